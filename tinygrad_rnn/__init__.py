@@ -1,0 +1,36 @@
+"""A scalar autograd engine and the recurrent networks built on it, to see backpropagation through time.
+
+>>> from tinygrad_rnn import ScalarRNNCell, unroll
+>>> unrolled = unroll(ScalarRNNCell(w=0.5, u=1.0, nonlinearity="identity"), [1.0, 0.0, 0.0])
+>>> unrolled.h[3].backward()
+>>> unrolled.h[1].grad  # w²
+0.25
+"""
+
+from .bptt import Unrolled, unroll
+from .gradcheck import gradcheck
+from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from .sums import dot, total
+from .value import Value, no_grad, time_step
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Layer",
+    "Linear",
+    "Module",
+    "Neuron",
+    "RNNCell",
+    "ScalarRNNCell",
+    "Unrolled",
+    "Value",
+    "cross_entropy",
+    "dot",
+    "gradcheck",
+    "mse_loss",
+    "no_grad",
+    "time_step",
+    "total",
+    "unroll",
+]

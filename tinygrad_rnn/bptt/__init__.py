@@ -1,0 +1,5 @@
+"""Backpropagation through time: unrolling, and what can be read off an unrolled graph."""
+
+from .unroll import Unrolled, unroll
+
+__all__ = ["Unrolled", "unroll"]

@@ -1,0 +1,197 @@
+"""Unrolling: a cell applied over a sequence, so that plain ``backward()`` is backpropagation through time."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..backward import topological_order
+from ..errors import ArgumentError, DataError, TinygradRNNError
+from ..nn.cells import Cell, Quantity
+from ..value import Value, as_value, time_step
+
+
+class Unrolled:
+    """A cell unrolled over T time steps, t = 1 … T.
+
+    ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
+    Values. State is there from t = 0 on, everything else from t = 1 on. Every Value knows its ``time_step``.
+
+    Attributes:
+        cell: what was unrolled.
+        T: number of time steps.
+        state_names: names of what is carried from step to step.
+    """
+
+    def __init__(self, cell: Any, state_names: Sequence[str]) -> None:
+        self.cell = cell
+        self.state_names = tuple(state_names)
+        self.T = 0
+        self._series: dict[str, dict[int, Quantity]] = {}
+
+    def __getitem__(self, name: str) -> dict[int, Quantity]:
+        try:
+            return self._series[name]
+        except KeyError:
+            raise ArgumentError(f"nothing called {name!r} was unrolled", remedy=f"There is {self.names}") from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all series, such as x, h, z."""
+        return tuple(self._series)
+
+    @property
+    def x(self) -> dict[int, Quantity]:
+        """Inputs x_1 … x_T."""
+        return self["x"]
+
+    @property
+    def h(self) -> dict[int, Quantity]:
+        """Hidden states h_0 … h_T."""
+        return self["h"]
+
+    @property
+    def z(self) -> dict[int, Quantity]:
+        """Pre-activations z_1 … z_T."""
+        return self["z"]
+
+    @property
+    def y(self) -> dict[int, Quantity]:
+        """Read-outs y_1 … y_T, if `unroll` was given one."""
+        return self["y"]
+
+    def step_of(self, node: Value) -> int | None:
+        """The time step to which a node belongs; None for a parameter.
+
+        A node created after the unrolling (a loss, say) belongs to the latest time step among those that it
+        was computed from.
+        """
+        if node.time_step is not None or not node.parents:
+            return node.time_step
+        return self.steps_of([node])[node]
+
+    def steps_of(self, roots: Sequence[Value]) -> dict[Value, int | None]:
+        """`step_of` for every node that the roots reach, in order of creation, in one pass."""
+        steps: dict[Value, int | None] = {}
+        for node in reversed(topological_order(*roots)):
+            step = node.time_step
+            if step is None:
+                step = max((s for parent in node.parents if (s := steps[parent]) is not None), default=None)
+            steps[node] = step
+        return steps
+
+    def _add(self, name: str, t: int, quantity: Quantity) -> None:
+        self._series.setdefault(name, {})[t] = quantity
+        if isinstance(quantity, Value):
+            _name(quantity, f"{name}_{t}", t)
+        else:
+            for i, entry in enumerate(quantity):
+                _name(entry, f"{name}_{t}[{i}]", t)
+
+    def __repr__(self) -> str:
+        return f"Unrolled({self.cell!r}, T={self.T})"
+
+
+def _name(node: Value, label: str, t: int) -> None:
+    node.label = node.label or label
+    if node.time_step is None:
+        node.time_step = t
+
+
+def unroll(
+    cell: Cell | Callable[..., Any],
+    inputs: Sequence[Any],
+    h0: Any = None,
+    readout: Callable[[Any], Any] | None = None,
+) -> Unrolled:
+    """Apply a cell to a sequence, step by step, carrying its state.
+
+    Args:
+        cell: a `Cell`, or any function ``cell(x, *state)`` that returns the next state (a tuple where there
+            is more than one part).
+        inputs: x_1 … x_T, each a number (for a scalar cell) or a sequence of ``input_size`` numbers;
+            Values are used as they are, so that ∂L/∂x_t can be read off.
+        h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
+            own: zeros.
+        readout: applied to h_t within each time step; its results are ``unrolled.y``.
+
+    Raises:
+        ArgumentError: the sequence is empty, or a plain function has no h0.
+        DataError: an input is NaN or infinite.
+        ShapeError: an input or the state has the wrong size; the error names the time step.
+    """
+    if not len(inputs):
+        raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    if h0 is not None:
+        state = tuple(map(_quantity, h0)) if _has_parts(cell, h0) else (_quantity(h0),)
+    elif isinstance(cell, Cell):
+        state = cell.initial_state()
+    else:
+        raise ArgumentError("a plain function has no initial state", remedy="Give h0")
+    names = getattr(cell, "state_names", ("h", "c")[: len(state)])
+    unrolled = Unrolled(cell, names)
+    for name, quantity in zip(names, state):
+        unrolled._add(name, 0, quantity)
+    with _collector_paused():
+        for t, x in enumerate(inputs, start=1):
+            with time_step(t):
+                try:
+                    state = _advance(unrolled, t, _finite(x, t), state, readout)
+                except TinygradRNNError as error:
+                    error.time_step = t if error.time_step is None else error.time_step
+                    raise
+            unrolled.T = t
+    return unrolled
+
+
+def _advance(
+    unrolled: Unrolled, t: int, x: Quantity, state: tuple[Quantity, ...], readout: Callable[[Any], Any] | None
+) -> tuple[Quantity, ...]:
+    """One time step: compute, name and keep its quantities, and return the new state."""
+    cell = unrolled.cell
+    unrolled._add("x", t, x)
+    if isinstance(cell, Cell):
+        named = cell.step(x, *state)
+    else:
+        new = cell(x, *state)
+        named = dict(zip(unrolled.state_names, new if len(state) > 1 else (new,)))
+    # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
+    for name in sorted(named, key=lambda name: name not in unrolled.state_names):
+        unrolled._add(name, t, named[name])
+    if readout is not None:
+        unrolled._add("y", t, _quantity(readout(named["h"])))
+    return tuple(named[name] for name in unrolled.state_names)
+
+
+def _has_parts(cell: Any, h0: Any) -> bool:
+    return isinstance(h0, tuple) and len(getattr(cell, "state_names", h0)) > 1
+
+
+def _quantity(data: Any) -> Quantity:
+    return [as_value(entry) for entry in data] if isinstance(data, (list, tuple)) else as_value(data)
+
+
+def _finite(x: Any, t: int) -> Quantity:
+    """x_t as a Quantity; its numbers must be finite."""
+    quantity = _quantity(list(x) if hasattr(x, "__len__") else x)
+    for entry in [quantity] if isinstance(quantity, Value) else quantity:
+        if not math.isfinite(entry.data):
+            raise DataError(f"input x_{t} is {entry.data}", time_step=t, remedy="Remove or replace it")
+    return quantity
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
+    while it grows, would take as long as building it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,77 @@
+"""Every error that a user of the package can cause.
+
+Each error says what was wrong, where (op, node, time step), and what to do about it, and carries those
+facts as attributes, so that a tool can act on them without reading the sentence.
+"""
+
+from __future__ import annotations
+
+
+class TinygradRNNError(Exception):
+    """Base of all errors raised by this package.
+
+    Attributes:
+        what: the mistake, in one clause.
+        op: name of the operation concerned, or None.
+        node: label or formula of the node concerned, or None.
+        time_step: time step of the node concerned, or None.
+        remedy: what to do about it, or None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        op: str | None = None,
+        node: str | None = None,
+        time_step: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.op = op
+        self.node = node
+        self.time_step = time_step
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        places = (("op", self.op), ("node", self.node), ("time step", self.time_step))
+        where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
+        sentence = f"{self.what} [{where}]" if where else self.what
+        return f"{sentence}. {self.remedy}" if self.remedy else sentence
+
+
+class GraphError(TinygradRNNError):
+    """A graph cannot be recorded or walked as asked."""
+
+
+class OperandError(GraphError, TypeError):
+    """Something that is not a number was used where a number belongs."""
+
+
+class DomainError(GraphError, ArithmeticError):
+    """An operation, or its derivative, has no finite value at its operands."""
+
+
+class GradcheckError(TinygradRNNError):
+    """A derivative disagrees with central differences."""
+
+
+class ShapeError(TinygradRNNError, ValueError):
+    """Sizes do not fit together."""
+
+
+class ArgumentError(TinygradRNNError, ValueError):
+    """An argument has a value that makes no sense."""
+
+
+class DataError(TinygradRNNError, ValueError):
+    """Input data (a file, a column, a text) cannot be used."""
+
+
+class DrawError(TinygradRNNError):
+    """A picture cannot be made."""
+
+
+class MissingDependencyError(TinygradRNNError, ImportError):
+    """An optional package is needed; the remedy names the extra that installs it."""

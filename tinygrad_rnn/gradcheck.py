@@ -1,0 +1,88 @@
+"""Derivatives checked against central differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from .backward import topological_order
+from .errors import GradcheckError
+from .value import Operand, Value, as_value
+
+Result = Value | Sequence[Value]
+
+
+def gradcheck(
+    func: Callable[..., Result],
+    inputs: Operand | Sequence[Operand],
+    *,
+    eps: float = 1e-5,
+    atol: float = 1e-8,
+    rtol: float = 1e-6,
+    raise_exception: bool = True,
+) -> bool:
+    """Whether ``backward()`` through ``func`` agrees with (f(x + ε) - f(x - ε)) / 2ε at every input.
+
+    The arguments are PyTorch's; the tolerances are tighter, since everything here is a double.
+
+    Args:
+        func: takes the inputs as Values, returns a Value or a sequence of them.
+        inputs: Values or numbers. A Value is the very object that ``func`` gets, so that ``func`` may also
+            reach it some other way (as a parameter of a cell, say). Its data and gradient are restored.
+        eps: half the distance of the difference, relative to max(1, abs(input)).
+        atol, rtol: agreement means abs(analytic - numeric) <= atol + rtol * abs(numeric).
+        raise_exception: raise instead of returning False.
+
+    Raises:
+        GradcheckError: a derivative disagrees, or ``func`` gives different results for the same inputs.
+    """
+    leaves = [as_value(x) for x in (inputs if isinstance(inputs, Sequence) else [inputs])]
+
+    def outputs() -> list[Value]:
+        result = func(*leaves)
+        return [result] if isinstance(result, Value) else list(result)
+
+    def shifted(leaf: Value, by: float) -> list[float]:
+        data, leaf.data = leaf.data, leaf.data + by
+        try:
+            return [output.data for output in outputs()]
+        finally:
+            leaf.data = data
+
+    def complaint() -> str | None:
+        first, second = outputs(), outputs()
+        for n, (a, b) in enumerate(zip(first, second)):
+            if a.data != b.data and not (math.isnan(a.data) and math.isnan(b.data)):
+                return f"output {n} is {a.data!r} at one call and {b.data!r} at the next, for the same inputs"
+        analytic = [gradients(output, leaves) for output in first]
+        for i, leaf in enumerate(leaves):
+            step = eps * max(1.0, abs(leaf.data))
+            above, below = shifted(leaf, step), shifted(leaf, -step)
+            width = (leaf.data + step) - (leaf.data - step)
+            for n, (high, low) in enumerate(zip(above, below)):
+                exact, numeric = analytic[n][i], (high - low) / width
+                # Not the reverse comparison: a NaN must fail.
+                if not abs(exact - numeric) <= atol + rtol * abs(numeric):
+                    return (
+                        f"∂output {n}/∂input {i} ({leaf.name}): backward() says {exact:.10g}, "
+                        f"central differences say {numeric:.10g}"
+                    )
+        return None
+
+    message = complaint()
+    if message and raise_exception:
+        raise GradcheckError(message, remedy="Check the local gradients of the ops between them")
+    return message is None
+
+
+def gradients(output: Value, inputs: Sequence[Value]) -> list[float]:
+    """∂output/∂input for each input, leaving every gradient in the graph as it was."""
+    order = topological_order(output, *inputs)
+    before = [node._grad for node in order]
+    for node in order:
+        node._grad = None
+    output.backward()
+    result = [node.grad for node in inputs]
+    for node, gradient in zip(order, before):
+        node._grad = gradient
+    return result

@@ -1,0 +1,164 @@
+"""Recurrent cells: one time step each.
+
+A cell computes named vectors, among them its next state: `Cell.step` returns them by name, in the order in
+which they arise, and whoever unrolls the cell labels and keeps them under these names.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import ArgumentError, ShapeError
+from ..sums import dot
+from ..value import Operand, Value, as_value
+from .module import Module
+from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+
+Quantity = Any  # a Value for a scalar cell, a Vector for any other
+
+NONLINEARITIES: dict[str, Callable[[Value], Value]] = {
+    "tanh": Value.tanh,
+    "relu": Value.relu,
+    "identity": lambda z: z,
+}
+
+
+class Cell(Module):
+    """Base class of cells.
+
+    Attributes:
+        state_names: the names, among those that `step` returns, of what is carried to the next time step.
+    """
+
+    state_names: tuple[str, ...] = ("h",)
+
+    @abstractmethod
+    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+        """Everything that one time step computes, by name, the new state included."""
+
+    @abstractmethod
+    def initial_state(self) -> tuple[Quantity, ...]:
+        """The state before the first time step, zeros, in the order of `state_names`."""
+
+    def __call__(self, x: Any, *state: Quantity) -> Any:
+        """The next state: h, or a tuple in the order of `state_names` where there is more than h."""
+        named = self.step(x, *(state or self.initial_state()))
+        new = tuple(named[name] for name in self.state_names)
+        return new if len(new) > 1 else new[0]
+
+
+def _nonlinearity(name: str) -> Callable[[Value], Value]:
+    if name not in NONLINEARITIES:
+        raise ArgumentError(f"nonlinearity {name!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
+    return NONLINEARITIES[name]
+
+
+class ScalarRNNCell(Cell):
+    """h_t = tanh(w h_{t-1} + u x_t + b) on single numbers: the recurrence at its smallest.
+
+    Args:
+        w, u, b: numbers, or Values to share.
+        nonlinearity: ``"tanh"``, ``"relu"`` or ``"identity"``.
+
+    Raises:
+        ArgumentError: unknown nonlinearity.
+    """
+
+    def __init__(self, w: Operand = 0.9, u: Operand = 0.5, b: Operand = 0.0, nonlinearity: str = "tanh") -> None:
+        self.w, self.u, self.b = (
+            number if isinstance(number, Value) else Value(number, label=label)
+            for number, label in ((w, "w"), (u, "u"), (b, "b"))
+        )
+        self.nonlinearity = nonlinearity
+        self._f = _nonlinearity(nonlinearity)
+
+    def step(self, x: Operand, *state: Value) -> dict[str, Value]:
+        """z_t = w h_{t-1} + u x_t + b and h_t."""
+        (h,) = state
+        z = self.w * h + self.u * as_value(x) + self.b
+        return {"z": z, "h": self._f(z)}
+
+    def initial_state(self) -> tuple[Value]:
+        """h_0 = 0."""
+        return (Value(0.0),)
+
+    def __repr__(self) -> str:
+        w, u, b = self.w.data, self.u.data, self.b.data
+        return f"ScalarRNNCell(w={w:g}, u={u:g}, b={b:g}, nonlinearity={self.nonlinearity!r})"
+
+
+class RNNCell(Cell):
+    """h_t = tanh(W h_{t-1} + U x_t + b) (Elman 1990).
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t.
+        bias: whether there is a b.
+        nonlinearity: ``"tanh"``, ``"relu"`` or ``"identity"``.
+        seed: an int, or a `random.Random` to draw from.
+
+    Attributes:
+        W: recurrent weights, hidden_size × hidden_size, drawn from U(-k, k) with k = 1/√hidden_size, as in
+            PyTorch (which calls them weight_hh).
+        U: input weights, hidden_size × input_size, drawn likewise (weight_ih).
+        b: bias, hidden_size long, drawn likewise; or None. PyTorch has two, bias_ih + bias_hh = b.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1, or the nonlinearity is unknown.
+    """
+
+    W: Matrix
+    U: Matrix
+    b: Vector | None
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", seed: Seed = 0
+    ) -> None:
+        rng, bound = generator(seed), size("hidden_size", hidden_size) ** -0.5
+
+        def draw() -> float:
+            return rng.uniform(-bound, bound)
+
+        self.W = matrix("W", hidden_size, hidden_size, draw)
+        self.U = matrix("U", hidden_size, size("input_size", input_size), draw)
+        self.b = vector("b", hidden_size, draw) if bias else None
+        self.nonlinearity = nonlinearity
+        self._f = _nonlinearity(nonlinearity)
+
+    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
+        """z_t = W h_{t-1} + U x_t + b and h_t.
+
+        Raises:
+            ShapeError: x or the state has the wrong length.
+        """
+        (h,) = state
+        fits("x", x, "U", self.U)
+        fits("h", h, "W", self.W)
+        inputs = [as_value(entry) for entry in x]
+        z = [dot(w, h) + dot(u, inputs) for w, u in zip(self.W, self.U)]
+        if self.b:
+            z = [entry + b for entry, b in zip(z, self.b)]
+        return {"z": z, "h": [self._f(entry) for entry in z]}
+
+    def initial_state(self) -> tuple[Vector]:
+        """h_0 = 0."""
+        return ([Value(0.0) for _ in self.W],)
+
+    def __repr__(self) -> str:
+        return f"RNNCell({len(self.U[0])} → {len(self.W)}, nonlinearity={self.nonlinearity!r})"
+
+
+def fits(what: str, entries: Sequence[Any], name: str, weights: Matrix) -> None:
+    """Check that ``weights`` can be applied to ``entries``.
+
+    Raises:
+        ShapeError: they cannot; the error names both sizes and the parameter.
+    """
+    if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
+        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
+        raise ShapeError(
+            f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
+            remedy=f"Give {what} as {len(weights[0])} numbers",
+        )

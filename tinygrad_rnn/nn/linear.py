@@ -1,0 +1,51 @@
+"""`Linear`: the read-out of a recurrent network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ShapeError
+from ..sums import dot
+from ..value import Value
+from .module import Module
+from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+
+
+class Linear(Module):
+    """y = V h + c.
+
+    Args:
+        in_features: length of h.
+        out_features: length of y.
+        bias: whether there is a c.
+        seed: an int, or a `random.Random` to draw from.
+
+    Attributes:
+        V: weights, out_features × in_features, drawn from U(-k, k) with k = 1/√in_features, as in PyTorch.
+        c: bias, out_features long, drawn likewise; or None.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1.
+    """
+
+    V: Matrix
+    c: Vector | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, seed: Seed = 0) -> None:
+        rng, bound = generator(seed), size("in_features", in_features) ** -0.5
+        self.V = matrix("V", size("out_features", out_features), in_features, lambda: rng.uniform(-bound, bound))
+        self.c = vector("c", out_features, lambda: rng.uniform(-bound, bound)) if bias else None
+
+    def __call__(self, h: Sequence[Value]) -> Vector:
+        """y for one h.
+
+        Raises:
+            ShapeError: h does not have in_features entries.
+        """
+        if len(h) != len(self.V[0]):
+            raise ShapeError(f"an input of {len(h)} numbers for V of {len(self.V)} × {len(self.V[0])}")
+        y = [dot(row, h) for row in self.V]
+        return [a + b for a, b in zip(y, self.c)] if self.c else y
+
+    def __repr__(self) -> str:
+        return f"Linear({len(self.V[0])} → {len(self.V)})"

@@ -1,0 +1,73 @@
+"""Losses, with PyTorch's names and means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ArgumentError, ShapeError
+from ..sums import total
+from ..value import Value, as_value
+from .module import shape
+
+
+def mse_loss(input: Any, target: Any) -> Value:
+    """The mean of (input - target)² over all entries.
+
+    Args:
+        input: a Value, or lists (of lists) of them.
+        target: numbers or Values in the same shape.
+
+    Raises:
+        ShapeError: the shapes differ, or there are no entries.
+    """
+    if shape(input) != shape(target):
+        raise ShapeError(f"input has shape {shape(input)}, target has {shape(target)}")
+    a, b = _flat(input), _flat(target)
+    if not a or len(a) != len(b):
+        raise ShapeError(f"{len(a)} predictions and {len(b)} targets")
+    squares = [(x - y) ** 2 for x, y in zip(a, b)]
+    return squares[0] if len(squares) == 1 else total(squares) / len(squares)
+
+
+def log_sum_exp(values: Sequence[Value]) -> Value:
+    """log Σ exp(v), without overflow: the largest v, as a constant, is taken out first.
+
+    Raises:
+        ShapeError: there are no values.
+    """
+    if not values:
+        raise ShapeError("log-sum-exp of no values")
+    largest = max(value.data for value in values)
+    return total([(value - largest).exp() for value in values]).log() + largest
+
+
+def cross_entropy(input: Sequence[Any], target: Any) -> Value:
+    """-log softmax(input)[target], from logits; over several time steps, the mean.
+
+    Args:
+        input: the logits of one prediction, or a list of such lists.
+        target: the index of the right class, or a list of indices.
+
+    Raises:
+        ShapeError: the numbers of predictions and of targets differ, or are 0.
+        ArgumentError: a target is not the index of a class.
+    """
+    if not len(input):
+        raise ShapeError("cross-entropy of no predictions")
+    if isinstance(input[0], Value):
+        if not hasattr(target, "__index__") or not 0 <= target < len(input):
+            raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
+        right: Value = input[target]
+        return log_sum_exp(input) - right
+    if shape(target) != (len(input),):
+        raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
+    losses = [cross_entropy(logits, index) for logits, index in zip(input, target)]
+    return losses[0] if len(losses) == 1 else total(losses) / len(losses)
+
+
+def _flat(tree: Any) -> list[Value]:
+    entries: Sequence[Any] = tree if isinstance(tree, (list, tuple)) else [tree]
+    return [
+        leaf for entry in entries for leaf in (_flat(entry) if isinstance(entry, (list, tuple)) else [as_value(entry)])
+    ]

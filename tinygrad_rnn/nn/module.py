@@ -1,0 +1,111 @@
+"""`Module`: something that owns parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import ArgumentError, ShapeError
+from ..value import Value, _number
+
+Tree = Any  # a Value, or lists of trees
+
+
+class Module:
+    """Base class of cells, layers and models, with PyTorch's methods.
+
+    Parameters are the leaf Values among the attributes, in lists (of lists) or in attributes that are
+    Modules themselves; attributes whose names begin with an underscore are left out.
+    """
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
+        """Every parameter once, with its name, such as ``W[0,1]`` or ``cell.b[2]``, in order of assignment."""
+        seen = set()
+        for path, tree in self._trees(prefix):
+            for index, value in _leaves(tree):
+                if value not in seen:
+                    seen.add(value)
+                    yield f"{path}[{','.join(map(str, index))}]" if index else path, value
+
+    def parameters(self) -> list[Value]:
+        """Every parameter once."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The numbers of every parameter: a float, or lists of floats, by attribute path."""
+        return {path: _numbers(tree) for path, tree in self._trees()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over numbers in the form that `state_dict` gives. Nothing changes if anything does not fit.
+
+        Raises:
+            ArgumentError: names are missing or unknown.
+            ShapeError: a size differs.
+            OperandError: an entry is not a number.
+        """
+        own = dict(self._trees())
+        missing, unknown = own.keys() - state_dict.keys(), state_dict.keys() - own.keys()
+        if missing or unknown:
+            parts = [("missing", missing), ("unknown", unknown)]
+            raise ArgumentError(
+                "the state does not fit the model: "
+                + "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names),
+                remedy=f"This model has {', '.join(own)}",
+            )
+        news = [pair for path, tree in own.items() for pair in _pairs(path, tree, state_dict[path])]
+        for parameter, number in news:
+            parameter.data = number
+
+    def _trees(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
+        """Attributes that hold parameters, with their paths."""
+        for name, attribute in vars(self).items():
+            if not name.startswith("_"):
+                yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
+
+
+def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:
+    if isinstance(attribute, Module):
+        yield from attribute._trees(path)
+    elif isinstance(attribute, (list, tuple)) and any(isinstance(entry, Module) for entry in attribute):
+        for i, entry in enumerate(attribute):
+            yield from _trees_below(f"{path}.{i}", entry)
+    elif next(_leaves(attribute), None):
+        yield path, attribute
+
+
+def _leaves(tree: Tree, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Value]]:
+    if isinstance(tree, Value) and not tree.parents:
+        yield index, tree
+    elif isinstance(tree, (list, tuple)):
+        for i, entry in enumerate(tree):
+            yield from _leaves(entry, (*index, i))
+
+
+def _numbers(tree: Tree) -> Any:
+    return tree.data if isinstance(tree, Value) else [_numbers(entry) for entry in tree]
+
+
+def _pairs(path: str, tree: Tree, numbers: Any) -> Iterator[tuple[Value, float]]:
+    if shape(tree) != shape(numbers):
+        raise ShapeError(f"parameter {path} has shape {shape(tree)}, the state has {shape(numbers)}")
+    if isinstance(tree, Value):
+        yield tree, _number(numbers)
+    else:
+        for i, (entry, number) in enumerate(zip(tree, numbers)):
+            yield from _pairs(f"{path}[{i}]", entry, number)
+
+
+def shape(tree: Tree) -> tuple[int, ...]:
+    """The shape of nested lists, read off their first entries: ``()`` for a number or Value."""
+    sizes = []
+    while isinstance(tree, (list, tuple)):
+        sizes.append(len(tree))
+        if not tree:
+            break
+        tree = tree[0]
+    return tuple(sizes)

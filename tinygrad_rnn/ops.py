@@ -1,0 +1,225 @@
+"""The op table: what every operation computes and what its local derivatives are, side by side.
+
+A rule is plain arithmetic on its operands and its output. Given floats it yields floats; given anything
+else that does arithmetic (a symbolic operand of a compiler, say) it yields that. The elementary functions
+below make this true of ``log`` and its like too: on a float they call `math`, on anything else they call
+the method of that name.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from .errors import GraphError
+
+Rule = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One operation: a row of the table.
+
+    Attributes:
+        name: the op's name, such as ``"mul"``.
+        symbol: what a drawing writes into the node, such as ``"*"``.
+        arity: number of operands; -1 when the op does not fix it.
+        forward: ``forward(*operands)`` is the output.
+        local_gradients: ``local_gradients(out, *operands)`` is the tuple of ∂out/∂operand.
+        formula: the forward formula, with ``{0}``, ``{1}`` for the operands.
+        local_formulas: the formula of each local gradient, with ``{out}`` for the output.
+        domain: what the operands must satisfy, where not every number will do.
+        backward: None, or a zero-argument function that adds to the operands' gradients by itself.
+    """
+
+    name: str
+    symbol: str
+    arity: int
+    forward: Rule
+    local_gradients: Rule
+    formula: str
+    local_formulas: tuple[str, ...]
+    domain: str = ""
+    backward: Callable[[], object] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if OPS.get(self.name) is self or self is LEAF:
+            return lookup, (self.name,)
+        if self.name == "pow_constant":
+            return power, (float(self.symbol.removeprefix("**")),)
+        raise GraphError(
+            "a node whose derivative is a closure or a fixed number cannot be copied or pickled",
+            op=self.name,
+            remedy="Give the op an entry in the table (ops.register) and record it with Value.apply",
+        )
+
+
+def _elementary(name: str) -> Callable[[Any], Any]:
+    on_float: Callable[[float], float] = getattr(math, name)
+
+    def function(x: Any) -> Any:
+        return on_float(x) if isinstance(x, float) else getattr(x, name)()
+
+    return function
+
+
+exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", "cos", "sqrt"))
+
+
+def select(condition: Any, if_true: Any, if_false: Any) -> Any:
+    """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
+    return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
+
+
+def pow_(base: Any, exponent: Any) -> Any:
+    """``base ** exponent`` over the reals: `math.pow` refuses what would be complex or infinite."""
+    return math.pow(base, exponent) if isinstance(base, float) and isinstance(exponent, float) else base**exponent
+
+
+def _sigmoid(a: Any) -> Any:
+    # exp of a negative number only, so that it cannot overflow.
+    e = exp(-abs(a))
+    return select(a >= 0.0, 1.0 / (1.0 + e), e / (1.0 + e))
+
+
+def _sign(a: Any) -> Any:
+    return select(a > 0.0, 1.0, select(a < 0.0, -1.0, 0.0))
+
+
+def _maximum(a: Any, b: Any) -> Any:
+    # a + b is NaN when neither comparison holds, that is, when an operand is.
+    return select(a > b, a, select(b >= a, b, a + b))
+
+
+def _share(a: Any, b: Any) -> Any:
+    # The gradient of max(a, b) with respect to a; a tie is shared equally, as torch.maximum does.
+    return select(a > b, 1.0, select(a == b, 0.5, 0.0))
+
+
+def _pow_slope(a: Any, b: Any) -> Any:
+    # b·a^(b-1), where b = 0 must not ask for 0^(-1).
+    return b * pow_(a, b - select(b == 0.0, 0.0, 1.0))
+
+
+def _log_of_base(a: Any) -> Any:
+    # 0 ** b is flat in b wherever it is finite. A negative base has no real derivative: log refuses it.
+    return select(a == 0.0, 0.0, log(select(a == 0.0, 1.0, a)))
+
+
+# fmt: off
+_TABLE: tuple[Op, ...] = (
+    #  name       symbol     forward                             local gradients                                              formula           their formulas                         domain
+    Op("add",     "+",    2, operator.add,                       lambda out, a, b: (1.0, 1.0),                                "{0} + {1}",      ("1", "1")),
+    Op("sub",     "-",    2, operator.sub,                       lambda out, a, b: (1.0, -1.0),                               "{0} − {1}",      ("1", "−1")),
+    Op("mul",     "*",    2, operator.mul,                       lambda out, a, b: (b, a),                                    "{0}·{1}",        ("{1}", "{0}")),
+    Op("div",     "/",    2, operator.truediv,                   lambda out, a, b: (1.0 / b, -out / b),                       "{0} / {1}",      ("1 / {1}", "−{out} / {1}"),           "a divisor other than 0"),
+    Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base, unless the exponent is a plain number"),
+    Op("maximum", "max",  2, _maximum,                           lambda out, a, b: (_share(a, b), _share(b, a)),              "max({0}, {1})",  ("[{0} > {1}]", "[{1} > {0}]")),
+    Op("minimum", "min",  2, lambda a, b: -_maximum(-a, -b),     lambda out, a, b: (_share(b, a), _share(a, b)),              "min({0}, {1})",  ("[{0} < {1}]", "[{1} < {0}]")),
+    Op("neg",     "-",    1, operator.neg,                       lambda out, a: (-1.0,),                                      "−{0}",           ("−1",)),
+    Op("tanh",    "tanh", 1, tanh,                               lambda out, a: (1.0 - out * out,),                           "tanh({0})",      ("1 − {out}²",)),
+    Op("sigmoid", "σ",    1, _sigmoid,                           lambda out, a: (out * (1.0 - out),),                         "σ({0})",         ("{out}·(1 − {out})",)),
+    Op("relu",    "ReLU", 1, lambda a: select(a <= 0.0, 0.0, a), lambda out, a: (select(a <= 0.0, 0.0, 1.0),),                "relu({0})",      ("[{0} > 0]",)),
+    Op("exp",     "exp",  1, exp,                                lambda out, a: (out,),                                       "exp({0})",       ("{out}",),                            "an operand below 709.78; subtract the largest first, as softmax does"),
+    Op("log",     "ln",   1, log,                                lambda out, a: (1.0 / a,),                                   "ln {0}",         ("1 / {0}",),                          "an operand above 0"),
+    Op("sqrt",    "√",    1, sqrt,                               lambda out, a: (0.5 / out,),                                 "√{0}",           ("1 / (2·{out})",),                    "an operand of at least 0, above 0 to have a derivative"),
+    Op("sin",     "sin",  1, sin,                                lambda out, a: (cos(a),),                                    "sin({0})",       ("cos({0})",),                         "a finite operand"),
+    Op("cos",     "cos",  1, cos,                                lambda out, a: (-sin(a),),                                   "cos({0})",       ("−sin({0})",),                        "a finite operand"),
+    Op("abs",     "abs",  1, abs,                                lambda out, a: (_sign(a),),                                  "|{0}|",          ("sign({0})",)),
+)
+# fmt: on
+
+OPS: dict[str, Op] = {op.name: op for op in _TABLE}
+
+#: The op of a node that nothing computed: an input, a parameter, a constant.
+LEAF = Op("", "", 0, lambda: 0.0, lambda out: (), "", ())
+
+
+def lookup(name: str) -> Op:
+    """The op with this name or symbol; ``""`` is the leaf.
+
+    Raises:
+        GraphError: no entry of the table has it.
+    """
+    if not name:
+        return LEAF
+    if name in OPS:
+        return OPS[name]
+    for op in OPS.values():
+        if op.symbol == name:
+            return op
+    raise GraphError("no such op", op=name, remedy=f"Known ops: {', '.join(OPS)}. Add your own with ops.register")
+
+
+def register(op: Op) -> Op:
+    """Add an entry to the table, so that ``Value.apply(op.name, ...)`` records it.
+
+    Raises:
+        GraphError: the name is taken, or the formulas do not match the arity.
+    """
+    if op.name in OPS or not op.name:
+        raise GraphError("an op of this name exists already", op=op.name or '""', remedy="Choose another name")
+    if op.arity < 1 or len(op.local_formulas) != op.arity:
+        raise GraphError("an op needs an arity of at least 1 and one local formula per operand", op=op.name)
+    OPS[op.name] = op
+    return op
+
+
+@lru_cache(maxsize=1024)
+def power(exponent: float) -> Op:
+    """The op ``x ** exponent`` for a fixed number: unlike ``pow`` it owes no derivative to its exponent,
+    so that a negative base is no error.
+    """
+    shown = f"{exponent:g}"
+    return Op(
+        "pow_constant",
+        f"**{exponent!r}".removesuffix(".0"),
+        1,
+        lambda a: pow_(a, exponent),
+        lambda out, a: (_pow_slope(a, exponent),),
+        f"{{0}}^{shown}",
+        (f"{shown}·{{0}}^{exponent - 1.0:g}",),
+        OPS["pow"].domain,
+    )
+
+
+def fixed(name: str, local_gradients: tuple[float, ...]) -> Op:
+    """An op for one node whose local gradients are already known numbers."""
+    return Op(
+        name,
+        name,
+        len(local_gradients),
+        lambda *operands: float("nan"),
+        lambda out, *operands: local_gradients,
+        f"{name}(…)",
+        tuple(f"{g:.6g}" for g in local_gradients),
+    )
+
+
+def closure(name: str, backward: Callable[[], object]) -> Op:
+    """An op for one node whose derivative is a function that adds to the operands' gradients by itself."""
+    return Op(name, name, -1, lambda *operands: float("nan"), lambda out, *operands: (), f"{name}(…)", (), "", backward)
+
+
+def called(name: str, arity: int) -> Op:
+    """The op of a node that was made by hand with this many operands and only a name for its op.
+
+    A name that the table does not know, or not with this arity, is kept: someone may yet assign
+    ``node._backward``. Walking backward through it before that is an error.
+    """
+    if not arity:
+        return LEAF
+
+    def refuse() -> None:
+        raise GraphError(
+            "this op has no derivative",
+            op=name,
+            remedy="Assign node._backward, or record it with Value.custom or ops.register",
+        )
+
+    known = [op for op in OPS.values() if name in (op.name, op.symbol) and op.arity == arity]
+    return known[0] if known else closure(name, refuse)

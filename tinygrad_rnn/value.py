@@ -1,0 +1,431 @@
+"""`Value`: a number that remembers how it was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ContextDecorator, contextmanager
+from itertools import count
+from threading import local
+from typing import Any, SupportsFloat, Union
+
+from . import ops
+from .backward import backward, topological_order, walk
+from .errors import DomainError, GraphError, OperandError
+from .ops import LEAF, OPS, Op
+
+# What every new node reads. Plain globals, because a million nodes read them a million times.
+_next_id = count().__next__
+_current_time_step: int | None = None
+_open_no_grad_blocks = 0  # in all threads together; only when there are any is the thread's own count read
+_thread = local()
+
+
+class no_grad(ContextDecorator):
+    """Within this context, or in a function decorated with it, results are leaves: no graph is recorded.
+
+    It holds for the thread that entered it, as in PyTorch.
+    """
+
+    def __enter__(self) -> no_grad:
+        global _open_no_grad_blocks
+        _open_no_grad_blocks += 1
+        _thread.no_grad_depth = getattr(_thread, "no_grad_depth", 0) + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _open_no_grad_blocks
+        _open_no_grad_blocks -= 1
+        _thread.no_grad_depth -= 1
+
+
+@contextmanager
+def time_step(t: int | None) -> Iterator[None]:
+    """Nodes created within this context belong to time step ``t``."""
+    global _current_time_step
+    outer, _current_time_step = _current_time_step, t
+    try:
+        yield
+    finally:
+        _current_time_step = outer
+
+
+# ---- operators, made from the op table ----------------------------------------------------------------------
+
+Operand = Union["Value", SupportsFloat]
+
+
+def _unary(name: str) -> Callable[[Value], Value]:
+    rule = OPS[name]
+    forward = rule.forward
+
+    def operator(self: Value) -> Value:
+        try:
+            return _record(rule, forward(self.data), (self,))
+        except (ValueError, ArithmeticError) as error:
+            raise _outside_domain(rule, (self,), error) from error
+
+    operator.__name__ = name
+    operator.__doc__ = f"Record {rule.formula.format('self')}."
+    return operator
+
+
+def _binary(name: str) -> Callable[[Value, Operand], Value]:
+    rule = OPS[name]
+    forward = rule.forward
+
+    def operator(self: Value, other: Any) -> Value:
+        if other.__class__ is not Value:
+            if not isinstance(other, Value) and not is_number(other):
+                return NotImplemented  # type: ignore[no-any-return]
+            other = as_value(other)
+        try:
+            return _record(rule, forward(self.data, other.data), (self, other))
+        except (ValueError, ArithmeticError) as error:
+            raise _outside_domain(rule, (self, other), error) from error
+
+    operator.__name__ = name
+    operator.__doc__ = f"Record {rule.formula.format('self', 'other')}."
+    return operator
+
+
+def _reflected(name: str) -> Callable[[Value, Operand], Value]:
+    direct = _binary(name)
+
+    def operator(self: Value, other: Operand) -> Value:
+        return direct(as_value(other), self) if is_number(other) else NotImplemented
+
+    operator.__name__ = name
+    operator.__doc__ = f"Record {OPS[name].formula.format('other', 'self')}."
+    return operator
+
+
+class Value:
+    """A scalar, the operation that made it, and (after ``backward()``) its gradient.
+
+    Args:
+        data: a real number.
+        _children: the operands it was computed from; empty for a leaf.
+        _op: name or symbol of the operation that computed it; empty for a leaf.
+        label: a name for people.
+
+    Attributes:
+        data: the number, a float.
+        parents: the operands, in order; ``x * x`` has two.
+        label: a name for people.
+        time_step: the time step during which the node was created, or None.
+
+    Raises:
+        OperandError: ``data`` is not a real number.
+    """
+
+    __slots__ = ("__weakref__", "_extra", "_grad", "_id", "_rule", "data", "label", "parents", "time_step")
+    __array_ufunc__ = None  # so that NumPy scalars leave mixed arithmetic to Value
+
+    data: float
+    label: str
+    parents: tuple[Value, ...]
+    time_step: int | None
+    _rule: Op
+    _grad: Any  # a float; None: not reached by any backward pass yet
+    _id: int  # order of creation
+    _extra: Any  # what hardly any node has
+
+    def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
+        self.data = _number(data)
+        self.label = label
+        self.parents = tuple(_children)
+        self.time_step = _current_time_step
+        self._rule = ops.called(_op, len(self.parents))
+        self._grad = None
+        self._id = _next_id()
+        self._extra = None
+
+    # ---- reading ----------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> float:
+        """∂root/∂self, where root is what ``backward()`` was called on; 0.0 before any pass (see `has_grad`).
+
+        A leaf adds up what every pass brings until ``zero_grad()``; the gradient of any other node belongs
+        to the latest pass that reached it.
+        """
+        return 0.0 if self._grad is None else self._grad
+
+    @grad.setter
+    def grad(self, gradient: SupportsFloat) -> None:
+        self._grad = _number(gradient)
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether a backward pass, or an assignment, has given this node a gradient."""
+        return self._grad is not None
+
+    @property
+    def op(self) -> str:
+        """The name of the operation that computed this node, such as ``"mul"``; empty for a leaf."""
+        return self._rule.name
+
+    @property
+    def name(self) -> str:
+        """The label or, without one, the formula; a leaf without a label is its number."""
+        if self.label:
+            return self.label
+        if not self.parents:
+            return f"{self.data:.4g}"
+        return self.formula(lambda parent: "(…)" if parent.parents and not parent.label else parent.name)
+
+    def formula(self, write: Callable[[Value], str]) -> str:
+        """The formula that computed this node, with each operand written by ``write``."""
+        return self._rule.formula.format(*map(write, self.parents))
+
+    def item(self) -> float:
+        """The data, as in PyTorch."""
+        return self.data
+
+    def __repr__(self) -> str:
+        op = f", op={self.op[:12]}" if self.parents else ""
+        label = f", label={self.label[:12]!r}" if self.label else ""
+        return f"Value(data={self.data:.8g}, grad={self.grad:.8g}{op}{label})"
+
+    # ---- the backward pass ------------------------------------------------------------------------------
+
+    def backward(self, gradient: SupportsFloat = 1.0) -> None:
+        """Compute ∂self/∂v for every node v that self depends on, by one walk over the graph.
+
+        Leaves add it to what they have; the gradients of all other nodes are set anew. Through an unrolled
+        RNN this is backpropagation through time.
+
+        Args:
+            gradient: the gradient of self, 1 unless self is part of something larger.
+
+        Raises:
+            DomainError: a local gradient has no finite value.
+            GraphError: a node was recorded without a derivative.
+        """
+        backward(self, _number(gradient))
+
+    def zero_grad(self) -> None:
+        """Set the gradient to 0."""
+        self._grad = 0.0
+
+    def detach(self) -> Value:
+        """A leaf with the same data, where gradients stop."""
+        return Value(self.data, label=self.label)
+
+    # ---- recording --------------------------------------------------------------------------------------
+
+    __add__, __radd__ = _binary("add"), _reflected("add")
+    __sub__, __rsub__ = _binary("sub"), _reflected("sub")
+    __mul__, __rmul__ = _binary("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _binary("div"), _reflected("div")
+    __neg__, __abs__ = _unary("neg"), _unary("abs")
+    maximum, minimum = _binary("maximum"), _binary("minimum")
+    tanh, sigmoid, relu = _unary("tanh"), _unary("sigmoid"), _unary("relu")
+    exp, log, sqrt = _unary("exp"), _unary("log"), _unary("sqrt")
+    sin, cos = _unary("sin"), _unary("cos")
+    _power, __rpow__ = _binary("pow"), _reflected("pow")
+
+    def __pow__(self, other: Operand) -> Value:
+        """Record self ^ other. A plain number as exponent is part of the op, so that the base may be negative."""
+        return _compute(ops.power(_number(other)), (self,)) if is_number(other) else self._power(other)
+
+    @staticmethod
+    def apply(op: str, *operands: Operand) -> Value:
+        """Record the op that has this name, or symbol, in the op table.
+
+        Raises:
+            GraphError: no such op, or the number of operands is not its arity.
+        """
+        rule = ops.lookup(op)
+        if rule.arity != len(operands):
+            raise GraphError(f"{len(operands)} operands for an op that takes {rule.arity}", op=rule.name)
+        return _compute(rule, tuple(map(as_value, operands)))
+
+    @staticmethod
+    def custom(
+        data: SupportsFloat,
+        parents: Sequence[Value],
+        local_gradients: Sequence[SupportsFloat],
+        op: str = "custom",
+        label: str = "",
+    ) -> Value:
+        """Record a number computed elsewhere, with its local gradient for each parent.
+
+        Raises:
+            GraphError: the numbers of parents and of local gradients differ, or are 0.
+        """
+        if len(parents) != len(local_gradients) or not parents:
+            raise GraphError(
+                f"{len(parents)} parents but {len(local_gradients)} local gradients",
+                op=op,
+                remedy="Give one local gradient per parent, and at least one parent",
+            )
+        node = _record(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), tuple(parents))
+        node.label = label
+        return node
+
+    # ---- micrograd's names ------------------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> tuple[Value, ...]:
+        return self.parents
+
+    @property
+    def _op(self) -> str:
+        return self._rule.symbol
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Apply the chain rule to this node alone, as ``v._backward()``; assign a function to replace the rule."""
+        return lambda: propagate(self)
+
+    @_backward.setter
+    def _backward(self, function: Callable[[], object]) -> None:
+        self._rule = ops.closure(self._rule.name, function)
+
+    # ---- copies: never node by node, since the nodes may be a million deep ---------------------------------
+
+    def __copy__(self) -> Value:
+        return _clone(self, self.parents)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        for node in reversed(topological_order(self)):
+            if id(node) not in memo:
+                memo[id(node)] = _clone(node, tuple(memo[id(parent)] for parent in node.parents))
+        twin: Value = memo[id(self)]
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.parents:
+            return _restore_leaf, (self.data, self._grad, self.label, self.time_step)
+        return _restore_root, (flatten((self,)),)
+
+
+# ---- making nodes -------------------------------------------------------------------------------------------
+
+_new = object.__new__
+
+
+def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
+    """A new node. Slots are set one by one, since going through ``__init__`` would double the cost."""
+    node = _new(Value)
+    node.data = data
+    node.label = ""
+    node.time_step = _current_time_step
+    node._grad = None
+    node._id = _next_id()
+    node._extra = None
+    if _open_no_grad_blocks and getattr(_thread, "no_grad_depth", 0):
+        node.parents = ()
+        node._rule = LEAF
+    else:
+        node.parents = parents
+        node._rule = rule
+    return node
+
+
+def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
+    try:
+        return _record(rule, rule.forward(*[operand.data for operand in operands]), operands)
+    except (ValueError, ArithmeticError) as error:
+        raise _outside_domain(rule, operands, error) from error
+
+
+def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> DomainError:
+    numbers = ", ".join(f"{operand.data:.6g}" for operand in operands)
+    return DomainError(
+        f"{rule.name} has no finite real value at {numbers} ({error})",
+        op=rule.name,
+        node=rule.formula.format(*(operand.name for operand in operands)),
+        time_step=_current_time_step,
+        remedy=f"It needs {rule.domain}" if rule.domain else None,
+    )
+
+
+def is_number(data: object) -> bool:
+    """Whether ``data`` can stand for one real number (a NumPy scalar can, a string or a Value cannot)."""
+    return hasattr(data, "__float__") or hasattr(data, "__index__")
+
+
+def as_value(data: Operand) -> Value:
+    """``data`` itself if it is a Value, else a new leaf that holds it."""
+    return data if isinstance(data, Value) else Value(data)
+
+
+def _number(data: Any) -> float:
+    if data.__class__ is float:
+        return data
+    if is_number(data):
+        try:
+            return float(data)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise OperandError(f"{str(data)[:40]!r} is not a real number that fits a double: {error}") from error
+    raise OperandError(
+        f"{str(data)[:40]!r} is a {type(data).__name__}, not a number",
+        remedy="Use its .data, or .detach(), if you mean its number" if isinstance(data, Value) else None,
+    )
+
+
+def propagate(node: Value) -> None:
+    """Apply the chain rule to one node: its parents' gradients grow by what its own implies."""
+    for reached in (node, *node.parents):
+        if reached._grad is None:
+            reached._grad = 0.0
+    for _ in walk((node,), record=False):
+        pass
+
+
+# ---- copying whole graphs -----------------------------------------------------------------------------------
+
+
+def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
+    twin = _new(Value)
+    for slot in ("data", "label", "time_step", "_grad", "_rule", "_extra"):
+        setattr(twin, slot, getattr(node, slot))
+    twin.parents = parents
+    twin._id = _next_id()
+    return twin
+
+
+def flatten(roots: Sequence[Value]) -> tuple[list[Any], list[int]]:
+    """The graph below ``roots`` as a flat list in order of creation, and the places of the roots in it.
+
+    A leaf stands for itself, so that whoever pickles the list keeps it one object; any other node is a row.
+    """
+    place: dict[Value, int] = {}
+    rows: list[Any] = []
+    for node in reversed(topological_order(*roots)):
+        place[node] = len(rows)
+        if node.parents:
+            positions = tuple(place[parent] for parent in node.parents)
+            rows.append((node._rule, node.data, node._grad, node.label, node.time_step, positions))
+        else:
+            rows.append(node)
+    return rows, [place[root] for root in roots]
+
+
+def unflatten(rows: Sequence[Any], places: Sequence[int]) -> list[Value]:
+    """The roots of the graph that `flatten` wrote down."""
+    nodes: list[Value] = []
+    for row in rows:
+        if isinstance(row, Value):
+            nodes.append(row)
+            continue
+        rule, data, grad, label, step, positions = row
+        node = _new(Value)
+        node.data, node.label, node.time_step, node._grad, node._rule = data, label, step, grad, rule
+        node.parents = tuple(nodes[position] for position in positions)
+        node._id = _next_id()
+        node._extra = None
+        nodes.append(node)
+    return [nodes[place] for place in places]
+
+
+def _restore_root(flat: tuple[list[Any], list[int]]) -> Value:
+    return unflatten(*flat)[0]
+
+
+def _restore_leaf(data: float, grad: float | None, label: str, step: int | None) -> Value:
+    leaf = Value(data, label=label)
+    leaf._grad, leaf.time_step = grad, step
+    return leaf
