@@ -82,7 +82,7 @@ class Problem:
         description: how it was prepared, in a sentence.
         cell: the cell.
         readout: V h_t + c, or None where h_t itself is the prediction.
-        unrolled: the cell, and the read-out, over the data.
+        unrolled: the cell, and the read-out, over the sequence.
         targets: the item that follows x_t, for t = 1 … T: a number, or the index of a character.
         names: what each x_t is called: a year, a row, a character.
         losses: one loss per time step that counts, in order; each knows its ``time_step``.
