@@ -15,21 +15,24 @@ from ..value import Value, as_value, time_step
 
 
 class Unrolled:
-    """A cell unrolled over T time steps, t = 1 … T.
+    """A cell unrolled over the time steps t = first … T; first is 1 unless a part of a sequence was unrolled.
 
     ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
-    Values. State is there from t = 0 on, everything else from t = 1 on. Every Value knows its ``time_step``.
+    Values. State is there from t = first - 1 on, everything else from t = first on. Every Value knows its
+    ``time_step``.
 
     Attributes:
         cell: what was unrolled.
-        T: number of time steps.
+        first: the first time step.
+        T: the last time step.
         state_names: names of what is carried from step to step.
     """
 
-    def __init__(self, cell: Any, state_names: Sequence[str]) -> None:
+    def __init__(self, cell: Any, state_names: Sequence[str], first: int = 1) -> None:
         self.cell = cell
         self.state_names = tuple(state_names)
-        self.T = 0
+        self.first = first
+        self.T = first - 1
         self._series: dict[str, dict[int, Quantity]] = {}
 
     def __getitem__(self, name: str) -> dict[int, Quantity]:
@@ -62,6 +65,24 @@ class Unrolled:
     def y(self) -> dict[int, Quantity]:
         """Read-outs y_1 … y_T, if `unroll` was given one."""
         return self["y"]
+
+    def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
+        """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t, then of c_t.
+
+        Args:
+            t: a time step; ``first - 1`` is the initial state.
+            names: only these parts of the state.
+
+        Raises:
+            ArgumentError: no such time step, or no such part.
+        """
+        if not self.first - 1 <= t <= self.T:
+            raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
+        for name in names:
+            if name not in self.state_names:
+                raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
+        quantities = [self[name][t] for name in names or self.state_names]
+        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
 
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
@@ -106,6 +127,7 @@ def unroll(
     inputs: Sequence[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
+    first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
 
@@ -117,6 +139,8 @@ def unroll(
         h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
             own: zeros.
         readout: applied to h_t within each time step; its results are ``unrolled.y``.
+        first: the time step of the first input, where ``inputs`` are part of a longer sequence; ``h0`` is
+            then the state after time step ``first - 1``.
 
     Raises:
         ArgumentError: the sequence is empty, or a plain function has no h0.
@@ -132,11 +156,11 @@ def unroll(
     else:
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
     names = getattr(cell, "state_names", ("h", "c")[: len(state)])
-    unrolled = Unrolled(cell, names)
+    unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
-        unrolled._add(name, 0, quantity)
+        unrolled._add(name, first - 1, quantity)
     with _collector_paused():
-        for t, x in enumerate(inputs, start=1):
+        for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
                     state = _advance(unrolled, t, _finite(x, t), state, readout)
