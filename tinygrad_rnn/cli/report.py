@@ -14,6 +14,7 @@ from ..value import Value
 from .console import print_table, say
 from .inputs import Problem, shown
 
+TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
 SHRUNK, GROWN = 0.5, 2.0  # beyond these factors over all steps, a gradient is said to vanish or to explode
 
 
@@ -87,6 +88,7 @@ class Report:
                     "h": _data(problem.unrolled.h[link.k]),
                     "gradient": self._unwrap(link.gradient),
                     "chain": self._unwrap(link.product),
+                    "residual": self._unwrap(link.residual),
                     "tolerance": self._unwrap(link.tolerance),
                     "factor": factor,
                     "law": power,
@@ -169,11 +171,11 @@ class Report:
         wrong = [link.k for link in self.links if not link.agrees]
         if wrong:
             return f"backward() and the chain DISAGREE at steps {', '.join(map(str, wrong))}: please report this."
-        found = max(_relative_difference(link) for link in self.links)
-        allowed = max(_relative_tolerance(link) for link in self.links)
+        found = max((link.difference for link in self.links if math.hypot(*link.gradient) > TINY), default=0.0)
+        tiny = any(0.0 < math.hypot(*link.gradient) <= TINY for link in self.links)
         return (
-            f"They agree at all {len(self.links)} states: they differ by at most {found:.1e} of the gradient, "
-            f"where the rounding of doubles may make up to {allowed:.1e}."
+            f"They agree at all {len(self.links)} states: to the rounding of doubles at every step, and over all "
+            f"of them to {found:.1e} of the gradient{f' where it is above {TINY:g}' if tiny else ''}."
         )
 
     def _fate(self) -> str:
@@ -181,14 +183,14 @@ class Report:
         if self.verdict == "overflowing":
             return f"The gradient explodes beyond what a double can hold on its way from h_{T} to h_0."
         verb = {"vanishing": "vanishes", "exploding": "explodes", "steady": "holds"}[self.verdict]
-        words = f"The gradient {verb}: on the {T} steps from h_{T} to h_0 it is multiplied by {self.kept:.3g}"
+        words = f"The gradient {verb}: on the {T} steps from h_{T} to h_0 it is multiplied by {_positive(self.kept)}"
         if not self.law:
             return f"{words}."
         power = f"{'w' if self.scalar else 'W'}^{T}"
         law = abs(self.law[-1] / self.law[0])
         if math.isclose(law, self.kept, rel_tol=1e-9):
             return f"{words}, as the law {power} says."
-        return f"{words}; the law {power} alone says {law:.3g}, {_slope(self.problem.cell)} does the rest."
+        return f"{words}; the law {power} alone says {_positive(law)}, {_slope(self.problem.cell)} does the rest."
 
     def _parameters(self) -> str:
         if self.scalar:
@@ -208,18 +210,12 @@ class Report:
         return vector[0] if self.scalar else math.hypot(*vector)
 
 
-def _relative_difference(link: Link) -> float:
-    norm = math.hypot(*link.gradient)
-    return math.hypot(*(a - b for a, b in zip(link.gradient, link.product))) / norm if norm else 0.0
-
-
-def _relative_tolerance(link: Link) -> float:
-    norm = math.hypot(*link.gradient)
-    return math.hypot(*link.tolerance) / norm if norm else 0.0
-
-
 def _applied(nonlinearity: str, z: str) -> str:
     return z if nonlinearity == "identity" else f"{nonlinearity}({z})"
+
+
+def _positive(factor: float) -> str:
+    return f"{factor:.3g}" if factor else "0, or too little for a double"
 
 
 def _slope(cell: Cell) -> str:
