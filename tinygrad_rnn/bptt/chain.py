@@ -16,15 +16,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import add, mul
+from operator import add
 
 from ..backward import gradients_kept, start, topological_order, walk
 from ..errors import GraphError
 from ..value import Value
+from .jacobian import state
+from .matrices import Rows, identity, product
 from .unroll import Unrolled
 
 Vector = list[float]
-Matrix = list[Vector]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Link:
     product: Vector
     residual: Vector
     tolerance: Vector
-    jacobian: Matrix
+    jacobian: Rows
 
     @property
     def finite(self) -> bool:
@@ -86,18 +87,18 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     """
     if not loss.has_grad:
         raise GraphError("there is no gradient to compare", node=loss.name, remedy="Call loss.backward() first")
-    states = {t: _state(unrolled, t) for t in sorted(unrolled.h)}
+    states = {t: state(unrolled, t) for t in sorted(unrolled.h)}
     direct = _direct_gradients(loss, states)
     uses = _most_uses(loss, states)
     size = len(states[unrolled.T])
     # Behind the last state there is nothing: no gradient comes from there.
-    arrived = product = [0.0] * size
-    jacobian = [[float(i == j) for j in range(size)] for i in range(size)]
+    arrived = multiplied = [0.0] * size
+    jacobian = identity(size)
     step = StepJacobian(jacobian, jacobian, 0)
     for k in reversed(states):
         if k < unrolled.T:
             step = step_jacobian(states[k + 1], states[k])
-            jacobian = [_through(row, step.matrix) for row in jacobian]
+            jacobian = product(jacobian, step.matrix)
         gradient = [node.grad for node in states[k]]
         expected = _sum(_through(arrived, step.matrix), direct[k])
         magnitude = _sum(_through(map(abs, arrived), step.magnitude), map(abs, direct[k]))
@@ -105,7 +106,7 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
         yield Link(
             k,
             gradient,
-            product := _sum(_through(product, step.matrix), direct[k]),
+            multiplied := _sum(_through(multiplied, step.matrix), direct[k]),
             [a - b for a, b in zip(gradient, expected)],
             # Below the smallest normal number, rounding is absolute.
             [unit * max(most, sys.float_info.min) for most in magnitude],
@@ -124,8 +125,8 @@ class StepJacobian:
         length: edges of the longest path.
     """
 
-    matrix: Matrix
-    magnitude: Matrix
+    matrix: Rows
+    magnitude: Rows
     length: int
 
 
@@ -140,7 +141,7 @@ def step_jacobian(after: Sequence[Value], before: Sequence[Value]) -> StepJacobi
         GraphError: a derivative is a closure.
     """
     zero = [0.0] * len(before)
-    rows = {node: [float(i == j) for j in range(len(before))] for i, node in enumerate(before)}
+    rows = dict(zip(before, identity(len(before))))
     magnitudes = dict(rows)
     lengths = dict.fromkeys(before, 0)
     for node in reversed(topological_order(*after, stop=before)):
@@ -174,34 +175,27 @@ def _local_gradients(node: Value) -> Sequence[float]:
     return local_gradients
 
 
-def _state(unrolled: Unrolled, t: int) -> list[Value]:
-    """Everything that is carried on after time step t, as one vector."""
-    quantities = [unrolled[name][t] for name in unrolled.state_names]
-    return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
-
-
 def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[int, Vector]:
     """What the loss gives to each state without passing through another: the graph is cut at all of them."""
-    cut = tuple(node for state in states.values() for node in state)
+    cut = tuple(node for nodes in states.values() for node in nodes)
     order = topological_order(loss, stop=cut)
     touched = [*order, *cut]
     with gradients_kept(touched):
         start(touched, loss, 1.0)
         for _ in walk(order, record=False):
             pass
-        return {t: [node.grad for node in state] for t, state in states.items()}
+        return {t: [node.grad for node in nodes] for t, nodes in states.items()}
 
 
 def _most_uses(loss: Value, states: dict[int, list[Value]]) -> int:
     """How often a state entry is an operand, at most."""
     counts = Counter(parent for node in topological_order(loss) for parent in node.parents)
-    return max(counts[node] for state in states.values() for node in state)
+    return max(counts[node] for nodes in states.values() for node in nodes)
 
 
-def _through(row: Iterable[float], matrix: Matrix) -> Vector:
+def _through(row: Iterable[float], matrix: Rows) -> Vector:
     """row · matrix."""
-    row = list(row)
-    return [sum(map(mul, row, column)) for column in zip(*matrix)]
+    return product([list(row)], matrix)[0]
 
 
 def _sum(a: Iterable[float], b: Iterable[float]) -> Vector:
