@@ -32,10 +32,12 @@ class Cell(Module):
     Attributes:
         state_names: the names, among those that `step` returns, of what is carried to the next time step.
         pre_activation_names: the names, among those, of what a nonlinearity is applied to.
+        input_size: length of x_t, of a cell whose quantities are vectors.
     """
 
     state_names: tuple[str, ...] = ("h",)
     pre_activation_names: tuple[str, ...] = ("z",)
+    input_size: int
 
     @abstractmethod
     def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
@@ -124,8 +126,9 @@ class RNNCell(Cell):
         def draw() -> float:
             return rng.uniform(-bound, bound)
 
+        self.input_size, self.hidden_size = size("input_size", input_size), hidden_size
         self.W = matrix("W", hidden_size, hidden_size, draw)
-        self.U = matrix("U", hidden_size, size("input_size", input_size), draw)
+        self.U = matrix("U", hidden_size, input_size, draw)
         self.b = vector("b", hidden_size, draw) if bias else None
         self.nonlinearity = nonlinearity
         self._f = _nonlinearity(nonlinearity)
