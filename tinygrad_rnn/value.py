@@ -154,7 +154,7 @@ class Value:
         self.label = label
         self.parents = tuple(_children)
         self.time_step = _current_time_step
-        self._rule = ops.called(_op, len(self.parents))
+        self._rule = ops.called(_op, len(self.parents)) if self.parents else LEAF
         self._grad = None
         self._id = _next_id()
         self._extra = None
