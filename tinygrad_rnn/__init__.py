@@ -7,11 +7,12 @@
 0.25
 """
 
+from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
 from .sums import dot, total
-from .value import Value, no_grad, time_step
+from .value import Value, no_grad, time_step, trace_creation
 
 __version__ = "0.1.0"
 
@@ -26,11 +27,13 @@ __all__ = [
     "Unrolled",
     "Value",
     "cross_entropy",
+    "detect_anomaly",
     "dot",
     "gradcheck",
     "mse_loss",
     "no_grad",
     "time_step",
     "total",
+    "trace_creation",
     "unroll",
 ]
