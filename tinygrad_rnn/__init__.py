@@ -7,6 +7,8 @@
 0.25
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
@@ -14,10 +16,15 @@ from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cros
 from .sums import dot, total
 from .value import Value, no_grad, time_step, trace_creation
 
+if TYPE_CHECKING:
+    from .debugger import debug
+    from .draw import Drawing, draw_dot, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "Drawing",
     "Layer",
     "Linear",
     "Module",
@@ -27,13 +34,28 @@ __all__ = [
     "Unrolled",
     "Value",
     "cross_entropy",
+    "debug",
     "detect_anomaly",
     "dot",
+    "draw_dot",
     "gradcheck",
     "mse_loss",
     "no_grad",
     "time_step",
     "total",
+    "trace",
     "trace_creation",
     "unroll",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Drawing", "draw_dot", "trace"):
+        from . import draw
+
+        return getattr(draw, name)
+    if name == "debug":
+        from .debugger import debug
+
+        return debug
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

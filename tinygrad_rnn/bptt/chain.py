@@ -14,35 +14,44 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 
 from ..backward import gradients_kept, start, topological_order, walk
 from ..errors import GraphError
 from ..value import Value
+from .jacobian import state
+from .matrices import Rows, identity, product
 from .unroll import Unrolled
 
 Vector = list[float]
-Matrix = list[Vector]
 
 
 @dataclass(frozen=True)
 class Link:
     """The gradient at the state of one time step, by both ways. Entry i belongs to entry i of the state.
 
+    The product is multiplied out from the loss on, so that its rounding grows with the number of steps, in a
+    way that depends on the Jacobians. Whether the two agree is therefore judged step by step: the gradient
+    that ``backward()`` left at h_k must be the one that it left at h_{k+1} times J_{k+1}, plus g_k, within the
+    rounding of that one step.
+
     Attributes:
         k: the time step.
         gradient: ∂L/∂h_k as ``backward()`` left it.
-        product: the same by the chain.
-        tolerance: by how much rounding may make the two differ.
+        product: the same by the chain, from the loss on.
+        residual: gradient - (∂L/∂h_{k+1} · J_{k+1} + g_k), with ∂L/∂h_{k+1} as ``backward()`` left it.
+        tolerance: how large rounding may make the residual.
         jacobian: J_T ⋯ J_{k+1} = ∂h_T/∂h_k.
     """
 
     k: int
     gradient: Vector
     product: Vector
+    residual: Vector
     tolerance: Vector
-    jacobian: Matrix
+    jacobian: Rows
 
     @property
     def finite(self) -> bool:
@@ -50,23 +59,24 @@ class Link:
         return all(map(math.isfinite, (*self.gradient, *self.product)))
 
     @property
-    def difference(self) -> float:
-        """The largest difference of an entry, relative to what rounding may make of it: at most 1 if they agree."""
-        return max(abs(a - b) / most for a, b, most in zip(self.gradient, self.product, self.tolerance))
+    def agrees(self) -> bool:
+        """Whether the gradient is what the chain rule says, but for rounding; False where it overflowed."""
+        return self.finite and all(abs(r) <= most for r, most in zip(self.residual, self.tolerance))
 
     @property
-    def agrees(self) -> bool:
-        """Whether both ways give the same, but for rounding."""
-        return self.gradient == self.product or (self.finite and self.difference <= 1.0)
+    def difference(self) -> float:
+        """How far the product is from the gradient, relative to it (Euclidean norm)."""
+        norm = math.hypot(*self.gradient)
+        return math.hypot(*(a - b for a, b in zip(self.gradient, self.product))) / norm if norm else 0.0
 
 
 def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     """Compare what ``loss.backward()`` left at every state with the product of the Jacobians, from T back to 0.
 
-    Rounding: in one time step either way multiplies along paths of at most n edges and adds at most n terms,
-    where n is the length of the longest path from h_{t-1} to h_t plus the number of uses of a state. So they
-    differ by at most 2·n·(T-k+1) units of 2^-53 of the same sum with absolute values (Higham, *Accuracy and
-    Stability of Numerical Algorithms*, 2nd ed., section 3.1), which is carried along.
+    Rounding: within a step either way multiplies along paths of at most n edges and adds at most n terms, n
+    being the length of the longest path from h_k to h_{k+1} plus the number of uses of a state. So a residual
+    is at most 2·n·2^-52 of the same sum with absolute values (Higham, *Accuracy and Stability of Numerical
+    Algorithms*, 2nd ed., section 3.1).
 
     Args:
         unrolled: what the loss was computed from.
@@ -77,93 +87,116 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     """
     if not loss.has_grad:
         raise GraphError("there is no gradient to compare", node=loss.name, remedy="Call loss.backward() first")
-    states = {t: _state(unrolled, t) for t in sorted(unrolled.h)}
+    states = {t: state(unrolled, t) for t in sorted(unrolled.h)}
     direct = _direct_gradients(loss, states)
-    uses = max(_uses(loss, states), default=0)
-    product = magnitude = [0.0] * len(states[unrolled.T])
-    jacobian: Matrix = []
-    roundings = 0
+    uses = _most_uses(loss, states)
+    size = len(states[unrolled.T])
+    # Behind the last state there is nothing: no gradient comes from there.
+    arrived = multiplied = [0.0] * size
+    jacobian = identity(size)
+    step = StepJacobian(jacobian, jacobian, 0)
     for k in reversed(states):
-        if k == unrolled.T:
-            jacobian = [[float(i == j) for j in range(len(product))] for i in range(len(product))]
-            length = 1
-        else:
-            J, length = step_jacobian(states[k + 1], states[k])
-            absolute, _ = step_jacobian(states[k + 1], states[k], abs)
-            product = _through(product, J)
-            magnitude = _through(magnitude, absolute)
-            jacobian = [_through(row, J) for row in jacobian]
-        product = [a + b for a, b in zip(product, direct[k])]
-        # Never below the smallest normal number: below it, rounding is absolute.
-        magnitude = [max(a + abs(b), sys.float_info.min) for a, b in zip(magnitude, direct[k])]
-        roundings += 2 * (length + uses)
-        tolerance = [roundings * 2.0**-53 * most for most in magnitude]
-        yield Link(k, [node.grad for node in states[k]], product, tolerance, jacobian)
+        if k < unrolled.T:
+            step = step_jacobian(states[k + 1], states[k])
+            jacobian = product(jacobian, step.matrix)
+        gradient = [node.grad for node in states[k]]
+        expected = _sum(_through(arrived, step.matrix), direct[k])
+        magnitude = _sum(_through(map(abs, arrived), step.magnitude), map(abs, direct[k]))
+        unit = 2 * (step.length + uses) * sys.float_info.epsilon
+        yield Link(
+            k,
+            gradient,
+            multiplied := _sum(_through(multiplied, step.matrix), direct[k]),
+            [a - b for a, b in zip(gradient, expected)],
+            # Below the smallest normal number, rounding is absolute.
+            [unit * max(most, sys.float_info.min) for most in magnitude],
+            jacobian,
+        )
+        arrived = gradient
 
 
-def step_jacobian(
-    after: Sequence[Value], before: Sequence[Value], each: Callable[[float], float] = float
-) -> tuple[Matrix, int]:
-    """∂after/∂before, by multiplying local gradients forwards, and the length of the longest path between them.
+@dataclass(frozen=True)
+class StepJacobian:
+    """How the state after a time step depends on the one before it.
+
+    Attributes:
+        matrix: J, the sum over all paths of the product of the local gradients.
+        magnitude: the same with absolute values.
+        length: edges of the longest path.
+    """
+
+    matrix: Rows
+    magnitude: Rows
+    length: int
+
+
+def step_jacobian(after: Sequence[Value], before: Sequence[Value]) -> StepJacobian:
+    """∂after/∂before, by multiplying the local gradients of the op table forwards.
 
     Args:
         after: the state after a time step.
         before: the state before it.
-        each: applied to every local gradient first; with `abs`, paths cannot cancel.
 
     Raises:
         GraphError: a derivative is a closure.
     """
     zero = [0.0] * len(before)
-    tangents = {node: [float(i == j) for j in range(len(before))] for i, node in enumerate(before)}
+    rows = dict(zip(before, identity(len(before))))
+    magnitudes = dict(rows)
     lengths = dict.fromkeys(before, 0)
     for node in reversed(topological_order(*after, stop=before)):
-        parents = [(i, parent) for i, parent in enumerate(node.parents) if parent in tangents]
-        if not parents:
+        if not any(parent in rows for parent in node.parents):
             continue
-        rule = node._rule
-        if rule.backward is not None:
-            raise GraphError(
-                "its derivative is a closure, so that its local gradients are unknown",
-                op=rule.name,
-                node=node.name,
-                time_step=node.time_step,
-                remedy="Record it with Value.custom or with an op of the table",
-            )
-        local_gradients = rule.local_gradients(node.data, *[parent.data for parent in node.parents])
-        tangent = zero
-        for i, parent in parents:
-            factor = each(local_gradients[i])
-            tangent = [a + factor * b for a, b in zip(tangent, tangents[parent])]
-        tangents[node] = tangent
-        lengths[node] = 1 + max(lengths[parent] for _, parent in parents)
-    return [tangents.get(node, zero) for node in after], max(lengths.values())
+        row, magnitude, length = zero, zero, 0
+        for parent, factor in zip(node.parents, _local_gradients(node)):
+            if parent in rows:
+                row = [a + factor * b for a, b in zip(row, rows[parent])]
+                magnitude = [a + abs(factor) * b for a, b in zip(magnitude, magnitudes[parent])]
+                length = max(length, 1 + lengths[parent])
+        rows[node], magnitudes[node], lengths[node] = row, magnitude, length
+    return StepJacobian(
+        [rows.get(node, zero) for node in after],
+        [magnitudes.get(node, zero) for node in after],
+        max(lengths.values()),
+    )
 
 
-def _state(unrolled: Unrolled, t: int) -> list[Value]:
-    """Everything that is carried on after time step t, as one vector."""
-    quantities = [unrolled[name][t] for name in unrolled.state_names]
-    return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
+def _local_gradients(node: Value) -> Sequence[float]:
+    rule = node._rule
+    if rule.backward is not None:
+        raise GraphError(
+            "its derivative is a closure, so that its local gradients are unknown",
+            op=rule.name,
+            node=node.name,
+            time_step=node.time_step,
+            remedy="Record it with Value.custom or with an op of the table",
+        )
+    local_gradients: Sequence[float] = rule.local_gradients(node.data, *[parent.data for parent in node.parents])
+    return local_gradients
 
 
 def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[int, Vector]:
     """What the loss gives to each state without passing through another: the graph is cut at all of them."""
-    cut = {node: None for state in states.values() for node in state}
-    order = topological_order(loss, stop=tuple(cut))
+    cut = tuple(node for nodes in states.values() for node in nodes)
+    order = topological_order(loss, stop=cut)
     touched = [*order, *cut]
     with gradients_kept(touched):
         start(touched, loss, 1.0)
         for _ in walk(order, record=False):
             pass
-        return {t: [node.grad for node in state] for t, state in states.items()}
+        return {t: [node.grad for node in nodes] for t, nodes in states.items()}
 
 
-def _uses(loss: Value, states: dict[int, list[Value]]) -> Iterator[int]:
-    """How often each state entry is an operand below the loss."""
+def _most_uses(loss: Value, states: dict[int, list[Value]]) -> int:
+    """How often a state entry is an operand, at most."""
     counts = Counter(parent for node in topological_order(loss) for parent in node.parents)
-    return (counts[node] for state in states.values() for node in state)
+    return max(counts[node] for nodes in states.values() for node in nodes)
 
 
-def _through(row: Vector, matrix: Matrix) -> Vector:
+def _through(row: Iterable[float], matrix: Rows) -> Vector:
     """row · matrix."""
-    return [sum(a * b for a, b in zip(row, column)) for column in zip(*matrix)]
+    return product([list(row)], matrix)[0]
+
+
+def _sum(a: Iterable[float], b: Iterable[float]) -> Vector:
+    return list(map(add, a, b))

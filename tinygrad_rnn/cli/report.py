@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..bptt.chain import Link, Matrix
+from ..bptt.anatomy import norm
+from ..bptt.chain import Link
+from ..bptt.jacobian import recurrent_matrix
+from ..bptt.matrices import Rows, product
 from ..nn import Cell, RNNCell, ScalarRNNCell
 from ..value import Value
 from .console import print_table, say
 from .inputs import Problem, shown
 
+TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
 SHRUNK, GROWN = 0.5, 2.0  # beyond these factors over all steps, a gradient is said to vanish or to explode
 
 
@@ -47,16 +51,12 @@ class Report:
     @cached_property
     def law(self) -> list[float] | None:
         """The same if every tanh' were 1: w^(T-k), or the norm of W^(T-k). None for a cell without a single W."""
-        cell = self.problem.cell
-        if isinstance(cell, ScalarRNNCell):
-            W = [[cell.w.data]]
-        elif isinstance(cell, RNNCell):
-            W = [[entry.data for entry in row] for row in cell.W]
-        else:
+        W = recurrent_matrix(self.problem.cell)
+        if W is None:
             return None
         powers = [self.links[0].jacobian]  # the identity
         for _ in self.links[1:]:
-            powers.append([[_dot(row, column) for column in zip(*W)] for row in powers[-1]])
+            powers.append(product(powers[-1], W))
         return [self._size(power) for power in powers]
 
     @cached_property
@@ -87,6 +87,7 @@ class Report:
                     "h": _data(problem.unrolled.h[link.k]),
                     "gradient": self._unwrap(link.gradient),
                     "chain": self._unwrap(link.product),
+                    "residual": self._unwrap(link.residual),
                     "tolerance": self._unwrap(link.tolerance),
                     "factor": factor,
                     "law": power,
@@ -137,7 +138,7 @@ class Report:
         for i, link in enumerate(self.links):
             h = self.problem.unrolled.h[link.k]
             numbers = [
-                f"{h.data if isinstance(h, Value) else math.hypot(*_data(h)):.4f}",
+                f"{h.data if isinstance(h, Value) else norm(_data(h)):.4f}",
                 f"{self._unwrap_or_norm(link.gradient):.6g}",
                 f"{self._unwrap_or_norm(link.product):.6g}",
                 f"{self.factors[i]:.6g}",
@@ -150,9 +151,9 @@ class Report:
     def _legend(self) -> str:
         T = self.problem.unrolled.T
         if self.scalar:
-            factors = f"Π {_factor(self.problem.cell)} multiplies the local derivatives of the steps k+1 … {T}"
+            factors = f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}"
         else:
-            factors = f"Π J_t multiplies the Jacobians ∂h_t/∂h_(t-1) of the steps k+1 … {T}"
+            factors = f"Π J_t multiplies the Jacobians ∂h_t/∂h_(t-1) of steps k+1 to {T}"
         if len(self.problem.losses) == 1:
             by_the_chain = f"by the chain is ∂L/∂h_{T} times it"
         else:
@@ -169,11 +170,11 @@ class Report:
         wrong = [link.k for link in self.links if not link.agrees]
         if wrong:
             return f"backward() and the chain DISAGREE at steps {', '.join(map(str, wrong))}: please report this."
-        found = max(_relative_difference(link) for link in self.links)
-        allowed = max(_relative_tolerance(link) for link in self.links)
+        found = max((link.difference for link in self.links if norm(link.gradient) > TINY), default=0.0)
+        tiny = any(0.0 < norm(link.gradient) <= TINY for link in self.links)
         return (
-            f"They agree at all {len(self.links)} states: they differ by at most {found:.1e} of the gradient, "
-            f"where the rounding of doubles may make up to {allowed:.1e}."
+            f"They agree at all {len(self.links)} states: to the rounding of doubles at every step, and over all "
+            f"of them to {found:.1e} of the gradient{f' where it is above {TINY:g}' if tiny else ''}."
         )
 
     def _fate(self) -> str:
@@ -181,14 +182,15 @@ class Report:
         if self.verdict == "overflowing":
             return f"The gradient explodes beyond what a double can hold on its way from h_{T} to h_0."
         verb = {"vanishing": "vanishes", "exploding": "explodes", "steady": "holds"}[self.verdict]
-        words = f"The gradient {verb}: on the {T} steps from h_{T} to h_0 it is multiplied by {self.kept:.3g}"
+        distance = f"on the {T} steps" if T > 1 else "on the step"
+        words = f"The gradient {verb}: {distance} from h_{T} to h_0 it is multiplied by {_positive(self.kept)}"
         if not self.law:
             return f"{words}."
         power = f"{'w' if self.scalar else 'W'}^{T}"
         law = abs(self.law[-1] / self.law[0])
         if math.isclose(law, self.kept, rel_tol=1e-9):
             return f"{words}, as the law {power} says."
-        return f"{words}; the law {power} alone says {law:.3g}, {_slope(self.problem.cell)} does the rest."
+        return f"{words}; the law {power} alone says {_positive(law)}, {_slope(self.problem.cell)} does the rest."
 
     def _parameters(self) -> str:
         if self.scalar:
@@ -196,30 +198,24 @@ class Report:
         squares: dict[str, list[float]] = {}
         for name, parameter in self.problem.named_parameters():
             squares.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        return ", ".join(f"‖∂L/∂{name}‖ = {math.hypot(*grads):.9g}" for name, grads in squares.items()) + "."
+        return ", ".join(f"‖∂L/∂{name}‖ = {norm(grads):.9g}" for name, grads in squares.items()) + "."
 
-    def _size(self, matrix: Matrix) -> float:
-        return matrix[0][0] if self.scalar else math.hypot(*(entry for row in matrix for entry in row))
+    def _size(self, matrix: Rows) -> float:
+        return matrix[0][0] if self.scalar else norm(matrix)
 
     def _unwrap(self, vector: list[float]) -> float | list[float]:
         return vector[0] if self.scalar else vector
 
     def _unwrap_or_norm(self, vector: list[float]) -> float:
-        return vector[0] if self.scalar else math.hypot(*vector)
-
-
-def _relative_difference(link: Link) -> float:
-    norm = math.hypot(*link.gradient)
-    return math.hypot(*(a - b for a, b in zip(link.gradient, link.product))) / norm if norm else 0.0
-
-
-def _relative_tolerance(link: Link) -> float:
-    norm = math.hypot(*link.gradient)
-    return math.hypot(*link.tolerance) / norm if norm else 0.0
+        return vector[0] if self.scalar else norm(vector)
 
 
 def _applied(nonlinearity: str, z: str) -> str:
     return z if nonlinearity == "identity" else f"{nonlinearity}({z})"
+
+
+def _positive(factor: float) -> str:
+    return f"{factor:.3g}" if factor else "0, or too little for a double"
 
 
 def _slope(cell: Cell) -> str:
@@ -233,7 +229,3 @@ def _factor(cell: Cell) -> str:
 
 def _data(quantity: Any) -> Any:
     return quantity.data if isinstance(quantity, Value) else [entry.data for entry in quantity]
-
-
-def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b))
