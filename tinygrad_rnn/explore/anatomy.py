@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
 from ..draw import text
 from ..value import Value
 from .chains import Roots
+from .walkthrough import finite
 
 MOST_LOSSES = 128
 _MOST_VISITS = 3_000_000  # nodes walked over
@@ -69,11 +69,11 @@ def _told(found: Anatomy, name: str) -> dict[str, Any]:
         "earlier": len(uses) - len(shown),
         "losses": losses,
         "cells": [
-            [_number(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)
+            [finite(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)
         ],
-        "by_use": [_number(_size(by_use[k])) for k in shown],
-        "by_loss": [_number(_size(by_loss.get(t, 0.0))) for t in losses],
-        "by_lag": [_number(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
+        "by_use": [finite(_size(by_use[k])) for k in shown],
+        "by_loss": [finite(_size(by_loss.get(t, 0.0))) for t in losses],
+        "by_lag": [finite(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
         "total": text.number(_size(found.total())),
         "windows": _windows(by_lag, min(longest + 1, MOST_LOSSES)),
     }
@@ -98,7 +98,3 @@ def _size(numbers: Any) -> float:
     """A single number as it is; of several, the Euclidean norm."""
     entries = flatten(numbers)
     return entries[0] if len(entries) == 1 else norm(entries)
-
-
-def _number(x: float) -> float | None:
-    return float(f"{x:.6g}") if math.isfinite(x) else None

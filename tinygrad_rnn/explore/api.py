@@ -78,6 +78,7 @@ def explore(
             "shades": shades.key(),
             "forward": walkthrough.forward(order, numbers),
             "backward": walkthrough.backward(taken, numbers, shades),
+            "sums": walkthrough.sums(taken, numbers),
             "chains": chains(unrolled, loss, roots, numbers, steps),
         }
         weights = [part.grad for _, part in roots]

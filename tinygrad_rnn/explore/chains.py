@@ -37,7 +37,7 @@ def chains(
         ``entries``: every state entry, as Value and time step. ``hops``: per (later, earlier) Value, the edges
         (child, position), the factor by name, by number, and its product. ``roots``: per loss, its first
         part from L to the last state, and per entry that it reaches the entry visited before it, the product
-        along the chain, and the whole gradient of L through this loss.
+        along the chain, and, where that is not all, the whole gradient of L through this loss.
     """
     states = graph.states_of(unrolled)
     entries = [(value, t) for t in sorted(states) for _, _, value in states[t]]
@@ -100,15 +100,9 @@ def _chains_from(
                 hops[key] = _told(factor, links, numbers)
             log10, sign = products[later]
             products[value] = log10 + paths._log10(factor.product), sign * _sign(factor.product)
-        log10, sign = products[value]
-        rows.append(
-            [
-                numbers[value],
-                numbers[later] if later is not None else -1,
-                text.power_of_ten(sign, log10),
-                text.number(whole[value]),
-            ]
-        )
+        product, gradient = text.power_of_ten(*products[value][::-1]), text.number(whole[value])
+        row = [numbers[value], numbers[later] if later is not None else -1, product]
+        rows.append(row if product == gradient else [*row, gradient])
     return {
         "t": t,
         "root": numbers[root],

@@ -14,7 +14,9 @@ from ..bptt.matrices import numbers, orthogonal, scaled, spectral_norm
 from ..draw import text
 from ..nn import LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.cells import Cell
+from ..sums import total
 from ..value import Value
+from .walkthrough import finite
 
 NORMS = tuple(i / 20 for i in range(10, 31))  # 0.5 to 1.5, through 1
 SCALES = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -22,14 +24,14 @@ FORGET_BIAS = 5.0  # of the LSTM for comparison: σ(5) = 0.993, a gate that is o
 _MOST_STEPS = 200
 _MOST_NODES = 8000  # per measured graph
 _NODES_OF_LSTM = 4  # about how many times those of an RNN
-_FLAT = 0.01  # a gradient that changes by less than this share per step is called flat
+_FLAT = 0.6  # a gradient of which this part is left, or one over it, is called flat
 
 
 def measured(unrolled: Unrolled) -> dict[str, Any]:
     """Curves over the sequence that was unrolled, or over its end where it is long, for an RNN and an LSTM of its size.
 
-    The gradient is that of the sum of the entries of h_T over the root of their number, so that every RNN starts
-    from 1.
+    Differentiated is the sum of the entries of the state at T over the root of their number, so that every curve
+    starts from 1: an RNN's h, and the c of an LSTM, along which its constant error path runs.
     """
     hidden, inputs, scalar = _sizes(unrolled)
     per_step = 2 * hidden * (hidden + inputs) + 2 * hidden
@@ -42,7 +44,7 @@ def measured(unrolled: Unrolled) -> dict[str, Any]:
         grid = []
         for scale in SCALES:
             xs = [_scaled(x, scale, flat) for x in sequence]
-            grid.append(decay(make, norms, xs, state=state))
+            grid.append(decay(make, norms, xs, loss=lambda of, s=state: _mean_direction(of, s), state=state))
         cells.append(
             {
                 "key": key,
@@ -67,8 +69,8 @@ def _told(curve: DecayCurve) -> dict[str, Any]:
     first, last = curve.gradients[0], curve.gradients[-1]
     kept = last / first if first else math.nan
     return {
-        "g": [float(f"{g:.6g}") if math.isfinite(g) else None for g in curve.gradients],
-        "fate": fate(kept, len(curve.gradients) - 1),
+        "g": [finite(g) for g in curve.gradients],
+        "fate": fate(kept),
         "kept": text.number(kept),
     }
 
@@ -78,12 +80,16 @@ def _law(norm: float, steps: int) -> DecayCurve:
     return decay(lambda w: ScalarRNNCell(w=w, u=0.0, nonlinearity="identity"), [norm], [0.0] * steps)[0]
 
 
-def fate(kept: float, steps: int) -> str:
-    """What becomes of a gradient of which this part is left after that many steps."""
+def fate(kept: float) -> str:
+    """What becomes of a gradient of which this part is left."""
     if math.isnan(kept):
         return "not a number"
-    rate = kept ** (1.0 / steps) if kept > 0.0 else 0.0
-    return "vanishing" if rate < 1.0 - _FLAT else "exploding" if rate > 1.0 + _FLAT else "flat"
+    return "vanishing" if kept < _FLAT else "exploding" if kept > 1.0 / _FLAT else "flat"
+
+
+def _mean_direction(unrolled: Unrolled, state: str) -> Value:
+    entries = unrolled.state(unrolled.T, [state])
+    return entries[0] if len(entries) == 1 else total(entries) / math.sqrt(len(entries))
 
 
 def _kinds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,3 +41,20 @@ def backward(steps: Sequence[Step], numbers: Numbering, shades: Shades) -> list[
         ]
         for step in steps
     ]
+
+
+def sums(steps: Sequence[Step], numbers: Numbering) -> list[list[Any]]:
+    """For every labelled leaf that is used more than once, how its gradient adds up: the steps that bring
+    something, each with its contribution and the sum so far.
+    """
+    found: dict[Value, list[list[Any]]] = {}
+    for i, step in enumerate(steps):
+        if not step.parent.parents and step.parent.label:
+            found.setdefault(step.parent, []).append([i, finite(step.contribution), finite(step.gradient_after)])
+    several = {value: terms for value, terms in found.items() if len(terms) > 1}
+    return [[numbers[value], several[value]] for value in sorted(several, key=numbers.__getitem__)]
+
+
+def finite(x: float) -> float | None:
+    """The number to six digits, which is what a plot needs; None for what cannot be plotted."""
+    return float(f"{x:.6g}") if math.isfinite(x) else None
