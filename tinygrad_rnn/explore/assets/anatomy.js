@@ -15,83 +15,79 @@ function plotHeat() {
   const parameter = parameterNow();
   if (!parameter) return;
   const { uses, losses, cells } = parameter;
-  const full = heat.clientWidth, left = 44, top = 6, bars = Math.min(90, full * 0.2);
-  const room = full - left - bars - 14;
-  const size = Math.max(1.5, Math.min(42, room / losses.length, 440 / uses.length));
-  const wide = losses.length === 1 ? Math.min(room, 90) : size;
-  const height = Math.max(60, size * uses.length) + top + 26 + 66;
-  const [pen] = sharp(heat, height);
-  layout = { left, top, size, wide };
-  const ink = colour("quiet"), grid = colour("line"), cut = colour("cut"), positive = colour("positive"), negative = colour("negative");
-  const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, Math.abs(b || 0)), 0);
+  layout = losses.length === 1 ? alongOneRow(uses.length) : inASquare(uses.length, losses.length);
+  const { left, top, wide, high, bars } = layout;
+  const [pen] = sharp(heat, layout.height);
+  const ink = colour("quiet"), empty = colour("soft"), cut = colour("cut"), positive = colour("positive"), negative = colour("negative");
   const most = largest(cells.flat());
-  const decades = 4;
-  const shade = (value) => (value && most ? Math.max(0.08, 1 + Math.log10(Math.abs(value) / most) / decades) : 0);
-  const gap = size > 7 ? 1 : 0;
+  const gap = Math.min(wide, high) > 7 ? 1 : 0;
+  const box = (i, j) => [left + layout.column(i, j) * wide, top + layout.row(i) * high, Math.max(1, wide - gap), Math.max(1, high - gap)];
   losses.forEach((t, j) => uses.forEach((k, i) => {
     const value = cells[j][i];
     if (value === null) return;
-    const x = left + j * wide, y = top + i * size;
+    pen.fillStyle = keeps(k, t) ? empty : cut;
+    pen.fillRect(...box(i, j));
+    if (!value || !keeps(k, t)) return;
+    // By order of magnitude, from the largest down to a ten-thousandth of it.
+    pen.globalAlpha = Math.max(0.08, 1 + Math.log10(Math.abs(value) / most) / 4);
+    pen.fillStyle = value < 0 ? negative : positive;
+    pen.fillRect(...box(i, j));
     pen.globalAlpha = 1;
-    pen.fillStyle = colourOfEmpty;
-    pen.fillRect(x, y, wide - gap, size - gap);
-    pen.globalAlpha = keeps(k, t) ? Math.min(1, shade(value)) : 1;
-    pen.fillStyle = keeps(k, t) ? (value < 0 ? negative : positive) : cut;
-    if (value || !keeps(k, t)) pen.fillRect(x, y, wide - gap, size - gap);
   }));
-  pen.globalAlpha = 1;
-  // The chain shown: its loss step and the step of its state.
-  if (selected.entry !== null) {
+  if (selected.entry !== null) {  // the chain shown: its loss step and the step of its state
     const j = losses.indexOf(chains.roots[selected.root].t), i = uses.indexOf(entryTimes[selected.entry]);
     if (j >= 0 && i >= 0) {
+      const [x, y, w, h] = box(i, j);
       pen.strokeStyle = colour("chain");
       pen.lineWidth = 2.5;
-      pen.strokeRect(left + j * wide - 1, top + i * size - 1, wide + 1, size + 1);
+      pen.strokeRect(x - 1, y - 1, w + 2, h + 2);
     }
   }
-  pen.fillStyle = ink;
+  const every = (room, size) => Math.max(1, Math.ceil(room / size));
+  const write = (text, x, y, align) => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
   pen.textBaseline = "middle";
-  pen.textAlign = "right";
-  const skip = (count, step, room) => Math.max(1, Math.ceil((room * 1) / step));
-  const rowStep = skip(uses.length, size, 15), columnStep = skip(losses.length, wide, 26);
-  uses.forEach((k, i) => { if (i % rowStep === 0) pen.fillText(String(k), left - 7, top + (i + 0.5) * size); });
-  pen.textAlign = "center";
-  const below = top + uses.length * size;
-  losses.forEach((t, j) => { if (j % columnStep === 0) pen.fillText(String(t), left + (j + 0.5) * wide, below + 11); });
-  // Sums over rows and columns.
-  const bar = (value, x, y, w, h) => { pen.fillStyle = value < 0 ? negative : positive; pen.fillRect(x, y, w, h); };
-  const mostRow = largest(parameter.by_use), mostColumn = largest(parameter.by_loss), start = left + losses.length * wide + 8;
-  const length = Math.max(10, Math.min(bars, full - start - 2));
-  uses.forEach((k, i) => {
-    const value = parameter.by_use[i] || 0;
-    if (mostRow) bar(value, start, top + i * size, (Math.abs(value) / mostRow) * length, Math.max(1, size - gap));
-  });
-  losses.forEach((t, j) => {
-    const value = parameter.by_loss[j] || 0;
-    if (mostColumn) bar(value, left + j * wide, below + 22, Math.max(1, wide - gap), (Math.abs(value) / mostColumn) * 44);
-  });
-  pen.strokeStyle = grid;
-  pen.lineWidth = 1;
-  pen.strokeRect(start - 0.5, top, 0.01, uses.length * size);
-  pen.strokeRect(left, below + 21.5, losses.length * wide, 0.01);
-  pen.save();
-  pen.fillStyle = ink;
-  pen.translate(9, top + (uses.length * size) / 2);
+  if (losses.length === 1) {
+    uses.forEach((k, i) => { if (i % every(30, wide) === 0) write(String(k), left + (i + 0.5) * wide, top + high + 12, "center"); });
+    write("use step k", left, layout.height - 7, "left");
+    return;
+  }
+  const below = top + uses.length * high, beside = left + losses.length * wide + 8;
+  uses.forEach((k, i) => { if (i % every(15, high) === 0) write(String(k), left - 7, top + (i + 0.5) * high, "right"); });
+  losses.forEach((t, j) => { if (j % every(28, wide) === 0) write(String(t), left + (j + 0.5) * wide, below + 11, "center"); });
+  const bar = (value, ...place) => { pen.fillStyle = value < 0 ? negative : positive; pen.fillRect(...place); };
+  const mostUse = largest(parameter.by_use) || 1, mostLoss = largest(parameter.by_loss) || 1;
+  parameter.by_use.forEach((value, i) => bar(value, beside, top + i * high, (Math.abs(value) / mostUse) * bars, Math.max(1, high - gap)));
+  parameter.by_loss.forEach((value, j) => bar(value, left + j * wide, below + 22, Math.max(1, wide - gap), (Math.abs(value) / mostLoss) * 44));
+  if (uses.length * high > 40) write("sum of each row", beside, below + 11, "left");
+  write("loss step t, and the sum of each column", left, layout.height - 6, "left");
+  if (uses.length * high < 70) return;
+  pen.translate(9, top + (uses.length * high) / 2);
   pen.rotate(-Math.PI / 2);
-  if (uses.length * size > 70) pen.fillText("use step k", 0, 0);
-  pen.restore();
-  pen.textAlign = "left";
-  pen.fillStyle = ink;
-  pen.fillText("loss step t, and the sum of each column", left, height - 6);
-  if (uses.length * size > 40) pen.fillText("row sums", start, below + 11);
+  write("use step k", 0, 0, "center");
 }
-let colourOfEmpty = "";
+
+const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, Math.abs(b || 0)), 0);
+
+function inASquare(uses, losses) {
+  const full = heat.clientWidth, left = 44, top = 6, least = Math.min(90, full * 0.2);
+  const size = Math.max(1.5, Math.min(44, (full - left - least - 14) / losses, 450 / uses));
+  const bars = Math.max(10, Math.min(260, full - left - size * losses - 12));
+  return { left, top, wide: size, high: size, bars, height: size * uses + top + 92, row: (i) => i, column: (i, j) => j };
+}
+
+function alongOneRow(uses) {
+  const left = 8;
+  return { left, top: 6, wide: (heat.clientWidth - 2 * left) / uses, high: 54, bars: 0, height: 98, row: () => 0, column: (i) => i };
+}
 
 function cellAt(event) {
   const parameter = parameterNow(), box = heat.getBoundingClientRect();
   if (!layout || !parameter) return null;
-  const j = Math.floor((event.clientX - box.left - layout.left) / layout.wide);
-  const i = Math.floor((event.clientY - box.top - layout.top) / layout.size);
+  const across = Math.floor((event.clientX - box.left - layout.left) / layout.wide);
+  const down = Math.floor((event.clientY - box.top - layout.top) / layout.high);
+  const single = parameter.losses.length === 1;
+  if (single && down) return null;
+  const [i, j] = single ? [across, 0] : [down, across];
   const value = parameter.cells[j] ? parameter.cells[j][i] : null;
   return value === null || value === undefined ? null : { k: parameter.uses[i], t: parameter.losses[j], value };
 }
@@ -143,7 +139,6 @@ function sayAnatomy() {
     byId("truncation").textContent = "The loss depends on no labelled parameter.";
     return;
   }
-  colourOfEmpty = colour("soft");
   const k = windowNow(), whole = k >= parameter.windows.length, [kept, dropped] = parameter.windows[k - 1];
   const gradient = (parameter.signed ? "" : "‖") + "∂" + page.root + "/∂" + parameter.name + (parameter.signed ? "" : "‖");
   byId("window-text").textContent = whole ? "all " + k + " steps: nothing is cut" : k === 1 ? "1 step" : k + " steps";
@@ -157,7 +152,7 @@ function sayAnatomy() {
   if (!parameter.signed) more.push("Each number is the norm of a " + parameter.name + "-sized contribution.");
   if (anatomy.left_out) more.push("Losses of the last " + parameter.losses.length + " steps only.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
-  if (parameter.losses.length === 1) more.push("There is one loss, so one column.");
+  if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
   byId("anatomy-about").textContent = "One weight, one gradient: the sum of what every loss step t sends through every use step k. " + more.join(" ");
   plotHeat();
   plotLags();
@@ -196,6 +191,6 @@ function setUpAnatomy() {
   sayAnatomy();
   const again = oncePerFrame(() => { plotHeat(); plotLags(); });
   new ResizeObserver(again).observe(heat.parentElement);
-  redrawers.push(() => { colourOfEmpty = colour("soft"); again(); });
+  redrawers.push(again);
 }
 views.push((changed) => { if (changed.includes("entry") || changed.includes("root")) plotHeat(); });

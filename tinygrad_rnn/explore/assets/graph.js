@@ -35,6 +35,7 @@ function gradientNow(value, finalLevel) {
 const stage = byId("stage"), picture = byId("picture"), world = byId("world");
 const layers = { frames: byId("frames"), lines: byId("lines"), cards: byId("cards") };
 const shownColumns = new Map();
+let far = false;
 const view = { x: 0, y: 0, zoom: 1 };
 const lefts = graph.columns.map((column) => column.x);
 const steps = graph.columns.map((column) => column.t);
@@ -54,7 +55,7 @@ function columnParts(i) {
   for (const [value, kind, copies, x, y, width, height, level, rows] of column.cards) {
     const card = drawn("g", { "data-v": value, "data-kind": kind });
     card.append(drawn("rect", { x, y, width, height, rx: 6 }));
-    const texts = rows.map((row, j) => {
+    const texts = far ? [] : rows.map((row, j) => {
       const text = drawn("text", { x: x + width / 2, y: y + height / 2 + (j - (rows.length - 1) / 2) * 11 + 3.1 }, row);
       card.append(text);
       return text;
@@ -88,7 +89,12 @@ let longEdges = [];
 /** Put the picture where the view is, and have exactly the columns in view in the document. */
 function place() {
   world.setAttribute("transform", "translate(" + view.x + " " + view.y + ") scale(" + view.zoom + ")");
-  picture.classList.toggle("far", view.zoom < 0.36);
+  const nowFar = view.zoom < 0.36;
+  if (nowFar !== far) {  // from afar cards are drawn without their text, which could not be read
+    far = nowFar;
+    for (const parts of shownColumns.values()) for (const name of Object.keys(layers)) parts[name].remove();
+    shownColumns.clear();
+  }
   const left = -view.x / view.zoom, right = left + stageWidth / view.zoom;
   const first = Math.max(0, lastUpTo(lefts, left)), last = Math.max(first, lastUpTo(lefts, right));
   for (const [i, parts] of shownColumns) {
@@ -105,7 +111,7 @@ function place() {
     }
   }
   showLong(left, right);
-  drawOverview();
+  placeOverviewWindow();
 }
 const placeSoon = oncePerFrame(place);
 
@@ -167,7 +173,9 @@ function restyle() {
 // ---- the view -------------------------------------------------------------------------------------------------------
 
 let stageWidth = 1, stageHeight = 1;
-const MOST_IN_VIEW = 40, READABLE = 1.3;
+const MOST_IN_VIEW = 24;
+/** A zoom at which cards can be read, and at least three time steps seen where there is room for them. */
+const readable = () => Math.min(1.3, Math.max(0.85, (stageWidth / graph.width) * (graph.columns.length / 3.2)));
 
 function leastZoom() {
   const widest = graph.columns.length > MOST_IN_VIEW ? (graph.width / graph.columns.length) * MOST_IN_VIEW : graph.width;
@@ -186,7 +194,7 @@ function clamp() {
 /** All of it, if it can be read then; else as much as can be read, the latest time steps first. */
 function fit() {
   const tall = (stageHeight - 24) / (graph.bottom - graph.top), wide = (stageWidth - 24) / graph.width;
-  view.zoom = Math.min(READABLE, Math.max(tall, 0.6), wide > 0.8 ? wide : READABLE);
+  view.zoom = Math.min(readable(), Math.max(tall, 0.6), wide > 0.8 ? wide : readable());
   view.x = stageWidth - graph.width * view.zoom;
   view.y = 0;
   clamp();
@@ -226,21 +234,26 @@ function reveal(t) {
 const overview = byId("overview");
 const stateLevels = graph.columns.map((column) => column.cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7]]));
 
-const drawOverview = oncePerFrame(() => {
-  const [pen, width] = sharp(overview, 26);
-  const colours = Array.from({ length: 11 }, (_, i) => colour("l" + i)), blank = colour("soft");
+function paintOverview() {
+  const [pen, width] = sharp(byId("overview-steps"), 26);
   const scale = width / graph.width, atEnd = selected.position === lastPosition;
   graph.columns.forEach((column, i) => {
     let level = -1;
     for (const [value, final] of stateLevels[i]) level = Math.max(level, atEnd ? final : gradientNow(value, final)[1]);
-    pen.fillStyle = level < 0 ? blank : colours[level];
-    pen.fillRect(column.x * scale, 3, Math.max(1, column.w * scale - (column.w * scale > 4 ? 1 : 0)), 20);
+    if (level < 0) return;
+    const wide = column.w * scale;
+    pen.fillStyle = colour("l" + level);
+    pen.fillRect(column.x * scale, 3, Math.max(1, wide > 4 ? wide - 1 : wide), 20);
   });
-  pen.strokeStyle = colour("accent");
-  pen.lineWidth = 2;
-  const left = (-view.x / view.zoom) * scale, wide = (stageWidth / view.zoom) * scale;
-  pen.strokeRect(Math.max(1, left), 1, Math.min(Math.max(4, wide), width - Math.max(1, left) - 1), 24);
-});
+}
+const drawOverview = oncePerFrame(paintOverview);
+
+function placeOverviewWindow() {
+  const scale = overview.clientWidth / (graph.width * view.zoom), box = byId("overview-window").style;
+  const left = Math.max(0, -view.x * scale);
+  box.left = left + "px";
+  box.width = Math.min(Math.max(6, stageWidth * scale), overview.clientWidth - left) + "px";
+}
 
 function goTo(event) {
   const box = overview.getBoundingClientRect();
@@ -606,12 +619,12 @@ function sayWeight() {
   const place = weightPlaces.get(selected.weight === null ? Number(weightPick.value) : selected.weight);
   if (place === undefined) {
     byId("weight-equation").textContent = "No weight is used more than once.";
-    plot.replaceChildren();
+    plot.hidden = true;
     return;
   }
   const [value, terms] = page.sums[place], name = page.values[value][NAME];
   weightPick.value = value;
-  const arrived = terms.filter(([i]) => i < backwardTaken());
+  const arrived = terms.slice(0, lastUpTo(terms.map(([i]) => i), backwardTaken() - 1) + 1);
   const sum = arrived.length ? page.backward[arrived[arrived.length - 1][0]][SUM] : "0";
   byId("weight-equation").textContent = name + ".grad = " + sum + (arrived.length === terms.length ? ", the sum of " + terms.length + " contributions"
     : " so far, of " + arrived.length + " of " + terms.length + " contributions");
@@ -626,29 +639,30 @@ function sayWeight() {
 }
 
 function plotSums(plot, name, terms, arrived) {
-  const width = plot.clientWidth || 300, height = 190, left = 8, right = width - 8, top = 22, bottom = height - 24;
-  plot.setAttribute("viewBox", "0 0 " + width + " " + height);
+  const height = 190, left = 8, top = 26, bottom = height - 26;
+  const [pen, width] = sharp(plot, height), right = width - 8;
   const numbers = terms.flatMap(([, brought, sum]) => [brought, sum]).filter((x) => x !== null);
-  const low = Math.min(0, ...numbers), high = Math.max(0, ...numbers), span = high - low || 1;
+  const low = numbers.reduce((a, b) => Math.min(a, b), 0), high = numbers.reduce((a, b) => Math.max(a, b), 0), span = high - low || 1;
   const y = (v) => bottom - ((v - low) / span) * (bottom - top), slot = (right - left) / terms.length;
-  const parts = [drawn("line", { class: "axis", x1: left, x2: right, y1: y(0), y2: y(0) })];
-  const points = [];
+  pen.fillStyle = colour("line");
+  pen.fillRect(left, y(0), right - left, 1);
   terms.forEach(([, brought, sum], i) => {
-    if (brought === null || sum === null) return;
-    const x = left + i * slot;
-    parts.push(drawn("rect", {
-      class: i >= arrived ? "bar-ahead" : brought < 0 ? "bar-negative" : "bar-positive",
-      x: x + slot * 0.15, width: Math.max(0.5, slot * 0.7), y: Math.min(y(0), y(brought)), height: Math.max(0.5, Math.abs(y(brought) - y(0))),
-    }));
-    if (i < arrived) points.push((i ? "L" : "M") + (x + slot / 2).toFixed(1) + " " + y(sum).toFixed(1));
+    if (brought === null) return;
+    pen.fillStyle = colour(i >= arrived ? "cut" : brought < 0 ? "negative" : "positive");
+    pen.fillRect(left + (i + 0.15) * slot, Math.min(y(0), y(brought)), Math.max(0.5, slot * 0.7), Math.max(0.5, Math.abs(y(brought) - y(0))));
   });
-  parts.push(drawn("path", { class: "running", d: points.join("") }));
+  pen.strokeStyle = colour("weight");
+  pen.lineWidth = 2.5;
+  pen.lineJoin = "round";
+  pen.beginPath();
+  for (let i = 0; i < arrived; i++) if (terms[i][2] !== null) pen.lineTo(left + (i + 0.5) * slot, y(terms[i][2]));
+  pen.stroke();
   const time = (i) => page.values[page.backward[terms[i][0]][NODE]][TIME];
-  parts.push(drawn("text", { x: left, y: height - 6 }, "t = " + time(0) + ": first to bring something"));
-  const last = drawn("text", { x: right, y: height - 6, "text-anchor": "end" }, "t = " + time(terms.length - 1));
-  if (width > 330) parts.push(last);
-  parts.push(drawn("text", { x: left, y: 13 }, "bars: what each step brings · line: the sum so far"));
-  plot.replaceChildren(...parts);
+  pen.fillStyle = colour("quiet");
+  pen.fillText("bars: what each step brings · line: the sum so far", left, 13);
+  pen.fillText("t = " + time(0), left, height - 8);
+  pen.textAlign = "right";
+  pen.fillText("t = " + time(terms.length - 1), right, height - 8);
   plot.setAttribute("aria-label", "How " + name + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
 }
 
@@ -663,9 +677,10 @@ views.push((changed) => { if (changed.includes("weight") || changed.includes("po
 // ---- beginning ------------------------------------------------------------------------------------------------------------------------
 
 function measureStage() {
-  const before = stageWidth, wanted = (graph.bottom - graph.top) * READABLE + 24;
-  stage.style.height = Math.round(Math.max(240, Math.min(wanted, 0.62 * Math.max(window.innerHeight, 520)))) + "px";
+  const before = stageWidth;
   stageWidth = stage.clientWidth;
+  const wanted = (graph.bottom - graph.top) * readable() + 24;
+  stage.style.height = Math.round(Math.max(240, Math.min(wanted, 0.62 * Math.max(window.innerHeight, 520)))) + "px";
   stageHeight = stage.clientHeight;
   if (before === 1) fit(); else { clamp(); placeSoon(); }
 }
@@ -688,9 +703,10 @@ function setUpGraph() {
   setUpWeights();
   sayStep();
   sayWeight();
-  new ResizeObserver(oncePerFrame(() => { measureStage(); sayWeight(); })).observe(stage);
+  new ResizeObserver(oncePerFrame(() => { measureStage(); drawOverview(); sayWeight(); })).observe(stage);
   measureStage();
   place();
-  redrawers.push(drawOverview);
+  drawOverview();
+  redrawers.push(drawOverview, sayWeight);
   if (chains.roots.length) chooseChain(chains.roots.length - 1, 0);
 }

@@ -71,7 +71,11 @@ function shown(x) {
 const plain = (x) => String(x).replace("-", "−");
 
 /** The value of a custom property, for what is drawn on a canvas. */
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+function colour(name) {
+  if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+  return colours.get(name);
+}
+const colours = new Map();
 
 /** Call once per frame at most, however often it is asked for. */
 function oncePerFrame(work) {
@@ -113,4 +117,4 @@ function stepName(t) {
 
 /** Redraw when a size or the colours change. */
 const redrawers = [];
-const redrawAll = oncePerFrame(() => { for (const redraw of redrawers) redraw(); });
+const redrawAll = oncePerFrame(() => { colours.clear(); for (const redraw of redrawers) redraw(); });
