@@ -93,7 +93,7 @@ def walk(order: Iterable[Value], record: bool = True) -> Iterator[Step]:
             gradient = node._grad
             if op.arity == 2:
                 parent, second = node.parents
-                local_gradient, second_gradient = op.local_gradients(node.data, parent.data, second.data)
+                local_gradient, second_gradient = op.local_gradients(node._data, parent._data, second._data)
                 contribution = local_gradient * gradient
                 before = parent._grad
                 parent._grad = before + contribution
@@ -103,7 +103,7 @@ def walk(order: Iterable[Value], record: bool = True) -> Iterator[Step]:
                 local_gradient = second_gradient
             elif op.arity == 1:
                 (parent,) = node.parents
-                (local_gradient,) = op.local_gradients(node.data, parent.data)
+                (local_gradient,) = op.local_gradients(node._data, parent._data)
             elif op.arity == 0:
                 continue
             else:
@@ -136,7 +136,7 @@ def _walk_wide(node: Value, record: bool) -> Iterator[Step]:
                 local_gradient = contribution / gradient if gradient else math.nan
                 yield Step(node, parent, parents.index(parent), local_gradient, contribution, before, parent._grad)
         return
-    local_gradients = op.local_gradients(node.data, *[parent.data for parent in parents])
+    local_gradients = op.local_gradients(node._data, *[parent._data for parent in parents])
     for position, (parent, local_gradient) in enumerate(zip(parents, local_gradients)):
         contribution = local_gradient * gradient
         before = parent._grad
