@@ -15,7 +15,7 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
@@ -26,7 +26,13 @@ PROGRAM = "tinygrad-rnn"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of this package, so that they are told like all others."""
+    """A parser whose complaints are errors of this package, so that they are told like all others.
+
+    Options cannot be abbreviated, so that a new option never breaks an old script.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         raise ArgumentError(message, remedy=f"{self.prog} --help lists the options")
