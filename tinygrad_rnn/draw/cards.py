@@ -31,7 +31,10 @@ def title(value: Value, name: str = "") -> str:
 def _operand(value: Value) -> str:
     if value.label:
         return value.label
-    return "…" if value.parents else text.number(value.data)
+    if value.parents:
+        return "…"
+    number = text.number(value.data)
+    return f"({number})" if value.data < 0 else number
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
@@ -50,7 +53,7 @@ def lines(node: Node, name: str, ran: bool) -> list[str]:
         head += f"  tied ×{node.copies}"
     rows = [head, f"data {text.number(value.data)}", gradient(value, ran)]
     if node.share is not None and node.copies > 1:
-        rows.append(f"from here {text.number(node.share)}")
+        rows.append(f"here {text.number(node.share)}")
     return rows
 
 

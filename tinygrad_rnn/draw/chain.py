@@ -93,6 +93,13 @@ class Chain:
         return sum(_log10(f.product) for f in (self.head, *(f for f in self.factors if f.step is None or f.step > t)))
 
     @property
+    def rest_sign(self) -> float:
+        """The sign of the product of all terms that are not a tied weight, from h_T back to h_k."""
+        return math.prod(
+            math.copysign(1.0, x) for factor in self.factors for _, x, weight in factor.terms if weight is None
+        )
+
+    @property
     def tied(self) -> tuple[Value, int, float, float] | None:
         """If every step multiplies by the same tied weight: the weight, how often, its power, and the product
         of all other terms, with both as log10 of the size; else None.

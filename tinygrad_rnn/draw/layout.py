@@ -30,7 +30,6 @@ class Shape:
         entries: for every value that comes from another step, the nodes that use it.
         exits: the nodes that other steps use.
         straight: (entry, node) that the carried state should join in one straight line; the first is at y = 0.
-        ending: (node, node) to join in a straight line likewise: the last state and the loss.
         roomy: whether edges need room for a label.
     """
 
@@ -40,7 +39,6 @@ class Shape:
     entries: tuple[tuple[int, ...], ...]
     exits: tuple[int, ...]
     straight: tuple[tuple[int, int], ...]
-    ending: tuple[int, int] | None
     roomy: bool
 
 
@@ -124,7 +122,7 @@ def _source(shape: Shape) -> str:
     def weight(tail: str, head: str) -> int:
         return 30 if (tail, head) in straight else 1
 
-    gap, rank_gap = (0.32, 0.62) if shape.roomy else (0.14, 0.3)
+    gap, rank_gap = (0.32, 0.62) if shape.roomy else (0.13, 0.22)
     out = [
         "digraph {",
         f"graph [rankdir=LR nodesep={gap} ranksep={rank_gap}]",
@@ -139,7 +137,7 @@ def _source(shape: Shape) -> str:
             out.append(f"{{rank={rank}; " + " ".join(f"{kind}{i} {door};" for i in range(count)) + "}")
     for i, uses in enumerate(shape.entries):
         for j, use in enumerate(uses):
-            out.append(f'i{i} -> n{use} [id="i{i}.{j}" headport=w weight={weight(f"i{i}", f"n{use}")}]')
+            out.append(f'i{i} -> n{use} [id="i{i}.{j}" weight={weight(f"i{i}", f"n{use}")}]')
     for i, (tail, head) in enumerate(shape.edges):
         if tail in beside and beside[tail][0] == head:
             turned = beside[tail][1]
@@ -147,9 +145,9 @@ def _source(shape: Shape) -> str:
             out.append(f'{{rank=same; n{tail}; n{head}}} {ends} [id="e{i}"]')
         else:
             ends = f"n{tail} -> n{head}"
-            out.append(f'{ends} [id="e{i}" tailport=e headport=w weight={weight(f"n{tail}", f"n{head}")}]')
+            out.append(f'{ends} [id="e{i}" weight={weight(f"n{tail}", f"n{head}")}]')
     for i, node in enumerate(shape.exits):
-        out.append(f'n{node} -> o{i} [id="o{i}" tailport=e weight={weight(f"n{node}", f"o{i}")}]')
+        out.append(f'n{node} -> o{i} [id="o{i}" weight={weight(f"n{node}", f"o{i}")}]')
     return "\n".join([*out, "}"])
 
 
@@ -176,9 +174,6 @@ def _straight_edges(shape: Shape) -> set[tuple[str, str]]:
             doors = [f"o{i}" for i, node in enumerate(shape.exits) if node == goal]
             names = [f"i{entry}", *(f"n{node}" for node in way), *doors]
             edges.update(zip(names, names[1:]))
-    if shape.ending:
-        names = [f"n{node}" for node in _shortest_way(shape, shape.ending[:1], shape.ending[1])]
-        edges.update(zip(names, names[1:]))
     return edges
 
 

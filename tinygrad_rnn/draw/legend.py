@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 from . import colours, text
 from .chain import Chain
@@ -37,83 +37,106 @@ def equation(chain: Chain, root: str) -> str:
 
 
 def law(chain: Chain) -> list[str]:
-    """w^(T−k) with its numbers, and what the gradient does over T − k steps."""
+    """w^(T−k) with its numbers, and what becomes of the gradient over T − k steps."""
     steps = chain.T - chain.k
     if not steps:
         return []
-    span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
-    over = chain.log10 - chain.log10_back_to(chain.T)
-    size = text.power_of_ten(1.0, over)
+    log10 = chain.log10 - chain.log10_back_to(chain.T)
+    size = text.power_of_ten(1.0, log10)
     fate = (
-        f"the gradient vanishes: {size} of it is left after {steps} steps back"
-        if over < -0.02
-        else f"the gradient explodes: it has grown {size}-fold after {steps} steps back"
-        if over > 0.02
+        f"the gradient vanishes: going {steps} steps back, {size} of it is left"
+        if log10 < -0.02
+        else f"the gradient explodes: going {steps} steps back, it grows to {size} times its size"
+        if log10 > 0.02
         else f"the gradient keeps its size over {steps} steps back"
     )
     tied = chain.tied
     if tied is None:
         return [f"{steps} factors, one per time step: {fate}."]
     weight, times, power, others = tied
-    name = text.clipped(weight.label or "w", 20)
+    span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
     exponent = "T−k" if times == steps else str(times)
+    number = f"({text.number(weight.data)})" if weight.data < 0 else text.number(weight.data)
     sign = -1.0 if weight.data < 0 and times % 2 else 1.0
-    base = text.number(weight.data)
-    base = f"({base})" if weight.data < 0 else base
-    words = f"The law {name}^({exponent}) = {base}{text.superscript(times)} = {text.power_of_ten(sign, power)}"
-    if others:
-        words += (
-            f"; times all the other derivatives, {text.power_of_ten(1.0, others)},"
-            f" it is |{span}| = {size}"
-        )
-    return [f"{words}; {fate}."]
+    names, numbers = [f"{text.clipped(weight.label or 'w', 20)}^({exponent})"], [f"{number}{text.superscript(times)}"]
+    values = [text.power_of_ten(sign, power)]
+    rest = {name.partition("(")[0] for factor in chain.factors for name, _, own in factor.terms if own is None}
+    if rest:
+        names.append(f"∏ {rest.pop()}" if len(rest) == 1 and min(rest).endswith("′") else "∏ of the rest")
+        product = text.power_of_ten(chain.rest_sign, others)
+        numbers.append(product)
+        values.append(product)
+        values = [f"{' · '.join(values)} = {text.power_of_ten(chain.rest_sign * sign, log10)}"]
+    equation = f"{span} = {' · '.join(names)} = {' · '.join(numbers)} = {values[0]}"
+    return [f"The law: {equation}, where T−k = {steps}.", f"{fate[0].upper()}{fate[1:]}."]
 
 
 def _abridged(items: list[str]) -> list[str]:
     return items if len(items) <= _WRITTEN_OUT else [*items[:2], "…", items[-1]]
 
 
-def key(picture: Picture, scale: Scale | None, left: float, y: float, kinds: set[str], chain: Chain | None) -> float:
-    """Add the key to the picture, its middle line at ``y``; returns its right end."""
-    x = left
+def key(picture: Picture, scale: Scale | None, left: float, y: float, zoom: float, kinds: set[str], chain: Chain | None) -> float:
+    """Add the key to the picture, ``zoom`` times as large, its middle line at ``y``; returns its right end."""
+    key = _Key(picture, left, y, zoom)
     if scale is None:
-        x = _words(picture, x, y, "white: backward() not run")
+        key.words("white: backward() not run")
     else:
-        x = _words(picture, x, y, "log₁₀ |gradient|")
+        key.words("log₁₀ |gradient|")
         count = min(max(scale.high - scale.low, 4), 10)
         for i in range(count + 1):
             log10 = scale.low + (scale.high - scale.low) * i / count
-            shown = text.raised(round(log10)) if math.isclose(log10, round(log10)) and abs(log10) > 0.01 else ""
-            shown = "1" if abs(log10) < 0.01 else shown
-            box = Box(f"k{len(picture.boxes)}", [shown], 36.0, 18.0, (x + 18.0, y), fill=scale.of_log(log10), size=9.0)
-            box.stroke = box.fill
-            picture.boxes.append(box)
-            x += 36.0
-        x += 18.0
-    for kind, name, fill, stroke, dashed in (
-        ("parameter", "parameter", colours.PARAMETER, colours.PARAMETER_LINE, False),
-        ("tied", "one tied weight, a copy per step", colours.PARAMETER, colours.PARAMETER_LINE, True),
-        ("input", "input", colours.PAPER, colours.INPUT_LINE, False),
-        ("constant", "constant", colours.PAPER, colours.CONSTANT_LINE, False),
+            whole = abs(log10 - round(log10)) < 0.01
+            shown = "1" if abs(log10) < 0.01 else text.raised(round(log10)) if whole else ""
+            fill = scale.of_log(log10)
+            key.box(36.0, 18.0, shown, fill=fill, stroke=fill)
+        key.x += 18.0 * zoom
+    for kind, name, fill, stroke in (
+        ("parameter", "parameter", colours.PARAMETER, colours.PARAMETER_LINE),
+        ("tied", "one tied weight, a copy per step (here: the step's part of its gradient)", *_TIED),
+        ("input", "input", colours.PAPER, colours.INPUT_LINE),
+        ("constant", "constant", colours.PAPER, colours.CONSTANT_LINE),
     ):
         if kind in kinds:
-            picture.boxes.append(
-                Box(f"k{len(picture.boxes)}", [""], 24.0, 14.0, (x + 12, y), fill, stroke, 1.4, dashed=dashed)
-            )
-            x = _words(picture, x + 30.0, y, name)
+            key.box(24.0, 14.0, fill=fill, stroke=stroke, pen=1.4, dashed=kind == "tied")
+            key.x += 6.0 * zoom
+            key.words(name)
     if chain is not None and chain.links:
-        lines = [("the chain", colours.CHAIN, 3.0)]
+        key.line(colours.CHAIN, 3.0)
+        key.words("the chain" if chain.only else "the strongest path")
         if not chain.only:
-            lines = [("the strongest path", colours.CHAIN, 3.0), ("all other paths", colours.FAINT_CHAIN, 1.2)]
-        for name, stroke, pen in lines:
-            ends = [Box(f"k{len(picture.boxes) + i}", [""], 2.0, 2.0, (x + 28 * i, y), stroke=stroke) for i in (0, 1)]
-            picture.boxes += ends
-            curve = [(x, y), (x + 9, y), (x + 18, y), (x + 28, y)]
-            picture.lines.append(Line(f"kl{len(picture.lines)}", ends[0].id, ends[1].id, curve, stroke=stroke, pen=pen))
-            x = _words(picture, x + 36.0, y, name)
-    return x
+            key.line(colours.FAINT_CHAIN, 1.2)
+            key.words("all other paths")
+    return key.x
 
 
-def _words(picture: Picture, x: float, y: float, words: str) -> float:
-    picture.texts.append(Text(f"k{len(picture.texts)}t", words, (x, y), 10.0, colours.QUIET))
-    return x + text.width(words, 10.0) + 18.0
+_TIED = (colours.PARAMETER, colours.PARAMETER_LINE)
+
+
+class _Key:
+    """A row of signs and words."""
+
+    def __init__(self, picture: Picture, x: float, y: float, zoom: float) -> None:
+        self.picture, self.x, self.y, self.zoom = picture, x, y, zoom
+
+    def words(self, words: str) -> None:
+        size = 10.0 * self.zoom
+        self.picture.texts.append(Text(self._id(), words, (self.x, self.y), size, colours.QUIET))
+        self.x += text.width(words, size) + 14.0 * self.zoom
+
+    def box(self, width: float, height: float, words: str = "", **looks: Any) -> Box:
+        width, height = width * self.zoom, height * self.zoom
+        box = Box(self._id(), [words], width, height, (self.x + width / 2, self.y), size=9.0 * self.zoom, **looks)
+        self.picture.boxes.append(box)
+        self.x += width
+        return box
+
+    def line(self, stroke: str, pen: float) -> None:
+        start, x = self.box(1.0, 1.0, stroke=stroke), self.x
+        self.x += 24.0 * self.zoom
+        curve = [(x + (self.x - x) * i / 3, self.y) for i in range(4)]
+        end = self.box(1.0, 1.0, stroke=stroke)
+        self.picture.lines.append(Line(self._id(), start.id, end.id, curve, stroke=stroke, pen=pen))
+        self.x += 8.0 * self.zoom
+
+    def _id(self) -> str:
+        return f"key{len(self.picture.boxes)}_{len(self.picture.texts)}_{len(self.picture.lines)}"

@@ -11,7 +11,7 @@ from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
 from .geometry import Box, Curve, Frame, Line, Picture, Point, Text
-from .graph import Column, Edge, Graph, Node, local_gradients
+from .graph import Block, Edge, Graph, Node, local_gradients
 
 GUTTER = 16.0  # between columns
 MARGIN = 12.0  # between a frame and its nodes, above and below
@@ -24,21 +24,33 @@ Style = Callable[[Node | Edge], Mapping[str, Any] | None]
 
 
 @dataclass(eq=False)
-class _Placed:
-    """A column, or a fold, on its way to its place."""
+class _Slot:
+    """A block, or a fold, on its way to its place.
 
-    column: Column | None  # None: folded time steps
+    Attributes:
+        block: None for folded time steps.
+        first, last: its time steps.
+        entries: values that come from elsewhere, with the edges that bring them.
+        exits: nodes used elsewhere, numbered.
+        left, right: where it stands.
+        dx, lift: by how much its plan is moved.
+    """
+
+    block: Block | None
     first: int | None
     last: int | None
-    place: dict[Node, int] = field(default_factory=dict)
-    entries: dict[Value, int] = field(default_factory=dict)
-    uses: list[list[Edge]] = field(default_factory=list)
+    entries: dict[Value, list[Edge]] = field(default_factory=dict)
     exits: dict[Node, int] = field(default_factory=dict)
-    shape: layout.Shape | None = None
     plan: layout.Plan | None = None
+    sizes: tuple[tuple[float, float], ...] = ()
     left: float = 0.0
     right: float = 0.0
-    inset: float = 0.0
+    dx: float = 0.0
+    lift: float = 0.0
+
+    @property
+    def follows(self) -> bool:
+        return self.block is not None and self.block.follows
 
 
 def arrange(
@@ -61,56 +73,48 @@ def arrange(
     scale = Scale.of(
         value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad
     )
-    placed = _columns(graph)
+    slots = _slots(graph)
     rows = {
-        node: cards.lines(node, root if node.value is loss else "", ran)
-        for item in placed
-        if item.column
-        for node in item.column.nodes
+        node: cards.lines(node, root if node.value is loss else "", ran) for block in graph.blocks for node in block.nodes
     }
-    _plan(placed, graph, rows, label_edges, time_limit)
+    _plan(slots, graph, rows, label_edges, time_limit)
     words = {factor.step: _band(chain, factor, root) for factor in chain.factors} if chain else {}
     if chain:
         words[chain.k] = [f"{_gradient_name(chain, root, chain.target)} = {_so_far(chain, chain.k)}"]
-    x = 0.0
-    for item in placed:
-        wanted = max((text.width(line, 9.0) + 14 for line in words.get(item.first, ())), default=0.0)
-        width = max(item.plan.width if item.plan else FOLD, wanted if item.column else 0.0, 76.0)
-        item.left, item.right = x, x + width
-        item.inset = (width - item.plan.width) / 2 if item.plan else 0.0
-        x += width + GUTTER
-    top = max(item.plan.top for item in placed if item.plan) + MARGIN + TITLE
-    bottom = min(item.plan.bottom for item in placed if item.plan) - MARGIN
+    columns = _columns(slots, words)
+    planned = [(slot.plan, slot.lift) for slot in slots if slot.plan]
+    top = max(plan.top + lift for plan, lift in planned) + MARGIN + TITLE
+    bottom = min(plan.bottom + lift for plan, lift in planned) - MARGIN
     picture = Picture()
     lit = {(link.child, link.position) for link in chain.links} if chain else set()
     ends = {link.child for link in chain.links} | {link.parent for link in chain.links} if chain else set()
-    for item in placed:
-        if item.column:
-            picture.frames.append(_frame(item, rows, scale, ends, root, bottom, top))
+    for column in columns:
+        if column[0].block:
+            picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
         else:
-            picture.boxes.append(_fold(item, bottom, top))
+            picture.boxes.append(_fold(column[0], bottom, top))
     pen = _Pen(lit, chain.paths if chain else frozenset(), label_edges, style)
-    lanes = _lines(picture, placed, graph, pen, top)
+    lanes = _lines(picture, slots, graph, pen, top)
     if style:
         for frame in picture.frames:
             frame.boxes = [styled(box, box.node, style) for box in frame.boxes]
     below = bottom - 8.0
     if chain:
-        for item in placed:
-            band = _band_box(item, chain, words, scale, below)
-            if band:
-                picture.boxes.append(band)
+        bands = (_band_box(column, chain, words, scale, below) for column in columns)
+        picture.boxes += [band for band in bands if band]
         below -= BAND + 8.0
     kinds = {node.kind for node in rows} | ({"tied"} if any(node.copies > 1 for node in rows) else set())
     kinds -= {"parameter"} if not any(n.kind == "parameter" and n.copies == 1 for n in rows) else set()
-    right = max(placed[-1].right, legend.key(picture, scale, 0.0, below - 10.0, kinds, chain))
-    above = top + LANE * lanes + 14.0
+    right = columns[-1][-1].right
+    zoom = min(max(right / 1500.0, 1.0), 3.0)  # a wide picture is looked at from further away
+    right = max(right, legend.key(picture, scale, 0.0, below - 10.0 * zoom, zoom, kinds, chain))
+    y = above = top + LANE * lanes + 14.0
     heads = legend.heading(chain, title, root)
-    sizes = [15.0, *(12.0 for _ in heads[1:])]
-    y = above + sum(size * 1.6 for size in sizes)
-    height = y - (below - 20.0)
+    sizes = [zoom * size for size in (15.0, *(12.0 for _ in heads[1:]))]
+    y = above + sum(1.6 * size for size in sizes)
+    height = y - (below - 20.0 * zoom)
     for i, (line, size) in enumerate(zip(heads, sizes)):
-        y -= size * 1.6
+        y -= 1.6 * size
         ink = colours.CHAIN if i == 1 else colours.INK
         picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
         right = max(right, text.width(line, size))
@@ -120,79 +124,113 @@ def arrange(
 # ---- columns ------------------------------------------------------------------------------------------------
 
 
-def _columns(graph: Graph) -> list[_Placed]:
-    """The columns with a fold wherever time steps are missing, and what enters and leaves each."""
-    placed: list[_Placed] = []
-    for column in graph.columns:
-        before = placed[-1].last if placed else None
-        if before is not None and column.step is not None and column.step > before + 1:
-            placed.append(_Placed(None, before + 1, column.step - 1))
-        item = _Placed(column, column.step, column.step)
-        item.place = {node: i for i, node in enumerate(column.nodes)}
-        placed.append(item)
-    by_step = {item.first: item for item in placed if item.column}
-    for step, item in by_step.items():
-        states = {value for _, _, value in graph.states.get(step, ())} if step is not None else set()
-        for node in item.place:
-            if node.value in states and node.step == step and item is not placed[-1]:
-                item.exits[node] = len(item.exits)
+def _slots(graph: Graph) -> list[_Slot]:
+    """The blocks, with a fold wherever time steps are missing, and what enters and leaves each."""
+    slots: list[_Slot] = []
+    for block in graph.blocks:
+        before = slots[-1].last if slots else None
+        if before is not None and block.step is not None and block.step > before + 1:
+            slots.append(_Slot(None, before + 1, block.step - 1))
+        slots.append(_Slot(block, block.step, block.step))
+    of_block = {slot.block: slot for slot in slots if slot.block}
+    for slot in of_block.values():
+        if slot.block and not slot.follows:
+            for node in slot.block.nodes:
+                if node.kind == "state":  # used or not, so that all time steps look alike
+                    slot.exits[node] = len(slot.exits)
     for edge in graph.crossing:
         if edge.head is not None:
-            item = by_step[edge.head.step]
-            entry = item.entries.setdefault(edge.parent, len(item.entries))
-            if entry == len(item.uses):
-                item.uses.append([])
-            item.uses[entry].append(edge)
+            of_block[edge.head.block].entries.setdefault(edge.parent, []).append(edge)
         if edge.tail is not None:
-            item = by_step[edge.tail.step]
-            item.exits.setdefault(edge.tail, len(item.exits))
-    return placed
+            exits = of_block[edge.tail.block].exits
+            exits.setdefault(edge.tail, len(exits))
+    return slots
 
 
 def _plan(
-    placed: Sequence[_Placed], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float
+    slots: Sequence[_Slot], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float
 ) -> None:
-    """Lay out one column of each shape. Columns that differ in the size of their cards alone get one size."""
+    """Lay out one block of each shape. Blocks that differ only in the size of their cards get one size."""
     names = {value: (name, i) for entries in graph.states.values() for name, i, value in entries}
-    alike: dict[Any, list[_Placed]] = {}
-    for item in placed:
-        if item.column is None:
-            continue
-        own = {names[node.value]: i for node, i in item.place.items() if node.value in names and node.kind == "state"}
-        straight = tuple(
-            (entry, own[names[value]])
-            for value, entry in item.entries.items()
-            if value in names and names[value] in own
-        )
-        ending = None
-        last = len(item.column.nodes) - 1
-        if item is placed[-1] and straight and last != straight[0][1]:
-            ending = straight[0][1], last
-        item.shape = layout.Shape(
-            sizes=(),
-            leaves=tuple(not node.value.parents or node.kind == "parameter" for node in item.column.nodes),
-            edges=tuple((tail, head) for tail, head, _ in item.column.inner),
-            entries=tuple(tuple(item.place[edge.head] for edge in edges if edge.head) for edges in item.uses),
-            exits=tuple(item.place[node] for node in item.exits),
-            straight=straight,
-            ending=ending,
-            roomy=roomy,
-        )
-        alike.setdefault(item.shape, []).append(item)
-    for shape, items in alike.items():
+    alike: dict[layout.Shape, list[_Slot]] = {}
+    for slot in slots:
+        if slot.block is not None:
+            alike.setdefault(_shape(slot, slot.block, names, roomy), []).append(slot)
+    for shape, same in alike.items():
         measured = [
-            [cards.size(rows[node], node.kind in ("state", "loss")) for node in item.column.nodes]
-            for item in items
-            if item.column
+            [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes]
+            for slot in same
+            if slot.block
         ]
-        sizes = tuple((max(w for w, _ in same), max(h for _, h in same)) for same in zip(*measured))
+        sizes = tuple((max(w for w, _ in all_), max(h for _, h in all_)) for all_ in zip(*measured))
         plan = layout.plan(replace(shape, sizes=sizes), time_limit)
-        for item in items:
-            item.shape, item.plan = replace(shape, sizes=sizes), plan
+        for slot in same:
+            slot.plan, slot.sizes = plan, sizes
+
+
+def _shape(slot: _Slot, block: Block, names: Mapping[Value, tuple[str, int]], roomy: bool) -> layout.Shape:
+    place = block.place
+    carried = {names[node.value]: i for node, i in place.items() if node.kind == "state"}
+    straight = [
+        (entry, carried[names[value]])
+        for entry, value in enumerate(slot.entries)
+        if value in names and names[value] in carried
+    ]
+    if block.follows and slot.entries:
+        straight = [(0, len(place) - 1)]
+    return layout.Shape(
+        sizes=(),
+        leaves=tuple(not node.value.parents or node.kind == "parameter" for node in block.nodes),
+        edges=tuple((place[edge.tail], place[edge.head]) for edge in block.inner if edge.tail and edge.head),
+        entries=tuple(tuple(place[edge.head] for edge in edges if edge.head) for edges in slot.entries.values()),
+        exits=tuple(place[node] for node in slot.exits),
+        straight=tuple(straight),
+        roomy=roomy,
+    )
+
+
+def _columns(slots: Sequence[_Slot], words: Mapping[int | None, Sequence[str]]) -> list[list[_Slot]]:
+    """Blocks of one time step, side by side, and each column beside the next."""
+    columns: list[list[_Slot]] = []
+    for slot in slots:
+        if columns and slot.block and columns[-1][0].block and columns[-1][0].first == slot.first:
+            columns[-1].append(slot)
+        else:
+            columns.append([slot])
+    x = 0.0
+    for column in columns:
+        widths = [slot.plan.width if slot.plan else FOLD for slot in column]
+        wanted = max((text.width(line, 9.0) + 14 for line in words.get(column[0].first, ())), default=0.0)
+        spare = max(0.0, (wanted if column[0].block else 0.0) - sum(widths), 76.0 - sum(widths))
+        x += spare / 2
+        for slot, width in zip(column, widths):
+            slot.left, slot.dx, slot.right = x, x, x + width
+            x += width
+        column[0].left -= spare / 2
+        column[-1].right += spare / 2
+        x += spare / 2 + GUTTER
+        _lift(column, column is columns[-1])
+    return columns
+
+
+def _lift(column: Sequence[_Slot], last: bool) -> None:
+    """What follows from a cell goes where it is in line with the state that it reads, unless there the state
+    passes on to the next time step: then above that.
+    """
+    if len(column) < 2 or not column[0].plan or not column[1].plan:
+        return
+    cell, following = column[0], column[1]
+    assert cell.plan and following.plan
+    passing = [cell.plan.leaving[i][-1][1] for node, i in cell.exits.items() if node.kind == "state"]
+    onward = [edge for edges in following.entries.values() for edge in edges if edge.tail in cell.exits]
+    if passing and not last:
+        following.lift = max(passing) + MARGIN - following.plan.bottom
+    elif onward and onward[0].tail:
+        following.lift = cell.plan.leaving[cell.exits[onward[0].tail]][-1][1]
 
 
 def _frame(
-    item: _Placed,
+    column: Sequence[_Slot],
     rows: Mapping[Node, Sequence[str]],
     scale: Scale | None,
     lit: set[Value],
@@ -200,21 +238,22 @@ def _frame(
     bottom: float,
     top: float,
 ) -> Frame:
-    assert item.column and item.plan and item.shape
     boxes = []
-    for node, (x, y), (width, height) in zip(item.column.nodes, item.plan.centres, item.shape.sizes):
-        box = cards.box(node, rows[node], width, height, scale)
-        box.centre = (x + item.left + item.inset, y)
-        box.tooltip = cards.tooltip(node, root)
-        if node.value in lit and node.kind != "parameter":
-            box.stroke, box.pen = colours.CHAIN, 2.2
-        boxes.append(box)
-    name = f"t{item.first}" if item.first is not None else "before"
-    title = f"t = {item.first}" if item.first is not None else "before time"
-    return Frame(name, title, boxes, item.left, bottom, item.right, top)
+    for slot in column:
+        assert slot.block and slot.plan
+        for node, (x, y), (width, height) in zip(slot.block.nodes, slot.plan.centres, slot.sizes):
+            box = cards.box(node, rows[node], width, height, scale)
+            box.centre = (x + slot.dx, y + slot.lift)
+            box.tooltip = cards.tooltip(node, root)
+            if node.value in lit and node.kind != "parameter":
+                box.stroke, box.pen = colours.CHAIN, 2.2
+            boxes.append(box)
+    step = column[0].first
+    name, title = ("before", "before time") if step is None else (f"t{step}", f"t = {step}")
+    return Frame(name, title, boxes, column[0].left, bottom, column[-1].right, top)
 
 
-def _fold(item: _Placed, bottom: float, top: float) -> Box:
+def _fold(item: _Slot, bottom: float, top: float) -> Box:
     assert item.first is not None and item.last is not None
     steps = f"t = {item.first}" if item.first == item.last else f"t = {item.first} … {item.last}"
     centre = ((item.left + item.right) / 2, (bottom + top) / 2)
@@ -260,69 +299,69 @@ class _Pen:
         return styled(line, edge, self.style) if self.style else line
 
 
-def _lines(picture: Picture, placed: Sequence[_Placed], graph: Graph, pen: _Pen, top: float) -> int:
+def _lines(picture: Picture, slots: Sequence[_Slot], graph: Graph, pen: _Pen, top: float) -> int:
     """Add all lines, the lit ones last, and return how many lanes above the columns they take."""
     lines: list[Line] = []
-    for item in placed:
-        if item.column and item.plan:
-            for (_, _, edge), curve in zip(item.column.inner, item.plan.inner):
+    for slot in slots:
+        if slot.block and slot.plan:
+            for edge, curve in zip(slot.block.inner, slot.plan.inner):
                 assert edge.tail and edge.head
-                shifted = geometry.moved(curve, item.left + item.inset, 0.0)
-                lines.append(pen.line(edge, edge.tail.id, edge.head.id, shifted))
-    where = {item.first: i for i, item in enumerate(placed) if item.column}
-    folds = [(i, item) for i, item in enumerate(placed) if item.column is None]
-    lanes: dict[Value, int] = {}
-    into_fold: dict[tuple[str, str], int] = {}
-    used = {edge: (entry, j) for item in placed for entry, edges in enumerate(item.uses) for j, edge in enumerate(edges)}
-
-    def fold_of(value: Value) -> tuple[int, _Placed] | None:
-        step = graph.steps.get(value)
-        return next(
-            ((i, f) for i, f in folds if step is not None and (f.first or 0) <= step <= (f.last or 0)), None
-        )
-
+                lines.append(pen.line(edge, edge.tail.id, edge.head.id, geometry.moved(curve, slot.dx, slot.lift)))
+    where = {slot.block: i for i, slot in enumerate(slots) if slot.block}
+    folds = [i for i, slot in enumerate(slots) if not slot.block]
+    number = {id(edge): (entry, j) for slot in slots for entry, edges in enumerate(slot.entries.values())
+              for j, edge in enumerate(edges)}
+    lanes: list[float] = []
+    into_folds: dict[tuple[str, str], Line] = {}
     for edge in graph.crossing:
-        start: Curve = []
-        end: Curve = []
-        tail = head = ""
-        from_ = to = 0
-        if edge.tail is not None:
-            from_ = where[edge.tail.step]
-            item = placed[from_]
-            assert item.plan
-            start = geometry.moved(item.plan.leaving[item.exits[edge.tail]], item.left + item.inset, 0.0)
-            tail = edge.tail.id
-        if edge.head is not None:
-            to = where[edge.head.step]
-            item = placed[to]
-            assert item.plan
-            entry, j = used[edge]
-            end = geometry.moved(item.plan.entering[entry][j], item.left + item.inset, 0.0)
-            head = edge.head.id
-        if not start or not end:
-            fold = fold_of(edge.parent if not start else edge.child)
-            if fold is None:
-                continue
-            if not start:
-                from_, tail, y = fold[0], f"fold{fold[1].first}", end[0][1]
-                start = [(fold[1].right, y)] * 4
-            else:
-                to, head, y = fold[0], f"fold{fold[1].first}", start[-1][1]
-                end = [(fold[1].left, y)] * 4
-                lit = (edge.child, edge.position) in pen.lit
-                if (tail, head) in into_fold:
-                    if lit:
-                        lines[into_fold[tail, head]].stroke, lines[into_fold[tail, head]].pen = colours.CHAIN, 3.0
-                    continue
-                into_fold[tail, head] = len(lines)
-        if to == from_ + 1:
-            curve = geometry.joined(start, geometry.sweep(start[-1], end[0]), end)
+        ends = [where[node.block] if node else _fold_of(graph.steps.get(value), slots, folds)
+                for node, value in ((edge.tail, edge.parent), (edge.head, edge.child))]
+        if None in ends:
+            continue
+        from_, to = ends
+        source, target = slots[from_], slots[to]
+        start = end = None
+        if edge.tail:
+            start = geometry.moved(source.plan.leaving[source.exits[edge.tail]], source.dx, source.lift)
+        if edge.head:
+            entry, j = number[id(edge)]
+            end = geometry.moved(target.plan.entering[entry][j], target.dx, target.lift)
+        tail = edge.tail.id if edge.tail else f"fold{source.first}"
+        head = edge.head.id if edge.head else f"fold{target.first}"
+        a = start[-1] if start else (source.right, end[0][1])
+        b = end[0] if end else (target.left, start[-1][1])
+        direct = to == from_ + 1 or (to == from_ + 2 and not source.follows and slots[from_ + 1].follows)
+        if direct:
+            between = geometry.sweep(a, b)
         else:
-            lane = lanes.setdefault(edge.parent, len(lanes))
-            curve = geometry.joined(start, _over(start[-1], end[0], top + LANE * (lane + 1)), end)
-        lines.append(pen.line(edge, tail, head, curve))
+            between = _over(a, b, top + LANE * (_lane(lanes, *sorted((a[0], b[0]))) + 1))
+        curve = geometry.joined(*(piece for piece in (start, between, end) if piece))
+        line = pen.line(edge, tail, head, curve)
+        if not edge.head:
+            known = into_folds.setdefault((tail, head), line)
+            if known is not line:
+                if line.pen > known.pen:
+                    known.stroke, known.pen = line.stroke, line.pen
+                continue
+        lines.append(line)
     picture.lines += sorted(lines, key=lambda line: line.pen)
     return len(lanes)
+
+
+def _fold_of(step: int | None, slots: Sequence[_Slot], folds: Sequence[int]) -> int | None:
+    if step is None:
+        return None
+    return next((i for i in folds if (slots[i].first or 0) <= step <= (slots[i].last or 0)), None)
+
+
+def _lane(lanes: list[float], start: float, end: float) -> int:
+    """The lowest lane that is free from ``start`` to ``end``."""
+    for i, taken_until in enumerate(lanes):
+        if taken_until <= start:
+            lanes[i] = end
+            return i
+    lanes.append(end)
+    return len(lanes) - 1
 
 
 def _over(start: Point, end: Point, y: float) -> Curve:
@@ -367,11 +406,12 @@ def _so_far(chain: Chain, step: int | None) -> str:
 
 
 def _band_box(
-    item: _Placed, chain: Chain, words: Mapping[int | None, Sequence[str]], scale: Scale | None, y: float
+    column: Sequence[_Slot], chain: Chain, words: Mapping[int | None, Sequence[str]], scale: Scale | None, y: float
 ) -> Box | None:
-    width = item.right - item.left
-    centre = ((item.left + item.right) / 2, y - BAND / 2)
-    if item.column is None:
+    item = column[0]
+    width = column[-1].right - item.left
+    centre = ((column[-1].right + item.left) / 2, y - BAND / 2)
+    if item.block is None:
         assert item.first is not None and item.last is not None
         inside = [f for f in chain.factors if f.step is not None and item.first <= f.step <= item.last]
         if not inside:
