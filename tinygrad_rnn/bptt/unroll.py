@@ -15,21 +15,24 @@ from ..value import Value, as_value, time_step
 
 
 class Unrolled:
-    """A cell unrolled over T time steps, t = 1 … T.
+    """A cell unrolled over the time steps t = first … T; first is 1 unless a part of a sequence was unrolled.
 
     ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
-    Values. State is there from t = 0 on, everything else from t = 1 on. Every Value knows its ``time_step``.
+    Values. State is there from t = first - 1 on, everything else from t = first on. Every Value knows its
+    ``time_step``.
 
     Attributes:
         cell: what was unrolled.
-        T: number of time steps.
+        first: the first time step.
+        T: the last time step.
         state_names: names of what is carried from step to step.
     """
 
-    def __init__(self, cell: Any, state_names: Sequence[str]) -> None:
+    def __init__(self, cell: Any, state_names: Sequence[str], first: int = 1) -> None:
         self.cell = cell
         self.state_names = tuple(state_names)
-        self.T = 0
+        self.first = first
+        self.T = first - 1
         self._series: dict[str, dict[int, Quantity]] = {}
 
     def __getitem__(self, name: str) -> dict[int, Quantity]:
@@ -106,6 +109,7 @@ def unroll(
     inputs: Sequence[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
+    first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
 
@@ -117,6 +121,8 @@ def unroll(
         h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
             own: zeros.
         readout: applied to h_t within each time step; its results are ``unrolled.y``.
+        first: the time step of the first input, where ``inputs`` are part of a longer sequence; ``h0`` is
+            then the state after time step ``first - 1``.
 
     Raises:
         ArgumentError: the sequence is empty, or a plain function has no h0.
@@ -132,11 +138,11 @@ def unroll(
     else:
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
     names = getattr(cell, "state_names", ("h", "c")[: len(state)])
-    unrolled = Unrolled(cell, names)
+    unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
-        unrolled._add(name, 0, quantity)
+        unrolled._add(name, first - 1, quantity)
     with _collector_paused():
-        for t, x in enumerate(inputs, start=1):
+        for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
                     state = _advance(unrolled, t, _finite(x, t), state, readout)
