@@ -45,7 +45,8 @@ class Node:
         id: unique in the picture, and the same whenever the same program is run.
         value: the Value.
         step: the time step in whose column it stands; None: before time.
-        kind: ``"op"``, ``"state"``, ``"input"``, ``"parameter"``, ``"constant"`` or ``"loss"``.
+        kind: ``"op"``, ``"state"``, ``"input"``, ``"parameter"``, ``"constant"``, ``"loss"``, or
+            ``"leaf"`` where nothing says which.
         block: the block of its column in which it stands.
         copies: for a tied weight, in how many time steps of the whole graph it is used; else 1.
         share: for the copy of a tied weight, what its uses in this time step bring to its gradient.
@@ -55,7 +56,7 @@ class Node:
     value: Value
     step: TimeStep
     kind: str
-    block: Block | None = None
+    block: Block
     copies: int = 1
     share: float | None = None
 
@@ -88,14 +89,14 @@ class Block:
         follows: whether it is the part that follows from the cell.
         nodes: in order of creation, each copy of a tied weight before its first use.
         place: index of each node.
-        inner: the edges within the block.
+        inner: the edges within the block, as (tail, head, edge).
     """
 
     step: TimeStep
     follows: bool
     nodes: list[Node] = field(default_factory=list)
     place: dict[Node, int] = field(default_factory=dict)
-    inner: list[Edge] = field(default_factory=list)
+    inner: list[tuple[Node, Node, Edge]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -201,8 +202,8 @@ def build(
             if tail is None and head is None:
                 continue
             edge = Edge(tail, head, parent, child, position)
-            if tail and head and tail.block is head.block and tail.block:
-                tail.block.inner.append(edge)
+            if tail and head and tail.block is head.block:
+                tail.block.inner.append((tail, head, edge))
             else:
                 crossing.append(edge)
             if tail and tail.kind == "parameter" and child.has_grad:
@@ -236,7 +237,7 @@ def _used_in(steps: dict[Value, TimeStep]) -> dict[Value, Counter[TimeStep]]:
     return used
 
 
-def chosen(T: int, first: int, limit: int | None) -> list[int]:  # noqa: N802
+def chosen(T: int, first: int, limit: int | None) -> list[int]:
     """Which of the time steps ``first … T`` to show if at most ``limit`` may be: from both ends."""
     steps: Sequence[int] = range(first, T + 1)
     if limit is None or len(steps) <= limit:

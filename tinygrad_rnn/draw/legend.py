@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from . import colours, text
@@ -25,15 +27,24 @@ def equation(chain: Chain, root: str) -> str:
     total = text.power_of_ten(chain.sign, chain.log10)
     if not chain.factors:
         return f"∂{root}/∂{target} = {total}"
-    factors = [f"({'·'.join(name for name, _, _ in f.terms) or '1'})" for f in chain.factors]
+    factors = [
+        f"({'·'.join(names)})" if len(names := [name for name, _, _ in f.terms]) > 1 else "".join(names) or "1"
+        for f in chain.factors
+    ]
     numbers = [text.number(f.product) for f in chain.factors]
     with_loss = chain.root is not chain.last
     first = [f"∂{root}/∂{last}"] * with_loss
     first_number = [text.number(chain.head.product)] * with_loss
     words = " · ".join(first + _abridged(factors))
-    values = " · ".join(first_number + _abridged(numbers))
-    left = f"∂{root}/∂{target}" if chain.only else f"along the strongest path, ∂{root}/∂{target}"
-    return f"{left} = {words} = {values} = {total}"
+    values = " · ".join([*first_number, *_abridged(numbers)])
+    equation = f"{words} = {values} = {total}" if len(first + factors) > 1 else f"{words} = {total}"
+    if chain.only:
+        return f"∂{root}/∂{target} = {equation}"
+    share = ""
+    if chain.target.has_grad and chain.root.has_grad and chain.target.grad * chain.product:
+        part = 100.0 * chain.product * chain.root.grad / chain.target.grad
+        share = f", {text.number(round(part, 1))} % of it" if 0.1 <= part <= 100.0 else ""
+    return f"Strongest path to ∂{root}/∂{target}: {equation}{share}"
 
 
 def law(chain: Chain) -> list[str]:
@@ -42,23 +53,14 @@ def law(chain: Chain) -> list[str]:
     if not steps:
         return []
     log10 = chain.log10 - chain.log10_back_to(chain.T)
-    size = text.power_of_ten(1.0, log10)
-    fate = (
-        f"the gradient vanishes: going {steps} steps back, {size} of it is left"
-        if log10 < -0.02
-        else f"the gradient explodes: going {steps} steps back, it grows to {size} times its size"
-        if log10 > 0.02
-        else f"the gradient keeps its size over {steps} steps back"
-    )
     tied = chain.tied
     if tied is None:
-        return [f"{steps} factors, one per time step: {fate}."]
+        return [fate(log10, steps, path=not chain.only)]
     weight, times, power, others = tied
     span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
-    exponent = "T−k" if times == steps else str(times)
     number = f"({text.number(weight.data)})" if weight.data < 0 else text.number(weight.data)
     sign = -1.0 if weight.data < 0 and times % 2 else 1.0
-    names, numbers = [f"{text.clipped(weight.label or 'w', 20)}^({exponent})"], [f"{number}{text.superscript(times)}"]
+    names, numbers = [f"{text.clipped(weight.label or 'w', 20)}^(T−k)"], [f"{number}{text.superscript(times)}"]
     values = [text.power_of_ten(sign, power)]
     rest = {name.partition("(")[0] for factor in chain.factors for name, _, own in factor.terms if own is None}
     if rest:
@@ -68,23 +70,50 @@ def law(chain: Chain) -> list[str]:
         values.append(product)
         values = [f"{' · '.join(values)} = {text.power_of_ten(chain.rest_sign * sign, log10)}"]
     equation = f"{span} = {' · '.join(names)} = {' · '.join(numbers)} = {values[0]}"
-    return [f"The law: {equation}, where T−k = {steps}.", f"{fate[0].upper()}{fate[1:]}."]
+    return [f"{'The law' if chain.only else 'Its law'}: {equation},  T−k = {steps}", fate(log10, steps, not chain.only)]
+
+
+def fate(log10: float, steps: int, path: bool = False) -> str:
+    """What becomes of the gradient over that many time steps, given log10 of the product of the Jacobians."""
+    size = text.power_of_ten(1.0, log10)
+    back = f"{steps} step{'s' if steps > 1 else ''} back"
+    where = "Along this path the" if path else "The"
+    if log10 < -0.02:
+        return f"{where} gradient vanishes: {back}, {size} of it is left."
+    if log10 > 0.02:
+        return f"{where} gradient explodes: {back}, it has grown to {size} times its size."
+    return f"{where} gradient keeps its size: {back}, it is {size} of what it was."
+
+
+def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: float) -> tuple[float, float]:
+    """Add the heading, above ``bottom``, ``zoom`` times as large; returns its top and its right end."""
+    sizes = [zoom * size for size in (15.0, *(12.0 for _ in lines[1:]))]
+    top = y = bottom + 1.6 * sum(sizes)
+    for i, (line, size) in enumerate(zip(lines, sizes)):
+        y -= 1.6 * size
+        ink = colours.CHAIN if i == 1 else colours.INK
+        picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
+    return top, max(text.width(line, size) for line, size in zip(lines, sizes))
 
 
 def _abridged(items: list[str]) -> list[str]:
+    items = [f"({item})" if item.startswith("−") else item for item in items]
     return items if len(items) <= _WRITTEN_OUT else [*items[:2], "…", items[-1]]
 
 
-def key(picture: Picture, scale: Scale | None, left: float, y: float, zoom: float, kinds: set[str], chain: Chain | None) -> float:
+def key(
+    picture: Picture, scale: Scale | None, left: float, y: float, zoom: float, kinds: set[str], chain: Chain | None
+) -> float:
     """Add the key to the picture, ``zoom`` times as large, its middle line at ``y``; returns its right end."""
     key = _Key(picture, left, y, zoom)
     if scale is None:
         key.words("white: backward() not run")
     else:
-        key.words("log₁₀ |gradient|")
-        count = min(max(scale.high - scale.low, 4), 10)
-        for i in range(count + 1):
-            log10 = scale.low + (scale.high - scale.low) * i / count
+        key.words("|gradient|")
+        span = scale.high - scale.low
+        step = -(-span // 10) if span > 4 else 1.0 / -(-4 // span)
+        for i in range(math.ceil(span / step) + 1):
+            log10 = min(scale.low + i * step, scale.high)
             whole = abs(log10 - round(log10)) < 0.01
             shown = "1" if abs(log10) < 0.01 else text.raised(round(log10)) if whole else ""
             fill = scale.of_log(log10)

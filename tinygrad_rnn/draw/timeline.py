@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..value import Value
 from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
-from .geometry import Box, Curve, Frame, Line, Picture, Point, Text
+from .geometry import Box, Curve, Frame, Line, Picture, Point
 from .graph import Block, Edge, Graph, Node, local_gradients
 
 GUTTER = 16.0  # between columns
@@ -25,23 +25,20 @@ Style = Callable[[Node | Edge], Mapping[str, Any] | None]
 
 @dataclass(eq=False)
 class _Slot:
-    """A block, or a fold, on its way to its place.
+    """A block on its way to its place.
 
     Attributes:
-        block: None for folded time steps.
-        first, last: its time steps.
         entries: values that come from elsewhere, with the edges that bring them.
         exits: nodes used elsewhere, numbered.
+        plan: where everything in it goes, once that is known; ``sizes`` are those of its cards.
         left, right: where it stands.
         dx, lift: by how much its plan is moved.
     """
 
-    block: Block | None
-    first: int | None
-    last: int | None
+    block: Block
     entries: dict[Value, list[Edge]] = field(default_factory=dict)
     exits: dict[Node, int] = field(default_factory=dict)
-    plan: layout.Plan | None = None
+    plan: layout.Plan = field(init=False)
     sizes: tuple[tuple[float, float], ...] = ()
     left: float = 0.0
     right: float = 0.0
@@ -49,8 +46,27 @@ class _Slot:
     lift: float = 0.0
 
     @property
+    def step(self) -> int | None:
+        return self.block.step
+
+    @property
     def follows(self) -> bool:
-        return self.block is not None and self.block.follows
+        return self.block.follows
+
+
+@dataclass(eq=False)
+class _Fold:
+    """What stands for the time steps from ``first`` to ``last``."""
+
+    first: int
+    last: int
+    left: float = 0.0
+    right: float = 0.0
+    follows: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"fold{self.first}"
 
 
 def arrange(
@@ -70,29 +86,25 @@ def arrange(
     Returns:
         The picture, and its width and height in points.
     """
-    scale = Scale.of(
-        value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad
-    )
+    scale = Scale.of(value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad)
     slots = _slots(graph)
+    blocks = [slot for slot in slots if isinstance(slot, _Slot)]
     rows = {
-        node: cards.lines(node, root if node.value is loss else "", ran) for block in graph.blocks for node in block.nodes
+        node: cards.lines(node, root if node.value is loss else "", ran) for slot in blocks for node in slot.block.nodes
     }
-    _plan(slots, graph, rows, label_edges, time_limit)
-    words = {factor.step: _band(chain, factor, root) for factor in chain.factors} if chain else {}
-    if chain:
-        words[chain.k] = [f"{_gradient_name(chain, root, chain.target)} = {_so_far(chain, chain.k)}"]
+    _plan(blocks, graph, rows, label_edges, time_limit)
+    words = _bands(chain, root) if chain else {}
     columns = _columns(slots, words)
-    planned = [(slot.plan, slot.lift) for slot in slots if slot.plan]
-    top = max(plan.top + lift for plan, lift in planned) + MARGIN + TITLE
-    bottom = min(plan.bottom + lift for plan, lift in planned) - MARGIN
+    top = max(slot.plan.top + slot.lift for slot in blocks) + MARGIN + TITLE
+    bottom = min(slot.plan.bottom + slot.lift for slot in blocks) - MARGIN
     picture = Picture()
     lit = {(link.child, link.position) for link in chain.links} if chain else set()
     ends = {link.child for link in chain.links} | {link.parent for link in chain.links} if chain else set()
     for column in columns:
-        if column[0].block:
-            picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
+        if isinstance(column, _Fold):
+            picture.boxes.append(_fold(column, bottom, top))
         else:
-            picture.boxes.append(_fold(column[0], bottom, top))
+            picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
     pen = _Pen(lit, chain.paths if chain else frozenset(), label_edges, style)
     lanes = _lines(picture, slots, graph, pen, top)
     if style:
@@ -105,37 +117,30 @@ def arrange(
         below -= BAND + 8.0
     kinds = {node.kind for node in rows} | ({"tied"} if any(node.copies > 1 for node in rows) else set())
     kinds -= {"parameter"} if not any(n.kind == "parameter" and n.copies == 1 for n in rows) else set()
-    right = columns[-1][-1].right
+    right = slots[-1].right
     zoom = min(max(right / 1500.0, 1.0), 3.0)  # a wide picture is looked at from further away
     right = max(right, legend.key(picture, scale, 0.0, below - 10.0 * zoom, zoom, kinds, chain))
-    y = above = top + LANE * lanes + 14.0
     heads = legend.heading(chain, title, root)
-    sizes = [zoom * size for size in (15.0, *(12.0 for _ in heads[1:]))]
-    y = above + sum(1.6 * size for size in sizes)
-    height = y - (below - 20.0 * zoom)
-    for i, (line, size) in enumerate(zip(heads, sizes)):
-        y -= 1.6 * size
-        ink = colours.CHAIN if i == 1 else colours.INK
-        picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
-        right = max(right, text.width(line, size))
-    return picture, (right, height)
+    above, widest = legend.write_heading(picture, heads, top + LANE * lanes + 14.0, zoom)
+    return picture, (max(right, widest), above - below + 20.0 * zoom)
 
 
 # ---- columns ------------------------------------------------------------------------------------------------
 
 
-def _slots(graph: Graph) -> list[_Slot]:
+def _slots(graph: Graph) -> list[_Slot | _Fold]:
     """The blocks, with a fold wherever time steps are missing, and what enters and leaves each."""
-    slots: list[_Slot] = []
+    slots: list[_Slot | _Fold] = []
+    before: int | None = None
+    of_block: dict[Block, _Slot] = {}
     for block in graph.blocks:
-        before = slots[-1].last if slots else None
         if before is not None and block.step is not None and block.step > before + 1:
-            slots.append(_Slot(None, before + 1, block.step - 1))
-        slots.append(_Slot(block, block.step, block.step))
-    of_block = {slot.block: slot for slot in slots if slot.block}
-    for slot in of_block.values():
-        if slot.block and not slot.follows:
-            for node in slot.block.nodes:
+            slots.append(_Fold(before + 1, block.step - 1))
+        before = block.step
+        slot = of_block[block] = _Slot(block)
+        slots.append(slot)
+        if not block.follows:
+            for node in block.nodes:
                 if node.kind == "state":  # used or not, so that all time steps look alike
                     slot.exits[node] = len(slot.exits)
     for edge in graph.crossing:
@@ -154,13 +159,10 @@ def _plan(
     names = {value: (name, i) for entries in graph.states.values() for name, i, value in entries}
     alike: dict[layout.Shape, list[_Slot]] = {}
     for slot in slots:
-        if slot.block is not None:
-            alike.setdefault(_shape(slot, slot.block, names, roomy), []).append(slot)
+        alike.setdefault(_shape(slot, names, roomy), []).append(slot)
     for shape, same in alike.items():
         measured = [
-            [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes]
-            for slot in same
-            if slot.block
+            [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes] for slot in same
         ]
         sizes = tuple((max(w for w, _ in all_), max(h for _, h in all_)) for all_ in zip(*measured))
         plan = layout.plan(replace(shape, sizes=sizes), time_limit)
@@ -168,8 +170,8 @@ def _plan(
             slot.plan, slot.sizes = plan, sizes
 
 
-def _shape(slot: _Slot, block: Block, names: Mapping[Value, tuple[str, int]], roomy: bool) -> layout.Shape:
-    place = block.place
+def _shape(slot: _Slot, names: Mapping[Value, tuple[str, int]], roomy: bool) -> layout.Shape:
+    block, place = slot.block, slot.block.place
     carried = {names[node.value]: i for node, i in place.items() if node.kind == "state"}
     straight = [
         (entry, carried[names[value]])
@@ -181,7 +183,7 @@ def _shape(slot: _Slot, block: Block, names: Mapping[Value, tuple[str, int]], ro
     return layout.Shape(
         sizes=(),
         leaves=tuple(not node.value.parents or node.kind == "parameter" for node in block.nodes),
-        edges=tuple((place[edge.tail], place[edge.head]) for edge in block.inner if edge.tail and edge.head),
+        edges=tuple((place[tail], place[head]) for tail, head, _ in block.inner),
         entries=tuple(tuple(place[edge.head] for edge in edges if edge.head) for edges in slot.entries.values()),
         exits=tuple(place[node] for node in slot.exits),
         straight=tuple(straight),
@@ -189,44 +191,47 @@ def _shape(slot: _Slot, block: Block, names: Mapping[Value, tuple[str, int]], ro
     )
 
 
-def _columns(slots: Sequence[_Slot], words: Mapping[int | None, Sequence[str]]) -> list[list[_Slot]]:
+def _columns(slots: Sequence[_Slot | _Fold], words: Mapping[int | None, Sequence[str]]) -> list[list[_Slot] | _Fold]:
     """Blocks of one time step, side by side, and each column beside the next."""
-    columns: list[list[_Slot]] = []
+    columns: list[list[_Slot] | _Fold] = []
     for slot in slots:
-        if columns and slot.block and columns[-1][0].block and columns[-1][0].first == slot.first:
+        if isinstance(slot, _Fold):
+            columns.append(slot)
+        elif columns and isinstance(columns[-1], list) and columns[-1][0].step == slot.step:
             columns[-1].append(slot)
         else:
             columns.append([slot])
     x = 0.0
     for column in columns:
-        widths = [slot.plan.width if slot.plan else FOLD for slot in column]
-        wanted = max((text.width(line, 9.0) + 14 for line in words.get(column[0].first, ())), default=0.0)
-        spare = max(0.0, (wanted if column[0].block else 0.0) - sum(widths), 76.0 - sum(widths))
-        x += spare / 2
-        for slot, width in zip(column, widths):
-            slot.left, slot.dx, slot.right = x, x, x + width
-            x += width
-        column[0].left -= spare / 2
-        column[-1].right += spare / 2
-        x += spare / 2 + GUTTER
-        _lift(column, column is columns[-1])
+        if isinstance(column, _Fold):
+            column.left, column.right = x, x + FOLD
+            x += FOLD + GUTTER
+            continue
+        width = sum(slot.plan.width for slot in column)
+        lines = words.get(column[0].step, ())
+        spare = max(0.0, 76.0 - width, *(text.width(line, 9.0) + 14 - width for line in lines)) / 2
+        x += spare
+        for slot in column:
+            slot.left, slot.dx, slot.right = x, x, x + slot.plan.width
+            x = slot.right
+        column[0].left -= spare
+        column[-1].right += spare
+        x += spare + GUTTER
+        if len(column) == 2:
+            _lift(column[0], column[1], last=column is columns[-1])
     return columns
 
 
-def _lift(column: Sequence[_Slot], last: bool) -> None:
+def _lift(cell: _Slot, following: _Slot, last: bool) -> None:
     """What follows from a cell goes where it is in line with the state that it reads, unless there the state
     passes on to the next time step: then above that.
     """
-    if len(column) < 2 or not column[0].plan or not column[1].plan:
-        return
-    cell, following = column[0], column[1]
-    assert cell.plan and following.plan
     passing = [cell.plan.leaving[i][-1][1] for node, i in cell.exits.items() if node.kind == "state"]
-    onward = [edge for edges in following.entries.values() for edge in edges if edge.tail in cell.exits]
+    read = [edge.tail for edges in following.entries.values() for edge in edges if edge.tail in cell.exits]
     if passing and not last:
         following.lift = max(passing) + MARGIN - following.plan.bottom
-    elif onward and onward[0].tail:
-        following.lift = cell.plan.leaving[cell.exits[onward[0].tail]][-1][1]
+    elif read and read[0]:
+        following.lift = cell.plan.leaving[cell.exits[read[0]]][-1][1]
 
 
 def _frame(
@@ -240,7 +245,6 @@ def _frame(
 ) -> Frame:
     boxes = []
     for slot in column:
-        assert slot.block and slot.plan
         for node, (x, y), (width, height) in zip(slot.block.nodes, slot.plan.centres, slot.sizes):
             box = cards.box(node, rows[node], width, height, scale)
             box.centre = (x + slot.dx, y + slot.lift)
@@ -248,21 +252,20 @@ def _frame(
             if node.value in lit and node.kind != "parameter":
                 box.stroke, box.pen = colours.CHAIN, 2.2
             boxes.append(box)
-    step = column[0].first
+    step = column[0].step
     name, title = ("before", "before time") if step is None else (f"t{step}", f"t = {step}")
     return Frame(name, title, boxes, column[0].left, bottom, column[-1].right, top)
 
 
-def _fold(item: _Slot, bottom: float, top: float) -> Box:
-    assert item.first is not None and item.last is not None
-    steps = f"t = {item.first}" if item.first == item.last else f"t = {item.first} … {item.last}"
-    centre = ((item.left + item.right) / 2, (bottom + top) / 2)
+def _fold(fold: _Fold, bottom: float, top: float) -> Box:
+    count = fold.last - fold.first + 1
+    steps = f"t = {fold.first}" if count == 1 else f"t = {fold.first} … {fold.last}"
     return Box(
-        f"fold{item.first}",
-        ["…", steps, f"({item.last - item.first + 1} folded)"],
-        item.right - item.left,
+        fold.id,
+        ["…", steps, f"({count} folded)"],
+        fold.right - fold.left,
         top - bottom,
-        centre,
+        ((fold.left + fold.right) / 2, (bottom + top) / 2),
         colours.FRAME,
         colours.FRAME_LINE,
         ink=colours.QUIET,
@@ -299,46 +302,24 @@ class _Pen:
         return styled(line, edge, self.style) if self.style else line
 
 
-def _lines(picture: Picture, slots: Sequence[_Slot], graph: Graph, pen: _Pen, top: float) -> int:
+def _lines(picture: Picture, slots: Sequence[_Slot | _Fold], graph: Graph, pen: _Pen, top: float) -> int:
     """Add all lines, the lit ones last, and return how many lanes above the columns they take."""
     lines: list[Line] = []
     for slot in slots:
-        if slot.block and slot.plan:
-            for edge, curve in zip(slot.block.inner, slot.plan.inner):
-                assert edge.tail and edge.head
-                lines.append(pen.line(edge, edge.tail.id, edge.head.id, geometry.moved(curve, slot.dx, slot.lift)))
-    where = {slot.block: i for i, slot in enumerate(slots) if slot.block}
-    folds = [i for i, slot in enumerate(slots) if not slot.block]
-    number = {id(edge): (entry, j) for slot in slots for entry, edges in enumerate(slot.entries.values())
-              for j, edge in enumerate(edges)}
+        if isinstance(slot, _Slot):
+            for (tail, head, edge), curve in zip(slot.block.inner, slot.plan.inner):
+                lines.append(pen.line(edge, tail.id, head.id, geometry.moved(curve, slot.dx, slot.lift)))
     lanes: list[float] = []
     into_folds: dict[tuple[str, str], Line] = {}
-    for edge in graph.crossing:
-        ends = [where[node.block] if node else _fold_of(graph.steps.get(value), slots, folds)
-                for node, value in ((edge.tail, edge.parent), (edge.head, edge.child))]
-        if None in ends:
-            continue
-        from_, to = ends
-        source, target = slots[from_], slots[to]
-        start = end = None
-        if edge.tail:
-            start = geometry.moved(source.plan.leaving[source.exits[edge.tail]], source.dx, source.lift)
-        if edge.head:
-            entry, j = number[id(edge)]
-            end = geometry.moved(target.plan.entering[entry][j], target.dx, target.lift)
-        tail = edge.tail.id if edge.tail else f"fold{source.first}"
-        head = edge.head.id if edge.head else f"fold{target.first}"
-        a = start[-1] if start else (source.right, end[0][1])
-        b = end[0] if end else (target.left, start[-1][1])
-        direct = to == from_ + 1 or (to == from_ + 2 and not source.follows and slots[from_ + 1].follows)
-        if direct:
+    for end in _Ends.of(slots, graph):
+        (a, b), start, finish = end.points(), end.start(), end.finish()
+        if end.neighbours():
             between = geometry.sweep(a, b)
         else:
             between = _over(a, b, top + LANE * (_lane(lanes, *sorted((a[0], b[0]))) + 1))
-        curve = geometry.joined(*(piece for piece in (start, between, end) if piece))
-        line = pen.line(edge, tail, head, curve)
-        if not edge.head:
-            known = into_folds.setdefault((tail, head), line)
+        line = pen.line(end.edge, *end.ids(), geometry.joined(*filter(None, (start, between, finish))))
+        if end.edge.head is None:  # into a fold: one line for all the uses there, the most important one
+            known = into_folds.setdefault((line.tail, line.head), line)
             if known is not line:
                 if line.pen > known.pen:
                     known.stroke, known.pen = line.stroke, line.pen
@@ -348,10 +329,73 @@ def _lines(picture: Picture, slots: Sequence[_Slot], graph: Graph, pen: _Pen, to
     return len(lanes)
 
 
-def _fold_of(step: int | None, slots: Sequence[_Slot], folds: Sequence[int]) -> int | None:
-    if step is None:
-        return None
-    return next((i for i in folds if (slots[i].first or 0) <= step <= (slots[i].last or 0)), None)
+@dataclass
+class _Ends:
+    """An edge between two slots, one of which may be a fold."""
+
+    edge: Edge
+    between: Sequence[_Slot | _Fold]
+    forward: bool
+    source: _Slot | _Fold
+    target: _Slot | _Fold
+    entry: int
+    use: int
+
+    @classmethod
+    def of(cls, slots: Sequence[_Slot | _Fold], graph: Graph) -> Iterator[_Ends]:
+        """The ends of every edge between slots."""
+        blocks = {slot.block: i for i, slot in enumerate(slots) if isinstance(slot, _Slot)}
+        folds = {i: slot for i, slot in enumerate(slots) if isinstance(slot, _Fold)}
+        uses = {
+            edge: (entry, use)
+            for slot in slots
+            if isinstance(slot, _Slot)
+            for entry, edges in enumerate(slot.entries.values())
+            for use, edge in enumerate(edges)
+        }
+
+        def find(node: Node | None, value: Value) -> int | None:
+            if node is not None:
+                return blocks[node.block]
+            step = graph.steps.get(value)
+            return next((i for i, f in folds.items() if step is not None and f.first <= step <= f.last), None)
+
+        for edge in graph.crossing:
+            a, b = find(edge.tail, edge.parent), find(edge.head, edge.child)
+            if a is not None and b is not None:
+                yield cls(edge, slots[a + 1 : b], a < b, slots[a], slots[b], *uses.get(edge, (0, 0)))
+
+    def start(self) -> Curve:
+        """From the tail to the edge of its slot; nothing from a fold."""
+        slot = self.source
+        if self.edge.tail is None or isinstance(slot, _Fold):
+            return []
+        return geometry.moved(slot.plan.leaving[slot.exits[self.edge.tail]], slot.dx, slot.lift)
+
+    def finish(self) -> Curve:
+        """From the edge of its slot to the head; nothing into a fold."""
+        slot = self.target
+        if isinstance(slot, _Fold):
+            return []
+        return geometry.moved(slot.plan.entering[self.entry][self.use], slot.dx, slot.lift)
+
+    def points(self) -> tuple[Point, Point]:
+        """Where the line leaves one slot and reaches the other. A fold is at any height."""
+        start, finish = self.start(), self.finish()
+        if not start:
+            return (self.source.right, finish[0][1]), finish[0]
+        return start[-1], finish[0] if finish else (self.target.left, start[-1][1])
+
+    def neighbours(self) -> bool:
+        """Whether there is nothing between the slots, or only what stands above the way."""
+        only_above = len(self.between) == 1 and not self.source.follows and self.between[0].follows
+        return self.forward and (not self.between or only_above)
+
+    def ids(self) -> tuple[str, str]:
+        """The boxes at the ends."""
+        ends = (self.edge.tail, self.source), (self.edge.head, self.target)
+        tail, head = (node.id if node else slot.id if isinstance(slot, _Fold) else "" for node, slot in ends)
+        return tail, head
 
 
 def _lane(lanes: list[float], start: float, end: float) -> int:
@@ -380,6 +424,13 @@ def styled(item: Any, subject: Any, style: Style | None) -> Any:
 # ---- words below the columns ----------------------------------------------------------------------------------
 
 
+def _bands(chain: Chain, root: str) -> dict[int | None, list[str]]:
+    """What to say below each column about its factor."""
+    words = {factor.step: _band(chain, factor, root) for factor in chain.factors}
+    words[chain.k] = [f"{_gradient_name(chain, root, chain.target)} = {_so_far(chain, chain.k)}"]
+    return words
+
+
 def _band(chain: Chain, factor: Factor, root: str) -> list[str]:
     later, earlier = (text.clipped(value.label or "…", 14) for value in (factor.later, factor.earlier))
     names = " · ".join(name for name, _, _ in factor.terms) or "1"
@@ -406,20 +457,24 @@ def _so_far(chain: Chain, step: int | None) -> str:
 
 
 def _band_box(
-    column: Sequence[_Slot], chain: Chain, words: Mapping[int | None, Sequence[str]], scale: Scale | None, y: float
+    column: Sequence[_Slot] | _Fold,
+    chain: Chain,
+    words: Mapping[int | None, Sequence[str]],
+    scale: Scale | None,
+    y: float,
 ) -> Box | None:
-    item = column[0]
-    width = column[-1].right - item.left
-    centre = ((column[-1].right + item.left) / 2, y - BAND / 2)
-    if item.block is None:
-        assert item.first is not None and item.last is not None
-        inside = [f for f in chain.factors if f.step is not None and item.first <= f.step <= item.last]
-        if not inside:
+    """The words below a column, on the colour of the gradient that they are about."""
+    if isinstance(column, _Fold):
+        factors = [f for f in chain.factors if f.step is not None and column.first <= f.step <= column.last]
+        if not factors:
             return None
-        log10 = chain.log10_back_to(item.first - 1) - chain.log10_back_to(item.last)
-        rows = [f"{len(inside)} factors", f"product {text.power_of_ten(1.0, log10)}"]
-        return Box(f"band{item.first}", rows, width, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
-    if item.first not in words:
+        log10 = chain.log10_back_to(column.first - 1) - chain.log10_back_to(column.last)
+        rows = [f"{len(factors)} factors", f"product {text.power_of_ten(1.0, log10)}"]
+        centre = (column.left + column.right) / 2, y - BAND / 2
+        return Box(f"band{column.first}", rows, FOLD, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
+    step, left, right = column[0].step, column[0].left, column[-1].right
+    if step is None or step not in words:
         return None
-    fill = scale.of_log(chain.log10_back_to(item.first or 0)) if scale else colours.PAPER
-    return Box(f"band{item.first}", words[item.first], width, BAND, centre, fill, colours.CHAIN, 1.0)
+    fill = scale.of_log(chain.log10_back_to(step)) if scale else colours.PAPER
+    centre = (left + right) / 2, y - BAND / 2
+    return Box(f"band{step}", words[step], right - left, BAND, centre, fill, colours.CHAIN, 1.0)
