@@ -7,16 +7,22 @@
 0.25
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
 from .sums import dot, total
 from .value import Value, no_grad, time_step
 
+if TYPE_CHECKING:
+    from .draw import Drawing, draw_dot, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "Drawing",
     "Layer",
     "Linear",
     "Module",
@@ -27,10 +33,20 @@ __all__ = [
     "Value",
     "cross_entropy",
     "dot",
+    "draw_dot",
     "gradcheck",
     "mse_loss",
     "no_grad",
     "time_step",
     "total",
+    "trace",
     "unroll",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Drawing", "draw_dot", "trace"):
+        from . import draw
+
+        return getattr(draw, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
