@@ -9,13 +9,15 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
 from .sums import dot, total
-from .value import Value, no_grad, time_step
+from .value import Value, no_grad, time_step, trace_creation
 
 if TYPE_CHECKING:
+    from .debugger import debug
     from .draw import Drawing, draw_dot, trace
 
 __version__ = "0.1.0"
@@ -32,6 +34,8 @@ __all__ = [
     "Unrolled",
     "Value",
     "cross_entropy",
+    "debug",
+    "detect_anomaly",
     "dot",
     "draw_dot",
     "gradcheck",
@@ -40,6 +44,7 @@ __all__ = [
     "time_step",
     "total",
     "trace",
+    "trace_creation",
     "unroll",
 ]
 
@@ -49,4 +54,8 @@ def __getattr__(name: str) -> Any:
         from . import draw
 
         return getattr(draw, name)
+    if name == "debug":
+        from .debugger import debug
+
+        return debug
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
