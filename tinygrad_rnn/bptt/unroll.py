@@ -75,6 +75,24 @@ class Unrolled:
         """Read-outs y_1 … y_T, if `unroll` was given one."""
         return self["y"]
 
+    def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
+        """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t, then of c_t.
+
+        Args:
+            t: a time step; ``first - 1`` is the initial state.
+            names: only these parts of the state.
+
+        Raises:
+            ArgumentError: no such time step, or no such part.
+        """
+        if not self.first - 1 <= t <= self.T:
+            raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
+        for name in names:
+            if name not in self.state_names:
+                raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
+        quantities = [self[name][t] for name in names or self.state_names]
+        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
+
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
 
