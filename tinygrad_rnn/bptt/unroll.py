@@ -170,7 +170,7 @@ def unroll(
     unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
         unrolled._add(name, first - 1, quantity)
-    with _collector_paused():
+    with collector_paused():
         for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
@@ -221,7 +221,7 @@ def _finite(x: Any, t: int) -> Quantity:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
     while it grows, would take as long as building it.
     """
