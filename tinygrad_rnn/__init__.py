@@ -7,6 +7,8 @@
 0.25
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import (
@@ -29,6 +31,9 @@ from .nn import (
 from .sums import dot, total
 from .value import Value, no_grad, time_step
 
+if TYPE_CHECKING:
+    from .draw import Drawing, draw_dot, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "RNN",
+    "Drawing",
     "GRUCell",
     "LSTMCell",
     "Layer",
@@ -49,10 +55,20 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dot",
+    "draw_dot",
     "gradcheck",
     "mse_loss",
     "no_grad",
     "time_step",
     "total",
+    "trace",
     "unroll",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Drawing", "draw_dot", "trace"):
+        from . import draw
+
+        return getattr(draw, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

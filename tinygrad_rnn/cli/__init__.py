@@ -14,7 +14,8 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
@@ -25,7 +26,13 @@ PROGRAM = "tinygrad-rnn"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of this package, so that they are told like all others."""
+    """A parser whose complaints are errors of this package, so that they are told like all others.
+
+    Options cannot be abbreviated, so that a new option never breaks an old script.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         raise ArgumentError(message, remedy=f"{self.prog} --help lists the options")
@@ -58,27 +65,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     speak_any_encoding()
     argv = sys.argv[1:] if argv is None else argv
     try:
-        args = build_parser().parse_args(argv)
-        if args.command and argv[0] != args.command:
-            # argparse would overwrite them with the command's defaults.
-            raise ArgumentError(
-                f"options before the command {args.command!r}",
-                remedy=f"Write {PROGRAM} {args.command} first, then its options",
-            )
-        code: int = args.run(args)
+        code = _run(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except TinygradRNNError as error:
         return _complain(str(error))
     except BrokenPipeError:
-        # Python flushes stdout once more as it exits, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return 141
     except OSError as error:
+        _abandon_stdout()
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
     except KeyboardInterrupt:
+        _abandon_stdout()
         return 130
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit:  # --help and --version
+        return 0
+    if args.command and argv[0] != args.command:
+        # argparse would overwrite them with the command's defaults.
+        raise ArgumentError(
+            f"options before the command {args.command!r}",
+            remedy=f"Write {PROGRAM} {args.command} first, then its options",
+        )
+    code: int = args.run(args)
+    return code
+
+
+def _abandon_stdout() -> None:
+    """Python flushes stdout once more as it exits, which must not fail, or block, again."""
+    with suppress(AttributeError, OSError):  # there is no stdout, or it is not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> int:

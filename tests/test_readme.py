@@ -1,0 +1,87 @@
+"""The README: its code runs and prints what it says, its commands are those of CI, its rooms exist."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_there_is_something_to_check():
+    languages = [language for language, _ in BLOCKS]
+    assert {"sh", "python", "text", "console"} <= set(languages)
+
+
+PYTHON = [(code, BLOCKS[i + 1]) for i, (language, code) in enumerate(BLOCKS) if language == "python"]
+
+
+@pytest.mark.parametrize(("code", "following"), PYTHON)
+def test_python_prints_the_text_below_it(code, following, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    assert following == ("text", printed.getvalue())
+
+
+SESSIONS = [
+    (command, output)
+    for language, text in BLOCKS
+    if language == "console"
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("command", "output"), SESSIONS)
+def test_console_shows_what_the_command_prints(command, output, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    program, *arguments = shlex.split(command)
+    assert program == "tinygrad-rnn"
+    assert main(arguments) == 0
+    assert output == capsys.readouterr().out
+
+
+def commands():
+    return [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+
+
+def test_example_command_lines_are_accepted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flow.csv").write_text("level\n1\n2\n4\n3\n")
+    lines = [line for line in commands() if line.startswith("tinygrad-rnn")]
+    assert lines
+    for line in lines:
+        arguments = shlex.split(line.partition("|")[0], comments=True)[1:]
+        assert main(arguments) == 0, capsys.readouterr().err
+
+
+def test_ci_runs_exactly_the_commands_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    set_up = [line for line in commands() if line.startswith("python3 -m venv")]
+    assert len(set_up) == 2
+    assert any(line.endswith("-m pytest") for line in set_up)
+    for line in set_up:
+        assert line in script
+
+
+def test_the_example_has_ten_lines():
+    code = PYTHON[0][0]
+    assert len([line for line in code.splitlines() if line.strip() and "import" not in line]) <= 10
+
+
+def test_rooms_and_pictures_exist():
+    rooms = re.findall(r"^\| `(.+?)` \|", README, flags=re.MULTILINE)
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert rooms
+    assert pictures
+    for path in (*rooms, *pictures):
+        assert (ROOT / path).exists(), path
