@@ -208,7 +208,7 @@ def power(exponent: float) -> Op:
         lambda a: pow_(a, exponent),
         lambda out, a: (_pow_slope(a, exponent),),
         f"{{0}}^{shown}",
-        (f"{shown}·{{0}}^{exponent - 1.0:g}",),
+        (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{exponent - 1.0:g}"),),
         "a base above 0 (or of at least 0, or of any sign, where the exponent allows) and a result below 1.8e308",
         made_by=(power, exponent),
     )

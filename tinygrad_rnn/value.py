@@ -11,43 +11,56 @@ from threading import Lock, local
 from typing import Any, SupportsFloat, Union
 from weakref import ref
 
-from . import ops
+from . import hooks, ops
 from .backward import backward, topological_order, walk
 from .errors import DomainError, GraphError, OperandError
 from .ops import LEAF, OPS, Op
+from .stepping import BackwardSteps, ForwardSteps
 
 # What every new node reads. It must be cheap: a million nodes read it a million times.
 _next_id = count().__next__
 _time_step: ContextVar[int | None] = ContextVar("time_step", default=None)  # two threads may unroll at once
 _current_time_step = _time_step.get
-_open_no_grad_blocks = 0  # in all threads together; only when there are any is the thread's own count read
+_open_blocks = 0  # of no_grad and trace_creation, in all threads; only when there are any does a new node look closer
 _counting = Lock()
 _thread = local()
 
 
-class no_grad(ContextDecorator):
+class _Block(ContextDecorator):
+    """A context that holds for the thread that entered it, and may be entered again within itself."""
+
+    def __enter__(self) -> _Block:
+        self._count(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._count(-1)
+
+    def _count(self, entered: int) -> None:
+        global _open_blocks
+        with _counting:
+            _open_blocks += entered
+        name = type(self).__name__
+        setattr(_thread, name, getattr(_thread, name, 0) + entered)
+
+
+class no_grad(_Block):
     """Within this context, or in a function decorated with it, results are leaves: no graph is recorded.
 
     It holds for the thread that entered it, as in PyTorch.
     """
 
-    def __enter__(self) -> no_grad:
-        global _open_no_grad_blocks
-        with _counting:
-            _open_no_grad_blocks += 1
-        _thread.no_grad_depth = getattr(_thread, "no_grad_depth", 0) + 1
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        global _open_no_grad_blocks
-        with _counting:
-            _open_no_grad_blocks -= 1
-        _thread.no_grad_depth -= 1
+class trace_creation(_Block):
+    """Within this context every new node notes which line of the user's program created it (`Value.created_at`).
+
+    It holds for the thread that entered it. A traced node takes several times as long to make.
+    """
 
 
 def _recording() -> bool:
     """Whether this thread records graphs, that is, is not within `no_grad`."""
-    return not (_open_no_grad_blocks and getattr(_thread, "no_grad_depth", 0))
+    return not (_open_blocks and getattr(_thread, "no_grad", 0))
 
 
 @contextmanager
@@ -145,10 +158,12 @@ class Value:
         self.label = label
         self.parents = _operands(_children) if _children and _recording() else ()
         self.time_step = _current_time_step()
-        self._rule = ops.called(_op, len(self.parents))
+        self._rule = ops.called(_op, len(self.parents)) if self.parents else LEAF
         self._grad = None
         self._id = _next_id()
         self._extra = None
+        if _open_blocks:
+            _look_closer(self)
 
     # ---- reading ----------------------------------------------------------------------------------------
 
@@ -205,6 +220,11 @@ class Value:
         """The formula that computed this node, with each operand written by ``write``."""
         return self._rule.formula.format(*map(write, self.parents))
 
+    @property
+    def created_at(self) -> hooks.CreationSite | None:
+        """The line of the user's program that created this node, if `trace_creation` was on."""
+        return None if self._extra is None else self._extra.created_at
+
     def item(self) -> float:
         """The data, as in PyTorch."""
         return self.data
@@ -230,6 +250,45 @@ class Value:
             GraphError: a node was recorded without a derivative.
         """
         backward(self, _number(gradient))
+
+    def backward_steps(self, gradient: SupportsFloat = 1.0, undo: bool = False) -> BackwardSteps:
+        """`backward`, one application of the chain rule at a time: an iterator of `Step` records.
+
+        Drained, it leaves the same gradients as ``backward()``, to the last bit. See `BackwardSteps` for what
+        holds in between.
+
+        Args:
+            gradient: the gradient of self.
+            undo: keep every step, so that ``back()`` can undo it; otherwise memory does not grow.
+        """
+        return BackwardSteps(self, _number(gradient), undo)
+
+    def forward_steps(self) -> ForwardSteps:
+        """How this number arose: every node that it depends on, in order of creation, to read in either direction."""
+        return ForwardSteps(self)
+
+    def register_hook(self, hook: hooks.Hook) -> hooks.Handle:
+        """Call ``hook(gradient)`` in every pass once this node's gradient is complete, before it flows on.
+
+        As in PyTorch, a number that the hook returns replaces the gradient, several hooks are called in order
+        of registration, and the gradient of a leaf is that of the pass alone, without what it has accumulated.
+
+        Returns:
+            a handle whose ``remove()`` takes the hook back.
+        """
+        return hooks.add_hook(self, hook)
+
+    def breakpoint(self) -> hooks.Handle:
+        """Call Python's `breakpoint` in every pass whenever this node's gradient flows on to an operand.
+
+        The debugger (whichever `sys.breakpointhook` starts) stops inside the walk, where ``node``, ``parent``,
+        ``local_gradient`` and ``contribution`` are local variables. The gradient of a leaf flows no further: there
+        it stops whenever a contribution arrives.
+
+        Returns:
+            a handle whose ``remove()`` takes the breakpoint back.
+        """
+        return hooks.add_breakpoint(self)
 
     def zero_grad(self) -> None:
         """Set the gradient to 0."""
@@ -355,13 +414,20 @@ def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
     node._grad = None
     node._id = _next_id()
     node._extra = None
-    if _open_no_grad_blocks and not _recording():
-        node.parents = ()
-        node._rule = LEAF
-    else:
-        node.parents = parents
-        node._rule = rule
+    node.parents = parents
+    node._rule = rule
+    if _open_blocks:
+        _look_closer(node)
+        if not _recording():
+            node.parents = ()
+            node._rule = LEAF
     return node
+
+
+def _look_closer(node: Value) -> None:
+    """Note where a new node was created, if this thread traces that."""
+    if getattr(_thread, "trace_creation", 0):
+        hooks.extra(node).created_at = hooks.users_line()
 
 
 def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
@@ -440,10 +506,11 @@ def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
     if node._rule.backward is not None:
         node._rule.refuse_copies()
     twin = _new(Value)
-    for slot in ("_data", "label", "time_step", "_grad", "_rule", "_extra"):
+    for slot in ("_data", "label", "time_step", "_grad", "_rule"):
         setattr(twin, slot, getattr(node, slot))
     twin.parents = parents
     twin._id = _next_id()
+    twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
     return twin
 
 

@@ -12,25 +12,30 @@ from ..backward import topological_order
 from ..errors import ArgumentError, DataError, ShapeError, TinygradRNNError
 from ..nn.cells import Cell, Quantity
 from ..nn.module import is_vector
+from ..nn.one_hot import OneHot
+from ..nn.stacked import Recurrent
 from ..value import InCreationOrder, Value, as_value, time_step
 
 
 class Unrolled:
-    """A cell unrolled over T time steps, t = 1 … T.
+    """A cell unrolled over the time steps t = first … T; first is 1 unless a part of a sequence was unrolled.
 
     ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
-    Values. State is there from t = 0 on, everything else from t = 1 on. Every Value knows its ``time_step``.
+    Values. State is there from t = first - 1 on, everything else from t = first on. Every Value knows its
+    ``time_step``.
 
     Attributes:
         cell: what was unrolled.
-        T: number of time steps.
+        first: the first time step.
+        T: the last time step.
         state_names: names of what is carried from step to step.
     """
 
-    def __init__(self, cell: Any, state_names: Sequence[str]) -> None:
+    def __init__(self, cell: Any, state_names: Sequence[str], first: int = 1) -> None:
         self.cell = cell
         self.state_names = tuple(state_names)
-        self.T = 0
+        self.first = first
+        self.T = first - 1
         self._series: dict[str, dict[int, Quantity]] = {}
 
     def __getitem__(self, name: str) -> dict[int, Quantity]:
@@ -56,13 +61,38 @@ class Unrolled:
 
     @property
     def z(self) -> dict[int, Quantity]:
-        """Pre-activations z_1 … z_T."""
+        """Pre-activations z_1 … z_T, of a cell that has one per unit.
+
+        Raises:
+            ArgumentError: it has several, or calls something else z, as a GRU does its update gate.
+        """
+        names = getattr(self.cell, "pre_activation_names", ("z",))
+        if "z" not in names:
+            raise ArgumentError("this cell has no pre-activations z", node="z", remedy=f"Read unrolled[{names[0]!r}]")
         return self["z"]
 
     @property
     def y(self) -> dict[int, Quantity]:
         """Read-outs y_1 … y_T, if `unroll` was given one."""
         return self["y"]
+
+    def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
+        """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t, then of c_t.
+
+        Args:
+            t: a time step; ``first - 1`` is the initial state.
+            names: only these parts of the state.
+
+        Raises:
+            ArgumentError: no such time step, or no such part.
+        """
+        if not self.first - 1 <= t <= self.T:
+            raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
+        for name in names:
+            if name not in self.state_names:
+                raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
+        quantities = [self[name][t] for name in names or self.state_names]
+        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
 
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
@@ -117,21 +147,24 @@ def _name(node: Value, label: str, t: int) -> None:
 
 
 def unroll(
-    cell: Cell | Callable[..., Any],
+    cell: Cell | Recurrent | Callable[..., Any],
     inputs: Iterable[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
+    first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
 
     Args:
-        cell: a `Cell`, or any function ``cell(x, *state)`` that returns the next state (a tuple where there
-            is more than one part).
+        cell: a `Cell`; an `RNN`, `LSTM` or `GRU`, whose layers then make one cell; or any function
+            ``cell(x, *state)`` that returns the next state (a tuple where there is more than one part).
         inputs: x_1 … x_T, each a number (for a scalar cell) or a sequence of ``input_size`` numbers;
             Values are used as they are, so that ∂L/∂x_t can be read off.
         h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
             own: zeros.
         readout: applied to h_t within each time step; its results are ``unrolled.y``.
+        first: the time step of the first input, where ``inputs`` are part of a longer sequence; ``h0`` is
+            then the state after time step ``first - 1``.
 
     Raises:
         ArgumentError: the sequence is empty or none, or a plain function has no h0.
@@ -143,6 +176,8 @@ def unroll(
     inputs = list(inputs)
     if not inputs:
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    if isinstance(cell, Recurrent):
+        cell = cell.cell
     if h0 is not None:
         parts = h0 if _has_parts(cell, h0) else (h0,)
         state = tuple(_finite(part, "h0", 0) for part in parts)
@@ -156,11 +191,11 @@ def unroll(
             f"a state of {len(state)} parts for a cell whose state is {', '.join(names)}",
             remedy="Give h0 as a tuple of that many; a function with a larger state needs an attribute state_names",
         )
-    unrolled = Unrolled(cell, names)
+    unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
-        unrolled._add(name, 0, quantity)
-    with _collector_paused():
-        for t, x in enumerate(inputs, start=1):
+        unrolled._add(name, first - 1, quantity)
+    with collector_paused():
+        for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
                     state = _advance(unrolled, t, _finite(x, f"x_{t}", t), state, readout)
@@ -203,6 +238,8 @@ def _quantity(data: Any) -> Quantity:
 
 def _finite(data: Any, name: str, t: int) -> Quantity:
     """An input or initial state as a Quantity; its numbers must be finite."""
+    if isinstance(data, OneHot):
+        return data
     quantity = _quantity(data)
     for entry in [quantity] if isinstance(quantity, Value) else quantity:
         if not math.isfinite(entry.data):
@@ -211,7 +248,7 @@ def _finite(data: Any, name: str, t: int) -> Quantity:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
     while it grows, would take as long as building it.
     """

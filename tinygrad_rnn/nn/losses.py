@@ -21,10 +21,7 @@ def mse_loss(input: Any, target: Any) -> Value:
     Raises:
         ShapeError: the shapes differ, or there are no entries.
     """
-    squares = [(as_value(x) - as_value(y)) ** 2 for x, y in pairs("input", input, "target", target)]
-    if not squares:
-        raise ShapeError("mean squared error of no predictions")
-    return squares[0] if len(squares) == 1 else total(squares) / len(squares)
+    return _mean([(as_value(x) - as_value(y)) ** 2 for x, y in pairs("input", input, "target", target)])
 
 
 def log_sum_exp(values: Sequence[Value]) -> Value:
@@ -60,5 +57,30 @@ def cross_entropy(input: Any, target: Any) -> Value:
         return log_sum_exp(logits) - right
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
-    losses = [cross_entropy(row, index) for row, index in zip(input, target)]
+    return _mean([cross_entropy(row, index) for row, index in zip(input, target)])
+
+
+def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
+    """-y log σ(v) - (1 - y) log(1 - σ(v)) for logits v and targets y, as log(1 + e^v) - y v; the mean over all entries.
+
+    Args:
+        input: a Value, or lists (of lists) of them.
+        target: numbers from 0 to 1, in the same shape.
+
+    Raises:
+        ShapeError: the shapes differ, or there are no entries.
+        ArgumentError: a target is not a number from 0 to 1.
+    """
+    losses = []
+    for logit, target_entry in pairs("input", input, "target", target):
+        v, y = as_value(logit), as_value(target_entry)
+        if not 0.0 <= y.data <= 1.0:
+            raise ArgumentError(f"target {y.data!r}", remedy="A target is the probability of class 1, from 0 to 1")
+        losses.append(log_sum_exp([Value(0.0), v]) - y * v)
+    return _mean(losses)
+
+
+def _mean(losses: list[Value]) -> Value:
+    if not losses:
+        raise ShapeError("a mean loss of no predictions")
     return losses[0] if len(losses) == 1 else total(losses) / len(losses)

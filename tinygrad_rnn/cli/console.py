@@ -1,0 +1,93 @@
+"""What commands say: on any terminal, in any encoding, at any width."""
+
+from __future__ import annotations
+
+import codecs
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+from unicodedata import combining, east_asian_width
+
+from ..files import json_text
+
+_PLAIN = str.maketrans(
+    {
+        "∂": "d",
+        "Π": "P",
+        "σ": "s",
+        "‖": "|",
+        "·": "*",
+        "−": "-",
+        "–": "-",
+        "…": ".",
+        "⋯": ".",
+        "≤": "<",
+        "≥": ">",
+        "≈": "~",
+        "×": "x",
+        "→": ">",
+        "²": "2",
+        "ε": "e",
+        "✓": "v",
+        "✗": "x",
+    }
+)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """What to write where the encoding lacks a character: a look-alike of the same width."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "replace").decode("ascii"), error.end
+
+
+codecs.register_error("tinygrad_rnn.plainly", _plainly)
+
+
+def speak_any_encoding() -> None:
+    """From now on, what stdout or stderr cannot encode is written with look-alikes."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="tinygrad_rnn.plainly")
+
+
+def columns(without_terminal: int) -> int:
+    """Columns of the terminal, or of the environment variable COLUMNS; where there is neither, as given."""
+    return shutil.get_terminal_size((without_terminal, 24)).columns
+
+
+def say(text: str) -> None:
+    """Print a sentence, wrapped."""
+    print(textwrap.fill(text, max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print columns, right-aligned, two spaces apart; where they do not fit side by side, in several tables,
+    each with the first column.
+    """
+    table = [header, *rows]
+    widths = [max(map(_cells, column)) for column in zip(*table)]
+    room = columns(sys.maxsize)
+    parts: list[list[int]] = [[]]
+    for i in range(1, len(widths)):
+        if parts[-1] and widths[0] + sum(2 + widths[j] for j in (*parts[-1], i)) > room:
+            parts.append([])
+        parts[-1].append(i)
+    for n, part in enumerate(parts):
+        if n:
+            print()
+        for row in table:
+            print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON, in the form of `json_text`."""
+    print(json_text(data))
