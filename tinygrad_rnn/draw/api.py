@@ -158,7 +158,11 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
             if options.get("local_gradients"):
                 line.label = text.number(graph.local_gradients(node.value)[position])
             picture.lines.append(timeline.styled(line, edge, style))
-    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35")
+    caption = "backward() not run"
+    if scale is not None:
+        caption = f"|gradient| from {text.raised(scale.low)} (pale) to {text.raised(scale.high)} (red); 0 is white"
+    label = f"label={dot.quoted(caption)} labelloc=b"
+    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}")
     return Drawing(
         source, picture, format=format, time_limit=options.get("time_limit", 60.0), description=f"{len(order)} nodes"
     )

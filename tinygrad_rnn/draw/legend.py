@@ -52,7 +52,7 @@ def law(chain: Chain) -> list[str]:
     steps = chain.T - chain.k
     if not steps:
         return []
-    log10 = chain.log10 - chain.log10_back_to(chain.T)
+    log10 = chain.log10 - chain.back_to(chain.T)[1]
     tied = chain.tied
     if tied is None:
         return [fate(log10, steps, path=not chain.only)]
