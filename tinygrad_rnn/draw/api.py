@@ -156,11 +156,12 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
             edge = graph.Edge(nodes[parent], node, parent, node.value, position)
             line = Line(f"{node.id}e{position}", nodes[parent].id, node.id, edge=edge)
             if options.get("local_gradients"):
-                line.label = text.number(graph.local_gradients(node.value)[position])
+                line.label = cards.slope(edge)
             picture.lines.append(timeline.styled(line, edge, style))
     caption = "backward() not run"
     if scale is not None:
-        caption = f"|gradient| from {text.raised(scale.low)} (pale) to {text.raised(scale.high)} (red); 0 is white"
+        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
+        caption = f"|gradient| from {low} (pale) to {high} (red); 0 is white"
     label = f"label={dot.quoted(caption)} labelloc=b"
     source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}")
     return Drawing(

@@ -12,7 +12,7 @@ from ..value import Value
 from . import text
 from .graph import TimeStep, local_gradients
 
-_NOTHING = -1e9  # stands for log10 of a factor 0, so that a path through it is taken only if there is no other
+_NOTHING = -1e9  # for log10 of a factor 0 or unknown: a path through it is taken only if there is no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def _best(
             continue
         so_far = best[child][0]
         for position, (parent, gradient) in enumerate(zip(child.parents, local_gradients(child))):
-            log = so_far + max(_log10(gradient), _NOTHING)
+            log = so_far + max(_NOTHING, _log10(gradient))  # in this order NaN, too, counts as nothing
             if parent not in best or log > best[parent][0]:
                 best[parent] = log, Link(child, parent, position, gradient)
     return best
@@ -254,9 +254,9 @@ def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Valu
     lone = {"{0}": 0, "{1}": 1}.get(formula)
     if lone is not None:
         other = link.child.parents[lone]
-        return other.label or text.number(x), x, other if steps[other] is None else None
+        return text.clipped(other.label, 20) or text.number(x), x, other if steps[other] is None else None
     if rule.arity == 1 and rule.symbol.isalpha():
-        return f"{rule.symbol}′({link.parent.label or '…'})", x, None
+        return f"{rule.symbol}′({text.clipped(link.parent.label, 20) or '…'})", x, None
     return text.number(x), x, None
 
 
@@ -265,6 +265,6 @@ def _sign(x: float) -> float:
 
 
 def _log10(x: float) -> float:
-    if not x or math.isnan(x):
-        return -math.inf
-    return math.log10(abs(x)) if math.isfinite(x) else math.inf
+    if math.isnan(x):
+        return x
+    return math.log10(abs(x)) if x and math.isfinite(x) else math.inf if x else -math.inf

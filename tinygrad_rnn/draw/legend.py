@@ -78,6 +78,8 @@ def fate(log10: float, steps: int, path: bool = False) -> str:
     size = text.power_of_ten(1.0, log10)
     back = f"{steps} step{'s' if steps > 1 else ''} back"
     where = "Along this path the" if path else "The"
+    if math.isnan(log10):
+        return f"{where} gradient over {steps} steps back is not a number."
     if log10 < -0.02:
         return f"{where} gradient vanishes: {back}, {size} of it is left."
     if log10 > 0.02:

@@ -39,8 +39,12 @@ def number(x: float) -> str:
 
 def power_of_ten(sign: float, log10: float) -> str:
     """``sign · 10^log10`` like `number`, also where a double has no room for it."""
+    if math.isnan(log10):
+        return "NaN"
     if log10 == -math.inf or sign == 0:
         return "0"
+    if log10 == math.inf:
+        return number(math.copysign(math.inf, sign))
     if abs(log10) < 300:
         return number(math.copysign(10.0**log10, sign))
     exponent = math.floor(log10)

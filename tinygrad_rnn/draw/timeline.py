@@ -11,7 +11,7 @@ from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
 from .geometry import Box, Curve, Frame, Line, Picture, Point
-from .graph import Block, Edge, Graph, Node, local_gradients
+from .graph import Block, Edge, Graph, Node
 
 GUTTER = 16.0  # between columns
 MARGIN = 12.0  # between a frame and its nodes, above and below
@@ -298,7 +298,7 @@ class _Pen:
         elif place in self.paths:
             line.stroke, line.pen = colours.FAINT_CHAIN, 1.2
         if self.label_edges and edge.position >= 0 and edge.head:
-            line.label = text.number(local_gradients(edge.child)[edge.position])
+            line.label = cards.slope(edge)
         return styled(line, edge, self.style) if self.style else line
 
 
