@@ -89,7 +89,7 @@ def tooltip(node: Node, root: str) -> str:
 
 def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
     """Width and height of a card with these lines, in points."""
-    widest = max(text.width(row, 9.0) for row in rows) * (1.07 if bold else 1.0)
+    widest = max(text.width(row, 9.0) for row in rows) * (1.2 if bold else 1.0)
     return max(34.0, round(widest + 12)), round(len(rows) * LINE_HEIGHT + 8)
 
 

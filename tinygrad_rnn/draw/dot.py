@@ -9,7 +9,7 @@ from . import colours
 from .geometry import Box, Curve, Frame, Line, Picture, Point, Text, along
 from .text import width as measure
 
-FONT = "Helvetica"
+FONT = "Helvetica"  # one of the names that every engine knows, with its bold
 _INCH = 72.0
 _ARROW = 5.0  # length of an arrow head, in points
 
@@ -110,7 +110,7 @@ def _line(line: Line) -> str:
 
 def _text(text: Text) -> str:
     # Justified to the left of a box wide enough, so that it starts in place whatever width its letters have.
-    width, (x, y) = measure(text.text, text.size, text.mono) * 1.1 + 4.0, text.place
+    width, (x, y) = measure(text.text, text.size, text.mono) * (1.4 if text.bold else 1.25), text.place
     font = "Courier New" if text.mono else f"{FONT}-Bold" if text.bold else FONT
     label = quoted(text.text) if text.centred else f'{quoted(text.text)[:-1]}\\l"'
     return (

@@ -167,7 +167,7 @@ class _Folded:
         else:
             rows.append("grad not run")
         box = Box(f"t{t}s{self.unrolled.state_names.index(name)}", rows, 0.0, len(rows) * 12.0 + 14.0, bold=True)
-        box.width = max(text.width(row, 9.0) for row in rows) * 1.07 + 14.0
+        box.width = max(text.width(row, 9.0) for row in rows) * 1.2 + 12.0
         box.pen = 1.4
         size = _size(self.unrolled, name, t, "grad")
         if self.scale is not None and size is not None:
@@ -279,7 +279,7 @@ class _Folded:
             return right, top
         rows = [text.clipped(self.root, 12), f"data {text.number(self.loss.data)}"]
         rows.append(f"grad {text.number(self.loss.grad)}" if self.loss.has_grad else "grad not run")
-        box = Box("loss", rows, max(text.width(row, 9.0) for row in rows) * 1.07 + 14.0, 50.0, bold=True, pen=1.4)
+        box = Box("loss", rows, max(text.width(row, 9.0) for row in rows) * 1.2 + 12.0, 50.0, bold=True, pen=1.4)
         box.centre = (right + _GAP + box.width / 2, 0.0)
         if self.scale is not None and self.loss.has_grad:
             box.fill = self.scale(self.loss.grad)
