@@ -3,8 +3,11 @@
 import ast
 import contextlib
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from tinygrad_rnn.cli import main
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
@@ -102,6 +106,17 @@ def test_rooms_and_pictures_exist():
     assert pictures
     for path in (*ROOMS, *pictures):
         assert (ROOT / path).exists(), path
+
+
+def test_the_picture_is_what_its_script_draws(tmp_path):
+    drawn = tmp_path / "drawn.svg"
+    subprocess.run([sys.executable, "demos/picture.py", drawn], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)
+    kept, new = (
+        sorted(re.findall(r"<text.*?>(.*?)</text>", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "demos" / "bptt.svg", drawn)
+    )
+    assert kept
+    assert kept == new, "run python demos/picture.py"
 
 
 def test_rooms_import_only_rooms_above_them():
