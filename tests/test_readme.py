@@ -130,19 +130,9 @@ def test_rooms_import_only_rooms_above_them():
 
 
 def _imported_rooms(file):
-    """The rooms, siblings below ``tinygrad_rnn``, that a file imports when it runs."""
-    package = file.relative_to(ROOT).with_suffix("").parts[:-1]
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for_types = {
-        node
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and node not in for_types:
-            base = package[: len(package) - node.level + 1] + tuple(
-                (node.module or "").split(".") if node.module else ()
-            )
-            targets = [(*base, alias.name) for alias in node.names] if len(base) == 1 else [base]
-            yield from (target[1] for target in targets)
+    """The rooms, siblings below ``tinygrad_rnn``, whose import importing a file entails."""
+    package = file.relative_to(ROOT).parts[:-1]
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not what functions import when called
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            yield from base[1:2] or (alias.name for alias in node.names)
