@@ -45,7 +45,7 @@ def test_rows_columns_and_diagonals_sum_to_the_gradient(problem: Problem) -> Non
 def test_one_loss_gives_its_gradient_to_the_bit(problem: Problem) -> None:
     # One use per step, added up in the order of the walk: nothing is rounded differently.
     unrolled, losses = problem.unroll()
-    loss = losses[problem.T]
+    loss = losses[problem.steps]
     for parameter in problem.matrices.values():
         assert flatten(anatomy(unrolled, loss, parameter).total()) == gradients(loss, flatten(parameter))
 
