@@ -9,20 +9,43 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
-from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from .nn import (
+    GRU,
+    LSTM,
+    MLP,
+    RNN,
+    GRUCell,
+    Layer,
+    Linear,
+    LSTMCell,
+    Module,
+    Neuron,
+    RNNCell,
+    ScalarRNNCell,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mse_loss,
+)
 from .sums import dot, total
-from .value import Value, no_grad, time_step
+from .value import Value, no_grad, time_step, trace_creation
 
 if TYPE_CHECKING:
+    from .debugger import debug
     from .draw import Drawing, draw_dot, trace
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
     "Drawing",
+    "GRUCell",
+    "LSTMCell",
     "Layer",
     "Linear",
     "Module",
@@ -31,7 +54,10 @@ __all__ = [
     "ScalarRNNCell",
     "Unrolled",
     "Value",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "debug",
+    "detect_anomaly",
     "dot",
     "draw_dot",
     "gradcheck",
@@ -40,6 +66,7 @@ __all__ = [
     "time_step",
     "total",
     "trace",
+    "trace_creation",
     "unroll",
 ]
 
@@ -49,4 +76,8 @@ def __getattr__(name: str) -> Any:
         from . import draw
 
         return getattr(draw, name)
+    if name == "debug":
+        from .debugger import debug
+
+        return debug
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
