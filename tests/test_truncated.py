@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
 from tinygrad_rnn.backward import topological_order
@@ -27,6 +26,8 @@ from tinygrad_rnn.bptt.truncated import (
 )
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 periods = st.tuples(st.integers(1, 5), st.integers(0, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -242,7 +243,7 @@ def test_memory_is_constant_where_that_of_full_bptt_grows() -> None:
     def memory(T: int, k: int) -> int:
         w = Value(0.9)
         targets = (0.0 if t % 35 == 0 else None for t in range(T))
-        return peak(lambda: truncated_bptt(lambda x, h: (w * h + x).tanh(), (0.01,) * T, targets, k, k, h0=0.0))
+        return peak(lambda: truncated_bptt(lambda x, h: w * h + x, (0.01,) * T, targets, k, k, h0=0.0))
 
     assert memory(100_000, 35) < 20e6
     assert memory(4_000, 35) < memory(1_000, 35) + 100e3
