@@ -12,7 +12,23 @@ from typing import TYPE_CHECKING, Any
 from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
-from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from .nn import (
+    GRU,
+    LSTM,
+    MLP,
+    RNN,
+    GRUCell,
+    Layer,
+    Linear,
+    LSTMCell,
+    Module,
+    Neuron,
+    RNNCell,
+    ScalarRNNCell,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mse_loss,
+)
 from .sums import dot, total
 from .value import Value, no_grad, time_step, trace_creation
 
@@ -23,8 +39,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
     "Drawing",
+    "GRUCell",
+    "LSTMCell",
     "Layer",
     "Linear",
     "Module",
@@ -33,6 +54,7 @@ __all__ = [
     "ScalarRNNCell",
     "Unrolled",
     "Value",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
     "debug",
     "detect_anomaly",

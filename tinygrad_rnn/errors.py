@@ -115,3 +115,7 @@ class DrawError(TinygradRNNError):
 
 class MissingDependencyError(TinygradRNNError, ImportError):
     """An optional package is needed; the remedy names the extra that installs it."""
+
+
+class CheckpointError(DataError):
+    """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or of something else."""

@@ -21,7 +21,6 @@ from operator import add
 from ..backward import gradients_kept, start, topological_order, walk
 from ..errors import GraphError
 from ..value import Value
-from .jacobian import state
 from .matrices import Rows, identity, product
 from .unroll import Unrolled
 
@@ -87,7 +86,7 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     """
     if not loss.has_grad:
         raise GraphError("there is no gradient to compare", node=loss.name, remedy="Call loss.backward() first")
-    states = {t: state(unrolled, t) for t in sorted(unrolled.h)}
+    states = {t: unrolled.state(t) for t in sorted(unrolled.h)}
     direct = _direct_gradients(loss, states)
     uses = _most_uses(loss, states)
     size = len(states[unrolled.T])

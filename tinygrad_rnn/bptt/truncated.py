@@ -37,7 +37,6 @@ from ..nn.parameters import size
 from ..sums import total
 from ..value import Value
 from .anatomy import Anatomy, Numbers, TimeStep, flatten, norm
-from .jacobian import state
 from .unroll import Unrolled, unroll
 
 Loss = Callable[[Any, Any], Value]
@@ -296,7 +295,7 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     if after is None and k1 < k2:
         after = passes[-1]
     steps = [e - k2 for e in passes if after in (None, e) and e - k2 >= unrolled.first]
-    cut_off = {entry: s for s in steps for entry in state(unrolled, s)}
+    cut_off = {entry: s for s in steps for entry in unrolled.state(s)}
     roots = [entry for name in unrolled.names for quantity in unrolled[name].values() for entry in flatten(quantity)]
     return [
         (node, position)

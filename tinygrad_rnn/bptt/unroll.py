@@ -11,6 +11,8 @@ from typing import Any
 from ..backward import topological_order
 from ..errors import ArgumentError, DataError, TinygradRNNError
 from ..nn.cells import Cell, Quantity
+from ..nn.one_hot import OneHot
+from ..nn.stacked import Recurrent
 from ..value import Value, as_value, time_step
 
 
@@ -58,13 +60,38 @@ class Unrolled:
 
     @property
     def z(self) -> dict[int, Quantity]:
-        """Pre-activations z_1 … z_T."""
+        """Pre-activations z_1 … z_T, of a cell that has one per unit.
+
+        Raises:
+            ArgumentError: it has several, or calls something else z, as a GRU does its update gate.
+        """
+        names = getattr(self.cell, "pre_activation_names", ("z",))
+        if "z" not in names:
+            raise ArgumentError("this cell has no pre-activations z", node="z", remedy=f"Read unrolled[{names[0]!r}]")
         return self["z"]
 
     @property
     def y(self) -> dict[int, Quantity]:
         """Read-outs y_1 … y_T, if `unroll` was given one."""
         return self["y"]
+
+    def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
+        """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t, then of c_t.
+
+        Args:
+            t: a time step; ``first - 1`` is the initial state.
+            names: only these parts of the state.
+
+        Raises:
+            ArgumentError: no such time step, or no such part.
+        """
+        if not self.first - 1 <= t <= self.T:
+            raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
+        for name in names:
+            if name not in self.state_names:
+                raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
+        quantities = [self[name][t] for name in names or self.state_names]
+        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
 
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
@@ -105,7 +132,7 @@ def _name(node: Value, label: str, t: int) -> None:
 
 
 def unroll(
-    cell: Cell | Callable[..., Any],
+    cell: Cell | Recurrent | Callable[..., Any],
     inputs: Sequence[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
@@ -114,8 +141,8 @@ def unroll(
     """Apply a cell to a sequence, step by step, carrying its state.
 
     Args:
-        cell: a `Cell`, or any function ``cell(x, *state)`` that returns the next state (a tuple where there
-            is more than one part).
+        cell: a `Cell`; an `RNN`, `LSTM` or `GRU`, whose layers then make one cell; or any function
+            ``cell(x, *state)`` that returns the next state (a tuple where there is more than one part).
         inputs: x_1 … x_T, each a number (for a scalar cell) or a sequence of ``input_size`` numbers;
             Values are used as they are, so that ∂L/∂x_t can be read off.
         h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
@@ -131,6 +158,8 @@ def unroll(
     """
     if not len(inputs):
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    if isinstance(cell, Recurrent):
+        cell = cell.cell
     if h0 is not None:
         state = tuple(map(_quantity, h0)) if _has_parts(cell, h0) else (_quantity(h0),)
     elif isinstance(cell, Cell):
@@ -141,7 +170,7 @@ def unroll(
     unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
         unrolled._add(name, first - 1, quantity)
-    with _collector_paused():
+    with collector_paused():
         for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
@@ -182,6 +211,8 @@ def _quantity(data: Any) -> Quantity:
 
 def _finite(x: Any, t: int) -> Quantity:
     """x_t as a Quantity; its numbers must be finite."""
+    if isinstance(x, OneHot):
+        return x
     quantity = _quantity(list(x) if hasattr(x, "__len__") else x)
     for entry in [quantity] if isinstance(quantity, Value) else quantity:
         if not math.isfinite(entry.data):
@@ -190,7 +221,7 @@ def _finite(x: Any, t: int) -> Quantity:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
     while it grows, would take as long as building it.
     """

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import json
-import math
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 from unicodedata import combining, east_asian_width
+
+from ..files import json_text
 
 _PLAIN = str.maketrans(
     {
@@ -89,15 +89,5 @@ def _cells(text: str) -> int:
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON; numbers that JSON lacks become the strings ``"inf"``, ``"-inf"`` and ``"nan"``."""
-    print(json.dumps(_strict(data), indent=2, ensure_ascii=True, allow_nan=False))
-
-
-def _strict(data: Any) -> Any:
-    if isinstance(data, float) and not math.isfinite(data):
-        return str(data)
-    if isinstance(data, dict):
-        return {key: _strict(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_strict(value) for value in data]
-    return data
+    """Print data as JSON, in the form of `json_text`."""
+    print(json_text(data))

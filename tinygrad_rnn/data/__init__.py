@@ -1,5 +1,6 @@
-"""Real series: the built-in one, and columns of CSV files."""
+"""Real data: the built-in series and text, and columns of CSV files."""
 
 from .series import Series, read_column, sunspots
+from .text import alice, read_text
 
-__all__ = ["Series", "read_column", "sunspots"]
+__all__ = ["Series", "alice", "read_column", "read_text", "sunspots"]
