@@ -12,6 +12,7 @@ import argparse
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,13 +34,21 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        # argparse's own takes -1e-3 (before Python 3.14) and -inf for options.
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
 
     def error(self, message: str) -> NoReturn:
-        raise ArgumentError(message, remedy=f"{self.prog} --help lists the options")
+        commands = " and commands; a command comes first" if self.prog == PROGRAM else ""
+        raise ArgumentError(message, remedy=f"{self.prog} --help lists the options{commands}")
 
 
-def build_parser() -> Parser:
-    """The parser of the whole command line."""
+def build_parser(commands: bool = True) -> Parser:
+    """The parser of the whole command line, or of the main job alone.
+
+    Args:
+        commands: whether to register them. Without, they need not be imported, and a stray word among the
+            options of the main job is not mistaken for one.
+    """
     parser = Parser(
         prog=PROGRAM,
         description="Unroll an RNN over a real sequence, run backward(), and show how the gradient reached every step.",
@@ -48,11 +57,12 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     main_job.add_options(parser)
     parser.set_defaults(run=main_job.run)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
-    for module_info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
-        if hasattr(module, "register"):
-            module.register(subparsers)
+    if commands:
+        subparsers = parser.add_subparsers(metavar="COMMAND", title="other commands")
+        for module_info in pkgutil.iter_modules(__path__):
+            module = importlib.import_module(f"{__name__}.{module_info.name}")
+            if hasattr(module, "register"):
+                module.register(subparsers)
     return parser
 
 
@@ -83,16 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    names_a_command = bool(argv) and not argv[0].startswith("-")
+    asks_for_help = not {"-h", "--help"}.isdisjoint(argv)
     try:
-        args = build_parser().parse_args(argv)
+        args = build_parser(names_a_command or asks_for_help).parse_args(argv)
     except SystemExit:  # --help and --version
         return 0
-    if args.command and argv[0] != args.command:
-        # argparse would overwrite them with the command's defaults.
-        raise ArgumentError(
-            f"options before the command {args.command!r}",
-            remedy=f"Write {PROGRAM} {args.command} first, then its options",
-        )
     code: int = args.run(args)
     return code
 

@@ -234,7 +234,8 @@ def _numbers(series: Series, steps: int | None) -> Data:
 def _characters(text: str, steps: int | None) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} characters", remedy="There must be a next one to predict: give at least two"
+            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, len(text) - 1, "characters") :]
     alphabet = "".join(sorted(set(used)))

@@ -31,7 +31,10 @@ def title(value: Value, name: str = "") -> str:
 def _operand(value: Value) -> str:
     if value.label:
         return value.label
-    return "…" if value.parents else text.number(value.data)
+    if value.parents:
+        return "…"
+    number = text.number(value.data)
+    return f"({number})" if value.data < 0 else number
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
@@ -45,12 +48,14 @@ def lines(node: Node, name: str, ran: bool) -> list[str]:
     value = node.value
     if node.kind == "constant":
         return [title(value, name), *([text.number(value.data)] if value.label else [])]
+    if node.kind == "leaf" and not value.label:
+        return [f"data {text.number(value.data)}", gradient(value, ran)]
     head = title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or "…", _LONGEST)
     if node.copies > 1:
         head += f"  tied ×{node.copies}"
     rows = [head, f"data {text.number(value.data)}", gradient(value, ran)]
     if node.share is not None and node.copies > 1:
-        rows.append(f"from here {text.number(node.share)}")
+        rows.append(f"here {text.number(node.share)}")
     return rows
 
 
@@ -91,7 +96,7 @@ def box(node: Node, rows: Sequence[str], width: float, height: float, scale: Sca
         return card
     if scale is not None and node.value.has_grad:
         card.fill = scale(node.value.grad)
-    if node.kind == "input":
+    if node.kind in ("input", "leaf"):
         card.stroke, card.pen = colours.INPUT_LINE, 1.4
     if node.kind in ("state", "loss"):
         card.bold, card.pen = True, 1.4

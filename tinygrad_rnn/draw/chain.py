@@ -41,6 +41,11 @@ class Factor:
     terms: tuple[tuple[str, float, Value | None], ...]
     product: float
 
+    @property
+    def uses_a_tied_weight_once(self) -> bool:
+        """Whether exactly one of the terms is a tied weight."""
+        return sum(weight is not None for _, _, weight in self.terms) == 1
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -93,12 +98,19 @@ class Chain:
         return sum(_log10(f.product) for f in (self.head, *(f for f in self.factors if f.step is None or f.step > t)))
 
     @property
+    def rest_sign(self) -> float:
+        """The sign of the product of all terms that are not a tied weight, from h_T back to h_k."""
+        return math.prod(
+            math.copysign(1.0, x) for factor in self.factors for _, x, weight in factor.terms if weight is None
+        )
+
+    @property
     def tied(self) -> tuple[Value, int, float, float] | None:
-        """If every step multiplies by the same tied weight: the weight, how often, its power, and the product
-        of all other terms, with both as log10 of the size; else None.
+        """If every step multiplies by the same tied weight once: the weight, how often, its power, and the
+        product of all other terms, with both as log10 of the size; else None.
         """
         weights = [weight for factor in self.factors for _, _, weight in factor.terms if weight is not None]
-        if not weights or len(set(weights)) > 1:
+        if not weights or len(set(weights)) > 1 or not all(f.uses_a_tied_weight_once for f in self.factors):
             return None
         others = sum(_log10(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
         return weights[0], len(weights), len(weights) * _log10(weights[0].data), others
@@ -125,7 +137,7 @@ def strongest(
     """
     if k is not None and k not in states:
         raise ArgumentError(f"there is no {name}_{k}", remedy=f"Choose k from {min(states)} to {max(states)}")
-    order = list(reversed(steps))
+    order = list(steps)[::-1]
     last_step = max(states)
     if root is None:
         from_root: dict[Value, tuple[float, Link | None]] = {

@@ -10,7 +10,10 @@ _WIDE = frozenset("mwMW@%∂∏…—")
 
 
 def number(x: float) -> str:
-    """Three significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵."""
+    """Three significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵.
+
+    Zeros at the end mean rounding: 0.5 is one half, 0.500 is near it.
+    """
     if math.isnan(x):
         return "NaN"
     if math.isinf(x):
@@ -18,25 +21,29 @@ def number(x: float) -> str:
     if x == 0.0:
         return "0"
     mantissa, exponent = f"{abs(x):.2e}".split("e")
-    return _written("−" if x < 0 else "", mantissa, int(exponent))
+    exact = math.isclose(float(f"{mantissa}e{exponent}"), abs(x), rel_tol=1e-12)
+    return _written("−" if x < 0 else "", mantissa, int(exponent), exact)
 
 
 def power_of_ten(sign: float, log10: float) -> str:
     """``sign · 10^log10`` like `number`, also where a double has no room for it."""
     if log10 == -math.inf or sign == 0:
         return "0"
+    if abs(log10) < 300:
+        return number(math.copysign(10.0**log10, sign))
     exponent = math.floor(log10)
     mantissa = f"{10.0 ** (log10 - exponent):.2f}"
     if mantissa == "10.00":
         mantissa, exponent = "1.00", exponent + 1
-    return _written("−" if sign < 0 else "", mantissa, exponent)
+    return _written("−" if sign < 0 else "", mantissa, exponent, exact=False)
 
 
-def _written(sign: str, mantissa: str, exponent: int) -> str:
+def _written(sign: str, mantissa: str, exponent: int, exact: bool = True) -> str:
     if -3 <= exponent <= 3:
         plain = f"{float(mantissa) * 10.0**exponent:.{max(0, 2 - exponent)}f}"
-        return sign + (plain.rstrip("0").rstrip(".") if "." in plain else plain)
-    mantissa = mantissa.rstrip("0").rstrip(".")
+        return sign + (plain.rstrip("0").rstrip(".") if exact and "." in plain else plain)
+    if exact:
+        mantissa = mantissa.rstrip("0").rstrip(".")
     ten = raised(exponent)
     return f"{sign}{ten}" if mantissa == "1" else f"{sign}{mantissa}×{ten}"
 
