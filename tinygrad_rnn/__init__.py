@@ -9,6 +9,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import (
@@ -29,9 +30,10 @@ from .nn import (
     mse_loss,
 )
 from .sums import dot, total
-from .value import Value, no_grad, time_step
+from .value import Value, no_grad, time_step, trace_creation
 
 if TYPE_CHECKING:
+    from .debugger import debug
     from .draw import Drawing, draw_dot, trace
 
 __version__ = "0.1.0"
@@ -54,6 +56,8 @@ __all__ = [
     "Value",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "debug",
+    "detect_anomaly",
     "dot",
     "draw_dot",
     "gradcheck",
@@ -62,6 +66,7 @@ __all__ = [
     "time_step",
     "total",
     "trace",
+    "trace_creation",
     "unroll",
 ]
 
@@ -71,4 +76,8 @@ def __getattr__(name: str) -> Any:
         from . import draw
 
         return getattr(draw, name)
+    if name == "debug":
+        from .debugger import debug
+
+        return debug
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -182,7 +182,7 @@ def power(exponent: float) -> Op:
         lambda a: pow_(a, exponent),
         lambda out, a: (_pow_slope(a, exponent),),
         f"{{0}}^{shown}",
-        (f"{shown}·{{0}}^{exponent - 1.0:g}",),
+        (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{exponent - 1.0:g}"),),
         OPS["pow"].domain,
     )
 

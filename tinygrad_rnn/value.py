@@ -8,15 +8,16 @@ from itertools import count
 from threading import local
 from typing import Any, SupportsFloat, Union
 
-from . import ops
+from . import hooks, ops
 from .backward import backward, topological_order, walk
 from .errors import DomainError, GraphError, OperandError
 from .ops import LEAF, OPS, Op
+from .stepping import BackwardSteps, ForwardSteps
 
 # What every new node reads. Plain globals, because a million nodes read them a million times.
 _next_id = count().__next__
 _current_time_step: int | None = None
-_open_no_grad_blocks = 0  # in all threads together; only when there are any is the thread's own count read
+_open_blocks = 0  # of no_grad and trace_creation, in all threads; only when there are any does a new node look closer
 _thread = local()
 
 
@@ -27,15 +28,33 @@ class no_grad(ContextDecorator):
     """
 
     def __enter__(self) -> no_grad:
-        global _open_no_grad_blocks
-        _open_no_grad_blocks += 1
+        global _open_blocks
+        _open_blocks += 1
         _thread.no_grad_depth = getattr(_thread, "no_grad_depth", 0) + 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        global _open_no_grad_blocks
-        _open_no_grad_blocks -= 1
+        global _open_blocks
+        _open_blocks -= 1
         _thread.no_grad_depth -= 1
+
+
+class trace_creation(ContextDecorator):
+    """Within this context every new node notes which line of the user's program created it (`Value.created_at`).
+
+    It holds for the thread that entered it. A traced node takes several times as long to make.
+    """
+
+    def __enter__(self) -> trace_creation:
+        global _open_blocks
+        _open_blocks += 1
+        _thread.tracing_depth = getattr(_thread, "tracing_depth", 0) + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _open_blocks
+        _open_blocks -= 1
+        _thread.tracing_depth -= 1
 
 
 @contextmanager
@@ -135,10 +154,12 @@ class Value:
         self.label = label
         self.parents = tuple(_children)
         self.time_step = _current_time_step
-        self._rule = ops.called(_op, len(self.parents))
+        self._rule = ops.called(_op, len(self.parents)) if self.parents else LEAF
         self._grad = None
         self._id = _next_id()
         self._extra = None
+        if _open_blocks:
+            _look_closer(self)
 
     # ---- reading ----------------------------------------------------------------------------------------
 
@@ -178,6 +199,11 @@ class Value:
         """The formula that computed this node, with each operand written by ``write``."""
         return self._rule.formula.format(*map(write, self.parents))
 
+    @property
+    def created_at(self) -> hooks.CreationSite | None:
+        """The line of the user's program that created this node, if `trace_creation` was on."""
+        return None if self._extra is None else self._extra.created_at
+
     def item(self) -> float:
         """The data, as in PyTorch."""
         return self.data
@@ -203,6 +229,45 @@ class Value:
             GraphError: a node was recorded without a derivative.
         """
         backward(self, _number(gradient))
+
+    def backward_steps(self, gradient: SupportsFloat = 1.0, undo: bool = False) -> BackwardSteps:
+        """`backward`, one application of the chain rule at a time: an iterator of `Step` records.
+
+        Drained, it leaves the same gradients as ``backward()``, to the last bit. See `BackwardSteps` for what
+        holds in between.
+
+        Args:
+            gradient: the gradient of self.
+            undo: keep every step, so that ``back()`` can undo it; otherwise memory does not grow.
+        """
+        return BackwardSteps(self, _number(gradient), undo)
+
+    def forward_steps(self) -> ForwardSteps:
+        """How this number arose: every node that it depends on, in order of creation, to read in either direction."""
+        return ForwardSteps(self)
+
+    def register_hook(self, hook: hooks.Hook) -> hooks.Handle:
+        """Call ``hook(gradient)`` in every pass once this node's gradient is complete, before it flows on.
+
+        As in PyTorch, a number that the hook returns replaces the gradient, several hooks are called in order
+        of registration, and the gradient of a leaf is that of the pass alone, without what it has accumulated.
+
+        Returns:
+            a handle whose ``remove()`` takes the hook back.
+        """
+        return hooks.add_hook(self, hook)
+
+    def breakpoint(self) -> hooks.Handle:
+        """Call Python's `breakpoint` in every pass whenever this node's gradient flows on to an operand.
+
+        The debugger (whichever `sys.breakpointhook` starts) stops inside the walk, where ``node``, ``parent``,
+        ``local_gradient`` and ``contribution`` are local variables. The gradient of a leaf flows no further: there
+        it stops whenever a contribution arrives.
+
+        Returns:
+            a handle whose ``remove()`` takes the breakpoint back.
+        """
+        return hooks.add_breakpoint(self)
 
     def zero_grad(self) -> None:
         """Set the gradient to 0."""
@@ -315,13 +380,20 @@ def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
     node._grad = None
     node._id = _next_id()
     node._extra = None
-    if _open_no_grad_blocks and getattr(_thread, "no_grad_depth", 0):
-        node.parents = ()
-        node._rule = LEAF
-    else:
-        node.parents = parents
-        node._rule = rule
+    node.parents = parents
+    node._rule = rule
+    if _open_blocks:
+        _look_closer(node)
+        if getattr(_thread, "no_grad_depth", 0):
+            node.parents = ()
+            node._rule = LEAF
     return node
+
+
+def _look_closer(node: Value) -> None:
+    """Note where a new node was created, if this thread traces that."""
+    if getattr(_thread, "tracing_depth", 0):
+        hooks.extra(node).created_at = hooks.users_line()
 
 
 def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
@@ -380,10 +452,11 @@ def propagate(node: Value) -> None:
 
 def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
     twin = _new(Value)
-    for slot in ("data", "label", "time_step", "_grad", "_rule", "_extra"):
+    for slot in ("data", "label", "time_step", "_grad", "_rule"):
         setattr(twin, slot, getattr(node, slot))
     twin.parents = parents
     twin._id = _next_id()
+    twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
     return twin
 
 
