@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from . import notation
+from . import hooks, notation
 from .errors import DomainError
 from .hooks import watched
 
@@ -142,20 +142,14 @@ def gradients_kept(nodes: Sequence[Value]) -> Iterator[None]:
 
 def backward(root: Value, gradient: float = 1.0) -> None:
     """Add ``gradient`` × ∂root/∂leaf to every leaf that ``root`` reaches; set the gradients of all other nodes."""
-    if watched or observers:
-        _backward_attentively(root, gradient)
-        return
     order = topological_order(root)
+    if observers or (watched and any(hooks.among(order))):
+        from .stepping import BackwardSteps  # above this module, and hardly ever needed
+
+        BackwardSteps(root, gradient).run()
+        return
     start(order, root, gradient)
     for _ in walk(order, record=False):
-        pass
-
-
-def _backward_attentively(root: Value, gradient: float) -> None:
-    """`backward` with everything that someone may have asked for on the way: hooks, breakpoints, observers."""
-    from .stepping import BackwardSteps  # above this module, and hardly ever needed
-
-    for _ in BackwardSteps(root, gradient):
         pass
 
 
@@ -179,7 +173,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
             gradient = node._grad
             if op.arity == 2:
                 parent, second = node.parents
-                local_gradient, second_gradient = op.local_gradients(node.data, parent.data, second.data)
+                local_gradient, second_gradient = op.local_gradients(node._data, parent._data, second._data)
                 contribution = local_gradient * gradient
                 before = parent._grad
                 parent._grad = before + contribution
@@ -191,7 +185,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
                 local_gradient = second_gradient
             elif op.arity == 1:
                 (parent,) = node.parents
-                (local_gradient,) = op.local_gradients(node.data, parent.data)
+                (local_gradient,) = op.local_gradients(node._data, parent._data)
             elif op.arity == 0:
                 continue
             else:
@@ -239,7 +233,7 @@ def _walk_wide(node: Value, record: bool, stops: Container[Value]) -> Iterator[S
                 position = parents.index(parent)
                 yield Step(node, parent, position, gradient, local_gradient, contribution, before, later[parent])
         return
-    local_gradients = op.local_gradients(node.data, *[parent.data for parent in parents])
+    local_gradients = op.local_gradients(node._data, *[parent._data for parent in parents])
     for position, (parent, local_gradient) in enumerate(zip(parents, local_gradients)):
         contribution = local_gradient * gradient
         before = parent._grad

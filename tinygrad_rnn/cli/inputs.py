@@ -169,19 +169,29 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
 
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
-    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
+    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``.
+
+    For the last one alone, only the last step is read out: there is no ``unrolled.y``.
+    """
     scalar = readout is None
     inputs = data.inputs if scalar or data.alphabet else [[x] for x in data.inputs]
-    unrolled = unroll(cell, inputs, readout=readout)
-    predictions = unrolled.h if scalar else unrolled.y
+    unrolled = unroll(cell, inputs, readout=readout if which == "all" else None)
     losses = []
     for t in range(unrolled.T if which == "last" else 1, unrolled.T + 1):
         with time_step(t):
+            if readout is None:
+                prediction = unrolled.h[t]
+            elif which == "all":
+                prediction = unrolled.y[t]
+            else:
+                prediction = readout(unrolled.h[t])
+                for i, entry in enumerate(prediction):
+                    entry.label = f"y_{t}[{i}]"
             target = data.targets[t - 1]
             if data.alphabet:
-                losses.append(cross_entropy(predictions[t], target))
+                losses.append(cross_entropy(prediction, target))
             else:
-                losses.append(mse_loss(predictions[t], target if scalar else [target]))
+                losses.append(mse_loss(prediction, target if scalar else [target]))
             losses[-1].label = f"L_{t}"
     loss = losses[0] if len(losses) == 1 else total(losses) / len(losses)
     loss.label = "L"
@@ -224,7 +234,8 @@ def _numbers(series: Series, steps: int | None) -> Data:
 def _characters(text: str, steps: int | None) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} characters", remedy="There must be a next one to predict: give at least two"
+            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, len(text) - 1, "characters") :]
     alphabet = "".join(sorted(set(used)))

@@ -26,6 +26,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"the picture, .svg, .png or .dot ({DEFAULT_PICTURE}); an existing file is overwritten",
     )
     picture.add_argument("--no-picture", action="store_true", help="draw nothing")
+    output.add_argument(
+        "--view", choices=("full", "folded"), default="full", help="draw every Value, or a node per state (full)"
+    )
+    output.add_argument("--local-gradients", action="store_true", help="write its local gradient on every edge")
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print everything as JSON")
     form.add_argument("--quiet", action="store_true", help="print nothing")
@@ -41,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     if picture is not None:
         from ..draw import draw
 
-        draw(problem.unrolled, loss=problem.loss).save(picture)
+        drawing = draw(problem.unrolled, loss=problem.loss, view=args.view, local_gradients=args.local_gradients)
+        drawing.save(picture)
     if args.json:
         print_json({**report.as_dict(), "picture": picture})
     elif not args.quiet:

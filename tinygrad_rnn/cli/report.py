@@ -18,7 +18,6 @@ from .console import print_table, say
 from .inputs import Problem, shown
 
 TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
-SHRUNK, GROWN = 0.5, 2.0  # beyond these factors over all steps, a gradient is said to vanish or to explode
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,9 @@ class Report:
         """What becomes of the gradient over all steps."""
         if not math.isfinite(self.kept):
             return "overflowing"
-        return "vanishing" if self.kept < SHRUNK else "exploding" if self.kept > GROWN else "steady"
+        if math.isclose(self.kept, 1.0):
+            return "steady"
+        return "vanishing" if self.kept < 1.0 else "exploding"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for programs."""

@@ -60,10 +60,20 @@ class Breakpoint:
     hits: int = 0
 
     def stops_at(self, step: Step, debugger: Debugger) -> bool:
-        """Whether to stop at a step. A condition that has no value there, such as 1/0, is an error."""
+        """Whether to stop at a step.
+
+        Raises:
+            ArgumentError: the condition has no value there, such as 1/0.
+        """
         if not self.test(step):
             return False
-        return self.condition is None or bool(expressions.evaluate(self.condition, NamesAt(step, debugger.labels)))
+        try:
+            return self.condition is None or bool(expressions.evaluate(self.condition, NamesAt(step, debugger.labels)))
+        except ArgumentError as error:
+            error.what = (
+                f"the condition of breakpoint {self.number} cannot be told at step {debugger.steps.taken}: {error.what}"
+            )
+            raise
 
 
 def parse(number: int, text: str, debugger: Debugger) -> Breakpoint:

@@ -8,6 +8,7 @@ An expression is Python syntax, but what it can do is what this module does for 
   ``"x + y".grad``;
 - of a node, its ``data``, ``grad``, ``has_grad``, ``label``, ``op`` and ``time_step``;
 - ``+ - * / // % **`` on numbers, comparisons, ``in``, ``is``, ``and``, ``or``, ``not``, ``a if b else c``;
+  what is None (the time step of a node outside an unrolling) is neither less nor more than any number;
 - the functions in `FUNCTIONS`.
 
 Nothing else can be called, no other attribute can be read, nothing can be assigned. Arithmetic is in doubles,
@@ -146,7 +147,9 @@ def _evaluate(tree: ast.expr, names: Names) -> Any:
         case ast.Subscript():
             return names.labelled(label(tree))
         case ast.Attribute(value=of, attr=attribute):
-            node = names.labelled(of.value) if _is_string(of) else value(of)
+            node = value(of)
+            if isinstance(node, str):
+                node = names.labelled(node)
             if isinstance(node, Value):
                 return getattr(node, attribute)
             raise ArgumentError(f"{ast.unparse(of)} is not a node, so it has no {attribute}")
@@ -158,21 +161,12 @@ def _evaluate(tree: ast.expr, names: Names) -> Any:
             return _number(value(operand), operand)
         case ast.BinOp(left=left, op=op, right=right):
             return _ARITHMETIC[type(op)](_number(value(left), left), _number(value(right), right))
-        case ast.BoolOp(op=op, values=parts):
-            result: Any = None
-            for part in parts:
-                result = value(part)
-                if bool(result) is isinstance(op, ast.Or):
-                    break
-            return result
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(map(value, parts))
+        case ast.BoolOp(values=parts):
+            return any(map(value, parts))
         case ast.Compare(left=first, ops=ops, comparators=rest):
-            left = _comparable(value(first), first, ops[0])
-            for op, part in zip(ops, rest):
-                right = _comparable(value(part), part, op)
-                if not _COMPARISONS[type(op)](left, right):
-                    return False
-                left = right
-            return True
+            return all(_compare(value, *each) for each in zip([first, *rest], ops, rest))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return value(body) if value(test) else value(orelse)
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
@@ -181,10 +175,6 @@ def _evaluate(tree: ast.expr, names: Names) -> Any:
             return FUNCTIONS[name](*(_number(value(argument), argument) for argument in arguments))
         case _:
             raise ArgumentError(f"{ast.unparse(tree)!r} is not allowed here")
-
-
-def _is_string(tree: ast.expr) -> bool:
-    return isinstance(tree, ast.Constant) and isinstance(tree.value, str)
 
 
 def _number(value: Any, tree: ast.expr) -> float:
@@ -196,7 +186,10 @@ def _number(value: Any, tree: ast.expr) -> float:
     raise ArgumentError(f"{hint} is {value!r}, not a number")
 
 
-def _comparable(value: Any, tree: ast.expr, op: ast.cmpop) -> Any:
-    """An operand of a comparison: an order is one of numbers or of strings."""
-    by_order = isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
-    return _number(value, tree) if by_order and not isinstance(value, str) else value
+def _compare(value: Callable[[ast.expr], Any], left: ast.expr, op: ast.cmpop, right: ast.expr) -> bool:
+    operands = value(left), value(right)
+    if isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) and not all(isinstance(each, str) for each in operands):
+        if None in operands:
+            return False
+        operands = _number(operands[0], left), _number(operands[1], right)
+    return bool(_COMPARISONS[type(op)](*operands))

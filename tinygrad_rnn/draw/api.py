@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..backward import topological_order
 from ..bptt import Unrolled
 from ..errors import ArgumentError, DrawError
 from ..value import Value
-from . import cards, dot, graph, text, timeline
+from . import cards, dot, folded, graph, text, timeline
 from .chain import strongest
 from .colours import Scale
 from .drawing import Drawing
@@ -67,13 +68,31 @@ def draw(
     chain = strongest(steps, loss, states, k, name)
     root = text.clipped(loss.label or "L", 20) if loss is not None else (chain.last.label if chain else "h")
     ran = loss.has_grad if loss is not None else any(v.has_grad for entries in states.values() for _, _, v in entries)
-    title = f"{text.clipped(repr(unrolled.cell), 100)}, unrolled over {unrolled.T} time steps"
+    title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
     edges_cut = list(cut)
 
     def drawing(limit: int | None) -> Drawing:
         shown = graph.chosen(unrolled.T, min(states), limit)
+        if view == "folded":
+            picture, size = folded.arrange(unrolled, loss, k=k, shown=shown, title=title, root=root)
+        else:
+            picture, size = full(shown)
+
+        def narrower(width: float) -> Drawing:
+            return drawing(max(2, int(width / (size[0] / len(shown))) - 2))
+
+        return Drawing(
+            dot.write(picture),
+            picture,
+            time_limit=time_limit,
+            size=size,
+            narrower=narrower if max_steps is None else None,
+            description=f"{len(shown)} of {len(states)} time steps",
+        )
+
+    def full(shown: list[int]) -> tuple[Picture, tuple[float, float]]:
         drawn = graph.build(unrolled, loss, steps, shown, edges_cut)
-        picture, size = timeline.arrange(
+        return timeline.arrange(
             drawn,
             chain,
             title=title,
@@ -85,20 +104,15 @@ def draw(
             time_limit=time_limit,
         )
 
-        def narrower(width: float) -> Drawing:
-            return drawing(max(2, int(width / (size[0] / len(shown))) - 2))
-
-        return Drawing(
-            dot.write(picture),
-            picture,
-            time_limit=time_limit,
-            size=size,
-            narrower=narrower if max_steps is None else None,
-            description=f"{len(shown)} of {unrolled.T + 1} time steps",
-        )
-
-    per_step = max(1, len(steps) // max(1, unrolled.T))
+    per_step = 1 + (len(steps) // len(states) if view == "full" else 0)
     return drawing(max_steps or max(4, min(MOST_STEPS, MOST_NODES // per_step)))
+
+
+def _described(cell: object) -> str:
+    """A cell in a few words, and the same words in every process: without addresses."""
+    if hasattr(cell, "__qualname__"):
+        return text.clipped(cell.__qualname__.rpartition(".")[2], 100)
+    return text.clipped(re.sub(r"<([\w.]+\.)?(\w+) object at 0x[0-9a-fA-F]+>", r"\2", repr(cell)), 100)
 
 
 def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: Any) -> Drawing:
@@ -128,25 +142,28 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
     style: Style | None = options.get("style")
     scale = Scale.of(value.grad for value in order if value.has_grad)
     nodes = {}
+    block = graph.Block(None, follows=False)
     picture = Picture()
     for i, value in enumerate(order):
-        kind = "op" if value.parents else "parameter" if value.label else "constant"
-        kind = "loss" if value is root and value.parents else kind
-        nodes[value] = Node(f"n{i}", value, value.time_step, kind)
+        kind = "loss" if value is root else "op" if value.parents else "leaf"
+        nodes[value] = Node(f"n{i}", value, value.time_step, kind, block)
     for node in nodes.values():
         rows = cards.lines(node, "", root.has_grad)
         box = cards.box(node, rows, *cards.size(rows, node.kind == "loss"), scale)
-        if node.kind == "parameter":  # an input or a weight: nothing in the graph says which
-            box.fill = scale(node.value.grad) if scale and node.value.has_grad else box.fill
         box.tooltip = cards.tooltip(node, text.clipped(root.label or "root", 20))
         picture.boxes.append(timeline.styled(box, node, style))
         for position, parent in enumerate(node.value.parents):
             edge = graph.Edge(nodes[parent], node, parent, node.value, position)
             line = Line(f"{node.id}e{position}", nodes[parent].id, node.id, edge=edge)
             if options.get("local_gradients"):
-                line.label = text.number(graph.local_gradients(node.value)[position])
+                line.label = cards.slope(edge)
             picture.lines.append(timeline.styled(line, edge, style))
-    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35")
+    caption = "backward() not run"
+    if scale is not None:
+        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
+        caption = f"|gradient| from {low} (pale) to {high} (red); 0 is white"
+    label = f"label={dot.quoted(caption)} labelloc=b"
+    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}")
     return Drawing(
         source, picture, format=format, time_limit=options.get("time_limit", 60.0), description=f"{len(order)} nodes"
     )

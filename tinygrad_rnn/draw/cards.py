@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..value import Value
 from . import colours, text
 from .colours import Scale
 from .geometry import Box
-from .graph import Node
+from .graph import Edge, Node, local_gradients
 
 LINE_HEIGHT = 11.0
 _LONGEST = 22
@@ -31,7 +32,10 @@ def title(value: Value, name: str = "") -> str:
 def _operand(value: Value) -> str:
     if value.label:
         return value.label
-    return "…" if value.parents else text.number(value.data)
+    if value.parents:
+        return "…"
+    number = text.number(value.data)
+    return f"({number})" if value.data < 0 else number
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
@@ -45,12 +49,16 @@ def lines(node: Node, name: str, ran: bool) -> list[str]:
     value = node.value
     if node.kind == "constant":
         return [title(value, name), *([text.number(value.data)] if value.label else [])]
-    head = title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or "…", _LONGEST)
+    if node.kind == "leaf" and not value.label:
+        return [f"data {text.number(value.data)}", gradient(value, ran)]
+    head = (
+        title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or title(value), _LONGEST)
+    )
     if node.copies > 1:
-        head += f"  tied ×{node.copies}"
+        head += f" tied ×{node.copies}"
     rows = [head, f"data {text.number(value.data)}", gradient(value, ran)]
     if node.share is not None and node.copies > 1:
-        rows.append(f"from here {text.number(node.share)}")
+        rows.append(f"here {text.number(node.share)}")
     return rows
 
 
@@ -59,6 +67,12 @@ def gradient(value: Value, ran: bool) -> str:
     if value.has_grad:
         return f"grad {text.number(value.grad)}"
     return "grad not reached" if ran else "grad not run"
+
+
+def slope(edge: Edge) -> str:
+    """The local gradient of an edge; nothing where it is unknown."""
+    gradient = local_gradients(edge.child)[edge.position]
+    return "" if math.isnan(gradient) else text.number(gradient)
 
 
 def tooltip(node: Node, root: str) -> str:
@@ -75,7 +89,7 @@ def tooltip(node: Node, root: str) -> str:
 
 def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
     """Width and height of a card with these lines, in points."""
-    widest = max(text.width(row, 9.0) for row in rows) * (1.07 if bold else 1.0)
+    widest = max(text.width(row, 9.0) for row in rows) * (1.2 if bold else 1.0)
     return max(34.0, round(widest + 12)), round(len(rows) * LINE_HEIGHT + 8)
 
 
@@ -91,7 +105,7 @@ def box(node: Node, rows: Sequence[str], width: float, height: float, scale: Sca
         return card
     if scale is not None and node.value.has_grad:
         card.fill = scale(node.value.grad)
-    if node.kind == "input":
+    if node.kind in ("input", "leaf"):
         card.stroke, card.pen = colours.INPUT_LINE, 1.4
     if node.kind in ("state", "loss"):
         card.bold, card.pen = True, 1.4

@@ -19,7 +19,14 @@ CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"
 
 #: From a gradient that has vanished to the largest one.
-_STOPS = ((0xE6, 0xEA, 0xF2), (0xB5, 0xD3, 0xEE), (0xFF, 0xEB, 0xA8), (0xFF, 0xBA, 0x66), (0xF2, 0x6D, 0x55))
+_STOPS = (
+    (0xE6, 0xEA, 0xF2),
+    (0xB5, 0xD3, 0xEE),
+    (0xBF, 0xE5, 0xD3),
+    (0xFF, 0xEE, 0xAA),
+    (0xFF, 0xBE, 0x6E),
+    (0xF2, 0x6D, 0x55),
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class Scale:
         return cls(low, max(high, low + 1))
 
     def __call__(self, gradient: float) -> str:
-        """The colour of a gradient."""
-        if not gradient:
+        """The colour of a gradient; NaN is as white as 0."""
+        if not gradient or math.isnan(gradient):
             return PAPER
         return self.of_log(math.log10(abs(gradient)) if math.isfinite(gradient) else math.inf)
 

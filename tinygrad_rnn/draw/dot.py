@@ -6,15 +6,15 @@ import math
 import re
 
 from . import colours
+from .geometry import Box, Curve, Frame, Line, Picture, Point, Text, along
 from .text import width as measure
-from .geometry import Box, Curve, Frame, Line, Picture, Text, halfway
 
-FONT = "Helvetica"
+FONT = "Helvetica"  # one of the names that every engine knows, with its bold
 _INCH = 72.0
 _ARROW = 5.0  # length of an arrow head, in points
 
 _HEAD = f"""\
-graph [fontname="{FONT}" fontcolor="{colours.INK}" fontsize=12 bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
+graph [fontname="{FONT}" fontcolor="{colours.INK}" bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
 node [shape=box style="rounded,filled" fixedsize=true margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
 color="{colours.INK}" fillcolor="{colours.PAPER}" fontcolor="{colours.INK}"]
 edge [color="{colours.EDGE}" penwidth=0.8 arrowsize=0.5 fontname="{FONT}" fontsize=8 fontcolor="{colours.INK}"]"""
@@ -48,12 +48,14 @@ def _frame(frame: Frame) -> list[str]:
     middle = (frame.left + frame.right) / 2
     bounds = f"{frame.left:.6g},{frame.bottom:.6g},{frame.right:.6g},{frame.top:.6g}"
     title = (
-        f'label={quoted(frame.title)} lp="{middle:.6g},{frame.top - 10:.6g}" lwidth=1 lheight=0.2' if frame.title else ""
+        f'label={quoted(frame.title)} lp="{middle:.6g},{frame.top - 10:.6g}" lwidth=1 lheight=0.2'
+        if frame.title
+        else ""
     )
     return [
         f"subgraph cluster_{frame.id} {{",
         f'graph [id="{frame.id}" bb="{bounds}" {title} style="rounded,filled" '
-        f'fillcolor="{colours.FRAME}" color="{colours.FRAME_LINE}"]',
+        f'fillcolor="{colours.FRAME}" color="{colours.FRAME_LINE}" fontsize=12]',
         *map(_box, frame.boxes),
         "}",
     ]
@@ -100,7 +102,7 @@ def _line(line: Line) -> str:
     if line.label:
         parts.append(f"label={quoted(line.label)}")
         if line.curve:
-            parts.append(_label_place(line.curve))
+            parts.append('lp="{:.7g},{:.7g}"'.format(*(line.label_at or _label_place(line.curve))))
     if line.tooltip:
         parts.append(f"tooltip={quoted(line.tooltip)}")
     return f"{line.tail} -> {line.head} [{' '.join(parts)}]"
@@ -108,10 +110,11 @@ def _line(line: Line) -> str:
 
 def _text(text: Text) -> str:
     # Justified to the left of a box wide enough, so that it starts in place whatever width its letters have.
-    width, (x, y) = measure(text.text, text.size) * 1.1 + 4.0, text.start
-    font = f"{FONT}-Bold" if text.bold else FONT
+    width, (x, y) = measure(text.text, text.size, text.mono) * (1.4 if text.bold else 1.25), text.place
+    font = "Courier New" if text.mono else f"{FONT}-Bold" if text.bold else FONT
+    label = quoted(text.text) if text.centred else f'{quoted(text.text)[:-1]}\\l"'
     return (
-        f'{text.id} [shape=none style="" label={quoted(text.text)[:-1]}\\l" pos="{x + width / 2:.7g},{y:.7g}"'
+        f'{text.id} [shape=none style="" label={label} pos="{x if text.centred else x + width / 2:.7g},{y:.7g}"'
         f" width={width / _INCH:.4f} height={text.size / _INCH:.4f} fontsize={text.size:g}"
         f' fontname="{font}" fontcolor="{text.ink}" id="{text.id}"]'
     )
@@ -129,7 +132,7 @@ def _course(curve: Curve, arrow: bool, pen: float) -> str:
     return f"e,{ex:.7g},{ey:.7g} " + " ".join(f"{x:.7g},{y:.7g}" for x, y in [*curve[:-1], end])
 
 
-def _label_place(curve: Curve) -> str:
-    x, y = halfway(curve)
+def _label_place(curve: Curve) -> Point:
+    x, y = along(curve, 0.5)
     upright = abs(curve[-1][0] - curve[0][0]) < 1.0
-    return f'lp="{x + 14:.7g},{y:.7g}"' if upright else f'lp="{x:.7g},{y + 7:.7g}"'
+    return (x + 14.0, y) if upright else (x, y + 7.0)

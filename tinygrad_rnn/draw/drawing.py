@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DrawError, TinygradRNNError
+from ..files import write_whole
 from . import engine
 from .geometry import Picture
 
@@ -93,7 +94,12 @@ class Drawing:
         target = Path(path)
         if target.suffix.lower() not in SUFFIXES:
             raise DrawError(f"unknown kind of picture {target.name!r}", remedy=f"Known suffixes: {', '.join(SUFFIXES)}")
-        _write(target, self.pipe(SUFFIXES[target.suffix.lower()]))
+        content = self.pipe(SUFFIXES[target.suffix.lower()])
+        try:
+            write_whole(target, content)
+        except OSError as error:
+            reason = error.strerror or error
+            raise DrawError(f"cannot write {str(target)!r}: {reason}", remedy="Choose another place") from error
         return target
 
     # ---- as graphviz.Digraph ------------------------------------------------------------------------------
@@ -137,17 +143,3 @@ def _known(format: str, what: str) -> str:
     if known is None:
         raise DrawError(f"unknown {what} {format!r}", remedy="Known ones: svg, png, dot")
     return known
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise DrawError(
-            f"cannot write {str(target)!r}: {error.strerror or error}", remedy="Choose another place"
-        ) from error

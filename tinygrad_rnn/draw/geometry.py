@@ -46,6 +46,7 @@ class Line:
     Attributes:
         tail, head: the boxes it joins.
         curve: its course, arrow head included; empty where Graphviz is to find one.
+        label_at: the middle of the label; None: beside the middle of the curve.
         edge: what it shows, if that is an edge of the graph.
     """
 
@@ -54,6 +55,7 @@ class Line:
     head: str
     curve: Curve = field(default_factory=list)
     label: str = ""
+    label_at: Point | None = None
     stroke: str = colours.EDGE
     pen: float = 0.8
     dashed: bool = False
@@ -77,14 +79,20 @@ class Frame:
 
 @dataclass(slots=True)
 class Text:
-    """A line of text on its own, from its left end at ``start``, on its middle line."""
+    """A line of text on its own.
+
+    Attributes:
+        place: its left end, or its middle if it is centred.
+    """
 
     id: str
     text: str
-    start: Point
+    place: Point
     size: float = 11.0
     ink: str = colours.INK
     bold: bool = False
+    centred: bool = False
+    mono: bool = False
 
 
 @dataclass(slots=True)
@@ -116,10 +124,12 @@ def sweep(start: Point, end: Point) -> Curve:
     return [start, (middle, start[1]), (middle, end[1]), end]
 
 
-def halfway(curve: Sequence[Point]) -> Point:
-    """The point in the middle of the middle piece."""
-    piece = 3 * ((len(curve) - 1) // 3 // 2)
-    if (len(curve) - 1) // 3 % 2 == 0:
-        return curve[piece]
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = curve[piece : piece + 4]
-    return (ax + 3 * bx + 3 * cx + dx) / 8, (ay + 3 * by + 3 * cy + dy) / 8
+def along(curve: Sequence[Point], part: float) -> Point:
+    """The point after that part, from 0 to 1, of the curve."""
+    pieces = (len(curve) - 1) // 3
+    piece = min(int(part * pieces), pieces - 1)
+    q = part * pieces - piece
+    p = 1.0 - q
+    weights = (p**3, 3 * p * p * q, 3 * p * q * q, q**3)
+    four = curve[3 * piece : 3 * piece + 4]
+    return sum(w * x for w, (x, _) in zip(weights, four)), sum(w * y for w, (_, y) in zip(weights, four))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Sequence
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..errors import DrawError
 from . import engine
-from .geometry import Curve
+from .geometry import Curve, Point
 
 POINTS_PER_INCH = 72.0
 
@@ -30,7 +30,6 @@ class Shape:
         entries: for every value that comes from another step, the nodes that use it.
         exits: the nodes that other steps use.
         straight: (entry, node) that the carried state should join in one straight line; the first is at y = 0.
-        ending: (node, node) to join in a straight line likewise: the last state and the loss.
         roomy: whether edges need room for a label.
     """
 
@@ -40,7 +39,6 @@ class Shape:
     entries: tuple[tuple[int, ...], ...]
     exits: tuple[int, ...]
     straight: tuple[tuple[int, int], ...]
-    ending: tuple[int, int] | None
     roomy: bool
 
 
@@ -74,7 +72,7 @@ def plan(shape: Shape, time_limit: float) -> Plan:
     """
     drawn = json.loads(engine.run(_source(shape), "json0", time_limit))
     centres = {item["name"]: _points(item["pos"])[0] for item in drawn["objects"] if "pos" in item}
-    curves = {item["id"]: _points(item["pos"]) for item in drawn["edges"] if "pos" in item}
+    curves = {item["id"]: _points(item["pos"]) for item in drawn.get("edges", ()) if "pos" in item}
     try:
         nodes = [centres[f"n{i}"] for i in range(len(shape.sizes))]
         inner = [_directed(curves[f"e{i}"], nodes[tail]) for i, (tail, _) in enumerate(shape.edges)]
@@ -83,31 +81,33 @@ def plan(shape: Shape, time_limit: float) -> Plan:
         doors = [centres[name] for name in centres if name[0] in "io"]
     except KeyError as missing:
         raise DrawError(f"Graphviz left {missing} of a time step without a position") from None
-    left = min(x - w / 2 for (x, _), (w, _) in zip(nodes, shape.sizes)) - 10
-    right = max(x + w / 2 for (x, _), (w, _) in zip(nodes, shape.sizes)) + 10
-    left, right = min([left, *(x for x, _ in doors)]), max([right, *(x for x, _ in doors)])
+    left = min([x for x, _ in doors] + [x - w / 2 - 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
+    right = max([x for x, _ in doors] + [x + w / 2 + 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
     anchors = [node for _, node in shape.straight] or list(shape.exits)
     level = nodes[anchors[0]][1] if anchors else sum(y for _, y in nodes) / len(nodes)
 
-    def placed(curve: Curve) -> Curve:
-        return [(round(x - left, 2), round(level - y, 2)) for x, y in curve]  # inputs come from below
+    def placed(curve: Sequence[Point]) -> Curve:
+        # Turned upside down, which brings parameters above and inputs below the state.
+        return [(round(x - left, 2), round(level - y, 2)) for x, y in curve]
 
-    def to_left_edge(curve: Curve) -> Curve:
+    def entering_(curve: Curve) -> Curve:
         x, y = curve[0]
-        return placed([(left, y), (left, y), *curve[:1], *curve] if x > left else curve)
+        return placed([(left, y), (left, y), (x, y), *curve] if x > left else curve)
 
-    def to_right_edge(curve: Curve) -> Curve:
+    def leaving_(curve: Curve) -> Curve:
         x, y = curve[-1]
-        return placed([*curve, *curve[-1:], (right, y), (right, y)] if x < right else curve)
+        return placed([*curve, (x, y), (right, y), (right, y)] if x < right else curve)
 
+    edges_of_cards = [y + side * h / 2 for (_, y), (_, h) in zip(nodes, shape.sizes) for side in (-1, 1)]
+    heights = edges_of_cards + [y for curves_ in (inner, *entering, leaving) for curve in curves_ for _, y in curve]
     return Plan(
-        tuple(placed(nodes)),
-        tuple(placed(curve) for curve in inner),
-        tuple(tuple(to_left_edge(curve) for curve in uses) for uses in entering),
-        tuple(to_right_edge(curve) for curve in leaving),
-        round(right - left, 2),
-        round(level - max(y + h / 2 for (_, y), (_, h) in zip(nodes, shape.sizes)), 2),
-        round(level - min(y - h / 2 for (_, y), (_, h) in zip(nodes, shape.sizes)), 2),
+        centres=tuple(placed(nodes)),
+        inner=tuple(map(placed, inner)),
+        entering=tuple(tuple(map(entering_, uses)) for uses in entering),
+        leaving=tuple(map(leaving_, leaving)),
+        width=round(right - left, 2),
+        bottom=round(level - max(heights), 2),
+        top=round(level - min(heights), 2),
     )
 
 
@@ -124,7 +124,7 @@ def _source(shape: Shape) -> str:
     def weight(tail: str, head: str) -> int:
         return 30 if (tail, head) in straight else 1
 
-    gap, rank_gap = (0.32, 0.62) if shape.roomy else (0.14, 0.3)
+    gap, rank_gap = (0.32, 0.62) if shape.roomy else (0.13, 0.22)
     out = [
         "digraph {",
         f"graph [rankdir=LR nodesep={gap} ranksep={rank_gap}]",
@@ -139,7 +139,7 @@ def _source(shape: Shape) -> str:
             out.append(f"{{rank={rank}; " + " ".join(f"{kind}{i} {door};" for i in range(count)) + "}")
     for i, uses in enumerate(shape.entries):
         for j, use in enumerate(uses):
-            out.append(f'i{i} -> n{use} [id="i{i}.{j}" headport=w weight={weight(f"i{i}", f"n{use}")}]')
+            out.append(f'i{i} -> n{use} [id="i{i}.{j}" weight={weight(f"i{i}", f"n{use}")}]')
     for i, (tail, head) in enumerate(shape.edges):
         if tail in beside and beside[tail][0] == head:
             turned = beside[tail][1]
@@ -147,9 +147,9 @@ def _source(shape: Shape) -> str:
             out.append(f'{{rank=same; n{tail}; n{head}}} {ends} [id="e{i}"]')
         else:
             ends = f"n{tail} -> n{head}"
-            out.append(f'{ends} [id="e{i}" tailport=e headport=w weight={weight(f"n{tail}", f"n{head}")}]')
+            out.append(f'{ends} [id="e{i}" weight={weight(f"n{tail}", f"n{head}")}]')
     for i, node in enumerate(shape.exits):
-        out.append(f'n{node} -> o{i} [id="o{i}" tailport=e weight={weight(f"n{node}", f"o{i}")}]')
+        out.append(f'n{node} -> o{i} [id="o{i}" weight={weight(f"n{node}", f"o{i}")}]')
     return "\n".join([*out, "}"])
 
 
@@ -175,10 +175,7 @@ def _straight_edges(shape: Shape) -> set[tuple[str, str]]:
         if way:
             doors = [f"o{i}" for i, node in enumerate(shape.exits) if node == goal]
             names = [f"i{entry}", *(f"n{node}" for node in way), *doors]
-            edges.update(zip(names, names[1:]))
-    if shape.ending:
-        names = [f"n{node}" for node in _shortest_way(shape, shape.ending[:1], shape.ending[1])]
-        edges.update(zip(names, names[1:]))
+            edges.update(pairwise(names))
     return edges
 
 
@@ -214,5 +211,3 @@ def _directed(curve: Curve, start: tuple[float, float]) -> Curve:
         return (end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2
 
     return curve if distance(curve[0]) <= distance(curve[-1]) else curve[::-1]
-
-

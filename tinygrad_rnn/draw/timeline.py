@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,8 +10,8 @@ from ..value import Value
 from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
-from .geometry import Box, Curve, Frame, Line, Picture, Point, Text
-from .graph import Column, Edge, Graph, Node, local_gradients
+from .geometry import Box, Curve, Frame, Line, Picture, Point
+from .graph import Block, Edge, Graph, Node
 
 GUTTER = 16.0  # between columns
 MARGIN = 12.0  # between a frame and its nodes, above and below
@@ -24,21 +24,49 @@ Style = Callable[[Node | Edge], Mapping[str, Any] | None]
 
 
 @dataclass(eq=False)
-class _Placed:
-    """A column, or a fold, on its way to its place."""
+class _Slot:
+    """A block on its way to its place.
 
-    column: Column | None  # None: folded time steps
-    first: int | None
-    last: int | None
-    place: dict[Node, int] = field(default_factory=dict)
-    entries: dict[Value, int] = field(default_factory=dict)
-    uses: list[list[Edge]] = field(default_factory=list)
+    Attributes:
+        entries: values that come from elsewhere, with the edges that bring them.
+        exits: nodes used elsewhere, numbered.
+        plan: where everything in it goes, once that is known; ``sizes`` are those of its cards.
+        left, right: where it stands.
+        dx, lift: by how much its plan is moved.
+    """
+
+    block: Block
+    entries: dict[Value, list[Edge]] = field(default_factory=dict)
     exits: dict[Node, int] = field(default_factory=dict)
-    shape: layout.Shape | None = None
-    plan: layout.Plan | None = None
+    plan: layout.Plan = field(init=False)
+    sizes: tuple[tuple[float, float], ...] = ()
     left: float = 0.0
     right: float = 0.0
-    inset: float = 0.0
+    dx: float = 0.0
+    lift: float = 0.0
+
+    @property
+    def step(self) -> int | None:
+        return self.block.step
+
+    @property
+    def follows(self) -> bool:
+        return self.block.follows
+
+
+@dataclass(eq=False)
+class _Fold:
+    """What stands for the time steps from ``first`` to ``last``."""
+
+    first: int
+    last: int
+    left: float = 0.0
+    right: float = 0.0
+    follows: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"fold{self.first}"
 
 
 def arrange(
@@ -58,141 +86,156 @@ def arrange(
     Returns:
         The picture, and its width and height in points.
     """
-    scale = Scale.of(
-        value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad
-    )
-    placed = _columns(graph)
+    scale = Scale.of(value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad)
+    slots = _slots(graph)
+    blocks = [slot for slot in slots if isinstance(slot, _Slot)]
     rows = {
-        node: cards.lines(node, root if node.value is loss else "", ran)
-        for item in placed
-        if item.column
-        for node in item.column.nodes
+        node: cards.lines(node, root if node.value is loss else "", ran) for slot in blocks for node in slot.block.nodes
     }
-    _plan(placed, graph, rows, label_edges, time_limit)
-    words = {factor.step: _band(chain, factor, root) for factor in chain.factors} if chain else {}
-    if chain:
-        words[chain.k] = [f"{_gradient_name(chain, root, chain.target)} = {_so_far(chain, chain.k)}"]
-    x = 0.0
-    for item in placed:
-        wanted = max((text.width(line, 9.0) + 14 for line in words.get(item.first, ())), default=0.0)
-        width = max(item.plan.width if item.plan else FOLD, wanted if item.column else 0.0, 76.0)
-        item.left, item.right = x, x + width
-        item.inset = (width - item.plan.width) / 2 if item.plan else 0.0
-        x += width + GUTTER
-    top = max(item.plan.top for item in placed if item.plan) + MARGIN + TITLE
-    bottom = min(item.plan.bottom for item in placed if item.plan) - MARGIN
+    _plan(blocks, graph, rows, label_edges, time_limit)
+    words = _bands(chain, root, {slot.step for slot in blocks}) if chain else {}
+    columns = _columns(slots, words)
+    top = max(slot.plan.top + slot.lift for slot in blocks) + MARGIN + TITLE
+    bottom = min(slot.plan.bottom + slot.lift for slot in blocks) - MARGIN
     picture = Picture()
     lit = {(link.child, link.position) for link in chain.links} if chain else set()
     ends = {link.child for link in chain.links} | {link.parent for link in chain.links} if chain else set()
-    for item in placed:
-        if item.column:
-            picture.frames.append(_frame(item, rows, scale, ends, root, bottom, top))
+    for column in columns:
+        if isinstance(column, _Fold):
+            picture.boxes.append(_fold(column, bottom, top))
         else:
-            picture.boxes.append(_fold(item, bottom, top))
+            picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
     pen = _Pen(lit, chain.paths if chain else frozenset(), label_edges, style)
-    lanes = _lines(picture, placed, graph, pen, top)
+    lanes = _lines(picture, slots, graph, pen, top)
     if style:
         for frame in picture.frames:
             frame.boxes = [styled(box, box.node, style) for box in frame.boxes]
     below = bottom - 8.0
     if chain:
-        for item in placed:
-            band = _band_box(item, chain, words, scale, below)
-            if band:
-                picture.boxes.append(band)
+        bands = (_band_box(column, chain, words, scale, below) for column in columns)
+        picture.boxes += [band for band in bands if band]
         below -= BAND + 8.0
     kinds = {node.kind for node in rows} | ({"tied"} if any(node.copies > 1 for node in rows) else set())
     kinds -= {"parameter"} if not any(n.kind == "parameter" and n.copies == 1 for n in rows) else set()
-    right = max(placed[-1].right, legend.key(picture, scale, 0.0, below - 10.0, kinds, chain))
-    above = top + LANE * lanes + 14.0
+    right = slots[-1].right
+    zoom = min(max(right / 1500.0, 1.0), 3.0)  # a wide picture is looked at from further away
+    right = max(right, legend.key(picture, scale, 0.0, below - 10.0 * zoom, zoom, kinds, chain))
     heads = legend.heading(chain, title, root)
-    sizes = [15.0, *(12.0 for _ in heads[1:])]
-    y = above + sum(size * 1.6 for size in sizes)
-    height = y - (below - 20.0)
-    for i, (line, size) in enumerate(zip(heads, sizes)):
-        y -= size * 1.6
-        ink = colours.CHAIN if i == 1 else colours.INK
-        picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
-        right = max(right, text.width(line, size))
-    return picture, (right, height)
+    above, widest = legend.write_heading(picture, heads, top + LANE * lanes + 14.0, zoom)
+    return picture, (max(right, widest), above - below + 20.0 * zoom)
 
 
 # ---- columns ------------------------------------------------------------------------------------------------
 
 
-def _columns(graph: Graph) -> list[_Placed]:
-    """The columns with a fold wherever time steps are missing, and what enters and leaves each."""
-    placed: list[_Placed] = []
-    for column in graph.columns:
-        before = placed[-1].last if placed else None
-        if before is not None and column.step is not None and column.step > before + 1:
-            placed.append(_Placed(None, before + 1, column.step - 1))
-        item = _Placed(column, column.step, column.step)
-        item.place = {node: i for i, node in enumerate(column.nodes)}
-        placed.append(item)
-    by_step = {item.first: item for item in placed if item.column}
-    for step, item in by_step.items():
-        states = {value for _, _, value in graph.states.get(step, ())} if step is not None else set()
-        for node in item.place:
-            if node.value in states and node.step == step and item is not placed[-1]:
-                item.exits[node] = len(item.exits)
+def _slots(graph: Graph) -> list[_Slot | _Fold]:
+    """The blocks, with a fold wherever time steps are missing, and what enters and leaves each."""
+    slots: list[_Slot | _Fold] = []
+    before: int | None = None
+    of_block: dict[Block, _Slot] = {}
+    for block in graph.blocks:
+        if before is not None and block.step is not None and block.step > before + 1:
+            slots.append(_Fold(before + 1, block.step - 1))
+        before = block.step
+        slot = of_block[block] = _Slot(block)
+        slots.append(slot)
+        if not block.follows:
+            for node in block.nodes:
+                if node.kind == "state":  # used or not, so that all time steps look alike
+                    slot.exits[node] = len(slot.exits)
     for edge in graph.crossing:
         if edge.head is not None:
-            item = by_step[edge.head.step]
-            entry = item.entries.setdefault(edge.parent, len(item.entries))
-            if entry == len(item.uses):
-                item.uses.append([])
-            item.uses[entry].append(edge)
+            of_block[edge.head.block].entries.setdefault(edge.parent, []).append(edge)
         if edge.tail is not None:
-            item = by_step[edge.tail.step]
-            item.exits.setdefault(edge.tail, len(item.exits))
-    return placed
+            exits = of_block[edge.tail.block].exits
+            exits.setdefault(edge.tail, len(exits))
+    return slots
 
 
 def _plan(
-    placed: Sequence[_Placed], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float
+    slots: Sequence[_Slot], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float
 ) -> None:
-    """Lay out one column of each shape. Columns that differ in the size of their cards alone get one size."""
+    """Lay out one block of each shape. Blocks that differ only in the size of their cards get one size."""
     names = {value: (name, i) for entries in graph.states.values() for name, i, value in entries}
-    alike: dict[Any, list[_Placed]] = {}
-    for item in placed:
-        if item.column is None:
-            continue
-        own = {names[node.value]: i for node, i in item.place.items() if node.value in names and node.kind == "state"}
-        straight = tuple(
-            (entry, own[names[value]])
-            for value, entry in item.entries.items()
-            if value in names and names[value] in own
-        )
-        ending = None
-        last = len(item.column.nodes) - 1
-        if item is placed[-1] and straight and last != straight[0][1]:
-            ending = straight[0][1], last
-        item.shape = layout.Shape(
-            sizes=(),
-            leaves=tuple(not node.value.parents or node.kind == "parameter" for node in item.column.nodes),
-            edges=tuple((tail, head) for tail, head, _ in item.column.inner),
-            entries=tuple(tuple(item.place[edge.head] for edge in edges if edge.head) for edges in item.uses),
-            exits=tuple(item.place[node] for node in item.exits),
-            straight=straight,
-            ending=ending,
-            roomy=roomy,
-        )
-        alike.setdefault(item.shape, []).append(item)
-    for shape, items in alike.items():
+    alike: dict[layout.Shape, list[_Slot]] = {}
+    for slot in slots:
+        alike.setdefault(_shape(slot, names, roomy), []).append(slot)
+    for shape, same in alike.items():
         measured = [
-            [cards.size(rows[node], node.kind in ("state", "loss")) for node in item.column.nodes]
-            for item in items
-            if item.column
+            [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes] for slot in same
         ]
-        sizes = tuple((max(w for w, _ in same), max(h for _, h in same)) for same in zip(*measured))
+        sizes = tuple((max(w for w, _ in all_), max(h for _, h in all_)) for all_ in zip(*measured))
         plan = layout.plan(replace(shape, sizes=sizes), time_limit)
-        for item in items:
-            item.shape, item.plan = replace(shape, sizes=sizes), plan
+        for slot in same:
+            slot.plan, slot.sizes = plan, sizes
+
+
+def _shape(slot: _Slot, names: Mapping[Value, tuple[str, int]], roomy: bool) -> layout.Shape:
+    block, place = slot.block, slot.block.place
+    carried = {names[node.value]: i for node, i in place.items() if node.kind == "state"}
+    straight = [
+        (entry, carried[names[value]])
+        for entry, value in enumerate(slot.entries)
+        if value in names and names[value] in carried
+    ]
+    if block.follows and slot.entries:
+        straight = [(0, len(place) - 1)]
+    return layout.Shape(
+        sizes=(),
+        leaves=tuple(not node.value.parents or node.kind == "parameter" for node in block.nodes),
+        edges=tuple((place[tail], place[head]) for tail, head, _ in block.inner),
+        entries=tuple(tuple(place[edge.head] for edge in edges if edge.head) for edges in slot.entries.values()),
+        exits=tuple(place[node] for node in slot.exits),
+        straight=tuple(straight),
+        roomy=roomy,
+    )
+
+
+def _columns(slots: Sequence[_Slot | _Fold], words: Mapping[int | None, Sequence[str]]) -> list[list[_Slot] | _Fold]:
+    """Blocks of one time step, side by side, and each column beside the next."""
+    columns: list[list[_Slot] | _Fold] = []
+    for slot in slots:
+        if isinstance(slot, _Fold):
+            columns.append(slot)
+        elif columns and isinstance(columns[-1], list) and columns[-1][0].step == slot.step:
+            columns[-1].append(slot)
+        else:
+            columns.append([slot])
+    x = 0.0
+    for column in columns:
+        if isinstance(column, _Fold):
+            column.left, column.right = x, x + FOLD
+            x += FOLD + GUTTER
+            continue
+        width = sum(slot.plan.width for slot in column)
+        lines = words.get(column[0].step, ())
+        spare = max(0.0, 76.0 - width, *(text.width(line, 9.0) + 14 - width for line in lines)) / 2
+        x += spare
+        for slot in column:
+            slot.left, slot.dx, slot.right = x, x, x + slot.plan.width
+            x = slot.right
+        column[0].left -= spare
+        column[-1].right += spare
+        x += spare + GUTTER
+        if len(column) == 2:
+            _lift(column[0], column[1], last=column is columns[-1])
+    return columns
+
+
+def _lift(cell: _Slot, following: _Slot, last: bool) -> None:
+    """What follows from a cell goes where it is in line with the state that it reads, unless there the state
+    passes on to the next time step: then above that.
+    """
+    passing = [cell.plan.leaving[i][-1][1] for node, i in cell.exits.items() if node.kind == "state"]
+    read = [edge.tail for edges in following.entries.values() for edge in edges if edge.tail in cell.exits]
+    if passing and not last:
+        following.lift = max(passing) + MARGIN - following.plan.bottom
+    elif read and read[0]:
+        following.lift = cell.plan.leaving[cell.exits[read[0]]][-1][1]
 
 
 def _frame(
-    item: _Placed,
+    column: Sequence[_Slot],
     rows: Mapping[Node, Sequence[str]],
     scale: Scale | None,
     lit: set[Value],
@@ -200,30 +243,29 @@ def _frame(
     bottom: float,
     top: float,
 ) -> Frame:
-    assert item.column and item.plan and item.shape
     boxes = []
-    for node, (x, y), (width, height) in zip(item.column.nodes, item.plan.centres, item.shape.sizes):
-        box = cards.box(node, rows[node], width, height, scale)
-        box.centre = (x + item.left + item.inset, y)
-        box.tooltip = cards.tooltip(node, root)
-        if node.value in lit and node.kind != "parameter":
-            box.stroke, box.pen = colours.CHAIN, 2.2
-        boxes.append(box)
-    name = f"t{item.first}" if item.first is not None else "before"
-    title = f"t = {item.first}" if item.first is not None else "before time"
-    return Frame(name, title, boxes, item.left, bottom, item.right, top)
+    for slot in column:
+        for node, (x, y), (width, height) in zip(slot.block.nodes, slot.plan.centres, slot.sizes):
+            box = cards.box(node, rows[node], width, height, scale)
+            box.centre = (x + slot.dx, y + slot.lift)
+            box.tooltip = cards.tooltip(node, root)
+            if node.value in lit and node.kind != "parameter":
+                box.stroke, box.pen = colours.CHAIN, 2.2
+            boxes.append(box)
+    step = column[0].step
+    name, title = ("before", "before time") if step is None else (f"t{step}", f"t = {step}")
+    return Frame(name, title, boxes, column[0].left, bottom, column[-1].right, top)
 
 
-def _fold(item: _Placed, bottom: float, top: float) -> Box:
-    assert item.first is not None and item.last is not None
-    steps = f"t = {item.first}" if item.first == item.last else f"t = {item.first} … {item.last}"
-    centre = ((item.left + item.right) / 2, (bottom + top) / 2)
+def _fold(fold: _Fold, bottom: float, top: float) -> Box:
+    count = fold.last - fold.first + 1
+    steps = f"t = {fold.first}" if count == 1 else f"t = {fold.first} … {fold.last}"
     return Box(
-        f"fold{item.first}",
-        ["…", steps, f"({item.last - item.first + 1} folded)"],
-        item.right - item.left,
+        fold.id,
+        ["…", steps, f"({count} folded)"],
+        fold.right - fold.left,
         top - bottom,
-        centre,
+        ((fold.left + fold.right) / 2, (bottom + top) / 2),
         colours.FRAME,
         colours.FRAME_LINE,
         ink=colours.QUIET,
@@ -256,73 +298,114 @@ class _Pen:
         elif place in self.paths:
             line.stroke, line.pen = colours.FAINT_CHAIN, 1.2
         if self.label_edges and edge.position >= 0 and edge.head:
-            line.label = text.number(local_gradients(edge.child)[edge.position])
+            line.label = cards.slope(edge)
         return styled(line, edge, self.style) if self.style else line
 
 
-def _lines(picture: Picture, placed: Sequence[_Placed], graph: Graph, pen: _Pen, top: float) -> int:
+def _lines(picture: Picture, slots: Sequence[_Slot | _Fold], graph: Graph, pen: _Pen, top: float) -> int:
     """Add all lines, the lit ones last, and return how many lanes above the columns they take."""
     lines: list[Line] = []
-    for item in placed:
-        if item.column and item.plan:
-            for (_, _, edge), curve in zip(item.column.inner, item.plan.inner):
-                assert edge.tail and edge.head
-                shifted = geometry.moved(curve, item.left + item.inset, 0.0)
-                lines.append(pen.line(edge, edge.tail.id, edge.head.id, shifted))
-    where = {item.first: i for i, item in enumerate(placed) if item.column}
-    folds = [(i, item) for i, item in enumerate(placed) if item.column is None]
-    lanes: dict[Value, int] = {}
-    into_fold: dict[tuple[str, str], int] = {}
-    used = {edge: (entry, j) for item in placed for entry, edges in enumerate(item.uses) for j, edge in enumerate(edges)}
-
-    def fold_of(value: Value) -> tuple[int, _Placed] | None:
-        step = graph.steps.get(value)
-        return next(
-            ((i, f) for i, f in folds if step is not None and (f.first or 0) <= step <= (f.last or 0)), None
-        )
-
-    for edge in graph.crossing:
-        start: Curve = []
-        end: Curve = []
-        tail = head = ""
-        from_ = to = 0
-        if edge.tail is not None:
-            from_ = where[edge.tail.step]
-            item = placed[from_]
-            assert item.plan
-            start = geometry.moved(item.plan.leaving[item.exits[edge.tail]], item.left + item.inset, 0.0)
-            tail = edge.tail.id
-        if edge.head is not None:
-            to = where[edge.head.step]
-            item = placed[to]
-            assert item.plan
-            entry, j = used[edge]
-            end = geometry.moved(item.plan.entering[entry][j], item.left + item.inset, 0.0)
-            head = edge.head.id
-        if not start or not end:
-            fold = fold_of(edge.parent if not start else edge.child)
-            if fold is None:
-                continue
-            if not start:
-                from_, tail, y = fold[0], f"fold{fold[1].first}", end[0][1]
-                start = [(fold[1].right, y)] * 4
-            else:
-                to, head, y = fold[0], f"fold{fold[1].first}", start[-1][1]
-                end = [(fold[1].left, y)] * 4
-                lit = (edge.child, edge.position) in pen.lit
-                if (tail, head) in into_fold:
-                    if lit:
-                        lines[into_fold[tail, head]].stroke, lines[into_fold[tail, head]].pen = colours.CHAIN, 3.0
-                    continue
-                into_fold[tail, head] = len(lines)
-        if to == from_ + 1:
-            curve = geometry.joined(start, geometry.sweep(start[-1], end[0]), end)
+    for slot in slots:
+        if isinstance(slot, _Slot):
+            for (tail, head, edge), curve in zip(slot.block.inner, slot.plan.inner):
+                lines.append(pen.line(edge, tail.id, head.id, geometry.moved(curve, slot.dx, slot.lift)))
+    lanes: list[float] = []
+    into_folds: dict[tuple[str, str], Line] = {}
+    for end in _Ends.of(slots, graph):
+        (a, b), start, finish = end.points(), end.start(), end.finish()
+        if end.neighbours():
+            between = geometry.sweep(a, b)
         else:
-            lane = lanes.setdefault(edge.parent, len(lanes))
-            curve = geometry.joined(start, _over(start[-1], end[0], top + LANE * (lane + 1)), end)
-        lines.append(pen.line(edge, tail, head, curve))
+            between = _over(a, b, top + LANE * (_lane(lanes, *sorted((a[0], b[0]))) + 1))
+        line = pen.line(end.edge, *end.ids(), geometry.joined(*filter(None, (start, between, finish))))
+        if end.edge.head is None:  # into a fold: one line for all the uses there, the most important one
+            known = into_folds.setdefault((line.tail, line.head), line)
+            if known is not line:
+                if line.pen > known.pen:
+                    known.stroke, known.pen = line.stroke, line.pen
+                continue
+        lines.append(line)
     picture.lines += sorted(lines, key=lambda line: line.pen)
     return len(lanes)
+
+
+@dataclass
+class _Ends:
+    """An edge between two slots, one of which may be a fold."""
+
+    edge: Edge
+    between: Sequence[_Slot | _Fold]
+    forward: bool
+    source: _Slot | _Fold
+    target: _Slot | _Fold
+    entry: int
+    use: int
+
+    @classmethod
+    def of(cls, slots: Sequence[_Slot | _Fold], graph: Graph) -> Iterator[_Ends]:
+        """The ends of every edge between slots."""
+        blocks = {slot.block: i for i, slot in enumerate(slots) if isinstance(slot, _Slot)}
+        folds = {i: slot for i, slot in enumerate(slots) if isinstance(slot, _Fold)}
+        uses = {
+            edge: (entry, use)
+            for slot in slots
+            if isinstance(slot, _Slot)
+            for entry, edges in enumerate(slot.entries.values())
+            for use, edge in enumerate(edges)
+        }
+
+        def find(node: Node | None, value: Value) -> int | None:
+            if node is not None:
+                return blocks[node.block]
+            step = graph.steps.get(value)
+            return next((i for i, f in folds.items() if step is not None and f.first <= step <= f.last), None)
+
+        for edge in graph.crossing:
+            a, b = find(edge.tail, edge.parent), find(edge.head, edge.child)
+            if a is not None and b is not None:
+                yield cls(edge, slots[a + 1 : b], a < b, slots[a], slots[b], *uses.get(edge, (0, 0)))
+
+    def start(self) -> Curve:
+        """From the tail to the edge of its slot; nothing from a fold."""
+        slot = self.source
+        if self.edge.tail is None or isinstance(slot, _Fold):
+            return []
+        return geometry.moved(slot.plan.leaving[slot.exits[self.edge.tail]], slot.dx, slot.lift)
+
+    def finish(self) -> Curve:
+        """From the edge of its slot to the head; nothing into a fold."""
+        slot = self.target
+        if isinstance(slot, _Fold):
+            return []
+        return geometry.moved(slot.plan.entering[self.entry][self.use], slot.dx, slot.lift)
+
+    def points(self) -> tuple[Point, Point]:
+        """Where the line leaves one slot and reaches the other. A fold is at any height."""
+        start, finish = self.start(), self.finish()
+        if not start:
+            return (self.source.right, finish[0][1]), finish[0]
+        return start[-1], finish[0] if finish else (self.target.left, start[-1][1])
+
+    def neighbours(self) -> bool:
+        """Whether there is nothing between the slots, or only what stands above the way."""
+        only_above = len(self.between) == 1 and not self.source.follows and self.between[0].follows
+        return self.forward and (not self.between or only_above)
+
+    def ids(self) -> tuple[str, str]:
+        """The boxes at the ends."""
+        ends = (self.edge.tail, self.source), (self.edge.head, self.target)
+        tail, head = (node.id if node else slot.id if isinstance(slot, _Fold) else "" for node, slot in ends)
+        return tail, head
+
+
+def _lane(lanes: list[float], start: float, end: float) -> int:
+    """The lowest lane that is free from ``start`` to ``end``."""
+    for i, taken_until in enumerate(lanes):
+        if taken_until <= start:
+            lanes[i] = end
+            return i
+    lanes.append(end)
+    return len(lanes) - 1
 
 
 def _over(start: Point, end: Point, y: float) -> Curve:
@@ -341,45 +424,51 @@ def styled(item: Any, subject: Any, style: Style | None) -> Any:
 # ---- words below the columns ----------------------------------------------------------------------------------
 
 
+def _bands(chain: Chain, root: str, steps: Container[int | None]) -> dict[int | None, list[str]]:
+    """What to say below each column about its factor."""
+    words: dict[int | None, list[str]] = {
+        factor.step: _band(chain, factor, root) for factor in chain.factors if factor.step in steps
+    }
+    words[chain.k] = [_gradient(chain, root, chain.target, chain.k)]
+    return words
+
+
 def _band(chain: Chain, factor: Factor, root: str) -> list[str]:
     later, earlier = (text.clipped(value.label or "…", 14) for value in (factor.later, factor.earlier))
     names = " · ".join(name for name, _, _ in factor.terms) or "1"
     numbers = " · ".join(text.number(x) for _, x, _ in factor.terms)
     product = text.number(factor.product)
     return [
-        f"{_gradient_name(chain, root, factor.later)} = {_so_far(chain, factor.step)}",
+        _gradient(chain, root, factor.later, factor.step),
         f"∂{later}/∂{earlier} = {names}",
         f"= {numbers} = {product}" if len(factor.terms) > 1 else f"= {product}",
     ]
 
 
-def _gradient_name(chain: Chain, root: str, value: Value) -> str:
-    name = f"∂{root}/∂{text.clipped(value.label or '…', 14)}"
+def _gradient(chain: Chain, root: str, value: Value, step: int) -> str:
+    name = f"∂{root}/∂{text.clipped(value.label or '…', 14)} = {text.power_of_ten(*chain.back_to(step))}"
     return name if chain.only else f"path: {name}"
 
 
-def _so_far(chain: Chain, step: int | None) -> str:
-    factors = [f for f in (chain.head, *chain.factors) if f is chain.head or (f.step or 0) > (step or 0)]
-    sign = 1.0
-    for factor in factors:
-        sign *= -1.0 if factor.product < 0 else 1.0
-    return text.power_of_ten(sign, chain.log10_back_to(step or 0))
-
-
 def _band_box(
-    item: _Placed, chain: Chain, words: Mapping[int | None, Sequence[str]], scale: Scale | None, y: float
+    column: Sequence[_Slot] | _Fold,
+    chain: Chain,
+    words: Mapping[int | None, Sequence[str]],
+    scale: Scale | None,
+    y: float,
 ) -> Box | None:
-    width = item.right - item.left
-    centre = ((item.left + item.right) / 2, y - BAND / 2)
-    if item.column is None:
-        assert item.first is not None and item.last is not None
-        inside = [f for f in chain.factors if f.step is not None and item.first <= f.step <= item.last]
-        if not inside:
+    """The words below a column, on the colour of the gradient that they are about."""
+    if isinstance(column, _Fold):
+        factors = [f for f in chain.factors if column.first <= f.step <= column.last]
+        if not factors:
             return None
-        log10 = chain.log10_back_to(item.first - 1) - chain.log10_back_to(item.last)
-        rows = [f"{len(inside)} factors", f"product {text.power_of_ten(1.0, log10)}"]
-        return Box(f"band{item.first}", rows, width, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
-    if item.first not in words:
+        log10 = chain.back_to(column.first - 1)[1] - chain.back_to(column.last)[1]
+        rows = [f"{len(factors)} factors", f"product {text.power_of_ten(1.0, log10)}"]
+        centre = (column.left + column.right) / 2, y - BAND / 2
+        return Box(f"band{column.first}", rows, FOLD, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
+    step, left, right = column[0].step, column[0].left, column[-1].right
+    if step is None or step not in words:
         return None
-    fill = scale.of_log(chain.log10_back_to(item.first or 0)) if scale else colours.PAPER
-    return Box(f"band{item.first}", words[item.first], width, BAND, centre, fill, colours.CHAIN, 1.0)
+    fill = scale.of_log(chain.back_to(step)[1]) if scale else colours.PAPER
+    centre = (left + right) / 2, y - BAND / 2
+    return Box(f"band{step}", words[step], right - left, BAND, centre, fill, colours.CHAIN, 1.0)

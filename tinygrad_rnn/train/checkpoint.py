@@ -247,7 +247,7 @@ def _check_same(
         if isinstance(then, dict) and part in ("optimizer", "scheduler"):
             then = {name: entry for name, entry in then.items() if name != "state"}
         if then != json.loads(json.dumps(now)):
-            then_text, now_text = (_difference(a, b) for a, b in ((then, now), (now, then)))
+            then_text, now_text = (_difference(a, b) or "nothing" for a, b in ((then, now), (now, then)))
             raise CheckpointError(
                 f"the checkpoint is of another {part.removesuffix('s')}: {then_text} there, {now_text} here",
                 remedy="Resume with what it was written with, or start anew in another file",
@@ -262,5 +262,5 @@ def _difference(one: Any, other: Any) -> str:
             for name, entry in one.items()
             if entry != other.get(name)
         ]
-        return ", ".join(parts) or "nothing"
+        return ", ".join(filter(None, parts))
     return str(one)

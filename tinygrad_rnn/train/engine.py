@@ -6,8 +6,8 @@
    backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
    window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
-3. The gradients of the sequences are added in the order of the batch, ((g_1 + g_2) + g_3) + …, and the sum is
-   divided by their number. So are the losses.
+3. The gradients of the sequences are added in the order of the batch, ((0 + g_1) + g_2) + …, and the sum is divided
+   by their number. So are the losses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..bptt.truncated import windows
+from ..bptt.unroll import collector_paused
 from ..errors import ArgumentError
 from ..tasks import Example, Task
 from .network import LOSSES, RecurrentNetwork
@@ -58,7 +59,8 @@ class EagerEngine:
                 raise Interrupted
             for parameter in self.parameters:
                 parameter.zero_grad()
-            loss += self._sequence(example)
+            with collector_paused():
+                loss += self._sequence(example)
             sums = [before + parameter.grad for before, parameter in zip(sums, self.parameters)]
         for parameter, gradient in zip(self.parameters, sums):
             parameter.grad = gradient / len(examples)
