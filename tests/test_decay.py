@@ -94,9 +94,7 @@ def test_any_cell_loss_and_part_of_the_state() -> None:
         return cell
 
     inputs = noise(10, 1)
-    curves = decay(
-        make_cell, [0.5, 1.0], inputs, state="c", name="gated", loss=lambda u: mse_loss(u.h[10], [1.0, 0.0])
-    )
+    curves = decay(make_cell, [0.5, 1.0], inputs, state="c", name="gated", loss=lambda u: mse_loss(u.h[10], [1.0, 0.0]))
     assert [(curve.name, curve.W_norm, len(curve.lags)) for curve in curves] == [("gated", 0.5, 11), ("gated", 1.0, 11)]
     unrolled = unroll(make_cell(0.5), inputs)
     mse_loss(unrolled.h[10], [1.0, 0.0]).backward()
@@ -132,9 +130,7 @@ def test_csv_and_json_carry_every_number(tmp_path: Path) -> None:
     with open(tmp_path / "decay.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["name", "W_norm", "lag", "gradient", "law"]
-    flat = [
-        (curve.name, curve.W_norm, *row) for curve in curves for row in zip(curve.lags, curve.gradients, curve.law)
-    ]
+    flat = [(curve.name, curve.W_norm, *row) for curve in curves for row in zip(curve.lags, curve.gradients, curve.law)]
     assert [(r["name"], float(r["W_norm"]), int(r["lag"]), float(r["gradient"]), float(r["law"])) for r in rows] == flat
     write_json(curves, tmp_path / "decay.json")
     first, second = json.loads((tmp_path / "decay.json").read_text())

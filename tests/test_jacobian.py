@@ -180,7 +180,9 @@ def test_orthogonal_is_orthogonal(n: int, seed: int) -> None:
 
 
 @given(st.integers(2, 7), st.floats(0.1, 3.0), st.floats(0.0, 1.0), seeds)
-def test_a_non_normal_matrix_has_the_norm_and_the_radius_asked_for(n: int, norm: float, share: float, seed: int) -> None:
+def test_a_non_normal_matrix_has_the_norm_and_the_radius_asked_for(
+    n: int, norm: float, share: float, seed: int
+) -> None:
     B = matrices.non_normal(n, norm, share * norm, seed)
     assert matrices.spectral_norm(B) == pytest.approx(norm, rel=1e-12)
     # A defective eigenvalue moves as the square root of the rounding of the entries.
