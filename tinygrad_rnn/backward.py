@@ -179,7 +179,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
             gradient = node._grad
             if op.arity == 2:
                 parent, second = node.parents
-                local_gradient, second_gradient = op.local_gradients(node.data, parent.data, second.data)
+                local_gradient, second_gradient = op.local_gradients(node._data, parent._data, second._data)
                 contribution = local_gradient * gradient
                 before = parent._grad
                 parent._grad = before + contribution
@@ -191,7 +191,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
                 local_gradient = second_gradient
             elif op.arity == 1:
                 (parent,) = node.parents
-                (local_gradient,) = op.local_gradients(node.data, parent.data)
+                (local_gradient,) = op.local_gradients(node._data, parent._data)
             elif op.arity == 0:
                 continue
             else:
@@ -239,7 +239,7 @@ def _walk_wide(node: Value, record: bool, stops: Container[Value]) -> Iterator[S
                 position = parents.index(parent)
                 yield Step(node, parent, position, gradient, local_gradient, contribution, before, later[parent])
         return
-    local_gradients = op.local_gradients(node.data, *[parent.data for parent in parents])
+    local_gradients = op.local_gradients(node._data, *[parent._data for parent in parents])
     for position, (parent, local_gradient) in enumerate(zip(parents, local_gradients)):
         contribution = local_gradient * gradient
         before = parent._grad

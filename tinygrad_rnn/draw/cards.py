@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..value import Value
 from . import colours, text
 from .colours import Scale
 from .geometry import Box
-from .graph import Node
+from .graph import Edge, Node, local_gradients
 
 LINE_HEIGHT = 11.0
 _LONGEST = 22
@@ -50,9 +51,11 @@ def lines(node: Node, name: str, ran: bool) -> list[str]:
         return [title(value, name), *([text.number(value.data)] if value.label else [])]
     if node.kind == "leaf" and not value.label:
         return [f"data {text.number(value.data)}", gradient(value, ran)]
-    head = title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or "…", _LONGEST)
+    head = (
+        title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or title(value), _LONGEST)
+    )
     if node.copies > 1:
-        head += f"  tied ×{node.copies}"
+        head += f" tied ×{node.copies}"
     rows = [head, f"data {text.number(value.data)}", gradient(value, ran)]
     if node.share is not None and node.copies > 1:
         rows.append(f"here {text.number(node.share)}")
@@ -64,6 +67,12 @@ def gradient(value: Value, ran: bool) -> str:
     if value.has_grad:
         return f"grad {text.number(value.grad)}"
     return "grad not reached" if ran else "grad not run"
+
+
+def slope(edge: Edge) -> str:
+    """The local gradient of an edge; nothing where it is unknown."""
+    gradient = local_gradients(edge.child)[edge.position]
+    return "" if math.isnan(gradient) else text.number(gradient)
 
 
 def tooltip(node: Node, root: str) -> str:
@@ -80,7 +89,7 @@ def tooltip(node: Node, root: str) -> str:
 
 def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
     """Width and height of a card with these lines, in points."""
-    widest = max(text.width(row, 9.0) for row in rows) * (1.07 if bold else 1.0)
+    widest = max(text.width(row, 9.0) for row in rows) * (1.2 if bold else 1.0)
     return max(34.0, round(widest + 12)), round(len(rows) * LINE_HEIGHT + 8)
 
 
