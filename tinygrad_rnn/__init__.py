@@ -35,6 +35,7 @@ from .value import Value, no_grad, time_step, trace_creation
 if TYPE_CHECKING:
     from .debugger import debug
     from .draw import Drawing, draw_dot, trace
+    from .explore import explore
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ __all__ = [
     "detect_anomaly",
     "dot",
     "draw_dot",
+    "explore",
     "gradcheck",
     "mse_loss",
     "no_grad",
@@ -76,6 +78,10 @@ def __getattr__(name: str) -> Any:
         from . import draw
 
         return getattr(draw, name)
+    if name == "explore":
+        from .explore import explore
+
+        return explore
     if name == "debug":
         from .debugger import debug
 

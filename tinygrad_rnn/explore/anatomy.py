@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bptt import Unrolled
@@ -34,7 +35,7 @@ def anatomies(unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps:
     named = {t: loss for t, loss in losses.items() if t is not None}
     if len(named) < len(losses):
         named = {unrolled.T: next(iter(losses.values()))}
-    reached = {value for value in unrolled.steps_of(list(named.values()))}
+    reached = set(unrolled.steps_of(list(named.values())))
     return {
         "left_out": len(roots) - told,
         "parameters": [
@@ -68,9 +69,7 @@ def _told(found: Anatomy, name: str) -> dict[str, Any]:
         "uses": shown,
         "earlier": len(uses) - len(shown),
         "losses": losses,
-        "cells": [
-            [finite(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)
-        ],
+        "cells": [[finite(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)],
         "by_use": [finite(_size(by_use[k])) for k in shown],
         "by_loss": [finite(_size(by_loss.get(t, 0.0))) for t in losses],
         "by_lag": [finite(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
@@ -84,14 +83,11 @@ def _windows(by_lag: Mapping[int | None, Any], most: int) -> list[list[str]]:
     (`tinygrad_rnn.bptt.truncated`, k1 = 1), and what it throws away.
     """
 
-    def added(keep: Callable[[int | None], bool]) -> str:
-        terms = [flatten(numbers) for lag, numbers in by_lag.items() if keep(lag)]
-        return text.number(_size([sum(entries) for entries in zip(*terms)]))
+    def added(first: int, last: float) -> str:
+        terms = [flatten(numbers) for lag, numbers in by_lag.items() if first <= (0 if lag is None else lag) < last]
+        return text.number(_size([sum(entries) for entries in zip(*terms)] or [0.0]))
 
-    return [
-        [added(lambda lag: lag is None or lag < k), added(lambda lag: lag is not None and lag >= k)]
-        for k in range(1, most + 1)
-    ]
+    return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
 
 
 def _size(numbers: Any) -> float:

@@ -21,7 +21,12 @@ MOST_NODES = 60_000
 
 
 def explore(
-    unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None = None, *, title: str = "", names: Sequence[str] = ()
+    unrolled: Unrolled,
+    loss: Value,
+    losses: Sequence[Value] | None = None,
+    *,
+    title: str = "",
+    names: Sequence[str] = (),
 ) -> Page:
     """An interactive page: the unrolled graph with every step of its computation, the decay of the gradient with
     the lag, measured for many ‖W‖, and where the gradient of each parameter came from.

@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.decay import CellFactory, DecayCurve, decay, orthogonal_cells
+from ..bptt.decay import CellFactory, DecayCurve, decay, mean_direction, orthogonal_cells
 from ..bptt.jacobian import recurrent_matrix
 from ..bptt.matrices import numbers, orthogonal, scaled, spectral_norm
 from ..draw import text
 from ..nn import LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.cells import Cell
-from ..sums import total
 from ..value import Value
 from .walkthrough import finite
 
@@ -23,7 +23,6 @@ SCALES = (0.0, 0.5, 1.0, 2.0, 4.0)
 FORGET_BIAS = 5.0  # of the LSTM for comparison: σ(5) = 0.993, a gate that is open
 _MOST_STEPS = 200
 _MOST_NODES = 8000  # per measured graph
-_NODES_OF_LSTM = 4  # about how many times those of an RNN
 _FLAT = 0.6  # a gradient of which this part is left, or one over it, is called flat
 
 
@@ -44,7 +43,7 @@ def measured(unrolled: Unrolled) -> dict[str, Any]:
         grid = []
         for scale in SCALES:
             xs = [_scaled(x, scale, flat) for x in sequence]
-            grid.append(decay(make, norms, xs, loss=lambda of, s=state: _mean_direction(of, s), state=state))
+            grid.append(decay(make, norms, xs, loss=partial(mean_direction, state=state), state=state))
         cells.append(
             {
                 "key": key,
@@ -87,14 +86,7 @@ def fate(kept: float) -> str:
     return "vanishing" if kept < _FLAT else "exploding" if kept > 1.0 / _FLAT else "flat"
 
 
-def _mean_direction(unrolled: Unrolled, state: str) -> Value:
-    entries = unrolled.state(unrolled.T, [state])
-    return entries[0] if len(entries) == 1 else total(entries) / math.sqrt(len(entries))
-
-
-def _kinds(
-    cell: Any, hidden: int, inputs: int, scalar: bool
-) -> list[tuple[str, str, str, CellFactory, str, bool]]:
+def _kinds(cell: Any, hidden: int, inputs: int, scalar: bool) -> list[tuple[str, str, str, CellFactory, str, bool]]:
     """The cells to measure: key, name, what there is to know, factory, state, whether inputs are single numbers."""
     if isinstance(cell, ScalarRNNCell):
         rnn: CellFactory = _scalar_cells(cell)

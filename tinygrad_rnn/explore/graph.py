@@ -16,7 +16,6 @@ from ..draw.geometry import Box, Curve, Line, Picture
 from ..value import Value
 
 LEVELS = 10  # steps of the colour scale, from a gradient that has vanished to the largest one
-_UNDERFOOT = 9.0  # how far an arrow head reaches
 
 
 class Numbering:
@@ -129,9 +128,10 @@ def _folds(picture: Picture) -> list[dict[str, Any]]:
 
 
 def _card(box: Box, left: float, numbers: Numbering, shades: Shades) -> list[Any]:
-    assert box.node is not None and box.centre is not None
-    x, y = box.centre
-    node = box.node
+    node, centre = box.node, box.centre
+    assert node is not None  # a frame holds nodes alone,
+    assert centre is not None  # each in its place
+    x, y = centre
     return [
         numbers[node.value],
         node.kind,
@@ -146,14 +146,9 @@ def _card(box: Box, left: float, numbers: Numbering, shades: Shades) -> list[Any
 
 
 def _line(line: Line, left: float, paths: dict[str, int], numbers: Numbering) -> list[Any]:
-    assert line.edge is not None
-    path = _path(line.curve, left)
-    return [
-        paths.setdefault(path, len(paths)),
-        numbers[line.edge.parent],
-        numbers[line.edge.child],
-        line.edge.position,
-    ]
+    assert line.edge is not None  # those of the key are left out
+    path = paths.setdefault(_path(line.curve, left), len(paths))
+    return [path, numbers[line.edge.parent], numbers[line.edge.child], line.edge.position]
 
 
 def _path(curve: Curve, left: float) -> str:

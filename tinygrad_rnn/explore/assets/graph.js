@@ -550,7 +550,7 @@ function sayChain() {
   const end = element("li", { class: "product" });
   end.append(element("span", {}, "∂" + L + "/∂" + target + through), element("b", {}, product));
   list.append(end);
-  const lag = way.length - 1, said = [];
+  const lag = root.last - entryTimes[selected.entry], said = [];
   if (whole !== undefined) said.push("All paths together, from every unit to every other, bring " + whole + ".");
   if (chains.roots.length > 1) said.push("All losses together: ∂" + L + "/∂" + target + " = " + shown(Number(page.values[value][GRADIENT])) + ".");
   const own = page.decay.own;
