@@ -1,4 +1,4 @@
-"""What the interactive page carries: the drawing, the walk, the chains, the decay and the anatomy, all from the engine."""
+"""What the interactive page carries: the drawing, the walk, chains, decay and anatomy, all from the engine."""
 
 import json
 import math
@@ -131,7 +131,9 @@ def test_chains_multiply_up_to_the_gradient(each):
             k = int(names[value].removeprefix("h_"))
             assert rest == []  # the only path, so that its product is the whole gradient
             assert product == text.number(by_step[k] * weight) or math.isclose(
-                float(product.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))),
+                float(
+                    product.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+                ),
                 by_step[k] * weight,
                 rel_tol=6e-3,
             )

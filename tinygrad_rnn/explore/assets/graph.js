@@ -14,7 +14,7 @@ page.backward.forEach((step, i) => {
   receives.get(step[PARENT]).push(i);
 });
 
-const backwardTaken = () => Math.max(0, selected.position - forwardSteps);
+const backwardTaken = () => Math.min(page.backward.length, Math.max(0, selected.position - forwardSteps));
 
 /** The step that last brought something to a Value, so far; undefined if none did. */
 function latest(value) {
@@ -120,15 +120,15 @@ const placeSoon = oncePerFrame(place);
 let lit = new Set(), onChain = new Set();
 const edgeKey = (child, position) => child * 64 + position;
 
-function current() {
-  const { position } = selected;
-  if (position > forwardSteps) return page.backward[position - forwardSteps - 1];
-  return null;
-}
+/** The application of the chain rule that the walk is at, if it is at one. */
+const current = () => page.backward[selected.position - forwardSteps - 1] || null;
+
+/** The Value that is being computed, if one is. */
+const computing = () => (selected.position && selected.position <= forwardSteps ? page.forward[selected.position - 1] : -1);
 
 function styleColumn(parts, t) {
   const atEnd = selected.position === lastPosition;
-  const step = current(), computing = !step && selected.position ? page.forward[selected.position - 1] : -1;
+  const step = current(), centre = step ? step[NODE] : computing();
   const thrown = isThrown(t);
   for (const { card, texts, value, kind, copies, level, rows } of parts.list) {
     const ahead = computedAt[value] > selected.position;
@@ -139,7 +139,7 @@ function styleColumn(parts, t) {
       + (onChain.has(value) && kind !== "parameter" ? " on-chain" : "")
       + (value === selected.weight ? " use" : "") + (thrown ? " thrown" : "")
       + (step && step[PARENT] === value && (kind !== "parameter" || t === page.values[step[NODE]][TIME]) ? " to" : "")
-      + ((step ? step[NODE] : computing) === value ? " at" : ""));
+      + (centre === value ? " at" : ""));
     if (kind === "constant") continue;
     if (texts[1]) texts[1].textContent = ahead ? "data …" : rows[1];
     if (texts[2]) texts[2].textContent = atEnd ? rows[2] : gradient === null ? "grad …" : "grad " + gradient;
@@ -152,7 +152,7 @@ function styleColumn(parts, t) {
 function styleEdge({ line, parent, child, position }) {
   const step = current();
   const now = step && step[NODE] === child && step[POSITION] === position;
-  const forth = !step && selected.position && page.forward[selected.position - 1] === child;
+  const forth = computing() === child;
   line.setAttribute("class", "edge" + (now ? " now" : forth ? " forth" : lit.has(edgeKey(child, position)) ? " lit" : "")
     + (parent === selected.weight ? " use" : "") + (computedAt[child] > selected.position ? " ahead" : ""));
 }
@@ -385,7 +385,8 @@ byId("fit").addEventListener("click", fit);
 /** Light what the step is about, as a click would. */
 function chooseCurrent() {
   const step = current();
-  const candidates = step ? [step[PARENT], step[NODE]] : selected.position ? [page.forward[selected.position - 1]] : [];
+  if (selected.position === lastPosition) return chains.roots.length && chooseChain(chains.roots.length - 1, 0);
+  const candidates = step ? [step[PARENT], step[NODE]] : [computing()];
   for (const value of candidates) {
     if (page.chains.entries.some((row) => row[0] === value)) return choose(value, "state");
     if (weightPlaces.has(value)) return choose(value, "parameter");
@@ -427,7 +428,9 @@ function sayStep() {
     lines.flow = flow;
     const brought = receives.get(parent), which = brought.indexOf(taken - 1) + 1;
     if (brought.length > 1) lines.count = "contribution " + which + " of " + brought.length + " to " + page.values[parent][NAME] + ": they add up";
-    if (position === lastPosition) lines.where += " · the backward pass is complete";
+  } else if (position === lastPosition) {
+    lines.where = "complete";
+    lines.name = forwardSteps + " values computed, " + page.backward.length + " local derivatives multiplied and added: every gradient is final.";
   } else if (position) {
     const value = page.forward[position - 1], [name, formula, inNumbers, data, , t] = page.values[value];
     time = t;
@@ -478,9 +481,9 @@ views.push((changed) => {
 });
 byId("values").closest("details").addEventListener("toggle", () => {
   const step = current();
-  const value = step ? step[NODE] : page.forward[selected.position - 1];
-  const t = value === undefined || selected.position === lastPosition ? page.T : page.values[value][TIME];
-  sayValues(t);
+  const value = step ? step[NODE] : computing();
+  const t = value < 0 ? null : page.values[value][TIME];
+  sayValues(t === null ? page.T : t);
 });
 
 // ---- the chain -----------------------------------------------------------------------------------------------------------------

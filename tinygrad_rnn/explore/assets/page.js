@@ -9,9 +9,10 @@ const [NAME, FORMULA, IN_NUMBERS, DATA, GRADIENT, TIME] = [0, 1, 2, 3, 4, 5];
 const [NODE, PARENT, POSITION, RULE, RULE_NUMBERS, FLOW, BROUGHT, SUM, LEVEL] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 const forwardSteps = page.forward.length;
-const lastPosition = forwardSteps + page.backward.length;
+const lastPosition = forwardSteps + page.backward.length + 1;
 
-/** What is selected. position: numbers computed, then applications of the chain rule made. root, entry: the chain
+/** What is selected. position: numbers computed, then applications of the chain rule made; at the last all is done and
+ *  the picture is that of the static drawing. root, entry: the chain
  *  shown, by place in page.chains. weight: a Value whose uses are lit. window: truncation, or null. */
 const selected = { position: lastPosition, root: null, entry: null, weight: null, window: null };
 const views = [];
