@@ -6,6 +6,7 @@ every chain that takes it, so that hops are told once, and a chain is the list o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,9 +101,8 @@ class _Teller:
                 log10, sign = sizes[later]
                 sizes[value] = log10 + log10_of(factor), sign * sign_of(factor)
             log10, sign = sizes[value]
-            product, gradient = text.power_of_ten(sign, log10), text.number(whole[value])
-            row = [self.numbers[value], -1 if later is None else self.numbers[later], product]
-            rows.append(row if product == gradient else [*row, gradient])
+            row = [self.numbers[value], -1 if later is None else self.numbers[later], text.power_of_ten(sign, log10)]
+            rows.append(row if _same(log10, sign, whole[value]) else [*row, text.number(whole[value])])
         return {
             "t": t,
             "root": self.numbers[root],
@@ -135,3 +135,10 @@ class _Teller:
 
     def _edges(self, links: Sequence[Link]) -> list[list[int]]:
         return [[self.numbers[link.child], link.position] for link in links]
+
+
+def _same(log10: float, sign: float, gradient: float) -> bool:
+    """Whether a gradient is a product but for rounding, which below 1e-290 takes all digits and in the end all."""
+    if log10 < -290.0:
+        return abs(gradient) < 1e-280
+    return sign_of(gradient) == sign and math.isclose(log10_of(gradient), log10, rel_tol=0.0, abs_tol=1e-9)

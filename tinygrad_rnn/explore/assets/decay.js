@@ -75,12 +75,15 @@ function sayDecay() {
   const after = " after " + decay.lags + " steps";
   const place = byId("fate");
   const [sign, name] = norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"];
-  place.replaceChildren(element("strong", { class: name }, "‖W‖ " + sign + " 1: " + name));
-  place.append(" The law leaves " + law.kept + after + " of what there is at the end.");
-  for (const cell of decay.cells) {
-    const curve = curveOf(cell);
-    place.append(" " + cell.name + ": ", element("b", { class: curve.fate }, curve.fate), ", " + curve.kept + " measured.");
-  }
+  place.replaceChildren(element("strong", { class: name }, "‖W‖ " + sign + " 1: " + name), " ");
+  const measure = (what, kept, fate, key) => {
+    const one = element("span", { class: "kept " + key });
+    one.append(what + " ", element("b", {}, kept), ...(fate ? [", ", element("b", { class: fate }, fate)] : []));
+    place.append(one, " ");
+  };
+  place.append("Left of a gradient" + after + ": ");
+  measure("by the law", law.kept, "", "law");
+  for (const cell of decay.cells) measure(cell.name, curveOf(cell).kept, curveOf(cell).fate, cell.key);
   const words = "‖W‖ = " + shown(norm) + ", law " + name + ", " + law.kept + after + "; "
     + decay.cells.map((cell) => cell.name + " " + curveOf(cell).fate + ", " + curveOf(cell).kept + after).join("; ");
   normSlider.setAttribute("aria-valuetext", words);

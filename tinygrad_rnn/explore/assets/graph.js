@@ -173,9 +173,9 @@ function restyle() {
 // ---- the view -------------------------------------------------------------------------------------------------------
 
 let stageWidth = 1, stageHeight = 1;
-const MOST_IN_VIEW = 24;
-/** A zoom at which cards can be read, and at least three time steps seen where there is room for them. */
-const readable = () => Math.min(1.3, Math.max(0.85, (stageWidth / graph.width) * (graph.columns.length / 3.2)));
+const MOST_IN_VIEW = 12;
+/** A zoom at which cards can be read, and more than two time steps seen where there is room for them. */
+const readable = () => Math.min(1.35, Math.max(1, (stageWidth / graph.width) * (graph.columns.length / 2.4)));
 
 function leastZoom() {
   const widest = graph.columns.length > MOST_IN_VIEW ? (graph.width / graph.columns.length) * MOST_IN_VIEW : graph.width;
@@ -196,7 +196,7 @@ function fit() {
   const tall = (stageHeight - 24) / (graph.bottom - graph.top), wide = (stageWidth - 24) / graph.width;
   view.zoom = Math.min(readable(), Math.max(tall, 0.6), wide > 0.8 ? wide : readable());
   view.x = stageWidth - graph.width * view.zoom;
-  view.y = 0;
+  view.y = stageHeight / 2;  // the state runs along y = 0
   clamp();
   placeSoon();
 }
