@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
 from tinygrad_rnn.bptt.chain import chain, step_jacobian
-from tinygrad_rnn.bptt.jacobian import jacobian, state
+from tinygrad_rnn.bptt.jacobian import jacobian
 from tinygrad_rnn.errors import GraphError
 
 weights = st.floats(-2.0, 2.0)
@@ -45,7 +45,7 @@ def test_vector_cells_with_a_loss_at_every_step_agree(hidden, seed, xs, nonlinea
 
 def test_forward_and_backward_jacobians_are_the_same():
     unrolled = unroll(RNNCell(2, 3, seed=4), [[0.3, -1.0], [0.5, 0.2]])
-    ours = step_jacobian(state(unrolled, 2), state(unrolled, 1)).matrix
+    ours = step_jacobian(unrolled.state(2), unrolled.state(1)).matrix
     for row, other in zip(ours, jacobian(unrolled, 2)):
         assert row == pytest.approx(other, rel=1e-14)
 

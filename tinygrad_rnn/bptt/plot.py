@@ -197,8 +197,8 @@ def _colours(norms: Sequence[float]) -> list[Any]:
 
 
 def _loggable(sizes: Sequence[float]) -> list[float]:
-    """What a logarithmic axis can show; a gap elsewhere."""
-    return [size if 0.0 < size < math.inf else math.nan for size in sizes]
+    """What a logarithmic axis can show; a gap elsewhere. Far outside the plot, matplotlib's own margins overflow."""
+    return [min(max(size, 1e-100), 1e100) if 0.0 < size < math.inf else math.nan for size in sizes]
 
 
 def _log_axis(axes: Axes, sizes: Sequence[float]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backward import Step
 from ..bptt import Unrolled
-from ..bptt.jacobian import jacobian, state
+from ..bptt.jacobian import jacobian
 from ..bptt.matrices import Rows, identity, product
 from ..errors import ArgumentError, GraphError
 from ..stepping import ForwardStep
@@ -249,7 +249,7 @@ class Debugger:
         states = set()
         if self.unrolled is not None:
             for t in self.unrolled[self.unrolled.state_names[0]]:
-                states.update(state(self.unrolled, t))
+                states.update(self.unrolled.state(t))
         found = []
         for node in reversed(self.steps.order):
             if pattern is not None:
@@ -290,11 +290,11 @@ class Debugger:
                 "the chain runs over time, and nothing says what was unrolled",
                 remedy="Start it as debug(loss, unrolled)",
             )
-        state(self.unrolled, k)
+        self.unrolled.state(k)
         rows = []
         chained: Rows | None = None
         for t in range(self.unrolled.T, k - 1, -1):
-            nodes = state(self.unrolled, t)
+            nodes = self.unrolled.state(t)
             complete = all(map(self.is_complete, nodes))
             J = jacobian(self.unrolled, t + 1) if complete and t < self.unrolled.T else None
             chained = None if not complete else identity(len(nodes)) if chained is None else product(chained, J or [])
