@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import Value, hooks
 from tinygrad_rnn.errors import GraphError, OperandError
 
-from .stepped_graphs import build, programs
+from stepped_graphs import build, programs
 
 
 class Diamond(NamedTuple):
@@ -218,6 +218,15 @@ def test_once_all_hooks_are_removed_no_pass_looks_for_them():
     d.b.backward()
     assert d.a not in hooks.watched
     assert d.x not in hooks.watched
+
+
+def test_hooks_on_another_graph_leave_a_pass_alone(monkeypatch):
+    other = diamond()
+    other.w.register_hook(lambda gradient: None)
+    monkeypatch.setattr("tinygrad_rnn.stepping.BackwardSteps", None)
+    d = diamond()
+    d.b.backward()
+    assert d.w.grad == 24.0
 
 
 # ---- breakpoints ---------------------------------------------------------------------------------------------------

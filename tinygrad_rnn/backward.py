@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from . import notation
+from . import hooks, notation
 from .errors import DomainError
 from .hooks import watched
 
@@ -142,20 +142,14 @@ def gradients_kept(nodes: Sequence[Value]) -> Iterator[None]:
 
 def backward(root: Value, gradient: float = 1.0) -> None:
     """Add ``gradient`` × ∂root/∂leaf to every leaf that ``root`` reaches; set the gradients of all other nodes."""
-    if watched or observers:
-        _backward_attentively(root, gradient)
-        return
     order = topological_order(root)
+    if observers or (watched and any(hooks.among(order))):
+        from .stepping import BackwardSteps  # above this module, and hardly ever needed
+
+        BackwardSteps(root, gradient).run()
+        return
     start(order, root, gradient)
     for _ in walk(order, record=False):
-        pass
-
-
-def _backward_attentively(root: Value, gradient: float) -> None:
-    """`backward` with everything that someone may have asked for on the way: hooks, breakpoints, observers."""
-    from .stepping import BackwardSteps  # above this module, and hardly ever needed
-
-    for _ in BackwardSteps(root, gradient):
         pass
 
 

@@ -127,6 +127,16 @@ class BackwardSteps(Iterator[Step]):
         for _ in self:
             pass
 
+    def run(self) -> None:
+        """`finish`, without making records of the steps where nobody needs them.
+
+        Raises:
+            GraphError: a hook has started another pass over the same nodes.
+        """
+        self._steps = _with_hooks(self.order, self.root, self.gradient, self._earlier, self._replaced, record=False)
+        self.finish()
+        self._check_uninterrupted()
+
     def back(self) -> Step:
         """Undo the latest step, hooks that replaced a gradient since the step before it included.
 
@@ -216,7 +226,12 @@ def _expect(gradients: dict[Value, float]) -> None:
 # A function, not a method: were it to hold the BackwardSteps that holds it, only the garbage collector could
 # free a pass that was dropped half-way.
 def _with_hooks(
-    order: list[Value], root: Value, gradient: float, earlier: dict[Value, float], replaced: list[Change]
+    order: list[Value],
+    root: Value,
+    gradient: float,
+    earlier: dict[Value, float],
+    replaced: list[Change],
+    record: bool = True,
 ) -> Iterator[Step]:
     """`walk`, with hooks called on the way: before a node is walked, its gradient is complete."""
     places, stops = hooks.among(order)
@@ -224,10 +239,11 @@ def _with_hooks(
     own = {order[place]: 0.0 for place in places if not order[place].parents}
     if root in own:
         own[root] = gradient
+    record = bool(record or stops or observers or any(earlier.get(leaf) for leaf in own))
     nodes = iter(order)
     walked = 0
     for place in [*places, len(order)]:
-        for step in walk(islice(nodes, place - walked), True, stops):
+        for step in walk(islice(nodes, place - walked), record, stops):
             if step.parent in own:
                 own[step.parent] += step.contribution
             for observe in observers:
@@ -236,7 +252,8 @@ def _with_hooks(
         walked = place
         if place < len(order):
             node = order[place]
-            change = _call_hooks(node, own.get(node, node._grad), 0.0 if node is root else earlier.get(node, 0.0))
+            brought = own[node] if record and node in own else node._grad
+            change = _call_hooks(node, brought, 0.0 if node is root else earlier.get(node, 0.0))
             if change:
                 replaced.append(change)
 

@@ -5,6 +5,10 @@
 where g_t is what the loss gives to h_t directly, not through h_{t+1}. With one loss at the end there is one
 term, ∂L/∂h_T · J_T ⋯ J_{k+1}; for a scalar cell J_t = w·tanh'(z_t), for a vector cell diag(tanh'(z_t)) W.
 
+Where parts of the state of one time step depend on each other (the h of an LSTM on its c, the upper layer on the
+lower), the sum gives the gradient at each with the others held fixed. ``backward()`` finds what comes through the
+others as well, which is that times M_k, the derivative of the state by its own entries.
+
 This is a check on the backward walk, so it does not use it for the J_t: the local gradients of the op table
 are multiplied forwards, from h_{t-1} to h_t, which is the other order in which the chain rule may be applied.
 """
@@ -93,19 +97,23 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     # Behind the last state there is nothing: no gradient comes from there.
     arrived = multiplied = [0.0] * size
     jacobian = identity(size)
-    step = StepJacobian(jacobian, jacobian, 0)
+    step = earlier = start_of_chain = StepJacobian(jacobian, jacobian, jacobian, None, None, 0)
     for k in reversed(states):
         if k < unrolled.T:
-            step = step_jacobian(states[k + 1], states[k])
+            step = earlier
             jacobian = product(jacobian, step.matrix)
+        earlier = step_jacobian(states[k], states[k - 1]) if k - 1 in states else start_of_chain
         gradient = [node.grad for node in states[k]]
-        expected = _sum(_through(arrived, step.matrix), direct[k])
-        magnitude = _sum(_through(map(abs, arrived), step.magnitude), map(abs, direct[k]))
-        unit = 2 * (step.length + uses) * sys.float_info.epsilon
+        expected = earlier.spread(_sum(_through(arrived, step.apart), direct[k]))
+        magnitude = earlier.spread_magnitude(
+            _sum(_through(map(abs, arrived), step.apart_magnitude), map(abs, direct[k]))
+        )
+        unit = 2 * (step.length + earlier.length + uses) * sys.float_info.epsilon
+        multiplied = _sum(_through(multiplied, step.matrix), direct[k])
         yield Link(
             k,
             gradient,
-            multiplied := _sum(_through(multiplied, step.matrix), direct[k]),
+            earlier.spread(multiplied),
             [a - b for a, b in zip(gradient, expected)],
             # Below the smallest normal number, rounding is absolute.
             [unit * max(most, sys.float_info.min) for most in magnitude],
@@ -120,13 +128,27 @@ class StepJacobian:
 
     Attributes:
         matrix: J, the sum over all paths of the product of the local gradients.
-        magnitude: the same with absolute values.
+        apart: the same over the paths that meet no other entry of the new state.
+        apart_magnitude: that with absolute values.
+        within: M, how the new state depends on its own entries; None if on none but itself, so that M is 1.
+        within_magnitude: that with absolute values.
         length: edges of the longest path.
     """
 
     matrix: Rows
-    magnitude: Rows
+    apart: Rows
+    apart_magnitude: Rows
+    within: Rows | None
+    within_magnitude: Rows | None
     length: int
+
+    def spread(self, gradient: Vector) -> Vector:
+        """The gradient at each entry, given the one with all others held fixed."""
+        return gradient if self.within is None else _through(gradient, self.within)
+
+    def spread_magnitude(self, gradient: Vector) -> Vector:
+        """The same with absolute values."""
+        return gradient if self.within_magnitude is None else _through(gradient, self.within_magnitude)
 
 
 def step_jacobian(after: Sequence[Value], before: Sequence[Value]) -> StepJacobian:
@@ -139,25 +161,53 @@ def step_jacobian(after: Sequence[Value], before: Sequence[Value]) -> StepJacobi
     Raises:
         GraphError: a derivative is a closure.
     """
-    zero = [0.0] * len(before)
-    rows = dict(zip(before, identity(len(before))))
+    # A column per entry of the old state, and one per entry of the new, where paths begin anew.
+    entries = [*before, *after]
+    zero, units = [0.0] * len(entries), identity(len(entries))
+    rows = dict(zip(before, units))
     magnitudes = dict(rows)
     lengths = dict.fromkeys(before, 0)
+    place = {node: i for i, node in enumerate(entries) if i >= len(before) and node not in rows}
+    found = {node: (row, row) for node, row in rows.items()}
     for node in reversed(topological_order(*after, stop=before)):
-        if not any(parent in rows for parent in node.parents):
-            continue
         row, magnitude, length = zero, zero, 0
-        for parent, factor in zip(node.parents, _local_gradients(node)):
-            if parent in rows:
-                row = [a + factor * b for a, b in zip(row, rows[parent])]
-                magnitude = [a + abs(factor) * b for a, b in zip(magnitude, magnitudes[parent])]
-                length = max(length, 1 + lengths[parent])
+        if any(parent in rows for parent in node.parents):
+            for parent, factor in zip(node.parents, _local_gradients(node)):
+                if parent in rows:
+                    row = [a + factor * b for a, b in zip(row, rows[parent])]
+                    magnitude = [a + abs(factor) * b for a, b in zip(magnitude, magnitudes[parent])]
+                    length = max(length, 1 + lengths[parent])
+        elif node not in place:
+            continue
+        if node in place:
+            found[node] = row, magnitude
+            row = magnitude = units[place[node]]
         rows[node], magnitudes[node], lengths[node] = row, magnitude, length
+    split = len(before)
+    apart, own = zip(*((row[:split], row[split:]) for row, _ in (found[node] for node in after)))
+    apart_magnitude, own_magnitude = zip(*((row[:split], row[split:]) for _, row in (found[node] for node in after)))
+    if not any(map(any, own_magnitude)):
+        return StepJacobian(list(apart), list(apart), list(apart_magnitude), None, None, max(lengths.values()))
+    order = sorted(range(len(after)), key=lambda i: list(found).index(after[i]))
+    within, within_magnitude = _closure(own, order), _closure(own_magnitude, order)
     return StepJacobian(
-        [rows.get(node, zero) for node in after],
-        [magnitudes.get(node, zero) for node in after],
+        product(within, list(apart)),
+        list(apart),
+        list(apart_magnitude),
+        within,
+        within_magnitude,
         max(lengths.values()),
     )
+
+
+def _closure(own: Sequence[Vector], order: Sequence[int]) -> Rows:
+    """1 + S + S² + …, for the S of entries that depend on those earlier in the order only."""
+    result = identity(len(own))
+    for i in order:
+        for j, factor in enumerate(own[i]):
+            if factor:
+                result[i] = [a + factor * b for a, b in zip(result[i], result[j])]
+    return result
 
 
 def _local_gradients(node: Value) -> Sequence[float]:

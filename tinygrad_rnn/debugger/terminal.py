@@ -104,7 +104,7 @@ class Terminal(cmd.Cmd):
             breakpoint = self.debugger.stop_at(argument)
             self._say(f"Breakpoint {breakpoint.number}: {breakpoint.text}")
         else:
-            self._say(*map(_listed, self.debugger.breakpoints.values()) or ["no breakpoints"])
+            self._say(*(map(_listed, self.debugger.breakpoints.values()) if self.debugger.breakpoints else ["none"]))
 
     do_break.__doc__ = f"Stop at a breakpoint when continuing:\n\n{GRAMMAR}\n\nhelp p says what a CONDITION may be."
 
@@ -173,7 +173,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
     def do_why(self, argument: str) -> None:
         """why w: which steps have added to w.grad so far; why W: to all entries of W."""
         if not argument:
-            raise ArgumentError("why what?", remedy="Name a node: why w")
+            raise ArgumentError("why needs a node", remedy="Name it: why w")
         found = self.debugger.why(argument)
         self._lines(
             [
@@ -192,7 +192,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
     def do_chain(self, argument: str) -> None:
         """chain K: the product of the Jacobians J_t from the last state back to h_K, so far."""
         if not argument:
-            raise ArgumentError("chain to which time step?", remedy="Name one: chain 3")
+            raise ArgumentError("chain needs a time step", remedy="Name it: chain 3")
         rows = self.debugger.chain(_count(argument, least=0))
         last = rows[0].t
         table = [("t", "J_{t+1}", f"J_{last} ⋯ J_{{t+1}}", "∂L/∂h_t", "")]
@@ -237,7 +237,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
                 raise ArgumentError(self._unknown(arg))
             self._say(textwrap.dedent(command.__doc__))
             return
-        self._say("An empty line repeats the last command. A command may be cut short: con, gra.", "")
+        self._say("An empty line repeats the last command. A command may be cut short: con, rese.", "")
         for name in _COMMANDS:
             text = (getattr(self, f"do_{name}").__doc__ or "").splitlines()[0]
             self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
@@ -322,8 +322,9 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         return begun[0] if len(begun) == 1 else name
 
     def _unknown(self, name: str) -> str:
-        close = get_close_matches(name, _COMMANDS, n=1)
-        return f"no command {name[:40]!r}" + (f": did you mean {close[0]}?" if close else "; help lists them")
+        begun = [command for command in _COMMANDS if command.startswith(name)]
+        close = begun or get_close_matches(name, _COMMANDS, n=1)
+        return f"no command {name[:40]!r}" + (f": did you mean {' or '.join(close)}?" if close else "; help lists them")
 
     # ---- saying --------------------------------------------------------------------------------------------------
 
