@@ -71,6 +71,7 @@ def _scale(steps: Sequence[int], wide: int) -> str:
     """The numbers of the columns, as many as fit."""
     line = ""
     for i, step in enumerate(steps):
-        if len(line) <= i * wide - 1 or not line:
+        free = not line or len(line) < i * wide
+        if free and i * wide + len(str(step)) <= len(steps) * wide:
             line = line.ljust(i * wide) + str(step)
     return line
