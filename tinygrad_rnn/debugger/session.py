@@ -39,6 +39,7 @@ class ChainRow:
         jacobian: J_T ⋯ J_{t+1} = ∂h_T/∂h_t; None where the pass has not come yet.
         gradient: ∂L/∂h_t so far.
         complete: whether all of it has arrived.
+        connected: whether there is any way from the loss to h_t: none where it was detached.
     """
 
     t: int
@@ -46,6 +47,7 @@ class ChainRow:
     jacobian: Rows | None
     gradient: list[float]
     complete: bool
+    connected: bool
 
 
 class Debugger:
@@ -298,7 +300,9 @@ class Debugger:
             complete = all(map(self.is_complete, nodes))
             J = jacobian(self.unrolled, t + 1) if complete and t < self.unrolled.T else None
             chained = None if not complete else identity(len(nodes)) if chained is None else product(chained, J or [])
-            rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete))
+            rows.append(
+                ChainRow(t, J, chained, [node.grad for node in nodes], complete, any(map(self._is_in_graph, nodes)))
+            )
         return rows
 
     def graph(self) -> Drawing:

@@ -198,6 +198,8 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         table = [("t", "J_{t+1}", f"J_{last} ⋯ J_{{t+1}}", "∂L/∂h_t", "")]
         for row in rows:
             arrived = "so far" if any(row.gradient) else "to come"
+            if not row.connected:
+                arrived = f"no way from {notation.name(self.debugger.loss)}: cut off"
             table.append(
                 (
                     str(row.t),
