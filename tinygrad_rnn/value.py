@@ -21,40 +21,38 @@ _open_blocks = 0  # of no_grad and trace_creation, in all threads; only when the
 _thread = local()
 
 
-class no_grad(ContextDecorator):
+class _Block(ContextDecorator):
+    """A context that changes how nodes are recorded in the thread that entered it."""
+
+    _depth: str  # the name under which the thread counts how many such contexts it is in
+
+    def __enter__(self) -> None:
+        global _open_blocks
+        _open_blocks += 1
+        setattr(_thread, self._depth, getattr(_thread, self._depth, 0) + 1)
+
+    def __exit__(self, *_: object) -> None:
+        global _open_blocks
+        _open_blocks -= 1
+        setattr(_thread, self._depth, getattr(_thread, self._depth) - 1)
+
+
+class no_grad(_Block):
     """Within this context, or in a function decorated with it, results are leaves: no graph is recorded.
 
     It holds for the thread that entered it, as in PyTorch.
     """
 
-    def __enter__(self) -> no_grad:
-        global _open_blocks
-        _open_blocks += 1
-        _thread.no_grad_depth = getattr(_thread, "no_grad_depth", 0) + 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        global _open_blocks
-        _open_blocks -= 1
-        _thread.no_grad_depth -= 1
+    _depth = "no_grad_depth"
 
 
-class trace_creation(ContextDecorator):
+class trace_creation(_Block):
     """Within this context every new node notes which line of the user's program created it (`Value.created_at`).
 
     It holds for the thread that entered it. A traced node takes several times as long to make.
     """
 
-    def __enter__(self) -> trace_creation:
-        global _open_blocks
-        _open_blocks += 1
-        _thread.tracing_depth = getattr(_thread, "tracing_depth", 0) + 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        global _open_blocks
-        _open_blocks -= 1
-        _thread.tracing_depth -= 1
+    _depth = "tracing_depth"
 
 
 @contextmanager
