@@ -191,7 +191,7 @@ def test_a_checkpoint_of_another_size_names_it(written: Path) -> None:
     train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
     other = RecurrentNetwork(RNNCell(7, 4, seed=6), Linear(4, 7))
     before = other.state_dict()
-    with pytest.raises(CheckpointError, match=r"cell\.W has shape \(4, 4\), the state has \(3, 3\)"):
+    with pytest.raises(CheckpointError, match=r"cell\.W has shape \(4, 4\), .* \(3, 3\)"):
         train(other, task, 2, batch_size=1, validation_size=1, checkpoint=path, resume=True, progress=False)
     assert other.state_dict() == before
 

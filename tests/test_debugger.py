@@ -23,7 +23,7 @@ from tinygrad_rnn.debugger import Debugger, Terminal, expressions
 from tinygrad_rnn.debugger.names import NamesAt
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
 
-from stepped_graphs import build, programs
+from .stepped_graphs import build, programs
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import Value, hooks
 from tinygrad_rnn.errors import GraphError, OperandError
 
-from stepped_graphs import build, programs
+from .stepped_graphs import build, programs
 
 
 class Diamond(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..backward import topological_order
 from ..bptt import Unrolled
+from ..bptt.unroll import collector_paused
 from ..errors import ArgumentError, DrawError
 from ..value import Value
 from . import cards, dot, folded, graph, text, timeline
@@ -71,6 +72,7 @@ def draw(
     title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
     edges_cut = list(cut)
 
+    @collector_paused()  # thousands of small objects, and no cycles among them
     def drawing(limit: int | None) -> Drawing:
         shown = graph.chosen(unrolled.T, min(states), limit)
         if view == "folded":

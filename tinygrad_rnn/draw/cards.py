@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from .. import notation
 from ..value import Value
 from . import colours, text
 from .colours import Scale
@@ -20,22 +21,17 @@ def title(value: Value, name: str = "") -> str:
     label = text.clipped(value.label or name, _LONGEST)
     if not value.parents:
         return label or text.number(value.data)
-    formula = text.clipped(value.formula(_operand), 200)
-    if not label:
-        return formula if len(formula) <= _LONGEST else value._rule.symbol or value.op
-    for written in (f"{label} = {formula}", f"{label} = {value._rule.symbol}"):
-        if len(written) <= _LONGEST:
-            return written
-    return label
+    symbol = value._rule.symbol or value.op
+    whole = notation.formula(value)
+    for written in (*([whole] if "…" not in whole else []), value.formula(_operand), symbol):
+        line = text.clipped(f"{label} = {written}" if label else written, 200)
+        if len(line) <= _LONGEST:
+            return line
+    return label or text.clipped(symbol, _LONGEST)
 
 
 def _operand(value: Value) -> str:
-    if value.label:
-        return value.label
-    if value.parents:
-        return "…"
-    number = text.number(value.data)
-    return f"({number})" if value.data < 0 else number
+    return value.label or ("…" if value.parents else text.number(value.data))
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
@@ -79,7 +75,7 @@ def tooltip(node: Node, root: str) -> str:
     """All digits, and the formula."""
     value = node.value
     name = text.clipped(value.label, 60) or title(value)
-    rows = [f"{name} = {text.clipped(value.formula(_operand), 80)}" if value.parents else name]
+    rows = [f"{name} = {text.clipped(notation.formula(value), 80)}" if value.parents else name]
     rows.append(f"data {value.data!r}")
     rows.append(f"∂{root}/∂{name if value.label else '…'} = {value.grad!r}" if value.has_grad else "backward() not run")
     if node.share is not None:

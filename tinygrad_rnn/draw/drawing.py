@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import graphviz
+
 from ..errors import DrawError, TinygradRNNError
 from ..files import write_whole
 from . import engine
@@ -20,8 +22,11 @@ WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot
 _SHOWN_AS_TEXT = 400
 
 
-class Drawing:
-    """A picture of a graph, displayed by notebooks, and otherwise used as `graphviz.Digraph` is.
+class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz has no types
+    """A picture of a graph, displayed by notebooks, and otherwise used as any object of the package `graphviz`.
+
+    What that package does through a ``dot`` on the PATH goes through our own seam to Graphviz instead, which
+    has a time limit and an embedded ``dot`` to fall back on.
 
     Attributes:
         source: the DOT text: the same bytes for the same graph.
@@ -41,9 +46,8 @@ class Drawing:
         narrower: Callable[[float], Drawing] | None = None,
         description: str = "graph",
     ) -> None:
-        self.source = source
+        super().__init__(source, format=_known(format, "format"))
         self.picture = picture
-        self.format = _known(format, "format")
         self.time_limit = time_limit
         self._size = size
         self._narrower = narrower
