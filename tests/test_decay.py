@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import GatedCell
 
 from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy
@@ -32,6 +31,8 @@ from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_rnn.files import write_whole
+
+from .random_problems import GatedCell
 
 norms = st.floats(0.1, 2.0)
 seeds = st.integers(0, 2**32)

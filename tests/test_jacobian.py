@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import GatedCell, Problem, problems, rounding
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
 from tinygrad_rnn.backward import topological_order
@@ -19,6 +18,8 @@ from tinygrad_rnn.bptt import matrices
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, jacobian_product
 from tinygrad_rnn.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import GatedCell, Problem, problems, rounding
 
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**32)

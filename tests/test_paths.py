@@ -8,13 +8,14 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
 from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.paths import count_paths, paths
 from tinygrad_rnn.errors import GraphError, TooManyPathsError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 
 def by_recursion(root: Value, node: Value) -> int:

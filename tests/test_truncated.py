@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
 from tinygrad_rnn.backward import topological_order
@@ -27,6 +26,8 @@ from tinygrad_rnn.bptt.truncated import (
 )
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 periods = st.tuples(st.integers(1, 5), st.integers(0, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 

@@ -177,7 +177,9 @@ class Value:
             return ()
         if self._second is None:
             return (self._first,)
-        return (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
+        return (
+            (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
+        )
 
     @property
     def data(self) -> float:
