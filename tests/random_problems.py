@@ -15,7 +15,9 @@ from tinygrad_rnn.nn.parameters import matrix
 
 
 class GatedCell(Cell):
-    """A user's own cell with a state of two parts: f = σ(F h + G x), c' = f c + (1 - f) tanh(A h + B x), h' = f tanh(c')."""
+    """A user's own cell with a state of two parts: with f = σ(F h + G x), the new ones are
+    c = f·c + (1 - f)·tanh(A h + B x) and h = f·tanh(c).
+    """
 
     state_names = ("h", "c")
 
@@ -46,7 +48,7 @@ class Problem:
     targets: list[Any]
 
     @property
-    def T(self) -> int:
+    def steps(self) -> int:
         return len(self.inputs)
 
     def unroll(self) -> tuple[Unrolled, dict[int, Value]]:

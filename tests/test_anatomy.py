@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
 from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy, flatten, norm, state_gradients
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 
 def gradient_of_sum(losses: dict[int, Value], parameter: Any) -> tuple[list[float], list[float]]:
@@ -45,7 +46,7 @@ def test_rows_columns_and_diagonals_sum_to_the_gradient(problem: Problem) -> Non
 def test_one_loss_gives_its_gradient_to_the_bit(problem: Problem) -> None:
     # One use per step, added up in the order of the walk: nothing is rounded differently.
     unrolled, losses = problem.unroll()
-    loss = losses[problem.T]
+    loss = losses[problem.steps]
     for parameter in problem.matrices.values():
         assert flatten(anatomy(unrolled, loss, parameter).total()) == gradients(loss, flatten(parameter))
 

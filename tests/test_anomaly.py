@@ -7,10 +7,11 @@ import threading
 
 import pytest
 from hypothesis import given
-from stepped_graphs import build, programs
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, detect_anomaly, no_grad, trace_creation, unroll
 from tinygrad_rnn.errors import AnomalyError, DomainError
+
+from .stepped_graphs import build, programs
 
 
 def line() -> int:

@@ -16,13 +16,14 @@ import pexpect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepped_graphs import build, programs
 
 import tinygrad_rnn
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.debugger import Debugger, Terminal, expressions
 from tinygrad_rnn.debugger.names import NamesAt
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+
+from .stepped_graphs import build, programs
 
 ROOT = Path(__file__).parents[1]
 

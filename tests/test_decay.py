@@ -15,20 +15,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import GatedCell
 
 from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
-from tinygrad_rnn.bptt import anatomy, chain_norms, decay, truncation
+from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.decay import (
     CellFactory,
+    decay,
     non_normal_cells,
     orthogonal_cells,
     scalar_cells,
     write_csv,
     write_json,
 )
+from tinygrad_rnn.bptt.jacobian import chain_norms
+from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_rnn.files import write_whole
+
+from .random_problems import GatedCell
 
 norms = st.floats(0.1, 2.0)
 seeds = st.integers(0, 2**32)
@@ -48,7 +52,7 @@ def test_a_linear_scalar_cell_follows_the_law(W_norm: float, T: int, seed: int) 
 
 
 @given(norms, st.integers(1, 5), st.integers(1, 20), seeds)
-def test_a_linear_cell_with_orthogonal_W_follows_the_law(W_norm: float, H: int, T: int, seed: int) -> None:
+def test_a_linear_cell_with_an_orthogonal_matrix_follows_the_law(W_norm: float, H: int, T: int, seed: int) -> None:
     (curve,) = decay(orthogonal_cells(H, 2, "identity", seed), [W_norm], noise(T, 2, seed))
     assert curve.gradients == pytest.approx(curve.law, rel=1e-12)
 
@@ -79,8 +83,8 @@ def test_a_saturated_tanh_bends_away_below() -> None:
     assert curve.gradients == pytest.approx(curve.law, rel=1e-13)
 
 
-def test_a_non_normal_W_grows_first() -> None:
-    (curve,) = decay(non_normal_cells(6, 1, "identity", radius=0.75), [1.2], noise(80, 1))
+def test_a_non_normal_matrix_grows_first() -> None:
+    (curve,) = decay(non_normal_cells(6, 1, "identity", radius=0.75), [1.2], noise(80, 1), loss=lambda u: u.h[80][1])
     assert max(curve.gradients) > 1.1
     assert curve.gradients[80] < 1e-2
     assert curve.law[80] > 1e6
@@ -94,9 +98,7 @@ def test_any_cell_loss_and_part_of_the_state() -> None:
         return cell
 
     inputs = noise(10, 1)
-    curves = decay(
-        make_cell, [0.5, 1.0], inputs, state="c", name="gated", loss=lambda u: mse_loss(u.h[10], [1.0, 0.0])
-    )
+    curves = decay(make_cell, [0.5, 1.0], inputs, state="c", name="gated", loss=lambda u: mse_loss(u.h[10], [1.0, 0.0]))
     assert [(curve.name, curve.W_norm, len(curve.lags)) for curve in curves] == [("gated", 0.5, 11), ("gated", 1.0, 11)]
     unrolled = unroll(make_cell(0.5), inputs)
     mse_loss(unrolled.h[10], [1.0, 0.0]).backward()
@@ -132,9 +134,7 @@ def test_csv_and_json_carry_every_number(tmp_path: Path) -> None:
     with open(tmp_path / "decay.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["name", "W_norm", "lag", "gradient", "law"]
-    flat = [
-        (curve.name, curve.W_norm, *row) for curve in curves for row in zip(curve.lags, curve.gradients, curve.law)
-    ]
+    flat = [(curve.name, curve.W_norm, *row) for curve in curves for row in zip(curve.lags, curve.gradients, curve.law)]
     assert [(r["name"], float(r["W_norm"]), int(r["lag"]), float(r["gradient"]), float(r["law"])) for r in rows] == flat
     write_json(curves, tmp_path / "decay.json")
     first, second = json.loads((tmp_path / "decay.json").read_text())
@@ -170,8 +170,8 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 def figures() -> dict[str, Any]:
-    plot = pytest.importorskip("tinygrad_rnn.bptt.plot")
-    pytest.importorskip("matplotlib")
+    from tinygrad_rnn.bptt import plot
+
     unrolled = unroll(ScalarRNNCell(0.9), noise(12))
     losses = {t: mse_loss(unrolled.h[t], 0.5) for t in range(1, 13)}
     split = anatomy(unrolled, losses, unrolled.cell.w)
@@ -187,17 +187,17 @@ def figures() -> dict[str, Any]:
     }
 
 
-def test_every_figure_is_written_in_every_format(tmp_path: Path) -> None:
+def test_figures_are_written_in_every_format_always_with_the_same_bytes(tmp_path: Path) -> None:
     from tinygrad_rnn.bptt import plot
 
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for name, figure in figures().items():
-        for ending, start in starts.items():
+        for ending in starts if name == "heat map" else [".svg"]:
             plot.save(figure, tmp_path / f"{name}{ending}")
-            assert (tmp_path / f"{name}{ending}").read_bytes().startswith(start)
-    again = figures()
-    for ending in (".svg", ".png"):
-        plot.save(again["heat map"], tmp_path / f"again{ending}")
+            assert (tmp_path / f"{name}{ending}").read_bytes().startswith(starts[ending])
+    again = figures()["heat map"]
+    for ending in (".png", ".svg", ".pdf"):
+        plot.save(again, tmp_path / f"again{ending}")
         assert (tmp_path / f"again{ending}").read_bytes() == (tmp_path / f"heat map{ending}").read_bytes()
 
 

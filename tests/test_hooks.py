@@ -11,10 +11,11 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepped_graphs import build, programs
 
 from tinygrad_rnn import Value, hooks
 from tinygrad_rnn.errors import GraphError, OperandError
+
+from .stepped_graphs import build, programs
 
 
 class Diamond(NamedTuple):

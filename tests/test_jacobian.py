@@ -7,10 +7,10 @@ import random
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import GatedCell, Problem, problems, rounding
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
 from tinygrad_rnn.backward import topological_order
@@ -19,15 +19,17 @@ from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, jacobian_product
 from tinygrad_rnn.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_rnn.gradcheck import gradients
 
+from .random_problems import GatedCell, Problem, problems, rounding
+
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**32)
 
 
 @given(problems(kinds=("scalar", "vector")))
-def test_a_jacobian_is_tanh_prime_times_W(problem: Problem) -> None:
+def test_a_jacobian_is_tanh_prime_times_the_weights(problem: Problem) -> None:
     unrolled, _ = problem.unroll()
     slope = {"tanh": lambda h: 1.0 - h * h, "relu": lambda h: float(h > 0), "identity": lambda h: 1.0}
-    for t in range(1, problem.T + 1):
+    for t in range(1, problem.steps + 1):
         J = jacobian(unrolled, t)
         W = [[problem.cell.w]] if isinstance(problem.cell, ScalarRNNCell) else problem.cell.W
         for i, h in enumerate(unrolled.state(t)):
@@ -41,7 +43,7 @@ def test_the_product_of_jacobians_is_what_backward_finds(problem: Problem) -> No
     unrolled, _ = problem.unroll()
     if len(unrolled.state_names) > 1:
         return
-    T = problem.T
+    T = problem.steps
     for i, root in enumerate(unrolled.state(T)):
         bounds = rounding(root, more_roundings=4 * len(unrolled.state(T)) * T)
         for k in range(T + 1):
@@ -86,11 +88,11 @@ def test_a_jacobian_agrees_with_central_differences(H: int, seed: int) -> None:
 @given(problems())
 def test_gradients_are_left_as_they_were(problem: Problem) -> None:
     unrolled, losses = problem.unroll()
-    root = losses[problem.T]
+    root = losses[problem.steps]
     root.backward()
     nodes = topological_order(root)
     before = [node._grad for node in nodes]
-    jacobian_product(unrolled, problem.T, 0)
+    jacobian_product(unrolled, problem.steps, 0)
     assert [node._grad for node in nodes] == before
 
 
@@ -125,7 +127,7 @@ def test_what_has_no_jacobian_is_refused() -> None:
 def test_the_norm_is_below_its_bounds(problem: Problem) -> None:
     unrolled, _ = problem.unroll()
     rows = chain_norms(unrolled)
-    assert [(row.lag, row.k) for row in rows] == [(problem.T - k, k) for k in range(problem.T, -1, -1)]
+    assert [(row.lag, row.k) for row in rows] == [(problem.steps - k, k) for k in range(problem.steps, -1, -1)]
     assert rows[0].norm == rows[0].product_of_norms == rows[0].bound == 1.0
     for row in rows:
         assert row.bound is not None
@@ -141,7 +143,7 @@ def test_a_saturated_tanh_leaves_the_bound_far_above() -> None:
     assert rows[-1].norm < 1e-6
 
 
-def test_a_non_normal_W_grows_before_it_decays() -> None:
+def test_a_non_normal_matrix_grows_before_it_decays() -> None:
     cell = RNNCell(1, 4, nonlinearity="identity")
     for row, numbers in zip(cell.W, matrices.non_normal(4, 1.2, 0.7, seed=3)):
         for value, number in zip(row, numbers):
@@ -176,11 +178,11 @@ def test_orthogonal_is_orthogonal(n: int, seed: int) -> None:
     Q = matrices.orthogonal(n, seed)
     for row, unit in zip(matrices.product(Q, matrices.transpose(Q)), matrices.identity(n)):
         assert row == pytest.approx(unit, abs=1e-14)
-    assert Q == matrices.orthogonal(n, seed)
+    assert matrices.orthogonal(n, seed) == Q
 
 
 @given(st.integers(2, 7), st.floats(0.1, 3.0), st.floats(0.0, 1.0), seeds)
-def test_a_non_normal_matrix_has_the_norm_and_the_radius_asked_for(n: int, norm: float, share: float, seed: int) -> None:
+def test_a_non_normal_matrix_is_as_prescribed(n: int, norm: float, share: float, seed: int) -> None:
     B = matrices.non_normal(n, norm, share * norm, seed)
     assert matrices.spectral_norm(B) == pytest.approx(norm, rel=1e-12)
     # A defective eigenvalue moves as the square root of the rounding of the entries.
@@ -195,7 +197,6 @@ def test_impossible_matrices_are_refused() -> None:
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), seeds)
 def test_product_and_singular_values_are_numpys(n: int, m: int, p: int, seed: int) -> None:
-    np = pytest.importorskip("numpy")
     rng = random.Random(seed)
     a = [[rng.gauss(0, 1) for _ in range(m)] for _ in range(n)]
     b = [[rng.gauss(0, 1) for _ in range(p)] for _ in range(m)]

@@ -8,13 +8,14 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
 from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.paths import count_paths, paths
 from tinygrad_rnn.errors import GraphError, TooManyPathsError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 
 def by_recursion(root: Value, node: Value) -> int:
@@ -24,7 +25,7 @@ def by_recursion(root: Value, node: Value) -> int:
 @given(problems(max_steps=4))
 def test_the_products_of_the_paths_sum_to_the_gradient(problem: Problem) -> None:
     _, losses = problem.unroll()
-    loss = losses[problem.T]
+    loss = losses[problem.steps]
     for parameter in problem.cell.parameters():
         count = count_paths(loss, parameter)
         if count > 300:
@@ -74,7 +75,7 @@ def test_ends() -> None:
 
 def test_too_many_paths_are_counted_and_not_listed() -> None:
     unrolled = unroll(RNNCell(1, 2), [[0.5]] * 12)
-    with pytest.raises(TooManyPathsError, match="2048 paths .* limit of 1000") as caught:
+    with pytest.raises(TooManyPathsError, match=r"2048 paths .* limit of 1000") as caught:
         paths(unrolled.h[12][0], unrolled.h[0][0])
     assert (caught.value.count, caught.value.limit) == (2048, 1000)
     unrolled = unroll(RNNCell(1, 10), [[0.5]] * 500)

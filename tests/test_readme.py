@@ -3,8 +3,11 @@
 import ast
 import contextlib
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from tinygrad_rnn.cli import main
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
@@ -104,6 +108,17 @@ def test_rooms_and_pictures_exist():
         assert (ROOT / path).exists(), path
 
 
+def test_the_picture_is_what_its_script_draws(tmp_path):
+    drawn = tmp_path / "drawn.svg"
+    subprocess.run([sys.executable, "demos/picture.py", drawn], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)
+    kept, new = (
+        sorted(re.findall(r"<text.*?>(.*?)</text>", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "demos" / "bptt.svg", drawn)
+    )
+    assert kept
+    assert kept == new, "run python demos/picture.py"
+
+
 def test_rooms_import_only_rooms_above_them():
     names = [Path(room).stem for room in ROOMS if room.startswith("tinygrad_rnn/")]
     for place, room in enumerate(names):
@@ -115,19 +130,9 @@ def test_rooms_import_only_rooms_above_them():
 
 
 def _imported_rooms(file):
-    """The rooms, siblings below ``tinygrad_rnn``, that a file imports when it runs."""
-    package = file.relative_to(ROOT).with_suffix("").parts[:-1]
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for_types = {
-        node
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and node not in for_types:
-            base = package[: len(package) - node.level + 1] + tuple(
-                (node.module or "").split(".") if node.module else ()
-            )
-            targets = [(*base, alias.name) for alias in node.names] if len(base) == 1 else [base]
-            yield from (target[1] for target in targets)
+    """The rooms, siblings below ``tinygrad_rnn``, whose import importing a file entails."""
+    package = file.relative_to(ROOT).parts[:-1]
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not what functions import when called
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            yield from base[1:2] or (alias.name for alias in node.names)

@@ -7,11 +7,12 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepped_graphs import build, programs
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.backward import Step, walk
 from tinygrad_rnn.errors import DomainError, GraphError
+
+from .stepped_graphs import build, programs
 
 
 def scalar_problem(steps: int = 3) -> tuple[Value, dict[str, Value]]:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_problems import Problem, problems, rounding
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
 from tinygrad_rnn.backward import topological_order
@@ -19,6 +18,7 @@ from tinygrad_rnn.bptt.truncated import (
     Window,
     cut_edges,
     keeps,
+    truncated_backward,
     truncated_bptt,
     truncated_gradcheck,
     truncation,
@@ -26,6 +26,8 @@ from tinygrad_rnn.bptt.truncated import (
 )
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
 from tinygrad_rnn.gradcheck import gradients
+
+from .random_problems import Problem, problems, rounding
 
 periods = st.tuples(st.integers(1, 5), st.integers(0, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 
@@ -55,7 +57,7 @@ def by_the_definition(problem: Problem, k1: int, k2: int) -> tuple[list[float], 
             named = problem.cell.step(problem.inputs[k - 1], *state)
             state = tuple(named[name] for name in problem.cell.state_names)
         loss = mse_loss(named["h"], target)
-        possible = rounding(loss, more_roundings=20 * problem.T)
+        possible = rounding(loss, more_roundings=20 * problem.steps)
         for i, (parameter, gradient) in enumerate(zip(parameters, gradients(loss, parameters))):
             sums[i] += gradient
             bounds[i] += possible.get(parameter, 0.0)
@@ -74,7 +76,7 @@ def test_it_computes_what_the_definition_says(problem: Problem, period: tuple[in
 def test_it_is_the_kept_part_of_the_anatomy(problem: Problem, period: tuple[int, int]) -> None:
     truncated_gradient(problem, *period)
     unrolled, losses = problem.unroll()
-    bounds = rounding(total(losses.values()), more_roundings=20 * problem.T)
+    bounds = rounding(total(losses.values()), more_roundings=20 * problem.steps)
     for tree in problem.matrices.values():
         parts = truncation(anatomy(unrolled, losses, tree), *period)
         # Rounding is bounded by the full sum of paths: more than enough for a part of them.
@@ -88,8 +90,8 @@ def test_it_is_the_kept_part_of_the_anatomy(problem: Problem, period: tuple[int,
 
 
 @given(problems(max_steps=12), st.integers(0, 3))
-def test_with_k_of_at_least_T_it_is_full_bptt_to_the_bit(problem: Problem, more: int) -> None:
-    found = truncated_gradient(problem, problem.T + more, problem.T + more)
+def test_with_k_of_at_least_the_length_it_is_full_bptt_to_the_bit(problem: Problem, more: int) -> None:
+    found = truncated_gradient(problem, problem.steps + more, problem.steps + more)
     _, losses = problem.unroll()
     assert found == gradients(total(losses.values()), problem.cell.parameters())
 
@@ -168,7 +170,7 @@ def test_the_gradient_check_finds_a_wrong_derivative() -> None:
         return Value.custom((output.data - target) ** 2, [output], [2.001 * (output.data - target)])
 
     cell = ScalarRNNCell(0.9)
-    with pytest.raises(GradcheckError, match="input 0 .w."):
+    with pytest.raises(GradcheckError, match=r"input 0 \(w\)"):
         truncated_gradcheck(cell, [0.5, 1.0, 0.2], [0.0] * 3, 1, 2, [cell.w], loss=wrong)
 
 
@@ -241,12 +243,12 @@ def test_memory_is_constant_where_that_of_full_bptt_grows() -> None:
     def memory(T: int, k: int) -> int:
         w = Value(0.9)
         targets = (0.0 if t % 35 == 0 else None for t in range(T))
-        return peak(lambda: truncated_bptt(lambda x, h: (w * h + x).tanh(), (0.01,) * T, targets, k, k, h0=0.0))
+        return peak(lambda: truncated_bptt(lambda x, h: w * h + x, (0.01,) * T, targets, k, k, h0=0.0))
 
     assert memory(100_000, 35) < 20e6
     assert memory(4_000, 35) < memory(1_000, 35) + 100e3
     short, long = memory(1_000, 1_000), memory(8_000, 8_000)
-    assert 6.0 < long / short < 10.0  # linear, but for the sizes in which tables grow
+    assert 6.0 < long / short < 12.0  # linear, but for the leaps in which lists and sets grow
     assert short > 10 * memory(1_000, 35)
 
 
@@ -267,9 +269,9 @@ def test_periods_that_make_no_sense_are_refused(k1: Any, k2: Any, complaint: str
 
 def test_bad_input_is_refused_with_its_step_in_the_whole_sequence() -> None:
     cell = ScalarRNNCell(0.5)
-    with pytest.raises(DataError, match="no target .*time step 6"):
+    with pytest.raises(DataError, match=r"no target .*time step 6"):
         truncated_bptt(cell, [0.1] * 7, [0.0] * 5, 2, 2)
-    with pytest.raises(DataError, match="no input .*time step 6"):
+    with pytest.raises(DataError, match=r"no input .*time step 6"):
         truncated_bptt(cell, [0.1] * 5, [0.0] * 7, 2, 2)
     with pytest.raises(DataError, match="x_70 is nan"):
         truncated_bptt(cell, [0.1] * 69 + [float("nan")], [0.0] * 70, 4, 8)
@@ -300,15 +302,15 @@ def test_the_terms_that_were_cut_are_named() -> None:
     assert parts.full.by_lag()[2] == 0.25
 
 
-def walk_without(edges: list[tuple[Value, int]], root: Value, parameters: list[Value]) -> list[float]:
+def walk_without(edges: list[tuple[Value, Value]], root: Value, parameters: list[Value]) -> list[float]:
     """The gradient by plain recursion over paths that use none of the edges."""
     forbidden = set(edges)
     sums = dict.fromkeys(topological_order(root), 0.0)
     sums[root] = 1.0
     for node in list(sums):
         slopes = node._rule.local_gradients(node.data, *[parent.data for parent in node.parents])
-        for position, (parent, slope) in enumerate(zip(node.parents, slopes)):
-            if (node, position) not in forbidden:
+        for parent, slope in zip(node.parents, slopes):
+            if (parent, node) not in forbidden:
                 sums[parent] += slope * sums[node]
     return [sums[parameter] for parameter in parameters]
 
@@ -318,9 +320,9 @@ def test_the_cut_edges_are_where_chunks_end(problem: Problem, k: int) -> None:
     found = truncated_gradient(problem, k, k)
     unrolled, losses = problem.unroll()
     edges = cut_edges(unrolled, k, k)
-    assert edges or k >= problem.T
+    assert edges or k >= problem.steps
     root = total(losses.values())
-    bounds = rounding(root, more_roundings=20 * problem.T)
+    bounds = rounding(root, more_roundings=20 * problem.steps)
     parameters = problem.cell.parameters()
     for a, b, parameter in zip(found, walk_without(edges, root, parameters), parameters):
         assert abs(a - b) <= bounds.get(parameter, 0.0)
@@ -332,14 +334,46 @@ def test_a_sliding_pass_cuts_where_its_window_begins(problem: Problem, period: t
     if k1 == k2:
         return
     unrolled, losses = problem.unroll()
-    e = -(-problem.T // k1) * k1
+    e = -(-problem.steps // k1) * k1
     edges = cut_edges(unrolled, k1, k2)
     assert edges == cut_edges(unrolled, k1, k2, after=e)
     last = {t: loss for t, loss in losses.items() if e - k1 < t}
     root = total(last.values())
-    bounds = rounding(root, more_roundings=20 * problem.T)
+    bounds = rounding(root, more_roundings=20 * problem.steps)
     for name, parameter in problem.cell.named_parameters():
         kept = truncation(anatomy(unrolled, last, parameter), k1, k2).kept.total()
         assert abs(kept - walk_without(edges, root, [parameter])[0]) <= bounds.get(parameter, 0.0), name
     with pytest.raises(ArgumentError, match="no backward pass"):
         cut_edges(unrolled, k1, k2, after=e + k1)
+
+
+@given(problems(max_steps=9), periods)
+def test_the_passes_on_one_graph_bring_the_same(problem: Problem, period: tuple[int, int]) -> None:
+    found = truncated_gradient(problem, *period)
+    unrolled, losses = problem.unroll()
+    root = total(losses.values())
+    bounds = rounding(root, more_roundings=20 * problem.steps)
+    problem.cell.zero_grad()
+    truncated_backward(unrolled, root, losses, *period)
+    for a, parameter in zip(found, problem.cell.parameters()):
+        assert abs(a - parameter.grad) <= bounds.get(parameter, 0.0)
+
+
+def test_a_mean_of_losses_and_a_penalty_keep_their_weights() -> None:
+    cell = ScalarRNNCell(0.5, 1.0)
+    unrolled = unroll(cell, [0.5, -0.5, 1.0, 0.2])
+    losses = {t: unrolled.h[t] * unrolled.h[t] for t in range(1, 5)}
+    loss = total(losses.values()) / 4 + 3.0 * cell.w
+    truncated_backward(unrolled, loss, losses, 2, 2)
+    gradient = cell.w.grad
+    assert gradient == pytest.approx(3.0 + truncation(anatomy(unrolled, losses, cell.w), 2, 2).kept.total() / 4)
+    assert loss.grad == 1.0
+    assert losses[3].grad == 0.25
+    # h_2 is cut from step 3, and keeps what the loss of its own chunk gives it.
+    assert unrolled.h[2].grad == 0.25 * 2.0 * unrolled.h[2].data
+    # A full pass afterwards is a full pass.
+    cell.zero_grad()
+    loss.backward()
+    assert cell.w.grad != gradient
+    truncated_backward(unrolled, loss, losses, 4, 4)
+    assert cell.w.grad == pytest.approx(2.0 * gradients(loss, [cell.w])[0])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from . import hooks, notation
@@ -101,14 +101,21 @@ def topological_order(*roots: Value, stop: Sequence[Value] = ()) -> list[Value]:
         roots: where to begin.
         stop: nodes to leave out, with all that is reached only through them.
     """
-    seen = {*roots, *stop}
+    seen: set[Any] = {None, *roots, *stop}  # None stands for the operand that a unary op or a leaf lacks
     to_visit = [root for root in roots if root not in stop] if stop else list(roots)
     while to_visit:
-        for parent in to_visit.pop().parents:
-            if parent not in seen:
-                seen.add(parent)
-                to_visit.append(parent)
-    seen.difference_update(stop)
+        node = to_visit.pop()
+        first, second = node._first, node._second
+        if first not in seen:
+            seen.add(first)
+            to_visit.append(first)
+        if second not in seen:
+            seen.add(second)
+            to_visit.append(second)
+        if node._extra is not None:
+            to_visit += [parent for parent in node._extra.operands if parent not in seen]
+            seen.update(node._extra.operands)
+    seen.difference_update((None, *stop))
     return sorted(seen, key=_by_creation, reverse=True)
 
 
@@ -118,7 +125,7 @@ def start(order: Sequence[Value], root: Value, gradient: float) -> None:
         for steps in list(under_way):
             steps.interrupt(order)
     for node in order:
-        if node.parents or node._grad is None:
+        if node._first is not None or node._grad is None:
             node._grad = 0.0
     root._grad = gradient
 
@@ -171,8 +178,8 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
             op = node._rule
             gradient = node._grad
             if op.arity == 2:
-                parent, second = node.parents
-                local_gradient, second_gradient = op.local_gradients(node.data, parent.data, second.data)
+                parent, second = node._first, node._second
+                local_gradient, second_gradient = op.local_gradients(node._data, parent._data, second._data)
                 contribution = local_gradient * gradient
                 before = parent._grad
                 parent._grad = before + contribution
@@ -183,8 +190,8 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
                 parent = second
                 local_gradient = second_gradient
             elif op.arity == 1:
-                (parent,) = node.parents
-                (local_gradient,) = op.local_gradients(node.data, parent.data)
+                parent = node._first
+                (local_gradient,) = op.local_gradients(node._data, parent._data)
             elif op.arity == 0:
                 continue
             else:
@@ -232,7 +239,7 @@ def _walk_wide(node: Value, record: bool, stops: Container[Value]) -> Iterator[S
                 position = parents.index(parent)
                 yield Step(node, parent, position, gradient, local_gradient, contribution, before, later[parent])
         return
-    local_gradients = op.local_gradients(node.data, *[parent.data for parent in parents])
+    local_gradients = op.local_gradients(node._data, *[parent._data for parent in parents])
     for position, (parent, local_gradient) in enumerate(zip(parents, local_gradients)):
         contribution = local_gradient * gradient
         before = parent._grad

@@ -85,7 +85,7 @@ def decay(
         if not (math.isfinite(W_norm) and W_norm >= 0.0):
             raise ArgumentError(f"‖W‖ = {W_norm}", remedy="A norm is a finite number of at least 0")
         unrolled = unroll(make_cell(W_norm), inputs, h0)
-        root = loss(unrolled) if loss else _mean_direction(unrolled)
+        root = loss(unrolled) if loss else mean_direction(unrolled)
         by_step = state_gradients(unrolled, root, state)
         lags = range(len(by_step))
         gradients = tuple(norm(by_step[unrolled.T - lag]) for lag in lags)
@@ -94,7 +94,7 @@ def decay(
     return curves
 
 
-def _mean_direction(unrolled: Unrolled) -> Value:
+def mean_direction(unrolled: Unrolled) -> Value:
     entries = unrolled.state(unrolled.T, ["h"])
     return entries[0] if len(entries) == 1 else total(entries) / math.sqrt(len(entries))
 

@@ -18,7 +18,7 @@ from ..files import write_whole
 from .anatomy import Anatomy, Numbers, TimeStep, norm
 from .decay import DecayCurve
 from .jacobian import ChainNorm
-from .truncated import Truncation, keeps
+from .truncated import Truncation
 
 Sums = dict[TimeStep, Numbers]
 
@@ -197,8 +197,8 @@ def _colours(norms: Sequence[float]) -> list[Any]:
 
 
 def _loggable(sizes: Sequence[float]) -> list[float]:
-    """What a logarithmic axis can show; a gap elsewhere."""
-    return [size if 0.0 < size < math.inf else math.nan for size in sizes]
+    """What a logarithmic axis can show; a gap elsewhere. Far outside the plot, matplotlib's own margins overflow."""
+    return [min(max(size, 1e-100), 1e100) if 0.0 < size < math.inf else math.nan for size in sizes]
 
 
 def _log_axis(axes: Axes, sizes: Sequence[float]) -> tuple[float, float]:
@@ -291,7 +291,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
     for k, row in zip(anatomy.use_steps, table):
         for t, size in zip(anatomy.loss_steps, row):
             if k is not None and t is not None and k <= t:
-                is_cut = truncation is not None and not keeps(k, t, truncation.k1, truncation.k2)
+                is_cut = truncation is not None and not truncation.keeps(k, t)
                 (cut if is_cut else sizes)[k - uses[0]][t - losses[0]] = size
     largest = max((abs(size) for row in table for size in row if math.isfinite(size)), default=0.0) or 1.0
     colour_scale: Any

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..bptt import Unrolled
-from ..draw import Drawing, dot, draw, draw_dot
+from ..draw import Drawing, draw, draw_dot
 from ..draw.geometry import Text
 from ..draw.graph import Edge, Node
 
@@ -34,8 +34,7 @@ def draw_flow(debugger: Debugger) -> Drawing:
     top = max(text.place[1] for text in drawing.picture.texts)
     latest = f": {debugger.steps.last}" if debugger.steps.last else ""
     caption = f"{debugger.steps.taken} of {debugger.total} steps{latest}   ({KEY})"
-    drawing.picture.texts.append(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
-    drawing.source = dot.write(drawing.picture)
+    drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
     return drawing
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..backward import topological_order
 from ..bptt import Unrolled
+from ..bptt.unroll import collector_paused
 from ..errors import ArgumentError, DrawError
 from ..value import Value
 from . import cards, dot, folded, graph, text, timeline
@@ -71,6 +72,7 @@ def draw(
     title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
     edges_cut = list(cut)
 
+    @collector_paused()  # thousands of small objects, and no cycles among them
     def drawing(limit: int | None) -> Drawing:
         shown = graph.chosen(unrolled.T, min(states), limit)
         if view == "folded":
@@ -156,9 +158,14 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
             edge = graph.Edge(nodes[parent], node, parent, node.value, position)
             line = Line(f"{node.id}e{position}", nodes[parent].id, node.id, edge=edge)
             if options.get("local_gradients"):
-                line.label = text.number(graph.local_gradients(node.value)[position])
+                line.label = cards.slope(edge)
             picture.lines.append(timeline.styled(line, edge, style))
-    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35")
+    caption = "backward() not run"
+    if scale is not None:
+        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
+        caption = f"|gradient| from {low} (pale) to {high} (red); 0 is white"
+    label = f"label={dot.quoted(caption)} labelloc=b"
+    source = dot.write(picture, f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}")
     return Drawing(
         source, picture, format=format, time_limit=options.get("time_limit", 60.0), description=f"{len(order)} nodes"
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from .. import notation
 from ..value import Value
 from . import colours, text
 from .colours import Scale
 from .geometry import Box
-from .graph import Node
+from .graph import Edge, Node, local_gradients
 
 LINE_HEIGHT = 11.0
 _LONGEST = 22
@@ -19,22 +21,17 @@ def title(value: Value, name: str = "") -> str:
     label = text.clipped(value.label or name, _LONGEST)
     if not value.parents:
         return label or text.number(value.data)
-    formula = text.clipped(value.formula(_operand), 200)
-    if not label:
-        return formula if len(formula) <= _LONGEST else value._rule.symbol or value.op
-    for written in (f"{label} = {formula}", f"{label} = {value._rule.symbol}"):
-        if len(written) <= _LONGEST:
-            return written
-    return label
+    symbol = value._rule.symbol or value.op
+    whole = notation.formula(value)
+    for written in (*([whole] if "…" not in whole else []), value.formula(_operand), symbol):
+        line = text.clipped(f"{label} = {written}" if label else written, 200)
+        if len(line) <= _LONGEST:
+            return line
+    return label or text.clipped(symbol, _LONGEST)
 
 
 def _operand(value: Value) -> str:
-    if value.label:
-        return value.label
-    if value.parents:
-        return "…"
-    number = text.number(value.data)
-    return f"({number})" if value.data < 0 else number
+    return value.label or ("…" if value.parents else text.number(value.data))
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
@@ -50,9 +47,11 @@ def lines(node: Node, name: str, ran: bool) -> list[str]:
         return [title(value, name), *([text.number(value.data)] if value.label else [])]
     if node.kind == "leaf" and not value.label:
         return [f"data {text.number(value.data)}", gradient(value, ran)]
-    head = title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or "…", _LONGEST)
+    head = (
+        title(value, name) if node.kind != "parameter" else text.clipped(value.label or name or title(value), _LONGEST)
+    )
     if node.copies > 1:
-        head += f"  tied ×{node.copies}"
+        head += f" tied ×{node.copies}"
     rows = [head, f"data {text.number(value.data)}", gradient(value, ran)]
     if node.share is not None and node.copies > 1:
         rows.append(f"here {text.number(node.share)}")
@@ -66,11 +65,17 @@ def gradient(value: Value, ran: bool) -> str:
     return "grad not reached" if ran else "grad not run"
 
 
+def slope(edge: Edge) -> str:
+    """The local gradient of an edge; nothing where it is unknown."""
+    gradient = local_gradients(edge.child)[edge.position]
+    return "" if math.isnan(gradient) else text.number(gradient)
+
+
 def tooltip(node: Node, root: str) -> str:
     """All digits, and the formula."""
     value = node.value
     name = text.clipped(value.label, 60) or title(value)
-    rows = [f"{name} = {text.clipped(value.formula(_operand), 80)}" if value.parents else name]
+    rows = [f"{name} = {text.clipped(notation.formula(value), 80)}" if value.parents else name]
     rows.append(f"data {value.data!r}")
     rows.append(f"∂{root}/∂{name if value.label else '…'} = {value.grad!r}" if value.has_grad else "backward() not run")
     if node.share is not None:
@@ -80,7 +85,7 @@ def tooltip(node: Node, root: str) -> str:
 
 def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
     """Width and height of a card with these lines, in points."""
-    widest = max(text.width(row, 9.0) for row in rows) * (1.07 if bold else 1.0)
+    widest = max(text.width(row, 9.0) for row in rows) * (1.2 if bold else 1.0)
     return max(34.0, round(widest + 12)), round(len(rows) * LINE_HEIGHT + 8)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import ArgumentError
 from ..value import Value
 from . import text
 from .graph import TimeStep, local_gradients
 
-_NOTHING = -1e9  # stands for log10 of a factor 0, so that a path through it is taken only if there is no other
+_NOTHING = -1e9  # for log10 of a factor 0 or unknown: a path through it is taken only if there is no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class Factor:
     """What one time step multiplies the gradient by: the product of the local derivatives along its links.
 
     Attributes:
-        step: the time step.
+        step: the time step; that of the part in the loss is T.
         later, earlier: what the step leads from and to, going backwards: h_t and h_{t-1}.
         terms: the derivatives that are not 1 by nature, as (how it is written, number, tied weight or None).
         product: their product.
     """
 
-    step: TimeStep
+    step: int
     later: Value
     earlier: Value
     terms: tuple[tuple[str, float, Value | None], ...]
@@ -87,22 +88,34 @@ class Chain:
     @property
     def log10(self) -> float:
         """log10 of its size, also where a double has no room for it."""
-        return self.log10_back_to(self.k)
+        return self.back_to(self.k)[1]
 
     @property
     def sign(self) -> float:
-        return math.prod(math.copysign(bool(f.product), f.product) for f in (self.head, *self.factors))
+        """Its sign: 1, -1, or 0 for a product that is exactly 0."""
+        return self.back_to(self.k)[0]
 
-    def log10_back_to(self, t: int) -> float:
-        """log10 of the size of the product from the loss back to h_t."""
-        return sum(_log10(f.product) for f in (self.head, *(f for f in self.factors if f.step is None or f.step > t)))
+    def back_to(self, t: int) -> tuple[float, float]:
+        """The sign and log10 of the size of the product from the loss back to h_t, T >= t >= k."""
+        return self._so_far[t]
+
+    @cached_property
+    def _so_far(self) -> dict[int, tuple[float, float]]:
+        sign, log10 = _sign(self.head.product), _log10(self.head.product)
+        so_far = {self.T: (sign, log10)}
+        t = self.T
+        for factor in self.factors:
+            sign, log10 = sign * _sign(factor.product), log10 + _log10(factor.product)
+            before = factor.step - 1
+            so_far.update((u, (sign, log10)) for u in range(before, t))
+            t = before
+        so_far.update((u, (sign, log10)) for u in range(self.k, t))
+        return so_far
 
     @property
     def rest_sign(self) -> float:
         """The sign of the product of all terms that are not a tied weight, from h_T back to h_k."""
-        return math.prod(
-            math.copysign(1.0, x) for factor in self.factors for _, x, weight in factor.terms if weight is None
-        )
+        return math.prod(_sign(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
 
     @property
     def tied(self) -> tuple[Value, int, float, float] | None:
@@ -164,9 +177,9 @@ def strongest(
     back = _path(from_last, target)
     last = back[0].child if back else target
     head = _path(from_root, last)
-    by_step: dict[TimeStep, list[Link]] = {}
+    by_step: dict[int, list[Link]] = {}
     for link in back:
-        by_step.setdefault(steps[link.child], []).append(link)
+        by_step.setdefault(steps[link.child] or 0, []).append(link)  # what depends on a state is within time
     return Chain(
         root=head[0].child if head else last,
         last=last,
@@ -174,7 +187,7 @@ def strongest(
         k=k,
         T=last_step,
         links=(*head, *back),
-        head=_factor(None, head, steps) if head else Factor(None, last, last, (), 1.0),
+        head=_factor(last_step, head, steps) if head else Factor(last_step, last, last, (), 1.0),
         factors=tuple(_factor(t, links, steps) for t, links in by_step.items()),
         paths=_all_paths(order, head[0].child if head else last, starts, ends[k]),
     )
@@ -190,7 +203,7 @@ def _best(
             continue
         so_far = best[child][0]
         for position, (parent, gradient) in enumerate(zip(child.parents, local_gradients(child))):
-            log = so_far + max(_log10(gradient), _NOTHING)
+            log = so_far + max(_NOTHING, _log10(gradient))  # in this order NaN, too, counts as nothing
             if parent not in best or log > best[parent][0]:
                 best[parent] = log, Link(child, parent, position, gradient)
     return best
@@ -223,7 +236,7 @@ def _all_paths(
     return frozenset(edges)
 
 
-def _factor(step: TimeStep, links: Sequence[Link], steps: Mapping[Value, TimeStep]) -> Factor:
+def _factor(step: int, links: Sequence[Link], steps: Mapping[Value, TimeStep]) -> Factor:
     terms = [term for link in links if (term := _term(link, steps))]
     terms.sort(key=lambda term: term[2] is None)  # w·tanh′, as the law is written
     product = math.prod(link.local_gradient for link in links)
@@ -241,13 +254,17 @@ def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Valu
     lone = {"{0}": 0, "{1}": 1}.get(formula)
     if lone is not None:
         other = link.child.parents[lone]
-        return other.label or text.number(x), x, other if steps[other] is None else None
+        return text.clipped(other.label, 20) or text.number(x), x, other if steps[other] is None else None
     if rule.arity == 1 and rule.symbol.isalpha():
-        return f"{rule.symbol}′({link.parent.label or '…'})", x, None
+        return f"{rule.symbol}′({text.clipped(link.parent.label, 20) or '…'})", x, None
     return text.number(x), x, None
 
 
+def _sign(x: float) -> float:
+    return math.copysign(1.0, x) if x else 0.0
+
+
 def _log10(x: float) -> float:
-    if not x or math.isnan(x):
-        return -math.inf
-    return math.log10(abs(x)) if math.isfinite(x) else math.inf
+    if math.isnan(x):
+        return x
+    return math.log10(abs(x)) if x and math.isfinite(x) else math.inf if x else -math.inf

@@ -50,8 +50,8 @@ class Scale:
         return cls(low, max(high, low + 1))
 
     def __call__(self, gradient: float) -> str:
-        """The colour of a gradient."""
-        if not gradient:
+        """The colour of a gradient; NaN is as white as 0."""
+        if not gradient or math.isnan(gradient):
             return PAPER
         return self.of_log(math.log10(abs(gradient)) if math.isfinite(gradient) else math.inf)
 

@@ -9,12 +9,12 @@ from . import colours
 from .geometry import Box, Curve, Frame, Line, Picture, Point, Text, along
 from .text import width as measure
 
-FONT = "Helvetica"
+FONT = "Helvetica"  # one of the names that every engine knows, with its bold
 _INCH = 72.0
 _ARROW = 5.0  # length of an arrow head, in points
 
 _HEAD = f"""\
-graph [fontname="{FONT}" fontcolor="{colours.INK}" fontsize=12 bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
+graph [fontname="{FONT}" fontcolor="{colours.INK}" bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
 node [shape=box style="rounded,filled" fixedsize=true margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
 color="{colours.INK}" fillcolor="{colours.PAPER}" fontcolor="{colours.INK}"]
 edge [color="{colours.EDGE}" penwidth=0.8 arrowsize=0.5 fontname="{FONT}" fontsize=8 fontcolor="{colours.INK}"]"""
@@ -55,7 +55,7 @@ def _frame(frame: Frame) -> list[str]:
     return [
         f"subgraph cluster_{frame.id} {{",
         f'graph [id="{frame.id}" bb="{bounds}" {title} style="rounded,filled" '
-        f'fillcolor="{colours.FRAME}" color="{colours.FRAME_LINE}"]',
+        f'fillcolor="{colours.FRAME}" color="{colours.FRAME_LINE}" fontsize=12]',
         *map(_box, frame.boxes),
         "}",
     ]
@@ -110,7 +110,7 @@ def _line(line: Line) -> str:
 
 def _text(text: Text) -> str:
     # Justified to the left of a box wide enough, so that it starts in place whatever width its letters have.
-    width, (x, y) = measure(text.text, text.size) * 1.1 + 4.0, text.place
+    width, (x, y) = measure(text.text, text.size, text.mono) * (1.4 if text.bold else 1.25), text.place
     font = "Courier New" if text.mono else f"{FONT}-Bold" if text.bold else FONT
     label = quoted(text.text) if text.centred else f'{quoted(text.text)[:-1]}\\l"'
     return (

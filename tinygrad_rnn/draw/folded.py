@@ -10,8 +10,7 @@ from itertools import pairwise
 from ..backward import topological_order
 from ..bptt import Unrolled
 from ..bptt.anatomy import flatten
-from ..bptt.chain import step_jacobian
-from ..bptt.jacobian import recurrent_matrix
+from ..bptt.jacobian import jacobian, recurrent_matrix
 from ..bptt.matrices import Rows, identity, product, scaled, spectral_norm
 from ..errors import ArgumentError, MissingDependencyError
 from ..value import Value
@@ -91,9 +90,7 @@ def arrange(
     k = first if k is None else k
     if not first <= k <= unrolled.T:
         raise ArgumentError(f"there is no time step {k}", remedy=f"Choose k from {first} to {unrolled.T}")
-    jacobians = {
-        t: step_jacobian(unrolled.state(t), unrolled.state(t - 1)).matrix for t in range(first + 1, unrolled.T + 1)
-    }
+    jacobians = {t: jacobian(unrolled, t) for t in range(first + 1, unrolled.T + 1)}
     jumps = [_jump(jacobians, before, after) for before, after in pairwise(shown)]
     chain = {unrolled.T: Scaled(identity(len(unrolled.state(unrolled.T))))}
     for t in range(unrolled.T, first, -1):
@@ -128,7 +125,7 @@ class _Folded:
         x = width / 2
         for t in self.shown:
             if t in labels:
-                x += width + max(_GAP, max(text.width(line, 9.0) for line in labels[t]) + 16.0)
+                x += width + max(_GAP, max(text.width(line, 9.0, _is_matrix(line)) for line in labels[t]) + 16.0)
             for name in names:
                 cards[t, name].centre = (x, y[name])
                 cards[t, name].width = width
@@ -141,7 +138,7 @@ class _Folded:
         bottom = min(y.values()) - height / 2
         bottom = self._bands(picture, cards, width, bottom - 14.0)
         rows = max((len(lines) for lines in labels.values()), default=1)
-        top = max(height / 2, 12.0 + rows * 11.0 if len(names) == 1 else height / 2) + 8.0
+        top = max(height / 2, self._above_arrows(height) + rows * 11.0) + 8.0
         if self.loss is not None:
             right, top = self._loss(picture, cards, right, top)
         zoom = min(max(right / 1500.0, 1.0), 3.0)
@@ -167,7 +164,7 @@ class _Folded:
         else:
             rows.append("grad not run")
         box = Box(f"t{t}s{self.unrolled.state_names.index(name)}", rows, 0.0, len(rows) * 12.0 + 14.0, bold=True)
-        box.width = max(text.width(row, 9.0) for row in rows) * 1.07 + 14.0
+        box.width = max(text.width(row, 9.0) for row in rows) * 1.2 + 12.0
         box.pen = 1.4
         size = _size(self.unrolled, name, t, "grad")
         if self.scale is not None and size is not None:
@@ -225,12 +222,28 @@ class _Folded:
         first = self.unrolled.state_names[0]
         left, right = _side(cards[jump.before, first], 1)[0], _side(cards[jump.after, first], -1)[0]
         middle = (left + right) / 2
-        single = len(self.unrolled.state_names) == 1
-        y = (6.0 if single else height / 2 + 6.0) + len(lines) * 11.0
+        y = self._above_arrows(height) + len(lines) * 11.0
         for i, line in enumerate(lines):
-            matrix = line.startswith("[")
-            caption = Text(f"j{jump.after}_{i}", line, (middle, y - i * 11.0 - 4.0), 9.0, centred=True, mono=matrix)
+            place = middle, y - i * 11.0 - 4.0
+            caption = Text(f"j{jump.after}_{i}", line, place, 9.0, centred=True, mono=_is_matrix(line))
             picture.texts.append(caption)
+
+    def _direct(self) -> set[tuple[int, str]] | None:
+        """The states that the loss is computed from without another in between; None if it is a state itself."""
+        states = {
+            value: (t, name)
+            for t in self.jacobians.keys() | {self.shown[0]}
+            for name in self.unrolled.state_names
+            for value in self.unrolled.state(t, [name])
+        }
+        if self.loss is None or self.loss in states:
+            return None
+        above = topological_order(self.loss, stop=list(states))
+        return {states[parent] for node in above for parent in node.parents if parent in states}
+
+    def _above_arrows(self, height: float) -> float:
+        """Where captions begin: above one arrow, or above all nodes where arrows cross."""
+        return 6.0 if len(self.unrolled.state_names) == 1 else height / 2 + 6.0
 
     def _bands(self, picture: Picture, cards: dict[tuple[int, str], Box], width: float, top: float) -> float:
         """Below every state from h_k on: what is left of a change of it at time step T."""
@@ -258,19 +271,12 @@ class _Folded:
     ) -> tuple[float, float]:
         """The loss, and the states that it is computed from without another state in between."""
         assert self.loss is not None
-        states = {
-            value: (t, name)
-            for t in self.jacobians.keys() | {self.shown[0]}
-            for name in self.unrolled.state_names
-            for value in self.unrolled.state(t, [name])
-        }
-        if self.loss in states:
+        direct = self._direct()
+        if direct is None:
             return right, top
-        above = topological_order(self.loss, stop=list(states))
-        direct = {states[parent] for node in above for parent in node.parents if parent in states}
         rows = [text.clipped(self.root, 12), f"data {text.number(self.loss.data)}"]
         rows.append(f"grad {text.number(self.loss.grad)}" if self.loss.has_grad else "grad not run")
-        box = Box("loss", rows, max(text.width(row, 9.0) for row in rows) * 1.07 + 14.0, 50.0, bold=True, pen=1.4)
+        box = Box("loss", rows, max(text.width(row, 9.0) for row in rows) * 1.2 + 12.0, 50.0, bold=True, pen=1.4)
         box.centre = (right + _GAP + box.width / 2, 0.0)
         if self.scale is not None and self.loss.has_grad:
             box.fill = self.scale(self.loss.grad)
@@ -303,6 +309,8 @@ class _Folded:
         norms = math.fsum(_log10(norm(self.jacobians[t])) for t in range(k + 1, T + 1))
         actual = self.chain[k].norm()
         equation = f"∂{self.root}/∂{name}_{k} = ∂{self.root}/∂{name}_{T} · {' · '.join(short)}"
+        if any(t < T for t, _ in self._direct() or ()):
+            equation = f"What reaches {name}_{k} from {name}_{T}: {equation.partition(' = ')[2]}"
         law = f"‖{'·'.join(short)}‖ = {text.power_of_ten(1.0, actual)}"
         law += f" ≤ {'·'.join(f'‖{n}‖' if n != '…' else n for n in short)} = {text.power_of_ten(1.0, norms)}"
         W = recurrent_matrix(self.unrolled.cell)
@@ -313,6 +321,10 @@ class _Folded:
         if not norm_is_largest_singular_value(len(self.chain[T].rows)):
             law += " (Frobenius norms; NumPy gives largest singular values)"
         return [self.title, f"{equation},   J_t = ∂{name}_t/∂{name}_(t−1)", law, legend.fate(actual, T - k)]
+
+
+def _is_matrix(line: str) -> bool:
+    return line.startswith("[")
 
 
 def _jump(jacobians: dict[int, Rows], before: int, after: int) -> _Jump:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backward import topological_order
+from ..backward import gradients_kept, topological_order, walk
 from ..bptt import Unrolled
+from ..errors import TinygradRNNError
 from ..value import Value
 
 TimeStep = int | None
@@ -21,13 +23,25 @@ def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
 
 
 def local_gradients(node: Value) -> tuple[float, ...]:
-    """∂node/∂operand for every operand, by the op table; NaN where the op has no number for it."""
-    rule = node._rule
+    """∂node/∂operand for every operand, as the backward walk finds it; NaN where it finds none.
+
+    Where the derivative is a closure, which adds to the gradients of its operands by itself, only their sum
+    is seen for an operand that occurs twice: it stands where the operand occurs first.
+    """
+    unknown = (math.nan,) * len(node.parents)
     try:
-        gradients = tuple(rule.local_gradients(node.data, *[parent.data for parent in node.parents]))
-    except (ValueError, ArithmeticError):
-        gradients = ()
-    return gradients if len(gradients) == len(node.parents) else (float("nan"),) * len(node.parents)
+        if node._rule.backward is None:
+            return tuple(node._rule.local_gradients(node.data, *[parent.data for parent in node.parents]))
+        found = list(unknown)
+        with gradients_kept((node, *node.parents)):
+            for parent in node.parents:
+                parent._grad = 0.0
+            node._grad = 1.0
+            for step in walk((node,)):
+                found[step.position] = step.local_gradient
+        return tuple(found)
+    except (TinygradRNNError, ValueError, ArithmeticError):
+        return unknown
 
 
 def values_in(quantity: Any) -> list[Value]:
@@ -149,7 +163,7 @@ def build(
     """
     states = states_of(unrolled)
     state_values = {value for entries in states.values() for _, _, value in entries}
-    inputs = {value for quantity in unrolled._series.get("x", {}).values() for value in values_in(quantity)}
+    inputs = {value for quantity in unrolled.x.values() for value in values_in(quantity)}
     used_in = _used_in(steps)
     in_cell = _in_cells(steps, state_values)
     early = any(step is None and value.parents for value, step in steps.items())
@@ -208,7 +222,8 @@ def build(
                 crossing.append(edge)
             if tail and tail.kind == "parameter" and child.has_grad:
                 slopes = slopes or local_gradients(child)
-                tail.share = (tail.share or 0.0) + slopes[position] * child.grad
+                part = slopes[position] * child.grad
+                tail.share = part if tail.share is None else tail.share + part
     for parent, child in cut:
         tail, head = (drawn.get((end, steps.get(end))) for end in (parent, child))
         if tail or head:

@@ -72,7 +72,7 @@ def plan(shape: Shape, time_limit: float) -> Plan:
     """
     drawn = json.loads(engine.run(_source(shape), "json0", time_limit))
     centres = {item["name"]: _points(item["pos"])[0] for item in drawn["objects"] if "pos" in item}
-    curves = {item["id"]: _points(item["pos"]) for item in drawn["edges"] if "pos" in item}
+    curves = {item["id"]: _points(item["pos"]) for item in drawn.get("edges", ()) if "pos" in item}
     try:
         nodes = [centres[f"n{i}"] for i in range(len(shape.sizes))]
         inner = [_directed(curves[f"e{i}"], nodes[tail]) for i, (tail, _) in enumerate(shape.edges)]

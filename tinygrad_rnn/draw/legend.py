@@ -52,7 +52,7 @@ def law(chain: Chain) -> list[str]:
     steps = chain.T - chain.k
     if not steps:
         return []
-    log10 = chain.log10 - chain.log10_back_to(chain.T)
+    log10 = chain.log10 - chain.back_to(chain.T)[1]
     tied = chain.tied
     if tied is None:
         return [fate(log10, steps, path=not chain.only)]
@@ -78,6 +78,8 @@ def fate(log10: float, steps: int, path: bool = False) -> str:
     size = text.power_of_ten(1.0, log10)
     back = f"{steps} step{'s' if steps > 1 else ''} back"
     where = "Along this path the" if path else "The"
+    if math.isnan(log10):
+        return f"{where} gradient over {steps} steps back is not a number."
     if log10 < -0.02:
         return f"{where} gradient vanishes: {back}, {size} of it is left."
     if log10 > 0.02:

@@ -5,8 +5,20 @@ from __future__ import annotations
 import math
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_NARROW = frozenset("iIjlftr.,:;|!'()[]{}·-_′ ")
-_WIDE = frozenset("mwMW@%∂∏…—")
+_GROUPS = (("iIjlftr.,:;|!'()[]{}·-_′ ", 0.36), ("mwMW@%∂∏…—", 0.92), ("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", 0.4))
+
+
+class _Widths(dict[str, float]):
+    """How wide a character of Helvetica is, about, at size 1."""
+
+    def __missing__(self, character: str) -> float:
+        of_group = (width for group, width in _GROUPS if character in group)
+        width = next(of_group, 0.7 if character.isupper() else 0.58 if ord(character) < 0x1100 else 1.0)
+        self[character] = width
+        return width
+
+
+_width_of = _Widths()
 
 
 def number(x: float) -> str:
@@ -27,8 +39,12 @@ def number(x: float) -> str:
 
 def power_of_ten(sign: float, log10: float) -> str:
     """``sign · 10^log10`` like `number`, also where a double has no room for it."""
+    if math.isnan(log10):
+        return "NaN"
     if log10 == -math.inf or sign == 0:
         return "0"
+    if log10 == math.inf:
+        return number(math.copysign(math.inf, sign))
     if abs(log10) < 300:
         return number(math.copysign(10.0**log10, sign))
     exponent = math.floor(log10)
@@ -57,12 +73,11 @@ def superscript(exponent: int) -> str:
     return str(exponent).translate(_RAISED)
 
 
-def width(text: str, size: float) -> float:
-    """About how wide a text in Helvetica is, in points, rather too much than too little."""
-    return size * sum(
-        0.36 if c in _NARROW else 0.92 if c in _WIDE else 0.4 if c in "⁻⁰¹²³⁴⁵⁶⁷⁸⁹" else 0.7 if c.isupper() else 0.58
-        for c in text
-    )
+def width(text: str, size: float, mono: bool = False) -> float:
+    """About how wide a text in Helvetica, or Courier New, is, in points, rather too much than too little."""
+    if mono:
+        return 0.62 * size * len(text)
+    return size * sum(map(_width_of.__getitem__, text))
 
 
 def clipped(text: str, length: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
 from .geometry import Box, Curve, Frame, Line, Picture, Point
-from .graph import Block, Edge, Graph, Node, local_gradients
+from .graph import Block, Edge, Graph, Node
 
 GUTTER = 16.0  # between columns
 MARGIN = 12.0  # between a frame and its nodes, above and below
@@ -93,7 +93,7 @@ def arrange(
         node: cards.lines(node, root if node.value is loss else "", ran) for slot in blocks for node in slot.block.nodes
     }
     _plan(blocks, graph, rows, label_edges, time_limit)
-    words = _bands(chain, root) if chain else {}
+    words = _bands(chain, root, {slot.step for slot in blocks}) if chain else {}
     columns = _columns(slots, words)
     top = max(slot.plan.top + slot.lift for slot in blocks) + MARGIN + TITLE
     bottom = min(slot.plan.bottom + slot.lift for slot in blocks) - MARGIN
@@ -298,7 +298,7 @@ class _Pen:
         elif place in self.paths:
             line.stroke, line.pen = colours.FAINT_CHAIN, 1.2
         if self.label_edges and edge.position >= 0 and edge.head:
-            line.label = text.number(local_gradients(edge.child)[edge.position])
+            line.label = cards.slope(edge)
         return styled(line, edge, self.style) if self.style else line
 
 
@@ -424,10 +424,12 @@ def styled(item: Any, subject: Any, style: Style | None) -> Any:
 # ---- words below the columns ----------------------------------------------------------------------------------
 
 
-def _bands(chain: Chain, root: str) -> dict[int | None, list[str]]:
+def _bands(chain: Chain, root: str, steps: Container[int | None]) -> dict[int | None, list[str]]:
     """What to say below each column about its factor."""
-    words = {factor.step: _band(chain, factor, root) for factor in chain.factors}
-    words[chain.k] = [f"{_gradient_name(chain, root, chain.target)} = {_so_far(chain, chain.k)}"]
+    words: dict[int | None, list[str]] = {
+        factor.step: _band(chain, factor, root) for factor in chain.factors if factor.step in steps
+    }
+    words[chain.k] = [_gradient(chain, root, chain.target, chain.k)]
     return words
 
 
@@ -437,23 +439,15 @@ def _band(chain: Chain, factor: Factor, root: str) -> list[str]:
     numbers = " · ".join(text.number(x) for _, x, _ in factor.terms)
     product = text.number(factor.product)
     return [
-        f"{_gradient_name(chain, root, factor.later)} = {_so_far(chain, factor.step)}",
+        _gradient(chain, root, factor.later, factor.step),
         f"∂{later}/∂{earlier} = {names}",
         f"= {numbers} = {product}" if len(factor.terms) > 1 else f"= {product}",
     ]
 
 
-def _gradient_name(chain: Chain, root: str, value: Value) -> str:
-    name = f"∂{root}/∂{text.clipped(value.label or '…', 14)}"
+def _gradient(chain: Chain, root: str, value: Value, step: int) -> str:
+    name = f"∂{root}/∂{text.clipped(value.label or '…', 14)} = {text.power_of_ten(*chain.back_to(step))}"
     return name if chain.only else f"path: {name}"
-
-
-def _so_far(chain: Chain, step: int | None) -> str:
-    factors = [f for f in (chain.head, *chain.factors) if f is chain.head or (f.step or 0) > (step or 0)]
-    sign = 1.0
-    for factor in factors:
-        sign *= -1.0 if factor.product < 0 else 1.0
-    return text.power_of_ten(sign, chain.log10_back_to(step or 0))
 
 
 def _band_box(
@@ -465,16 +459,16 @@ def _band_box(
 ) -> Box | None:
     """The words below a column, on the colour of the gradient that they are about."""
     if isinstance(column, _Fold):
-        factors = [f for f in chain.factors if f.step is not None and column.first <= f.step <= column.last]
+        factors = [f for f in chain.factors if column.first <= f.step <= column.last]
         if not factors:
             return None
-        log10 = chain.log10_back_to(column.first - 1) - chain.log10_back_to(column.last)
+        log10 = chain.back_to(column.first - 1)[1] - chain.back_to(column.last)[1]
         rows = [f"{len(factors)} factors", f"product {text.power_of_ten(1.0, log10)}"]
         centre = (column.left + column.right) / 2, y - BAND / 2
         return Box(f"band{column.first}", rows, FOLD, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
     step, left, right = column[0].step, column[0].left, column[-1].right
     if step is None or step not in words:
         return None
-    fill = scale.of_log(chain.log10_back_to(step)) if scale else colours.PAPER
+    fill = scale.of_log(chain.back_to(step)[1]) if scale else colours.PAPER
     centre = (left + right) / 2, y - BAND / 2
     return Box(f"band{step}", words[step], right - left, BAND, centre, fill, colours.CHAIN, 1.0)
