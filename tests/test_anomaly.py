@@ -11,7 +11,7 @@ from hypothesis import given
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, detect_anomaly, no_grad, trace_creation, unroll
 from tinygrad_rnn.errors import AnomalyError, DomainError
 
-from stepped_graphs import build, programs
+from .stepped_graphs import build, programs
 
 
 def line() -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import Value, hooks
 from tinygrad_rnn.errors import GraphError, OperandError
 
-from stepped_graphs import build, programs
+from .stepped_graphs import build, programs
 
 
 class Diamond(NamedTuple):
@@ -196,6 +196,17 @@ def test_hooks_stay_behind_when_a_graph_is_copied_or_pickled():
     for twin in (copy.deepcopy(d.b), pickle.loads(pickle.dumps(build(([1.0], [("tanh", 0, 0)])).root))):
         twin.backward()
     assert calls == []
+
+
+def test_a_hook_on_a_copy_is_not_one_on_the_original():
+    d = diamond()
+    calls = []
+    d.b.register_hook(lambda gradient: calls.append("original"))
+    twin = copy.deepcopy(d.b)
+    twin.register_hook(lambda gradient: calls.append("copy"))
+    d.b.backward()
+    twin.backward()
+    assert calls == ["original", "copy"]
 
 
 def test_hooks_do_not_keep_a_graph_alive():

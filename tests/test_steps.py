@@ -12,7 +12,7 @@ from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.backward import Step, walk
 from tinygrad_rnn.errors import DomainError, GraphError
 
-from stepped_graphs import build, programs
+from .stepped_graphs import build, programs
 
 
 def scalar_problem(steps: int = 3) -> tuple[Value, dict[str, Value]]:

@@ -41,9 +41,7 @@ def add_input_options(parser: argparse.ArgumentParser, steps: int = DEFAULT_STEP
         help=f"time steps, the last of the sequence (up to {steps})",
     )
     usual = "last; for a text, all" if loss == "last" else "all"
-    data.add_argument(
-        "--loss", choices=("last", "all"), help=f"the last step's loss, or the mean over all ({usual})"
-    )
+    data.add_argument("--loss", choices=("last", "all"), help=f"the last step's loss, or the mean over all ({usual})")
     cell = parser.add_argument_group("the cell")
     for name, meaning, default in (("w", "recurrent weight", 0.9), ("u", "input weight", 0.5), ("b", "bias", 0.0)):
         cell.add_argument(
@@ -219,7 +217,7 @@ def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
 
 
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
-    t, after = ("t", "t+1") if only_step is None else (str(only_step), str(only_step + 1))
+    t, after = ("t", "(t+1)") if only_step is None else (str(only_step), str(only_step + 1))
     prediction = f"{'h' if scalar else 'y'}_{t}"
     loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
     return loss if only_step is not None else f"mean over t of {loss}"
