@@ -177,9 +177,8 @@ class Value:
             return ()
         if self._second is None:
             return (self._first,)
-        return (
-            (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
-        )
+        others = () if self._extra is None else self._extra.operands
+        return (self._first, self._second, *others)
 
     @parents.setter
     def parents(self, operands: tuple[Value, ...]) -> None:
@@ -402,7 +401,7 @@ class Value:
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
         if self.parents or _recording():  # what no_grad made a leaf stays one
-            self._rule = ops.closure(self._rule.name, function)
+            self._rule = ops.closure(self._rule.name, function, self._rule.symbol)
 
     # ---- copies: never node by node, since the nodes may be a million deep ---------------------------------
 
