@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ def test_the_heat_map_shades_by_size(capsys):
     shades = "█▓▒░."
     for row in rows:
         cells = row.partition("| ")[2][::2].strip()
-        for near, far in zip(cells, cells[1:]):
+        for near, far in pairwise(cells):
             assert shades.index(far) >= shades.index(near) - 1
     assert rows[-1].rstrip().endswith(".")
 

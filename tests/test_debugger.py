@@ -488,6 +488,14 @@ def test_chain_and_graph_do_not_disturb_the_pass(tmp_path):
     assert gradients(debugger) == gradients(expected)
 
 
+def test_another_pass_is_noticed_also_after_a_look_at_the_chain():
+    debugger = scalar()
+    debugger.step(15)
+    debugger.chain(0)
+    debugger.loss.backward()
+    assert "another backward pass" in session(debugger, "s")
+
+
 def test_graph_shows_done_current_and_to_come(tmp_path):
     from tinygrad_rnn.debugger import picture
 

@@ -163,7 +163,7 @@ class Value:
         self._id = _next_id()
         self._extra = None
         if _children and _recording():
-            _connect(self, _operands(_children))
+            self.parents = tuple(_children)
             self._rule = ops.called(_op, len(self.parents))
         if _open_blocks:
             _look_closer(self)
@@ -180,6 +180,18 @@ class Value:
         return (
             (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
         )
+
+    @parents.setter
+    def parents(self, operands: tuple[Value, ...]) -> None:
+        for operand in operands:
+            if not isinstance(operand, Value):
+                raise OperandError(
+                    f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
+                    remedy="Wrap it: Value(…)",
+                )
+        self._first, self._second, *_ = *operands, None, None
+        if len(operands) > 2 or self._extra is not None:
+            hooks.extra(self).operands = operands[2:]
 
     @property
     def data(self) -> float:
@@ -368,7 +380,7 @@ class Value:
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )
-        node = _record_any(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), _operands(parents))
+        node = _record_any(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), tuple(parents))
         node.label = label
         return node
 
@@ -420,7 +432,7 @@ _new = object.__new__
 
 
 def _record(rule: Op, data: float, first: Value | None, second: Value | None) -> Value:
-    """A new node with up to two operands. Slots are set one by one, since going through ``__init__`` would double the cost."""
+    """A new node with up to two operands. Going through ``__init__`` would double its cost."""
     node = _new(Value)
     node._data = data
     node.label = ""
@@ -443,14 +455,8 @@ def _record_any(rule: Op, data: float, operands: tuple[Value, ...]) -> Value:
     """A new node with any number of operands."""
     node = _record(rule, data, None, None)
     if node._rule is rule:
-        _connect(node, operands)
+        node.parents = operands
     return node
-
-
-def _connect(node: Value, operands: tuple[Value, ...]) -> None:
-    node._first, node._second, *_ = *operands, None, None
-    if len(operands) > 2:
-        hooks.extra(node).operands = operands[2:]
 
 
 def _look_closer(node: Value) -> None:
@@ -501,18 +507,6 @@ def _number(data: Any) -> float:
     )
 
 
-def _operands(children: Iterable[Any]) -> tuple[Value, ...]:
-    """The children as a tuple of Values."""
-    operands = tuple(children)
-    for operand in operands:
-        if not isinstance(operand, Value):
-            raise OperandError(
-                f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
-                remedy="Wrap it: Value(…)",
-            )
-    return operands
-
-
 def _short(text: str) -> str:
     """Text cut to 14 characters, on one line."""
     text = " ".join(text.split())
@@ -539,7 +533,7 @@ def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
         setattr(twin, slot, getattr(node, slot))
     twin._id = _next_id()
     twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
-    _connect(twin, parents)
+    twin.parents = parents
     return twin
 
 
@@ -591,5 +585,5 @@ def _restore(
     node._rule = rule
     node._id = _next_id()
     node._extra = None
-    _connect(node, parents)
+    node.parents = parents
     return node

@@ -104,7 +104,7 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     print()
     scalar = not any(each.full.shape for each in all_parameters)
     print_table(
-        ["gradient of", *(("full", "truncated", "cut") if scalar else ("‖full‖", "‖truncated‖", "‖cut‖", "cosine"))],
+        ["∂L/∂", *(("full", "truncated", "cut") if scalar else ("‖full‖", "‖truncated‖", "‖cut‖", "cosine"))],
         [_comparison(each, scalar) for each in all_parameters],
     )
     if not scalar:

@@ -87,7 +87,7 @@ def parse(text: str) -> ast.expr:
         raise ArgumentError(f"an expression of {len(text)} characters", remedy=f"At most {_MOST_CHARACTERS} will do")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", SyntaxWarning)  # "1if x": no complaint on the side
+            warnings.simplefilter("error")  # "1if x", "\\,": refused, not warned of
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ArgumentError(f"{text.strip()!r} is no expression ({getattr(error, 'msg', None) or error})") from error
