@@ -53,6 +53,10 @@ class DomainError(GraphError, ArithmeticError):
     """An operation, or its derivative, has no finite value at its operands."""
 
 
+class CompileError(TinygradRNNError):
+    """A graph, or a time step, cannot be compiled."""
+
+
 class GradcheckError(TinygradRNNError):
     """A derivative disagrees with central differences."""
 

@@ -12,7 +12,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from .errors import GraphError
@@ -73,6 +73,16 @@ exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", 
 def select(condition: Any, if_true: Any, if_false: Any) -> Any:
     """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
     return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
+
+
+def choose(options: Any, index: Any) -> Any:
+    """``options[index]``, also for an index that is symbolic."""
+    return options[index] if hasattr(index, "__index__") else index.choose(options)
+
+
+def largest(numbers: Any) -> Any:
+    """``max(numbers)``, also of symbolic operands."""
+    return max(numbers) if isinstance(numbers[0], float) else reduce(_maximum, numbers)
 
 
 def pow_(base: Any, exponent: Any) -> Any:

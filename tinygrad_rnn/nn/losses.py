@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .. import ops
 from ..errors import ArgumentError, ShapeError
 from ..sums import total
 from ..value import Value, as_value
@@ -38,7 +39,7 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     """
     if not values:
         raise ShapeError("log-sum-exp of no values")
-    largest = max(value.data for value in values)
+    largest = ops.largest([value.data for value in values])
     return total([(value - largest).exp() for value in values]).log() + largest
 
 
@@ -56,9 +57,9 @@ def cross_entropy(input: Sequence[Any], target: Any) -> Value:
     if not len(input):
         raise ShapeError("cross-entropy of no predictions")
     if isinstance(input[0], Value):
-        if not hasattr(target, "__index__") or not 0 <= target < len(input):
+        if not hasattr(target, "choose") and not (hasattr(target, "__index__") and 0 <= target < len(input)):
             raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
-        right: Value = input[target]
+        right: Value = ops.choose(input, target)
         return log_sum_exp(input) - right
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
