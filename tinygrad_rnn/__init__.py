@@ -9,14 +9,35 @@
 
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
-from .nn import MLP, Layer, Linear, Module, Neuron, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from .nn import (
+    GRU,
+    LSTM,
+    MLP,
+    RNN,
+    GRUCell,
+    Layer,
+    Linear,
+    LSTMCell,
+    Module,
+    Neuron,
+    RNNCell,
+    ScalarRNNCell,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mse_loss,
+)
 from .sums import dot, total
 from .value import Value, no_grad, time_step
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
     "Layer",
     "Linear",
     "Module",
@@ -25,6 +46,7 @@ __all__ = [
     "ScalarRNNCell",
     "Unrolled",
     "Value",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dot",
     "gradcheck",

@@ -6,7 +6,8 @@ Everything that shows, steps through, splits or checks a backward pass is a view
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -42,19 +43,24 @@ class Step:
     gradient_after: float
 
 
-def topological_order(*roots: Value) -> list[Value]:
+def topological_order(*roots: Value, stop: Sequence[Value] = ()) -> list[Value]:
     """The nodes that the roots reach, themselves included, last created first.
 
     A parent is always created before its child, so every node comes before its parents. The order is the
     order of the program that built the graph, played backwards; it depends on nothing else.
+
+    Args:
+        roots: where to begin.
+        stop: nodes to leave out, with all that is reached only through them.
     """
-    seen = set(roots)
-    to_visit = list(roots)
+    seen = {*roots, *stop}
+    to_visit = [root for root in roots if root not in stop] if stop else list(roots)
     while to_visit:
         for parent in to_visit.pop().parents:
             if parent not in seen:
                 seen.add(parent)
                 to_visit.append(parent)
+    seen.difference_update(stop)
     return sorted(seen, key=_by_creation, reverse=True)
 
 
@@ -64,6 +70,19 @@ def start(order: Iterable[Value], root: Value, gradient: float) -> None:
         if node.parents or node._grad is None:
             node._grad = 0.0
     root._grad = gradient
+
+
+@contextmanager
+def gradients_kept(nodes: Sequence[Value]) -> Iterator[None]:
+    """Within this context the nodes start without gradients; after it they have those they had before."""
+    before = [node._grad for node in nodes]
+    for node in nodes:
+        node._grad = None
+    try:
+        yield
+    finally:
+        for node, gradient in zip(nodes, before):
+            node._grad = gradient
 
 
 def backward(root: Value, gradient: float = 1.0) -> None:

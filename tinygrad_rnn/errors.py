@@ -6,6 +6,8 @@ facts as attributes, so that a tool can act on them without reading the sentence
 
 from __future__ import annotations
 
+import math
+
 
 class TinygradRNNError(Exception):
     """Base of all errors raised by this package.
@@ -55,6 +57,25 @@ class DomainError(GraphError, ArithmeticError):
 
 class CompileError(TinygradRNNError):
     """A graph, or a time step, cannot be compiled."""
+
+class TooManyPathsError(GraphError):
+    """A graph has more paths than can be listed.
+
+    Attributes:
+        count: how many there are.
+        limit: how many may be listed.
+        edges: how many edges they run over.
+    """
+
+    def __init__(self, count: int, limit: int, edges: int) -> None:
+        shown = str(count) if count < 10**9 else f"about 10^{int(math.log10(count))}"
+        super().__init__(
+            f"{shown} paths (over {edges} edges) are more than the limit of {limit}",
+            remedy="backward() sums them all in one step per edge; list those of a shorter sequence or a later node",
+        )
+        self.count = count
+        self.limit = limit
+        self.edges = edges
 
 
 class GradcheckError(TinygradRNNError):

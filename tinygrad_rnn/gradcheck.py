@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from .backward import topological_order
+from .backward import gradients_kept, topological_order
 from .errors import GradcheckError
 from .value import Operand, Value, as_value
 
@@ -77,12 +77,6 @@ def gradcheck(
 
 def gradients(output: Value, inputs: Sequence[Value]) -> list[float]:
     """∂output/∂input for each input, leaving every gradient in the graph as it was."""
-    order = topological_order(output, *inputs)
-    before = [node._grad for node in order]
-    for node in order:
-        node._grad = None
-    output.backward()
-    result = [node.grad for node in inputs]
-    for node, gradient in zip(order, before):
-        node._grad = gradient
-    return result
+    with gradients_kept(topological_order(output, *inputs)):
+        output.backward()
+        return [node.grad for node in inputs]

@@ -11,25 +11,30 @@ from typing import Any
 from ..backward import topological_order
 from ..errors import ArgumentError, DataError, TinygradRNNError
 from ..nn.cells import Cell, Quantity
+from ..nn.one_hot import OneHot
+from ..nn.stacked import Recurrent
 from ..value import Value, as_value, time_step
 
 
 class Unrolled:
-    """A cell unrolled over T time steps, t = 1 … T.
+    """A cell unrolled over the time steps t = first … T; first is 1 unless a part of a sequence was unrolled.
 
     ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
-    Values. State is there from t = 0 on, everything else from t = 1 on. Every Value knows its ``time_step``.
+    Values. State is there from t = first - 1 on, everything else from t = first on. Every Value knows its
+    ``time_step``.
 
     Attributes:
         cell: what was unrolled.
-        T: number of time steps.
+        first: the first time step.
+        T: the last time step.
         state_names: names of what is carried from step to step.
     """
 
-    def __init__(self, cell: Any, state_names: Sequence[str]) -> None:
+    def __init__(self, cell: Any, state_names: Sequence[str], first: int = 1) -> None:
         self.cell = cell
         self.state_names = tuple(state_names)
-        self.T = 0
+        self.first = first
+        self.T = first - 1
         self._series: dict[str, dict[int, Quantity]] = {}
 
     def __getitem__(self, name: str) -> dict[int, Quantity]:
@@ -55,7 +60,14 @@ class Unrolled:
 
     @property
     def z(self) -> dict[int, Quantity]:
-        """Pre-activations z_1 … z_T."""
+        """Pre-activations z_1 … z_T, of a cell that has one per unit.
+
+        Raises:
+            ArgumentError: it has several, or calls something else z, as a GRU does its update gate.
+        """
+        names = getattr(self.cell, "pre_activation_names", ("z",))
+        if "z" not in names:
+            raise ArgumentError("this cell has no pre-activations z", node="z", remedy=f"Read unrolled[{names[0]!r}]")
         return self["z"]
 
     @property
@@ -102,21 +114,24 @@ def _name(node: Value, label: str, t: int) -> None:
 
 
 def unroll(
-    cell: Cell | Callable[..., Any],
+    cell: Cell | Recurrent | Callable[..., Any],
     inputs: Sequence[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
+    first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
 
     Args:
-        cell: a `Cell`, or any function ``cell(x, *state)`` that returns the next state (a tuple where there
-            is more than one part).
+        cell: a `Cell`; an `RNN`, `LSTM` or `GRU`, whose layers then make one cell; or any function
+            ``cell(x, *state)`` that returns the next state (a tuple where there is more than one part).
         inputs: x_1 … x_T, each a number (for a scalar cell) or a sequence of ``input_size`` numbers;
             Values are used as they are, so that ∂L/∂x_t can be read off.
         h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
             own: zeros.
         readout: applied to h_t within each time step; its results are ``unrolled.y``.
+        first: the time step of the first input, where ``inputs`` are part of a longer sequence; ``h0`` is
+            then the state after time step ``first - 1``.
 
     Raises:
         ArgumentError: the sequence is empty, or a plain function has no h0.
@@ -125,6 +140,8 @@ def unroll(
     """
     if not len(inputs):
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    if isinstance(cell, Recurrent):
+        cell = cell.cell
     if h0 is not None:
         state = tuple(map(_quantity, h0)) if _has_parts(cell, h0) else (_quantity(h0),)
     elif isinstance(cell, Cell):
@@ -132,11 +149,11 @@ def unroll(
     else:
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
     names = getattr(cell, "state_names", ("h", "c")[: len(state)])
-    unrolled = Unrolled(cell, names)
+    unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
-        unrolled._add(name, 0, quantity)
+        unrolled._add(name, first - 1, quantity)
     with _collector_paused():
-        for t, x in enumerate(inputs, start=1):
+        for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
                     state = _advance(unrolled, t, _finite(x, t), state, readout)
@@ -176,6 +193,8 @@ def _quantity(data: Any) -> Quantity:
 
 def _finite(x: Any, t: int) -> Quantity:
     """x_t as a Quantity; its numbers must be finite."""
+    if isinstance(x, OneHot):
+        return x
     quantity = _quantity(list(x) if hasattr(x, "__len__") else x)
     for entry in [quantity] if isinstance(quantity, Value) else quantity:
         if not math.isfinite(entry.data):

@@ -1,21 +1,35 @@
 """Modules, layers, cells and losses. Also stands in for ``micrograd.nn``."""
 
+from . import init
 from .cells import Cell, RNNCell, ScalarRNNCell
+from .gated import GRUCell, LSTMCell
 from .linear import Linear
-from .losses import cross_entropy, log_sum_exp, mse_loss
+from .losses import binary_cross_entropy_with_logits, cross_entropy, log_sum_exp, mse_loss
 from .mlp import MLP, Layer, Neuron
 from .module import Module
+from .one_hot import OneHot
+from .stacked import GRU, LSTM, RNN, Recurrent, StackedCell
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MLP",
+    "RNN",
     "Cell",
+    "GRUCell",
+    "LSTMCell",
     "Layer",
     "Linear",
     "Module",
     "Neuron",
+    "OneHot",
     "RNNCell",
+    "Recurrent",
     "ScalarRNNCell",
+    "StackedCell",
+    "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "init",
     "log_sum_exp",
     "mse_loss",
 ]

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
+from ..ops import choose
 from ..sums import dot
 from ..value import Operand, Value, as_value
 from .module import Module
+from .one_hot import OneHot
 from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
 
 Quantity = Any  # a Value for a scalar cell, a Vector for any other
@@ -30,9 +32,11 @@ class Cell(Module):
 
     Attributes:
         state_names: the names, among those that `step` returns, of what is carried to the next time step.
+        pre_activation_names: the names, among those, of what a nonlinearity is applied to.
     """
 
     state_names: tuple[str, ...] = ("h",)
+    pre_activation_names: tuple[str, ...] = ("z",)
 
     @abstractmethod
     def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
@@ -136,10 +140,7 @@ class RNNCell(Cell):
         (h,) = state
         fits("x", x, "U", self.U)
         fits("h", h, "W", self.W)
-        inputs = [as_value(entry) for entry in x]
-        z = [dot(w, h) + dot(u, inputs) for w, u in zip(self.W, self.U)]
-        if self.b:
-            z = [entry + b for entry, b in zip(z, self.b)]
+        z = affine(self.W, h, self.U, x, self.b)
         return {"z": z, "h": [self._f(entry) for entry in z]}
 
     def initial_state(self) -> tuple[Vector]:
@@ -148,6 +149,25 @@ class RNNCell(Cell):
 
     def __repr__(self) -> str:
         return f"RNNCell({len(self.U[0])} → {len(self.W)}, nonlinearity={self.nonlinearity!r})"
+
+
+def affine(W: Matrix, h: Vector, U: Matrix, x: Sequence[Operand], b: Vector | None) -> Vector:
+    """W h + U x + b."""
+    z = [from_h + from_x for from_h, from_x in zip(product(W, h), product(U, x))]
+    return plus(z, b)
+
+
+def product(M: Matrix, v: Sequence[Operand]) -> Vector:
+    """M v; for a one-hot v, a column of M."""
+    if isinstance(v, OneHot):
+        return [choose(row, v.hot) for row in M]
+    entries = [as_value(entry) for entry in v]
+    return [dot(row, entries) for row in M]
+
+
+def plus(v: Vector, b: Vector | None) -> Vector:
+    """v + b, where there is a b."""
+    return [entry + bias for entry, bias in zip(v, b)] if b else v
 
 
 def fits(what: str, entries: Sequence[Any], name: str, weights: Matrix) -> None:

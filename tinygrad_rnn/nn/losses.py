@@ -22,13 +22,7 @@ def mse_loss(input: Any, target: Any) -> Value:
     Raises:
         ShapeError: the shapes differ, or there are no entries.
     """
-    if shape(input) != shape(target):
-        raise ShapeError(f"input has shape {shape(input)}, target has {shape(target)}")
-    a, b = _flat(input), _flat(target)
-    if not a or len(a) != len(b):
-        raise ShapeError(f"{len(a)} predictions and {len(b)} targets")
-    squares = [(x - y) ** 2 for x, y in zip(a, b)]
-    return squares[0] if len(squares) == 1 else total(squares) / len(squares)
+    return _mean([(x - y) ** 2 for x, y in _pairs(input, target)])
 
 
 def log_sum_exp(values: Sequence[Value]) -> Value:
@@ -63,7 +57,37 @@ def cross_entropy(input: Sequence[Any], target: Any) -> Value:
         return log_sum_exp(input) - right
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
-    losses = [cross_entropy(logits, index) for logits, index in zip(input, target)]
+    return _mean([cross_entropy(logits, index) for logits, index in zip(input, target)])
+
+
+def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
+    """-y log σ(v) - (1 - y) log(1 - σ(v)) for logits v and targets y, as log(1 + e^v) - y v; the mean over all entries.
+
+    Args:
+        input: a Value, or lists (of lists) of them.
+        target: numbers from 0 to 1, in the same shape.
+
+    Raises:
+        ShapeError: the shapes differ, or there are no entries.
+        ArgumentError: a target is not a number from 0 to 1.
+    """
+    pairs = _pairs(input, target)
+    for _, y in pairs:
+        if not 0.0 <= y.data <= 1.0:
+            raise ArgumentError(f"target {y.data!r}", remedy="A target is the probability of class 1, from 0 to 1")
+    return _mean([log_sum_exp([Value(0.0), v]) - y * v for v, y in pairs])
+
+
+def _pairs(input: Any, target: Any) -> list[tuple[Value, Value]]:
+    if shape(input) != shape(target):
+        raise ShapeError(f"input has shape {shape(input)}, target has {shape(target)}")
+    a, b = _flat(input), _flat(target)
+    if not a or len(a) != len(b):
+        raise ShapeError(f"{len(a)} predictions and {len(b)} targets")
+    return list(zip(a, b))
+
+
+def _mean(losses: list[Value]) -> Value:
     return losses[0] if len(losses) == 1 else total(losses) / len(losses)
 
 

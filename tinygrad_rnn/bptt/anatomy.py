@@ -1,0 +1,310 @@
+"""Where a gradient came from: the one number ``w.grad``, split by time step and lag.
+
+A tied weight is used once per time step. Its gradient is the sum, over the loss steps t and the use steps
+k <= t, of what reaches it from the loss L_t through its use at step k:
+
+    ∂L/∂w = Σ_t Σ_k (∂L_t/∂w)_k        (Werbos 1990; Pascanu, Mikolov and Bengio 2013, eq. 3 to 5)
+
+The split is read off the ordinary backward walk, by emptying the weight's gradient whenever the walk passes
+from one time step to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from ..backward import gradients_kept, start, topological_order, walk
+from ..errors import ArgumentError, GraphError
+from ..gradcheck import gradients
+from ..nn.module import shape
+from ..value import Value
+from .unroll import Unrolled
+
+TimeStep = int | None  # None: outside time, such as a penalty on the weights
+Losses = Value | Sequence[Value] | Mapping[int, Value]
+Numbers = Any  # a float for a single parameter, else lists (of lists) of floats in the parameter's shape
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """The gradient of one parameter, split by use step k and loss step t.
+
+    ``anatomy[k, t]`` is what reaches the parameter from the loss of step t through its use at step k: a
+    float for a single parameter, else lists in the parameter's shape. Sums add the terms in the order of
+    the backward walk, last use first, so that for one loss and one use per step `total` is what
+    ``backward()`` gives, to the bit.
+
+    Attributes:
+        name: what the parameter is called.
+        shape: its shape; ``()`` for a single number.
+        use_steps: the time steps in which it is used, ascending; None for a use outside time.
+        loss_steps: the time steps of the losses, ascending.
+        columns: per loss step, the contributions by use step, and within it entry by entry.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    use_steps: tuple[TimeStep, ...]
+    loss_steps: tuple[TimeStep, ...]
+    columns: tuple[array[float], ...]
+
+    def __getitem__(self, steps: tuple[TimeStep, TimeStep]) -> Numbers:
+        k, t = steps
+        try:
+            row, column = self.use_steps.index(k), self.columns[self.loss_steps.index(t)]
+        except ValueError:
+            raise ArgumentError(
+                f"{self.name} has no use at step {k} with a loss at step {t}",
+                remedy=f"Uses: {_range(self.use_steps)}; losses: {_range(self.loss_steps)}",
+            ) from None
+        return self._shaped(self._cell(column, row))
+
+    def by_use_step(self) -> dict[TimeStep, Numbers]:
+        """What came through the use at each step, from all losses together."""
+        return self._sums(lambda k, t: k)
+
+    def by_loss_step(self) -> dict[TimeStep, Numbers]:
+        """The gradient of each step's loss, through all uses together."""
+        return self._sums(lambda k, t: t)
+
+    def by_lag(self) -> dict[TimeStep, Numbers]:
+        """What travelled the same number of steps t - k back; None stands for uses outside time."""
+        return self._sums(lag)
+
+    def total(self) -> Numbers:
+        """The whole gradient."""
+        return self._sums(lambda k, t: None).get(None, self._shaped([0.0] * self._size))
+
+    def terms(self) -> Iterator[tuple[TimeStep, TimeStep, Numbers]]:
+        """All (use step, loss step, contribution), in the order in which the walks meet them.
+
+        A use step later than the loss step is left out: nothing can flow there.
+        """
+        for k, t, cell in self._cells():
+            yield k, t, self._shaped(cell)
+
+    def entry(self, *index: int) -> Anatomy:
+        """The anatomy of one entry, ``entry(0, 1)`` of a matrix."""
+        if len(index) != len(self.shape) or not all(0 <= i < n for i, n in zip(index, self.shape)):
+            raise ArgumentError(f"no entry {list(index)} in {self.name} of shape {self.shape}")
+        place = 0
+        for i, n in zip(index, self.shape):
+            place = place * n + i
+        name = f"{self.name}[{','.join(map(str, index))}]" if index else self.name
+        return replace(self, name=name, shape=(), columns=tuple(c[place :: self._size] for c in self.columns))
+
+    def where(self, keep: Callable[[TimeStep, TimeStep], bool]) -> Anatomy:
+        """The same, with zeros wherever ``keep(use step, loss step)`` is false."""
+        zeros = array("d", bytes(8 * self._size))
+        columns = [
+            sum((self._cell(c, i) if keep(k, t) else zeros for i, k in enumerate(self.use_steps)), array("d"))
+            for t, c in zip(self.loss_steps, self.columns)
+        ]
+        return replace(self, columns=tuple(columns))
+
+    def table(self) -> list[list[float]]:
+        """A row per use step, a column per loss step: the contribution of a single parameter, signed; the
+        Euclidean (Frobenius) norm of the contribution to a vector or matrix.
+        """
+        return [
+            [cell[0] if not self.shape else norm(cell) for cell in (self._cell(c, row) for c in self.columns)]
+            for row in range(len(self.use_steps))
+        ]
+
+    def __repr__(self) -> str:
+        return f"Anatomy(∂L/∂{self.name}, uses {_range(self.use_steps)}, losses {_range(self.loss_steps)})"
+
+    @property
+    def _size(self) -> int:
+        return math.prod(self.shape)
+
+    def _cell(self, column: array[float], row: int) -> array[float]:
+        return column[row * self._size : (row + 1) * self._size]
+
+    def _cells(self) -> Iterator[tuple[TimeStep, TimeStep, array[float]]]:
+        for t, column in zip(self.loss_steps, self.columns):
+            for row in reversed(range(len(self.use_steps))):
+                k, cell = self.use_steps[row], self._cell(column, row)
+                if k is None or t is None or k <= t or any(cell):
+                    yield k, t, cell
+
+    def _shaped(self, flat: Sequence[float]) -> Numbers:
+        return reshape(flat, self.shape)
+
+    def _sums(self, key: Callable[[TimeStep, TimeStep], K]) -> dict[K, Numbers]:
+        sums: dict[K, list[float]] = {}
+        for k, t, cell in self._cells():
+            group = sums.setdefault(key(k, t), [0.0] * self._size)
+            for i, number in enumerate(cell):
+                group[i] += number
+        ordered = sorted(sums, key=lambda step: (step is not None, step))
+        return {step: self._shaped(sums[step]) for step in ordered}
+
+
+def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
+    """Split the gradient of a parameter by use step and loss step.
+
+    One backward walk per loss step, linear in the nodes that this loss reaches; the gradients in the graph
+    are left as they were. Any cell will do, and any node: a weight that is itself computed (a normalised
+    one, say) is split at its uses just like a leaf.
+
+    Args:
+        unrolled: what the losses were computed from.
+        losses: one loss; or several, whose sum is the loss; or ``{t: L_t}``. Unless given as a key, the step
+            of a loss is the latest among the steps that it was computed from. Pass the losses of the steps
+            one by one: a sum of them counts as a single loss of the last step.
+        parameter: a Value, or a list (of lists) of them: a vector or matrix.
+
+    Raises:
+        ArgumentError: there are no losses, or the parameter has no entries, is ragged, or holds the same
+            Value twice.
+        GraphError: no loss depends on the parameter.
+        DomainError: a local gradient has no finite value.
+    """
+    entries = flatten(parameter)
+    name = _name(parameter, entries, unrolled)
+    _check_entries(name, parameter, entries)
+    by_step = _loss_list(losses)
+    steps = unrolled.steps_of([loss for _, loss in by_step])
+    by_step = [(steps[loss] if t is _ASK else t, loss) for t, loss in by_step]
+    watched = {entry: i for i, entry in enumerate(entries)}
+    use_steps = _ascending({steps[node] for node in steps if any(parent in watched for parent in node.parents)})
+    if not use_steps:
+        raise GraphError("no loss depends on this parameter", node=name, remedy="Pass a parameter that was unrolled")
+    loss_steps = _ascending({t for t, _ in by_step})
+    rows = {k: i * len(entries) for i, k in enumerate(use_steps)}
+    columns = {t: array("d", bytes(8 * len(rows) * len(entries))) for t in loss_steps}
+    with gradients_kept(list(steps)):
+        for t, loss in by_step:
+            order = topological_order(loss)
+            for entry in entries:
+                entry._grad = 0.0
+            start(order, loss, 1.0)
+            for _ in walk(_emptying(order, steps, watched, rows, columns[t]), record=False):
+                pass
+    return Anatomy(name, shape(parameter), use_steps, loss_steps, tuple(columns.values()))
+
+
+def _emptying(
+    order: Sequence[Value],
+    steps: Mapping[Value, TimeStep],
+    watched: Mapping[Value, int],
+    rows: Mapping[TimeStep, int],
+    column: array[float],
+) -> Iterator[Value]:
+    """The nodes of ``order`` for the walk to visit; between two time steps, what the first of them brought
+    to the watched nodes is taken out and noted.
+    """
+    received = [0.0] * len(watched)
+
+    def note(step: TimeStep) -> None:
+        if step in rows:
+            row = rows[step]
+            for node, i in watched.items():
+                gradient = node._grad
+                if gradient:  # NaN too
+                    column[row + i] += gradient
+                    received[i] += gradient
+                    node._grad = 0.0
+
+    current = steps[order[0]]
+    for node in order:
+        if steps[node] != current:
+            note(current)
+            current = steps[node]
+        if node in watched:  # all its uses are behind: give it back its gradient, for what lies below it
+            note(current)
+            node._grad = received[watched[node]]
+        yield node
+
+
+def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[int, Numbers]:
+    """∂L/∂h_k for every k, by one backward walk, leaving the gradients in the graph as they were.
+
+    Args:
+        unrolled: what the loss was computed from.
+        loss: the loss L.
+        name: which series to differentiate by; ``"h"`` are the hidden states h_0 … h_T.
+
+    Returns:
+        By time step: a float for a scalar cell, else a list of floats.
+    """
+    series = unrolled[name]
+    nodes = [node for quantity in series.values() for node in flatten(quantity)]
+    numbers = iter(gradients(loss, nodes))
+    return {k: reshape([next(numbers) for _ in flatten(quantity)], shape(quantity)) for k, quantity in series.items()}
+
+
+def lag(k: TimeStep, t: TimeStep) -> TimeStep:
+    """t - k, the number of steps that a gradient travels from the loss step t back to the use step k."""
+    return None if k is None or t is None else t - k
+
+
+def norm(numbers: Numbers) -> float:
+    """The Euclidean (Frobenius) norm of a number, a vector or a matrix."""
+    return math.hypot(*flatten(numbers))
+
+
+def flatten(tree: Any) -> list[Any]:
+    """The entries of nested lists, row by row; of anything else, itself."""
+    if not isinstance(tree, (list, tuple, array)):
+        return [tree]
+    return [entry for branch in tree for entry in flatten(branch)]
+
+
+def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> Numbers:
+    """The opposite of `flatten`."""
+    if not sizes:
+        return flat[0]
+    below = len(flat) // sizes[0]
+    return [reshape(flat[i * below : (i + 1) * below], sizes[1:]) for i in range(sizes[0])]
+
+
+_ASK: Any = object()  # the step of a loss for which none was given
+
+
+def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:
+    if isinstance(losses, Mapping):
+        pairs: list[tuple[TimeStep, Value]] = list(losses.items())
+    else:
+        pairs = [(_ASK, loss) for loss in ([losses] if isinstance(losses, Value) else losses)]
+    if not pairs:
+        raise ArgumentError("there are no losses", remedy="Give a Value, a list of Values, or {time step: Value}")
+    for _, loss in pairs:
+        if not isinstance(loss, Value):
+            raise ArgumentError(f"a loss is a {type(loss).__name__}", remedy="A loss is a Value")
+    return pairs
+
+
+def _check_entries(name: str, parameter: Any, entries: Sequence[Any]) -> None:
+    wrong = [entry for entry in entries if not isinstance(entry, Value)]
+    if wrong or not entries:
+        found = f"a {type(wrong[0]).__name__}" if wrong else "nothing"
+        raise ArgumentError(f"the parameter holds {found}", remedy="A parameter is a Value or lists of Values")
+    if math.prod(shape(parameter)) != len(entries):
+        raise ArgumentError(f"the rows of {name} differ in length")
+    if len(set(entries)) < len(entries):
+        raise ArgumentError(f"{name} holds the same Value twice", remedy="Ask for the anatomy of that Value")
+
+
+def _name(parameter: Any, entries: Sequence[Any], unrolled: Unrolled) -> str:
+    if isinstance(parameter, Value):
+        return parameter.name
+    label = str(getattr(next(iter(entries), None), "label", ""))
+    return label.partition("[")[0] or "parameter"
+
+
+def _ascending(steps: set[TimeStep]) -> tuple[TimeStep, ...]:
+    return tuple(sorted(steps, key=lambda step: (step is not None, step)))
+
+
+def _range(steps: Sequence[TimeStep]) -> str:
+    numbers = [step for step in steps if step is not None]
+    inside = f"{numbers[0]} … {numbers[-1]}" if len(numbers) > 1 else ", ".join(map(str, numbers))
+    return ", ".join(filter(None, ["outside time" if None in steps else "", inside]))

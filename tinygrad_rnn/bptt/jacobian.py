@@ -1,0 +1,160 @@
+"""The recurrent Jacobians J_t = ∂h_t/∂h_{t-1}, their products, and how fast these grow or vanish.
+
+    ∂h_t/∂h_k = J_t J_{t-1} ⋯ J_{k+1},        J_t = diag(tanh'(z_t)) W
+
+The entries are read off the recorded graph by the ordinary backward walk, stopped at h_{t-1}, so that they
+are there for any cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..backward import gradients_kept, start, topological_order, walk
+from ..errors import ArgumentError, GraphError
+from ..nn.cells import RNNCell, ScalarRNNCell
+from ..value import Value
+from .anatomy import flatten
+from .matrices import Rows, identity, numbers, product, spectral_norm, spectral_radius
+from .unroll import Unrolled
+
+
+def state(unrolled: Unrolled, t: int, names: Sequence[str] | None = None) -> list[Value]:
+    """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t and then c_t.
+
+    Args:
+        unrolled: the unrolled cell.
+        t: time step, from the one before the first (the initial state) to T.
+        names: only these parts of the state.
+
+    Raises:
+        ArgumentError: no such time step, or no such part.
+    """
+    if not unrolled.first - 1 <= t <= unrolled.T:
+        raise ArgumentError(f"no state at time step {t}", remedy=f"There is {unrolled.first - 1} … {unrolled.T}")
+    for name in names or ():
+        if name not in unrolled.state_names:
+            raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {unrolled.state_names}")
+    return [entry for name in names or unrolled.state_names for entry in flatten(unrolled[name][t])]
+
+
+def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] | None = None, by: Sequence[str] | None = None) -> Rows:
+    """J_t: how the state after time step t moves with the state before it, all else held fixed.
+
+    For a cell that carries h alone this is ∂h_t/∂h_{t-1}. For one that carries more it has a row and a
+    column for every entry of every part. One backward walk per row, through time step t alone; the
+    gradients in the graph are left as they were.
+
+    Args:
+        unrolled: the unrolled cell.
+        t: time step, first … T.
+        of: the parts of the state to differentiate, such as ``["c"]``; by default all.
+        by: the parts of the previous state to differentiate by; by default all. The others are held fixed.
+
+    Raises:
+        ArgumentError: no such time step or part.
+        GraphError: one Value stands in two places of the previous state, so that the graph cannot tell how
+            the new state depends on each.
+    """
+    before, columns = state(unrolled, t - 1), state(unrolled, t - 1, by)
+    if len(set(before)) < len(before):
+        raise GraphError(
+            "one Value stands in two places of the state",
+            time_step=t - 1,
+            remedy="Give every entry of h0 a Value of its own",
+        )
+    return [_row(root, before, columns) for root in state(unrolled, t, of)]
+
+
+def _row(root: Value, before: Sequence[Value], columns: Sequence[Value]) -> list[float]:
+    order = topological_order(root, stop=before)
+    touched = [*order, *before]
+    with gradients_kept(touched):
+        start(touched, root, 1.0)
+        for _ in walk(order, record=False):
+            pass
+        return [column.grad for column in columns]
+
+
+def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:
+    """J_t J_{t-1} ⋯ J_{k+1} = ∂h_t/∂h_k; the identity for k = t.
+
+    Raises:
+        ArgumentError: not k <= t, or outside the time steps.
+    """
+    if k > t:
+        raise ArgumentError(f"the state at time step {t} cannot depend on that at {k}", remedy="Give k <= t")
+    result = identity(len(state(unrolled, t)))
+    for step in range(t, k, -1):
+        result = product(result, jacobian(unrolled, step))
+    return result
+
+
+@dataclass(frozen=True)
+class ChainNorm:
+    """How much of a change of h_k is left, or has become of it, at time step T.
+
+    Always ``norm <= product_of_norms <= bound``. Where tanh saturates, the bound is far above; where W is
+    not normal, ``radius_law`` can be below ``norm`` at first, since powers of W grow before they decay.
+
+    Attributes:
+        k: the earlier time step.
+        lag: T - k.
+        norm: ‖J_T ⋯ J_{k+1}‖₂ = ‖∂h_T/∂h_k‖₂.
+        product_of_norms: ‖J_T‖₂ ⋯ ‖J_{k+1}‖₂.
+        bound: ‖W‖₂^(T-k), or None for a cell where it is no bound.
+        radius_law: ρ(W)^(T-k), the law for long lags of a linear cell; or None, likewise.
+    """
+
+    k: int
+    lag: int
+    norm: float
+    product_of_norms: float
+    bound: float | None
+    radius_law: float | None
+
+
+def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
+    """The norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
+    2013, section 2.1: the bound holds since |tanh'| <= 1).
+
+    Args:
+        unrolled: the unrolled cell.
+        t: the later time step; by default T.
+
+    Raises:
+        MissingDependencyError: the state has more than one entry, and NumPy is missing.
+    """
+    t = unrolled.T if t is None else t
+    W = recurrent_matrix(unrolled.cell)
+    largest, radius = (spectral_norm(W), spectral_radius(W)) if W else (None, None)
+    chain = identity(len(state(unrolled, t)))
+    product_of_norms = 1.0
+    rows = []
+    for k in range(t, unrolled.first - 2, -1):
+        rows.append(
+            ChainNorm(k, t - k, spectral_norm(chain), product_of_norms, power(largest, t - k), power(radius, t - k))
+        )
+        if k >= unrolled.first:
+            J = jacobian(unrolled, k)
+            chain = product(chain, J)
+            product_of_norms *= spectral_norm(J)
+    return rows
+
+
+def recurrent_matrix(cell: object) -> Rows | None:
+    """The numbers of W where h_t = f(W h_{t-1} + U x_t + b) with |f'| <= 1; else None."""
+    if isinstance(cell, ScalarRNNCell):
+        return [[cell.w.data]]
+    return numbers(cell.W) if isinstance(cell, RNNCell) else None
+
+
+def power(base: float | None, exponent: int) -> float | None:
+    """``base ** exponent``, infinite where that overflows."""
+    if base is None:
+        return None
+    try:
+        return base**exponent
+    except OverflowError:
+        return float("inf")

@@ -1,0 +1,143 @@
+"""The sum over all paths, path by path: what the backward walk computes without ever listing it.
+
+The gradient of a node is the sum, over all paths from the loss down to it, of the product of the local
+gradients along the path (Bauer 1974). The walk takes one step per edge. Listing the paths takes one step per
+edge *of each path*, and their number multiplies with every step back in time: a vector RNN with n hidden
+units has about n^(T-k) paths from h_T to h_k, over n²·(T-k) edges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..backward import Step, gradients_kept, start, topological_order, walk
+from ..errors import GraphError, TooManyPathsError
+from ..value import Value
+
+Edges = dict[Value, list[Step]]
+
+
+@dataclass(frozen=True)
+class Path:
+    """One path from a loss down to a node.
+
+    Attributes:
+        loss: where it begins.
+        steps: the edges, from the loss down; each with its node, parent and local gradient.
+    """
+
+    loss: Value
+    steps: tuple[Step, ...]
+
+    @property
+    def nodes(self) -> tuple[Value, ...]:
+        """The nodes along the path, both ends included."""
+        return (self.loss, *(step.parent for step in self.steps))
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """The local gradient of each edge."""
+        return tuple(step.local_gradient for step in self.steps)
+
+    @property
+    def product(self) -> float:
+        """The product of the factors: what this path brings."""
+        return math.prod(self.factors)
+
+    def __str__(self) -> str:
+        factors = " · ".join(f"{factor:.4g}" for factor in self.factors) or "1"
+        return f"{factors} = {self.product:.6g}   along {' → '.join(node.name for node in self.nodes)}"
+
+
+def count_paths(loss: Value, node: Value) -> int:
+    """The number of paths from the loss down to the node, counted edge by edge without listing one.
+
+    Raises:
+        GraphError: an op on the way adds to its operands' gradients by itself, and has no local gradients.
+    """
+    return _counts(_edges(loss), loss, node).get(loss, 0)
+
+
+def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
+    """Every path from the loss down to the node; their products sum to ∂loss/∂node.
+
+    The gradients in the graph are left as they were.
+
+    Args:
+        loss: where the paths begin.
+        node: where they end.
+        limit: how many paths to list at most.
+
+    Raises:
+        TooManyPathsError: there are more than ``limit``; they were counted, not listed.
+        GraphError: an op on the way adds to its operands' gradients by itself, and has no local gradients.
+    """
+    edges = _edges(loss)
+    counts = _counts(edges, loss, node)
+    if counts.get(loss, 0) > limit:
+        raise TooManyPathsError(counts[loss], limit, sum(map(len, edges.values())))
+    return [Path(loss, steps) for steps in _enumerate(edges, counts, loss, node)]
+
+
+def _edges(loss: Value) -> Edges:
+    """The edges below the loss, as the walk records them, by the node from which they lead down."""
+    order = topological_order(loss)
+    edges: Edges = {}
+    with gradients_kept(order):
+        start(order, loss, 1.0)
+        for step in walk(order):
+            edges.setdefault(step.node, []).append(step)
+    return edges
+
+
+def _counts(edges: Edges, loss: Value, node: Value) -> dict[Value, int]:
+    """The number of paths down to ``node``, from every node that has one. Linear in the edges: the paths
+    from a node are those from all its parents together.
+    """
+    counts = {node: 1}
+    for child in reversed(edges):  # the walk goes from the loss down: parents come first in reverse
+        if child is not node:
+            number = sum(counts.get(step.parent, 0) for step in edges[child])
+            if number:
+                _check(edges[child])
+                counts[child] = number
+    return counts
+
+
+def _check(steps: list[Step]) -> None:
+    if any(step.node._rule.backward is not None for step in steps):
+        node = steps[0].node
+        raise GraphError(
+            "this op adds to its operands' gradients by itself, and has no local gradients to multiply",
+            op=node.op,
+            node=node.name,
+            time_step=node.time_step,
+            remedy="Record it with Value.custom or an entry in the op table",
+        )
+
+
+def _enumerate(edges: Edges, counts: dict[Value, int], loss: Value, node: Value) -> Iterator[tuple[Step, ...]]:
+    """Depth first, without recursion: ``path`` is where we are, ``untried`` what is left to try at each depth."""
+    if loss not in counts:
+        return
+    if loss is node:
+        yield ()
+        return
+
+    def onward(from_: Value) -> Iterator[Step]:
+        return (step for step in edges[from_] if step.parent in counts)
+
+    path: list[Step] = []
+    untried = [onward(loss)]
+    while untried:
+        step = next(untried[-1], None)
+        if step is None:
+            untried.pop()
+            del path[-1:]
+        elif step.parent is node:
+            yield (*path, step)
+        else:
+            path.append(step)
+            untried.append(onward(step.parent))

@@ -1,0 +1,236 @@
+"""The options that say what is unrolled over what, shared by the commands, and the problem that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..bptt import Unrolled, unroll
+from ..data import Series, read_column, sunspots
+from ..errors import ArgumentError, DataError
+from ..nn import Cell, Linear, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from ..sums import total
+from ..value import Value, time_step
+
+DEFAULT_STEPS = 20
+DEFAULT_HIDDEN = 4
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `read_problem` reads."""
+    data = parser.add_argument_group("the sequence (by default, yearly sunspot numbers)")
+    source = data.add_mutually_exclusive_group()
+    source.add_argument("--csv", metavar="FILE", help="a series from a CSV file, scaled to span [-1, 1]")
+    source.add_argument("--text", metavar="TEXT", help="predict the next character of this text")
+    data.add_argument("--column", metavar="NAME", help="the column of the CSV file")
+    data.add_argument(
+        "--steps",
+        type=whole_number(1),
+        metavar="T",
+        help=f"time steps, the last of the sequence (up to {DEFAULT_STEPS})",
+    )
+    data.add_argument(
+        "--loss", choices=("last", "all"), help="the last step's loss, or the mean over all (last; for a text, all)"
+    )
+    cell = parser.add_argument_group("the cell")
+    for name, meaning, default in (("w", "recurrent weight", 0.9), ("u", "input weight", 0.5), ("b", "bias", 0.0)):
+        cell.add_argument(
+            f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
+        )
+    cell.add_argument(
+        "--hidden",
+        type=whole_number(1),
+        metavar="H",
+        help=f"hidden units of a vector cell (for a text, {DEFAULT_HIDDEN})",
+    )
+    cell.add_argument(
+        "--seed", type=whole_number(0), default=0, metavar="N", help="seed of a vector cell's weights (0)"
+    )
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number of at least ``least``."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def finite_number(text: str) -> float:
+    """The type of an option that takes a finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a finite number")
+    return number
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A cell unrolled over a sequence, and what it is to predict: the next item of the sequence.
+
+    Attributes:
+        title: what the sequence is.
+        description: how it was prepared, in a sentence.
+        cell: the cell.
+        readout: V h_t + c, or None where h_t itself is the prediction.
+        unrolled: the cell, and the read-out, over the sequence.
+        targets: the item that follows x_t, for t = 1 … T: a number, or the index of a character.
+        names: what each x_t is called: a year, a row, a character.
+        losses: one loss per time step that counts, in order; each knows its ``time_step``.
+        loss: their mean (of a single one, itself).
+    """
+
+    title: str
+    description: str
+    cell: Cell
+    readout: Linear | None
+    unrolled: Unrolled
+    targets: tuple[Any, ...]
+    names: tuple[str, ...]
+    losses: list[Value]
+    loss: Value
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `read_data` found: inputs and targets, ready to be unrolled over.
+
+    Attributes:
+        title, description, targets, names: as in `Problem`.
+        inputs: x_1 … x_T; numbers, or one-hot lists.
+        alphabet: the characters in the order of their indices; empty for numbers.
+    """
+
+    title: str
+    description: str
+    inputs: tuple[Any, ...]
+    targets: tuple[Any, ...]
+    names: tuple[str, ...]
+    alphabet: str = ""
+
+
+def read_problem(args: argparse.Namespace) -> Problem:
+    """The problem that the options of `add_input_options` describe.
+
+    Raises:
+        ArgumentError: options that do not go together.
+        DataError: the sequence cannot be used.
+    """
+    data = read_data(args)
+    cell, readout = make_cell(args, data)
+    return pose(data, cell, readout, args.loss or ("all" if data.alphabet else "last"))
+
+
+def read_data(args: argparse.Namespace) -> Data:
+    """The sequence that the options describe. Raises as `read_problem` does."""
+    if args.column is not None and args.csv is None:
+        raise ArgumentError("--column without --csv", remedy="Name the file with --csv FILE")
+    if args.text is not None:
+        return _characters(args.text, args.steps)
+    return _numbers(sunspots() if args.csv is None else read_column(args.csv, args.column), args.steps)
+
+
+def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None]:
+    """The cell that the options describe, and its read-out. Raises as `read_problem` does."""
+    if not data.alphabet and args.hidden is None:
+        given = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
+        return ScalarRNNCell(**given), None
+    for name in ("w", "u", "b"):
+        if getattr(args, name) is not None:
+            other = "--text" if data.alphabet else "--hidden"
+            raise ArgumentError(
+                f"--{name} is a weight of the scalar cell, which {other} does not use",
+                remedy=f"Leave out --{name} or {other}; --seed draws other weights",
+            )
+    size = len(data.alphabet) or 1
+    hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
+    return RNNCell(size, hidden, seed=args.seed), Linear(hidden, size, seed=args.seed + 1)
+
+
+def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
+    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
+    scalar = readout is None
+    inputs = data.inputs if scalar or data.alphabet else [[x] for x in data.inputs]
+    unrolled = unroll(cell, inputs, readout=readout)
+    predictions = unrolled.h if scalar else unrolled.y
+    losses = []
+    for t in range(unrolled.T if which == "last" else 1, unrolled.T + 1):
+        with time_step(t):
+            target = data.targets[t - 1]
+            if data.alphabet:
+                losses.append(cross_entropy(predictions[t], target))
+            else:
+                losses.append(mse_loss(predictions[t], target if scalar else [target]))
+            losses[-1].label = f"L_{t}"
+    loss = losses[0] if len(losses) == 1 else total(losses) / len(losses)
+    loss.label = "L"
+    return Problem(
+        data.title,
+        data.description,
+        cell,
+        readout,
+        unrolled,
+        data.targets,
+        data.names,
+        losses,
+        loss,
+    )
+
+
+def _numbers(series: Series, steps: int | None) -> Data:
+    available = len(series.numbers) - 1
+    if available < 1:
+        raise DataError(f"{series.title} has only one number", remedy="There must be one to predict: give at least two")
+    used = series.last(1 + _steps(steps, available, "numbers")).scaled()
+    return Data(
+        f"{series.title}, {used.labels[0]} to {used.labels[-2]}",
+        f"scaled linearly so that these {len(used.numbers)} numbers span [-1, 1]; "
+        f"the last, {used.labels[-1]}, is only predicted",
+        used.numbers[:-1],
+        used.numbers[1:],
+        used.labels[:-1],
+    )
+
+
+def _characters(text: str, steps: int | None) -> Data:
+    if len(text) < 2:
+        raise DataError(
+            f"the text has {len(text)} characters", remedy="There must be a next one to predict: give at least two"
+        )
+    used = text[-1 - _steps(steps, len(text) - 1, "characters") :]
+    alphabet = "".join(sorted(set(used)))
+    places = [alphabet.index(character) for character in used]
+    one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
+    return Data(
+        f"the text {used!r}",
+        f"{len(alphabet)} different characters, each a one-hot input; the next one is predicted at every step",
+        tuple(one_hot[:-1]),
+        tuple(places[1:]),
+        tuple(used[:-1]),
+        alphabet,
+    )
+
+
+def _steps(wanted: int | None, available: int, items: str) -> int:
+    if wanted is None:
+        return min(available, DEFAULT_STEPS)
+    if wanted > available:
+        raise DataError(
+            f"{wanted} steps need {wanted + 1} {items}, but there are {available + 1}",
+            remedy=f"Ask for at most --steps {available}",
+        )
+    return wanted
+
+
+def labels(names: Sequence[str]) -> list[str]:
+    """Names as a table can show them: characters that do not print are written as Python would."""
+    return [name if name.isprintable() and name.strip() else repr(name)[1:-1] for name in names]

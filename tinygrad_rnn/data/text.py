@@ -1,0 +1,27 @@
+"""Texts, built-in and from files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import DataError
+
+
+def alice() -> str:
+    """Alice's Adventures in Wonderland, 148,000 characters; source and licence are in the README beside the file."""
+    return read_text(Path(__file__).with_name("alice.txt"))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file in UTF-8.
+
+    Raises:
+        DataError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{os.path.basename(os.fspath(path))} is not UTF-8 text") from error

@@ -1,0 +1,183 @@
+"""Gated cells: `LSTMCell` and `GRUCell`, with PyTorch's equations and order of gates.
+
+The weights of each gate stand apart, ``W_i``, ``U_i``, ``b_i`` and so on; PyTorch keeps the gates of one kind
+of weight below each other in one matrix (`tinygrad_rnn.interop` translates).
+
+Pre-activations are called ``z_`` and the gate, so that z alone can be what it is in the literature of each
+cell: the pre-activation of an RNN, the update gate of a GRU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..value import Operand, Value
+from .cells import Cell, affine, fits, plus, product
+from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+
+
+class _GatedCell(Cell):
+    """What the gated cells share: weights W, U, b for every gate, drawn from U(-k, k) with k = 1/√hidden_size."""
+
+    gates: str
+    more_biases: tuple[str, ...] = ()
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
+        self.input_size = size("input_size", input_size)
+        self.hidden_size = size("hidden_size", hidden_size)
+        rng, bound = generator(seed), hidden_size**-0.5
+
+        def draw() -> float:
+            return rng.uniform(-bound, bound)
+
+        weights = vars(self)
+        for gate in self.gates:
+            weights[f"W_{gate}"] = matrix(f"W_{gate}", hidden_size, hidden_size, draw)
+            weights[f"U_{gate}"] = matrix(f"U_{gate}", hidden_size, input_size, draw)
+            weights[f"b_{gate}"] = vector(f"b_{gate}", hidden_size, draw) if bias else None
+        for name in self.more_biases:
+            weights[name] = vector(name, hidden_size, draw) if bias else None
+
+    def initial_state(self) -> tuple[Vector, ...]:
+        """Zeros."""
+        return tuple([Value(0.0) for _ in range(self.hidden_size)] for _ in self.state_names)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.input_size} → {self.hidden_size})"
+
+
+class LSTMCell(_GatedCell):
+    """Long short-term memory with forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000).
+
+    i = σ(W_i h + U_i x + b_i), f = σ(W_f h + U_f x + b_f), g = tanh(W_g h + U_g x + b_g),
+    o = σ(W_o h + U_o x + b_o), all from h_{t-1} and x_t; then c_t = f·c_{t-1} + i·g and h_t = o·tanh(c_t).
+
+    The constant error path runs along c: ∂c_t/∂c_{t-1} = f_t where nothing comes back through h, so that
+    gates open at 1 carry a gradient over any lag.
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t and of c_t.
+        bias: whether there are b_i, b_f, b_g, b_o.
+        forget_bias: what b_f starts from, 1 for example so that the cell starts by remembering (Gers 2000,
+            Jozefowicz 2015); by default it is drawn like all others, as in PyTorch.
+        seed: an int, or a `random.Random` to draw from.
+
+    Attributes:
+        W_i, W_f, W_g, W_o: recurrent weights, hidden_size × hidden_size.
+        U_i, U_f, U_g, U_o: input weights, hidden_size × input_size.
+        b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1.
+    """
+
+    state_names = ("h", "c")
+    pre_activation_names = ("z_i", "z_f", "z_g", "z_o")
+    gates = "ifgo"
+
+    W_i: Matrix
+    U_i: Matrix
+    b_i: Vector | None
+    W_f: Matrix
+    U_f: Matrix
+    b_f: Vector | None
+    W_g: Matrix
+    U_g: Matrix
+    b_g: Vector | None
+    W_o: Matrix
+    U_o: Matrix
+    b_o: Vector | None
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        forget_bias: float | None = None,
+        seed: Seed = 0,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, seed)
+        if forget_bias is not None and self.b_f:
+            for entry in self.b_f:
+                entry.data = float(forget_bias)
+
+    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
+        """The pre-activations, the gates, c_t and h_t.
+
+        Raises:
+            ShapeError: x or the state has the wrong length.
+        """
+        h, c = state
+        fits("x", x, "U_i", self.U_i)
+        fits("h", h, "W_i", self.W_i)
+        fits("c", c, "W_i", self.W_i)
+        z_i = affine(self.W_i, h, self.U_i, x, self.b_i)
+        i = [z.sigmoid() for z in z_i]
+        z_f = affine(self.W_f, h, self.U_f, x, self.b_f)
+        f = [z.sigmoid() for z in z_f]
+        z_g = affine(self.W_g, h, self.U_g, x, self.b_g)
+        g = [z.tanh() for z in z_g]
+        z_o = affine(self.W_o, h, self.U_o, x, self.b_o)
+        o = [z.sigmoid() for z in z_o]
+        c = [f_k * c_k + i_k * g_k for f_k, c_k, i_k, g_k in zip(f, c, i, g)]
+        h = [o_k * c_k.tanh() for o_k, c_k in zip(o, c)]
+        return {"z_i": z_i, "i": i, "z_f": z_f, "f": f, "z_g": z_g, "g": g, "z_o": z_o, "o": o, "c": c, "h": h}
+
+
+class GRUCell(_GatedCell):
+    """Gated recurrent unit (Cho et al. 2014) in the form of PyTorch, which resets after multiplying by W_n.
+
+    r = σ(W_r h + U_r x + b_r), z = σ(W_z h + U_z x + b_z), n = tanh(r·(W_n h + b_hn) + U_n x + b_n), all from
+    h_{t-1} and x_t; then h_t = (1 - z)·n + z·h_{t-1}.
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t.
+        bias: whether there are b_r, b_z, b_n, b_hn.
+        seed: an int, or a `random.Random` to draw from.
+
+    Attributes:
+        W_r, W_z, W_n: recurrent weights, hidden_size × hidden_size.
+        U_r, U_z, U_n: input weights, hidden_size × input_size.
+        b_r, b_z, b_n, b_hn: biases, hidden_size long; or None. b_hn is the one that r acts on.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1.
+    """
+
+    pre_activation_names = ("z_r", "z_z", "z_n")
+    gates = "rzn"
+    more_biases = ("b_hn",)
+
+    W_r: Matrix
+    U_r: Matrix
+    b_r: Vector | None
+    W_z: Matrix
+    U_z: Matrix
+    b_z: Vector | None
+    W_n: Matrix
+    U_n: Matrix
+    b_n: Vector | None
+    b_hn: Vector | None
+
+    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
+        """The pre-activations, r, z, n and h_t.
+
+        Raises:
+            ShapeError: x or the state has the wrong length.
+        """
+        (h,) = state
+        fits("x", x, "U_r", self.U_r)
+        fits("h", h, "W_r", self.W_r)
+        z_r = affine(self.W_r, h, self.U_r, x, self.b_r)
+        r = [a.sigmoid() for a in z_r]
+        z_z = affine(self.W_z, h, self.U_z, x, self.b_z)
+        z = [a.sigmoid() for a in z_z]
+        from_h = plus(product(self.W_n, h), self.b_hn)
+        from_x = plus(product(self.U_n, x), self.b_n)
+        z_n = [r_k * a + b for r_k, a, b in zip(r, from_h, from_x)]
+        n = [a.tanh() for a in z_n]
+        new = [(1.0 - z_k) * n_k + z_k * h_k for z_k, n_k, h_k in zip(z, n, h)]
+        return {"z_r": z_r, "r": r, "z_z": z_z, "z": z, "z_n": z_n, "n": n, "h": new}

@@ -1,0 +1,27 @@
+"""`OneHot`: one symbol of an alphabet as the input of a cell."""
+
+from __future__ import annotations
+
+from ..errors import ArgumentError
+from ..value import Value
+
+
+class OneHot(list[Value]):
+    """The vector with 1 at ``hot`` and 0 elsewhere, which a cell does not multiply by.
+
+    U x is then column ``hot`` of U: the same number to the last bit, without a multiplication by 0 or 1 for
+    every weight. The entries are there to be read; they are not part of the graph, so they get no gradient.
+
+    Args:
+        hot: index of the 1.
+        size: length of the vector.
+
+    Raises:
+        ArgumentError: there is no such index.
+    """
+
+    def __init__(self, hot: int, size: int) -> None:
+        if not 0 <= hot < size:
+            raise ArgumentError(f"symbol {hot} of {size}", remedy=f"A symbol is a whole number from 0 to {size - 1}")
+        super().__init__(Value(float(i == hot)) for i in range(size))
+        self.hot = hot

@@ -1,0 +1,273 @@
+"""Cells on top of each other, and the modules `RNN`, `LSTM` and `GRU` that run them over a sequence."""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from ..errors import ArgumentError, ShapeError
+from ..value import as_value, time_step
+from .cells import Cell, Quantity, RNNCell
+from .gated import GRUCell, LSTMCell
+from .module import Module
+from .one_hot import OneHot
+from .parameters import Seed, generator, size
+
+
+class StackedCell(Cell):
+    """Cells on top of each other as one cell: what one calls h is the input of the next at the same time step.
+
+    The quantities of the top layer keep their names, so that ``h`` is what a read-out sees; those of the
+    layers below carry PyTorch's number of the layer, counted from 0: ``h_l0``, ``c_l0``, ``i_l0`` … The state
+    goes from the bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
+
+    Args:
+        cells: from the bottom to the top.
+
+    Raises:
+        ArgumentError: there are no cells.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        if not cells:
+            raise ArgumentError("a stack of no cells", remedy="Give at least one cell")
+        self.cells = list(cells)
+        self._suffixes = [f"_l{layer}" for layer in range(len(cells) - 1)] + [""]
+        layers = list(zip(cells, self._suffixes))
+        self.state_names = tuple(name + suffix for cell, suffix in layers for name in cell.state_names)
+        self.pre_activation_names = tuple(
+            name + suffix for cell, suffix in layers for name in cell.pre_activation_names
+        )
+
+    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+        """Everything that the layers compute.
+
+        Raises:
+            ShapeError: x or the state does not fit.
+        """
+        if len(state) != len(self.state_names):
+            raise ShapeError(f"a state of {len(state)} parts for {', '.join(self.state_names)}")
+        named: dict[str, Quantity] = {}
+        remaining = iter(state)
+        for cell, suffix in zip(self.cells, self._suffixes):
+            computed = cell.step(x, *[next(remaining) for _ in cell.state_names])
+            named.update((name + suffix, quantity) for name, quantity in computed.items())
+            x = computed["h"]
+        return named
+
+    def initial_state(self) -> tuple[Quantity, ...]:
+        """Zeros."""
+        return tuple(chain.from_iterable(cell.initial_state() for cell in self.cells))
+
+    def __repr__(self) -> str:
+        return f"StackedCell({self.cells!r})"
+
+
+class Recurrent(Module):
+    """Base class of `RNN`, `LSTM` and `GRU`, with the arguments and results of PyTorch's modules (of one sequence).
+
+    Attributes:
+        cells: the cells, in PyTorch's order: layer by layer, the forward direction before the backward one.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        bidirectional: bool = False,
+        seed: Seed = 0,
+    ) -> None:
+        rng = generator(seed)
+        directions = 2 if bidirectional else 1
+        size("hidden_size", hidden_size)
+        sizes = [input_size] + [hidden_size * directions] * (size("num_layers", num_layers) - 1)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bidirectional = bidirectional
+        self.cells = [self._make_cell(n, hidden_size, bias, rng) for n in sizes for _ in range(directions)]
+        if len(self.cells) > 1:
+            for cell, suffix in zip(self.cells, self.suffixes):
+                for parameter in cell.parameters():
+                    parameter.label = f"{suffix[1:]}.{parameter.label}"
+        self._stack = None if bidirectional else StackedCell(self.cells) if num_layers > 1 else self.cells[0]
+
+    @abstractmethod
+    def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
+        """One cell of the kind that this module runs."""
+
+    @property
+    def suffixes(self) -> list[str]:
+        """What PyTorch appends to the names of the parameters of each cell: ``_l0``, ``_l0_reverse``, …"""
+        directions = ("", "_reverse") if self.bidirectional else ("",)
+        return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
+
+    @property
+    def cell(self) -> Cell:
+        """All layers as one cell, to be unrolled.
+
+        Raises:
+            ArgumentError: the module is bidirectional, so that a time step needs later ones.
+        """
+        if self._stack is None:
+            raise ArgumentError(
+                "a bidirectional module has no single time step to unroll",
+                remedy="Call the module on the whole sequence, or unroll each of its .cells",
+            )
+        return self._stack
+
+    def __call__(self, inputs: Sequence[Any], state: Any = None) -> tuple[list[Quantity], Any]:
+        """Run over a sequence, as in PyTorch: ``output, h_n = rnn(inputs, h_0)``, with (h, c) for an LSTM.
+
+        `unroll` gives the same numbers, and a name to every one of them.
+
+        Args:
+            inputs: x_1 … x_T, each of input_size entries.
+            state: a list with h_0 of every cell in the order of `cells`; for an LSTM a pair of such lists,
+                (h_0, c_0). Zeros by default.
+
+        Returns:
+            h_1 … h_T of the top layer (forward and backward direction joined), and the last state.
+
+        Raises:
+            ArgumentError: the sequence is empty.
+            ShapeError: a size does not fit.
+        """
+        if not len(inputs):
+            raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+        states = self._split(state)
+        if self._stack is not None:
+            output, after = _run(self._stack, inputs, [part for parts in states for part in parts])
+            return output, self._join(after)
+        last: list[Quantity] = []
+        sequence: Sequence[Any] = inputs
+        for layer in range(self.num_layers):
+            forward, backward = self.cells[2 * layer : 2 * layer + 2]
+            ahead, ahead_last = _run(forward, sequence, states[2 * layer])
+            back, back_last = _run(backward, sequence, states[2 * layer + 1], reverse=True)
+            last += [*ahead_last, *back_last]
+            sequence = [[*a, *b] for a, b in zip(ahead, back)]
+        return list(sequence), self._join(last)
+
+    def _split(self, state: Any) -> list[tuple[Quantity, ...]]:
+        """The state of each cell."""
+        if state is None:
+            return [cell.initial_state() for cell in self.cells]
+        parts = state if len(self.cells[0].state_names) > 1 else (state,)
+        lengths = [len(part) for part in parts]
+        if lengths != [len(self.cells)] * len(self.cells[0].state_names):
+            raise ShapeError(f"a state of {lengths} vectors for {len(self.cells)} cells")
+        return [tuple([as_value(entry) for entry in part[k]] for part in parts) for k in range(len(self.cells))]
+
+    def _join(self, parts: Sequence[Quantity]) -> Any:
+        """The inverse of `_split`, from the parts of all cells in one row."""
+        kinds = len(self.cells[0].state_names)
+        return tuple(list(parts[kind::kinds]) for kind in range(kinds)) if kinds > 1 else list(parts)
+
+    def __repr__(self) -> str:
+        more = f", num_layers={self.num_layers}" * (self.num_layers > 1) + ", bidirectional" * self.bidirectional
+        return f"{type(self).__name__}({self.input_size} → {self.hidden_size}{more})"
+
+
+def _run(
+    cell: Cell, inputs: Sequence[Any], state: Sequence[Quantity], reverse: bool = False
+) -> tuple[list[Quantity], tuple[Quantity, ...]]:
+    """h of a cell at every time step, in order of time, and its state after the last step it took."""
+    now = tuple(state)
+    output: dict[int, Quantity] = {}
+    steps = range(1, len(inputs) + 1)
+    for t in reversed(steps) if reverse else steps:
+        x = inputs[t - 1]
+        with time_step(t):
+            named = cell.step(x if isinstance(x, OneHot) else [as_value(entry) for entry in x], *now)
+        now = tuple(named[name] for name in cell.state_names)
+        output[t] = named["h"]
+    return [output[t] for t in steps], now
+
+
+class RNN(Recurrent):
+    """Layers of `RNNCell` over a sequence, as torch.nn.RNN.
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t.
+        num_layers: number of layers; each but the first has the h_t of the one below as its input.
+        nonlinearity: ``"tanh"``, ``"relu"`` or ``"identity"``.
+        bias: whether there are biases.
+        bidirectional: whether each layer also runs backwards in time.
+        seed: an int, or a `random.Random` to draw from.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1, or the nonlinearity is unknown.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        bidirectional: bool = False,
+        seed: Seed = 0,
+    ) -> None:
+        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+
+    def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
+        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, rng)
+
+
+class LSTM(Recurrent):
+    """Layers of `LSTMCell` over a sequence, as torch.nn.LSTM.
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t and c_t.
+        num_layers: number of layers; each but the first has the h_t of the one below as its input.
+        bias: whether there are biases.
+        bidirectional: whether each layer also runs backwards in time.
+        forget_bias: what every b_f starts from; by default it is drawn, as in PyTorch.
+        seed: an int, or a `random.Random` to draw from.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        bidirectional: bool = False,
+        forget_bias: float | None = None,
+        seed: Seed = 0,
+    ) -> None:
+        self._forget_bias = forget_bias
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+
+    def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
+        return LSTMCell(input_size, hidden_size, bias, self._forget_bias, rng)
+
+
+class GRU(Recurrent):
+    """Layers of `GRUCell` over a sequence, as torch.nn.GRU.
+
+    Args:
+        input_size: length of x_t.
+        hidden_size: length of h_t.
+        num_layers: number of layers; each but the first has the h_t of the one below as its input.
+        bias: whether there are biases.
+        bidirectional: whether each layer also runs backwards in time.
+        seed: an int, or a `random.Random` to draw from.
+
+    Raises:
+        ArgumentError: a size is not a whole number of at least 1.
+    """
+
+    def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
+        return GRUCell(input_size, hidden_size, bias, rng)

@@ -1,0 +1,53 @@
+"""Sequences to learn from: seeded generators, each with its source, criterion and trivial baseline.
+
+Nothing here knows of Values or cells: an `Example` is numbers, and what a model says about it is numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ArgumentError
+from .adding import Adding
+from .copy_memory import CopyMemory
+from .forecast import Forecast
+from .latch import Latch
+from .reber import Reber
+from .task import Example, Task
+from .temporal_order import TemporalOrder
+from .text import Text
+
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (Reber, Adding, Latch, TemporalOrder, CopyMemory, Text, Forecast)
+}
+
+__all__ = [
+    "TASKS",
+    "Adding",
+    "CopyMemory",
+    "Example",
+    "Forecast",
+    "Latch",
+    "Reber",
+    "Task",
+    "TemporalOrder",
+    "Text",
+    "make_task",
+]
+
+
+def make_task(name: str, settings: Mapping[str, Any]) -> Task:
+    """The task of this name with these settings, as `Task.settings` gives them.
+
+    Raises:
+        ArgumentError: there is no such task, or it has no such setting.
+        DataError: its data cannot be used.
+    """
+    if name not in TASKS:
+        raise ArgumentError(f"task {name!r}", remedy=f"Known ones: {', '.join(TASKS)}")
+    unknown = settings.keys() - TASKS[name].known_settings()
+    if unknown:
+        known = ", ".join(TASKS[name].known_settings()) or "none"
+        raise ArgumentError(f"task {name} has no setting {', '.join(sorted(unknown))}", remedy=f"It has {known}")
+    return TASKS[name](**settings)

@@ -1,0 +1,123 @@
+"""The embedded Reber grammar."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from ..errors import ArgumentError
+from .task import Example, Outputs, Task
+
+SYMBOLS = "BTPSXVE"
+
+# The Reber grammar (Reber 1967): from each state, the symbols that may follow and the states they lead to.
+# From state 7 nothing follows: the string is complete.
+TRANSITIONS: tuple[dict[str, int], ...] = (
+    {"B": 1},
+    {"T": 2, "P": 3},
+    {"S": 2, "X": 4},
+    {"T": 3, "V": 5},
+    {"X": 3, "S": 6},
+    {"P": 4, "V": 6},
+    {"E": 7},
+    {},
+)
+COMPLETE = 7
+
+
+def _legal_inside(string: str) -> set[str]:
+    """What may follow in the plain grammar; ``{""}`` when the string is complete."""
+    state = 0
+    for place, symbol in enumerate(string):
+        if symbol not in TRANSITIONS[state]:
+            raise ArgumentError(f"{symbol!r} at place {place} of {string!r} is not in the grammar")
+        state = TRANSITIONS[state][symbol]
+    return set(TRANSITIONS[state]) or {""}
+
+
+class Reber(Task):
+    """Predict the next symbol of strings B t … t E, where t is T or P and … a string of the plain Reber grammar.
+
+    What comes last but one can only be known by remembering what came second, over a lag of at least 6 steps that
+    has no upper bound. ``embedded=False`` gives the plain grammar, where looking back two symbols is enough.
+
+    Args:
+        embedded: whether the strings are embedded.
+    """
+
+    name = "reber"
+    source = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory, experiment 1; Cleeremans et al. 1989"
+    criterion = (
+        "at most 1 % of 256 strings have a step at which the symbols rated highest, as many as are legal, are not "
+        "the legal ones (the paper asks this of all strings)"
+    )
+    trivial = "knows the grammar but not the second symbol, and guesses the last but one: half of the strings wrong"
+    loss = "cross_entropy"
+    metric = "strings wrong"
+    input_size = output_size = len(SYMBOLS)
+    goal = 0.01
+
+    def __init__(self, embedded: bool = True) -> None:
+        self.embedded = embedded
+        self.baseline = 0.5 if embedded else 1.0
+
+    def string(self, rng: random.Random) -> str:
+        """A random string: where the grammar leaves a choice, both are as likely."""
+        state, inside = 0, ""
+        while state != COMPLETE:
+            symbol = rng.choice(list(TRANSITIONS[state]))
+            inside, state = inside + symbol, TRANSITIONS[state][symbol]
+        wing = rng.choice("TP") if self.embedded else ""
+        return f"B{wing}{inside}{wing}E" if self.embedded else inside
+
+    def legal(self, prefix: str) -> set[str]:
+        """The oracle: every symbol that may follow; ``{""}`` when the string is complete.
+
+        Raises:
+            ArgumentError: the prefix itself is not legal; the error names the symbol and its place.
+        """
+        if not self.embedded:
+            return _legal_inside(prefix)
+        if not prefix:
+            return {"B"}
+        for place, allowed in enumerate(("B", "TP")):
+            if len(prefix) > place and prefix[place] not in allowed:
+                raise ArgumentError(f"{prefix[place]!r} at place {place} of {prefix!r} is not in the grammar")
+        if len(prefix) == 1:
+            return {"T", "P"}
+        wing = prefix[1]
+        end = prefix.find("E", 2) + 1
+        if not end:
+            return _legal_inside(prefix[2:])
+        _legal_inside(prefix[2:end])
+        rest = prefix[end:]
+        if not (wing + "E").startswith(rest):
+            raise ArgumentError(f"{rest!r} at the end of {prefix!r} is not in the grammar")
+        return {(wing + "E")[len(rest)]} if len(rest) < 2 else {""}
+
+    def example(self, rng: random.Random) -> Example:
+        """A string; at each symbol but the last the next one is asked."""
+        symbols = encode(self.string(rng))
+        return Example(tuple(symbols[:-1]), tuple(symbols[1:]))
+
+    def error(self, example: Example, outputs: Outputs) -> float:
+        """0.0 if at every step the legal symbols are the ones rated highest, else 1.0."""
+        string = "".join(SYMBOLS[symbol] for symbol in example.inputs)
+        for t, rating in enumerate(outputs, start=1):
+            legal = self.legal(string[:t])
+            ranking = sorted(range(len(SYMBOLS)), key=lambda symbol: -rating[symbol])
+            if {SYMBOLS[symbol] for symbol in ranking[: len(legal)]} != legal:
+                return 1.0
+        return 0.0
+
+
+def encode(string: str) -> Sequence[int]:
+    """The symbols of a string as numbers.
+
+    Raises:
+        ArgumentError: a character is not a symbol of the grammar; the error names it and its place.
+    """
+    for place, symbol in enumerate(string):
+        if symbol not in SYMBOLS:
+            raise ArgumentError(f"{symbol!r} at place {place} is not one of {SYMBOLS}")
+    return [SYMBOLS.index(symbol) for symbol in string]

@@ -1,0 +1,110 @@
+"""What every task is: `Example` and `Task`."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..errors import ArgumentError
+
+Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sequence and what is to be said about it.
+
+    Attributes:
+        inputs: per time step, a symbol (a whole number, to be one-hot) or input_size numbers.
+        targets: per time step, a class (a whole number), or output_size numbers; None where nothing is asked.
+    """
+
+    inputs: tuple[Any, ...]
+    targets: tuple[Any, ...]
+
+    @property
+    def asked(self) -> int:
+        """The number of time steps at which something is asked."""
+        return sum(target is not None for target in self.targets)
+
+
+class Task(ABC):
+    """Base class of tasks. The arguments that make a task are whole numbers, booleans, strings or None, and are
+    kept as attributes of the same name.
+
+    Attributes:
+        name: for the command line.
+        source: where the task was published, or its data come from.
+        criterion: when the task counts as solved, in a sentence.
+        trivial: the trivial predictor that `baseline` is the error of, in a sentence.
+        loss: ``"cross_entropy"``, ``"mse_loss"`` or ``"binary_cross_entropy_with_logits"``, of one time step.
+        metric: what `error` measures, such as ``"sequences wrong"``.
+        input_size: number of symbols, or of numbers per time step.
+        output_size: number of classes, or of numbers per time step.
+        goal: solved when the mean `error` over validation examples is at most this.
+        baseline: the mean error of the trivial predictor.
+        digest: tells apart the data of tasks that have some; else empty.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    criterion: ClassVar[str]
+    trivial: ClassVar[str]
+    loss: ClassVar[str]
+    metric: ClassVar[str]
+    input_size: int
+    output_size: int
+    goal: float
+    baseline: float
+    digest: str = ""
+
+    @abstractmethod
+    def example(self, rng: random.Random) -> Example:
+        """A sequence to learn from; it depends on ``rng`` alone."""
+
+    @abstractmethod
+    def error(self, example: Example, outputs: Outputs) -> float:
+        """How wrong a model's outputs are about an example, by the task's own measure; 0 is right."""
+
+    def validation(self, count: int, seed: int = 0) -> list[Example]:
+        """Examples to validate on: always the same ones for the same seed, none of which was trained on if the
+        data are finite."""
+        rng = random.Random(f"validation {seed}")  # a string, so that no int seed of training gives the same
+        return [self.example(rng) for _ in range(count)]
+
+    @classmethod
+    def known_settings(cls) -> list[str]:
+        """Names of the arguments that make a task."""
+        return list(inspect.signature(cls).parameters)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make this task again."""
+        return {name: getattr(self, name) for name in self.known_settings()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
+
+
+def length(name: str, number: int, least: int, why: str) -> int:
+    """``number`` if it is a whole number of at least ``least``.
+
+    Raises:
+        ArgumentError: it is not; the error says why it must be.
+    """
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise ArgumentError(f"{name} is {number!r}", remedy=f"{name} must be a whole number of at least {least}: {why}")
+    return number
+
+
+def largest(numbers: Sequence[float]) -> int:
+    """The index of the largest number, the first of several."""
+    return max(range(len(numbers)), key=numbers.__getitem__)
+
+
+def last_only(target: Any, T: int) -> tuple[Any, ...]:
+    """Targets of T time steps, of which only the last asks something."""
+    return (*[None] * (T - 1), target)
