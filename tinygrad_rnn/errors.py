@@ -58,6 +58,7 @@ class DomainError(GraphError, ArithmeticError):
 class CompileError(TinygradRNNError):
     """A graph, or a time step, cannot be compiled."""
 
+
 class TooManyPathsError(GraphError):
     """A graph has more paths than can be listed.
 

@@ -91,12 +91,11 @@ for _name in ("exp", "log", "tanh", "sin", "cos", "sqrt"):
 class Index(Symbol):
     """A whole number that will be given at run time: the row of an embedding, the index of the right class."""
 
-    __slots__ = ("limit", "tables")
+    __slots__ = ("limit",)
 
     def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
         super().__init__(tape, op, args)
         self.limit: int | None = None
-        self.tables: set[Value] = set()
 
     def choose(self, options: Sequence[Value]) -> Value:
         """What `ops.choose` asks of an index that is not known yet."""
@@ -111,9 +110,11 @@ class Index(Symbol):
         stride = slots[1] - slots[0] if len(slots) > 1 else 0
         if slots != [slots[0] + i * stride for i in range(len(slots))]:
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
-        self.tables.update(options)
         # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
-        return self.tape.looked_up(self, stride, slots[0])
+        entry = self.tape.looked_up(self, stride, slots[0])
+        if any(self.tape.looked_up_in.setdefault(option, entry) is not entry for option in options):
+            raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
+        return entry
 
     def _pick(self, options: Sequence[Value]) -> Value:
         """One of several computed numbers. Only the chosen one receives a gradient."""
@@ -130,6 +131,7 @@ class Index(Symbol):
         node = leaf(data)
         node.parents = tuple(options)
         node._rule = ops.closure("choose", backward)
+        self.tape.picks.add(node)
         return node
 
 
@@ -146,6 +148,8 @@ class Tape:
         self.fast = fast
         self.symbols: list[Symbol] = []
         self.lookups: dict[tuple[str, int], Value] = {}
+        self.looked_up_in: dict[Value, Value] = {}  # the parameters that may be meant by it
+        self.picks: set[Value] = set()
         self._known: dict[tuple[Any, ...], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
