@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import math
 from array import array
 from collections.abc import Sequence
 from typing import Any, Union
 
-from ..errors import DataError, OperandError, ShapeError
+from ..errors import OperandError, ShapeError
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -80,22 +79,3 @@ def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview:
     if not flat:
         raise ShapeError(f"{name} is empty")
     return memoryview(flat).cast("B").cast(code, shape)
-
-
-def finite(name: str, buffer: Buffer, position: int) -> None:
-    """Say which number is not finite.
-
-    Raises:
-        DataError: always.
-    """
-    index = []
-    for size in buffer.shape[::-1]:
-        position, i = divmod(position, size)
-        index.append(i)
-    sequence, step, *_ = index[::-1]
-    number = ctypes.c_double.from_address(buffer.address).value
-    raise DataError(
-        f"input x_{step + 1} of sequence {sequence} is {'NaN' if math.isnan(number) else 'not finite'}",
-        time_step=step + 1,
-        remedy="Remove or replace it",
-    )

@@ -160,7 +160,8 @@ class Program:
                     raise ArgumentError("not a leaf of the compiled graph", node=leaf.name)
                 self._inputs[self._slots[leaf]] = number
         else:
-            ctypes.memmove(self._inputs, numbers("the inputs", inputs, (len(self.leaves),)).address, 8 * len(self.leaves))
+            buffer = numbers("the inputs", inputs, (len(self.leaves),))  # kept until it was read
+            ctypes.memmove(self._inputs, buffer.address, ctypes.sizeof(self._inputs))
 
     def _begin(self, gradient: float) -> None:
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))
