@@ -22,8 +22,9 @@ from .emit import ARGUMENTS, PARAMETERS
 #: What Python hands over: addresses and sizes, 8 bytes each, in this order.
 FIELDS = (
     "what", "groups", "steps", "window",  # what: 1 for forward only, 3 for forward and backward
-    "parameter", "packed", "x", "target", "h0", "new_h", "h0_gradient", "state", "saved", "loss", "seed", "gradient",
-    "state_gradients", "watched", "total", "losses", "variants", "x.stride", "target.stride",
+    "parameter", "x", "target", "h0", "new_h", "h0_gradient", "total", "losses", "variants", "x.stride",
+    "target.stride",  # up to here per run; then the working memory
+    "packed", "loss", "seed", "gradient", "state", "saved", "state_gradients", "watched",
 )  # fmt: skip
 
 

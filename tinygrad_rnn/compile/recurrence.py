@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -32,24 +31,53 @@ LANES = 8
 LANES_UP_TO = 12000
 
 
-@dataclass(frozen=True)
 class Run:
-    """What a run gave. The views show memory of their own: a later run does not change them.
+    """What a run gave. The views show memory of its own: a later run does not change it.
 
     Attributes:
         loss: the losses of all sequences, added in order.
-        losses: the loss of each sequence.
-        gradients: the gradient for each of the program's parameters, of all sequences added in order; None after
-            a forward run.
-        state: the state of each sequence after the last step, its parts in a row.
-        state_gradients: ∂loss/∂h_0 of each sequence; None after a forward run.
     """
 
-    loss: float
-    losses: memoryview
-    gradients: memoryview | None
-    state: memoryview
-    state_gradients: memoryview | None
+    __slots__ = ("_memory", "_sizes", "loss")
+
+    def __init__(self, memory: memoryview, B: int, P: int, S: int, differentiated: bool) -> None:
+        self._memory, self._sizes = memory, (B, P, S, differentiated)
+        self.loss = -0.0
+        for loss in memory[:B]:  # sum() would compensate for rounding
+            self.loss += loss
+
+    @property
+    def losses(self) -> memoryview:
+        """The loss of each sequence."""
+        return self._memory[: self._sizes[0]]
+
+    @property
+    def gradients(self) -> memoryview:
+        """The gradient for each of the program's parameters, of all sequences added in order."""
+        B, P, _, _ = self._sizes
+        self._require_gradients()
+        return self._memory[B : B + P]
+
+    @property
+    def state(self) -> memoryview:
+        """The state of each sequence after the last step, B × state size, its parts in a row."""
+        return self._rows(0)
+
+    @property
+    def state_gradients(self) -> memoryview:
+        """∂loss/∂h_0 of each sequence, B × state size."""
+        self._require_gradients()
+        return self._rows(1)
+
+    def _rows(self, which: int) -> memoryview:
+        B, P, S, _ = self._sizes
+        start = B + P + which * B * S
+        rows = self._memory[start : start + B * S]
+        return rows.cast("B").cast("d", (B, S)) if S else rows
+
+    def _require_gradients(self) -> None:
+        if not self._sizes[3]:
+            raise ArgumentError("a forward run has no gradients", remedy="Call forward_backward")
 
 
 class Recurrence:
@@ -191,9 +219,8 @@ class Recurrence:
 
     def add_gradients(self, run: Run) -> None:
         """Add the gradients of a run to those of the parameters."""
-        if run.gradients is not None:
-            for parameter, gradient in zip(self.parameters, run.gradients):
-                parameter.grad = parameter.grad + gradient
+        for parameter, gradient in zip(self.parameters, run.gradients):
+            parameter.grad = parameter.grad + gradient
 
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, asked: Sequence[bool] | None = None) -> Run:
         """The losses, without gradients. Arguments as `forward_backward`."""
@@ -238,39 +265,27 @@ class Recurrence:
         window = T if window is None else window
         if window < 1:
             raise ArgumentError(f"a window of {window} steps")
-        variants = self._plan(T, min(window, T), asked)
+        window = min(window, T)
+        variants = self._plan(T, window, asked)
         self._check_inputs(inputs, targets)
-        totals, losses = (ctypes.c_double * max(1, P))(), (ctypes.c_double * B)()
-        state, slopes = (ctypes.c_double * max(1, B * S))(), (ctypes.c_double * max(1, B * S))()
+        memory = bytearray(8 * (B + P + 2 * B * S))
+        losses = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        total, new_h = losses + 8 * B, losses + 8 * (B + P)
+        x_row, target_row = T * size_of(self.step.x), T * size_of(self.step.target)
         alarm, done = 0, 0
-        for compiled in (self._wide, self._single) if B >= self._lanes else (self._single,):
-            count = B - done if compiled.lanes == 1 else B - B % compiled.lanes
-            if count == 0:
-                continue
-            alarm |= compiled.run(
-                what=what, groups=count // compiled.lanes, steps=T, window=min(window, T), seed=gradient,
-                parameter=ctypes.addressof(self._numbers),
-                x=inputs.address + 8 * done * T * size_of(self.step.x),
-                target=targets.address + 8 * done * T * size_of(self.step.target) if targets else 0,
-                h0=h_0 + 8 * done * S, new_h=ctypes.addressof(state) + 8 * done * S,
-                h0_gradient=ctypes.addressof(slopes) + 8 * done * S, total=ctypes.addressof(totals),
-                losses=ctypes.addressof(losses) + 8 * done, variants=ctypes.addressof(variants),
-                x_stride=T * size_of(self.step.x), target_stride=T * size_of(self.step.target),
-            )  # fmt: skip
-            done += count
+        for compiled in (self._wide, self._single) if B >= self._lanes > 1 else (self._single,):
+            groups = (B - done) // compiled.lanes
+            if groups:
+                alarm |= compiled.run(gradient, window, (
+                    what, groups, T, window, ctypes.addressof(self._numbers), inputs.address + 8 * done * x_row,
+                    targets.address + 8 * done * target_row if targets else 0, h_0 + 8 * done * S,
+                    new_h + 8 * done * S, new_h + 8 * (B + done) * S, total, losses + 8 * done,
+                    ctypes.addressof(variants), x_row, target_row,
+                ))  # fmt: skip
+                done += groups * compiled.lanes
         if alarm:
-            self._replay(what, inputs, targets, h_0, asked, min(window, T), gradient)
-        total_loss = -0.0
-        for loss in losses:
-            total_loss += loss
-        differentiated = what == 3
-        return Run(
-            total_loss,
-            _view(losses, (B,)),
-            _view(totals, (P,)) if differentiated else None,
-            _view(state, (B, S)),
-            _view(slopes, (B, S)) if differentiated else None,
-        )
+            self._replay(what, inputs, targets, h_0, asked, window, gradient)
+        return Run(memoryview(memory).cast("d"), B, P, S, what == 3)
 
     def _initial_state(self, B: int) -> Any:
         if getattr(self, "_initial_batch", (0,))[0] != B:
@@ -407,14 +422,12 @@ class Recurrence:
         initial = (ctypes.c_double * max(1, self.step.state_size))(*(self._initial if h0 is None else h0))
         watched = (ctypes.c_double * (2 * len(labels) * T))()
         scratch = [(ctypes.c_double * max(1, n))() for n in (self.step.state_size,) * 2 + (len(self.parameters), 1)]
-        addresses = [ctypes.addressof(each) for each in scratch]
-        alarm = compiled.run(
-            what=3, groups=1, steps=T, window=T, seed=gradient, parameter=ctypes.addressof(self._numbers),
-            x=inputs.address, target=targets.address if targets else 0, h0=ctypes.addressof(initial),
-            new_h=addresses[0], h0_gradient=addresses[1], total=addresses[2], losses=addresses[3],
-            variants=ctypes.addressof(self._plan(T, T, asked)), x_stride=0, target_stride=0,
-            watched=ctypes.addressof(watched),
-        )  # fmt: skip
+        new_h, slopes, totals, losses = (ctypes.addressof(each) for each in scratch)
+        compiled.fix("watched", watched)
+        alarm = compiled.run(gradient, T, (
+            3, 1, T, T, ctypes.addressof(self._numbers), inputs.address, targets.address if targets else 0,
+            ctypes.addressof(initial), new_h, slopes, totals, losses, ctypes.addressof(self._plan(T, T, asked)), 0, 0,
+        ))  # fmt: skip
         if alarm:
             self._replay(3, inputs, targets, ctypes.addressof(initial), asked, T, gradient)
         return Inspection(T, {label: i for i, label in enumerate(labels)}, watched)
@@ -457,31 +470,31 @@ class _Compiled:
         self.text, self.lanes, self.saved, self.states = text, lanes, saved, states
         self.native = Native(text)
         self._run, self._scan = self.native.function("run"), self.native.function("scan")
-        self._fixed = {name: (ctypes.c_double * max(8, size))() for name, size in {
-            "packed": packed, "loss": lanes, "seed": 1, "gradient": parameters * lanes,
-        }.items()}  # fmt: skip
+        self._memory: dict[str, Any] = {}
         self._fields = (ctypes.c_int64 * len(FIELDS))()
-        self._places = {name: i for i, name in enumerate(FIELDS)}
-        for name, memory in self._fixed.items():
-            self._fields[self._places[name]] = ctypes.addressof(memory)
-        self._window = -1
+        self._address = ctypes.addressof(self._fields)
+        for name, size in (("packed", packed), ("loss", lanes), ("seed", 1), ("gradient", parameters * lanes)):
+            self.fix(name, (ctypes.c_double * max(1, size))())
+        self._seed, self._window = self._memory["seed"], 0
         self._scan_fields = (ctypes.c_int64 * 2)()
 
-    def run(self, seed: float, x_stride: int, target_stride: int, **fields: int) -> int:
-        if fields["window"] > self._window:
-            self._window = fields["window"]
+    def fix(self, name: str, memory: Any) -> None:
+        """Let a region lie in this memory from now on."""
+        self._memory[name] = memory
+        self._fields[FIELDS.index(name)] = ctypes.addressof(memory)
+
+    def run(self, seed: float, window: int, per_run: tuple[int, ...]) -> int:
+        """Run with what the first of `driver.FIELDS` say; whether an alarm was raised."""
+        if window > self._window:
+            self._window = window
             for name, size in (
-                ("state", (self._window + 1) * self.states), ("saved", self._window * self.saved),
-                ("state_gradients", (self._window + 1) * self.states),
+                ("state", (window + 1) * self.states), ("saved", window * self.saved),
+                ("state_gradients", (window + 1) * self.states),
             ):  # fmt: skip
-                self._fixed[name] = (ctypes.c_double * max(1, size * self.lanes))()
-                self._fields[self._places[name]] = ctypes.addressof(self._fixed[name])
-        self._fixed["seed"][0] = seed
-        for name, number in fields.items():
-            self._fields[self._places[name]] = number
-        self._fields[self._places["x.stride"]] = x_stride
-        self._fields[self._places["target.stride"]] = target_stride
-        return self._run(ctypes.addressof(self._fields))  # type: ignore[no-any-return]
+                self.fix(name, (ctypes.c_double * max(1, size * self.lanes))())
+        self._seed[0] = seed
+        self._fields[: len(per_run)] = per_run
+        return self._run(self._address)  # type: ignore[no-any-return]
 
     def scan(self, address: int, count: int) -> int:
         self._scan_fields[0], self._scan_fields[1] = address, count
@@ -492,12 +505,6 @@ def _batch(name: str, given: Any, kind: Any) -> Buffer:
     if isinstance(kind, int):
         return numbers(name, given, (None, None, kind))
     return numbers(name, given, (None, None), "q" if isinstance(kind, Symbols) else "d")
-
-
-def _view(memory: Any, shape: tuple[int, ...]) -> memoryview:
-    view = memoryview(memory).cast("B").cast("d")
-    count = math.prod(shape)
-    return view[:count].cast("B").cast("d", shape) if count else view[:0]
 
 
 def _nested(buffer: Buffer, kind: Any) -> Any:
