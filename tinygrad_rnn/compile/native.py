@@ -61,28 +61,45 @@ class Native:
 
     Args:
         text: LLVM assembly.
-        speed: effort of the optimizer, 0 to 3.
     """
 
-    def __init__(self, text: str, speed: int = 2) -> None:
+    def __init__(self, text: str) -> None:
         binding = llvm()
-        module = binding.parse_assembly(text)
-        machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(),
-            features=binding.get_host_cpu_features().flatten(),
-            opt=speed,
-            jit=True,
-        )
+        context = binding.create_context()  # a context of its own, so that everything is freed with it
+        module = binding.parse_assembly(text, context)
+        machine = _machine()  # belongs to the engine from here on
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        options = binding.create_pipeline_tuning_options(speed_level=speed)
-        options.slp_vectorization = False
-        passes = binding.create_pass_builder(machine, options)
-        passes.getModulePassManager().run(module, passes)
+        # A tape holds nothing twice and nothing unused, so a short list of passes does as well as all of -O3.
+        passes = binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, _pass_builder())
+        passes.close()
         self._engine = binding.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
-        weakref.finalize(self, self._engine.close)
+        weakref.finalize(self, _close, self._engine, context)
 
     def function(self, name: str) -> Any:
         """The compiled function of this name, which takes one address and gives a whole number."""
         address = self._engine.get_function_address(name)
         return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
+
+
+def _machine() -> Any:
+    """Code generation for the processor at hand."""
+    binding = llvm()
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+
+
+@cache
+def _pass_builder() -> Any:
+    """One for all: llvmlite does not free all of what one holds."""
+    return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())
+
+
+def _close(*in_order: Any) -> None:
+    for each in in_order:
+        each.close()
