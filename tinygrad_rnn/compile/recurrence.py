@@ -28,7 +28,7 @@ LANES = 8
 
 #: Instructions up to which a time step is written out once per number, with sequences as lanes. Beyond, the code
 #: would not stay in the processor's cache, and the rows of a layer fill the vectors anyway.
-LANES_UP_TO = 12000
+LANES_UP_TO = 4000
 
 
 class Run:
