@@ -7,6 +7,9 @@
 0.25
 """
 
+from typing import TYPE_CHECKING, Any
+
+from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
 from .gradcheck import gradcheck
 from .nn import (
@@ -27,7 +30,11 @@ from .nn import (
     mse_loss,
 )
 from .sums import dot, total
-from .value import Value, no_grad, time_step
+from .value import Value, no_grad, time_step, trace_creation
+
+if TYPE_CHECKING:
+    from .debugger import debug
+    from .draw import Drawing, draw_dot, trace
 
 __version__ = "0.1.0"
 
@@ -36,6 +43,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "RNN",
+    "Drawing",
     "GRUCell",
     "LSTMCell",
     "Layer",
@@ -48,11 +56,28 @@ __all__ = [
     "Value",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "debug",
+    "detect_anomaly",
     "dot",
+    "draw_dot",
     "gradcheck",
     "mse_loss",
     "no_grad",
     "time_step",
     "total",
+    "trace",
+    "trace_creation",
     "unroll",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Drawing", "draw_dot", "trace"):
+        from . import draw
+
+        return getattr(draw, name)
+    if name == "debug":
+        from .debugger import debug
+
+        return debug
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

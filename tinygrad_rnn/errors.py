@@ -18,6 +18,7 @@ class TinygradRNNError(Exception):
         node: label or formula of the node concerned, or None.
         time_step: time step of the node concerned, or None.
         remedy: what to do about it, or None.
+        created_at: where in the user's program the node was created, if that was traced, or None.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class TinygradRNNError(Exception):
         node: str | None = None,
         time_step: int | None = None,
         remedy: str | None = None,
+        created_at: object = None,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -35,9 +37,15 @@ class TinygradRNNError(Exception):
         self.node = node
         self.time_step = time_step
         self.remedy = remedy
+        self.created_at = created_at
 
     def __str__(self) -> str:
-        places = (("op", self.op), ("node", self.node), ("time step", self.time_step))
+        places = (
+            ("op", self.op),
+            ("node", self.node),
+            ("time step", self.time_step),
+            ("created at", self.created_at),
+        )
         where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
         sentence = f"{self.what} [{where}]" if where else self.what
         return f"{sentence}. {self.remedy}" if self.remedy else sentence
@@ -55,8 +63,19 @@ class DomainError(GraphError, ArithmeticError):
     """An operation, or its derivative, has no finite value at its operands."""
 
 
+<<<<<<< HEAD
 class CompileError(TinygradRNNError):
     """A graph, or a time step, cannot be compiled."""
+=======
+class AnomalyError(GraphError, ArithmeticError):
+    """A gradient became NaN or infinite, or vanished exactly, while `detect_anomaly` was on.
+
+    Attributes:
+        step: the `Step` at which it happened.
+    """
+
+    step: object = None
+>>>>>>> training
 
 
 class TooManyPathsError(GraphError):
@@ -101,3 +120,7 @@ class DrawError(TinygradRNNError):
 
 class MissingDependencyError(TinygradRNNError, ImportError):
     """An optional package is needed; the remedy names the extra that installs it."""
+
+
+class CheckpointError(DataError):
+    """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or of something else."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from .backward import gradients_kept, topological_order
-from .errors import GradcheckError
+from .errors import GradcheckError, OperandError
 from .value import Operand, Value, as_value
 
 Result = Value | Sequence[Value]
@@ -35,12 +35,16 @@ def gradcheck(
 
     Raises:
         GradcheckError: a derivative disagrees, or ``func`` gives different results for the same inputs.
+        OperandError: ``func`` returned something else than Values.
     """
     leaves = [as_value(x) for x in (inputs if isinstance(inputs, Sequence) else [inputs])]
 
     def outputs() -> list[Value]:
         result = func(*leaves)
-        return [result] if isinstance(result, Value) else list(result)
+        values = [result] if isinstance(result, Value) else result
+        if not isinstance(values, Sequence) or not values or not all(isinstance(value, Value) for value in values):
+            raise OperandError("func did not return a Value or a sequence of Values", node=repr(result)[:40])
+        return list(values)
 
     def shifted(leaf: Value, by: float) -> list[float]:
         data, leaf.data = leaf.data, leaf.data + by

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import GraphError
 
@@ -34,6 +35,7 @@ class Op:
         local_formulas: the formula of each local gradient, with ``{out}`` for the output.
         domain: what the operands must satisfy, where not every number will do.
         backward: None, or a zero-argument function that adds to the operands' gradients by itself.
+        made_by: for an op outside the table, the function that made it and its arguments.
     """
 
     name: str
@@ -45,14 +47,23 @@ class Op:
     local_formulas: tuple[str, ...]
     domain: str = ""
     backward: Callable[[], object] | None = None
+    made_by: tuple[Any, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if OPS.get(self.name) is self or self is LEAF:
             return lookup, (self.name,)
-        if self.name == "pow_constant":
-            return power, (float(self.symbol.removeprefix("**")),)
+        if not self.made_by:
+            self.refuse_copies()
+        return self.made_by[0], self.made_by[1:]
+
+    def refuse_copies(self) -> NoReturn:
+        """A closure knows the operands of one node, so a copy of that node would add to the original's gradients.
+
+        Raises:
+            GraphError: always.
+        """
         raise GraphError(
-            "a node whose derivative is a closure or a fixed number cannot be copied or pickled",
+            "a node whose derivative is not in the op table cannot be copied or pickled",
             op=self.name,
             remedy="Give the op an entry in the table (ops.register) and record it with Value.apply",
         )
@@ -127,7 +138,7 @@ _TABLE: tuple[Op, ...] = (
     Op("sub",     "-",    2, operator.sub,                       lambda out, a, b: (1.0, -1.0),                               "{0} − {1}",      ("1", "−1")),
     Op("mul",     "*",    2, operator.mul,                       lambda out, a, b: (b, a),                                    "{0}·{1}",        ("{1}", "{0}")),
     Op("div",     "/",    2, operator.truediv,                   lambda out, a, b: (1.0 / b, -out / b),                       "{0} / {1}",      ("1 / {1}", "−{out} / {1}"),           "a divisor other than 0"),
-    Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base, unless the exponent is a plain number"),
+    Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base (any base has the plain whole powers), and a result below 1.8e308"),
     Op("maximum", "max",  2, _maximum,                           lambda out, a, b: (_share(a, b), _share(b, a)),              "max({0}, {1})",  ("[{0} > {1}]", "[{1} > {0}]")),
     Op("minimum", "min",  2, lambda a, b: -_maximum(-a, -b),     lambda out, a, b: (_share(b, a), _share(a, b)),              "min({0}, {1})",  ("[{0} < {1}]", "[{1} < {0}]")),
     Op("neg",     "-",    1, operator.neg,                       lambda out, a: (-1.0,),                                      "−{0}",           ("−1",)),
@@ -149,32 +160,47 @@ OPS: dict[str, Op] = {op.name: op for op in _TABLE}
 LEAF = Op("", "", 0, lambda: 0.0, lambda out: (), "", ())
 
 
-def lookup(name: str) -> Op:
+def lookup(name: str, arity: int | None = None) -> Op:
     """The op with this name or symbol; ``""`` is the leaf.
+
+    Args:
+        name: a name or a symbol.
+        arity: tells two ops with the same symbol apart, such as sub and neg.
 
     Raises:
         GraphError: no entry of the table has it.
     """
     if not name:
         return LEAF
-    if name in OPS:
-        return OPS[name]
-    for op in OPS.values():
-        if op.symbol == name:
-            return op
-    raise GraphError("no such op", op=name, remedy=f"Known ops: {', '.join(OPS)}. Add your own with ops.register")
+    named = _named(name)
+    if not named:
+        raise GraphError("no such op", op=name, remedy=f"Known ops: {', '.join(OPS)}. Add your own with ops.register")
+    return next((op for op in named if op.arity == arity), named[0])
+
+
+def _named(name: str) -> list[Op]:
+    """The ops that a name or symbol may mean, the one of that very name first."""
+    return [op for op in (OPS.get(name), *OPS.values()) if op is not None and name in (op.name, op.symbol)]
 
 
 def register(op: Op) -> Op:
     """Add an entry to the table, so that ``Value.apply(op.name, ...)`` records it.
 
     Raises:
-        GraphError: the name is taken, or the formulas do not match the arity.
+        GraphError: the name is taken, or the formulas or the local gradients do not match the arity.
     """
     if op.name in OPS or not op.name:
         raise GraphError("an op of this name exists already", op=op.name or '""', remedy="Choose another name")
     if op.arity < 1 or len(op.local_formulas) != op.arity:
         raise GraphError("an op needs an arity of at least 1 and one local formula per operand", op=op.name)
+    with suppress(ArithmeticError, ValueError):  # 0.5 may be outside its domain
+        trial = op.local_gradients(0.5, *[0.5] * op.arity)
+        if not isinstance(trial, (tuple, list)) or len(trial) != op.arity:
+            raise GraphError(
+                f"local_gradients gives {trial!r} for {op.arity} operands",
+                op=op.name,
+                remedy="It must give a tuple of one local gradient per operand",
+            )
     OPS[op.name] = op
     return op
 
@@ -192,8 +218,9 @@ def power(exponent: float) -> Op:
         lambda a: pow_(a, exponent),
         lambda out, a: (_pow_slope(a, exponent),),
         f"{{0}}^{shown}",
-        (f"{shown}·{{0}}^{exponent - 1.0:g}",),
-        OPS["pow"].domain,
+        (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{exponent - 1.0:g}"),),
+        "a base above 0 (or of at least 0, or of any sign, where the exponent allows) and a result below 1.8e308",
+        made_by=(power, exponent),
     )
 
 
@@ -207,6 +234,7 @@ def fixed(name: str, local_gradients: tuple[float, ...]) -> Op:
         lambda out, *operands: local_gradients,
         f"{name}(…)",
         tuple(f"{g:.6g}" for g in local_gradients),
+        made_by=(fixed, name, local_gradients),
     )
 
 
@@ -231,5 +259,4 @@ def called(name: str, arity: int) -> Op:
             remedy="Assign node._backward, or record it with Value.custom or ops.register",
         )
 
-    known = [op for op in OPS.values() if name in (op.name, op.symbol) and op.arity == arity]
-    return known[0] if known else closure(name, refuse)
+    return next((op for op in _named(name) if op.arity == arity), None) or closure(name, refuse)

@@ -2,51 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ContextDecorator, contextmanager
+from contextvars import ContextVar
 from itertools import count
-from threading import local
+from operator import attrgetter
+from threading import Lock, local
 from typing import Any, SupportsFloat, Union
+from weakref import ref
 
-from . import ops
+from . import hooks, ops
 from .backward import backward, topological_order, walk
 from .errors import DomainError, GraphError, OperandError
 from .ops import LEAF, OPS, Op
+from .stepping import BackwardSteps, ForwardSteps
 
-# What every new node reads. Plain globals, because a million nodes read them a million times.
+# What every new node reads. It must be cheap: a million nodes read it a million times.
 _next_id = count().__next__
-_current_time_step: int | None = None
-_open_no_grad_blocks = 0  # in all threads together; only when there are any is the thread's own count read
+_time_step: ContextVar[int | None] = ContextVar("time_step", default=None)  # two threads may unroll at once
+_current_time_step = _time_step.get
+_open_blocks = 0  # of no_grad and trace_creation, in all threads; only when there are any does a new node look closer
+_counting = Lock()
 _thread = local()
 
 
-class no_grad(ContextDecorator):
+class _Block(ContextDecorator):
+    """A context that holds for the thread that entered it, and may be entered again within itself."""
+
+    def __enter__(self) -> _Block:
+        self._count(1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._count(-1)
+
+    def _count(self, entered: int) -> None:
+        global _open_blocks
+        with _counting:
+            _open_blocks += entered
+        name = type(self).__name__
+        setattr(_thread, name, getattr(_thread, name, 0) + entered)
+
+
+class no_grad(_Block):
     """Within this context, or in a function decorated with it, results are leaves: no graph is recorded.
 
     It holds for the thread that entered it, as in PyTorch.
     """
 
-    def __enter__(self) -> no_grad:
-        global _open_no_grad_blocks
-        _open_no_grad_blocks += 1
-        _thread.no_grad_depth = getattr(_thread, "no_grad_depth", 0) + 1
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        global _open_no_grad_blocks
-        _open_no_grad_blocks -= 1
-        _thread.no_grad_depth -= 1
+class trace_creation(_Block):
+    """Within this context every new node notes which line of the user's program created it (`Value.created_at`).
+
+    It holds for the thread that entered it. A traced node takes several times as long to make.
+    """
+
+
+def _recording() -> bool:
+    """Whether this thread records graphs, that is, is not within `no_grad`."""
+    return not (_open_blocks and getattr(_thread, "no_grad", 0))
 
 
 @contextmanager
 def time_step(t: int | None) -> Iterator[None]:
-    """Nodes created within this context belong to time step ``t``."""
-    global _current_time_step
-    outer, _current_time_step = _current_time_step, t
+    """Nodes that this thread creates within this context belong to time step ``t``."""
+    outer = _time_step.set(t)
     try:
         yield
     finally:
-        _current_time_step = outer
+        _time_step.reset(outer)
 
 
 # ---- operators, made from the op table ----------------------------------------------------------------------
@@ -60,13 +84,11 @@ def _unary(name: str) -> Callable[[Value], Value]:
 
     def operator(self: Value) -> Value:
         try:
-            return _record(rule, forward(self.data), (self,))
+            return _record(rule, forward(self._data), (self,))
         except (ValueError, ArithmeticError) as error:
             raise _outside_domain(rule, (self,), error) from error
 
-    operator.__name__ = name
-    operator.__doc__ = f"Record {rule.formula.format('self')}."
-    return operator
+    return _described(operator, name, rule.formula.format("self"))
 
 
 def _binary(name: str) -> Callable[[Value, Operand], Value]:
@@ -79,13 +101,11 @@ def _binary(name: str) -> Callable[[Value, Operand], Value]:
                 return NotImplemented  # type: ignore[no-any-return]
             other = as_value(other)
         try:
-            return _record(rule, forward(self.data, other.data), (self, other))
+            return _record(rule, forward(self._data, other._data), (self, other))
         except (ValueError, ArithmeticError) as error:
             raise _outside_domain(rule, (self, other), error) from error
 
-    operator.__name__ = name
-    operator.__doc__ = f"Record {rule.formula.format('self', 'other')}."
-    return operator
+    return _described(operator, f"__{name}__", rule.formula.format("self", "other"))
 
 
 def _reflected(name: str) -> Callable[[Value, Operand], Value]:
@@ -94,8 +114,13 @@ def _reflected(name: str) -> Callable[[Value, Operand], Value]:
     def operator(self: Value, other: Operand) -> Value:
         return direct(as_value(other), self) if is_number(other) else NotImplemented
 
-    operator.__name__ = name
-    operator.__doc__ = f"Record {OPS[name].formula.format('other', 'self')}."
+    return _described(operator, f"__r{name}__", OPS[name].formula.format("other", "self"))
+
+
+def _described(operator: Callable[..., Value], name: str, formula: str) -> Callable[..., Value]:
+    """The operator under the name by which it is found in `Value`, as tracebacks and pickle need it."""
+    operator.__name__, operator.__qualname__ = name, f"Value.{name}"
+    operator.__doc__ = f"Record {formula}."
     return operator
 
 
@@ -109,38 +134,47 @@ class Value:
         label: a name for people.
 
     Attributes:
-        data: the number, a float.
         parents: the operands, in order; ``x * x`` has two.
         label: a name for people.
         time_step: the time step during which the node was created, or None.
 
     Raises:
-        OperandError: ``data`` is not a real number.
+        OperandError: ``data`` is not a real number, or an operand is not a Value.
     """
 
-    __slots__ = ("__weakref__", "_extra", "_grad", "_id", "_rule", "data", "label", "parents", "time_step")
-    __array_ufunc__ = None  # so that NumPy scalars leave mixed arithmetic to Value
+    __slots__ = ("__weakref__", "_data", "_extra", "_grad", "_id", "_rule", "label", "parents", "time_step")
 
-    data: float
     label: str
     parents: tuple[Value, ...]
     time_step: int | None
+    _data: float
     _rule: Op
     _grad: Any  # a float; None: not reached by any backward pass yet
     _id: int  # order of creation
     _extra: Any  # what hardly any node has
 
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
-        self.data = _number(data)
+        self._data = _number(data)
         self.label = label
-        self.parents = tuple(_children)
-        self.time_step = _current_time_step
-        self._rule = ops.called(_op, len(self.parents))
+        self.parents = _operands(_children) if _children and _recording() else ()
+        self.time_step = _current_time_step()
+        self._rule = ops.called(_op, len(self.parents)) if self.parents else LEAF
         self._grad = None
         self._id = _next_id()
         self._extra = None
+        if _open_blocks:
+            _look_closer(self)
 
     # ---- reading ----------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> float:
+        """The number, always a float. Assigning another does not recompute the nodes that depend on it."""
+        return self._data
+
+    @data.setter
+    def data(self, data: SupportsFloat) -> None:
+        self._data = self._checked(data)
 
     @property
     def grad(self) -> float:
@@ -153,7 +187,15 @@ class Value:
 
     @grad.setter
     def grad(self, gradient: SupportsFloat) -> None:
-        self._grad = _number(gradient)
+        self._grad = self._checked(gradient)
+
+    def _checked(self, number: SupportsFloat) -> float:
+        """The number as a float; if it is none, the error says to which node it was assigned."""
+        try:
+            return _number(number)
+        except OperandError as error:
+            error.node, error.time_step = self.name, self.time_step
+            raise
 
     @property
     def has_grad(self) -> bool:
@@ -178,13 +220,18 @@ class Value:
         """The formula that computed this node, with each operand written by ``write``."""
         return self._rule.formula.format(*map(write, self.parents))
 
+    @property
+    def created_at(self) -> hooks.CreationSite | None:
+        """The line of the user's program that created this node, if `trace_creation` was on."""
+        return None if self._extra is None else self._extra.created_at
+
     def item(self) -> float:
         """The data, as in PyTorch."""
         return self.data
 
     def __repr__(self) -> str:
-        op = f", op={self.op[:12]}" if self.parents else ""
-        label = f", label={self.label[:12]!r}" if self.label else ""
+        op = f", op={_short(self.op)}" if self.parents else ""
+        label = f", label={_short(repr(self.label))}" if self.label else ""
         return f"Value(data={self.data:.8g}, grad={self.grad:.8g}{op}{label})"
 
     # ---- the backward pass ------------------------------------------------------------------------------
@@ -204,6 +251,45 @@ class Value:
         """
         backward(self, _number(gradient))
 
+    def backward_steps(self, gradient: SupportsFloat = 1.0, undo: bool = False) -> BackwardSteps:
+        """`backward`, one application of the chain rule at a time: an iterator of `Step` records.
+
+        Drained, it leaves the same gradients as ``backward()``, to the last bit. See `BackwardSteps` for what
+        holds in between.
+
+        Args:
+            gradient: the gradient of self.
+            undo: keep every step, so that ``back()`` can undo it; otherwise memory does not grow.
+        """
+        return BackwardSteps(self, _number(gradient), undo)
+
+    def forward_steps(self) -> ForwardSteps:
+        """How this number arose: every node that it depends on, in order of creation, to read in either direction."""
+        return ForwardSteps(self)
+
+    def register_hook(self, hook: hooks.Hook) -> hooks.Handle:
+        """Call ``hook(gradient)`` in every pass once this node's gradient is complete, before it flows on.
+
+        As in PyTorch, a number that the hook returns replaces the gradient, several hooks are called in order
+        of registration, and the gradient of a leaf is that of the pass alone, without what it has accumulated.
+
+        Returns:
+            a handle whose ``remove()`` takes the hook back.
+        """
+        return hooks.add_hook(self, hook)
+
+    def breakpoint(self) -> hooks.Handle:
+        """Call Python's `breakpoint` in every pass whenever this node's gradient flows on to an operand.
+
+        The debugger (whichever `sys.breakpointhook` starts) stops inside the walk, where ``node``, ``parent``,
+        ``local_gradient`` and ``contribution`` are local variables. The gradient of a leaf flows no further: there
+        it stops whenever a contribution arrives.
+
+        Returns:
+            a handle whose ``remove()`` takes the breakpoint back.
+        """
+        return hooks.add_breakpoint(self)
+
     def zero_grad(self) -> None:
         """Set the gradient to 0."""
         self._grad = 0.0
@@ -219,7 +305,6 @@ class Value:
     __mul__, __rmul__ = _binary("mul"), _reflected("mul")
     __truediv__, __rtruediv__ = _binary("div"), _reflected("div")
     __neg__, __abs__ = _unary("neg"), _unary("abs")
-    maximum, minimum = _binary("maximum"), _binary("minimum")
     tanh, sigmoid, relu = _unary("tanh"), _unary("sigmoid"), _unary("relu")
     exp, log, sqrt = _unary("exp"), _unary("log"), _unary("sqrt")
     sin, cos = _unary("sin"), _unary("cos")
@@ -229,6 +314,14 @@ class Value:
         """Record self ^ other. A plain number as exponent is part of the op, so that the base may be negative."""
         return _compute(ops.power(_number(other)), (self,)) if is_number(other) else self._power(other)
 
+    def maximum(self, other: Operand) -> Value:
+        """Record max(self, other). Equal operands share the gradient."""
+        return Value.apply("maximum", self, other)
+
+    def minimum(self, other: Operand) -> Value:
+        """Record min(self, other). Equal operands share the gradient."""
+        return Value.apply("minimum", self, other)
+
     @staticmethod
     def apply(op: str, *operands: Operand) -> Value:
         """Record the op that has this name, or symbol, in the op table.
@@ -236,7 +329,7 @@ class Value:
         Raises:
             GraphError: no such op, or the number of operands is not its arity.
         """
-        rule = ops.lookup(op)
+        rule = ops.lookup(op, len(operands))
         if rule.arity != len(operands):
             raise GraphError(f"{len(operands)} operands for an op that takes {rule.arity}", op=rule.name)
         return _compute(rule, tuple(map(as_value, operands)))
@@ -253,6 +346,7 @@ class Value:
 
         Raises:
             GraphError: the numbers of parents and of local gradients differ, or are 0.
+            OperandError: a parent is not a Value.
         """
         if len(parents) != len(local_gradients) or not parents:
             raise GraphError(
@@ -260,7 +354,7 @@ class Value:
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )
-        node = _record(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), tuple(parents))
+        node = _record(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), _operands(parents))
         node.label = label
         return node
 
@@ -281,7 +375,8 @@ class Value:
 
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
-        self._rule = ops.closure(self._rule.name, function)
+        if self.parents or _recording():  # what no_grad made a leaf stays one
+            self._rule = ops.closure(self._rule.name, function)
 
     # ---- copies: never node by node, since the nodes may be a million deep ---------------------------------
 
@@ -289,16 +384,20 @@ class Value:
         return _clone(self, self.parents)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        for node in reversed(topological_order(self)):
-            if id(node) not in memo:
-                memo[id(node)] = _clone(node, tuple(memo[id(parent)] for parent in node.parents))
+        found, to_copy = {self}, [self]
+        for node in to_copy:
+            for parent in node.parents:
+                if parent not in found and id(parent) not in memo:
+                    found.add(parent)
+                    to_copy.append(parent)
+        for node in sorted(to_copy, key=attrgetter("_id")):
+            memo[id(node)] = _clone(node, tuple([memo[id(parent)] for parent in node.parents]))
         twin: Value = memo[id(self)]
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not self.parents:
-            return _restore_leaf, (self.data, self._grad, self.label, self.time_step)
-        return _restore_root, (flatten((self,)),)
+        below = InCreationOrder(*self.parents) if self.parents and not _after_its_operands(self) else None
+        return _restore, (below, self._rule, self._data, self._grad, self.label, self.time_step, *self.parents)
 
 
 # ---- making nodes -------------------------------------------------------------------------------------------
@@ -309,24 +408,31 @@ _new = object.__new__
 def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
     """A new node. Slots are set one by one, since going through ``__init__`` would double the cost."""
     node = _new(Value)
-    node.data = data
+    node._data = data
     node.label = ""
-    node.time_step = _current_time_step
+    node.time_step = _current_time_step()
     node._grad = None
     node._id = _next_id()
     node._extra = None
-    if _open_no_grad_blocks and getattr(_thread, "no_grad_depth", 0):
-        node.parents = ()
-        node._rule = LEAF
-    else:
-        node.parents = parents
-        node._rule = rule
+    node.parents = parents
+    node._rule = rule
+    if _open_blocks:
+        _look_closer(node)
+        if not _recording():
+            node.parents = ()
+            node._rule = LEAF
     return node
+
+
+def _look_closer(node: Value) -> None:
+    """Note where a new node was created, if this thread traces that."""
+    if getattr(_thread, "trace_creation", 0):
+        hooks.extra(node).created_at = hooks.users_line()
 
 
 def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
     try:
-        return _record(rule, rule.forward(*[operand.data for operand in operands]), operands)
+        return _record(rule, _number(rule.forward(*[operand._data for operand in operands])), operands)
     except (ValueError, ArithmeticError) as error:
         raise _outside_domain(rule, operands, error) from error
 
@@ -337,14 +443,14 @@ def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> Do
         f"{rule.name} has no finite real value at {numbers} ({error})",
         op=rule.name,
         node=rule.formula.format(*(operand.name for operand in operands)),
-        time_step=_current_time_step,
+        time_step=_current_time_step(),
         remedy=f"It needs {rule.domain}" if rule.domain else None,
     )
 
 
 def is_number(data: object) -> bool:
-    """Whether ``data`` can stand for one real number (a NumPy scalar can, a string or a Value cannot)."""
-    return hasattr(data, "__float__") or hasattr(data, "__index__")
+    """Whether ``data`` can stand for one real number (a NumPy scalar can; a string, an array or a Value cannot)."""
+    return (hasattr(data, "__float__") or hasattr(data, "__index__")) and not getattr(data, "ndim", 0)
 
 
 def as_value(data: Operand) -> Value:
@@ -366,6 +472,24 @@ def _number(data: Any) -> float:
     )
 
 
+def _operands(children: Iterable[Any]) -> tuple[Value, ...]:
+    """The children as a tuple of Values."""
+    operands = tuple(children)
+    for operand in operands:
+        if not isinstance(operand, Value):
+            raise OperandError(
+                f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
+                remedy="Wrap it: Value(…)",
+            )
+    return operands
+
+
+def _short(text: str) -> str:
+    """Text cut to 14 characters, on one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= 14 else f"{text[:13]}…"
+
+
 def propagate(node: Value) -> None:
     """Apply the chain rule to one node: its parents' gradients grow by what its own implies."""
     for reached in (node, *node.parents):
@@ -379,53 +503,63 @@ def propagate(node: Value) -> None:
 
 
 def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
+    if node._rule.backward is not None:
+        node._rule.refuse_copies()
     twin = _new(Value)
-    for slot in ("data", "label", "time_step", "_grad", "_rule", "_extra"):
+    for slot in ("_data", "label", "time_step", "_grad", "_rule"):
         setattr(twin, slot, getattr(node, slot))
     twin.parents = parents
     twin._id = _next_id()
+    twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
     return twin
 
 
-def flatten(roots: Sequence[Value]) -> tuple[list[Any], list[int]]:
-    """The graph below ``roots`` as a flat list in order of creation, and the places of the roots in it.
+class InCreationOrder:
+    """All nodes that some roots reach, for `pickle` and `copy`: they come back as a list, oldest first.
 
-    A leaf stands for itself, so that whoever pickles the list keeps it one object; any other node is a row.
+    Whoever copies nodes in this order always has the operands of a node before the node, and so never goes
+    deep; and the copies are created in the order of the originals, so that their ``backward()`` adds up
+    gradients in the same order.
     """
-    place: dict[Value, int] = {}
-    rows: list[Any] = []
-    for node in reversed(topological_order(*roots)):
-        place[node] = len(rows)
-        if node.parents:
-            positions = tuple(place[parent] for parent in node.parents)
-            rows.append((node._rule, node.data, node._grad, node.label, node.time_step, positions))
-        else:
-            rows.append(node)
-    return rows, [place[root] for root in roots]
+
+    def __init__(self, *roots: Value) -> None:
+        self.roots = roots
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes = _OldestFirst(reversed(topological_order(*self.roots)))
+        _thread.at_work = ref(nodes)
+        return list, (), None, nodes
 
 
-def unflatten(rows: Sequence[Any], places: Sequence[int]) -> list[Value]:
-    """The roots of the graph that `flatten` wrote down."""
-    nodes: list[Value] = []
-    for row in rows:
-        if isinstance(row, Value):
-            nodes.append(row)
-            continue
-        rule, data, grad, label, step, positions = row
-        node = _new(Value)
-        node.data, node.label, node.time_step, node._grad, node._rule = data, label, step, grad, rule
-        node.parents = tuple(nodes[position] for position in positions)
-        node._id = _next_id()
-        node._extra = None
-        nodes.append(node)
-    return [nodes[place] for place in places]
+class _OldestFirst:
+    """An iterator that knows all that it gives. It lives as long as `pickle` is at work on them."""
+
+    def __init__(self, nodes: Iterable[Value]) -> None:
+        self._given = dict.fromkeys(nodes)
+        self._rest = iter(self._given)
+
+    def __iter__(self) -> Iterator[Value]:
+        return self
+
+    def __next__(self) -> Value:
+        return next(self._rest)
+
+    def __contains__(self, node: Value) -> bool:
+        return node in self._given
 
 
-def _restore_root(flat: tuple[list[Any], list[int]]) -> Value:
-    return unflatten(*flat)[0]
+def _after_its_operands(node: Value) -> bool:
+    """Whether the pickler at work in this thread meets the operands of this node before the node."""
+    at_work: _OldestFirst | None = getattr(_thread, "at_work", lambda: None)()
+    return at_work is not None and node in at_work
 
 
-def _restore_leaf(data: float, grad: float | None, label: str, step: int | None) -> Value:
-    leaf = Value(data, label=label)
-    leaf._grad, leaf.time_step = grad, step
-    return leaf
+def _restore(
+    _: object, rule: Op, data: float, grad: float | None, label: str, step: int | None, *parents: Value
+) -> Value:
+    node = _new(Value)
+    node._data, node._grad, node.label, node.time_step = data, grad, label, step
+    node._rule, node.parents = rule, parents
+    node._id = _next_id()
+    node._extra = None
+    return node

@@ -201,12 +201,13 @@ def _emptying(
     """The nodes of ``order`` for the walk to visit; between two time steps, what the first of them brought
     to the watched nodes is taken out and noted.
     """
+    waiting = dict(watched)
     received = [0.0] * len(watched)
 
     def note(step: TimeStep) -> None:
         if step in rows:
             row = rows[step]
-            for node, i in watched.items():
+            for node, i in waiting.items():
                 gradient = node._grad
                 if gradient:  # NaN too
                     column[row + i] += gradient
@@ -218,9 +219,9 @@ def _emptying(
         if steps[node] != current:
             note(current)
             current = steps[node]
-        if node in watched:  # all its uses are behind: give it back its gradient, for what lies below it
+        if node in waiting:  # all its uses are behind: give it back its gradient, for what lies below it
             note(current)
-            node._grad = received[watched[node]]
+            node._grad = received[waiting.pop(node)]
         yield node
 
 

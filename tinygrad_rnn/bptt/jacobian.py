@@ -8,6 +8,7 @@ are there for any cell.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,31 +16,11 @@ from ..backward import gradients_kept, start, topological_order, walk
 from ..errors import ArgumentError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..value import Value
-from .anatomy import flatten
 from .matrices import Rows, identity, numbers, product, spectral_norm, spectral_radius
 from .unroll import Unrolled
 
 
-def state(unrolled: Unrolled, t: int, names: Sequence[str] | None = None) -> list[Value]:
-    """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t and then c_t.
-
-    Args:
-        unrolled: the unrolled cell.
-        t: time step, from the one before the first (the initial state) to T.
-        names: only these parts of the state.
-
-    Raises:
-        ArgumentError: no such time step, or no such part.
-    """
-    if not unrolled.first - 1 <= t <= unrolled.T:
-        raise ArgumentError(f"no state at time step {t}", remedy=f"There is {unrolled.first - 1} … {unrolled.T}")
-    for name in names or ():
-        if name not in unrolled.state_names:
-            raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {unrolled.state_names}")
-    return [entry for name in names or unrolled.state_names for entry in flatten(unrolled[name][t])]
-
-
-def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] | None = None, by: Sequence[str] | None = None) -> Rows:
+def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[str] = ()) -> Rows:
     """J_t: how the state after time step t moves with the state before it, all else held fixed.
 
     For a cell that carries h alone this is ∂h_t/∂h_{t-1}. For one that carries more it has a row and a
@@ -57,14 +38,14 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] | None = None, by: Se
         GraphError: one Value stands in two places of the previous state, so that the graph cannot tell how
             the new state depends on each.
     """
-    before, columns = state(unrolled, t - 1), state(unrolled, t - 1, by)
+    before, columns = unrolled.state(t - 1), unrolled.state(t - 1, by)
     if len(set(before)) < len(before):
         raise GraphError(
             "one Value stands in two places of the state",
             time_step=t - 1,
             remedy="Give every entry of h0 a Value of its own",
         )
-    return [_row(root, before, columns) for root in state(unrolled, t, of)]
+    return [_row(root, before, columns) for root in unrolled.state(t, of)]
 
 
 def _row(root: Value, before: Sequence[Value], columns: Sequence[Value]) -> list[float]:
@@ -85,7 +66,7 @@ def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:
     """
     if k > t:
         raise ArgumentError(f"the state at time step {t} cannot depend on that at {k}", remedy="Give k <= t")
-    result = identity(len(state(unrolled, t)))
+    result = identity(len(unrolled.state(t)))
     for step in range(t, k, -1):
         result = product(result, jacobian(unrolled, step))
     return result
@@ -128,14 +109,13 @@ def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
     """
     t = unrolled.T if t is None else t
     W = recurrent_matrix(unrolled.cell)
-    largest, radius = (spectral_norm(W), spectral_radius(W)) if W else (None, None)
-    chain = identity(len(state(unrolled, t)))
+    base = None if W is None else (spectral_norm(W), spectral_radius(W))
+    chain = identity(len(unrolled.state(t)))
     product_of_norms = 1.0
     rows = []
     for k in range(t, unrolled.first - 2, -1):
-        rows.append(
-            ChainNorm(k, t - k, spectral_norm(chain), product_of_norms, power(largest, t - k), power(radius, t - k))
-        )
+        bound, radius_law = (None, None) if base is None else (power(base[0], t - k), power(base[1], t - k))
+        rows.append(ChainNorm(k, t - k, spectral_norm(chain), product_of_norms, bound, radius_law))
         if k >= unrolled.first:
             J = jacobian(unrolled, k)
             chain = product(chain, J)
@@ -145,16 +125,16 @@ def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
 
 def recurrent_matrix(cell: object) -> Rows | None:
     """The numbers of W where h_t = f(W h_{t-1} + U x_t + b) with |f'| <= 1; else None."""
-    if isinstance(cell, ScalarRNNCell):
+    if isinstance(cell, ScalarRNNCell) and type(cell).step is ScalarRNNCell.step:
         return [[cell.w.data]]
-    return numbers(cell.W) if isinstance(cell, RNNCell) else None
+    if isinstance(cell, RNNCell) and type(cell).step is RNNCell.step:
+        return numbers(cell.W)
+    return None
 
 
-def power(base: float | None, exponent: int) -> float | None:
-    """``base ** exponent``, infinite where that overflows."""
-    if base is None:
-        return None
+def power(base: float, exponent: int) -> float:
+    """``base ** exponent`` for a base of at least 0, infinite where that overflows."""
     try:
-        return base**exponent
+        return float(base**exponent)
     except OverflowError:
-        return float("inf")
+        return math.inf

@@ -23,12 +23,12 @@ flows on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
-from ..backward import gradients_kept, topological_order
+from ..backward import gradients_kept, topological_order, walk
 from ..errors import ArgumentError, DataError
 from ..gradcheck import gradcheck
 from ..nn.cells import Cell
@@ -37,7 +37,6 @@ from ..nn.parameters import size
 from ..sums import total
 from ..value import Value
 from .anatomy import Anatomy, Numbers, TimeStep, flatten, norm
-from .jacobian import state
 from .unroll import Unrolled, unroll
 
 Loss = Callable[[Any, Any], Value]
@@ -276,9 +275,48 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
     return Truncation(full, kept, cut, k1, k2)
 
 
-def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) -> list[tuple[Value, int]]:
-    """The edges of a full graph at which truncated BPTT cuts, as pairs of a node and the place, among its
-    parents, of the state entry from which it is cut off.
+def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Value], k1: int, k2: int) -> None:
+    """The passes of truncated BPTT on the graph of a whole sequence, to see in it what each node gets.
+
+    Leaves add up what all passes bring, as with ``backward()``: with the losses of `windows` it is what
+    `truncated_bptt` brings them. Any other node is left with the gradient of the latest pass that reached it.
+
+    Args:
+        unrolled: the whole sequence.
+        loss: the loss, computed from ``losses``: their sum or mean, say.
+        losses: the loss of each time step.
+        k1, k2: as for `windows`.
+
+    Raises:
+        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2.
+        DomainError: a local gradient has no finite value.
+    """
+    _check_sizes(k1, k2)
+    by_step = list(losses.values())
+    _pass([loss], {loss: 1.0}, by_step)  # from the loss to those of the single steps nothing is cut
+    gradients = {node: node.grad for node in by_step}
+    for e in _passes(unrolled, k1):
+        new = [node for t, node in losses.items() if e - k1 < t <= e]
+        cut = unrolled.state(e - k2) if e - k2 >= unrolled.first else []
+        earlier = [node._grad for node in cut]
+        _pass(new, gradients, cut)
+        for node, gradient in zip(cut, earlier):  # what the edges that are cut have brought is dropped
+            node._grad = gradient
+
+
+def _pass(roots: Sequence[Value], gradients: Mapping[Value, float], stop: Sequence[Value]) -> None:
+    order = topological_order(*roots, stop=stop)
+    for node in (*order, *stop):
+        if node.parents or node._grad is None:
+            node._grad = 0.0
+    for root in roots:
+        root._grad = gradients[root]
+    for _ in walk(order, record=False):
+        pass
+
+
+def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) -> list[tuple[Value, Value]]:
+    """The edges of the graph of a whole sequence at which truncated BPTT cuts.
 
     Args:
         unrolled: the whole sequence.
@@ -286,22 +324,25 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
         after: only the cut of the pass of this e, a multiple of k1. By default of all passes if k1 = k2, where
             no cut lies within the window of another pass; otherwise of the last pass.
 
+    Returns:
+        Pairs (parent, child): an entry of the state, and what the next time step computes from it.
+
     Raises:
         ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2, or there is no such pass.
     """
     _check_sizes(k1, k2)
-    passes = range(k1, unrolled.T + k1, k1)
+    passes = _passes(unrolled, k1)
     if after is not None and after not in passes:
         raise ArgumentError(f"no backward pass after time step {after}", remedy=f"There is one every {k1} steps")
     if after is None and k1 < k2:
         after = passes[-1]
     steps = [e - k2 for e in passes if after in (None, e) and e - k2 >= unrolled.first]
-    cut_off = {entry: s for s in steps for entry in state(unrolled, s)}
+    cut_off = {entry: s for s in steps for entry in unrolled.state(s)}
     roots = [entry for name in unrolled.names for quantity in unrolled[name].values() for entry in flatten(quantity)]
     return [
-        (node, position)
+        (parent, node)
         for node in reversed(topological_order(*roots))
-        for position, parent in enumerate(node.parents)
+        for parent in dict.fromkeys(node.parents)
         if parent in cut_off and node.time_step is not None and node.time_step > cut_off[parent]
     ]
 
@@ -309,6 +350,11 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
 def keeps(k: TimeStep, t: TimeStep, k1: int, k2: int) -> bool:
     """Whether, under truncation, the loss of step t reaches a use of a parameter at step k."""
     return k is None or t is None or k > _round_up(t, k1) - k2
+
+
+def _passes(unrolled: Unrolled, k1: int) -> range:
+    """Every e; the last may lie beyond T."""
+    return range(k1, unrolled.T + k1, k1)
 
 
 def _round_up(t: int, k1: int) -> int:

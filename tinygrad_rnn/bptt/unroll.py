@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..backward import topological_order
-from ..errors import ArgumentError, DataError, TinygradRNNError
+from ..errors import ArgumentError, DataError, ShapeError, TinygradRNNError
 from ..nn.cells import Cell, Quantity
+from ..nn.module import is_vector
 from ..nn.one_hot import OneHot
 from ..nn.stacked import Recurrent
-from ..value import Value, as_value, time_step
+from ..value import InCreationOrder, Value, as_value, time_step
 
 
 class Unrolled:
@@ -75,6 +76,24 @@ class Unrolled:
         """Read-outs y_1 … y_T, if `unroll` was given one."""
         return self["y"]
 
+    def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
+        """The state after time step t as one vector: the entries of h_t or, of an LSTM, those of h_t, then of c_t.
+
+        Args:
+            t: a time step; ``first - 1`` is the initial state.
+            names: only these parts of the state.
+
+        Raises:
+            ArgumentError: no such time step, or no such part.
+        """
+        if not self.first - 1 <= t <= self.T:
+            raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
+        for name in names:
+            if name not in self.state_names:
+                raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
+        quantities = [self[name][t] for name in names or self.state_names]
+        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
+
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
 
@@ -103,6 +122,18 @@ class Unrolled:
             for i, entry in enumerate(quantity):
                 _name(entry, f"{name}_{t}[{i}]", t)
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """For `copy` and `pickle`: first all nodes, so that the graph is copied as one and never in depth."""
+        return InCreationOrder(*self._nodes()), vars(self).copy()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        vars(self).update(state[1])
+
+    def _nodes(self) -> Iterator[Value]:
+        for quantities in self._series.values():
+            for quantity in quantities.values():
+                yield from [quantity] if isinstance(quantity, Value) else quantity
+
     def __repr__(self) -> str:
         return f"Unrolled({self.cell!r}, T={self.T})"
 
@@ -111,11 +142,13 @@ def _name(node: Value, label: str, t: int) -> None:
     node.label = node.label or label
     if node.time_step is None:
         node.time_step = t
+    elif node.time_step != t and not node.parents:
+        node.time_step = None  # an input of several time steps (an entry of an embedding, say) belongs to none
 
 
 def unroll(
     cell: Cell | Recurrent | Callable[..., Any],
-    inputs: Sequence[Any],
+    inputs: Iterable[Any],
     h0: Any = None,
     readout: Callable[[Any], Any] | None = None,
     first: int = 1,
@@ -134,29 +167,38 @@ def unroll(
             then the state after time step ``first - 1``.
 
     Raises:
-        ArgumentError: the sequence is empty, or a plain function has no h0.
-        DataError: an input is NaN or infinite.
+        ArgumentError: the sequence is empty or none, or a plain function has no h0.
+        DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
-    if not len(inputs):
+    if not isinstance(inputs, Iterable):
+        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
+    inputs = list(inputs)
+    if not inputs:
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
     if isinstance(cell, Recurrent):
         cell = cell.cell
     if h0 is not None:
-        state = tuple(map(_quantity, h0)) if _has_parts(cell, h0) else (_quantity(h0),)
+        parts = h0 if _has_parts(cell, h0) else (h0,)
+        state = tuple(_finite(part, "h0", 0) for part in parts)
     elif isinstance(cell, Cell):
         state = cell.initial_state()
     else:
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
     names = getattr(cell, "state_names", ("h", "c")[: len(state)])
+    if len(names) != len(state):
+        raise ShapeError(
+            f"a state of {len(state)} parts for a cell whose state is {', '.join(names)}",
+            remedy="Give h0 as a tuple of that many; a function with a larger state needs an attribute state_names",
+        )
     unrolled = Unrolled(cell, names, first)
     for name, quantity in zip(names, state):
         unrolled._add(name, first - 1, quantity)
-    with _collector_paused():
+    with collector_paused():
         for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
-                    state = _advance(unrolled, t, _finite(x, t), state, readout)
+                    state = _advance(unrolled, t, _finite(x, f"x_{t}", t), state, readout)
                 except TinygradRNNError as error:
                     error.time_step = t if error.time_step is None else error.time_step
                     raise
@@ -174,7 +216,10 @@ def _advance(
         named = cell.step(x, *state)
     else:
         new = cell(x, *state)
-        named = dict(zip(unrolled.state_names, new if len(state) > 1 else (new,)))
+        parts = new if len(state) > 1 else (new,)
+        if not isinstance(parts, (list, tuple)) or len(parts) != len(state):
+            raise ShapeError("the cell did not return its new state", remedy=f"It is {', '.join(unrolled.state_names)}")
+        named = dict(zip(unrolled.state_names, map(_quantity, parts)))
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
     for name in sorted(named, key=lambda name: name not in unrolled.state_names):
         unrolled._add(name, t, named[name])
@@ -188,22 +233,22 @@ def _has_parts(cell: Any, h0: Any) -> bool:
 
 
 def _quantity(data: Any) -> Quantity:
-    return [as_value(entry) for entry in data] if isinstance(data, (list, tuple)) else as_value(data)
+    return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
 
 
-def _finite(x: Any, t: int) -> Quantity:
-    """x_t as a Quantity; its numbers must be finite."""
-    if isinstance(x, OneHot):
-        return x
-    quantity = _quantity(list(x) if hasattr(x, "__len__") else x)
+def _finite(data: Any, name: str, t: int) -> Quantity:
+    """An input or initial state as a Quantity; its numbers must be finite."""
+    if isinstance(data, OneHot):
+        return data
+    quantity = _quantity(data)
     for entry in [quantity] if isinstance(quantity, Value) else quantity:
         if not math.isfinite(entry.data):
-            raise DataError(f"input x_{t} is {entry.data}", time_step=t, remedy="Remove or replace it")
+            raise DataError(f"{name} is {entry.data}", time_step=t, remedy="Remove or replace it")
     return quantity
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
     while it grows, would take as long as building it.
     """

@@ -12,9 +12,11 @@ import argparse
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
@@ -25,14 +27,28 @@ PROGRAM = "tinygrad-rnn"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of this package, so that they are told like all others."""
+    """A parser whose complaints are errors of this package, so that they are told like all others.
+
+    Options cannot be abbreviated, so that a new option never breaks an old script.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        # argparse's own takes -1e-3 (before Python 3.14) and -inf for options.
+        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
 
     def error(self, message: str) -> NoReturn:
-        raise ArgumentError(message, remedy=f"{self.prog} --help lists the options")
+        commands = " and commands; a command comes first" if self.prog == PROGRAM else ""
+        raise ArgumentError(message, remedy=f"{self.prog} --help lists the options{commands}")
 
 
-def build_parser() -> Parser:
-    """The parser of the whole command line."""
+def build_parser(commands: bool = True) -> Parser:
+    """The parser of the whole command line, or of the main job alone.
+
+    Args:
+        commands: whether to register them. Without, they need not be imported, and a stray word among the
+            options of the main job is not mistaken for one.
+    """
     parser = Parser(
         prog=PROGRAM,
         description="Unroll an RNN over a real sequence, run backward(), and show how the gradient reached every step.",
@@ -41,11 +57,12 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     main_job.add_options(parser)
     parser.set_defaults(run=main_job.run)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="other commands")
-    for module_info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
-        if hasattr(module, "register"):
-            module.register(subparsers)
+    if commands:
+        subparsers = parser.add_subparsers(metavar="COMMAND", title="other commands")
+        for module_info in pkgutil.iter_modules(__path__):
+            module = importlib.import_module(f"{__name__}.{module_info.name}")
+            if hasattr(module, "register"):
+                module.register(subparsers)
     return parser
 
 
@@ -58,27 +75,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     speak_any_encoding()
     argv = sys.argv[1:] if argv is None else argv
     try:
-        args = build_parser().parse_args(argv)
-        if args.command and argv[0] != args.command:
-            # argparse would overwrite them with the command's defaults.
-            raise ArgumentError(
-                f"options before the command {args.command!r}",
-                remedy=f"Write {PROGRAM} {args.command} first, then its options",
-            )
-        code: int = args.run(args)
+        code = _run(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except TinygradRNNError as error:
         return _complain(str(error))
     except BrokenPipeError:
-        # Python flushes stdout once more as it exits, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()
         return 141
     except OSError as error:
+        _abandon_stdout()
         return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
     except KeyboardInterrupt:
+        _abandon_stdout()
         return 130
+
+
+def _run(argv: Sequence[str]) -> int:
+    names_a_command = bool(argv) and not argv[0].startswith("-")
+    asks_for_help = not {"-h", "--help"}.isdisjoint(argv)
+    try:
+        args = build_parser(names_a_command or asks_for_help).parse_args(argv)
+    except SystemExit:  # --help and --version
+        return 0
+    code: int = args.run(args)
+    return code
+
+
+def _abandon_stdout() -> None:
+    """Python flushes stdout once more as it exits, which must not fail, or block, again."""
+    with suppress(AttributeError, OSError):  # there is no stdout, or it is not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import codecs
-import json
-import math
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import combining, east_asian_width
+
+from ..files import json_text
 
 _PLAIN = str.maketrans(
     {
         "∂": "d",
-        "Σ": "S",
         "Π": "P",
         "σ": "s",
         "‖": "|",
@@ -53,29 +54,40 @@ def speak_any_encoding() -> None:
             stream.reconfigure(errors="tinygrad_rnn.plainly")
 
 
-def width() -> int:
-    """Columns of the terminal; 80 where there is none."""
-    return shutil.get_terminal_size((80, 24)).columns
+def columns(without_terminal: int) -> int:
+    """Columns of the terminal, or of the environment variable COLUMNS; where there is neither, as given."""
+    return shutil.get_terminal_size((without_terminal, 24)).columns
+
+
+def say(text: str) -> None:
+    """Print a sentence, wrapped."""
+    print(textwrap.fill(text, max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns, right-aligned, two spaces apart, without colour."""
+    """Print columns, right-aligned, two spaces apart; where they do not fit side by side, in several tables,
+    each with the first column.
+    """
     table = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    for row in table:
-        print("  ".join(cell.rjust(size) for cell, size in zip(row, widths)).rstrip())
+    widths = [max(map(_cells, column)) for column in zip(*table)]
+    room = columns(sys.maxsize)
+    parts: list[list[int]] = [[]]
+    for i in range(1, len(widths)):
+        if parts[-1] and widths[0] + sum(2 + widths[j] for j in (*parts[-1], i)) > room:
+            parts.append([])
+        parts[-1].append(i)
+    for n, part in enumerate(parts):
+        if n:
+            print()
+        for row in table:
+            print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON; numbers that JSON lacks become the strings ``"inf"``, ``"-inf"`` and ``"nan"``."""
-    print(json.dumps(_strict(data), indent=2, ensure_ascii=True, allow_nan=False))
-
-
-def _strict(data: Any) -> Any:
-    if isinstance(data, float) and not math.isfinite(data):
-        return str(data)
-    if isinstance(data, dict):
-        return {key: _strict(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_strict(value) for value in data]
-    return data
+    """Print data as JSON, in the form of `json_text`."""
+    print(json_text(data))

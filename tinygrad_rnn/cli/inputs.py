@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ from ..bptt import Unrolled, unroll
 from ..data import Series, read_column, sunspots
 from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from ..nn.cells import NONLINEARITIES
 from ..sums import total
 from ..value import Value, time_step
 
-DEFAULT_STEPS = 20
+DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
 
 
@@ -40,6 +41,7 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         cell.add_argument(
             f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
         )
+    cell.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), default="tanh", help="of either cell (tanh)")
     cell.add_argument(
         "--hidden",
         type=whole_number(1),
@@ -87,6 +89,7 @@ class Problem:
         names: what each x_t is called: a year, a row, a character.
         losses: one loss per time step that counts, in order; each knows its ``time_step``.
         loss: their mean (of a single one, itself).
+        formula: how ``loss`` is computed, for people.
     """
 
     title: str
@@ -98,6 +101,13 @@ class Problem:
     names: tuple[str, ...]
     losses: list[Value]
     loss: Value
+    formula: str
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Every parameter of the cell and the read-out, with its name."""
+        yield from self.cell.named_parameters()
+        if self.readout is not None:
+            yield from self.readout.named_parameters()
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,7 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
     """The cell that the options describe, and its read-out. Raises as `read_problem` does."""
     if not data.alphabet and args.hidden is None:
         given = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
-        return ScalarRNNCell(**given), None
+        return ScalarRNNCell(**given, nonlinearity=args.nonlinearity), None
     for name in ("w", "u", "b"):
         if getattr(args, name) is not None:
             other = "--text" if data.alphabet else "--hidden"
@@ -153,23 +163,35 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
             )
     size = len(data.alphabet) or 1
     hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
-    return RNNCell(size, hidden, seed=args.seed), Linear(hidden, size, seed=args.seed + 1)
+    return RNNCell(size, hidden, nonlinearity=args.nonlinearity, seed=args.seed), Linear(
+        hidden, size, seed=args.seed + 1
+    )
 
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
-    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
+    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``.
+
+    For the last one alone, only the last step is read out: there is no ``unrolled.y``.
+    """
     scalar = readout is None
     inputs = data.inputs if scalar or data.alphabet else [[x] for x in data.inputs]
-    unrolled = unroll(cell, inputs, readout=readout)
-    predictions = unrolled.h if scalar else unrolled.y
+    unrolled = unroll(cell, inputs, readout=readout if which == "all" else None)
     losses = []
     for t in range(unrolled.T if which == "last" else 1, unrolled.T + 1):
         with time_step(t):
+            if readout is None:
+                prediction = unrolled.h[t]
+            elif which == "all":
+                prediction = unrolled.y[t]
+            else:
+                prediction = readout(unrolled.h[t])
+                for i, entry in enumerate(prediction):
+                    entry.label = f"y_{t}[{i}]"
             target = data.targets[t - 1]
             if data.alphabet:
-                losses.append(cross_entropy(predictions[t], target))
+                losses.append(cross_entropy(prediction, target))
             else:
-                losses.append(mse_loss(predictions[t], target if scalar else [target]))
+                losses.append(mse_loss(prediction, target if scalar else [target]))
             losses[-1].label = f"L_{t}"
     loss = losses[0] if len(losses) == 1 else total(losses) / len(losses)
     loss.label = "L"
@@ -183,7 +205,15 @@ def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
         data.names,
         losses,
         loss,
+        _formula(data, scalar, unrolled.T if which == "last" else None),
     )
+
+
+def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
+    t, after = ("t", "t+1") if only_step is None else (str(only_step), str(only_step + 1))
+    prediction = f"{'h' if scalar else 'y'}_{t}"
+    loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
+    return loss if only_step is not None else f"mean over t of {loss}"
 
 
 def _numbers(series: Series, steps: int | None) -> Data:
@@ -193,7 +223,7 @@ def _numbers(series: Series, steps: int | None) -> Data:
     used = series.last(1 + _steps(steps, available, "numbers")).scaled()
     return Data(
         f"{series.title}, {used.labels[0]} to {used.labels[-2]}",
-        f"scaled linearly so that these {len(used.numbers)} numbers span [-1, 1]; "
+        f"scaled linearly so that these {len(used.numbers)} numbers run from -1 to 1; "
         f"the last, {used.labels[-1]}, is only predicted",
         used.numbers[:-1],
         used.numbers[1:],
@@ -204,14 +234,15 @@ def _numbers(series: Series, steps: int | None) -> Data:
 def _characters(text: str, steps: int | None) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} characters", remedy="There must be a next one to predict: give at least two"
+            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, len(text) - 1, "characters") :]
     alphabet = "".join(sorted(set(used)))
     places = [alphabet.index(character) for character in used]
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
     return Data(
-        f"the text {used!r}",
+        f"the text {used!r}" if len(used) <= 40 else f"the text {used[:40]!r}…",
         f"{len(alphabet)} different characters, each a one-hot input; the next one is predicted at every step",
         tuple(one_hot[:-1]),
         tuple(places[1:]),
@@ -231,6 +262,6 @@ def _steps(wanted: int | None, available: int, items: str) -> int:
     return wanted
 
 
-def labels(names: Sequence[str]) -> list[str]:
-    """Names as a table can show them: characters that do not print are written as Python would."""
-    return [name if name.isprintable() and name.strip() else repr(name)[1:-1] for name in names]
+def shown(name: str) -> str:
+    """A name as a table can show it: characters that do not print are written as Python would."""
+    return name if name.isprintable() and name.strip() else repr(name)[1:-1] if name != " " else "' '"

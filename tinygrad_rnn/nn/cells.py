@@ -14,9 +14,9 @@ from ..errors import ArgumentError, ShapeError
 from ..ops import choose
 from ..sums import dot
 from ..value import Operand, Value, as_value
-from .module import Module
+from .module import Module, is_vector
 from .one_hot import OneHot
-from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 
 Quantity = Any  # a Value for a scalar cell, a Vector for any other
 
@@ -33,10 +33,12 @@ class Cell(Module):
     Attributes:
         state_names: the names, among those that `step` returns, of what is carried to the next time step.
         pre_activation_names: the names, among those, of what a nonlinearity is applied to.
+        input_size: length of x_t, of a cell whose quantities are vectors.
     """
 
     state_names: tuple[str, ...] = ("h",)
     pre_activation_names: tuple[str, ...] = ("z",)
+    input_size: int
 
     @abstractmethod
     def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
@@ -53,10 +55,15 @@ class Cell(Module):
         return new if len(new) > 1 else new[0]
 
 
-def _nonlinearity(name: str) -> Callable[[Value], Value]:
-    if name not in NONLINEARITIES:
-        raise ArgumentError(f"nonlinearity {name!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
-    return NONLINEARITIES[name]
+def known(nonlinearity: str) -> str:
+    """``nonlinearity`` if it is the name of one.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if nonlinearity not in NONLINEARITIES:
+        raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
+    return nonlinearity
 
 
 class ScalarRNNCell(Cell):
@@ -75,14 +82,20 @@ class ScalarRNNCell(Cell):
             number if isinstance(number, Value) else Value(number, label=label)
             for number, label in ((w, "w"), (u, "u"), (b, "b"))
         )
-        self.nonlinearity = nonlinearity
-        self._f = _nonlinearity(nonlinearity)
+        self.nonlinearity = known(nonlinearity)
 
-    def step(self, x: Operand, *state: Value) -> dict[str, Value]:
-        """z_t = w h_{t-1} + u x_t + b and h_t."""
+    def step(self, x: Any, *state: Any) -> dict[str, Value]:
+        """z_t = w h_{t-1} + u x_t + b and h_t.
+
+        Raises:
+            ShapeError: x or the state is not a single number.
+        """
         (h,) = state
+        for name, number in (("x", x), ("h", h)):
+            if is_vector(number):
+                raise ShapeError(f"{name} is {len(number)} numbers, but w, u, b are single", remedy=f"Give one {name}")
         z = self.w * h + self.u * as_value(x) + self.b
-        return {"z": z, "h": self._f(z)}
+        return {"z": z, "h": NONLINEARITIES[self.nonlinearity](z)}
 
     def initial_state(self) -> tuple[Value]:
         """h_0 = 0."""
@@ -125,11 +138,11 @@ class RNNCell(Cell):
         def draw() -> float:
             return rng.uniform(-bound, bound)
 
+        self.input_size, self.hidden_size = size("input_size", input_size), hidden_size
         self.W = matrix("W", hidden_size, hidden_size, draw)
-        self.U = matrix("U", hidden_size, size("input_size", input_size), draw)
+        self.U = matrix("U", hidden_size, input_size, draw)
         self.b = vector("b", hidden_size, draw) if bias else None
-        self.nonlinearity = nonlinearity
-        self._f = _nonlinearity(nonlinearity)
+        self.nonlinearity = known(nonlinearity)
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
         """z_t = W h_{t-1} + U x_t + b and h_t.
@@ -141,7 +154,8 @@ class RNNCell(Cell):
         fits("x", x, "U", self.U)
         fits("h", h, "W", self.W)
         z = affine(self.W, h, self.U, x, self.b)
-        return {"z": z, "h": [self._f(entry) for entry in z]}
+        f = NONLINEARITIES[self.nonlinearity]
+        return {"z": z, "h": [f(entry) for entry in z]}
 
     def initial_state(self) -> tuple[Vector]:
         """h_0 = 0."""
@@ -168,17 +182,3 @@ def product(M: Matrix, v: Sequence[Operand]) -> Vector:
 def plus(v: Vector, b: Vector | None) -> Vector:
     """v + b, where there is a b."""
     return [entry + bias for entry, bias in zip(v, b)] if b else v
-
-
-def fits(what: str, entries: Sequence[Any], name: str, weights: Matrix) -> None:
-    """Check that ``weights`` can be applied to ``entries``.
-
-    Raises:
-        ShapeError: they cannot; the error names both sizes and the parameter.
-    """
-    if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
-        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
-        raise ShapeError(
-            f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
-            remedy=f"Give {what} as {len(weights[0])} numbers",
-        )

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..value import Operand, Value
-from .cells import Cell, affine, fits, plus, product
-from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+from .cells import Cell, affine, plus, product
+from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 
 
 class _GatedCell(Cell):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ShapeError
 from ..sums import dot
 from ..value import Value
 from .module import Module
-from .parameters import Matrix, Seed, Vector, generator, matrix, size, vector
+from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 
 
 class Linear(Module):
@@ -42,8 +41,7 @@ class Linear(Module):
         Raises:
             ShapeError: h does not have in_features entries.
         """
-        if len(h) != len(self.V[0]):
-            raise ShapeError(f"an input of {len(h)} numbers for V of {len(self.V)} × {len(self.V[0])}")
+        fits("h", h, "V", self.V)
         y = [dot(row, h) for row in self.V]
         return [a + b for a, b in zip(y, self.c)] if self.c else y
 

@@ -9,7 +9,7 @@ from .. import ops
 from ..errors import ArgumentError, ShapeError
 from ..sums import total
 from ..value import Value, as_value
-from .module import shape
+from .module import is_vector, pairs, shape
 
 
 def mse_loss(input: Any, target: Any) -> Value:
@@ -22,7 +22,7 @@ def mse_loss(input: Any, target: Any) -> Value:
     Raises:
         ShapeError: the shapes differ, or there are no entries.
     """
-    return _mean([(x - y) ** 2 for x, y in _pairs(input, target)])
+    return _mean([(as_value(x) - as_value(y)) ** 2 for x, y in pairs("input", input, "target", target)])
 
 
 def log_sum_exp(values: Sequence[Value]) -> Value:
@@ -37,7 +37,7 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     return total([(value - largest).exp() for value in values]).log() + largest
 
 
-def cross_entropy(input: Sequence[Any], target: Any) -> Value:
+def cross_entropy(input: Any, target: Any) -> Value:
     """-log softmax(input)[target], from logits; over several time steps, the mean.
 
     Args:
@@ -48,6 +48,7 @@ def cross_entropy(input: Sequence[Any], target: Any) -> Value:
         ShapeError: the numbers of predictions and of targets differ, or are 0.
         ArgumentError: a target is not the index of a class.
     """
+<<<<<<< HEAD
     if not len(input):
         raise ShapeError("cross-entropy of no predictions")
     if isinstance(input[0], Value):
@@ -55,9 +56,19 @@ def cross_entropy(input: Sequence[Any], target: Any) -> Value:
             raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
         right: Value = ops.choose(input, target)
         return log_sum_exp(input) - right
+=======
+    if not is_vector(input) or not len(input):
+        raise ShapeError("cross-entropy of no predictions", remedy="Give logits: one list, or one per time step")
+    if not is_vector(input[0]):
+        if not hasattr(target, "__index__") or is_vector(target) or not 0 <= target < len(input):
+            raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
+        logits = [as_value(logit) for logit in input]
+        right: Value = logits[target]
+        return log_sum_exp(logits) - right
+>>>>>>> training
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
-    return _mean([cross_entropy(logits, index) for logits, index in zip(input, target)])
+    return _mean([cross_entropy(row, index) for row, index in zip(input, target)])
 
 
 def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
@@ -71,28 +82,16 @@ def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
         ShapeError: the shapes differ, or there are no entries.
         ArgumentError: a target is not a number from 0 to 1.
     """
-    pairs = _pairs(input, target)
-    for _, y in pairs:
+    losses = []
+    for logit, target_entry in pairs("input", input, "target", target):
+        v, y = as_value(logit), as_value(target_entry)
         if not 0.0 <= y.data <= 1.0:
             raise ArgumentError(f"target {y.data!r}", remedy="A target is the probability of class 1, from 0 to 1")
-    return _mean([log_sum_exp([Value(0.0), v]) - y * v for v, y in pairs])
-
-
-def _pairs(input: Any, target: Any) -> list[tuple[Value, Value]]:
-    if shape(input) != shape(target):
-        raise ShapeError(f"input has shape {shape(input)}, target has {shape(target)}")
-    a, b = _flat(input), _flat(target)
-    if not a or len(a) != len(b):
-        raise ShapeError(f"{len(a)} predictions and {len(b)} targets")
-    return list(zip(a, b))
+        losses.append(log_sum_exp([Value(0.0), v]) - y * v)
+    return _mean(losses)
 
 
 def _mean(losses: list[Value]) -> Value:
+    if not losses:
+        raise ShapeError("a mean loss of no predictions")
     return losses[0] if len(losses) == 1 else total(losses) / len(losses)
-
-
-def _flat(tree: Any) -> list[Value]:
-    entries: Sequence[Any] = tree if isinstance(tree, (list, tuple)) else [tree]
-    return [
-        leaf for entry in entries for leaf in (_flat(entry) if isinstance(entry, (list, tuple)) else [as_value(entry)])
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
@@ -57,7 +57,11 @@ class Module:
                 + "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names),
                 remedy=f"This model has {', '.join(own)}",
             )
-        news = [pair for path, tree in own.items() for pair in _pairs(path, tree, state_dict[path])]
+        news = [
+            (parameter, _number(number))
+            for path, tree in own.items()
+            for parameter, number in pairs(f"parameter {path}", tree, "the state's", state_dict[path])
+        ]
         for parameter, number in news:
             parameter.data = number
 
@@ -90,22 +94,32 @@ def _numbers(tree: Tree) -> Any:
     return tree.data if isinstance(tree, Value) else [_numbers(entry) for entry in tree]
 
 
-def _pairs(path: str, tree: Tree, numbers: Any) -> Iterator[tuple[Value, float]]:
-    if shape(tree) != shape(numbers):
-        raise ShapeError(f"parameter {path} has shape {shape(tree)}, the state has {shape(numbers)}")
-    if isinstance(tree, Value):
-        yield tree, _number(numbers)
+def pairs(what: str, tree: Tree, other_name: str, other: Tree) -> Iterator[tuple[Any, Any]]:
+    """The leaves of two trees side by side.
+
+    Raises:
+        ShapeError: their shapes differ, at the top or anywhere below.
+    """
+    if shape(tree) != shape(other):
+        raise ShapeError(f"{what} has shape {shape(tree)}, {other_name} has shape {shape(other)}")
+    if is_vector(tree):
+        for i, (entry, other_entry) in enumerate(zip(tree, other)):
+            yield from pairs(f"{what}[{i}]", entry, f"{other_name}[{i}]", other_entry)
     else:
-        for i, (entry, number) in enumerate(zip(tree, numbers)):
-            yield from _pairs(f"{path}[{i}]", entry, number)
+        yield tree, other
+
+
+def is_vector(tree: Tree) -> bool:
+    """Whether this is a list, some other sequence or an array, and not a single Value or number."""
+    return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
 
 
 def shape(tree: Tree) -> tuple[int, ...]:
-    """The shape of nested lists, read off their first entries: ``()`` for a number or Value."""
+    """The shape of nested lists or of an array, read off the first entries: ``()`` for a number or Value."""
     sizes = []
-    while isinstance(tree, (list, tuple)):
+    while is_vector(tree):
         sizes.append(len(tree))
-        if not tree:
+        if not sizes[-1]:
             break
         tree = tree[0]
     return tuple(sizes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..value import Value
 
 Seed = int | random.Random
@@ -42,3 +43,17 @@ def matrix(name: str, rows: int, columns: int, draw: Callable[[], float]) -> Mat
 def zero() -> float:
     """What a bias is drawn from."""
     return 0.0
+
+
+def fits(what: str, entries: Sequence[Any], name: str, weights: Matrix) -> None:
+    """Check that ``weights`` can be applied to ``entries``.
+
+    Raises:
+        ShapeError: they cannot; the error names both sizes and the parameter.
+    """
+    if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
+        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
+        raise ShapeError(
+            f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
+            remedy=f"Give {what} as {len(weights[0])} numbers",
+        )

@@ -35,6 +35,7 @@ class StackedCell(Cell):
         if not cells:
             raise ArgumentError("a stack of no cells", remedy="Give at least one cell")
         self.cells = list(cells)
+        self.input_size = cells[0].input_size
         self._suffixes = [f"_l{layer}" for layer in range(len(cells) - 1)] + [""]
         layers = list(zip(cells, self._suffixes))
         self.state_names = tuple(name + suffix for cell, suffix in layers for name in cell.state_names)

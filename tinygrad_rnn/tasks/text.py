@@ -42,7 +42,7 @@ class Text(Task):
     loss = "cross_entropy"
     metric = "bits per character"
 
-    def __init__(self, path: str | None = None, length: int = 40, simple: bool = True, text: str | None = None) -> None:
+    def __init__(self, path: str | None = None, length: int = 25, simple: bool = True, text: str | None = None) -> None:
         self.path, self.simple, self.length = path, simple, _length(length)
         self.text = text
         raw = text if text is not None else alice() if path is None else read_text(path)

@@ -1,0 +1,114 @@
+"""The chain of Jacobians against backward(): they agree, and a wrong gradient is caught."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
+from tinygrad_rnn.bptt.chain import chain, step_jacobian
+from tinygrad_rnn.bptt.jacobian import jacobian
+from tinygrad_rnn.errors import GraphError
+
+weights = st.floats(-2.0, 2.0)
+inputs = st.lists(st.floats(-2.0, 2.0), min_size=1, max_size=12)
+
+
+@given(weights, weights, weights, inputs)
+def test_scalar_product_is_w_times_slope(w, u, b, xs):
+    unrolled = unroll(ScalarRNNCell(w, u, b), xs)
+    loss = mse_loss(unrolled.h[len(xs)], 0.5)
+    loss.backward()
+    factor = 1.0
+    for link in chain(unrolled, loss):
+        assert link.agrees
+        assert link.jacobian[0][0] == pytest.approx(factor, rel=1e-12, abs=1e-300)
+        assert link.product[0] == pytest.approx(unrolled.h[len(xs)].grad * factor, rel=1e-12, abs=1e-300)
+        if link.k:
+            factor *= w * (1.0 - unrolled.h[link.k].data ** 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 4), st.integers(0, 100), inputs, st.sampled_from(["tanh", "relu", "identity"]))
+def test_vector_cells_with_a_loss_at_every_step_agree(hidden, seed, xs, nonlinearity):
+    readout = Linear(hidden, 3, seed=seed + 1)
+    cell = RNNCell(1, hidden, nonlinearity=nonlinearity, seed=seed)
+    unrolled = unroll(cell, [[x] for x in xs], readout=readout)
+    loss = total([cross_entropy(unrolled.y[t], t % 3) for t in unrolled.y])
+    loss.backward()
+    links = list(chain(unrolled, loss))
+    assert [link.k for link in links] == list(range(len(xs), -1, -1))
+    assert all(link.agrees for link in links)
+    assert max(link.difference for link in links) < 1e-12
+
+
+def test_forward_and_backward_jacobians_are_the_same():
+    unrolled = unroll(RNNCell(2, 3, seed=4), [[0.3, -1.0], [0.5, 0.2]])
+    ours = step_jacobian(unrolled.state(2), unrolled.state(1)).matrix
+    for row, other in zip(ours, jacobian(unrolled, 2)):
+        assert row == pytest.approx(other, rel=1e-14)
+
+
+@pytest.mark.parametrize("error", [1e-3, 1e-12, -1e-14])
+def test_a_wrong_gradient_is_caught_where_it_is(error):
+    unrolled = unroll(ScalarRNNCell(), [0.3, -0.5, 0.1, 0.9])
+    loss = mse_loss(unrolled.h[4], 0.0)
+    loss.backward()
+    unrolled.h[2].grad *= 1.0 + error
+    agreeing = {link.k: link.agrees for link in chain(unrolled, loss)}
+    assert agreeing == {4: True, 3: True, 2: False, 1: False, 0: True}
+
+
+def test_gradients_in_the_graph_stay_as_they_were():
+    unrolled = unroll(ScalarRNNCell(), [0.3, -0.5, 0.1])
+    loss = mse_loss(unrolled.h[3], 0.0)
+    loss.backward()
+    before = [unrolled.cell.w.grad, *(unrolled.h[t].grad for t in range(4)), loss.grad]
+    list(chain(unrolled, loss))
+    assert [unrolled.cell.w.grad, *(unrolled.h[t].grad for t in range(4)), loss.grad] == before
+
+
+def test_a_loss_before_the_end_reaches_nothing_after_it():
+    unrolled = unroll(ScalarRNNCell(), [0.3, -0.5, 0.1])
+    loss = mse_loss(unrolled.h[1], 0.0)
+    loss.backward()
+    links = {link.k: link for link in chain(unrolled, loss)}
+    assert links[3].gradient == links[2].gradient == [0.0]
+    assert links[0].gradient[0] != 0.0
+    assert all(link.agrees for link in links.values())
+
+
+def test_underflow_is_no_disagreement_and_overflow_no_agreement():
+    small = unroll(ScalarRNNCell(w=1e-30), [0.1] * 12)
+    loss = mse_loss(small.h[12], 0.0)
+    loss.backward()
+    links = list(chain(small, loss))
+    assert links[-1].gradient == [0.0]
+    assert all(link.agrees for link in links)
+
+    large = unroll(ScalarRNNCell(w=1e200, u=0.0), [0.1] * 3)
+    loss = mse_loss(large.h[3], 1.0)
+    loss.backward()
+    links = list(chain(large, loss))
+    assert [link.finite for link in links] == [True, True, False, False]
+    assert [link.agrees for link in links] == [True, True, False, False]
+
+
+def test_it_needs_a_backward_pass():
+    unrolled = unroll(ScalarRNNCell(), [0.3])
+    with pytest.raises(GraphError, match=r"backward\(\) first"):
+        list(chain(unrolled, unrolled.h[1] ** 2))
+
+
+def test_a_closure_has_no_local_gradient():
+    def step(x, h):
+        out = Value(math.tanh(h.data + x.data), (h, x), "tanh_sum")
+        out._backward = lambda: None
+        return out
+
+    unrolled = unroll(step, [0.3], h0=0.1)
+    loss = unrolled.h[1] ** 2
+    loss.backward()
+    with pytest.raises(GraphError, match="closure"):
+        list(chain(unrolled, loss))

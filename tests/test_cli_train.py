@@ -1,0 +1,161 @@
+"""The commands train, eval and sample, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.sample import draw
+from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.tasks import TASKS
+from tinygrad_rnn.train import load_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+SMALL = ["--hidden", "2", "--steps", "4", "--every", "2", "--batch", "1", "--validation", "3"]
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    before = sorted(os.listdir())
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("tinygrad-rnn: error: ")
+    assert captured.err.count("\n") == 1
+    assert sorted(os.listdir()) == before
+    return captured.err
+
+
+def test_there_are_defaults_for_every_task() -> None:
+    assert DEFAULTS.keys() == TASKS.keys()
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", task, *SMALL, "--go-on"]) == 0
+    printed = capsys.readouterr()
+    assert f"Task {task}:" in printed.out
+    assert "Source:" in printed.out
+    assert printed.err == ""
+    assert os.listdir() == [f"{task}.safetensors"]
+    assert load_checkpoint(f"{task}.safetensors").step == 4
+    assert main(["train", "--task", task, *SMALL, "--steps", "5", "--go-on", "--resume"]) == 0
+    assert load_checkpoint(f"{task}.safetensors").step == 5
+    capsys.readouterr()
+    assert main(["eval", f"{task}.safetensors", "--sequences", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["step"] == 5
+    assert result["error"] >= 0.0
+    assert main(["eval", f"{task}.safetensors", "--sequences", "3"]) == 0
+    assert "criterion" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--task", "adding", "--T", "3", "--cell", cell, "--optimizer", optimizer, "--layers", "2", "--json"]
+    assert main(["train", *options, *SMALL, "--truncate", "2", "-o", "x", "--history", "h.csv"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["settings"] == {"T": 3}
+    assert len(result["rows"]) == 4
+    assert Path("h.csv").read_text().count("\n") == 5
+
+
+def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("abc.txt").write_text("abc " * 200)
+    options = ["--task", "text", "--text-file", "abc.txt", "--length", "8", "--cell", "rnn", "--hidden", "6"]
+    assert main(["train", *options, "--steps", "150", "--quiet", "--every", "150", "--plot", "p.png"]) == 0
+    assert Path("p.png").stat().st_size > 1000
+    Path("abc.txt").unlink()  # the model alone is enough to write
+    assert capsys.readouterr().out == ""
+    assert main(["sample", "text.safetensors", "--prompt", "ab", "--length", "20", "--temperature", "0"]) == 0
+    assert capsys.readouterr().out == "abc abc abc abc abc ab\n"
+    assert main(["sample", "text.safetensors", "--length", "5", "--temperature", "2", "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out) == 7
+    assert "'X' at position 2" in error_of(capsys, "sample", "text.safetensors", "--prompt", "abXc")
+    assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
+    assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
+    assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
+
+
+def test_drawing_follows_the_probabilities() -> None:
+    import random
+
+    rng = random.Random(0)
+    drawn = [draw([0.0, 1.0986122886681098], 1.0, rng) for _ in range(2000)]
+    assert 0.7 < sum(drawn) / 2000 < 0.8
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--task", "chess"], "invalid choice"),
+        (["--task", "adding", "--T", "1"], "T is 1"),
+        (["--task", "temporal-order", "--T", "5"], "at least 10"),
+        (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
+        (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
+        (["--lr", "-0.1"], "lr is -0.1"),
+        (["--lr", "nan"], "not a finite number"),
+        (["--clip", "-1"], "max_norm"),
+        (["--hidden", "0"], "whole number of at least 1"),
+        (["--task", "text", "--text-file", "missing.txt"], "cannot read 'missing.txt'"),
+        (["--task", "series", "--csv", "missing.csv"], "cannot read 'missing.csv'"),
+        (["-o", "missing/x"], "no such folder"),
+        (["--history", "h.xml"], "must end in .csv or .json"),
+        (["--plot", "p.bmp"], "must end in .png"),
+        (["--resume"], "cannot read 'reber.safetensors'"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_no_file(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint in error_of(capsys, "train", *options)
+
+
+@pytest.mark.parametrize("text", ["", "a"])
+def test_a_text_too_short_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.txt").write_text(text)
+    assert f"{len(text)} characters" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
+
+
+def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["train", "--task", "adding", *SMALL, "--quiet"]
+    assert main(options) == 0
+    content = Path("adding.safetensors").read_bytes()
+    assert "exists" in error_of(capsys, *options)
+    assert "hidden_size 2 there, hidden_size 3 here" in error_of(capsys, *options, "--resume", "--hidden", "3")
+    assert "no text" in error_of(capsys, "sample", "adding.safetensors")
+    Path("cut.safetensors").write_bytes(content[:-9])
+    assert "cut off" in error_of(capsys, "eval", "cut.safetensors")
+    assert Path("adding.safetensors").read_bytes() == content
+    assert main([*options, "--force", "--seed", "1"]) == 0
+    assert Path("adding.safetensors").read_bytes() != content
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
+def test_ctrl_c_keeps_what_was_learned() -> None:
+    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--task", "adding", "--steps", "100000", "--every", "5"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    until = time.monotonic() + 30
+    while not Path("adding.safetensors").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopped after step" in out
+    assert err == ""
+    assert load_checkpoint("adding.safetensors").step >= 5
+    assert os.listdir() == ["adding.safetensors"]

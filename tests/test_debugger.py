@@ -1,0 +1,731 @@
+"""The debugger: as an object, as a script, and in a terminal."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import pexpect
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_rnn
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
+from tinygrad_rnn.debugger import Debugger, Terminal, expressions
+from tinygrad_rnn.debugger.names import NamesAt
+from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+
+from .stepped_graphs import build, programs
+
+ROOT = Path(__file__).parents[1]
+
+
+def scalar(steps: int = 4, **options: bool) -> Debugger:
+    unrolled = unroll(ScalarRNNCell(w=0.9, u=0.5, b=0.1), [1.0, 0.5, -1.0, 0.7][:steps])
+    loss = mse_loss(unrolled.h[steps], 0.3)
+    loss.label = "L"
+    return Debugger(loss, unrolled, **options)
+
+
+def vector() -> Debugger:
+    unrolled = unroll(RNNCell(2, 3), [[1.0, 0.5], [-1.0, 0.0], [0.3, 0.2]])
+    loss = mse_loss(unrolled.h[3], [0.0, 0.5, -0.5])
+    loss.label = "L"
+    return Debugger(loss, unrolled)
+
+
+def session(debugger: Debugger, *commands: str) -> str:
+    """What a script of commands prints, without the echo of the commands."""
+    out = io.StringIO()
+    terminal = Terminal(debugger, stdin=io.StringIO(), stdout=out)
+    terminal.run(commands)
+    return "\n".join(line for line in out.getvalue().splitlines() if not line.startswith("(bptt)"))
+
+
+def gradients(debugger: Debugger) -> list[str]:
+    return [node.grad.hex() for node in debugger.steps.order]
+
+
+# ---- going on and going back -------------------------------------------------------------------------------
+
+
+def test_s_takes_one_step_and_n_those_of_a_node():
+    debugger = scalar()
+    assert [step.node.label for step in debugger.step()] == ["L"]
+    (first,) = debugger.step()
+    (rest,) = debugger.next()
+    assert first.node is rest.node
+    assert (first.position, rest.position) == (0, 1)
+    assert [len({step.node for step in debugger.next(count)}) for count in (1, 3)] == [1, 3]
+    assert len(debugger.step(4)) == 4
+
+
+@given(programs(), st.lists(st.tuples(st.sampled_from(["s", "n", "c", "back", "reset", "b op mul", "clear"]))))
+def test_whatever_is_typed_the_final_gradients_are_those_of_backward(program, typed):
+    graph, expected = build(program), build(program)
+    debugger = Debugger(graph.root)
+    for (command,) in typed:
+        session(debugger, command)
+    debugger.finish()
+    assert debugger.steps.finished
+    assert debugger.steps.taken == debugger.total
+    expected.root.backward()
+    assert graph.gradients == expected.gradients
+
+
+def test_back_restores_the_gradients_and_says_so():
+    debugger = scalar()
+    debugger.step(10)
+    before = gradients(debugger)
+    debugger.step(3)
+    said = session(debugger, "back 3")
+    assert gradients(debugger) == before
+    assert said.count("undone: ") == 3
+    assert said.splitlines()[0] == "undone: ∂h_3/∂z_3 = 1 − h_3² = 0.9556;  z_3.grad = 0 again"
+    assert said.splitlines()[-1].startswith("[10/39] ")
+    assert session(debugger, "back 99").splitlines()[-1].startswith("At the start: L.grad = 1; 39 steps")
+    assert session(debugger, "back") == "*** there is no step to undo"
+
+
+def test_at_the_end_everything_says_so():
+    debugger = scalar()
+    complete = "The pass is complete: 39 steps. w.grad = 0.3677, u.grad = 0.1124, b.grad = 0.9154"
+    assert session(debugger, "c") == complete
+    for command in ("s", "n", "c", "finish"):
+        assert session(debugger, command) == complete
+    assert session(debugger, "back", "s").splitlines()[-1] == complete
+    assert session(scalar(), "s 39").splitlines()[-1] == complete
+    assert session(debugger, "reset").startswith("At the start")
+
+
+def test_the_pass_may_fail_and_be_asked_about():
+    x = Value(0.0, label="x")
+    debugger = Debugger(x.sqrt() * 2.0)
+    assert re.fullmatch(r"\*\*\* the derivative has no finite value.*sqrt.*above 0.*", session(debugger, "c"))
+    assert session(debugger, "l").splitlines()[1].startswith("->     2")
+    with pytest.raises(DomainError):
+        debugger.step()
+
+
+# ---- breakpoints -------------------------------------------------------------------------------------------
+
+
+def stops(debugger: Debugger, where: str) -> list[str]:
+    """The formulas of the steps at which a breakpoint stops the pass."""
+    debugger.stop_at(where)
+    found = []
+    while debugger.cont():
+        found.append(debugger.view)
+    debugger.reset()
+    debugger.breakpoints.clear()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("h_3", ["∂h_3/∂z_3"]),
+        ("w", [f"∂(w·h_{t})/∂w" for t in (3, 2, 1, 0)]),
+        ("x_2", ["∂(u·x_2)/∂x_2"]),
+        ("L", ["∂L/∂(h_4 − 0.3)"]),
+        ("op tanh", [f"∂h_{t}/∂z_{t}" for t in (4, 3, 2, 1)]),
+        ("op tanh if t < 3", ["∂h_2/∂z_2", "∂h_1/∂z_1"]),
+        ("t 2 if op == 'tanh' or parent.label == 'w'", ["∂h_2/∂z_2", "∂(w·h_1)/∂w"]),
+        ("if node.label in ('h_2', 'L') and not h_3.grad < 0", ["∂L/∂(h_4 − 0.3)", "∂h_2/∂z_2"]),
+        ("|grad| > 0.5", ["∂L/∂(h_4 − 0.3)", "∂(h_4 − 0.3)/∂h_4", "∂(h_4 − 0.3)/∂0.3", "∂h_4/∂z_4"]),
+        ("grad>=1", ["∂L/∂(h_4 − 0.3)"]),
+        ("abs(grad) < 0.1 if parent.label == 'w'", ["∂(w·h_0)/∂w"]),
+        ("w if after > 0.3", ["∂(w·h_1)/∂w", "∂(w·h_0)/∂w"]),
+        ("label b", [f"∂z_{t}/∂b" for t in (4, 3, 2, 1)]),
+    ],
+)
+def test_breakpoints_stop_where_they_say_and_nowhere_else(where, expected):
+    assert [step.formula.split(" = ")[0] for step in stops(scalar(), where)] == expected
+
+
+def test_breakpoints_on_vectors_and_matrices_stand_for_their_entries():
+    assert {step.node.label for step in stops(vector(), "h_2")} == {"h_2[0]", "h_2[1]", "h_2[2]"}
+    assert {step.parent.label for step in stops(vector(), "W")} == {f"W[{i},{j}]" for i in range(3) for j in range(3)}
+    assert {step.parent.label for step in stops(vector(), "W[0,1]")} == {"W[0,1]"}
+    assert len(stops(vector(), "W if W[0,1].grad != 0 and h_2[0].data < 9")) > 0
+
+
+def test_a_breakpoint_on_nan_and_inf():
+    x = Value(1.0, label="x")
+    debugger = Debugger(x * 2.0 + x * float("inf") + x * float("nan"))
+    found = stops(debugger, "nan")
+    assert [step.parent.label for step in found] == ["x", "x", "x"]
+    assert math.isnan(found[0].gradient_after)
+    assert stops(scalar(), "nan") == []
+
+
+def test_breakpoints_are_listed_counted_and_cleared():
+    debugger = scalar()
+    said = session(debugger, "b h_3", "b op tanh if t == 2", "c", "b", "clear 1", "clear 1", "clear", "b", "clear 4")
+    assert said.splitlines() == [
+        "Breakpoint 1: h_3",
+        "Breakpoint 2: op tanh if t == 2",
+        "Breakpoint 1: h_3",
+        "[13/39] t=3  ∂h_3/∂z_3 = 1 − h_3² = 0.9556;  z_3.grad = 0 + 0.9556·0.3245 = 0.3101",
+        "1: h_3   (stopped 1 times)",
+        "2: op tanh if t == 2",
+        "removed: 1: h_3   (stopped 1 times)",
+        "*** no breakpoint 1. There is 2",
+        "removed: 2: op tanh if t == 2",
+        "none",
+        "*** no breakpoint 4. There are no breakpoints",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "complaint"),
+    [
+        ("h_33", r"no node is called 'h_33'\. There is h_3"),
+        ("op tan", r"no op 'tan' in this graph\. There is .*tanh"),
+        ("t 9", r"no time step '9' in this graph\. They run from 1 to 4"),
+        ("t x", r"no time step 'x'"),
+        ("|grad| > big", r"'big' is not a number"),
+        ("h_3 if", r"no condition after 'if'"),
+        ("if t <", r"'t <' is no expression"),
+        ("if tt < 3", r"no node is called 'tt'"),
+        ("if W[0,9].grad > 1", r"no node is called 'W\[0,9\]'"),
+        ("if open('x')", r"open cannot be called"),
+        ("if node.backward", r"nothing here has a 'backward'"),
+    ],
+)
+def test_a_mistyped_breakpoint_is_refused_when_it_is_typed(where, complaint):
+    debugger = scalar()
+    with pytest.raises(ArgumentError, match=complaint):
+        debugger.stop_at(where)
+    assert not debugger.breakpoints
+
+
+def test_a_condition_without_a_value_stops_and_says_why():
+    debugger = scalar()
+    debugger.stop_at("h_3 if 1 / (t - 3) > 0")
+    with pytest.raises(ArgumentError, match=r"breakpoint 1 cannot be told at step 13: .* division by zero"):
+        debugger.cont()
+    assert debugger.view.node.label == "h_3"
+
+
+# ---- expressions -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("h_4.data == node.data", False),
+        ("1 + 2 * 3 - -4 / 2 ** 2", 8.0),
+        ("7 // 2 + 7 % 4", 6.0),
+        ("abs(-2) + max(1, 3) + min(1, 3) + sqrt(4) + log10(1000)", 11.0),
+        ("isnan(contribution) or isinf(after) or not isfinite(before)", False),
+        ("op", "pow_constant"),
+        ("op in ('tanh', 'pow_constant') and op not in ['add']", True),
+        ("0 < after < 1", True),
+        ("t is None", True),
+        ("t < 3", False),
+        ("node.label if grad == 1 else parent.label", "L"),
+        ("(h_3.time_step, h_3.op, h_3.has_grad)", (3, "tanh", True)),
+        ("local_gradient * grad - contribution", 0.0),
+        ("'h_3'.grad", 0.0),
+        ("'b' > 'a'", True),
+    ],
+)
+def test_expressions_have_the_value_that_python_gives_them(text, expected):
+    debugger = scalar()
+    debugger.step()
+    assert debugger.value(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "node.__class__",
+        "().__class__.__bases__",
+        "node.backward()",
+        "'x'.join(('a', 'b'))",
+        "(lambda: 1)()",
+        "[x for x in (1, 2)]",
+        "{1: 2}",
+        "{1}",
+        "f'{node}'",
+        "(w := 1)",
+        "1j",
+        "b'x'",
+        "...",
+        "~1",
+        "1 << 99999999",
+        "1 @ 2",
+        "max(*(1, 2))",
+        "max(1, 2, key=abs)",
+        "'a' * 1000000000",
+        "(1, 2) * 1000000000",
+        "9.0 ** 9 ** 9 ** 9",
+        "10 ** 1000000",
+        "sqrt(-1)",
+        "1 / 0",
+        "node + 1",
+        "abs(node)",
+        "w[0]",
+        "op.data",
+        "grad in 3",
+        "unheard_of",
+        "import os",
+        "x = 1",
+        "yield",
+        "await w",
+        "",
+        "(" * 500,
+        "-" * 900 + "1",
+        "1" + "+1" * 1000,
+    ],
+)
+def test_expressions_can_do_nothing_else(text):
+    debugger = scalar()
+    debugger.step()
+    with pytest.raises(ArgumentError):
+        debugger.value(text)
+
+
+@given(st.text(st.sampled_from("w.grad+-*/()[]<>='\"if orand not 0123456789,|:\\\n"), max_size=30))
+def test_any_text_is_an_expression_or_a_complaint(text):
+    debugger = scalar(1)
+    debugger.step()
+    with suppress(ArgumentError):
+        expressions.evaluate(expressions.parse(text), NamesAt(debugger.view, debugger.labels))
+
+
+def test_names_before_the_first_step():
+    debugger = scalar()
+    assert debugger.value("w.data") == 0.9
+    with pytest.raises(ArgumentError, match="before the first step"):
+        debugger.value("contribution")
+
+
+def test_two_nodes_of_one_name_are_not_taken_for_each_other():
+    a, b = Value(1.0, label="x"), Value(2.0, label="x")
+    debugger = Debugger(a * b)
+    with pytest.raises(ArgumentError, match="2 nodes are called 'x'"):
+        debugger.value("x.data")
+    assert len(stops(debugger, "x")) == 2
+
+
+# ---- the step in view --------------------------------------------------------------------------------------
+
+
+def test_the_path_leads_from_the_loss_to_the_latest_step():
+    debugger = scalar()
+    debugger.stop_at("h_3")
+    debugger.cont()
+    path = debugger.path()
+    assert path[0].node is debugger.loss
+    assert path[-1] is debugger.steps.last
+    assert all(above.parent is below.node for above, below in pairwise(path))
+    said = session(debugger, "w").splitlines()
+    assert len(said) == len(path)
+    assert [line[0] for line in said] == [" "] * (len(path) - 1) + [">"]
+
+
+def test_up_and_down_change_the_step_in_view():
+    debugger = scalar()
+    debugger.step(13)
+    latest = debugger.view
+    assert debugger.up().parent is latest.node
+    assert debugger.value("parent.label") == "h_3"
+    debugger.up(5)
+    assert debugger.view.node is debugger.loss
+    with pytest.raises(ArgumentError, match="where the pass starts"):
+        debugger.up()
+    assert debugger.down(6) is latest
+    with pytest.raises(ArgumentError, match="latest step"):
+        debugger.down()
+    debugger.up()
+    debugger.step()
+    assert debugger.view is debugger.steps.last
+
+
+def test_list_shows_what_was_done_and_what_is_to_come():
+    debugger = scalar()
+    debugger.step(6)
+    said = session(debugger, "l 2").splitlines()
+    assert [line[:8].split() for line in said] == [["4"], ["5"], ["->", "6"], ["7"], ["8"]]
+    assert said[-1] == "       8  t=4  ∂(w·h_3 + u·x_4)/∂(u·x_4) = 1  to come"
+    formulas = [step.formula.split(" = ")[0] for step in debugger.step(2)]
+    assert all(formula in line for formula, line in zip(formulas, said[-2:]))
+    assert len(session(scalar(), "l").splitlines()) == 5
+
+
+@given(programs(), st.integers(0, 20))
+def test_upcoming_are_the_steps_that_come(program, count):
+    debugger = Debugger(build(program).root)
+    debugger.step(count)
+    announced = list(debugger.upcoming())
+    assert [(step.node, step.position) for step in debugger.step(10**6)] == announced
+    assert debugger.steps.finished
+
+
+# ---- what has flowed so far --------------------------------------------------------------------------------
+
+
+def test_why_lists_every_contribution_and_they_add_up():
+    debugger = scalar()
+    debugger.finish()
+    w = debugger.labels.node("w")
+    contributions = [step.contribution for step in debugger.why("w")]
+    total = 0.0
+    for contribution in contributions:
+        total += contribution
+    assert total == w.grad
+    said = session(debugger, "why w").splitlines()
+    assert len(said) == len(contributions) + 1 == 5
+    assert said[0] == "t=4  ∂(w·h_3)/∂w = h_3 = 0.2108, times 0.3606, adds 0.07603 to w.grad"
+    assert said[-1] == "w.grad = 0.3677"
+
+
+def test_why_tells_a_gradient_that_was_there_before():
+    debugger = scalar()
+    debugger.finish()
+    again = Debugger(debugger.loss, debugger.unrolled)
+    again.step(20)
+    assert session(again, "why w").splitlines()[-1] == "w.grad = 0.6553 so far, 0.3677 of it from before this pass"
+
+
+def test_why_before_anything_has_arrived():
+    debugger = scalar()
+    assert session(debugger, "why w", "why L", "why", "why foo").splitlines() == [
+        "w.grad = 0: nothing has reached it yet",
+        "L.grad = 1: the pass starts here",
+        "*** why needs a node. Name it: why w",
+        "*** no node is called 'foo'. There is w, u, b, h_0, x_1, z_1, h_1, x_2",
+    ]
+
+
+def test_grads_tells_complete_from_so_far_and_to_come():
+    debugger = scalar()
+    debugger.stop_at("h_3")
+    debugger.cont()
+    said = dict(re.findall(r"(\w+)\.grad = \S+ *(.*)", session(debugger, "grads")))
+    assert said == {
+        **dict.fromkeys("wub", "so far"),
+        **{f"h_{t}": "to come" for t in (0, 1, 2)},
+        **{f"h_{t}": "" for t in (3, 4)},
+    }
+    assert session(debugger, "grads z_*").splitlines()[2].split() == ["z_3.grad", "=", "0.3101"]
+    assert session(debugger, "grads q*") == "*** no label is like 'q*'"
+    assert len(session(vector(), "grads W[0,*").splitlines()) == 3
+
+
+@given(programs(), st.integers(0, 30))
+def test_a_gradient_called_complete_does_not_change_any_more(program, count):
+    graph = build(program)
+    debugger = Debugger(graph.root)
+    debugger.step(count)
+    reachable = debugger.steps.order
+    complete = {node: node.grad for node in reachable if debugger.is_complete(node)}
+    unreached = [node for node in reachable if not debugger.is_reached(node)]
+    assert all(node.grad == 0.0 for node in unreached)
+    assert not set(complete) & set(unreached)
+    debugger.finish()
+    assert all(node.grad == gradient for node, gradient in complete.items())
+    assert all(map(debugger.is_complete, reachable))
+
+
+def test_chain_multiplies_the_jacobians_as_far_as_the_gradient_has_come():
+    debugger = scalar()
+    debugger.stop_at("h_2")
+    debugger.cont()
+    rows = debugger.chain(0)
+    assert [(row.t, row.complete) for row in rows] == [(4, True), (3, True), (2, True), (1, False), (0, False)]
+    h = debugger.unrolled.h
+    J = {t: 0.9 * (1 - h[t].data ** 2) for t in (1, 2, 3, 4)}
+    assert rows[2].J[0][0] == pytest.approx(J[3])
+    assert rows[2].jacobian[0][0] == pytest.approx(J[4] * J[3])
+    assert rows[2].gradient == [h[2].grad] == [pytest.approx(h[4].grad * J[4] * J[3])]
+    assert rows[3].J is rows[3].jacobian is None
+    debugger.breakpoints.clear()
+    debugger.finish()
+    assert debugger.chain(0)[-1].gradient == [pytest.approx(h[4].grad * math.prod(J.values()))]
+    assert session(debugger, "chain 3").splitlines() == [
+        "t  J_{t+1}  J_4 ⋯ J_{t+1}  ∂L/∂h_t",
+        "4                           0.5295",
+        "3    0.613          0.613   0.3245",
+    ]
+
+
+def test_chain_of_a_vector_cell_shows_norms():
+    said = session(vector(), "c", "chain 1").splitlines()
+    assert said[-1].startswith("Of vectors and matrices, the norm")
+    assert len(said) == 6
+
+
+def test_chain_complains():
+    x = Value(2.0)
+    assert "nothing says what was unrolled" in session(Debugger(x * x), "chain 1")
+    assert session(scalar(), "chain 9", "chain", "chain x").splitlines() == [
+        "*** no state at time step 9. There is 0 … 4",
+        "*** chain needs a time step. Name it: chain 3",
+        "*** 'x' is not a whole number",
+    ]
+
+
+def test_chain_and_graph_do_not_disturb_the_pass(tmp_path):
+    debugger, expected = scalar(), scalar()
+    expected.finish()
+    for _ in range(4):
+        debugger.step(9)
+        debugger.chain(0)
+        debugger.graph().save(tmp_path / "graph.dot")
+    debugger.finish()
+    assert gradients(debugger) == gradients(expected)
+
+
+def test_graph_shows_done_current_and_to_come(tmp_path):
+    from tinygrad_rnn.debugger import picture
+
+    debugger = scalar()
+    debugger.step(15)
+    assert session(debugger, f"graph {tmp_path / 'graph.dot'}") == f"written: {tmp_path / 'graph.dot'}"
+    edges = [line for line in (tmp_path / "graph.dot").read_text().splitlines() if "->" in line]
+    colours = [colour for line in edges for colour in re.findall(r'color="(#\w+)"', line)]
+    assert colours.count(picture.CURRENT) == 1
+    assert colours.count(picture.DONE) == 14
+    assert colours.count(picture.TO_COME) == debugger.total - 15
+    assert "unknown kind of picture" in session(debugger, "graph picture.gif")
+
+
+def test_graph_of_what_was_not_unrolled(tmp_path):
+    x = Value(2.0, label="x")
+    debugger = Debugger(x * x + x)
+    debugger.step()
+    debugger.graph().save(tmp_path / "graph.dot")
+    assert "graph.dot" in os.listdir(tmp_path)
+
+
+def test_forward_replays_the_forward_pass_in_both_directions():
+    debugger = scalar()
+    debugger.forward(8)
+    assert [str(step) for step in debugger.forward(2)] == [
+        "t=1  z_1 = w·h_0 + u·x_1 + b = 0.6",
+        "t=1  h_1 = tanh(z_1) = 0.537",
+    ]
+    assert [step.node.label for step in debugger.forward(-3)] == ["h_1", "z_1", ""]
+    debugger.forward(10**6)
+    assert debugger.forward()[0].node.label == "w"
+    said = session(scalar(), "forward 10").splitlines()
+    assert said[0] == "w = 0.9   (given)"
+    assert said[-2:] == ["t=1  h_1 = tanh(z_1) = 0.537", "    h_1 = tanh(0.6) = 0.537"]
+
+
+# ---- without undo ------------------------------------------------------------------------------------------
+
+
+def test_without_undo_what_needs_the_steps_says_so():
+    debugger = scalar(undo=False)
+    debugger.step(13)
+    for command in ("back", "why w", "w", "u", "d"):
+        assert re.fullmatch(r"\*\*\* .*not kept.*", session(debugger, command)), command
+    with pytest.raises(GraphError, match="not kept"):
+        debugger.path()
+    assert session(debugger, "p node.label", "grads", "chain 3", "l").count("***") == 0
+    assert session(debugger, "l 2").splitlines()[0].startswith("->    13")
+
+
+# ---- scripts -----------------------------------------------------------------------------------------------
+
+
+def test_every_letter_of_pdb_is_understood():
+    debugger = scalar()
+    for line in ("s", "n", "b h_2", "c", "p grad", "w", "l", "u", "d", "h", "", "cl 1", "rese", "con", "# a comment"):
+        assert "***" not in session(debugger, line), line
+    assert session(debugger, "q", "s") == ""
+
+
+def test_an_empty_line_repeats_the_last_command():
+    assert session(scalar(), "", "s 2", "", "bogus", "").count("/39]") == 4
+
+
+def test_mistyped_commands_are_one_clear_line():
+    debugger = scalar()
+    assert session(debugger, "stpe", "xyz", "s x", "s 0", "c 3", "b", "p h_3.foo", "gra", "__init__").splitlines() == [
+        "*** no command 'stpe': did you mean step?",
+        "*** no command 'xyz'; help lists them",
+        "*** 'x' is not a whole number",
+        "*** 0 is less than 1",
+        "*** this command takes no '3'",
+        "none",
+        "*** nothing here has a 'foo'. A node has data, grad, has_grad, label, op, time_step",
+        "*** no command 'gra': did you mean grads or graph?",
+        "*** no command '__init__'; help lists them",
+    ]
+
+
+def test_leaving_half_way_says_what_the_gradients_are():
+    assert session(scalar(), "s", "q").endswith("Left after 1 of 39 steps: the gradients are those of a pass half-way.")
+    assert "Left" not in session(scalar(), "q")
+    assert "Left" not in session(scalar(), "c", "q")
+
+
+def test_help_tells_of_every_command():
+    said = session(scalar(), "help")
+    for name in ("s [N]", "n [N]", "back [N]", "chain K", "why w", "b [WHERE]", "graph [FILE]", "forward [N]"):
+        assert f"  {name}" in said
+    assert "b op tanh" in session(scalar(), "help b")
+    assert "isfinite" in session(scalar(), "help p")
+    assert session(scalar(), "help bogus") == "*** no command 'bogus'; help lists them"
+
+
+def test_long_answers_are_cut_short():
+    said = session(vector(), "s 100").splitlines()
+    assert said[0] == "… 60 more"
+    assert len(said) == 41
+
+
+def test_as_a_plain_object(capsys):
+    debugger = scalar()
+    assert repr(debugger) == "Debugger(0 of 39 steps)"
+    debugger.do("b h_3", "c")
+    assert capsys.readouterr().out.splitlines()[0] == "Breakpoint 1: h_3"
+    assert repr(debugger).startswith("Debugger(13 of 39 steps, t=3  ∂h_3/∂z_3")
+    debugger.finish()
+    assert repr(debugger).startswith("Debugger(complete")
+
+
+def test_debug_runs_a_script_from_standard_input(monkeypatch, capsys):
+    loss = scalar().loss
+    monkeypatch.setattr(sys, "stdin", io.StringIO("s\nq\n"))
+    debugger = tinygrad_rnn.debug(loss)
+    assert debugger.steps.taken == 1
+    assert capsys.readouterr().out.splitlines()[0].startswith("At the start")
+    debugger.steps.finish()
+    assert loss.grad == 1.0
+
+
+def command(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tinygrad_rnn", "step", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        timeout=60,
+        **options,
+    )
+
+
+def test_the_command_takes_commands_as_options():
+    done = command("--steps", "4", "-c", "b h_3", "-c", "c", "-c", "p node.label")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == "'h_3'"
+    assert done.stderr == ""
+
+
+def test_the_command_takes_commands_from_a_pipe_and_reports_failure():
+    done = command("--text", "hello", input="# a script\nc\nbogus\ngrads\nq\n")
+    assert done.returncode == 1
+    assert "The pass is complete" in done.stdout
+    assert "*** no command 'bogus'" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_refuses_bad_options():
+    done = command("--steps", "0", "-c", "c")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+# ---- in a terminal -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def terminal():
+    """A session of the command in a pseudo-terminal."""
+    child = spawn("-m", "tinygrad_rnn", "step", "--steps", "4")
+    child.expect_exact("At the start")
+    child.expect_exact("(bptt) ")
+    yield child
+    child.close(force=True)
+
+
+def spawn(*arguments: str) -> pexpect.spawn:
+    # A plain terminal, so that readline writes no escape sequences in between.
+    env = {**os.environ, "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "INPUTRC": os.devnull}
+    return pexpect.spawn(
+        sys.executable, list(arguments), cwd=str(ROOT), env=env, encoding="utf-8", timeout=30, dimensions=(40, 200)
+    )
+
+
+def test_a_session_in_a_terminal(terminal):
+    terminal.sendline("b h_3")
+    terminal.expect_exact("Breakpoint 1: h_3")
+    terminal.sendline("c")
+    terminal.expect(r"\[\d+/\d+\] t=3  ∂h_3/∂z_3 = 1 − h_3² = ")
+    terminal.sendline("s")
+    terminal.expect_exact("∂z_3/∂(w·h_2 + u·x_3) = 1")
+    terminal.sendline("")  # repeats s
+    terminal.expect_exact("∂z_3/∂b = 1")
+    terminal.sendline("back 2")
+    terminal.expect_exact("undone: ∂z_3/∂b")
+    terminal.expect_exact("undone: ∂z_3/∂(w·h_2 + u·x_3)")
+    terminal.sendline("p grad == h_3.grad")
+    terminal.expect_exact("True")
+    terminal.sendline("q")
+    terminal.expect_exact("half-way")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+
+
+def test_tab_completes_commands_and_labels(terminal):
+    terminal.send("rese\t\n")
+    terminal.expect_exact("At the start")
+    terminal.send("p h_3.gr\t\n")
+    terminal.expect(r"p h_3\.grad")
+    terminal.expect(r"\n0\.0")
+    terminal.send("b op ta\t\n")
+    terminal.expect_exact("Breakpoint 1: op tanh")
+
+
+def test_the_arrow_key_recalls_earlier_commands(terminal):
+    terminal.sendline("p 40 + 2")
+    terminal.expect(r"\n42\.0")
+    terminal.send("\x10\n")  # Ctrl-P, as the arrow key
+    terminal.expect(r"\n42\.0")
+
+
+def test_ctrl_d_leaves_and_ctrl_c_does_not(terminal):
+    terminal.sendintr()
+    terminal.expect_exact("Type q to leave.")
+    terminal.expect_exact("(bptt) ")
+    terminal.sendeof()
+    terminal.expect(pexpect.EOF)
+
+
+def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
+    program = (
+        "from tinygrad_rnn import Value, debug\n"
+        "x = node = Value(1.0, label='x')\n"
+        "for _ in range(400_000): node = node + x\n"
+        "d = debug(node, undo=False)\n"
+        "print('gradient', x.grad)"
+    )
+    child = spawn("-c", program)
+    child.expect_exact("At the start")
+    child.sendline("c")
+    child.expect_exact("c\r\n")
+    child.sendintr()
+    child.expect(r"\[(\d+)/800000\] ")
+    assert 0 < int(child.match[1]) < 800_000
+    child.sendline("c")
+    child.expect_exact("The pass is complete: 800000 steps. x.grad = 4e+05")
+    child.sendline("q")
+    child.expect_exact("gradient 400001.0")
+    child.close()

@@ -1,0 +1,289 @@
+"""From the picture to files: DOT, SVG and PNG, with and without a ``dot`` of the system, whatever the labels."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_rnn
+from tinygrad_rnn import MLP, ScalarRNNCell, Value, draw_dot, unroll
+from tinygrad_rnn.draw import Drawing, draw, engine
+from tinygrad_rnn.errors import ArgumentError, DrawError
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def small(T: int = 2, label: str = "") -> Drawing:
+    unrolled = unroll(ScalarRNNCell(w=Value(0.5, label=label or "w"), u=0.8), [1.0] * T)
+    loss = unrolled.h[T] * 2.0
+    loss.backward()
+    return draw(unrolled, loss)
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.fixture
+def fake_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a ``dot`` that is a shell script first on the PATH."""
+
+    def install(script: str) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        program = folder / "dot"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    return install
+
+
+@pytest.fixture(params=["none", "system"])
+def any_dot(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a ``dot`` on the PATH, and with the PATH as it is: CI installs one."""
+    if request.param == "none":
+        monkeypatch.setenv("PATH", "/nonexistent")
+        assert len(engine.programs()) == 1
+
+
+# ---- files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("any_dot")
+def test_svg_png_and_dot_come_out(tmp_path: Path) -> None:
+    drawing = small()
+    for suffix in (".svg", ".png", ".dot", ".SVG"):
+        assert drawing.save(tmp_path / f"picture{suffix}") == tmp_path / f"picture{suffix}"
+    assert (tmp_path / "picture.png").read_bytes().startswith(PNG)
+    assert (tmp_path / "picture.dot").read_text() == drawing.source
+    shown = texts((tmp_path / "picture.svg").read_text())
+    assert "h_2 = tanh(z_2)" in shown
+    assert "w tied ×2" in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "picture.SVG",
+        *(f"picture.{s}" for s in ("dot", "png", "svg")),
+    ]
+
+
+@pytest.mark.usefixtures("any_dot")
+def test_a_saved_dot_file_is_drawn_the_same_by_any_dot() -> None:
+    drawing = small()
+    svg = engine.run(drawing.source, "svg", 60.0).decode()
+    assert texts(svg) == texts(drawing.svg())
+    root = ElementTree.fromstring(svg)
+    assert {"t0", "t1", "t2"} <= {element.get("id") for element in root.iter(f"{SVG}g")}
+
+
+@pytest.mark.usefixtures("any_dot")
+def test_the_folded_view_and_any_graph_come_out() -> None:
+    unrolled = unroll(ScalarRNNCell(), [1.0, 2.0])
+    assert "J_2 = " in " ".join(texts(draw(unrolled, view="folded").svg()))
+    assert "x·x" in texts(draw_dot(_square()).svg())
+
+
+def _square() -> Value:
+    x = Value(3.0, label="x")
+    return x * x
+
+
+def test_an_unknown_suffix_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
+    for name in ("picture.bmp", "picture", "picture.svg.pdf"):
+        with pytest.raises(DrawError, match=re.escape(".svg, .png, .dot")):
+            small().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(DrawError, match="cannot write"):
+        small().save(tmp_path / "no such folder" / "picture.svg")
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "picture.svg"
+    target.write_text("old")
+    drawing = small()
+    monkeypatch.setattr(engine, "programs", list)
+    with pytest.raises(DrawError, match="no Graphviz"):
+        drawing.save(target)
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.svg"]
+
+
+def test_the_same_program_draws_the_same_bytes_in_every_process() -> None:
+    program = """
+import hashlib, sys
+from tinygrad_rnn import RNNCell, Value, mse_loss, unroll
+from tinygrad_rnn.draw import draw, draw_dot
+waste = [Value(i) for i in range(int(sys.argv[1]))]
+unrolled = unroll(RNNCell(1, 2, seed=1), [[0.5], [0.1]])
+loss = mse_loss(unrolled.h[2], [1.0, 0.0])
+loss.backward()
+for drawing in (draw(unrolled, loss), draw(unrolled, loss, view="folded"), draw_dot(loss), draw(
+    unroll(lambda x, h: h * 0.5 + x, [1.0, 2.0], h0=0.0)
+)):
+    print(hashlib.sha256((drawing.source + drawing.svg()).encode()).hexdigest())
+"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(waste)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for waste, seed in ((0, 0), (5, 1), (77, 2))
+    }
+    assert len(outputs) == 1
+    assert len(outputs.pop().split()) == 4
+
+
+def test_a_wide_png_is_folded_unless_all_steps_were_asked_for() -> None:
+    unrolled = unroll(ScalarRNNCell(), [1.0] * 80)
+    png = draw(unrolled).png()
+    assert png.startswith(PNG)
+    assert int.from_bytes(png[16:20], "big") <= 16000
+    with pytest.raises(DrawError, match=r"could not be read.*max_steps"):
+        draw(unrolled, max_steps=81).png()
+
+
+# ---- engines ------------------------------------------------------------------------------------------------
+
+
+def test_a_dot_of_the_system_is_preferred(fake_dot: Callable[[str], None]) -> None:
+    drawing = small()
+    fake_dot("cat > /dev/null; echo '<svg id=\"mine\"/>'")
+    assert drawing.svg().startswith("<svg id=")
+    assert "mine" in drawing.svg()
+
+
+def test_where_the_dot_of_the_system_fails_the_embedded_one_draws(fake_dot: Callable[[str], None]) -> None:
+    fake_dot("echo 'Format: \"svg\" not recognized' >&2; exit 1")
+    assert "h_2 = tanh(z_2)" in texts(small().svg())
+
+
+def test_nothing_hangs(fake_dot: Callable[[str], None]) -> None:
+    drawing = small()
+    drawing.time_limit = 0.3
+    fake_dot("exec sleep 60")
+    begin = time.monotonic()
+    with pytest.raises(DrawError, match=r"did not finish within 0.3 s.*Draw less"):
+        drawing.svg()
+    assert time.monotonic() - begin < 30
+
+
+def test_the_last_words_of_a_failing_engine_are_passed_on(
+    fake_dot: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = small()
+    fake_dot("cat > /dev/null; echo 'syntax error in line 7' >&2; exit 1")
+    monkeypatch.setattr(engine, "_embedded", lambda: None)
+    with pytest.raises(DrawError, match="syntax error in line 7"):
+        drawing.svg()
+
+
+def test_importing_the_package_starts_nothing() -> None:
+    check = "import sys, tinygrad_rnn; print([m for m in ('tinygrad_rnn.draw', 'subprocess') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_name_draw_is_a_function_and_a_package() -> None:
+    from tinygrad_rnn import draw as package
+
+    assert package(unroll(ScalarRNNCell(), [1.0])).source == package.draw(unroll(ScalarRNNCell(), [1.0])).source  # type: ignore[operator]
+    assert tinygrad_rnn.Drawing is Drawing
+
+
+# ---- labels are text ------------------------------------------------------------------------------------------
+
+HOSTILE = ['w"];}', "</script><b>&amp;", "\\N\\G\\l", "a\nb", "{x|<p>y}", "שלום", "😀", "<<b>html</b>>", "\x00\x1b[0m"]
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+@pytest.mark.usefixtures("any_dot")
+def test_a_label_is_text_and_never_markup(label: str) -> None:
+    shown = " ".join(re.sub(r"[\x00-\x1f]", " ", label).split())
+    for drawing in (small(label=label), draw_dot(Value(1.0, label=label) * 2.0)):
+        svg = drawing.svg()
+        assert any(shown in re.sub(r"\s+", " ", text) for text in texts(svg)), texts(svg)
+        assert not list(ElementTree.fromstring(svg).iter(f"{SVG}b"))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.text(max_size=12))
+def test_any_label_at_all_can_be_drawn(label: str) -> None:
+    x = Value(1.0, label=label)
+    ElementTree.fromstring(draw_dot(x + x).svg())
+
+
+# ---- as micrograd and graphviz -----------------------------------------------------------------------------------
+
+
+def test_draw_dot_stands_in_for_micrograds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loss = (MLP(2, [3, 1])([1.0, -2.0]) - 1.0) ** 2
+    loss.backward()
+    dot = draw_dot(loss, format="png", rankdir="TB")
+    assert "rankdir=TB" in dot.source
+    assert dot.render("gout") == "gout.png"
+    assert dot.render(tmp_path / "deep", format="svg", cleanup=True) == str(tmp_path / "deep.svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout.png"]
+    assert dot.pipe("svg").startswith(b"<?xml")
+
+
+def test_draw_dot_shows_every_node_with_data_and_gradient() -> None:
+    x = Value(3.0, label="x")
+    y = (x * x).tanh()
+    assert "grad not run" in texts(draw_dot(y).svg())
+    assert "grad 0" not in texts(draw_dot(y).svg())
+    (x * x).backward()
+    y = x * 2.0
+    y.backward()
+    shown = texts(draw_dot(y).svg())
+    assert {"x", "data 3", "grad 8", "x·2", "data 6", "grad 1", "data 2", "grad 3"} <= set(shown)
+
+
+def test_draw_dot_labels_edges_on_request() -> None:
+    x = Value(3.0, label="x")
+    assert "0.5" in texts(draw_dot(x * 0.5, local_gradients=True).svg())
+
+
+def test_draw_dot_refuses_what_it_cannot_draw() -> None:
+    with pytest.raises(ArgumentError, match="LR, TB, RL, BT"):
+        draw_dot(Value(1.0), rankdir="XY")
+    with pytest.raises(ArgumentError, match="colour"):
+        draw_dot(Value(1.0), colour="red")
+    with pytest.raises(DrawError, match="svg, png, dot"):
+        draw_dot(Value(1.0), format="pdf")
+    x = Value(1.0)
+    for _ in range(6000):
+        x = x + x
+    with pytest.raises(DrawError, match="6,001 nodes"):
+        draw_dot(x)
+
+
+def test_notebooks_get_svg_and_text_or_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = small()
+    assert set(drawing._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
+    other = small(3)
+    monkeypatch.setattr(engine, "programs", list)
+    assert other._repr_mimebundle_() == {"text/plain": repr(other)}
+    assert len(repr(other)) < 100
+
+
+def test_ids_are_unique_also_among_the_pictures_of_one_page() -> None:
+    one, other = (re.findall(r' id="([^"]*)"', drawing.svg()) for drawing in (small(2), small(3)))
+    assert len(set(one)) == len(one) > 20
+    assert not set(one) & set(other)

@@ -1,0 +1,81 @@
+"""Numbers as they are written into pictures."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_rnn.draw.colours import PAPER, Scale
+from tinygrad_rnn.draw.text import clipped, number, power_of_ten, width
+
+
+def read(text: str) -> float:
+    """The number that a text stands for."""
+    match = re.fullmatch(r"(−?)([\d.]*?)(?:×?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text)
+    assert match, text
+    sign, mantissa, power = match.groups()
+    exponent = (power or "⁰").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(f"{'-' if sign else ''}{mantissa or 1}e{exponent}")
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1.0, "1"),
+        (0.5, "0.5"),
+        (0.4999999, "0.500"),
+        (-0.0299816, "−0.0300"),
+        (0.00123456, "0.00123"),
+        (0.000123456, "1.23×10⁻⁴"),
+        (1e-5, "10⁻⁵"),
+        (1234.0, "1230"),
+        (9999.0, "1.00×10⁴"),
+        (1.5e300, "1.5×10³⁰⁰"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (math.nan, "NaN"),
+    ],
+)
+def test_numbers(x: float, text: str) -> None:
+    assert number(x) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False))
+def test_a_number_is_off_by_at_most_half_of_its_third_digit(x: float) -> None:
+    assert math.isclose(read(number(x)), x, rel_tol=0.0051) or abs(x) > 1.79e308
+    assert len(number(x)) <= 12
+
+
+@given(st.floats(-290, 290), st.sampled_from([1.0, -1.0]))
+def test_a_number_given_by_its_logarithm(log10: float, sign: float) -> None:
+    assert math.isclose(read(power_of_ten(sign, log10)), sign * 10.0**log10, rel_tol=0.0051)
+
+
+def test_a_logarithm_beyond_doubles() -> None:
+    assert power_of_ten(-1.0, -602.06) == "−8.71×10⁻⁶⁰³"
+    assert power_of_ten(1.0, 999.9999) == "1.00×10¹⁰⁰⁰"
+    assert power_of_ten(1.0, -math.inf) == "0"
+    assert power_of_ten(1.0, math.inf) == "∞"
+    assert power_of_ten(1.0, math.nan) == "NaN"
+
+
+def test_text_is_clipped_to_one_line() -> None:
+    assert clipped("a\n b", 10) == "a b"
+    assert clipped("abcdef", 4) == "abc…"
+    assert width("mmmm", 10.0) > width("iiii", 10.0)
+
+
+def test_a_scale_spans_the_gradients() -> None:
+    scale = Scale.of([0.0, 1e-5, -3.0, math.inf, math.nan])
+    assert scale == Scale(-5, 1)
+    assert scale(1e-5) != scale(1.0) != scale(10.0)
+    assert scale(1e-300) == scale(1e-5)
+    assert scale(math.inf) == scale(10.0)
+    assert scale(0.0) == scale(math.nan) == PAPER
+    assert Scale.of([0.0]) is None

@@ -1,0 +1,138 @@
+"""The README: its code runs and prints what it says, its commands are those of CI, its rooms exist."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.cli import main
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+NUMBER = re.compile(r"[+-]?\d+\.?\d*(?:e[+-]?\d+)?")
+
+
+def assert_same(printed, shown):
+    """The same text with the same numbers: these may differ in the last digit, and what is zero but for
+    rounding in any, since another platform's tanh may round differently.
+    """
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown)
+    for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(shown)):
+        assert float(ours) == pytest.approx(float(theirs), rel=1e-4, abs=1e-12), (ours, theirs)
+
+
+def test_there_is_something_to_check():
+    languages = [language for language, _ in BLOCKS]
+    assert {"sh", "python", "text", "console"} <= set(languages)
+
+
+PYTHON = [(code, BLOCKS[i + 1]) for i, (language, code) in enumerate(BLOCKS) if language == "python"]
+
+
+@pytest.mark.parametrize(("code", "following"), PYTHON)
+def test_python_prints_the_text_below_it(code, following, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    language, text = following
+    assert language == "text"
+    assert_same(printed.getvalue(), text)
+
+
+SESSIONS = [
+    (command, output)
+    for language, text in BLOCKS
+    if language == "console"
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, flags=re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("command", "output"), SESSIONS)
+def test_console_shows_what_the_command_prints(command, output, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    program, *arguments = shlex.split(command)
+    assert program == "tinygrad-rnn"
+    assert main(arguments) == 0
+    assert_same(capsys.readouterr().out, output)
+
+
+def commands():
+    return [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+
+
+def test_example_command_lines_are_accepted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flow.csv").write_text("level\n1\n2\n4\n3\n")
+    lines = [line for line in commands() if line.startswith("tinygrad-rnn")]
+    assert lines
+    for line in lines:
+        arguments = shlex.split(line.partition("|")[0], comments=True)[1:]
+        assert main(arguments) == 0, capsys.readouterr().err
+
+
+def test_ci_runs_exactly_the_commands_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    set_up = [line for line in commands() if line.startswith("python3 -m venv")]
+    assert len(set_up) == 2
+    assert any(line.endswith("-m pytest") for line in set_up)
+    for line in set_up:
+        assert line in script
+
+
+def test_the_example_has_ten_lines():
+    code = PYTHON[0][0]
+    assert len([line for line in code.splitlines() if line.strip()]) == 10
+
+
+ROOMS = re.findall(r"^\| `(.+?)` \|", README, flags=re.MULTILINE)
+
+
+def test_rooms_and_pictures_exist():
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert ROOMS
+    assert pictures
+    for path in (*ROOMS, *pictures):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_picture_is_what_its_script_draws(tmp_path):
+    drawn = tmp_path / "drawn.svg"
+    subprocess.run([sys.executable, "demos/picture.py", drawn], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)
+    kept, new = (
+        sorted(re.findall(r"<text.*?>(.*?)</text>", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "demos" / "bptt.svg", drawn)
+    )
+    assert kept
+    assert kept == new, "run python demos/picture.py"
+
+
+def test_rooms_import_only_rooms_above_them():
+    names = [Path(room).stem for room in ROOMS if room.startswith("tinygrad_rnn/")]
+    for place, room in enumerate(names):
+        above = set(names[: place + 1])
+        folder = ROOT / "tinygrad_rnn" / room
+        for file in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
+            imported = set(_imported_rooms(file))
+            assert imported & set(names) <= above, f"{file.relative_to(ROOT)} imports {imported - above}"
+
+
+def _imported_rooms(file):
+    """The rooms, siblings below ``tinygrad_rnn``, whose import importing a file entails."""
+    package = file.relative_to(ROOT).parts[:-1]
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not what functions import when called
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            yield from base[1:2] or (alias.name for alias in node.names)

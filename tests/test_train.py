@@ -1,0 +1,300 @@
+"""The training loop: the order of its sums, that it learns, its endings, its bar and its history."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
+from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
+from tinygrad_rnn.nn import StackedCell, cross_entropy
+from tinygrad_rnn.tasks import Adding, Forecast, Latch, Reber, Task, TemporalOrder, Text
+from tinygrad_rnn.train import RecurrentNetwork, train, validate
+from tinygrad_rnn.train import progress as progress_module
+from tinygrad_rnn.train.engine import EagerEngine, Interrupted
+
+
+def never() -> bool:
+    return False
+
+
+def draw(task: Task, count: int, seed: int = 0) -> list[Any]:
+    rng = random.Random(seed)
+    return [task.example(rng) for _ in range(count)]
+
+
+def test_the_gradient_of_a_batch_is_the_sum_over_sequences_in_order_divided_by_their_number() -> None:
+    task = Reber()
+    model = RecurrentNetwork.for_task(task, "gru", 3, seed=1)
+    batch = draw(task, 3)
+    losses, sums = 0.0, [0.0] * len(model.parameters())
+    for example in batch:
+        model.zero_grad()
+        unrolled = model(example.inputs)
+        loss = total([cross_entropy(unrolled.y[t], target) for t, target in enumerate(example.targets, 1)])
+        loss.backward(1.0 / len(example.targets))
+        losses += loss.data / len(example.targets)
+        sums = [a + p.grad for a, p in zip(sums, model.parameters())]
+    assert EagerEngine(model, task, None).gradients(batch, never) == losses / 3
+    assert [p.grad for p in model.parameters()] == [a / 3 for a in sums]
+
+
+def test_truncation_cuts_the_gradient_and_not_the_state() -> None:
+    task = TemporalOrder(10)
+    model = RecurrentNetwork.for_task(task, "lstm", 3, seed=2)
+    batch = draw(task, 2)
+    gradients = {}
+    for truncate in (None, 10, 4):
+        loss = EagerEngine(model, task, truncate).gradients(batch, never)
+        gradients[truncate] = [p.grad for p in model.parameters()], loss
+    assert gradients[None] == gradients[10]
+    assert gradients[4][1] == gradients[None][1]
+    assert gradients[4][0] != gradients[None][0]
+
+
+def test_an_interrupted_gradient_is_given_up() -> None:
+    task = Adding(4)
+    answers = iter([False, True])
+    with pytest.raises(Interrupted):
+        EagerEngine(RecurrentNetwork.for_task(task), task, None).gradients(draw(task, 5), lambda: next(answers))
+
+
+def test_a_small_network_learns_to_latch() -> None:
+    task = Latch(8)
+    model = RecurrentNetwork.for_task(task, "rnn", 3, seed=3)
+    history = train(model, task, 300, batch_size=2, validate_every=20, validation_size=20, progress=False)
+    assert history.ending == "solved"
+    assert len(history.rows) < 300
+    assert history.solved
+    assert history.best <= task.goal
+    history = train(model, task, 200, batch_size=2, validation_size=20, stop_when_solved=False, progress=False)
+    assert history.ending == "steps"
+    assert history.rows[-1]["validation_loss"] < 0.05
+
+
+def test_the_same_seeds_give_the_same_numbers() -> None:
+    task = Text(text="the quick brown fox " * 20, length=6)
+    runs = []
+    for _ in range(2):
+        model = RecurrentNetwork.for_task(task, "lstm", 3, num_layers=2, seed=4)
+        history = train(model, task, 4, batch_size=2, validate_every=2, validation_size=2, progress=False)
+        runs.append((model.state_dict(), [{**row, "seconds": 0} for row in history.rows]))
+    assert runs[0] == runs[1]
+
+
+def test_a_cell_or_a_stack_of_ones_own_is_trained_too() -> None:
+    task = Reber()
+    for cell in (RNNCell(7, 3, seed=5), StackedCell([RNNCell(7, 3, seed=5), RNNCell(3, 2, seed=6)])):
+        model = RecurrentNetwork(cell, Linear(len(cell.initial_state()[-1]), 7, seed=7))
+        before = model.state_dict()
+        train(model, task, 2, batch_size=1, validation_size=1, progress=False)
+        assert model.state_dict() != before
+    with pytest.raises(ArgumentError, match="no input_size"):
+        RecurrentNetwork(ScalarRNNCell(), Linear(1, 1))
+
+
+def test_patience_ends_training() -> None:
+    task = Adding(3)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=8)
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    history = train(
+        model,
+        task,
+        100,
+        batch_size=1,
+        optimizer=optimizer,
+        validate_every=2,
+        validation_size=2,
+        patience=3,
+        progress=False,
+    )
+    assert history.ending == "patience"
+    assert len(history.rows) == 8
+
+
+def test_a_schedule_sets_the_learning_rate_of_every_step() -> None:
+    task = Adding(3)
+    model = RecurrentNetwork.for_task(task, "rnn", 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.8)
+    history = train(
+        model,
+        task,
+        4,
+        batch_size=1,
+        optimizer=optimizer,
+        scheduler=optim.StepLR(optimizer, 2, 0.5),
+        validation_size=1,
+        progress=False,
+    )
+    assert [row["lr"] for row in history.rows] == [0.8, 0.8, 0.4, 0.4]
+
+
+def test_validation_records_no_graph_and_agrees_with_the_loss() -> None:
+    task = Forecast(length=5)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=9)
+    batch = draw(task, 3)
+    loss, error = validate(model, task, batch)
+    assert loss == pytest.approx(EagerEngine(model, task, None).gradients(batch, never), rel=1e-14)
+    assert error == pytest.approx(loss)
+    assert model.outputs(batch[0].inputs)[-1] == [y.data for y in model(batch[0].inputs).y[5]]
+
+
+def press_ctrl_c_at(task: Task, when: int, monkeypatch: pytest.MonkeyPatch, presses: int = 1) -> None:
+    drawn = 0
+    example = type(task).example
+
+    def counting(self: Task, rng: random.Random) -> Any:
+        nonlocal drawn
+        drawn += 1
+        if drawn == when:
+            for _ in range(presses):
+                signal.raise_signal(signal.SIGINT)
+        return example(self, rng)
+
+    monkeypatch.setattr(type(task), "example", counting)
+
+
+def test_ctrl_c_keeps_the_last_complete_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Latch(5)
+    settings: dict[str, Any] = {"batch_size": 2, "validation_size": 1, "stop_when_solved": False, "progress": False}
+    expected = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    train(expected, task, 3, **settings)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    handler = signal.getsignal(signal.SIGINT)
+    press_ctrl_c_at(task, 1 + 2 * 3 + 2, monkeypatch)  # the one validation example, three steps, and into the fourth
+    history = train(
+        model,
+        task,
+        100,
+        batch_size=2,
+        validation_size=1,
+        stop_when_solved=False,
+        checkpoint=tmp_path / "c",
+        progress=False,
+    )
+    assert history.ending == "interrupted"
+    assert len(history.rows) == 3
+    assert model.state_dict() == expected.state_dict()
+    assert all(p.grad == 0.0 for p in model.parameters())
+    assert (tmp_path / "c").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Latch(5)
+    press_ctrl_c_at(task, 3, monkeypatch, presses=2)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(RecurrentNetwork.for_task(task), task, 100, batch_size=2, validation_size=1, progress=False)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_training_in_another_thread_leaves_signals_alone() -> None:
+    task, results = Adding(2), []
+    thread = threading.Thread(
+        target=lambda: results.append(
+            train(RecurrentNetwork.for_task(task, "rnn", 1), task, 1, batch_size=1, validation_size=1, progress=False)
+        )
+    )
+    thread.start()
+    thread.join()
+    assert results[0].ending == "steps"
+
+
+def test_a_gradient_that_is_no_number_stops_before_the_step() -> None:
+    task = Adding(40)
+    model = RecurrentNetwork.for_task(task, "rnn", 1, nonlinearity="identity")
+    for parameter in model.parameters():
+        parameter.data = 1e9
+    before = model.state_dict()
+    with pytest.raises(DomainError):
+        train(model, task, 3, batch_size=1, validation_size=1, progress=False)
+    assert model.state_dict() == before
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    task = Adding(3)
+    model = RecurrentNetwork.for_task(task, "rnn", 2)
+    for wrong in (
+        {"steps": 0},
+        {"batch_size": 0},
+        {"truncate": -1},
+        {"validate_every": 0},
+        {"max_norm": -1.0},
+        {"engine": "steam"},
+        {"resume": True},
+    ):
+        with pytest.raises(ArgumentError):
+            train(model, task, **{"progress": False, **wrong})  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match="2 inputs and gives 1 outputs, task reber has 7 and 7"):
+        train(model, Reber(), progress=False)
+    with pytest.raises(ArgumentError, match="'cnn'"):
+        RecurrentNetwork.for_task(task, "cnn")
+
+
+def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    task = Adding(3)
+    history = train(
+        RecurrentNetwork.for_task(task, "rnn", 2),
+        task,
+        5,
+        batch_size=1,
+        validate_every=2,
+        validation_size=2,
+        progress=False,
+    )
+    history.write_csv(tmp_path / "h.csv")
+    history.write_json(tmp_path / "h.json")
+    history.plot(tmp_path / "h.png")
+    with open(tmp_path / "h.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [bool(row["validation_error"]) for row in rows] == [False, True, False, True, True]
+    assert json.loads((tmp_path / "h.json").read_text())["rows"][0]["loss"] == history.rows[0]["loss"]
+    assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ArgumentError):
+        history.plot(tmp_path / "h.bmp")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "h.json", "h.png"]
+
+
+def test_the_bar_shows_loss_gradient_norm_and_sequences_per_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Adding(2)
+    for without_tqdm in (False, True):
+        if without_tqdm:
+            monkeypatch.setitem(__import__("sys").modules, "tqdm.auto", None)
+        train(RecurrentNetwork.for_task(task, "rnn", 1), task, 3, batch_size=1, validation_size=1, progress=True)
+        shown = capsys.readouterr().err
+        assert "3/3" in shown
+        for part in ("loss", "gradient norm", "sequences/s"):
+            assert part in shown
+    assert isinstance(progress_module.make_bar("x", 3, 0, None), progress_module.NoBar)  # stderr is no terminal here
+
+
+def test_generating_agrees_with_unrolling() -> None:
+    task = Text(text="hello world " * 30, length=5)
+    model = RecurrentNetwork.for_task(task, "lstm", 3, num_layers=2, seed=11)
+    prompt, following = task.encode("hel"), task.encode("lo")
+    generator = model.generate(prompt)
+    said = [next(generator)] + [generator.send(symbol) for symbol in following]
+    assert said == model.outputs([*prompt, *following])[2:]
+
+
+def test_every_cell_can_be_split_by_time_step() -> None:
+    """unroll's promise to the tools that read from it: every node of every cell knows its step."""
+    for kind in ("rnn", "lstm", "gru"):
+        task = Adding(3)
+        model = RecurrentNetwork.for_task(task, kind, 2, num_layers=2)
+        unrolled = unroll(model.cell, draw(task, 1)[0].inputs, readout=model.readout)
+        steps = unrolled.steps_of(unrolled.y[3])
+        assert set(steps.values()) == {None, 0, 1, 2, 3}
+        assert {node for node, step in steps.items() if step is None} <= set(model.parameters())

@@ -1,0 +1,95 @@
+"""Stop a backward pass at the first gradient that is NaN, infinite, or has vanished exactly."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ContextDecorator
+from functools import partial
+
+from . import notation
+from .backward import Step, observers, topological_order
+from .errors import AnomalyError
+from .value import Value, trace_creation
+
+#: Ops whose derivative is nowhere 0: a 0 is what rounding left of it.
+_NEVER_FLAT = frozenset({"tanh", "sigmoid", "exp"})
+
+
+class detect_anomaly(ContextDecorator):
+    """Within this context, a backward pass ends with an error at the first gradient that cannot be trusted.
+
+    That is: one that is NaN or infinite; one that overflowed; and one that vanished exactly, although neither
+    of its factors did (underflow) or although the derivative of its op is nowhere 0 (saturation). A product with
+    a true 0, such as the slope of relu or a weight of 0, is no anomaly.
+
+    Enter it before the forward pass, and the error says which line of the user's program created the node: it
+    includes `trace_creation`. Like PyTorch's, it holds for all threads.
+
+    Args:
+        vanishing: whether a gradient that vanished exactly counts.
+
+    Raises (from ``backward()`` and ``backward_steps()``):
+        AnomalyError: naming op, node, operands, time step, and line of creation. The gradients are left as they
+            were when it happened.
+    """
+
+    def __init__(self, vanishing: bool = True) -> None:
+        self.vanishing = vanishing
+        self._observer = partial(_check, vanishing)
+        self._tracing = trace_creation()
+
+    def __enter__(self) -> detect_anomaly:
+        self._tracing.__enter__()
+        observers.append(self._observer)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        observers.remove(self._observer)
+        self._tracing.__exit__()
+
+
+def _check(vanishing: bool, step: Step) -> None:
+    what = _not_finite(step) or (vanishing and _vanished(step))
+    if not what:
+        return
+    node = step.node
+    operands = ", ".join(f"{notation.name(parent)} = {parent.data:.6g}" for parent in node.parents)
+    error = AnomalyError(
+        f"{what}: {step.formula_in_numbers}, times the gradient {step.gradient:.6g}; the operands are {operands}"
+        f"{_first_bad_number(node)}",
+        op=node.op,
+        node=notation.name(node),
+        time_step=node.time_step,
+        created_at=node.created_at,
+        remedy=None if node.created_at else "To see where it was created, build the graph inside detect_anomaly() too",
+    )
+    error.step = step
+    raise error
+
+
+def _not_finite(step: Step) -> str | None:
+    if math.isfinite(step.gradient_after):
+        return None
+    parent = notation.name(step.parent)
+    if math.isnan(step.gradient_after):
+        return f"the gradient of {parent} became NaN"
+    overflow = math.isfinite(step.local_gradient) and math.isfinite(step.gradient)
+    return f"the gradient of {parent} {'overflowed' if overflow else 'became infinite'}"
+
+
+def _vanished(step: Step) -> str | None:
+    if step.contribution or not step.gradient:
+        return None
+    to = f"on its way to {notation.name(step.parent)} the gradient vanished exactly"
+    if step.local_gradient:
+        return f"{to} (underflow)"
+    return f"{to} ({step.op} is saturated)" if step.op in _NEVER_FLAT else None
+
+
+def _first_bad_number(node: Value) -> str:
+    """Where the forward pass went wrong already, if it did."""
+    for earlier in reversed(topological_order(node)):
+        if not math.isfinite(earlier.data):
+            site = f", created at {earlier.created_at}" if earlier.created_at else ""
+            return f". In the forward pass, {notation.name(earlier)} was the first to be {earlier.data}{site}"
+    return ""

@@ -1,0 +1,49 @@
+"""The way out of this package and into it: PyTorch state dicts and safetensors files.
+
+>>> from tinygrad_rnn import LSTM
+>>> from tinygrad_rnn.interop import load_safetensors, save_safetensors
+>>> save_safetensors(LSTM(3, 4), "lstm.safetensors")  # torch: safetensors.torch.load_file("lstm.safetensors")
+>>> load_safetensors(LSTM(3, 4), "lstm.safetensors")
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..nn import Module
+from .safetensors import Tensor, read_safetensors, write_safetensors
+from .torch import from_torch_state_dict, to_torch_numbers, to_torch_state_dict
+
+__all__ = [
+    "Tensor",
+    "from_torch_state_dict",
+    "load_safetensors",
+    "read_safetensors",
+    "save_safetensors",
+    "to_torch_numbers",
+    "to_torch_state_dict",
+    "write_safetensors",
+]
+
+
+def save_safetensors(module: Module, path: str | os.PathLike[str]) -> None:
+    """Write weights under PyTorch's names as a safetensors file of 64-bit floats, whole or not at all.
+
+    Raises:
+        ArgumentError: the module has parameters that PyTorch has no name for.
+        OSError: the file cannot be written.
+    """
+    tensors = {name: Tensor.of(numbers) for name, numbers in to_torch_numbers(module).items()}
+    write_safetensors(path, tensors, {"format": "pt"})
+
+
+def load_safetensors(module: Module, path: str | os.PathLike[str]) -> None:
+    """Read weights under PyTorch's names from a safetensors file. Nothing changes if anything does not fit.
+
+    Raises:
+        DataError: the file cannot be read, or is damaged.
+        ArgumentError: names are missing or unknown.
+        ShapeError: a size differs; the error names the parameter and both shapes.
+    """
+    tensors, _ = read_safetensors(path)
+    from_torch_state_dict(module, {name: tensor.nested() for name, tensor in tensors.items()})

@@ -1,0 +1,175 @@
+"""The safetensors format, read and written with the standard library alone.
+
+A file is the length of a header (8 bytes, little endian), the header (JSON: per tensor its dtype, its shape and
+where its bytes begin and end; under ``__metadata__`` strings by name), and the bytes, without gaps. Nothing in
+such a file is ever executed. The library of that name hands over memory by address or through NumPy, neither of
+which lists of floats have.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArgumentError, DataError
+from ..files import write_whole
+
+# The dtypes that are read, with struct's code; a double holds each of their numbers exactly.
+DTYPES = {"F64": "d", "F32": "f", "F16": "e", "I32": "i", "I16": "h", "I8": "b", "U8": "B"}
+MOST_BYTES_OF_HEADER = 100_000_000  # as the safetensors library has it
+METADATA = "__metadata__"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Numbers and their shape, in row-major order.
+
+    Attributes:
+        shape: ``()`` for a single number.
+        numbers: as many as the shape has entries.
+    """
+
+    shape: tuple[int, ...]
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def of(cls, nested: Any) -> Tensor:
+        """From a number or nested lists.
+
+        Raises:
+            ArgumentError: the lists are ragged.
+        """
+        shape: list[int] = []
+        level = [nested]
+        while level and isinstance(level[0], (list, tuple)):
+            if len({len(entry) for entry in level}) > 1:
+                raise ArgumentError("a ragged list is no tensor")
+            shape.append(len(level[0]))
+            level = [entry for entries in level for entry in entries]
+        return cls(tuple(shape), tuple(map(float, level)))
+
+    def nested(self) -> Any:
+        """As a number or nested lists."""
+        level: list[Any] = list(self.numbers)
+        for size in reversed(self.shape):
+            level = [level[i : i + size] for i in range(0, len(level), size)]
+        return level[0]
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as 64-bit floats, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    parts = []
+    position = 0
+    for name, tensor in tensors.items():
+        data = struct.pack(f"<{len(tensor.numbers)}d", *tensor.numbers)
+        header[name] = {
+            "dtype": "F64",
+            "shape": list(tensor.shape),
+            "data_offsets": [position, position + len(data)],
+        }
+        position += len(data)
+        parts.append(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    write_whole(path, b"".join([struct.pack("<Q", len(text)), text, *parts]))
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file, and its metadata.
+
+    Raises:
+        DataError: the file cannot be read, is damaged, or holds numbers of a kind that is not known here.
+    """
+    name = os.path.basename(os.fspath(path))
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+    try:
+        return _parse(content)
+    except DataError as error:
+        error.args = (f"{name}: {error.what}",)
+        error.what = error.args[0]
+        raise
+
+
+def _parse(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if len(content) < 8:
+        raise DataError("not a safetensors file: it is too short")
+    (length,) = struct.unpack_from("<Q", content)
+    if length > MOST_BYTES_OF_HEADER:
+        raise DataError("not a safetensors file: its header would be too long")
+    if 8 + length > len(content):
+        raise DataError("the file is cut off within its header")
+    try:
+        header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not a safetensors file: its header is no JSON ({error})") from error
+    if not isinstance(header, dict):
+        raise DataError("not a safetensors file: its header is no JSON object")
+    metadata = header.pop(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise DataError("its metadata are not strings by name")
+    body = memoryview(content)[8 + length :]
+    end = 0
+    tensors = {}
+    for name, entry in sorted(header.items(), key=lambda item: _offsets(*item)):
+        begin, stop = _offsets(name, entry)
+        if begin != end:
+            raise DataError(f"tensor {name!r} does not begin where the one before it ends")
+        if stop > len(body):
+            raise DataError(f"the file is cut off within tensor {name!r}")
+        tensors[name] = _tensor(name, entry, body[begin:stop])
+        end = stop
+    if end != len(body):
+        raise DataError(f"{len(body) - end} bytes follow the last tensor")
+    return {name: tensors[name] for name in header}, metadata
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, entry in pairs:
+        if name in result:
+            raise ValueError(f"{name!r} twice")
+        result[name] = entry
+    return result
+
+
+def _is_size(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
+
+
+def _offsets(name: str, entry: Any) -> tuple[int, int]:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not (isinstance(offsets, list) and len(offsets) == 2 and all(map(_is_size, offsets))):
+        raise DataError(f"tensor {name!r} does not say where it is")
+    return offsets[0], offsets[1]
+
+
+def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
+    dtype, shape = entry.get("dtype"), entry.get("shape")
+    if not isinstance(shape, list) or not all(map(_is_size, shape)):
+        raise DataError(f"tensor {name!r} has no shape")
+    if dtype != "BF16" and dtype not in DTYPES:
+        raise DataError(f"tensor {name!r} holds {dtype!r}", remedy=f"Known are BF16, {', '.join(DTYPES)}")
+    count = math.prod(shape)
+    code = "H" if dtype == "BF16" else DTYPES[dtype]
+    if count * struct.calcsize(code) != len(data):
+        raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {len(data)} bytes")
+    numbers = struct.unpack(f"<{count}{code}", data)
+    if dtype == "BF16":  # the upper half of a 32-bit float
+        numbers = struct.unpack(f"<{count}f", b"".join(struct.pack("<I", half << 16) for half in numbers))
+    return Tensor(tuple(shape), tuple(map(float, numbers)))

@@ -1,0 +1,205 @@
+"""State dicts of PyTorch's `RNN`, `LSTM`, `GRU`, their cells and `Linear`, from and to modules of this package.
+
+========================  =================================================================
+here                      PyTorch
+========================  =================================================================
+``cells.k.W`` (or W_i …)  ``weight_hh_lk``: the gates below each other, i f g o or r z n
+``cells.k.U`` (or U_i …)  ``weight_ih_lk``
+``cells.k.b`` (or b_i …)  ``bias_ih_lk`` + ``bias_hh_lk``
+``b_n`` and ``b_hn``      their n thirds in a GRU, which has to keep them apart
+``V``, ``c``              ``weight``, ``bias`` of a Linear
+========================  =================================================================
+
+PyTorch has two biases where one would do. On the way out the second one is 0; on the way in they are added. So
+outputs and gradients agree, while plain gradient descent in PyTorch moves the sum of its two biases by twice as
+much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from ..errors import ArgumentError, MissingDependencyError, ShapeError
+from ..nn import GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell
+from ..nn.module import shape
+
+Numbers = Any  # a float, or nested lists of them
+GATES: dict[type[Module], tuple[str, ...]] = {
+    RNNCell: ("",),
+    LSTMCell: ("_i", "_f", "_g", "_o"),
+    GRUCell: ("_r", "_z", "_n"),
+}
+
+
+def to_torch_numbers(module: Module) -> dict[str, Numbers]:
+    """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
+
+    Raises:
+        ArgumentError: the module has parameters that PyTorch has no name for.
+    """
+    return dict(_leaving(module, ""))
+
+
+def to_torch_state_dict(module: Module) -> dict[str, Any]:
+    """The weights as a state dict of 64-bit tensors: ``torch.nn.LSTM(…).double().load_state_dict(…)``.
+
+    Args:
+        module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of such ones: then
+            names are prefixed with those of the attributes, as in PyTorch.
+
+    Raises:
+        ArgumentError: the module has parameters that PyTorch has no name for.
+        MissingDependencyError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"
+        ) from error
+    return {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in to_torch_numbers(module).items()}
+
+
+def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None:
+    """Give a module the weights of a PyTorch module. Nothing changes if anything does not fit.
+
+    Args:
+        module: as for `to_torch_state_dict`, of the same sizes.
+        state_dict: tensors, arrays or nested lists by PyTorch's names, with both biases, with ``bias_ih`` alone,
+            or with none.
+
+    Raises:
+        ArgumentError: names are missing or unknown.
+        ShapeError: a size differs; the error names the parameter and both shapes.
+    """
+    remaining = {name: tensor.tolist() if hasattr(tensor, "tolist") else tensor for name, tensor in state_dict.items()}
+    own = dict(_entering(module, "", "", remaining))
+    if remaining:
+        raise ArgumentError(
+            f"the state dict has {', '.join(map(str, remaining))}, which {module!r} has not",
+            remedy="Check the number of layers and directions, and whether there are biases",
+        )
+    module.load_state_dict(own)
+
+
+# ---- out --------------------------------------------------------------------------------------------------------
+
+
+def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
+    if isinstance(module, Recurrent):
+        for cell, suffix in zip(module.cells, module.suffixes):
+            yield from _cell_leaving(cell, prefix, suffix)
+    elif type(module) in GATES:
+        yield from _cell_leaving(module, prefix, "")
+    elif isinstance(module, Linear):
+        numbers = module.state_dict()
+        yield f"{prefix}weight", numbers["V"]
+        if "c" in numbers:
+            yield f"{prefix}bias", numbers["c"]
+    else:
+        for path, part in _parts(module):
+            yield from _leaving(part, f"{prefix}{path}.")
+
+
+def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str, Numbers]]:
+    gates, own = _gates(cell), cell.state_dict()
+    yield f"{prefix}weight_ih{suffix}", _below(own[f"U{gate}"] for gate in gates)
+    yield f"{prefix}weight_hh{suffix}", _below(own[f"W{gate}"] for gate in gates)
+    if f"b{gates[0]}" in own:
+        inner = _below(own[f"b{gate}"] for gate in gates)
+        outer = [0.0] * len(inner)
+        if "b_hn" in own:
+            outer[-len(own["b_hn"]) :] = own["b_hn"]
+        yield f"{prefix}bias_ih{suffix}", inner
+        yield f"{prefix}bias_hh{suffix}", outer
+
+
+# ---- in ---------------------------------------------------------------------------------------------------------
+
+
+def _entering(module: Module, path: str, prefix: str, remaining: dict[str, Numbers]) -> Iterator[tuple[str, Numbers]]:
+    """The module's own state, taken out of ``remaining``."""
+    if isinstance(module, Recurrent):
+        for k, (cell, suffix) in enumerate(zip(module.cells, module.suffixes)):
+            yield from _cell_entering(cell, f"{path}cells.{k}.", prefix, suffix, remaining)
+    elif type(module) in GATES:
+        yield from _cell_entering(module, path, prefix, "", remaining)
+    elif isinstance(module, Linear):
+        own = {"V": f"{prefix}weight", "c": f"{prefix}bias"}
+        for name, numbers in module.state_dict().items():
+            yield f"{path}{name}", _take(remaining, own[name], shape(numbers))
+    else:
+        for name, part in _parts(module):
+            yield from _entering(part, f"{path}{name}.", f"{prefix}{name}.", remaining)
+
+
+def _cell_entering(
+    cell: Module, path: str, prefix: str, suffix: str, remaining: dict[str, Numbers]
+) -> Iterator[tuple[str, Numbers]]:
+    gates, own = _gates(cell), cell.state_dict()
+    rows, columns = shape(own[f"W{gates[0]}"])[0], shape(own[f"U{gates[0]}"])[1]
+    parts = {
+        "U": _take(remaining, f"{prefix}weight_ih{suffix}", (len(gates) * rows, columns)),
+        "W": _take(remaining, f"{prefix}weight_hh{suffix}", (len(gates) * rows, rows)),
+    }
+    outer = None
+    if f"b{gates[0]}" in own:
+        inner = _take(remaining, f"{prefix}bias_ih{suffix}", (len(gates) * rows,))
+        if f"{prefix}bias_hh{suffix}" in remaining:
+            outer = _take(remaining, f"{prefix}bias_hh{suffix}", (len(gates) * rows,))
+        else:
+            outer = [0.0] * len(inner)
+        kept_apart = len(inner) - rows if "b_hn" in own else len(inner)
+        parts["b"] = [a + b if i < kept_apart else a for i, (a, b) in enumerate(zip(inner, outer))]
+    for kind, numbers in parts.items():
+        for k, gate in enumerate(gates):
+            yield f"{path}{kind}{gate}", numbers[k * rows : (k + 1) * rows]
+    if "b_hn" in own and outer is not None:
+        yield f"{path}b_hn", outer[-rows:]
+
+
+def _take(remaining: dict[str, Numbers], name: str, expected: tuple[int, ...]) -> Any:
+    if name not in remaining:
+        raise ArgumentError(
+            f"the state dict has no {name}", remedy=f"It has {', '.join(map(str, remaining)) or 'nothing else'}"
+        )
+    numbers = remaining.pop(name)
+    if shape(numbers) != expected:
+        raise ShapeError(f"{name} has shape {shape(numbers)} in the state dict, and {expected} in the module")
+    return numbers
+
+
+# ---- both -------------------------------------------------------------------------------------------------------
+
+
+def _gates(cell: Module) -> tuple[str, ...]:
+    gates = GATES.get(type(cell))
+    if gates is None:
+        raise ArgumentError(f"PyTorch has nothing like {type(cell).__name__}", remedy="Use an RNN, LSTM or GRU")
+    return gates
+
+
+def _below(matrices: Any) -> list[Any]:
+    return list(chain.from_iterable(matrices))
+
+
+def _parts(module: Module) -> Iterator[tuple[str, Module]]:
+    """The modules that a module is made of.
+
+    Raises:
+        ArgumentError: it has parameters of its own.
+    """
+    for name, attribute in vars(module).items():
+        if name.startswith("_"):
+            continue
+        entries = attribute if isinstance(attribute, (list, tuple)) else [attribute]
+        if all(isinstance(entry, Module) for entry in entries):
+            for k, entry in enumerate(entries):
+                yield f"{name}.{k}" if entries is attribute else name, entry
+        elif any(path.split(".")[0] == name for path in module.state_dict()):
+            raise ArgumentError(
+                f"PyTorch has no name for {name} of {type(module).__name__}",
+                remedy="Its modules are RNN, LSTM, GRU, their cells and Linear",
+            )

@@ -1,0 +1,131 @@
+"""How nodes, formulas and derivatives are written: by name (``1 − h_3²``) and by number (``1 − 0.4622²``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .ops import Op
+    from .value import Value
+
+Written = tuple[str, int]  # a text, and how tightly it binds: it needs parentheses where something tighter is due
+
+_SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
+_LOOSE, _ELLIPSIS = 0, ("…", _ATOM)
+
+# How tightly the formula of an op binds, and how tightly its operands must.
+_BINDING: dict[str, tuple[int, tuple[int, ...]]] = {
+    "add": (_SUM, (_SUM, _PRODUCT)),
+    "sub": (_SUM, (_SUM, _PRODUCT)),
+    "neg": (_SUM, (_PRODUCT,)),
+    "mul": (_PRODUCT, (_PRODUCT, _POWER)),
+    "div": (_PRODUCT, (_PRODUCT, _POWER)),
+    "pow": (_POWER, (_ATOM, _ATOM)),
+    "pow_constant": (_POWER, (_ATOM,)),
+    "log": (_POWER, (_ATOM,)),
+    "sqrt": (_POWER, (_ATOM,)),
+}
+_CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")
+_NAME = re.compile(r"[\w.'′]+(\[[\w,: ]*\])*")
+
+
+def number(x: float) -> str:
+    """A number as a reader wants it: four significant digits."""
+    return f"{x:.4g}"
+
+
+def name(node: Value) -> str:
+    """The label, or else the formula down to labels, cut short with "…" where that would be long."""
+    return _name(node)[0]
+
+
+def gradient(node: Value) -> str:
+    """``h_3.grad``, or ``(w·h_3 + b).grad``."""
+    return f"{_bound(_name(node, 2), _ATOM)}.grad"
+
+
+def product(*factors: float) -> str:
+    """``0.7864·(-0.5)``."""
+    return "·".join(f"({text})" if text.startswith("-") else text for text in map(number, factors))
+
+
+def formula(node: Value) -> str:
+    """The formula that computed a node, by name: ``tanh(z_3)``. That of a leaf is empty."""
+    return _forward(node, lambda parent: _name(parent, 2))[0]
+
+
+def formula_in_numbers(node: Value) -> str:
+    """The formula that computed a node, by number: ``tanh(0.5)``. That of a leaf is empty."""
+    return _forward(node, _number)[0]
+
+
+def derivative(node: Value, parent: Value) -> str:
+    """``∂h_3/∂z_3``."""
+    return f"∂{_bound(_name(node, 2), _ATOM)}/∂{_bound(_name(parent, 2), _ATOM)}"
+
+
+def local_formula(node: Value, position: int) -> str:
+    """The formula of ∂node/∂operand by name: ``1 − h_3²``; empty where the op has none."""
+    return _local(node, position, lambda other: _name(other, 2))
+
+
+def local_formula_in_numbers(node: Value, position: int) -> str:
+    """The formula of ∂node/∂operand by number: ``1 − 0.4622²``; empty where the op has none."""
+    return _local(node, position, _number)
+
+
+def _name(node: Value, depth: int = 3) -> Written:
+    if node.label:
+        return node.label, _ATOM if _NAME.fullmatch(node.label) else _LOOSE
+    if not node.parents:
+        return _number(node)
+    if not depth:
+        return _ELLIPSIS
+    return _forward(node, lambda parent: _name(parent, depth - 1))
+
+
+def _number(node: Value) -> Written:
+    text = number(node.data)
+    return text, _SUM if text.startswith("-") else _POWER if "e" in text else _ATOM
+
+
+def _forward(node: Value, write: Callable[[Value], Written]) -> Written:
+    op = node._rule
+    binding, due = _binding(op)
+    return _filled(op.formula, [write(parent) for parent in node.parents], due), binding
+
+
+def _binding(op: Op) -> tuple[int, tuple[int, ...]]:
+    if op.name in _BINDING:
+        return _BINDING[op.name]
+    # A call encloses its operands; of anything else, no more is known than that parentheses do no harm.
+    operands = op.formula.count("{")
+    return (_ATOM, (_LOOSE,) * operands) if _CALL.fullmatch(op.formula) else (_LOOSE, (_ATOM,) * operands)
+
+
+def _local(node: Value, position: int, write: Callable[[Value], Written]) -> str:
+    op = node._rule
+    if not op.local_formulas:
+        return ""
+    template = op.local_formulas[position]
+    lone = re.fullmatch(r"\{\w+\}", template)
+    due = (_LOOSE if lone else _ATOM,) * len(node.parents)
+    return _filled(template, [write(parent) for parent in node.parents], due, out=write(node))
+
+
+def _filled(template: str, operands: list[Written], due: tuple[int, ...], out: Written = _ELLIPSIS) -> str:
+    """The template with its operands filled in, parenthesised where they bind less tightly than is due."""
+
+    def fill(match: re.Match[str]) -> str:
+        before, key, after = match.groups()
+        written, needed = (out, due[0]) if key == "out" else (operands[int(key)], due[int(key)])
+        return f"{before}{_bound(written, _LOOSE if before and after else needed)}{after}"
+
+    return re.sub(r"(\(?)\{(\w+)\}(\)?)", fill, template)
+
+
+def _bound(written: Written, due: int) -> str:
+    text, binding = written
+    return text if binding >= due else f"({text})"

@@ -1,0 +1,266 @@
+"""Checkpoints: everything that training needs to go on as if it had never stopped, in one safetensors file.
+
+The tensors are the weights (``model.`` and the path of the parameter) and the optimizer's numbers
+(``optimizer.`` and the name of the slot); the rest is JSON in the metadata. Nothing in the file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CheckpointError, DataError, TinygradRNNError
+from ..interop.safetensors import Tensor, read_safetensors, write_safetensors
+from ..nn import Linear, Recurrent
+from ..optim import LRScheduler, Optimizer
+from ..tasks import Task, make_task
+from .history import History
+from .network import KINDS, RecurrentNetwork
+
+FORMAT = "tinygrad_rnn checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Attributes:
+        weights: as `Module.state_dict` gives them.
+        slots: the optimizer's rows of numbers.
+        state: the rest: ``step``, ``architecture``, ``task``, ``settings``, ``optimizer``, ``scheduler``,
+            ``random``, ``history``, ``alphabet``.
+    """
+
+    weights: dict[str, Any]
+    slots: dict[str, list[float]]
+    state: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        """The number of steps taken."""
+        return int(self.state["step"])
+
+    @property
+    def history(self) -> History:
+        """What happened until then."""
+        return History.from_dict(self.state["history"])
+
+    @property
+    def alphabet(self) -> str | None:
+        """The characters that the symbols stand for, if the task is a text."""
+        return self.state["alphabet"]  # type: ignore[no-any-return]
+
+    def make_task(self, **instead: Any) -> Task:
+        """The task that was trained on.
+
+        Args:
+            instead: settings to change, such as the path of a text.
+
+        Raises:
+            DataError: its data cannot be read.
+        """
+        return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+
+    def make_model(self) -> RecurrentNetwork:
+        """The model with its weights.
+
+        Raises:
+            CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it.
+        """
+        built = self.state["architecture"]
+        if "arguments" not in built:
+            raise CheckpointError(
+                f"a model made of {built['kind']} cannot be made from a checkpoint",
+                remedy="Make the model yourself and call load_state_dict(checkpoint.weights)",
+            )
+        recurrent = KINDS[built["kind"].lower()](**built["arguments"])
+        readout = Linear(recurrent.hidden_size, len(self.weights["readout.V"]), "readout.c" in self.weights)
+        model = RecurrentNetwork(recurrent, readout)
+        model.load_state_dict(self.weights)
+        return model
+
+
+def architecture(model: RecurrentNetwork) -> dict[str, Any]:
+    """What a model is made of, as JSON."""
+    cell = model.cell
+    built: dict[str, Any] = {"kind": type(cell).__name__}
+    if isinstance(cell, Recurrent) and type(cell).__name__.lower() in KINDS:
+        arguments = {name: getattr(cell, name) for name in ("input_size", "hidden_size", "num_layers")}
+        arguments["bias"] = any(path.rpartition(".")[2].startswith("b") for path in cell.state_dict())
+        if hasattr(cell, "nonlinearity"):
+            arguments["nonlinearity"] = cell.nonlinearity
+        built["arguments"] = arguments
+    return built
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    model: RecurrentNetwork,
+    task: Task,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    rng: random.Random,
+    history: History,
+    step: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    trained = optimizer.state_dict()
+    tensors = {f"model.{name}": Tensor.of(numbers) for name, numbers in model.state_dict().items()}
+    tensors |= {f"optimizer.{name}": Tensor.of(row) for name, row in trained.pop("slots").items()}
+    state = {
+        "step": step,
+        "architecture": architecture(model),
+        "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
+        "settings": dict(settings),
+        "optimizer": {"kind": type(optimizer).__name__, "settings": optimizer.settings, "state": trained},
+        "scheduler": scheduler and {"kind": type(scheduler).__name__, "state": scheduler.state_dict()},
+        "random": rng.getstate(),
+        "history": vars(history),
+        "alphabet": getattr(task, "alphabet", None),
+    }
+    write_safetensors(path, tensors, {"format": FORMAT, "version": str(VERSION), "state": json.dumps(state)})
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged, foreign, or from a newer version of the package.
+    """
+    name = os.path.basename(os.fspath(path))
+    try:
+        tensors, metadata = read_safetensors(path)
+    except DataError as error:
+        raise CheckpointError(error.what, remedy=error.remedy) from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{name} is not a checkpoint of this package",
+            remedy="For weights alone, use tinygrad_rnn.interop.load_safetensors",
+        )
+    version = metadata.get("version", "")
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise CheckpointError(f"{name} has version {version[:20]!r}")
+    if int(version) > VERSION:
+        raise CheckpointError(
+            f"{name} has version {version} of the format, this package knows up to {VERSION}",
+            remedy="Install a newer tinygrad_rnn",
+        )
+    weights = {key.removeprefix("model."): t.nested() for key, t in tensors.items() if key.startswith("model.")}
+    slots = {
+        key.removeprefix("optimizer."): list(t.numbers) for key, t in tensors.items() if key.startswith("optimizer.")
+    }
+    try:
+        checkpoint = Checkpoint(weights, slots, json.loads(metadata["state"]))
+        _check_whole(checkpoint)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{name} is damaged: its state makes no sense ({error!r})") from error
+    return checkpoint
+
+
+_PARTS: dict[str, type | tuple[type, ...]] = {
+    "step": int,
+    "architecture": dict,
+    "task": dict,
+    "settings": dict,
+    "optimizer": dict,
+    "scheduler": (dict, type(None)),
+    "random": list,
+    "history": dict,
+    "alphabet": (str, type(None)),
+}
+
+
+def _check_whole(checkpoint: Checkpoint) -> None:
+    for part, kind in _PARTS.items():
+        if not isinstance(checkpoint.state[part], kind):
+            raise TypeError(f"{part} is no {kind}")
+    history = checkpoint.history
+    if len(history.rows) != checkpoint.step:
+        raise ValueError(f"{len(history.rows)} rows of history after {checkpoint.step} steps")
+    random_state(checkpoint)
+
+
+def random_state(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    """The state of the generator, as `random.Random.setstate` takes it."""
+    version, numbers, gauss = checkpoint.state["random"]
+    state = (version, tuple(numbers), gauss)
+    random.Random(0).setstate(state)  # raises if it is none
+    return state
+
+
+def restore(
+    checkpoint: Checkpoint,
+    model: RecurrentNetwork,
+    task: Task,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    rng: random.Random,
+    settings: Mapping[str, Any],
+) -> History:
+    """Put everything back as it was when the checkpoint was written. Nothing changes if anything does not fit.
+
+    Raises:
+        CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting.
+    """
+    _check_same(checkpoint.state, model, task, optimizer, scheduler, settings)
+    before = model.state_dict()
+    try:
+        model.load_state_dict(checkpoint.weights)
+        optimizer.load_state_dict({**checkpoint.state["optimizer"]["state"], "slots": checkpoint.slots})
+        if scheduler is not None:
+            scheduler.load_state_dict(checkpoint.state["scheduler"]["state"])
+    except (TinygradRNNError, KeyError, TypeError, ValueError) as error:
+        model.load_state_dict(before)
+        reason = error.what if isinstance(error, TinygradRNNError) else repr(error)
+        raise CheckpointError(f"the checkpoint is of another model: {reason}") from error
+    rng.setstate(random_state(checkpoint))
+    return checkpoint.history
+
+
+def _check_same(
+    state: Mapping[str, Any],
+    model: RecurrentNetwork,
+    task: Task,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None,
+    settings: Mapping[str, Any],
+) -> None:
+    here = {
+        "architecture": architecture(model),
+        "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
+        "settings": dict(settings),
+        "optimizer": {"kind": type(optimizer).__name__, "settings": optimizer.settings},
+        "scheduler": {"kind": type(scheduler).__name__} if scheduler else None,
+    }
+    for part, now in here.items():
+        then = state[part]
+        if isinstance(then, dict) and part in ("optimizer", "scheduler"):
+            then = {name: entry for name, entry in then.items() if name != "state"}
+        if then != json.loads(json.dumps(now)):
+            then_text, now_text = (_difference(a, b) or "nothing" for a, b in ((then, now), (now, then)))
+            raise CheckpointError(
+                f"the checkpoint is of another {part.removesuffix('s')}: {then_text} there, {now_text} here",
+                remedy="Resume with what it was written with, or start anew in another file",
+            )
+
+
+def _difference(one: Any, other: Any) -> str:
+    """What ``one`` has that ``other`` has not, down to the entries that differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        parts = [
+            _difference(entry, other.get(name)) if isinstance(entry, dict) else f"{name} {entry}"
+            for name, entry in one.items()
+            if entry != other.get(name)
+        ]
+        return ", ".join(filter(None, parts))
+    return str(one)

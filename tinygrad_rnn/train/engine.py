@@ -1,0 +1,93 @@
+"""The gradient of a mini-batch.
+
+**Order of reduction**, so that any engine can compute the very same bits:
+
+1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
+   backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
+   window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
+2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
+3. The gradients of the sequences are added in the order of the batch, ((0 + g_1) + g_2) + …, and the sum is divided
+   by their number. So are the losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..bptt.truncated import windows
+from ..bptt.unroll import collector_paused
+from ..errors import ArgumentError
+from ..tasks import Example, Task
+from .network import LOSSES, RecurrentNetwork
+
+
+class Interrupted(Exception):
+    """The computation was given up because ``stop()`` became true; nothing it did counts."""
+
+
+class Engine(Protocol):
+    """What the training loop asks of an engine."""
+
+    def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
+        """Set ``grad`` of every parameter to the gradient of the mean loss, and return that.
+
+        Raises:
+            Interrupted: ``stop()`` became true; it is asked at least once per sequence.
+        """
+
+
+class EagerEngine:
+    """Values and ``backward()``, one sequence after the other.
+
+    Args:
+        model: what to differentiate.
+        task: says what the loss is.
+        truncate: steps after which the gradient is cut; None for full BPTT.
+    """
+
+    def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
+        self.model, self.truncate = model, truncate
+        self.loss = LOSSES[task.loss]
+        self.parameters = model.parameters()
+
+    def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
+        """As `Engine.gradients`."""
+        loss, sums = 0.0, [0.0] * len(self.parameters)
+        for example in examples:
+            if stop():
+                raise Interrupted
+            for parameter in self.parameters:
+                parameter.zero_grad()
+            with collector_paused():
+                loss += self._sequence(example)
+            sums = [before + parameter.grad for before, parameter in zip(sums, self.parameters)]
+        for parameter, gradient in zip(self.parameters, sums):
+            parameter.grad = gradient / len(examples)
+        return loss / len(examples)
+
+    def _sequence(self, example: Example) -> float:
+        """Add the gradient of one sequence to the parameters, and return its mean loss."""
+        k = self.truncate or len(example.inputs)
+        inputs = self.model.encoded(example.inputs)
+        loss = 0.0
+        for window in windows(
+            self.model.cell, inputs, example.targets, k, k, loss=self.loss, readout=self.model.readout
+        ):
+            if window.losses:
+                root = window.loss
+                root.backward(1.0 / example.asked)
+                loss += root.data
+        return loss / example.asked
+
+
+def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | None) -> Engine:
+    """The engine of this name.
+
+    Raises:
+        ArgumentError: there is none.
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    if name == "eager":
+        return EagerEngine(model, task, truncate)
+    raise ArgumentError(f"engine {name!r}", remedy="Known ones: eager")

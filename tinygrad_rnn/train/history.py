@@ -1,0 +1,119 @@
+"""`History`: what happened during training."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import MissingDependencyError
+from ..files import json_text, write_whole
+
+COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
+
+
+@dataclass
+class History:
+    """One row per step, by column: see `COLUMNS`. ``validation_`` columns are None where there was no validation.
+
+    Everything but ``seconds`` (since the beginning, pauses left out) is the same for the same seeds.
+
+    Attributes:
+        task: name of the task.
+        metric: what ``validation_error`` measures.
+        baseline: the trivial predictor's.
+        goal: what solves the task.
+        rows: the rows.
+        ending: why training ended: ``"steps"``, ``"solved"``, ``"patience"`` or ``"interrupted"``.
+    """
+
+    task: str
+    metric: str
+    baseline: float
+    goal: float
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    ending: str = ""
+
+    def validations(self) -> list[dict[str, Any]]:
+        """The rows with a validation."""
+        return [row for row in self.rows if row["validation_error"] is not None]
+
+    @property
+    def best(self) -> float:
+        """The smallest validation error; infinite before the first."""
+        return min((row["validation_error"] for row in self.validations()), default=math.inf)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the last validation met the task's criterion."""
+        validations = self.validations()
+        return bool(validations) and validations[-1]["validation_error"] <= self.goal
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows as CSV, whole or not at all."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(path, text.getvalue())
+
+    def write_json(self, path: str | os.PathLike[str]) -> None:
+        """Write everything as JSON, whole or not at all."""
+        write_whole(path, json_text(vars(self)) + "\n")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> History:
+        """The history whose ``vars`` were ``data``."""
+        return cls(**data)
+
+    def figure(self) -> Any:
+        """Loss, gradient norm and validation error against the step, as a `matplotlib.figure.Figure`.
+
+        Raises:
+            MissingDependencyError: matplotlib is missing.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise MissingDependencyError(
+                "a plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'"
+            ) from error
+        figure = Figure(figsize=(8.0, 6.4), layout="constrained")
+        above, middle, below = figure.subplots(3, sharex=True)
+        steps = [row["step"] for row in self.rows]
+        above.plot(steps, [row["loss"] for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")
+        checked = self.validations()
+        at = [row["step"] for row in checked]
+        above.plot(at, [row["validation_loss"] for row in checked], color="#08519c", linewidth=2.0, label="validation")
+        above.set_ylabel("loss")
+        above.legend(frameon=False)
+        above.set_title(f"Training on {self.task}", loc="left")
+        middle.plot(steps, [row["gradient_norm"] for row in self.rows], color="#737373", linewidth=0.8)
+        middle.set_yscale("log")
+        middle.set_ylabel("gradient norm\nbefore clipping")
+        below.plot(at, [row["validation_error"] for row in checked], color="#08519c", linewidth=2.0)
+        below.axhline(self.baseline, color="#b2182b", linewidth=1.0, linestyle="--", label="trivial baseline")
+        below.axhline(self.goal, color="#1a9850", linewidth=1.0, linestyle=":", label="criterion")
+        below.set_ylim(bottom=0.0)
+        below.set_ylabel(self.metric)
+        below.set_xlabel("step")
+        below.legend(frameon=False)
+        for axes in (above, middle, below):
+            axes.grid(True, color="#e6e6e6", linewidth=0.8)
+            axes.spines[["top", "right"]].set_visible(False)
+        return figure
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Write `figure` as PNG, SVG or PDF, by the ending of the path, whole or not at all.
+
+        Raises:
+            MissingDependencyError: matplotlib is missing.
+            ArgumentError: no such format.
+        """
+        from ..bptt.plot import save
+
+        save(self.figure(), path)

@@ -1,0 +1,145 @@
+"""`RecurrentNetwork`: a recurrent part and a read-out, as a model of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from ..bptt import Unrolled, unroll
+from ..errors import ArgumentError, ShapeError
+from ..nn import (
+    GRU,
+    LSTM,
+    RNN,
+    Cell,
+    Linear,
+    Module,
+    OneHot,
+    Recurrent,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mse_loss,
+)
+from ..nn.parameters import Seed, generator
+from ..tasks import Example, Task
+from ..value import no_grad
+
+LOSSES = {
+    "cross_entropy": cross_entropy,
+    "mse_loss": mse_loss,
+    "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
+}
+KINDS: dict[str, type[RNN | LSTM | GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+class RecurrentNetwork(Module):
+    """y_t = V h_t + c, h being what a recurrent module computes.
+
+    Args:
+        cell: a `Cell`, or an `RNN`, `LSTM` or `GRU`.
+        readout: from h_t to y_t.
+
+    Raises:
+        ArgumentError: the cell is one on single numbers.
+    """
+
+    def __init__(self, cell: Cell | Recurrent, readout: Linear) -> None:
+        if not hasattr(cell, "input_size"):
+            raise ArgumentError(f"{cell!r} has no input_size", remedy="Give a cell whose quantities are vectors")
+        self.cell = cell
+        self.readout = readout
+        self._input_size = cell.input_size
+
+    @classmethod
+    def for_task(
+        cls, task: Task, kind: str = "lstm", hidden_size: int = 8, num_layers: int = 1, seed: Seed = 0, **more: Any
+    ) -> RecurrentNetwork:
+        """A network of the right sizes for a task.
+
+        Args:
+            task: what it is for.
+            kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+            hidden_size: length of h_t.
+            num_layers: number of layers.
+            seed: an int, or a `random.Random` to draw the weights from.
+            more: arguments of `RNN`, `LSTM` or `GRU`, such as ``forget_bias``.
+
+        Raises:
+            ArgumentError: an unknown kind, or a size that is none.
+        """
+        if kind not in KINDS:
+            raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+        rng = generator(seed)
+        recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, seed=rng, **more)
+        return cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+
+    def __call__(self, inputs: Sequence[Any], state: Any = None) -> Unrolled:
+        """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.
+
+        Raises:
+            ArgumentError, DataError, ShapeError: as `unroll`.
+        """
+        return unroll(self.cell, self.encoded(inputs), state, self.readout)
+
+    def encoded(self, inputs: Sequence[Any]) -> list[Any]:
+        """The inputs as `unroll` takes them: whole numbers become one-hot."""
+        return [OneHot(x, self.input_size) if isinstance(x, int) else x for x in inputs]
+
+    @property
+    def input_size(self) -> int:
+        """Length of x_t."""
+        return self._input_size
+
+    def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
+        """The numbers y_1 … y_T, without a graph."""
+        with no_grad():
+            unrolled = self(inputs)
+        return [[entry.data for entry in unrolled.y[t]] for t in range(1, unrolled.T + 1)]
+
+    def generate(self, prompt: Sequence[int]) -> Generator[list[float], int, None]:
+        """A coroutine for sampling: yields y_t as floats, and takes by ``send`` the symbol that comes next.
+
+        Its memory does not grow with what is generated. The first y is that after the last symbol of the prompt.
+        """
+        cell = self.cell.cell if isinstance(self.cell, Recurrent) else self.cell
+        with no_grad():
+            unrolled = self(prompt)
+            state = tuple(unrolled[name][unrolled.T] for name in unrolled.state_names)
+            y = unrolled.y[unrolled.T]
+        while True:
+            symbol = yield [entry.data for entry in y]
+            with no_grad():
+                named = cell.step(OneHot(symbol, self.input_size), *state)
+                state = tuple(named[name] for name in cell.state_names)
+                y = self.readout(named["h"])
+
+    def check_fits(self, task: Task) -> None:
+        """Check that the sizes are those of a task.
+
+        Raises:
+            ShapeError: they are not; the error names both.
+        """
+        output_size = len(self.readout.V)
+        if (self.input_size, output_size) != (task.input_size, task.output_size):
+            raise ShapeError(
+                f"the model takes {self.input_size} inputs and gives {output_size} outputs, task {task.name} has "
+                f"{task.input_size} and {task.output_size}",
+                remedy="Make it with RecurrentNetwork.for_task",
+            )
+
+    def __repr__(self) -> str:
+        return f"RecurrentNetwork({self.cell!r}, {self.readout!r})"
+
+
+def validate(model: RecurrentNetwork, task: Task, examples: Sequence[Example]) -> tuple[float, float]:
+    """The mean loss and the mean of the task's own measure over examples, without a graph."""
+    losses, errors = 0.0, 0.0
+    criterion = LOSSES[task.loss]
+    with no_grad():
+        for example in examples:
+            unrolled = model(example.inputs)
+            asked = [(t, target) for t, target in enumerate(example.targets, start=1) if target is not None]
+            losses += sum(criterion(unrolled.y[t], target).data for t, target in asked) / len(asked)
+            outputs = [[entry.data for entry in unrolled.y[t]] for t in range(1, unrolled.T + 1)]
+            errors += task.error(example, outputs)
+    return losses / len(examples), errors / len(examples)

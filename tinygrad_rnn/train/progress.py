@@ -1,0 +1,82 @@
+"""The progress bar: tqdm where it is installed, else a line of our own."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol
+
+
+class Bar(Protocol):
+    """What both have, with tqdm's names."""
+
+    def update(self, n: int = 1) -> object:
+        """Count ``n`` more steps."""
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> object:
+        """Say ``s`` beside the count."""
+
+    def close(self) -> object:
+        """Leave the terminal in order."""
+
+
+class PlainBar:
+    """Writes ``description 12/100 postfix`` to stderr, in place, at most ten times a second."""
+
+    def __init__(self, description: str, total: int, initial: int) -> None:
+        self.description, self.total, self.count = description, total, initial
+        self.postfix = ""
+        self.shown_at = 0.0
+        self.length = 0
+
+    def update(self, n: int = 1) -> None:
+        """Count ``n`` more steps."""
+        self.count += n
+        if time.monotonic() - self.shown_at > 0.1:
+            self._show()
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> None:
+        """Say ``s`` beside the count."""
+        self.postfix = s
+
+    def close(self) -> None:
+        """Show the last state and end the line."""
+        self._show()
+        print(file=sys.stderr)
+
+    def _show(self) -> None:
+        line = f"{self.description} {self.count}/{self.total} {self.postfix}"
+        print(f"\r{line.ljust(self.length)}", end="", file=sys.stderr, flush=True)
+        self.length, self.shown_at = len(line), time.monotonic()
+
+
+class NoBar:
+    """Says nothing."""
+
+    def update(self, n: int = 1) -> None:
+        """Nothing."""
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def make_bar(description: str, total: int, initial: int, wanted: bool | None) -> Bar:
+    """A bar on stderr.
+
+    Args:
+        description: what is going on.
+        total: steps in all.
+        initial: steps already taken.
+        wanted: whether to show one; None for "if stderr is a terminal".
+    """
+    if not (sys.stderr is not None and sys.stderr.isatty() if wanted is None else wanted):
+        return NoBar()
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]
+    except ImportError:
+        return PlainBar(description, total, initial)
+    bar: Any = tqdm(desc=description, total=total, initial=initial, unit="step", file=sys.stderr)
+    return bar  # type: ignore[no-any-return]
