@@ -63,10 +63,10 @@ class DomainError(GraphError, ArithmeticError):
     """An operation, or its derivative, has no finite value at its operands."""
 
 
-<<<<<<< HEAD
 class CompileError(TinygradRNNError):
     """A graph, or a time step, cannot be compiled."""
-=======
+
+
 class AnomalyError(GraphError, ArithmeticError):
     """A gradient became NaN or infinite, or vanished exactly, while `detect_anomaly` was on.
 
@@ -75,7 +75,6 @@ class AnomalyError(GraphError, ArithmeticError):
     """
 
     step: object = None
->>>>>>> training
 
 
 class TooManyPathsError(GraphError):

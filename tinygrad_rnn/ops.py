@@ -86,6 +86,13 @@ def select(condition: Any, if_true: Any, if_false: Any) -> Any:
     return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
 
 
+def refuted(condition: Any) -> bool:
+    """Whether a condition does not hold. For a symbolic one: no, but should it turn out not to hold when the
+    compiled code runs, then the eager engine, which knows the numbers, is asked to raise its error.
+    """
+    return not condition if isinstance(condition, bool) else condition.require()  # type: ignore[no-any-return]
+
+
 def choose(options: Any, index: Any) -> Any:
     """``options[index]``, also for an index that is symbolic."""
     return options[index] if hasattr(index, "__index__") else index.choose(options)

@@ -331,7 +331,12 @@ class _Writer:
     def _guard(self, row: Row, value: str) -> None:
         """Compare with where eager Python would raise an error. A needless alarm only costs time."""
         kind, width = self._type(len(row)), len(row) * self.lanes
+        flags = vector_type(width, "i1")
         for op in sorted(self.guards.pop(row)):
+            if op == "require":
+                yes = "true" if width == 1 else f"<{', '.join(['i1 true'] * width)}>"
+                self._alarm(self._new(f"xor {flags} {value}, {yes}"), width)
+                continue
             test, limit = {
                 "div": ("oeq", number(0.0)), "log": ("ole", number(0.0)), "sqrt": ("olt", number(0.0)),
                 "exp": ("oeq", _INFINITY), "pow": ("uge", _INFINITY), "sin": ("oeq", _INFINITY),
@@ -343,9 +348,11 @@ class _Writer:
                 compared = self._new(f"call {kind} {function('abs', width)}({kind} {value})")
             limits = limit if width == 1 else "<" + ", ".join([f"double {limit}"] * width) + ">"
             alarm = self._new(f"fcmp {test} {kind} {compared}, {limits}", f"would {op} raise an error?")
-            mask = self.masks.get(width)
-            flags = vector_type(width, "i1")
-            self.masks[width] = self._new(f"or {flags} {mask}, {alarm}") if mask else alarm
+            self._alarm(alarm, width)
+
+    def _alarm(self, alarm: str, width: int) -> None:
+        mask = self.masks.get(width)
+        self.masks[width] = self._new(f"or {vector_type(width, 'i1')} {mask}, {alarm}") if mask else alarm
 
     def _verdict(self) -> Iterator[str]:
         verdict = "false"

@@ -15,7 +15,7 @@ from ..nn.one_hot import OneHot
 from ..nn.stacked import Recurrent
 from ..value import Value, time_step
 from .schedule import Pass, Place, Store
-from .symbol import Index, Symbol, Tape, leaf
+from .symbol import Index, Symbol, Tape
 from .trace import check_ops, differentiate, labels
 
 
@@ -94,7 +94,7 @@ class Traced:
     """
 
     def __init__(self, step: Step, parameters: Sequence[Value], asks: bool, fast: bool) -> None:
-        self._first_id = leaf(0.0)._id
+        self._first_id = Value(0.0)._id
         self.tape = tape = Tape(fast)
         self.step, self.parameters = step, parameters
         x, self.x_index = _placeholder(tape, "x", step.x)
@@ -104,9 +104,9 @@ class Traced:
         unrolled = Unrolled(step.cell, step.names())
         slots = iter(range(step.state_size))
         state = tuple(
-            leaf(tape.load("state", next(slots)), f"{name}_{{t-1}}")
+            Value(tape.load("state", next(slots)), label=f"{name}_{{t-1}}")
             if isinstance(part, Value)
-            else [leaf(tape.load("state", next(slots)), f"{name}_{{t-1}}[{i}]") for i in range(len(part))]
+            else [Value(tape.load("state", next(slots)), label=f"{name}_{{t-1}}[{i}]") for i in range(len(part))]
             for name, part in zip(step.names(), step.state)
         )
         self.old_state = flat(state)
@@ -225,8 +225,8 @@ def _placeholder(tape: Tape, name: str, kind: Any) -> tuple[Any, Index | None]:
         index.limit = kind.size
         return index, index
     if kind is None:
-        return leaf(tape.load(name, 0), f"{name}_t"), None
-    return [leaf(tape.load(name, i), f"{name}_t[{i}]") for i in range(kind)], None
+        return Value(tape.load(name, 0), label=f"{name}_t"), None
+    return [Value(tape.load(name, i), label=f"{name}_t[{i}]") for i in range(kind)], None
 
 
 def _one_hot(index: Index, size: int) -> OneHot:

@@ -8,17 +8,15 @@ compiler has no derivative and no order of accumulation of its own.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any
 
 from .. import ops
 from ..errors import GraphError
-from ..value import Value, as_value
+from ..value import Value
 
 #: Instructions that stop eager Python (division by zero, log of 0, ...) and what tells that they would.
-GUARDED = frozenset({"div", "exp", "log", "sqrt", "pow", "sin", "cos"})
+GUARDED = frozenset({"div", "exp", "log", "sqrt", "pow", "sin", "cos", "require"})
 
 INFINITY = math.inf
 
@@ -34,6 +32,7 @@ class Symbol:
     """
 
     __slots__ = ("args", "high", "index", "low", "op", "tape")
+    is_symbolic = True
     __hash__ = object.__hash__
 
     def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
@@ -43,6 +42,11 @@ class Symbol:
     def select(self, if_true: Any, if_false: Any) -> Symbol:
         """What `ops.select` asks of a condition that is not known yet."""
         return self.tape.emit("select", self, if_true, if_false)
+
+    def require(self) -> bool:
+        """What `ops.refuted` asks of a condition that is not known yet."""
+        self.tape.emit("require", self)
+        return False
 
     def __bool__(self) -> bool:
         raise GraphError(
@@ -60,13 +64,11 @@ class Symbol:
 
 
 def _install(python_name: str, op: str) -> None:
-    function = getattr(operator, f"__{python_name}__")
-
-    def forward(self: Symbol, other: Any) -> Any:
-        return function(leaf(self), other) if isinstance(other, Value) else self.tape.emit(op, self, other)
+    def forward(self: Symbol, other: Any) -> Any:  # a Value records by itself what is done to it
+        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, self, other)
 
     def reflected(self: Symbol, other: Any) -> Any:
-        return function(other, leaf(self)) if isinstance(other, Value) else self.tape.emit(op, other, self)
+        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, other, self)
 
     setattr(Symbol, f"__{python_name}__", forward)
     if op not in COMPARISONS:  # Python itself swaps a < b into b > a
@@ -128,7 +130,7 @@ class Index(Symbol):
                 before = option._grad
                 option._grad = hit.select(before + node._grad, 0.0 if before is FIRST else before)
 
-        node = leaf(data)
+        node = Value(data)
         node.parents = tuple(options)
         node._rule = ops.closure("choose", backward)
         self.tape.picks.add(node)
@@ -170,7 +172,7 @@ class Tape:
         """The leaf for the parameter in slot ``base + index * stride``."""
         region = f"table.{index.args[0]}.{stride}"
         if (region, base) not in self.lookups:
-            self.lookups[region, base] = leaf(self.load(region, base))
+            self.lookups[region, base] = Value(self.load(region, base))
         return self.lookups[region, base]
 
     def emit(self, op: str, *operands: Any) -> Symbol:
@@ -224,13 +226,6 @@ class _First:
 FIRST = _First()
 
 
-def leaf(symbol: Any, label: str = "") -> Value:
-    """A leaf Value that holds a symbol instead of a number."""
-    node = Value(0.0, label=label)
-    node.data = symbol
-    return node
-
-
 def is_guarded(symbol: Symbol) -> bool:
     """Whether eager Python could refuse this operation, as far as the bounds of its operands tell."""
     if symbol.op not in GUARDED:
@@ -267,11 +262,3 @@ def _bounds(op: str, args: tuple[Any, ...]) -> tuple[float, float]:
     elif op == "select":
         low, high = min(args[1].low, args[2].low), max(args[1].high, args[2].high)
     return (low, high) if low <= high else (-INFINITY, INFINITY)
-
-
-def total(symbols: Sequence[Any]) -> Any:
-    """The sum in order."""
-    return reduce(operator.add, symbols)
-
-
-__all__ = ["COMPARISONS", "FIRST", "Index", "Symbol", "Tape", "as_value", "is_guarded", "leaf"]

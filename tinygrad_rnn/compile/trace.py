@@ -9,7 +9,7 @@ from ..backward import topological_order, walk
 from ..errors import CompileError, TinygradRNNError
 from ..ops import OPS, Op
 from ..value import Value
-from .symbol import FIRST, Symbol, Tape, leaf
+from .symbol import FIRST, Symbol, Tape
 
 
 def check_ops(nodes: Iterable[Value]) -> None:
@@ -62,9 +62,9 @@ def symbolic_twin(order: Iterable[Value], leaves: Mapping[Value, Symbol]) -> dic
     for node in order:
         parents = tuple(twins[parent] for parent in node.parents)
         if node.parents:
-            twin = leaf(node._rule.forward(*[parent.data for parent in parents]), node.label)
+            twin = Value(node._rule.forward(*[parent.data for parent in parents]), label=node.label)
         else:
-            twin = leaf(leaves[node], node.label)
+            twin = Value(leaves[node], label=node.label)
         twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
         twins[node] = twin
     return twins

@@ -48,24 +48,16 @@ def cross_entropy(input: Any, target: Any) -> Value:
         ShapeError: the numbers of predictions and of targets differ, or are 0.
         ArgumentError: a target is not the index of a class.
     """
-<<<<<<< HEAD
-    if not len(input):
-        raise ShapeError("cross-entropy of no predictions")
-    if isinstance(input[0], Value):
-        if not hasattr(target, "choose") and not (hasattr(target, "__index__") and 0 <= target < len(input)):
-            raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
-        right: Value = ops.choose(input, target)
-        return log_sum_exp(input) - right
-=======
     if not is_vector(input) or not len(input):
         raise ShapeError("cross-entropy of no predictions", remedy="Give logits: one list, or one per time step")
     if not is_vector(input[0]):
-        if not hasattr(target, "__index__") or is_vector(target) or not 0 <= target < len(input):
+        if not hasattr(target, "choose") and (
+            not hasattr(target, "__index__") or is_vector(target) or not 0 <= target < len(input)
+        ):
             raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
         logits = [as_value(logit) for logit in input]
-        right: Value = logits[target]
+        right: Value = ops.choose(logits, target)
         return log_sum_exp(logits) - right
->>>>>>> training
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
     return _mean([cross_entropy(row, index) for row, index in zip(input, target)])
@@ -85,7 +77,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
     losses = []
     for logit, target_entry in pairs("input", input, "target", target):
         v, y = as_value(logit), as_value(target_entry)
-        if not 0.0 <= y.data <= 1.0:
+        if ops.refuted(y.data >= 0.0) or ops.refuted(y.data <= 1.0):
             raise ArgumentError(f"target {y.data!r}", remedy="A target is the probability of class 1, from 0 to 1")
         losses.append(log_sum_exp([Value(0.0), v]) - y * v)
     return _mean(losses)
