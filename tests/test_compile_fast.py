@@ -28,7 +28,9 @@ SPECIAL = [0.0, -0.0, math.inf, -math.inf, 5e-324, -5e-324, 2.2250738585072014e-
 def native_map(op: str, width: int):
     """Apply a fast function to ``width`` numbers in memory."""
     kind = vector_type(width)
-    text = definitions({(op, width)}, fast=True) + f"""
+    text = (
+        definitions({(op, width)}, fast=True)
+        + f"""
 define i64 @map(ptr %call) {{
   %from = load ptr, ptr %call
   %a = load {kind}, ptr %from, align 8
@@ -37,6 +39,7 @@ define i64 @map(ptr %call) {{
   ret i64 0
 }}
 """
+    )
     native = Native(text)
     run = native.function("map")
 
@@ -79,7 +82,7 @@ def test_largest_error(op, width):
                 if math.isinf(x):
                     assert got == {"exp": math.inf if x > 0 else 0.0, "tanh": math.copysign(1.0, x)}[op]
                     continue
-                if op == "exp" and x < -800 or op == "tanh" and abs(x) > 40:  # where mpmath takes long
+                if (op == "exp" and x < -800) or (op == "tanh" and abs(x) > 40):  # where mpmath takes long
                     assert got == (0.0 if op == "exp" else math.copysign(1.0, x))
                     continue
                 if op == "exp" and x > 800:

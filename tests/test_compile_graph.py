@@ -19,7 +19,22 @@ from tinygrad_rnn.ops import OPS, Op
 pytest.importorskip("llvmlite")
 
 SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-EDGES = [0.0, -0.0, 1.0, -1.0, 5e-324, -5e-324, 2.2e-308, 1.7e308, -1.7e308, math.inf, -math.inf, math.nan, 709.9, -745.2]
+EDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    5e-324,
+    -5e-324,
+    2.2e-308,
+    1.7e308,
+    -1.7e308,
+    math.inf,
+    -math.inf,
+    math.nan,
+    709.9,
+    -745.2,
+]
 numbers = st.sampled_from(EDGES) | st.floats(-4.0, 4.0) | st.floats()
 
 

@@ -24,7 +24,7 @@ from tinygrad_rnn.errors import (
     OperandError,
     ShapeError,
 )
-from tinygrad_rnn.nn import GRUCell, LSTM, Cell, LSTMCell, OneHot
+from tinygrad_rnn.nn import LSTM, Cell, GRUCell, LSTMCell, OneHot
 from tinygrad_rnn.ops import choose
 
 pytest.importorskip("llvmlite")

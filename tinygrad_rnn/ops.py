@@ -100,7 +100,7 @@ def choose(options: Any, index: Any) -> Any:
 
 def largest(numbers: Any) -> Any:
     """``max(numbers)``, also of symbolic operands."""
-    return max(numbers) if isinstance(numbers[0], float) else reduce(_maximum, numbers)
+    return max(numbers) if all(isinstance(number, float) for number in numbers) else reduce(_maximum, numbers)
 
 
 def pow_(base: Any, exponent: Any) -> Any:

@@ -99,9 +99,7 @@ Runner = Callable[[], tuple[float, Any]]  # the loss and all gradients in one ro
 
 def compiled(mode: str) -> Callable[[Problem], Runner]:
     def make(problem: Problem) -> Runner:
-        program = Recurrence(
-            problem.cell, D, lambda h: total([a * a for a in h]), asks="last", mode=mode
-        )
+        program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last", mode=mode)
         x = problem.x
 
         def run() -> tuple[float, Any]:
@@ -130,9 +128,7 @@ def eager(problem: Problem) -> Runner:
     return run
 
 
-def by_scalars(
-    problem: Problem, parameters: list[Any], x: Any, tanh: Any, sigmoid: Any
-) -> Any:
+def by_scalars(problem: Problem, parameters: list[Any], x: Any, tanh: Any, sigmoid: Any) -> Any:
     """The loss of one sequence, written with the scalars of some library."""
     H, P = problem.H, len(parameters) // GATES[problem.kind]
 
@@ -359,7 +355,14 @@ def measure(problem: Problem, peer: str, expected: Any, seconds: float) -> tuple
     scaled, asked = 1, problem
     if peer in TOO_MANY:
         if problem.operations > TOO_MANY[peer]:
-            return Cell(*place, None, None, 0, 0.0, f"not run: {problem.operations:,} operations per sequence would be recorded one by one"), None
+            return Cell(
+                *place,
+                None,
+                None,
+                0,
+                0.0,
+                f"not run: {problem.operations:,} operations per sequence would be recorded one by one",
+            ), None
         if problem.B > 1 and problem.operations * problem.B > 300_000:
             scaled, asked = problem.B, Problem(problem.kind, problem.H, problem.T, 1)
     began = time.perf_counter()
@@ -444,7 +447,9 @@ def plot(cells: list[Cell], path: Path) -> None:
     for ax, group in zip(axes.flat, order):
         for peer, color in zip(PEERS, colors):
             points = [
-                (c.B, c.best / c.B) for c in cells if (c.kind, c.H, c.T) == group and c.peer == peer and c.best is not None
+                (c.B, c.best / c.B)
+                for c in cells
+                if (c.kind, c.H, c.T) == group and c.peer == peer and c.best is not None
             ]
             if points:
                 ax.plot(*zip(*points), marker="o", markersize=3.5, linewidth=1.6, color=color, label=peer)

@@ -180,9 +180,7 @@ class _Writer:
                 return self._new(f"load {self._type(rows)}, ptr {addresses[0]}, align 8", comment)
             return self._join([self._new(f"load double, ptr {address}, align 8") for address in addresses])
         if region in SHARED:
-            loaded = self._new(
-                f"load {vector_type(rows)}, ptr {self._address('%' + region, slot)}, align 8", comment
-            )
+            loaded = self._new(f"load {vector_type(rows)}, ptr {self._address('%' + region, slot)}, align 8", comment)
             return loaded if self.lanes == 1 else self._splat(loaded, self.lanes)
         address = self._address("%" + region, slot * self.lanes)
         return self._new(f"load {self._type(rows)}, ptr {address}, align 8", comment)

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from ..backward import backward, topological_order
-from ..errors import ArgumentError, CompileError
+from ..errors import ArgumentError
 from ..value import Value, _compute
 from .boundary import Numbers, numbers
 from .elementary import definitions

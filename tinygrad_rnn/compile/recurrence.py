@@ -141,7 +141,9 @@ class Recurrence:
     def _trace(self, asks: bool) -> Traced:
         return trace(self.step, asks, self.mode == "fast")
 
-    def _find_variants(self) -> tuple[list[tuple[bool, frozenset[int]]], dict[tuple[bool, frozenset[int]], tuple[int, frozenset[int]]]]:
+    def _find_variants(
+        self,
+    ) -> tuple[list[tuple[bool, frozenset[int]]], dict[tuple[bool, frozenset[int]], tuple[int, frozenset[int]]]]:
         """The kinds of time steps that differ in which nodes a gradient reaches.
 
         At the last step none reaches the new state; before, one reaches those entries that later steps read.
@@ -411,7 +413,9 @@ class Recurrence:
 
     # ---- looking ----------------------------------------------------------------------------------------
 
-    def inspect(self, x: Any, target: Any = None, h0: Any = None, asked: Any = None, gradient: float = 1.0) -> Inspection:
+    def inspect(
+        self, x: Any, target: Any = None, h0: Any = None, asked: Any = None, gradient: float = 1.0
+    ) -> Inspection:
         """Run one sequence (T × length) and keep every labelled number and its gradient at every time step."""
         labels = sorted({node.label for traced in self._traced.values() for node in traced.nodes if node.label})
         compiled = self._module(1, labels)
@@ -459,7 +463,9 @@ class Inspection:
             if t == 0:  # the initial state is what step 1 calls the old state
                 t, label = 1, f"{name}_{{t-1}}{bracket}{index}"
         if label not in self._places or t is None or not 1 <= t <= self.T:
-            raise ArgumentError(f"no node {label!r} at time step {t}", remedy=f"Labels: {', '.join(list(self._places)[:8])} …")
+            raise ArgumentError(
+                f"no node {label!r} at time step {t}", remedy=f"Labels: {', '.join(list(self._places)[:8])} …"
+            )
         return self._watched[2 * ((t - 1) * len(self._places) + self._places[label]) + which]  # type: ignore[no-any-return]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 from ..backward import topological_order
 from ..bptt.unroll import Unrolled, _advance
@@ -134,7 +134,9 @@ class Traced:
 
     def _check_shapes(self) -> None:
         if len(self.new_state) != len(self.old_state):
-            raise CompileError(f"the state has {len(self.old_state)} numbers before a step and {len(self.new_state)} after")
+            raise CompileError(
+                f"the state has {len(self.old_state)} numbers before a step and {len(self.new_state)} after"
+            )
         if len(set(self.new_state)) != len(self.new_state):
             raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
         if self.loss in self.new_state:
@@ -176,7 +178,7 @@ class Traced:
             within = set(reached)
             starts = {node: start for node, start in self.starts.items() if node in within}
             before = {node: node._grad for node in reached}
-            differentiate({n: g for n, g in roots.items()}, starts)
+            differentiate(roots, starts)
             gradients = {node: node._grad for node in reached}
             self.labels = labels([*self.nodes])
             for node, gradient in before.items():
@@ -189,9 +191,7 @@ class Traced:
                 Store(Place("state_gradient", s), _symbol(tape, gradients.get(node, zero)))
                 for s, node in enumerate(self.old_state)
             ]
-            back += [
-                Store(Place(*start.args), gradients[node]) for node, start in starts.items()
-            ]
+            back += [Store(Place(*start.args), gradients[node]) for node, start in starts.items()]
             if watched is not None:
                 names = {node.label: node for node in self.nodes if node.label}
                 for i, label in enumerate(watched):
@@ -272,4 +272,4 @@ def make_step(cell: Any, x: Kind, target: Any, readout: Any, loss: Any, h0: Any)
     return Step(cell, readout, loss, x, target, state)
 
 
-__all__ = ["Step", "Symbols", "Traced", "TinygradRNNError", "make_step", "trace"]
+__all__ = ["Step", "Symbols", "TinygradRNNError", "Traced", "make_step", "trace"]

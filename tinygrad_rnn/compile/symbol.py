@@ -237,7 +237,7 @@ def is_guarded(symbol: Symbol) -> bool:
         return not last.low >= 0.0
     if symbol.op == "exp":
         return not last.high < 709.0
-    return not (symbol.op in ("sin", "cos") and -INFINITY < last.low and last.high < INFINITY)
+    return not (symbol.op in ("sin", "cos") and last.low > -INFINITY and last.high < INFINITY)
 
 
 def _is(symbol: Symbol, number: float) -> bool:
