@@ -18,7 +18,7 @@ from tinygrad_rnn.ops import OPS, Op
 
 pytest.importorskip("llvmlite")
 
-SLOW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+SLOW = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 EDGES = [
     0.0,
     -0.0,
@@ -93,10 +93,13 @@ def test_every_graph_agrees_with_eager_to_the_bit(program, batches):
             value = eager.data
             eager.backward()
         except DomainError as error:
-            # Inner nodes have labels, so that the errors can be compared word for word.
+            refusal = str(error)  # inner nodes have labels, so that errors can be compared word for word
+        else:
+            refusal = ""
+        if refusal:
             with pytest.raises(DomainError) as caught:
                 compiled.forward_backward([leaf_number(leaf, inputs) for leaf in compiled.leaves])
-            assert str(caught.value) == str(error)
+            assert str(caught.value) == refusal
             continue
         got, gradients = compiled.forward_backward([leaf_number(leaf, inputs) for leaf in compiled.leaves])
         assert bits(got) == bits(value)
@@ -129,9 +132,13 @@ def test_every_op_at_every_edge(name):
                 root = Value.apply(name, *leaves) * 1.0
                 root.backward()
             except DomainError as error:
+                refusal = (error.op, error.what)
+            else:
+                refusal = None
+            if refusal:
                 with pytest.raises(DomainError) as caught:
                     compiled.forward_backward(slots)
-                assert (caught.value.op, caught.value.what) == (error.op, error.what)
+                assert (caught.value.op, caught.value.what) == refusal
                 continue
             value, gradients = compiled.forward_backward(slots)
             assert bits(value) == bits(root.data)
@@ -269,6 +276,15 @@ def test_what_does_not_fit_never_reaches_native_code(inputs, error):
     compiled = compile(Value(1.0) * Value(2.0))
     with pytest.raises(error):
         compiled.forward(inputs)
+
+
+def test_a_hook_that_would_not_be_called_is_an_error():
+    a = Value(2.0, label="a")
+    handle = a.register_hook(lambda gradient: gradient)
+    with pytest.raises(CompileError, match="hook"):
+        compile(a * a)
+    handle.remove()
+    compile(a * a)
 
 
 def test_unknown_mode_and_backward_before_forward():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+import sys
 from array import array
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total
 from tinygrad_rnn.bptt.truncated import windows
-from tinygrad_rnn.compile import Recurrence, Symbols
+from tinygrad_rnn.compile import Recurrence, Symbols, compile
 from tinygrad_rnn.errors import (
     ArgumentError,
     CompileError,
@@ -60,24 +61,28 @@ def embedded() -> Any:
     return lambda x, h: inner([choose([row[j] for row in E], x.hot) for j in range(3)], h)
 
 
-CASES: dict[str, Any] = {
-    "scalar": lambda: dict(cell=ScalarRNNCell(0.9, 0.5, 0.1), x=None, target=None, loss=mse_loss),
-    "relu": lambda: dict(cell=ScalarRNNCell(-0.9, 0.5, 0.1, "relu"), x=None, target=None, loss=mse_loss),
-    "no targets": lambda: dict(cell=RNNCell(2, 3), x=2, loss=lambda h: total([a * a for a in h])),
-    "rnn": lambda: dict(cell=RNNCell(3, 5), x=3, readout=Linear(5, 4), target=Symbols(4), loss=cross_entropy),
-    "no bias": lambda: dict(cell=RNNCell(3, 5, bias=False), x=3, readout=Linear(5, 2), target=2, loss=mse_loss),
-    "one-hot": lambda: dict(
+def arguments(**given: Any) -> dict[str, Any]:
+    return given
+
+
+CASES: dict[str, Any] = {  # arguments of Recurrence
+    "scalar": lambda: arguments(cell=ScalarRNNCell(0.9, 0.5, 0.1), x=None, target=None, loss=mse_loss),
+    "relu": lambda: arguments(cell=ScalarRNNCell(-0.9, 0.5, 0.1, "relu"), x=None, target=None, loss=mse_loss),
+    "no targets": lambda: arguments(cell=RNNCell(2, 3), x=2, loss=lambda h: total([a * a for a in h])),
+    "rnn": lambda: arguments(cell=RNNCell(3, 5), x=3, readout=Linear(5, 4), target=Symbols(4), loss=cross_entropy),
+    "no bias": lambda: arguments(cell=RNNCell(3, 5, bias=False), x=3, readout=Linear(5, 2), target=2, loss=mse_loss),
+    "one-hot": lambda: arguments(
         cell=RNNCell(6, 4), x=Symbols(6), readout=Linear(4, 6), target=Symbols(6), loss=cross_entropy
     ),
-    "embedding": lambda: dict(cell=embedded(), x=Symbols(4), h0=[0.1, 0.2, -0.3], target=3, loss=mse_loss),
-    "lstm": lambda: dict(
+    "embedding": lambda: arguments(cell=embedded(), x=Symbols(4), h0=[0.1, 0.2, -0.3], target=3, loss=mse_loss),
+    "lstm": lambda: arguments(
         cell=LSTMCell(5, 3), x=Symbols(5), readout=Linear(3, 5), target=Symbols(5), loss=cross_entropy
     ),
-    "gru": lambda: dict(cell=GRUCell(2, 3), x=2, readout=Linear(3, 2), target=2, loss=mse_loss),
-    "stacked": lambda: dict(
+    "gru": lambda: arguments(cell=GRUCell(2, 3), x=2, readout=Linear(3, 2), target=2, loss=mse_loss),
+    "stacked": lambda: arguments(
         cell=LSTM(2, 2, num_layers=2), x=2, readout=Linear(2, 3), target=Symbols(3), loss=cross_entropy
     ),
-    "of the user": lambda: dict(cell=GatedByItself(3), x=None, target=3, loss=mse_loss),
+    "of the user": lambda: arguments(cell=GatedByItself(3), x=None, target=3, loss=mse_loss),
 }
 _made: dict[Any, Recurrence] = {}
 
@@ -130,7 +135,7 @@ def test_batches_of_any_size_agree_to_the_bit(case, asks):
         agree(program, draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     st.sampled_from(["scalar", "rnn", "lstm", "of the user"]), st.integers(1, 9), st.integers(1, 7),
     st.randoms(use_true_random=False),
@@ -147,9 +152,13 @@ def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
     try:
         eager_gradients(program, x, target, h0, asked)
     except DomainError as error:
+        expected = (error.op, error.time_step)
+    else:
+        expected = None
+    if expected:
         with pytest.raises(DomainError) as caught:
             program.forward_backward(x, target, h0, asked)
-        assert (caught.value.op, caught.value.time_step) == (error.op, error.time_step)
+        assert (caught.value.op, caught.value.time_step) == expected
     else:
         agree(program, x, target, h0, asked)
 
@@ -243,6 +252,30 @@ def test_code_does_not_grow_with_time_or_batch():
     program.forward_backward([[0.1] * 500] * 3, [[0.0] * 500] * 3)
     assert program._single is compiled
     assert program.ir is text
+
+
+def test_a_step_of_fourteen_thousand_nodes():
+    program = Recurrence(RNNCell(8, 64), 8, mse_loss, 64)
+    assert len(program._traced[True].nodes) > 14_000
+    assert len(program.ir) < 600_000  # rows of a layer are one instruction
+    rng = random.Random(0)
+    agree(program, draw_numbers(rng, 8, 1, 2), draw_numbers(rng, 64, 1, 2))
+
+
+def test_memory_is_given_back():
+    resource = pytest.importorskip("resource")
+    a = Value(0.5)
+    root = (a * a + a).tanh()
+
+    def grow(count: int) -> None:
+        for i in range(count):
+            compile(root).forward_backward([0.01 * i])
+
+    grow(30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grow(60)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 60 * 20 * (1 if sys.platform == "linux" else 1024)  # KB; one module takes over 50
 
 
 # ---- the boundary -------------------------------------------------------------------------------------------
@@ -351,7 +384,7 @@ def test_states_and_losses_that_have_no_order_are_refused():
 
 
 def test_without_llvmlite_the_message_says_what_to_install(monkeypatch):
-    from tinygrad_rnn.compile import compile, native
+    from tinygrad_rnn.compile import native
     from tinygrad_rnn.errors import MissingDependencyError
 
     native.llvm.cache_clear()
@@ -363,7 +396,6 @@ def test_without_llvmlite_the_message_says_what_to_install(monkeypatch):
 
 def test_importing_the_package_does_not_import_llvm():
     import subprocess
-    import sys
 
     code = "import sys, tinygrad_rnn, tinygrad_rnn.compile; print('llvmlite' in sys.modules, 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"

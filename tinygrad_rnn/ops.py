@@ -90,7 +90,7 @@ def refuted(condition: Any) -> bool:
     """Whether a condition does not hold. For a symbolic one: no, but should it turn out not to hold when the
     compiled code runs, then the eager engine, which knows the numbers, is asked to raise its error.
     """
-    return not condition if isinstance(condition, bool) else condition.require()  # type: ignore[no-any-return]
+    return not condition if isinstance(condition, bool) else condition.require()
 
 
 def choose(options: Any, index: Any) -> Any:

@@ -36,11 +36,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-from tinygrad_rnn import RNNCell, total
-from tinygrad_rnn.compile import Recurrence
-from tinygrad_rnn.nn import LSTMCell
+from tinygrad_rnn import RNNCell, total  # noqa: E402
+from tinygrad_rnn.compile import Recurrence  # noqa: E402
+from tinygrad_rnn.nn import LSTMCell  # noqa: E402
 
 D = 8
 GATES = {"rnn": 1, "lstm": 4}
@@ -368,7 +368,7 @@ def measure(problem: Problem, peer: str, expected: Any, seconds: float) -> tuple
     began = time.perf_counter()
     try:
         run = MAKERS[peer](asked)
-        loss, gradients = run()
+        _, gradients = run()
     except ImportError as error:
         return Cell(*place, None, None, 0, 0.0, f"missing: {error}"), None
     setup = time.perf_counter() - began

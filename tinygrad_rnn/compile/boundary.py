@@ -24,10 +24,10 @@ class Buffer:
 
     __slots__ = ("_keep", "address", "shape")
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview[Any]) -> None:
         if view.readonly:
-            view = memoryview(bytearray(view)).cast(view.format, view.shape)  # type: ignore[arg-type]
-        self.shape: tuple[int, ...] = view.shape
+            view = memoryview(bytearray(view)).cast(view.format, _shape(view))  # type: ignore[call-overload]
+        self.shape = _shape(view)
         self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
         self.address = ctypes.addressof(self._keep) if view.nbytes else 0  # type: ignore[arg-type]
 
@@ -54,14 +54,18 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
         raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
     if not view.c_contiguous:
         raise ShapeError(f"{name} is not contiguous in memory", remedy="Give a copy (with NumPy: ascontiguousarray)")
-    if view.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, view.shape)):
+    if view.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, _shape(view))):
         expected = " × ".join("any" if size is None else str(size) for size in shape)
-        found = " × ".join(map(str, view.shape)) or "a single number"
+        found = " × ".join(map(str, _shape(view))) or "a single number"
         raise ShapeError(f"{name} is {found}, but must be {expected}")
     return Buffer(view)
 
 
-def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview:
+def _shape(view: memoryview[Any]) -> tuple[int, ...]:
+    return view.shape or ()
+
+
+def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
     shape: list[int] = []
     level: list[Any] = [given]
     for _ in range(depth):
@@ -78,4 +82,5 @@ def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview:
         raise OperandError(f"{name}: {error}", remedy=f"Give {_CODES[code]}") from error
     if not flat:
         raise ShapeError(f"{name} is empty")
-    return memoryview(flat).cast("B").cast(code, shape)
+    view: memoryview[Any] = memoryview(flat).cast("B").cast(code, shape)  # type: ignore[call-overload]
+    return view

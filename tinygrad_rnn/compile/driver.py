@@ -119,9 +119,9 @@ def driver_text(
     """
     code = _Code()
     width, row = str(lanes), str(states * lanes)
-    for i, field in enumerate(FIELDS):
+    for place_of_field, field in enumerate(FIELDS):
         kind = "i64" if field in ("what", "groups", "steps", "window", "x.stride", "target.stride") else "ptr"
-        code.do(f"%{field}.at = getelementptr inbounds i64, ptr %call, i64 {i}")
+        code.do(f"%{field}.at = getelementptr inbounds i64, ptr %call, i64 {place_of_field}")
         code.do(f"%{field}{'.base' if kind == 'ptr' else ''} = load {kind}, ptr %{field}.at")
     alarms = code.variable("false", "i1")
     differentiates = code.new("icmp eq i64 %what, 3")
@@ -205,10 +205,10 @@ def driver_text(
             total = code.at("%total.base", p)
             gradients = code.new(f"load {vector}, ptr {code.at('%gradient.base', p, width)}, align 8")
             number = code.new(f"load double, ptr {total}")
-            for lane_number in range(lanes):  # in order: this is the order of reduction that is promised
+            for k in range(lanes):  # in order: this is the order of reduction that is promised
                 part = gradients
                 if lanes > 1:
-                    part = code.new(f"extractelement {vector} {gradients}, i32 {lane_number}")
+                    part = code.new(f"extractelement {vector} {gradients}, i32 {k}")
                 number = code.new(f"fadd double {number}, {part}")
             code.do(f"store double {number}, ptr {total}")
     alarm = code.new(f"load i1, ptr {alarms}")

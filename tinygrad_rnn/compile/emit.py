@@ -71,7 +71,7 @@ class Module:
             stored: regions whose contents outlive the section, so that later ones may read them there.
         """
         writers = [_Writer(self, section) for sections in passes for section in sections]
-        self.places, self.saved = {}, self.saved
+        self.places = {}
         for writer in writers:
             for store in writer.section.stores:
                 if store.place.region in stored:

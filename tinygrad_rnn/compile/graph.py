@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..backward import backward, topological_order
 from ..errors import ArgumentError
@@ -15,8 +16,8 @@ from .emit import ARGUMENTS, REGIONS, Module
 from .listing import listing
 from .native import Native
 from .schedule import Pass, Place, Store, schedule
-from .symbol import Symbol, Tape
-from .trace import check_ops, differentiate, labels, symbolic_twin
+from .symbol import Tape
+from .trace import check_ops, differentiate, labels, symbol_of, symbolic_twin
 
 MODES = ("exact", "fast")
 
@@ -71,11 +72,11 @@ class Program:
         root, boundary = twins[self.root], len(tape.symbols)
         starts = {twins[leaf]: tape.load("gradient", slot) for leaf, slot in self._slots.items()}
         differentiate({root: tape.load("seed", 0)}, starts)
-        forward = [Store(Place("loss", 0), root.data)]
+        forward = [Store(Place("loss", 0), symbol_of(tape, root.data))]
         back = [Store(Place("gradient", slot), twins[leaf]._grad) for leaf, slot in self._slots.items()]
         if self._watch:
             inner = [twin for twin in self._twins if twin.parents]
-            forward += [Store(Place("watched", i), twin.data) for i, twin in enumerate(inner)]
+            forward += [Store(Place("watched", i), symbol_of(tape, twin.data)) for i, twin in enumerate(inner)]
             zero = tape.const(0.0)
             back += [
                 Store(Place("watched", len(inner) + i), tape.emit("add", zero, twin._grad))
@@ -118,7 +119,7 @@ class Program:
         self._checked(1)
         return self._value[0]
 
-    def backward(self, gradient: float = 1.0) -> memoryview:
+    def backward(self, gradient: float = 1.0) -> memoryview[Any]:
         """∂root/∂leaf for every slot, times ``gradient``, from the numbers of the latest `forward`.
 
         Raises:
@@ -133,7 +134,7 @@ class Program:
 
     def forward_backward(
         self, inputs: Numbers | Mapping[Value, float] | None = None, gradient: float = 1.0
-    ) -> tuple[float, memoryview]:
+    ) -> tuple[float, memoryview[Any]]:
         """The root's value, and the gradient for every slot. The view shows the latest gradients."""
         self._take(inputs)
         self._begin(gradient)
@@ -216,12 +217,11 @@ class Program:
         if not found[0].parents:
             return (twin._inputs, twin._gradients)[which][self._slots[found[0]]]
         inner = [each for each in self._order if each.parents]
-        return twin._watched[which * len(inner) + inner.index(found[0])]  # type: ignore[no-any-return]
+        return twin._watched[which * len(inner) + inner.index(found[0])]
 
 
 def module_text(module: Module, driver: str) -> str:
     """Everything that is compiled, as one text."""
-    module.calls |= set()
     return "\n".join((
         *module.functions, driver, definitions(module.calls, module.fast), 'attributes #0 = { noinline }', "",
     ))  # fmt: skip
@@ -288,6 +288,3 @@ def _driver(module: Module, passes: Sequence[Sequence[str]]) -> str:
         ]
         alarm = f"%{name}.alarm"
     return "\n".join([*lines, f"  %result = zext i1 {alarm} to i64", "  ret i64 %result", "}", ""])
-
-
-__all__ = ["Program", "Symbol", "compile"]

@@ -21,7 +21,7 @@ def llvm() -> Any:
         CompileError: there is no compiling for this platform.
     """
     try:
-        from llvmlite import binding
+        from llvmlite import binding  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingDependencyError(
             "compiling needs llvmlite",

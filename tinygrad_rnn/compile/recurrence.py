@@ -10,7 +10,6 @@ from typing import Any
 
 from ..bptt.unroll import Unrolled
 from ..errors import ArgumentError, DataError, ShapeError
-from ..nn.cells import Cell
 from ..nn.one_hot import OneHot
 from ..sums import total
 from ..value import Value, time_step
@@ -21,7 +20,7 @@ from .graph import MODES, gather_packed, module_text
 from .listing import listing
 from .native import Native
 from .schedule import schedule
-from .step import Kind, Step, Symbols, Traced, flat, make_step, size_of, trace
+from .step import Kind, Symbols, Traced, flat, make_step, size_of, trace
 
 #: Sequences computed side by side in one vector: 8 doubles fill a 512-bit register.
 LANES = 8
@@ -40,39 +39,39 @@ class Run:
 
     __slots__ = ("_memory", "_sizes", "loss")
 
-    def __init__(self, memory: memoryview, B: int, P: int, S: int, differentiated: bool) -> None:
+    def __init__(self, memory: memoryview[Any], B: int, P: int, S: int, differentiated: bool) -> None:
         self._memory, self._sizes = memory, (B, P, S, differentiated)
         self.loss = -0.0
         for loss in memory[:B]:  # sum() would compensate for rounding
             self.loss += loss
 
     @property
-    def losses(self) -> memoryview:
+    def losses(self) -> memoryview[Any]:
         """The loss of each sequence."""
         return self._memory[: self._sizes[0]]
 
     @property
-    def gradients(self) -> memoryview:
+    def gradients(self) -> memoryview[Any]:
         """The gradient for each of the program's parameters, of all sequences added in order."""
         B, P, _, _ = self._sizes
         self._require_gradients()
         return self._memory[B : B + P]
 
     @property
-    def state(self) -> memoryview:
+    def state(self) -> memoryview[Any]:
         """The state of each sequence after the last step, B × state size, its parts in a row."""
         return self._rows(0)
 
     @property
-    def state_gradients(self) -> memoryview:
+    def state_gradients(self) -> memoryview[Any]:
         """∂loss/∂h_0 of each sequence, B × state size."""
         self._require_gradients()
         return self._rows(1)
 
-    def _rows(self, which: int) -> memoryview:
+    def _rows(self, which: int) -> memoryview[Any]:
         B, P, S, _ = self._sizes
         start = B + P + which * B * S
-        rows = self._memory[start : start + B * S]
+        rows: memoryview[Any] = self._memory[start : start + B * S]
         return rows.cast("B").cast("d", (B, S)) if S else rows
 
     def _require_gradients(self) -> None:
@@ -133,6 +132,7 @@ class Recurrence:
         self._numbers = (ctypes.c_double * max(1, len(self.parameters)))()
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
+        self._planned: tuple[Any, Any] = None, None
         self._initial = [entry.data for entry in flat(self.step.state)]
         self._lanes = lanes or (LANES if self._traced[True].forward_length <= LANES_UP_TO else 1)
 
@@ -312,7 +312,7 @@ class Recurrence:
                 continue
             count = math.prod(buffer.shape)
             if isinstance(kind, Symbols):
-                whole = (ctypes.c_int64 * count).from_address(buffer.address)
+                whole = memoryview((ctypes.c_int64 * count).from_address(buffer.address)).cast("B").cast("q").tolist()
                 low, high = min(whole), max(whole)
                 limit = self._limit(name, kind)
                 if low < 0 or high >= limit:
@@ -333,7 +333,7 @@ class Recurrence:
     def _plan(self, T: int, window: int, asked: Sequence[bool] | None) -> Any:
         """Which variant of the step to take at each time step; worked out backwards, window by window."""
         key = (T, window, None if asked is None else tuple(map(bool, asked)))
-        if getattr(self, "_planned", (None,))[0] == key:
+        if self._planned[0] == key:
             return self._planned[1]
         if (asked is not None) != (self.asks == "any"):
             raise ArgumentError("asked goes with asks='any'", remedy="Give both or neither")
@@ -499,7 +499,7 @@ class _Compiled:
             ):  # fmt: skip
                 self.fix(name, (ctypes.c_double * max(1, size * self.lanes))())
         self._seed[0] = seed
-        self._fields[: len(per_run)] = per_run
+        self._fields[: len(per_run)] = per_run  # type: ignore[call-overload]
         return self._run(self._address)  # type: ignore[no-any-return]
 
     def scan(self, address: int, count: int) -> int:
@@ -531,6 +531,3 @@ def _not_finite(name: str, buffer: Buffer, position: int) -> DataError:
     t = rest // per_step + 1
     number = ctypes.c_double.from_address(buffer.address + 8 * position).value
     return DataError(f"{name}_{t} of sequence {sequence} is {number}", time_step=t, remedy="Remove or replace it")
-
-
-__all__ = ["Cell", "Inspection", "Recurrence", "Run", "Step"]

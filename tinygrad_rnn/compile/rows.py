@@ -31,9 +31,9 @@ def bundle(section: Section) -> tuple[list[Row], list[list[Store]]]:
     wanted: dict[int, list[Row]] = defaultdict(list)
 
     def propose(row: Row) -> None:
-        if len(row) > 1 and all(symbol in heights for symbol in row) and len(set(row)) == len(row):
-            if len({kinds[symbol] for symbol in row}) == 1:
-                wanted[heights[row[0]]].append(row)
+        computed_here = len(row) > 1 and all(symbol in heights for symbol in row)
+        if computed_here and len(set(row)) == len(row) and len({kinds[symbol] for symbol in row}) == 1:
+            wanted[heights[row[0]]].append(row)
 
     for run in runs:
         propose(tuple(store.value for store in run))

@@ -92,7 +92,7 @@ def schedule(passes: Sequence[Pass], length: int = SECTION_LENGTH) -> list[list[
 
 def _section_of(symbol: Symbol, home: dict[Symbol, Section], sections: list[Section]) -> Section:
     section = home.get(symbol)
-    return section if section in sections else sections[-1]  # type: ignore[return-value]
+    return section if section is not None and section in sections else sections[-1]
 
 
 def _needed(roots: Iterable[Symbol], known: dict[Symbol, Section]) -> set[Symbol]:

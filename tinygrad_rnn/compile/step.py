@@ -9,14 +9,14 @@ from typing import Any
 
 from ..backward import topological_order
 from ..bptt.unroll import Unrolled, _advance
-from ..errors import ArgumentError, CompileError, TinygradRNNError
+from ..errors import ArgumentError, CompileError
 from ..nn.cells import Cell, Quantity
 from ..nn.one_hot import OneHot
 from ..nn.stacked import Recurrent
 from ..value import Value, time_step
 from .schedule import Pass, Place, Store
-from .symbol import Index, Symbol, Tape
-from .trace import check_ops, differentiate, labels
+from .symbol import Index, Tape, leaf
+from .trace import check_ops, differentiate, labels, symbol_of
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Traced:
         unrolled = Unrolled(step.cell, step.names())
         slots = iter(range(step.state_size))
         state = tuple(
-            Value(tape.load("state", next(slots)), label=f"{name}_{{t-1}}")
+            leaf(tape.load("state", next(slots)), f"{name}_{{t-1}}")
             if isinstance(part, Value)
-            else [Value(tape.load("state", next(slots)), label=f"{name}_{{t-1}}[{i}]") for i in range(len(part))]
+            else [leaf(tape.load("state", next(slots)), f"{name}_{{t-1}}[{i}]") for i in range(len(part))]
             for name, part in zip(step.names(), step.state)
         )
         self.old_state = flat(state)
@@ -123,7 +123,7 @@ class Traced:
             self.new_state = flat(new)
             roots = [*self.new_state, *([self.loss] if self.loss is not None else [])]
             self.nodes = topological_order(*roots)[::-1]
-            check_ops(node for node in self.nodes if node not in tape.picks)
+            check_ops([node for node in self.nodes if node not in tape.picks])
             # Constants get no gradient that anyone reads, parameters go on from that of later time steps.
             slots_of = {parameter: slot for slot, parameter in enumerate(parameters)}
             self.starts = {p: tape.load("gradient", slot) for p, slot in slots_of.items()}
@@ -183,22 +183,24 @@ class Traced:
             self.labels = labels([*self.nodes])
             for node, gradient in before.items():
                 node._grad = gradient
-            forward = [Store(Place("new_state", s), _symbol(tape, node.data)) for s, node in enumerate(self.new_state)]
+            forward = [
+                Store(Place("new_state", s), symbol_of(tape, node.data)) for s, node in enumerate(self.new_state)
+            ]
             if self.loss is not None:
-                forward.append(Store(Place("loss", 0), _symbol(tape, self.loss.data)))
+                forward.append(Store(Place("loss", 0), symbol_of(tape, self.loss.data)))
             zero = tape.const(0.0)
             back = [
-                Store(Place("state_gradient", s), _symbol(tape, gradients.get(node, zero)))
+                Store(Place("state_gradient", s), symbol_of(tape, gradients.get(node, zero)))
                 for s, node in enumerate(self.old_state)
             ]
             back += [Store(Place(*start.args), gradients[node]) for node, start in starts.items()]
             if watched is not None:
-                names = {node.label: node for node in self.nodes if node.label}
+                by_label = {node.label: node for node in self.nodes if node.label}
                 for i, label in enumerate(watched):
-                    node = names.get(label)
-                    if node is not None:
-                        forward.append(Store(Place("watched", 2 * i), _symbol(tape, node.data)))
-                        slope = tape.emit("add", 0.0, gradients[node]) if node in gradients else zero
+                    seen = by_label.get(label)
+                    if seen is not None:
+                        forward.append(Store(Place("watched", 2 * i), symbol_of(tape, seen.data)))
+                        slope = tape.emit("add", 0.0, gradients[seen]) if seen in gradients else zero
                         back.append(Store(Place("watched", 2 * i + 1), slope))
             split = self.forward_length
             return [
@@ -225,20 +227,16 @@ def _placeholder(tape: Tape, name: str, kind: Any) -> tuple[Any, Index | None]:
         index.limit = kind.size
         return index, index
     if kind is None:
-        return Value(tape.load(name, 0), label=f"{name}_t"), None
-    return [Value(tape.load(name, i), label=f"{name}_t[{i}]") for i in range(kind)], None
+        return leaf(tape.load(name, 0), f"{name}_t"), None
+    return [leaf(tape.load(name, i), f"{name}_t[{i}]") for i in range(kind)], None
 
 
 def _one_hot(index: Index, size: int) -> OneHot:
     vector = OneHot(0, size)
     for i, entry in enumerate(vector):
-        entry.data = (index == float(i)).select(1.0, 0.0)
+        entry._data = index.tape.emit("eq", index, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
     vector.hot = index  # type: ignore[assignment]
     return vector
-
-
-def _symbol(tape: Tape, number: Any) -> Symbol:
-    return number if isinstance(number, Symbol) else tape.const(number)
 
 
 @contextmanager
@@ -270,6 +268,3 @@ def make_step(cell: Any, x: Kind, target: Any, readout: Any, loss: Any, h0: Any)
     else:
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
     return Step(cell, readout, loss, x, target, state)
-
-
-__all__ = ["Step", "Symbols", "TinygradRNNError", "Traced", "make_step", "trace"]

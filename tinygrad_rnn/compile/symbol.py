@@ -120,8 +120,8 @@ class Index(Symbol):
 
     def _pick(self, options: Sequence[Value]) -> Value:
         """One of several computed numbers. Only the chosen one receives a gradient."""
-        hits = [self == float(i) for i in range(len(options))]
-        data = options[-1].data
+        hits = [self.tape.emit("eq", self, float(i)) for i in range(len(options))]
+        data: Any = options[-1].data
         for hit, option in list(zip(hits, options))[-2::-1]:
             data = ops.select(hit, option.data, data)
 
@@ -130,7 +130,7 @@ class Index(Symbol):
                 before = option._grad
                 option._grad = hit.select(before + node._grad, 0.0 if before is FIRST else before)
 
-        node = Value(data)
+        node = leaf(data)
         node.parents = tuple(options)
         node._rule = ops.closure("choose", backward)
         self.tape.picks.add(node)
@@ -138,9 +138,9 @@ class Index(Symbol):
 
 
 def _parameter_slot(option: Value) -> int | None:
-    symbol = option.data
+    symbol: Any = option.data
     is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.args[0] == "parameter"
-    return symbol.args[1] if is_parameter else None  # type: ignore[attr-defined]
+    return symbol.args[1] if is_parameter else None
 
 
 class Tape:
@@ -172,7 +172,7 @@ class Tape:
         """The leaf for the parameter in slot ``base + index * stride``."""
         region = f"table.{index.args[0]}.{stride}"
         if (region, base) not in self.lookups:
-            self.lookups[region, base] = Value(self.load(region, base))
+            self.lookups[region, base] = leaf(self.load(region, base))
         return self.lookups[region, base]
 
     def emit(self, op: str, *operands: Any) -> Symbol:
@@ -226,6 +226,11 @@ class _First:
 FIRST = _First()
 
 
+def leaf(symbol: Any, label: str = "") -> Value:
+    """A leaf Value that holds a symbol instead of a number."""
+    return Value(symbol, label=label)
+
+
 def is_guarded(symbol: Symbol) -> bool:
     """Whether eager Python could refuse this operation, as far as the bounds of its operands tell."""
     if symbol.op not in GUARDED:
@@ -241,7 +246,7 @@ def is_guarded(symbol: Symbol) -> bool:
 
 
 def _is(symbol: Symbol, number: float) -> bool:
-    return symbol.op == "const" and symbol.args[0] == number  # type: ignore[no-any-return]
+    return symbol.op == "const" and bool(symbol.args[0] == number)
 
 
 def _bounds(op: str, args: tuple[Any, ...]) -> tuple[float, float]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from .. import hooks
 from ..backward import topological_order, walk
 from ..errors import CompileError, TinygradRNNError
 from ..ops import OPS, Op
 from ..value import Value
-from .symbol import FIRST, Symbol, Tape
+from .symbol import FIRST, Symbol, Tape, leaf
 
 
-def check_ops(nodes: Iterable[Value]) -> None:
+def check_ops(nodes: Collection[Value]) -> None:
     """Try the rules of all ops in a graph on symbols.
 
     Raises:
-        CompileError: an op does not compile; the error names it.
+        CompileError: an op does not compile, or a node has a hook; the error names it.
     """
+    for node in nodes if hooks.watched else ():
+        if any(hooks.among([node])):
+            raise CompileError(
+                "compiled code would not stop at the hook or breakpoint of this node",
+                node=node.name,
+                time_step=node.time_step,
+                remedy="Remove it first (handle.remove()), or use the eager engine",
+            )
     known: set[Op] = set()
     for node in nodes:
         if node.parents and node._rule not in known:
@@ -62,12 +71,17 @@ def symbolic_twin(order: Iterable[Value], leaves: Mapping[Value, Symbol]) -> dic
     for node in order:
         parents = tuple(twins[parent] for parent in node.parents)
         if node.parents:
-            twin = Value(node._rule.forward(*[parent.data for parent in parents]), label=node.label)
+            twin = leaf(node._rule.forward(*[parent.data for parent in parents]), node.label)
         else:
-            twin = Value(leaves[node], label=node.label)
+            twin = leaf(leaves[node], node.label)
         twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
         twins[node] = twin
     return twins
+
+
+def symbol_of(tape: Tape, number: Any) -> Symbol:
+    """The symbol for a number: itself, or a constant for one that is known."""
+    return number if isinstance(number, Symbol) else tape.const(number)
 
 
 def differentiate(roots: Mapping[Value, Any], starts: Mapping[Value, Any]) -> list[Value]:

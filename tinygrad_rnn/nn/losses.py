@@ -34,7 +34,8 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     if not values:
         raise ShapeError("log-sum-exp of no values")
     largest = ops.largest([value.data for value in values])
-    return total([(value - largest).exp() for value in values]).log() + largest
+    result: Value = total([(value - largest).exp() for value in values]).log() + largest
+    return result
 
 
 def cross_entropy(input: Any, target: Any) -> Value:
