@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from . import hooks, notation
@@ -82,8 +82,7 @@ class Step:
         return f"{notation.gradient(self.parent)} = {before} + {added} = {after}"
 
     def __str__(self) -> str:
-        time_step = "" if self.time_step is None else f"t={self.time_step}  "
-        return f"{time_step}{self.formula};  {self.flow}"
+        return f"{notation.time_step(self.node)}{self.formula};  {self.flow}"
 
     def _equation(self, formula: str) -> str:
         sides = [notation.derivative(self.node, self.parent), formula, notation.number(self.local_gradient)]
@@ -102,14 +101,21 @@ def topological_order(*roots: Value, stop: Sequence[Value] = ()) -> list[Value]:
         roots: where to begin.
         stop: nodes to leave out, with all that is reached only through them.
     """
-    seen = {*roots, *stop}
+    seen: set[Any] = {None, *roots, *stop}  # None stands for the operand that a unary op or a leaf lacks
     to_visit = [root for root in roots if root not in stop] if stop else list(roots)
     while to_visit:
-        for parent in to_visit.pop().parents:
-            if parent not in seen:
-                seen.add(parent)
-                to_visit.append(parent)
-    seen.difference_update(stop)
+        node = to_visit.pop()
+        first, second = node._first, node._second
+        if first not in seen:
+            seen.add(first)
+            to_visit.append(first)
+        if second not in seen:
+            seen.add(second)
+            to_visit.append(second)
+        if node._extra is not None:
+            to_visit += [parent for parent in node._extra.operands if parent not in seen]
+            seen.update(node._extra.operands)
+    seen.difference_update((None, *stop))
     return sorted(seen, key=_by_creation, reverse=True)
 
 
@@ -119,7 +125,7 @@ def start(order: Sequence[Value], root: Value, gradient: float) -> None:
         for steps in list(under_way):
             steps.interrupt(order)
     for node in order:
-        if node.parents or node._grad is None:
+        if node._first is not None or node._grad is None:
             node._grad = 0.0
     root._grad = gradient
 
@@ -172,7 +178,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
             op = node._rule
             gradient = node._grad
             if op.arity == 2:
-                parent, second = node.parents
+                parent, second = node._first, node._second
                 local_gradient, second_gradient = op.local_gradients(node._data, parent._data, second._data)
                 contribution = local_gradient * gradient
                 before = parent._grad
@@ -184,7 +190,7 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
                 parent = second
                 local_gradient = second_gradient
             elif op.arity == 1:
-                (parent,) = node.parents
+                parent = node._first
                 (local_gradient,) = op.local_gradients(node._data, parent._data)
             elif op.arity == 0:
                 continue

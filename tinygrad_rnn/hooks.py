@@ -39,11 +39,13 @@ class Extra:
     """What the slot ``_extra`` of a node holds if it holds anything.
 
     Attributes:
+        operands: the third operand and any further ones.
         hooks: functions to call with the gradient, in order of registration.
         breakpoints: handles of the breakpoints.
         created_at: where the node was created, if that was traced.
     """
 
+    operands: tuple[Value, ...] = ()
     hooks: dict[Handle, Hook] = field(default_factory=dict)
     breakpoints: dict[Handle, None] = field(default_factory=dict)
     created_at: CreationSite | None = None

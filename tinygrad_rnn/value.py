@@ -84,7 +84,7 @@ def _unary(name: str) -> Callable[[Value], Value]:
 
     def operator(self: Value) -> Value:
         try:
-            return _record(rule, forward(self._data), (self,))
+            return _record(rule, forward(self._data), self, None)
         except (ValueError, ArithmeticError) as error:
             raise _outside_domain(rule, (self,), error) from error
 
@@ -101,7 +101,7 @@ def _binary(name: str) -> Callable[[Value, Operand], Value]:
                 return NotImplemented  # type: ignore[no-any-return]
             other = as_value(other)
         try:
-            return _record(rule, forward(self._data, other._data), (self, other))
+            return _record(rule, forward(self._data, other._data), self, other)
         except (ValueError, ArithmeticError) as error:
             raise _outside_domain(rule, (self, other), error) from error
 
@@ -134,7 +134,6 @@ class Value:
         label: a name for people.
 
     Attributes:
-        parents: the operands, in order; ``x * x`` has two.
         label: a name for people.
         time_step: the time step during which the node was created, or None.
 
@@ -142,13 +141,14 @@ class Value:
         OperandError: ``data`` is not a real number, or an operand is not a Value.
     """
 
-    __slots__ = ("__weakref__", "_data", "_extra", "_grad", "_id", "_rule", "label", "parents", "time_step")
+    __slots__ = ("__weakref__", "_data", "_extra", "_first", "_grad", "_id", "_rule", "_second", "label", "time_step")
 
     label: str
-    parents: tuple[Value, ...]
     time_step: int | None
     _data: float
     _rule: Op
+    _first: Any  # the operands, None where there is none. A tuple of them would take a quarter more memory, and
+    _second: Any  # be one more object for the garbage collector to look at; a third and so on is in _extra
     _grad: Any  # a float; None: not reached by any backward pass yet
     _id: int  # order of creation
     _extra: Any  # what hardly any node has
@@ -156,16 +156,42 @@ class Value:
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
         self._data = _number(data)
         self.label = label
-        self.parents = _operands(_children) if _children and _recording() else ()
         self.time_step = _current_time_step()
-        self._rule = ops.called(_op, len(self.parents)) if self.parents else LEAF
+        self._rule = LEAF
+        self._first = self._second = None
         self._grad = None
         self._id = _next_id()
         self._extra = None
+        if _children and _recording():
+            self.parents = tuple(_children)
+            self._rule = ops.called(_op, len(self.parents))
         if _open_blocks:
             _look_closer(self)
 
     # ---- reading ----------------------------------------------------------------------------------------
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands, in order; ``x * x`` has two."""
+        if self._first is None:
+            return ()
+        if self._second is None:
+            return (self._first,)
+        return (
+            (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
+        )
+
+    @parents.setter
+    def parents(self, operands: tuple[Value, ...]) -> None:
+        for operand in operands:
+            if not isinstance(operand, Value):
+                raise OperandError(
+                    f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
+                    remedy="Wrap it: Value(…)",
+                )
+        self._first, self._second, *_ = *operands, None, None
+        if len(operands) > 2 or self._extra is not None:
+            hooks.extra(self).operands = operands[2:]
 
     @property
     def data(self) -> float:
@@ -354,7 +380,7 @@ class Value:
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )
-        node = _record(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), _operands(parents))
+        node = _record_any(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), tuple(parents))
         node.label = label
         return node
 
@@ -405,8 +431,8 @@ class Value:
 _new = object.__new__
 
 
-def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
-    """A new node. Slots are set one by one, since going through ``__init__`` would double the cost."""
+def _record(rule: Op, data: float, first: Value | None, second: Value | None) -> Value:
+    """A new node with up to two operands. Going through ``__init__`` would double its cost."""
     node = _new(Value)
     node._data = data
     node.label = ""
@@ -414,13 +440,22 @@ def _record(rule: Op, data: float, parents: tuple[Value, ...]) -> Value:
     node._grad = None
     node._id = _next_id()
     node._extra = None
-    node.parents = parents
+    node._first = first
+    node._second = second
     node._rule = rule
     if _open_blocks:
         _look_closer(node)
         if not _recording():
-            node.parents = ()
+            node._first = node._second = None
             node._rule = LEAF
+    return node
+
+
+def _record_any(rule: Op, data: float, operands: tuple[Value, ...]) -> Value:
+    """A new node with any number of operands."""
+    node = _record(rule, data, None, None)
+    if node._rule is rule:
+        node.parents = operands
     return node
 
 
@@ -432,7 +467,7 @@ def _look_closer(node: Value) -> None:
 
 def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
     try:
-        return _record(rule, _number(rule.forward(*[operand._data for operand in operands])), operands)
+        return _record_any(rule, _number(rule.forward(*[operand._data for operand in operands])), operands)
     except (ValueError, ArithmeticError) as error:
         raise _outside_domain(rule, operands, error) from error
 
@@ -476,18 +511,6 @@ def _number(data: Any) -> float:
     )
 
 
-def _operands(children: Iterable[Any]) -> tuple[Value, ...]:
-    """The children as a tuple of Values."""
-    operands = tuple(children)
-    for operand in operands:
-        if not isinstance(operand, Value):
-            raise OperandError(
-                f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
-                remedy="Wrap it: Value(…)",
-            )
-    return operands
-
-
 def _short(text: str) -> str:
     """Text cut to 14 characters, on one line."""
     text = " ".join(text.split())
@@ -512,9 +535,9 @@ def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
     twin = _new(Value)
     for slot in ("_data", "label", "time_step", "_grad", "_rule"):
         setattr(twin, slot, getattr(node, slot))
-    twin.parents = parents
     twin._id = _next_id()
     twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
+    twin.parents = parents
     return twin
 
 
@@ -563,7 +586,8 @@ def _restore(
 ) -> Value:
     node = _new(Value)
     node._data, node._grad, node.label, node.time_step = data, grad, label, step
-    node._rule, node.parents = rule, parents
+    node._rule = rule
     node._id = _next_id()
     node._extra = None
+    node.parents = parents
     return node

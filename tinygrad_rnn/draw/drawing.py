@@ -10,18 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import graphviz
+
 from ..errors import DrawError, TinygradRNNError
 from ..files import write_whole
-from . import engine
-from .geometry import Picture
+from . import dot, engine
+from .geometry import Picture, Text
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
 _SHOWN_AS_TEXT = 400
 
 
-class Drawing:
-    """A picture of a graph, displayed by notebooks, and otherwise used as `graphviz.Digraph` is.
+class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz has no types
+    """A picture of a graph, displayed by notebooks, and otherwise used as any object of the package `graphviz`.
+
+    What that package does through a ``dot`` on the PATH goes through our own seam to Graphviz instead, which
+    has a time limit and an embedded ``dot`` to fall back on.
 
     Attributes:
         source: the DOT text: the same bytes for the same graph.
@@ -41,9 +46,8 @@ class Drawing:
         narrower: Callable[[float], Drawing] | None = None,
         description: str = "graph",
     ) -> None:
-        self.source = source
+        super().__init__(source, format=_known(format, "format"))
         self.picture = picture
-        self.format = _known(format, "format")
         self.time_limit = time_limit
         self._size = size
         self._narrower = narrower
@@ -61,6 +65,12 @@ class Drawing:
             prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
             self._svg = re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg)
         return self._svg
+
+    def add(self, text: Text) -> None:
+        """Write a line of text into the picture."""
+        self.picture.texts.append(text)
+        self._source = dot.write(self.picture)
+        self._svg = None
 
     def png(self, dpi: float = 96.0) -> bytes:
         """The picture as PNG.
