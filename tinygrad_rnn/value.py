@@ -484,6 +484,8 @@ def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> Do
 
 def is_number(data: object) -> bool:
     """Whether ``data`` can stand for one real number (a NumPy scalar can; a string, an array or a Value cannot)."""
+    if hasattr(data, "is_symbolic"):  # a number that is not known yet: the compiler's
+        return True
     return (hasattr(data, "__float__") or hasattr(data, "__index__")) and not getattr(data, "ndim", 0)
 
 
@@ -495,6 +497,8 @@ def as_value(data: Operand) -> Value:
 def _number(data: Any) -> float:
     if data.__class__ is float:
         return data
+    if hasattr(data, "is_symbolic"):
+        return data  # type: ignore[no-any-return]
     if is_number(data):
         try:
             return float(data)
