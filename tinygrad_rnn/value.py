@@ -259,6 +259,12 @@ class Value:
         label = f", label={_short(repr(self.label))}" if self.label else ""
         return f"Value(data={self.data:.8g}, grad={self.grad:.8g}{op}{label})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        """For notebooks: the text and, where the graph is small, a drawing of it."""
+        from .draw.notebook import mimebundle  # above this module, and only notebooks ask
+
+        return mimebundle(self)
+
     # ---- the backward pass ------------------------------------------------------------------------------
 
     def backward(self, gradient: SupportsFloat = 1.0) -> None:
