@@ -177,9 +177,8 @@ class Value:
             return ()
         if self._second is None:
             return (self._first,)
-        return (
-            (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
-        )
+        others = () if self._extra is None else self._extra.operands
+        return (self._first, self._second, *others)
 
     @parents.setter
     def parents(self, operands: tuple[Value, ...]) -> None:
@@ -408,7 +407,7 @@ class Value:
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
         if self.parents or _recording():  # what no_grad made a leaf stays one
-            self._rule = ops.closure(self._rule.name, function)
+            self._rule = ops.closure(self._rule.name, function, self._rule.symbol)
 
     # ---- copies: never node by node, since the nodes may be a million deep ---------------------------------
 
@@ -491,6 +490,8 @@ def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> Do
 
 def is_number(data: object) -> bool:
     """Whether ``data`` can stand for one real number (a NumPy scalar can; a string, an array or a Value cannot)."""
+    if hasattr(data, "is_symbolic"):  # a number that is not known yet: the compiler's
+        return True
     return (hasattr(data, "__float__") or hasattr(data, "__index__")) and not getattr(data, "ndim", 0)
 
 
@@ -502,6 +503,8 @@ def as_value(data: Operand) -> Value:
 def _number(data: Any) -> float:
     if data.__class__ is float:
         return data
+    if hasattr(data, "is_symbolic"):
+        return data  # type: ignore[no-any-return]
     if is_number(data):
         try:
             return float(data)
