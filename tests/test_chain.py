@@ -6,9 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
-from tinygrad_rnn.bptt.chain import chain, step_jacobian
-from tinygrad_rnn.bptt.jacobian import jacobian
+from tinygrad_rnn import (
+    GRUCell,
+    Linear,
+    LSTMCell,
+    RNNCell,
+    ScalarRNNCell,
+    Value,
+    cross_entropy,
+    mse_loss,
+    total,
+    unroll,
+)
+from tinygrad_rnn.bptt.chain import chain
+from tinygrad_rnn.bptt.jacobian import jacobian_product
 from tinygrad_rnn.errors import GraphError
 
 weights = st.floats(-2.0, 2.0)
@@ -43,11 +54,25 @@ def test_vector_cells_with_a_loss_at_every_step_agree(hidden, seed, xs, nonlinea
     assert max(link.difference for link in links) < 1e-12
 
 
-def test_forward_and_backward_jacobians_are_the_same():
-    unrolled = unroll(RNNCell(2, 3, seed=4), [[0.3, -1.0], [0.5, 0.2]])
-    ours = step_jacobian(unrolled.state(2), unrolled.state(1)).matrix
-    for row, other in zip(ours, jacobian(unrolled, 2)):
-        assert row == pytest.approx(other, rel=1e-14)
+@pytest.mark.parametrize("cell", [RNNCell(2, 3, seed=4), LSTMCell(2, 2, seed=4), GRUCell(2, 2, seed=4)])
+def test_forward_and_backward_products_of_jacobians_are_the_same(cell):
+    unrolled = unroll(cell, [[0.3, -1.0], [0.5, 0.2], [0.1, 0.9]])
+    loss = total(unrolled.state(3))
+    loss.backward()
+    parts = {link.k: link.jacobian for link in chain(unrolled, loss)}
+    for k in (0, 1, 2):
+        for row, other in zip(parts[k], jacobian_product(unrolled, 3, k)):
+            assert row == pytest.approx(other, rel=1e-13, abs=1e-15)
+
+
+def test_a_state_handed_on_unchanged_counts_once():
+    unrolled = unroll(lambda x, h: h * 0.5 if x.data else h, [1.0, 0.0, 0.0, 1.0], h0=0.7)
+    assert unrolled.h[1] is unrolled.h[2] is unrolled.h[3]
+    loss = total([unrolled.h[t] ** 2 for t in range(5)])
+    loss.backward()
+    links = list(chain(unrolled, loss))
+    assert all(link.agrees for link in links)
+    assert [link.jacobian for link in links] == [[[1.0]], [[0.5]], [[0.5]], [[0.5]], [[0.25]]]
 
 
 @pytest.mark.parametrize("error", [1e-3, 1e-12, -1e-14])

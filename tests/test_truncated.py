@@ -248,7 +248,7 @@ def test_memory_is_constant_where_that_of_full_bptt_grows() -> None:
     assert memory(100_000, 35) < 20e6
     assert memory(4_000, 35) < memory(1_000, 35) + 100e3
     short, long = memory(1_000, 1_000), memory(8_000, 8_000)
-    assert 6.0 < long / short < 10.0  # linear, but for the sizes in which tables grow
+    assert 6.0 < long / short < 12.0  # linear, but for the sizes in which tables grow
     assert short > 7 * memory(1_000, 35)
 
 

@@ -33,8 +33,14 @@ from .sums import dot, total
 from .value import Value, no_grad, time_step, trace_creation
 
 if TYPE_CHECKING:
+    from .bptt.anatomy import anatomy
+    from .bptt.decay import decay
+    from .bptt.jacobian import jacobian
+    from .bptt.paths import paths
+    from .bptt.truncated import truncated_bptt
     from .debugger import debug
     from .draw import Drawing, draw_dot, trace
+    from .explore import explore
 
 __version__ = "0.1.0"
 
@@ -54,30 +60,47 @@ __all__ = [
     "ScalarRNNCell",
     "Unrolled",
     "Value",
+    "anatomy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "debug",
+    "decay",
     "detect_anomaly",
     "dot",
     "draw_dot",
+    "explore",
     "gradcheck",
+    "jacobian",
     "mse_loss",
     "no_grad",
+    "paths",
     "time_step",
     "total",
     "trace",
     "trace_creation",
+    "truncated_bptt",
     "unroll",
 ]
 
 
+# What is imported when it is asked for, and the module in which it lives.
+_LAZY = {
+    "Drawing": "draw",
+    "anatomy": "bptt.anatomy",
+    "debug": "debugger",
+    "decay": "bptt.decay",
+    "draw_dot": "draw",
+    "explore": "explore",
+    "jacobian": "bptt.jacobian",
+    "paths": "bptt.paths",
+    "trace": "draw",
+    "truncated_bptt": "bptt.truncated",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("Drawing", "draw_dot", "trace"):
-        from . import draw
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(draw, name)
-    if name == "debug":
-        from .debugger import debug
-
-        return debug
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LAZY[name]}", __name__), name)

@@ -259,6 +259,12 @@ class Value:
         label = f", label={_short(repr(self.label))}" if self.label else ""
         return f"Value(data={self.data:.8g}, grad={self.grad:.8g}{op}{label})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        """For notebooks: the text and, where the graph is small, a drawing of it."""
+        from .draw.notebook import mimebundle  # above this module, and only notebooks ask
+
+        return mimebundle(self)
+
     # ---- the backward pass ------------------------------------------------------------------------------
 
     def backward(self, gradient: SupportsFloat = 1.0) -> None:
@@ -484,6 +490,8 @@ def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> Do
 
 def is_number(data: object) -> bool:
     """Whether ``data`` can stand for one real number (a NumPy scalar can; a string, an array or a Value cannot)."""
+    if hasattr(data, "is_symbolic"):  # a number that is not known yet: the compiler's
+        return True
     return (hasattr(data, "__float__") or hasattr(data, "__index__")) and not getattr(data, "ndim", 0)
 
 
@@ -495,6 +503,8 @@ def as_value(data: Operand) -> Value:
 def _number(data: Any) -> float:
     if data.__class__ is float:
         return data
+    if hasattr(data, "is_symbolic"):
+        return data  # type: ignore[no-any-return]
     if is_number(data):
         try:
             return float(data)

@@ -5,12 +5,10 @@
 where g_t is what the loss gives to h_t directly, not through h_{t+1}. With one loss at the end there is one
 term, ∂L/∂h_T · J_T ⋯ J_{k+1}; for a scalar cell J_t = w·tanh'(z_t), for a vector cell diag(tanh'(z_t)) W.
 
-Where parts of the state of one time step depend on each other (the h of an LSTM on its c, the upper layer on the
-lower), the sum gives the gradient at each with the others held fixed. ``backward()`` finds what comes through the
-others as well, which is that times M_k, the derivative of the state by its own entries.
-
 This is a check on the backward walk, so it does not use it for the J_t: the local gradients of the op table
 are multiplied forwards, from h_{t-1} to h_t, which is the other order in which the chain rule may be applied.
+It goes from state entry to state entry, along paths that meet no third one; so it holds as well where entries
+of one time step depend on each other (the h of an LSTM on its c, an upper layer on the lower).
 """
 
 from __future__ import annotations
@@ -18,17 +16,20 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from operator import add
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..backward import gradients_kept, start, topological_order, walk
 from ..errors import GraphError
 from ..value import Value
-from .matrices import Rows, identity, product
+from .matrices import Rows, transpose
 from .unroll import Unrolled
 
 Vector = list[float]
+
+#: From one state entry to another along paths that meet no third: the other, the sum over these paths of the product
+#: of the local gradients, and the same sum with absolute values.
+Way = tuple[Value, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ class Link:
 
     The product is multiplied out from the loss on, so that its rounding grows with the number of steps, in a
     way that depends on the Jacobians. Whether the two agree is therefore judged step by step: the gradient
-    that ``backward()`` left at h_k must be the one that it left at h_{k+1} times J_{k+1}, plus g_k, within the
+    that ``backward()`` left at h_k must be g_k plus the one that it left at h_{k+1} times J_{k+1}, within the
     rounding of that one step.
 
     Attributes:
         k: the time step.
         gradient: ∂L/∂h_k as ``backward()`` left it.
         product: the same by the chain, from the loss on.
-        residual: gradient - (∂L/∂h_{k+1} · J_{k+1} + g_k), with ∂L/∂h_{k+1} as ``backward()`` left it.
+        residual: gradient - (g_k + ∂L/∂h_{k+1} · J_{k+1}), with ∂L/∂h_{k+1} as ``backward()`` left it.
         tolerance: how large rounding may make the residual.
-        jacobian: J_T ⋯ J_{k+1} = ∂h_T/∂h_k.
+        jacobian: J_T ⋯ J_{k+1} = ∂h_T/∂h_k, each entry of h_k varied with the others held fixed.
     """
 
     k: int
@@ -93,121 +94,107 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     states = {t: unrolled.state(t) for t in sorted(unrolled.h)}
     direct = _direct_gradients(loss, states)
     uses = _most_uses(loss, states)
-    size = len(states[unrolled.T])
-    # Behind the last state there is nothing: no gradient comes from there.
-    arrived = multiplied = [0.0] * size
-    jacobian = identity(size)
-    step = earlier = start_of_chain = StepJacobian(jacobian, jacobian, jacobian, None, None, 0)
+    last = states[unrolled.T]
+    knots: dict[Value, _Knot] = {}
+    within = Reach([], {}, 0)
     for k in reversed(states):
-        if k < unrolled.T:
-            step = earlier
-            jacobian = product(jacobian, step.matrix)
-        earlier = step_jacobian(states[k], states[k - 1]) if k - 1 in states else start_of_chain
-        gradient = [node.grad for node in states[k]]
-        expected = earlier.spread(_sum(_through(arrived, step.apart), direct[k]))
-        magnitude = earlier.spread_magnitude(
-            _sum(_through(map(abs, arrived), step.apart_magnitude), map(abs, direct[k]))
-        )
-        unit = 2 * (step.length + earlier.length + uses) * sys.float_info.epsilon
-        multiplied = _sum(_through(multiplied, step.matrix), direct[k])
+        within, across = reach(states[k], states.get(k - 1, [])), within
+        unit = 2 * (within.length + across.length + uses) * sys.float_info.epsilon
+        for node in within.entries:
+            if node in knots:  # handed on unchanged: the later step has it already
+                continue
+            knot = _Knot(direct[node], direct[node], abs(direct[node]), [float(node is end) for end in last])
+            for later in across.onward.get(node, ()):
+                knot.add(later, knots)
+            knot.held = knot.total
+            for later in within.onward.get(node, ()):
+                knot.add(later, knots)
+            knots[node] = knot
+        found = [knots[node] for node in states[k]]
         yield Link(
             k,
-            gradient,
-            earlier.spread(multiplied),
-            [a - b for a, b in zip(gradient, expected)],
+            [node.grad for node in states[k]],
+            [knot.product for knot in found],
+            [node.grad - knot.expected for node, knot in zip(states[k], found)],
             # Below the smallest normal number, rounding is absolute.
-            [unit * max(most, sys.float_info.min) for most in magnitude],
-            jacobian,
+            [unit * max(knot.magnitude, sys.float_info.min) for knot in found],
+            transpose([knot.held for knot in found]),
         )
-        arrived = gradient
+
+
+@dataclass
+class _Knot:
+    """What is known of one entry of a state.
+
+    Attributes:
+        product: ∂L/∂entry by the chain, from the loss on.
+        expected: the same from what ``backward()`` left at the next entries.
+        magnitude: that with absolute values.
+        total: ∂h_T/∂entry.
+        held: the same with the other entries of its state held fixed.
+    """
+
+    product: float
+    expected: float
+    magnitude: float
+    total: Vector
+    held: Vector = field(default_factory=list)
+
+    def add(self, way: Way, knots: Mapping[Value, _Knot]) -> None:
+        """Add what comes back from a later entry."""
+        later, derivative, magnitude = way
+        self.product += derivative * knots[later].product
+        self.expected += derivative * later.grad
+        self.magnitude += magnitude * abs(later.grad)
+        self.total = [a + derivative * b for a, b in zip(self.total, knots[later].total)]
 
 
 @dataclass(frozen=True)
-class StepJacobian:
-    """How the state after a time step depends on the one before it.
+class Reach:
+    """How the entries of the state after a time step depend on those before it, and on each other.
 
     Attributes:
-        matrix: J, the sum over all paths of the product of the local gradients.
-        apart: the same over the paths that meet no other entry of the new state.
-        apart_magnitude: that with absolute values.
-        within: M, how the new state depends on its own entries; None if on none but itself, so that M is 1.
-        within_magnitude: that with absolute values.
-        length: edges of the longest path.
+        entries: of the state after the step, last created first.
+        onward: for an entry of either state, the ways from it to those of the new state.
+        length: edges of the longest way.
     """
 
-    matrix: Rows
-    apart: Rows
-    apart_magnitude: Rows
-    within: Rows | None
-    within_magnitude: Rows | None
+    entries: list[Value]
+    onward: dict[Value, list[Way]]
     length: int
 
-    def spread(self, gradient: Vector) -> Vector:
-        """The gradient at each entry, given the one with all others held fixed."""
-        return gradient if self.within is None else _through(gradient, self.within)
 
-    def spread_magnitude(self, gradient: Vector) -> Vector:
-        """The same with absolute values."""
-        return gradient if self.within_magnitude is None else _through(gradient, self.within_magnitude)
-
-
-def step_jacobian(after: Sequence[Value], before: Sequence[Value]) -> StepJacobian:
-    """∂after/∂before, by multiplying the local gradients of the op table forwards.
-
-    Args:
-        after: the state after a time step.
-        before: the state before it.
+def reach(after: Sequence[Value], before: Sequence[Value]) -> Reach:
+    """Multiply the local gradients of the op table forwards, from the state before a time step to the one after it.
 
     Raises:
         GraphError: a derivative is a closure.
     """
-    # A column per entry of the old state, and one per entry of the new, where paths begin anew.
-    entries = [*before, *after]
-    zero, units = [0.0] * len(entries), identity(len(entries))
-    rows = dict(zip(before, units))
-    magnitudes = dict(rows)
+    new = dict.fromkeys(after)
+    onward: dict[Value, list[Way]] = {}
+    longest = 0
+    # Per node, the derivative by every entry that it depends on with no third between, and its magnitude.
+    rows = {node: {node: (1.0, 1.0)} for node in before}
     lengths = dict.fromkeys(before, 0)
-    place = {node: i for i, node in enumerate(entries) if i >= len(before) and node not in rows}
-    found = {node: (row, row) for node, row in rows.items()}
-    for node in reversed(topological_order(*after, stop=before)):
-        row, magnitude, length = zero, zero, 0
-        if any(parent in rows for parent in node.parents):
+    order = topological_order(*after, stop=before)
+    for node in reversed(order):
+        row: dict[Value, tuple[float, float]] = {}
+        length = 0
+        if not rows.keys().isdisjoint(node.parents):
             for parent, factor in zip(node.parents, _local_gradients(node)):
-                if parent in rows:
-                    row = [a + factor * b for a, b in zip(row, rows[parent])]
-                    magnitude = [a + abs(factor) * b for a, b in zip(magnitude, magnitudes[parent])]
+                for entry, (derivative, magnitude) in rows.get(parent, {}).items():
+                    a, b = row.get(entry, (0.0, 0.0))
+                    row[entry] = a + factor * derivative, b + abs(factor) * magnitude
                     length = max(length, 1 + lengths[parent])
-        elif node not in place:
-            continue
-        if node in place:
-            found[node] = row, magnitude
-            row = magnitude = units[place[node]]
-        rows[node], magnitudes[node], lengths[node] = row, magnitude, length
-    split = len(before)
-    apart, own = zip(*((row[:split], row[split:]) for row, _ in (found[node] for node in after)))
-    apart_magnitude, own_magnitude = zip(*((row[:split], row[split:]) for _, row in (found[node] for node in after)))
-    if not any(map(any, own_magnitude)):
-        return StepJacobian(list(apart), list(apart), list(apart_magnitude), None, None, max(lengths.values()))
-    order = sorted(range(len(after)), key=lambda i: list(found).index(after[i]))
-    within, within_magnitude = _closure(own, order), _closure(own_magnitude, order)
-    return StepJacobian(
-        product(within, list(apart)),
-        list(apart),
-        list(apart_magnitude),
-        within,
-        within_magnitude,
-        max(lengths.values()),
-    )
-
-
-def _closure(own: Sequence[Vector], order: Sequence[int]) -> Rows:
-    """1 + S + S² + …, for the S of entries that depend on those earlier in the order only."""
-    result = identity(len(own))
-    for i in order:
-        for j, factor in enumerate(own[i]):
-            if factor:
-                result[i] = [a + factor * b for a, b in zip(result[i], result[j])]
-    return result
+        if node in new:
+            for entry, (derivative, magnitude) in row.items():
+                onward.setdefault(entry, []).append((node, derivative, magnitude))
+            longest = max(longest, length)
+            row, length = {node: (1.0, 1.0)}, 0
+        if row:
+            rows[node], lengths[node] = row, length
+    handed_on = [node for node in dict.fromkeys(before) if node in new]
+    return Reach([node for node in order if node in new] + handed_on, onward, longest)
 
 
 def _local_gradients(node: Value) -> Sequence[float]:
@@ -224,28 +211,19 @@ def _local_gradients(node: Value) -> Sequence[float]:
     return local_gradients
 
 
-def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[int, Vector]:
-    """What the loss gives to each state without passing through another: the graph is cut at all of them."""
-    cut = tuple(node for nodes in states.values() for node in nodes)
+def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value, float]:
+    """What the loss gives to each state entry without passing through another: the graph is cut at all of them."""
+    cut = tuple(dict.fromkeys(node for state in states.values() for node in state))
     order = topological_order(loss, stop=cut)
     touched = [*order, *cut]
     with gradients_kept(touched):
         start(touched, loss, 1.0)
         for _ in walk(order, record=False):
             pass
-        return {t: [node.grad for node in nodes] for t, nodes in states.items()}
+        return {node: node.grad for node in cut}
 
 
 def _most_uses(loss: Value, states: dict[int, list[Value]]) -> int:
     """How often a state entry is an operand, at most."""
     counts = Counter(parent for node in topological_order(loss) for parent in node.parents)
-    return max(counts[node] for nodes in states.values() for node in nodes)
-
-
-def _through(row: Iterable[float], matrix: Rows) -> Vector:
-    """row · matrix."""
-    return product([list(row)], matrix)[0]
-
-
-def _sum(a: Iterable[float], b: Iterable[float]) -> Vector:
-    return list(map(add, a, b))
+    return max(counts[node] for state in states.values() for node in state)

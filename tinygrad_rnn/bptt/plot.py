@@ -18,7 +18,7 @@ from ..files import write_whole
 from .anatomy import Anatomy, Numbers, TimeStep, norm
 from .decay import DecayCurve
 from .jacobian import ChainNorm
-from .truncated import Truncation, keeps
+from .truncated import Truncation
 
 Sums = dict[TimeStep, Numbers]
 
@@ -291,7 +291,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
     for k, row in zip(anatomy.use_steps, table):
         for t, size in zip(anatomy.loss_steps, row):
             if k is not None and t is not None and k <= t:
-                is_cut = truncation is not None and not keeps(k, t, truncation.k1, truncation.k2)
+                is_cut = truncation is not None and not truncation.keeps(k, t)
                 (cut if is_cut else sizes)[k - uses[0]][t - losses[0]] = size
     largest = max((abs(size) for row in table for size in row if math.isfinite(size)), default=0.0) or 1.0
     colour_scale: Any

@@ -247,12 +247,16 @@ class Truncation:
     k1: int
     k2: int
 
+    def keeps(self, k: TimeStep, t: TimeStep) -> bool:
+        """Whether the loss of step t reaches a use at step k."""
+        return keeps(k, t, self.k1, self.k2)
+
     def cut_terms(self) -> list[CutTerm]:
         """Every term that was cut, the largest first."""
         terms = [
             CutTerm(self.full.name, k, t, contribution)
             for k, t, contribution in self.full.terms()
-            if k is not None and t is not None and not keeps(k, t, self.k1, self.k2)
+            if k is not None and t is not None and not self.keeps(k, t)
         ]
         return sorted(terms, key=lambda term: (-term.size, -term.t, -term.k))
 

@@ -32,6 +32,11 @@ _PLAIN = str.maketrans(
         "ε": "e",
         "✓": "v",
         "✗": "x",
+        "█": "#",
+        "▓": "*",
+        "▒": "+",
+        "░": "-",
+        "ρ": "r",
     }
 )
 
@@ -81,6 +86,14 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             print()
         for row in table:
             print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
+
+
+def folded(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]:
+    """The rows of a table, with "⋯" in place of the middle of a long one."""
+    if len(rows) <= most:
+        return list(rows)
+    half = (most - 1) // 2
+    return [*rows[:half], ["⋯" for _ in rows[0]], *rows[-half:]]
 
 
 def _cells(text: str) -> int:

@@ -20,8 +20,15 @@ DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
 
 
-def add_input_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `read_problem` reads."""
+def add_input_options(parser: argparse.ArgumentParser, steps: int = DEFAULT_STEPS, loss: str = "last") -> None:
+    """Add the options that `read_problem` reads.
+
+    Args:
+        parser: where to add them.
+        steps: how many time steps there are at most, unless --steps says so.
+        loss: which loss of a series there is, unless --loss says so; of a text, it is that of all steps.
+    """
+    parser.set_defaults(default_steps=steps, default_loss=loss)
     data = parser.add_argument_group("the sequence (by default, yearly sunspot numbers)")
     source = data.add_mutually_exclusive_group()
     source.add_argument("--csv", metavar="FILE", help="a series from a CSV file, scaled to span [-1, 1]")
@@ -31,11 +38,10 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         "--steps",
         type=whole_number(1),
         metavar="T",
-        help=f"time steps, the last of the sequence (up to {DEFAULT_STEPS})",
+        help=f"time steps, the last of the sequence (up to {steps})",
     )
-    data.add_argument(
-        "--loss", choices=("last", "all"), help="the last step's loss, or the mean over all (last; for a text, all)"
-    )
+    usual = "last; for a text, all" if loss == "last" else "all"
+    data.add_argument("--loss", choices=("last", "all"), help=f"the last step's loss, or the mean over all ({usual})")
     cell = parser.add_argument_group("the cell")
     for name, meaning, default in (("w", "recurrent weight", 0.9), ("u", "input weight", 0.5), ("b", "bias", 0.0)):
         cell.add_argument(
@@ -137,7 +143,7 @@ def read_problem(args: argparse.Namespace) -> Problem:
     """
     data = read_data(args)
     cell, readout = make_cell(args, data)
-    return pose(data, cell, readout, args.loss or ("all" if data.alphabet else "last"))
+    return pose(data, cell, readout, args.loss or ("all" if data.alphabet else args.default_loss))
 
 
 def read_data(args: argparse.Namespace) -> Data:
@@ -145,8 +151,9 @@ def read_data(args: argparse.Namespace) -> Data:
     if args.column is not None and args.csv is None:
         raise ArgumentError("--column without --csv", remedy="Name the file with --csv FILE")
     if args.text is not None:
-        return _characters(args.text, args.steps)
-    return _numbers(sunspots() if args.csv is None else read_column(args.csv, args.column), args.steps)
+        return _characters(args.text, args.steps, args.default_steps)
+    series = sunspots() if args.csv is None else read_column(args.csv, args.column)
+    return _numbers(series, args.steps, args.default_steps)
 
 
 def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None]:
@@ -210,17 +217,17 @@ def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
 
 
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
-    t, after = ("t", "t+1") if only_step is None else (str(only_step), str(only_step + 1))
+    t, after = ("t", "(t+1)") if only_step is None else (str(only_step), str(only_step + 1))
     prediction = f"{'h' if scalar else 'y'}_{t}"
     loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
     return loss if only_step is not None else f"mean over t of {loss}"
 
 
-def _numbers(series: Series, steps: int | None) -> Data:
+def _numbers(series: Series, steps: int | None, default: int) -> Data:
     available = len(series.numbers) - 1
     if available < 1:
         raise DataError(f"{series.title} has only one number", remedy="There must be one to predict: give at least two")
-    used = series.last(1 + _steps(steps, available, "numbers")).scaled()
+    used = series.last(1 + _steps(steps, default, available, "numbers")).scaled()
     return Data(
         f"{series.title}, {used.labels[0]} to {used.labels[-2]}",
         f"scaled linearly so that these {len(used.numbers)} numbers run from -1 to 1; "
@@ -231,13 +238,13 @@ def _numbers(series: Series, steps: int | None) -> Data:
     )
 
 
-def _characters(text: str, steps: int | None) -> Data:
+def _characters(text: str, steps: int | None, default: int) -> Data:
     if len(text) < 2:
         raise DataError(
             f"the text has {len(text)} character{'s' * (len(text) != 1)}",
             remedy="There must be a next one to predict: give at least two",
         )
-    used = text[-1 - _steps(steps, len(text) - 1, "characters") :]
+    used = text[-1 - _steps(steps, default, len(text) - 1, "characters") :]
     alphabet = "".join(sorted(set(used)))
     places = [alphabet.index(character) for character in used]
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
@@ -251,9 +258,9 @@ def _characters(text: str, steps: int | None) -> Data:
     )
 
 
-def _steps(wanted: int | None, available: int, items: str) -> int:
+def _steps(wanted: int | None, default: int, available: int, items: str) -> int:
     if wanted is None:
-        return min(available, DEFAULT_STEPS)
+        return min(available, default)
     if wanted > available:
         raise DataError(
             f"{wanted} steps need {wanted + 1} {items}, but there are {available + 1}",

@@ -10,8 +10,7 @@ from itertools import pairwise
 from ..backward import topological_order
 from ..bptt import Unrolled
 from ..bptt.anatomy import flatten
-from ..bptt.chain import step_jacobian
-from ..bptt.jacobian import recurrent_matrix
+from ..bptt.jacobian import jacobian, recurrent_matrix
 from ..bptt.matrices import Rows, identity, product, scaled, spectral_norm
 from ..errors import ArgumentError, MissingDependencyError
 from ..value import Value
@@ -91,9 +90,7 @@ def arrange(
     k = first if k is None else k
     if not first <= k <= unrolled.T:
         raise ArgumentError(f"there is no time step {k}", remedy=f"Choose k from {first} to {unrolled.T}")
-    jacobians = {
-        t: step_jacobian(unrolled.state(t), unrolled.state(t - 1)).matrix for t in range(first + 1, unrolled.T + 1)
-    }
+    jacobians = {t: jacobian(unrolled, t) for t in range(first + 1, unrolled.T + 1)}
     jumps = [_jump(jacobians, before, after) for before, after in pairwise(shown)]
     chain = {unrolled.T: Scaled(identity(len(unrolled.state(unrolled.T))))}
     for t in range(unrolled.T, first, -1):

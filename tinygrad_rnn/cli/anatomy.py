@@ -1,0 +1,161 @@
+"""``tinygrad-rnn anatomy``: where a gradient came from, by use step, loss step and lag."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..bptt.anatomy import flatten, norm, reshape
+from ..errors import ArgumentError
+from .console import folded, print_json, print_table, say
+from .heat_map import print_heat_map
+from .inputs import Problem, add_input_options, read_problem, whole_number
+from .parameters import add_parameter_option, chosen, plot_file, shares
+
+if TYPE_CHECKING:
+    from ..bptt.anatomy import Anatomy, Numbers
+    from ..bptt.jacobian import ChainNorm
+    from ..bptt.paths import Path
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "anatomy",
+        help="where a gradient came from: by time step of use, time step of loss, and lag",
+        description="Split the gradient of a tied weight into what came through each of its uses from each step's "
+        "loss, and add it up again by use step, by loss step and by lag.",
+    )
+    add_input_options(parser, loss="all")
+    output = parser.add_argument_group("what to show")
+    add_parameter_option(output)
+    output.add_argument(
+        "--jacobians", action="store_true", help="the norms of J_T ⋯ J_(k+1) beside their bounds, as well"
+    )
+    output.add_argument(
+        "--paths",
+        nargs="?",
+        const=1000,
+        type=whole_number(1),
+        metavar="MOST",
+        help="every path from the loss to the parameter, a single number, if there are at most that many (1000)",
+    )
+    output.add_argument("-o", "--output", type=plot_file, metavar="FILE", help="a heat map: .png, .svg or .pdf")
+    output.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Split a gradient, and show the parts."""
+    from ..bptt.anatomy import anatomy
+    from ..bptt.jacobian import chain_norms
+    from ..bptt.paths import paths
+
+    problem = read_problem(args)
+    parameter = chosen(problem, args.parameter)
+    parts = anatomy(problem.unrolled, shares(problem), parameter)
+    problem.loss.backward()
+    chains = chain_norms(problem.unrolled) if args.jacobians else []
+    found: list[Path] = []
+    if args.paths:
+        if parts.shape:
+            raise ArgumentError(
+                f"--paths lead to a single number, {parts.name} has {len(flatten(parameter))}",
+                remedy=f"Name an entry: --parameter {parts.name}[{','.join('0' for _ in parts.shape)}]",
+            )
+        found = paths(problem.loss, parameter, args.paths)
+    if args.output:
+        from ..bptt import plot
+
+        plot.save(plot.anatomy_figure(parts), args.output)
+    gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
+    if args.json:
+        print_json({**_as_dict(problem, parts, gradient, chains, found), "plot": args.output})
+        return 0
+    _print_parts(problem, parts, gradient)
+    if chains:
+        print()
+        _print_chains(chains)
+    if found:
+        print()
+        _print_paths(found)
+    if args.output:
+        say(f"Plot: {args.output}")
+    return 0
+
+
+def _as_dict(
+    problem: Problem, parts: Anatomy, gradient: Numbers, chains: Sequence[ChainNorm], found: Sequence[Path]
+) -> dict[str, Any]:
+    """Everything, for programs."""
+    sums = {"by_use_step": parts.by_use_step(), "by_loss_step": parts.by_loss_step(), "by_lag": parts.by_lag()}
+    return {
+        "parameter": parts.name,
+        "loss": problem.loss.data,
+        "gradient": gradient,
+        "use_steps": parts.use_steps,
+        "loss_steps": parts.loss_steps,
+        "contributions": [[parts[k, t] for t in parts.loss_steps] for k in parts.use_steps],
+        **{name: [{"step": step, "sum": part} for step, part in each.items()] for name, each in sums.items()},
+        "jacobians": [asdict(row) for row in chains],
+        "paths": [{"factors": path.factors, "product": path.product} for path in found],
+    }
+
+
+def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
+    bars = "‖{}‖" if parts.shape else "{}"
+
+    def size(numbers: Numbers) -> float:
+        return norm(numbers) if parts.shape else numbers
+
+    say(f"Sequence: {problem.title}; {problem.description}.")
+    say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
+    L = f"∂L/∂{parts.name}"
+    say(f"{bars.format(L)} = {size(gradient):.9g}. Where it came from:")
+    print()
+    if len(parts.loss_steps) > 1:
+        print_heat_map(parts)
+        print()
+    sums = [parts.by_use_step(), parts.by_loss_step(), parts.by_lag()]
+    steps = sorted({step for each in sums for step in each}, key=lambda step: -1 if step is None else step)
+    print_table(
+        ["n", *map(bars.format, ("used at k = n", "loss of t = n", "lag t−k = n"))],
+        folded([[str(n), *(f"{size(each[n]):.6g}" if n in each else "" for each in sums)] for n in steps]),
+    )
+    print()
+    difference = max(abs(a - b) for a, b in zip(flatten(parts.total()), flatten(gradient)))
+    what = f", whose entries are {'matrices' if len(parts.shape) > 1 else 'vectors'}," if parts.shape else ""
+    say(f"Each column{what} adds up to {L} by backward(), to within {difference:.1e}.")
+
+
+def _print_chains(rows: Sequence[ChainNorm]) -> None:
+    header = ["k", "T−k", "‖J_T ⋯ J_(k+1)‖", "‖J_T‖ ⋯ ‖J_(k+1)‖"]
+    law = rows[0].bound is not None
+    print_table(
+        [*header, "‖W‖^(T−k)", "ρ(W)^(T−k)"] if law else header,
+        folded(
+            [
+                [
+                    str(row.k),
+                    str(row.lag),
+                    *(f"{n:.6g}" for n in (row.norm, row.product_of_norms, row.bound, row.radius_law) if n is not None),
+                ]
+                for row in rows
+            ]
+        ),
+    )
+    print()
+    say(
+        "‖J_T ⋯ J_(k+1)‖ = ‖∂h_T/∂h_k‖ is how much of a change of h_k arrives at h_T at most (spectral norms)"
+        + ("; it is below the product of the norms, and that below ‖W‖^(T−k)." if law else ".")
+    )
+
+
+def _print_paths(found: Sequence[Path]) -> None:
+    for path in found:
+        say(str(path))
+    count = f"These {len(found)} paths add" if len(found) > 1 else "This path adds"
+    say(f"{count} up to {math.fsum(path.product for path in found):.9g}.")
