@@ -24,7 +24,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
-SMALL = ["--hidden", "2", "--steps", "4", "--every", "2", "--batch", "1"]
+SMALL = ["--hidden", "2", "--steps", "4", "--every", "2", "--batch", "1", "--validation", "3"]
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -51,8 +51,7 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
     assert printed.err == ""
     assert os.listdir() == [f"{task}.safetensors"]
     assert load_checkpoint(f"{task}.safetensors").step == 4
-    resumed = ["train", "--task", task, "--hidden", "2", "--batch", "1", "--steps", "5", "--go-on", "--resume"]
-    assert main(resumed) == 0
+    assert main(["train", "--task", task, *SMALL, "--steps", "5", "--go-on", "--resume"]) == 0
     assert load_checkpoint(f"{task}.safetensors").step == 5
     capsys.readouterr()
     assert main(["eval", f"{task}.safetensors", "--sequences", "3", "--json"]) == 0

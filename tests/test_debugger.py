@@ -488,18 +488,53 @@ def test_chain_and_graph_do_not_disturb_the_pass(tmp_path):
     assert gradients(debugger) == gradients(expected)
 
 
+def test_another_pass_is_noticed_also_after_a_look_at_the_chain():
+    debugger = scalar()
+    debugger.step(15)
+    debugger.chain(0)
+    debugger.loss.backward()
+    assert "another backward pass" in session(debugger, "s")
+
+
 def test_graph_shows_done_current_and_to_come(tmp_path):
     from tinygrad_rnn.debugger import picture
 
     debugger = scalar()
     debugger.step(15)
-    assert session(debugger, f"graph {tmp_path / 'graph.dot'}") == f"written: {tmp_path / 'graph.dot'}"
+    said = session(debugger, f"graph {tmp_path / 'graph.dot'}")
+    assert said == f"written: {tmp_path / 'graph.dot'}   ({picture.KEY})"
     edges = [line for line in (tmp_path / "graph.dot").read_text().splitlines() if "->" in line]
     colours = [colour for line in edges for colour in re.findall(r'color="(#\w+)"', line)]
     assert colours.count(picture.CURRENT) == 1
     assert colours.count(picture.DONE) == 14
     assert colours.count(picture.TO_COME) == debugger.total - 15
     assert "unknown kind of picture" in session(debugger, "graph picture.gif")
+
+
+def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):
+    debugger = scalar()
+    assert "∂L/∂h_4 = 0.529" in debugger.graph().source
+    debugger.stop_at("h_2")
+    debugger.cont()
+    source = debugger.graph().source
+    assert "22 of 39 steps: t=2  ∂h_2/∂z_2" in source
+    assert "∂L/∂h_2 = ∂L/∂h_4" in source
+    assert "∂L/∂h_1 = ∂L/∂h_4" not in source
+
+
+def test_a_state_that_was_cut_off_is_called_so():
+    cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+    unrolled = unroll(lambda x, h: cell(x, h.detach()), [1.0, 0.5, -1.0], Value(0.2))
+    debugger = Debugger(mse_loss(unrolled.h[3], 0.3), unrolled)
+    debugger.finish()
+    rows = debugger.chain(0)
+    assert [(row.t, row.complete, row.connected) for row in rows] == [
+        (3, True, True),
+        *[(t, False, False) for t in (2, 1, 0)],
+    ]
+    assert [row.jacobian for row in rows] == [[[1.0]], None, None, None]
+    assert session(debugger, "chain 2").endswith("cut off")
+    assert debugger.graph().source
 
 
 def test_graph_of_what_was_not_unrolled(tmp_path):

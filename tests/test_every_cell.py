@@ -18,6 +18,7 @@ from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure, write_cs
 from tinygrad_rnn.bptt.decay import decay
 from tinygrad_rnn.bptt.plot import save
 from tinygrad_rnn.bptt.truncated import truncated_bptt, truncated_gradcheck
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import draw
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
@@ -149,3 +150,18 @@ def test_the_constant_error_path_is_the_product_of_the_forget_gates() -> None:
     for k in range(4):
         f = math.prod(unrolled["f"][t][0].data for t in range(k + 1, 5))
         assert measured[k][0] == pytest.approx(measured[4][0] * f, rel=1e-13)
+
+
+def test_the_command_compares_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot, data = tmp_path / "cells.png", tmp_path / "cells.csv"
+    options = ["--steps", "12", "--hidden", "3", "--forget-bias", "3", "-o", str(plot), "-o", str(data)]
+    assert main(["decay", "--cells", "rnn", "lstm", "gru", *options]) == 0
+    printed = capsys.readouterr().out
+    for name in ("RNN: |∂L/∂h_k|", "LSTM, b_f = 3: |∂L/∂c_k|", "GRU: |∂L/∂h_k|"):
+        assert name in printed
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert len(data.read_text().splitlines()) == 1 + 4 * 13
+    assert main(["decay", "--cells", "gru", "--text", "hello", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["curves"][0]["cell"] == "GRU"
+    for wrong in (["--cells", "rnn", "--norms", "1"], ["--forget-bias", "1"], ["--cells", "cnn"]):
+        assert main(["decay", *wrong]) == 2

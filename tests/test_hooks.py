@@ -198,6 +198,17 @@ def test_hooks_stay_behind_when_a_graph_is_copied_or_pickled():
     assert calls == []
 
 
+def test_a_hook_on_a_copy_is_not_one_on_the_original():
+    d = diamond()
+    calls = []
+    d.b.register_hook(lambda gradient: calls.append("original"))
+    twin = copy.deepcopy(d.b)
+    twin.register_hook(lambda gradient: calls.append("copy"))
+    d.b.backward()
+    twin.backward()
+    assert calls == ["original", "copy"]
+
+
 def test_hooks_do_not_keep_a_graph_alive():
     gc.collect()
     before = len(hooks.watched)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .bptt.truncated import truncated_bptt
     from .debugger import debug
     from .draw import Drawing, draw_dot, trace
+    from .explore import explore
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ __all__ = [
     "detect_anomaly",
     "dot",
     "draw_dot",
+    "explore",
     "gradcheck",
     "jacobian",
     "mse_loss",
@@ -88,6 +90,7 @@ _LAZY = {
     "debug": "debugger",
     "decay": "bptt.decay",
     "draw_dot": "draw",
+    "explore": "explore",
     "jacobian": "bptt.jacobian",
     "paths": "bptt.paths",
     "trace": "draw",

@@ -82,8 +82,7 @@ class Step:
         return f"{notation.gradient(self.parent)} = {before} + {added} = {after}"
 
     def __str__(self) -> str:
-        time_step = "" if self.time_step is None else f"t={self.time_step}  "
-        return f"{time_step}{self.formula};  {self.flow}"
+        return f"{notation.time_step(self.node)}{self.formula};  {self.flow}"
 
     def _equation(self, formula: str) -> str:
         sides = [notation.derivative(self.node, self.parent), formula, notation.number(self.local_gradient)]

@@ -63,6 +63,10 @@ class DomainError(GraphError, ArithmeticError):
     """An operation, or its derivative, has no finite value at its operands."""
 
 
+class CompileError(TinygradRNNError):
+    """A graph, or a time step, cannot be compiled."""
+
+
 class AnomalyError(GraphError, ArithmeticError):
     """A gradient became NaN or infinite, or vanished exactly, while `detect_anomaly` was on.
 

@@ -36,6 +36,11 @@ def number(x: float) -> str:
     return f"{x:.4g}"
 
 
+def time_step(node: Value) -> str:
+    """What a line about a node begins with: ``t=3  ``, or nothing outside an unrolling."""
+    return "" if node.time_step is None else f"t={node.time_step}  "
+
+
 def name(node: Value) -> str:
     """The label, or else the formula down to labels, cut short with "…" where that would be long."""
     return _name(node)[0]

@@ -13,7 +13,7 @@ import operator
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NoReturn
 
 from .errors import GraphError
@@ -84,6 +84,23 @@ exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", 
 def select(condition: Any, if_true: Any, if_false: Any) -> Any:
     """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
     return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
+
+
+def refuted(condition: Any) -> bool:
+    """Whether a condition does not hold. For a symbolic one: no, but should it turn out not to hold when the
+    compiled code runs, then the eager engine, which knows the numbers, is asked to raise its error.
+    """
+    return not condition if isinstance(condition, bool) else condition.require()
+
+
+def choose(options: Any, index: Any) -> Any:
+    """``options[index]``, also for an index that is symbolic."""
+    return options[index] if hasattr(index, "__index__") else index.choose(options)
+
+
+def largest(numbers: Any) -> Any:
+    """``max(numbers)``, also of symbolic operands."""
+    return max(numbers) if all(isinstance(number, float) for number in numbers) else reduce(_maximum, numbers)
 
 
 def pow_(base: Any, exponent: Any) -> Any:
@@ -228,9 +245,19 @@ def fixed(name: str, local_gradients: tuple[float, ...]) -> Op:
     )
 
 
-def closure(name: str, backward: Callable[[], object]) -> Op:
+def closure(name: str, backward: Callable[[], object], symbol: str = "") -> Op:
     """An op for one node whose derivative is a function that adds to the operands' gradients by itself."""
-    return Op(name, name, -1, lambda *operands: float("nan"), lambda out, *operands: (), f"{name}(…)", (), "", backward)
+    return Op(
+        name,
+        symbol or name,
+        -1,
+        lambda *operands: float("nan"),
+        lambda out, *operands: (),
+        f"{name}(…)",
+        (),
+        "",
+        backward,
+    )
 
 
 def called(name: str, arity: int) -> Op:

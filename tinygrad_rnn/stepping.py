@@ -324,8 +324,7 @@ class ForwardStep:
         return self._equation(notation.formula_in_numbers(self.node))
 
     def __str__(self) -> str:
-        time_step = "" if self.time_step is None else f"t={self.time_step}  "
-        return f"{time_step}{self.formula}"
+        return f"{notation.time_step(self.node)}{self.formula}"
 
     def _equation(self, formula: str) -> str:
         return " = ".join(side for side in (self.node.label, formula, notation.number(self.data)) if side)

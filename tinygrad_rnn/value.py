@@ -163,7 +163,7 @@ class Value:
         self._id = _next_id()
         self._extra = None
         if _children and _recording():
-            _connect(self, _operands(_children))
+            self.parents = tuple(_children)
             self._rule = ops.called(_op, len(self.parents))
         if _open_blocks:
             _look_closer(self)
@@ -177,9 +177,20 @@ class Value:
             return ()
         if self._second is None:
             return (self._first,)
-        return (
-            (self._first, self._second) if self._extra is None else (self._first, self._second, *self._extra.operands)
-        )
+        others = () if self._extra is None else self._extra.operands
+        return (self._first, self._second, *others)
+
+    @parents.setter
+    def parents(self, operands: tuple[Value, ...]) -> None:
+        for operand in operands:
+            if not isinstance(operand, Value):
+                raise OperandError(
+                    f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
+                    remedy="Wrap it: Value(…)",
+                )
+        self._first, self._second, *_ = *operands, None, None
+        if len(operands) > 2 or self._extra is not None:
+            hooks.extra(self).operands = operands[2:]
 
     @property
     def data(self) -> float:
@@ -247,6 +258,12 @@ class Value:
         op = f", op={_short(self.op)}" if self.parents else ""
         label = f", label={_short(repr(self.label))}" if self.label else ""
         return f"Value(data={self.data:.8g}, grad={self.grad:.8g}{op}{label})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        """For notebooks: the text and, where the graph is small, a drawing of it."""
+        from .draw.notebook import mimebundle  # above this module, and only notebooks ask
+
+        return mimebundle(self)
 
     # ---- the backward pass ------------------------------------------------------------------------------
 
@@ -368,7 +385,7 @@ class Value:
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )
-        node = _record_any(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), _operands(parents))
+        node = _record_any(ops.fixed(op, tuple(map(_number, local_gradients))), _number(data), tuple(parents))
         node.label = label
         return node
 
@@ -390,7 +407,7 @@ class Value:
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
         if self.parents or _recording():  # what no_grad made a leaf stays one
-            self._rule = ops.closure(self._rule.name, function)
+            self._rule = ops.closure(self._rule.name, function, self._rule.symbol)
 
     # ---- copies: never node by node, since the nodes may be a million deep ---------------------------------
 
@@ -420,7 +437,7 @@ _new = object.__new__
 
 
 def _record(rule: Op, data: float, first: Value | None, second: Value | None) -> Value:
-    """A new node with up to two operands. Slots are set one by one, since going through ``__init__`` would double the cost."""
+    """A new node with up to two operands. Going through ``__init__`` would double its cost."""
     node = _new(Value)
     node._data = data
     node.label = ""
@@ -443,14 +460,8 @@ def _record_any(rule: Op, data: float, operands: tuple[Value, ...]) -> Value:
     """A new node with any number of operands."""
     node = _record(rule, data, None, None)
     if node._rule is rule:
-        _connect(node, operands)
+        node.parents = operands
     return node
-
-
-def _connect(node: Value, operands: tuple[Value, ...]) -> None:
-    node._first, node._second, *_ = *operands, None, None
-    if len(operands) > 2:
-        hooks.extra(node).operands = operands[2:]
 
 
 def _look_closer(node: Value) -> None:
@@ -479,6 +490,8 @@ def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> Do
 
 def is_number(data: object) -> bool:
     """Whether ``data`` can stand for one real number (a NumPy scalar can; a string, an array or a Value cannot)."""
+    if hasattr(data, "is_symbolic"):  # a number that is not known yet: the compiler's
+        return True
     return (hasattr(data, "__float__") or hasattr(data, "__index__")) and not getattr(data, "ndim", 0)
 
 
@@ -490,6 +503,8 @@ def as_value(data: Operand) -> Value:
 def _number(data: Any) -> float:
     if data.__class__ is float:
         return data
+    if hasattr(data, "is_symbolic"):
+        return data  # type: ignore[no-any-return]
     if is_number(data):
         try:
             return float(data)
@@ -499,18 +514,6 @@ def _number(data: Any) -> float:
         f"{str(data)[:40]!r} is a {type(data).__name__}, not a number",
         remedy="Use its .data, or .detach(), if you mean its number" if isinstance(data, Value) else None,
     )
-
-
-def _operands(children: Iterable[Any]) -> tuple[Value, ...]:
-    """The children as a tuple of Values."""
-    operands = tuple(children)
-    for operand in operands:
-        if not isinstance(operand, Value):
-            raise OperandError(
-                f"the operand {str(operand)[:40]!r} is a {type(operand).__name__}, not a Value",
-                remedy="Wrap it: Value(…)",
-            )
-    return operands
 
 
 def _short(text: str) -> str:
@@ -539,7 +542,7 @@ def _clone(node: Value, parents: tuple[Value, ...]) -> Value:
         setattr(twin, slot, getattr(node, slot))
     twin._id = _next_id()
     twin._extra = None  # hooks and breakpoints stay with the node on which they were set, as in PyTorch
-    _connect(twin, parents)
+    twin.parents = parents
     return twin
 
 
@@ -591,5 +594,5 @@ def _restore(
     node._rule = rule
     node._id = _next_id()
     node._extra = None
-    _connect(node, parents)
+    node.parents = parents
     return node

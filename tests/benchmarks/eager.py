@@ -189,7 +189,8 @@ def main() -> None:
         f"medians of {arguments.rounds} interleaved rounds"
     )
     print(
-        f"{'program':<12}{'nodes':>8}{'build+backward':>16}{'faster':>9}{'bytes/node':>12}{'share':>7}{'at peak':>9}{'share':>7}"
+        f"{'program':<12}{'nodes':>8}{'build+backward':>16}{'faster':>9}"
+        f"{'bytes/node':>12}{'share':>7}{'at peak':>9}{'share':>7}"
     )
     for row in table:
         print(

@@ -94,8 +94,9 @@ def decay(
     return curves
 
 
-def mean_direction(unrolled: Unrolled) -> Value:
-    entries = unrolled.state(unrolled.T, ["h"])
+def mean_direction(unrolled: Unrolled, state: str = "h") -> Value:
+    """The sum of the entries of a state at step T over the root of their number: its gradient there has norm 1."""
+    entries = unrolled.state(unrolled.T, [state])
     return entries[0] if len(entries) == 1 else total(entries) / math.sqrt(len(entries))
 
 

@@ -12,7 +12,8 @@ from operator import mul
 from typing import Any
 
 from ..errors import ArgumentError, MissingDependencyError
-from ..nn.parameters import Seed, generator, size
+from ..nn.init import orthonormal
+from ..nn.parameters import Seed, size
 
 Rows = list[list[float]]
 
@@ -74,20 +75,8 @@ def spectral_radius(a: Rows) -> float:
 
 
 def orthogonal(n: int, seed: Seed = 0) -> Rows:
-    """A random n × n orthogonal matrix: Gram-Schmidt on normal draws, each direction cleaned twice
-    ("twice is enough", Giraud, Langou and Rozloznik 2005).
-    """
-    rng = generator(seed)
-    rows: Rows = []
-    while len(rows) < size("n", n):
-        row = [rng.gauss(0.0, 1.0) for _ in range(n)]
-        for _ in range(2):
-            for other in rows:
-                overlap = sum(map(mul, row, other))
-                row = [a - overlap * b for a, b in zip(row, other)]
-        length = math.hypot(*row)
-        rows.append([entry / length for entry in row])
-    return rows
+    """A random n × n orthogonal matrix."""
+    return orthonormal(size("n", n), n, seed)
 
 
 def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:

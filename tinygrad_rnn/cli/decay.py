@@ -49,6 +49,17 @@ def register(subparsers: Any) -> None:
         metavar="SHARE",
         help=f"spectral radius of a non-normal W, as a share of ‖W‖ ({DEFAULT_RADIUS})",
     )
+    cells = parser.add_argument_group("a comparison of cells instead")
+    cells.add_argument(
+        "--cells",
+        nargs="+",
+        choices=("rnn", "lstm", "gru"),
+        metavar="CELL",
+        help="measure |∂L/∂h_k| and |∂L/∂c_k| in these cells: rnn, lstm, gru",
+    )
+    cells.add_argument(
+        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of the LSTM (drawn like its other weights)"
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o",
@@ -75,6 +86,15 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             raise ArgumentError(f"{option} does not go with decay", remedy=remedy)
+    if args.cells:
+        for option in ("norms", "kind", "radius", "u", "b"):
+            if getattr(args, option) not in (None, DEFAULT_NORMS):
+                raise ArgumentError(f"--{option} does not go with --cells", remedy="Leave out one of them")
+        from . import compare
+
+        return compare.run(args, read_data(args))
+    if args.forget_bias is not None:
+        raise ArgumentError("--forget-bias without --cells lstm", remedy="Name the cells with --cells")
     data = read_data(args)
     kind, cells = _cells(args, data)
     inputs: Sequence[Any] = data.inputs if kind == "scalar" or data.alphabet else [[x] for x in data.inputs]
@@ -149,7 +169,8 @@ def _print(curves: Sequence[DecayCurve], kind: str, nonlinearity: str, data: Dat
         )
     if nonlinearity != "identity":
         say(
-            f"Where {nonlinearity} saturates, gradients fall below the law; --nonlinearity identity shows the cell without it."
+            f"Where {nonlinearity} saturates, gradients fall below the law; "
+            "--nonlinearity identity shows the cell without it."
         )
 
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 #: What is not asked for otherwise: settings with which each task visibly learns in about a minute.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 4000, "every": 250},
-    "adding": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 2000, "every": 200},
-    "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1000, "every": 100},
+    "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
+    "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
     "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
-    "copy": {"cell": "gru", "hidden": 10, "batch": 2, "lr": 0.02, "steps": 1500, "every": 150},
-    "text": {"cell": "gru", "hidden": 16, "batch": 2, "lr": 0.02, "steps": 150, "every": 15},
+    "copy": {"cell": "gru", "hidden": 10, "batch": 2, "lr": 0.02, "steps": 3000, "every": 250, "T": 3},
+    "text": {"cell": "gru", "hidden": 16, "batch": 1, "lr": 0.02, "steps": 300, "every": 25},
     "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50},
 }
 SETTINGS = {"text_file": "path"}  # options that are called otherwise in a task
@@ -59,6 +59,9 @@ def register(subparsers: Any) -> None:
     how.add_argument("--clip", type=finite_number, default=1.0, metavar="NORM", help="bound on the gradient norm (1)")
     how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
+    how.add_argument(
+        "--validation", type=whole_number(1), default=64, metavar="N", help="sequences to validate on (64)"
+    )
     how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
     how.add_argument("--go-on", action="store_true", help="do not end when the task is solved")
     how.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="seed of weights and sequences (0)")
@@ -106,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         truncate=args.truncate,
         seed=args.seed,
         validate_every=options["every"],
+        validation_size=args.validation,
         patience=args.patience,
         stop_when_solved=not args.go_on,
         checkpoint=target,

@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -85,7 +86,9 @@ def parse(text: str) -> ast.expr:
     if len(text) > _MOST_CHARACTERS:
         raise ArgumentError(f"an expression of {len(text)} characters", remedy=f"At most {_MOST_CHARACTERS} will do")
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # "1if x", "\\,": refused, not warned of
+            tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ArgumentError(f"{text.strip()!r} is no expression ({getattr(error, 'msg', None) or error})") from error
     for part in ast.walk(tree):

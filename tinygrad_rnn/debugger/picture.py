@@ -5,25 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..bptt import Unrolled
 from ..draw import Drawing, draw, draw_dot
+from ..draw.geometry import Text
 from ..draw.graph import Edge, Node
 
 if TYPE_CHECKING:
     from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
+KEY = "blue: done, orange: the latest step, dashed grey: to come"
 _PALE, _WHITE = "#868e96", "#ffffff"
 
 
 def draw_flow(debugger: Debugger) -> Drawing:
-    """Draw the graph with the edges of the steps that were taken, the latest one, and those to come apart."""
+    """Draw the graph with the edges of the steps that were taken, the latest one, and those to come apart.
+
+    Of what is unrolled, the chain is written out as far back as the gradient has come.
+    """
 
     def style(drawn: Node | Edge) -> Mapping[str, Any] | None:
         return _edge(debugger, drawn) if isinstance(drawn, Edge) else _node(debugger, drawn)
 
-    if debugger.unrolled is not None:
-        return draw(debugger.unrolled, loss=debugger.loss, style=style)
-    return draw_dot(debugger.loss, style=style)
+    unrolled = debugger.unrolled
+    if unrolled is None:
+        return draw_dot(debugger.loss, style=style)
+    drawing = draw(unrolled, loss=debugger.loss, k=_farthest(debugger, unrolled), style=style)
+    top = max(text.place[1] for text in drawing.picture.texts)
+    latest = f": {debugger.steps.last}" if debugger.steps.last else ""
+    caption = f"{debugger.steps.taken} of {debugger.total} steps{latest}   ({KEY})"
+    drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
+    return drawing
+
+
+def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
+    """How far back the gradient has come: the time step of the earliest state that has all of its gradient, or, as
+    long as none has, of the last one that the loss depends on.
+    """
+    connected = [t for t in unrolled.h if any(map(debugger.is_in_graph, unrolled.state(t)))]
+    complete = [t for t in connected if all(map(debugger.is_complete, unrolled.state(t)))]
+    return min(complete) if complete else max(connected, default=None)
 
 
 def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ class ChainRow:
         jacobian: J_T ⋯ J_{t+1} = ∂h_T/∂h_t; None where the pass has not come yet.
         gradient: ∂L/∂h_t so far.
         complete: whether all of it has arrived.
+        connected: whether there is any way from the loss to h_t: none where it was detached.
     """
 
     t: int
@@ -46,6 +47,7 @@ class ChainRow:
     jacobian: Rows | None
     gradient: list[float]
     complete: bool
+    connected: bool
 
 
 class Debugger:
@@ -87,11 +89,11 @@ class Debugger:
         Returns:
             the steps taken; fewer than asked for at the end of the pass.
         """
-        return list(self._going(steps=count))
+        return list(self.going(steps=count))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
-        return list(self._going(nodes=count))
+        return list(self.going(nodes=count))
 
     def cont(self) -> list[Breakpoint]:
         """Go on to the next step at which a breakpoint stops, or to the end.
@@ -102,7 +104,7 @@ class Debugger:
         Raises:
             ArgumentError: the condition of a breakpoint has no value at the step just taken, such as 1/0.
         """
-        for step in self._going():
+        for step in self.going():
             hit = [each for each in self.breakpoints.values() if each.stops_at(step, self)]
             for each in hit:
                 each.hits += 1
@@ -112,11 +114,13 @@ class Debugger:
 
     def finish(self) -> None:
         """Go on to the end, whatever the breakpoints."""
-        for _ in self._going():
+        for _ in self.going():
             pass
 
-    def _going(self, steps: float = math.inf, nodes: float = math.inf) -> Iterator[Step]:
-        """So many steps, or those of so many nodes, as long as there are any and nobody has asked to stop."""
+    def going(self, steps: float = math.inf, nodes: float = math.inf) -> Iterator[Step]:
+        """Take so many steps, or those of so many nodes, one at a time; fewer at the end of the pass, or if somebody
+        requests a stop.
+        """
         self.depth = 0
         self.stop_requested = False
         while steps > 0 and nodes > 0 and not self.stop_requested and (step := next(self.steps, None)):
@@ -272,10 +276,15 @@ class Debugger:
         uses = self._uses().get(node)
         return node is self.loss or (uses is not None and self.is_walked(*uses[first_or_last]))
 
+    def is_in_graph(self, node: Value) -> bool:
+        """Whether the loss depends on a node."""
+        place = self._place(node)
+        return place < len(self.steps.order) and self.steps.order[place] is node
+
     def is_walked(self, node: Value, position: int) -> bool:
         """Whether the step from a node to its operand at this position has been taken."""
         last = self.steps.last
-        if last is None or not self._is_in_graph(node):
+        if last is None or not self.is_in_graph(node):
             return False
         return (self._place(node), position) <= (self._place(last.node), last.position)
 
@@ -291,14 +300,17 @@ class Debugger:
                 remedy="Start it as debug(loss, unrolled)",
             )
         self.unrolled.state(k)
+        T = self.unrolled.T
         rows = []
-        chained: Rows | None = None
-        for t in range(self.unrolled.T, k - 1, -1):
+        chained: Rows | None = identity(len(self.unrolled.state(T)))
+        for t in range(T, k - 1, -1):
             nodes = self.unrolled.state(t)
             complete = all(map(self.is_complete, nodes))
-            J = jacobian(self.unrolled, t + 1) if complete and t < self.unrolled.T else None
-            chained = None if not complete else identity(len(nodes)) if chained is None else product(chained, J or [])
-            rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete))
+            J = jacobian(self.unrolled, t + 1) if complete and t < T else None
+            if t < T or not complete:
+                chained = product(chained, J) if chained and J else None
+            connected = any(map(self.is_in_graph, nodes))
+            rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete, connected))
         return rows
 
     def graph(self) -> Drawing:
@@ -338,10 +350,6 @@ class Debugger:
 
     def _place(self, node: Value) -> int:
         return bisect_left(self.steps.order, -node._id, key=lambda other: -other._id)
-
-    def _is_in_graph(self, node: Value) -> bool:
-        place = self._place(node)
-        return place < len(self.steps.order) and self.steps.order[place] is node
 
     def _uses(self) -> dict[Value, tuple[Edge, Edge]]:
         """For every node but the loss, the edges by which the gradient reaches it first and last."""

@@ -8,6 +8,7 @@ import signal
 import sys
 import textwrap
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -52,15 +53,11 @@ class Terminal(cmd.Cmd):
 
     def do_step(self, argument: str) -> None:
         """s [N]: take a step, or N of them: apply the chain rule to one edge."""
-        with self._ctrl_c_stops():
-            steps = self.debugger.step(_count(argument))
-        self._taken(steps)
+        self._take(self.debugger.going(steps=_count(argument)))
 
     def do_next(self, argument: str) -> None:
         """n [N]: take all steps of a node, or those that are left of it; N: of so many nodes."""
-        with self._ctrl_c_stops():
-            steps = self.debugger.next(_count(argument))
-        self._taken(steps)
+        self._take(self.debugger.going(nodes=_count(argument)))
 
     def do_continue(self, argument: str) -> None:
         """c: go on to the next breakpoint, or to the end. Ctrl-C stops in between."""
@@ -153,10 +150,8 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         for number, step in enumerate(done, first):
             self._say(f"{'->' if step is self.debugger.steps.last else '  '} {number:>5}  {step}")
         for number, (node, position) in enumerate(islice(self.debugger.upcoming(), count), first + len(done)):
-            time_step = "" if node.time_step is None else f"t={node.time_step}  "
-            formula = notation.local_formula(node, position)
-            derivative = notation.derivative(node, node.parents[position])
-            self._say(f"   {number:>5}  {time_step}{derivative}{formula and f' = {formula}'}  to come")
+            sides = notation.derivative(node, node.parents[position]), notation.local_formula(node, position)
+            self._say(f"   {number:>5}  {notation.time_step(node)}{' = '.join(filter(None, sides))}  to come")
 
     # ---- what has flowed so far --------------------------------------------------------------------------------
 
@@ -177,9 +172,8 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         found = self.debugger.why(argument)
         self._lines(
             [
-                f"{'' if step.time_step is None else f't={step.time_step}  '}{step.formula}, "
-                f"times {notation.number(step.gradient)}, adds {notation.number(step.contribution)}"
-                f" to {notation.gradient(step.parent)}"
+                f"{notation.time_step(step.node)}{step.formula}, times {notation.number(step.gradient)}, "
+                f"adds {notation.number(step.contribution)} to {notation.gradient(step.parent)}"
                 for step in found
             ]
         )
@@ -198,6 +192,8 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         table = [("t", "J_{t+1}", f"J_{last} ⋯ J_{{t+1}}", "∂L/∂h_t", "")]
         for row in rows:
             arrived = "so far" if any(row.gradient) else "to come"
+            if not row.connected:
+                arrived = f"no way from {notation.name(self.debugger.loss)}: cut off"
             table.append(
                 (
                     str(row.t),
@@ -214,7 +210,9 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
 
     def do_graph(self, argument: str) -> None:
         """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (backward.svg)."""
-        self._say(f"written: {self.debugger.graph().save(argument or 'backward.svg')}")
+        from .picture import KEY
+
+        self._say(f"written: {self.debugger.graph().save(argument or 'backward.svg')}   ({KEY})")
 
     # ---- leaving -------------------------------------------------------------------------------------------------
 
@@ -227,7 +225,9 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
             )
         return True
 
-    do_EOF = do_quit  # noqa: N815  # the name that cmd gives to the end of the input
+    def do_EOF(self, argument: str) -> bool:  # noqa: N802  # the name that cmd gives to the end of the input
+        self._say("")
+        return self.do_quit(argument)
 
     def do_help(self, arg: str) -> None:
         """help [COMMAND]: what a command does."""
@@ -339,9 +339,15 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
             lines = [*lines[:_MOST_LINES], left_out] if keep == "first" else [left_out, *lines[-_MOST_LINES:]]
         self._say(*lines)
 
-    def _taken(self, steps: list[Step]) -> None:
-        first = self.debugger.steps.taken - len(steps) + 1
-        self._lines([self._numbered(number, step) for number, step in enumerate(steps, first)], keep="last")
+    def _take(self, going: Iterator[Step]) -> None:
+        """Take steps and show them; of very many, the latest ones, which is all that is kept of them here."""
+        before = self.debugger.steps.taken
+        with self._ctrl_c_stops():
+            latest = deque(going, maxlen=_MOST_LINES)
+        after = self.debugger.steps.taken
+        if after - before > len(latest):
+            self._say(f"… {after - before - len(latest)} more")
+        self._say(*(self._numbered(number, step) for number, step in enumerate(latest, after - len(latest) + 1)))
         if self.debugger.steps.finished:
             self._view()
 

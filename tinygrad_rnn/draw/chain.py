@@ -101,11 +101,11 @@ class Chain:
 
     @cached_property
     def _so_far(self) -> dict[int, tuple[float, float]]:
-        sign, log10 = _sign(self.head.product), _log10(self.head.product)
+        sign, log10 = sign_of(self.head.product), log10_of(self.head.product)
         so_far = {self.T: (sign, log10)}
         t = self.T
         for factor in self.factors:
-            sign, log10 = sign * _sign(factor.product), log10 + _log10(factor.product)
+            sign, log10 = sign * sign_of(factor.product), log10 + log10_of(factor.product)
             before = factor.step - 1
             so_far.update((u, (sign, log10)) for u in range(before, t))
             t = before
@@ -115,7 +115,7 @@ class Chain:
     @property
     def rest_sign(self) -> float:
         """The sign of the product of all terms that are not a tied weight, from h_T back to h_k."""
-        return math.prod(_sign(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
+        return math.prod(sign_of(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
 
     @property
     def tied(self) -> tuple[Value, int, float, float] | None:
@@ -125,8 +125,8 @@ class Chain:
         weights = [weight for factor in self.factors for _, _, weight in factor.terms if weight is not None]
         if not weights or len(set(weights)) > 1 or not all(f.uses_a_tied_weight_once for f in self.factors):
             return None
-        others = sum(_log10(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
-        return weights[0], len(weights), len(weights) * _log10(weights[0].data), others
+        others = sum(log10_of(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
+        return weights[0], len(weights), len(weights) * log10_of(weights[0].data), others
 
 
 def strongest(
@@ -157,13 +157,13 @@ def strongest(
             value: (0.0, None) for own, _, value in states[last_step] if own == name
         }
     else:
-        from_root = _best(order, {root: (0.0, None)})
+        from_root = best_ways(order, {root: (0.0, None)})
     reached = [t for t, entries in states.items() if any(value in from_root for _, _, value in entries)]
     if not reached:
         return None
     last_step = max(reached)
     starts = {value: (from_root[value][0], None) for _, _, value in states[last_step] if value in from_root}
-    from_last = _best(order, starts)  # type: ignore[arg-type]
+    from_last = best_ways(order, starts)  # type: ignore[arg-type]
     ends = {t: [v for own, _, v in states[t] if own == name and v in from_last] for t in sorted(states)}
     if k is None:
         k = next((t for t, values in ends.items() if values), None)
@@ -174,9 +174,9 @@ def strongest(
             f"{name}_{k} has no path to the loss", time_step=k, remedy="Choose a later k, or another loss"
         )
     target = max(ends[k], key=lambda value: from_last[value][0])
-    back = _path(from_last, target)
+    back = path_to(from_last, target)
     last = back[0].child if back else target
-    head = _path(from_root, last)
+    head = path_to(from_root, last)
     by_step: dict[int, list[Link]] = {}
     for link in back:
         by_step.setdefault(steps[link.child] or 0, []).append(link)  # what depends on a state is within time
@@ -187,13 +187,13 @@ def strongest(
         k=k,
         T=last_step,
         links=(*head, *back),
-        head=_factor(last_step, head, steps) if head else Factor(last_step, last, last, (), 1.0),
-        factors=tuple(_factor(t, links, steps) for t, links in by_step.items()),
+        head=factor_of(last_step, head, steps) if head else Factor(last_step, last, last, (), 1.0),
+        factors=tuple(factor_of(t, links, steps) for t, links in by_step.items()),
         paths=_all_paths(order, head[0].child if head else last, starts, ends[k]),
     )
 
 
-def _best(
+def best_ways(
     order: Iterable[Value], best: dict[Value, tuple[float, Link | None]]
 ) -> dict[Value, tuple[float, Link | None]]:
     """The best way from any of the given nodes to each node: the log10 of its product, and its last link."""
@@ -203,13 +203,14 @@ def _best(
             continue
         so_far = best[child][0]
         for position, (parent, gradient) in enumerate(zip(child.parents, local_gradients(child))):
-            log = so_far + max(_NOTHING, _log10(gradient))  # in this order NaN, too, counts as nothing
+            log = so_far + max(_NOTHING, log10_of(gradient))  # in this order NaN, too, counts as nothing
             if parent not in best or log > best[parent][0]:
                 best[parent] = log, Link(child, parent, position, gradient)
     return best
 
 
-def _path(best: Mapping[Value, tuple[float, Link | None]], end: Value) -> list[Link]:
+def path_to(best: Mapping[Value, tuple[float, Link | None]], end: Value) -> list[Link]:
+    """The links of the best way to a node, from where it starts."""
     links: list[Link] = []
     link = best[end][1]
     while link is not None:
@@ -236,7 +237,8 @@ def _all_paths(
     return frozenset(edges)
 
 
-def _factor(step: int, links: Sequence[Link], steps: Mapping[Value, TimeStep]) -> Factor:
+def factor_of(step: int, links: Sequence[Link], steps: Mapping[Value, TimeStep]) -> Factor:
+    """The product of the local derivatives along links of a time step."""
     terms = [term for link in links if (term := _term(link, steps))]
     terms.sort(key=lambda term: term[2] is None)  # w·tanh′, as the law is written
     product = math.prod(link.local_gradient for link in links)
@@ -260,11 +262,11 @@ def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Valu
     return text.number(x), x, None
 
 
-def _sign(x: float) -> float:
+def sign_of(x: float) -> float:
     return math.copysign(1.0, x) if x else 0.0
 
 
-def _log10(x: float) -> float:
+def log10_of(x: float) -> float:
     if math.isnan(x):
         return x
     return math.log10(abs(x)) if x and math.isfinite(x) else math.inf if x else -math.inf

@@ -14,8 +14,8 @@ import graphviz
 
 from ..errors import DrawError, TinygradRNNError
 from ..files import write_whole
-from . import engine
-from .geometry import Picture
+from . import dot, engine
+from .geometry import Picture, Text
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
@@ -65,6 +65,12 @@ class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz ha
             prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
             self._svg = re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg)
         return self._svg
+
+    def add(self, text: Text) -> None:
+        """Write a line of text into the picture."""
+        self.picture.texts.append(text)
+        self._source = dot.write(self.picture)
+        self._svg = None
 
     def png(self, dpi: float = 96.0) -> bytes:
         """The picture as PNG.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
+from ..ops import choose
 from ..sums import dot
 from ..value import Operand, Value, as_value
 from .module import Module, is_vector
@@ -173,7 +174,7 @@ def affine(W: Matrix, h: Vector, U: Matrix, x: Sequence[Operand], b: Vector | No
 def product(M: Matrix, v: Sequence[Operand]) -> Vector:
     """M v; for a one-hot v, a column of M."""
     if isinstance(v, OneHot):
-        return [row[v.hot] for row in M]
+        return [choose(row, v.hot) for row in M]
     entries = [as_value(entry) for entry in v]
     return [dot(row, entries) for row in M]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from operator import mul
 
 from ..errors import ArgumentError
 from .parameters import Matrix, Seed, Vector, generator
@@ -49,26 +50,32 @@ def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
     """Set W to ``gain`` times a random matrix with orthonormal rows, or columns where there are fewer of them.
 
     All its singular values are ``gain``, so that a linear recurrence keeps the length of a gradient at gain 1
-    (Saxe, McClelland & Ganguli 2014). The matrix is uniform over all such matrices (Haar): Gaussian vectors,
-    made orthogonal one after the other (Gram-Schmidt, twice, since once loses digits).
+    (Saxe, McClelland & Ganguli 2014).
+    """
+    rows, columns = len(W), len(W[0])
+    basis = orthonormal(min(rows, columns), max(rows, columns), seed)
+    for i, row in enumerate(W):
+        for j, entry in enumerate(row):
+            entry.data = gain * (basis[i][j] if rows <= columns else basis[j][i])
+
+
+def orthonormal(count: int, length: int, seed: Seed = 0) -> list[list[float]]:
+    """Random orthonormal vectors, uniform over all such (Haar): Gram-Schmidt on normal draws, each direction
+    cleaned twice ("twice is enough", Giraud, Langou and Rozloznik 2005).
     """
     rng = generator(seed)
-    rows, columns = len(W), len(W[0])
-    count, length = min(rows, columns), max(rows, columns)
     basis: list[list[float]] = []
     while len(basis) < count:
         vector = [rng.gauss(0.0, 1.0) for _ in range(length)]
         drawn = math.hypot(*vector)
         for _ in range(2):
             for unit in basis:
-                along = sum(a * b for a, b in zip(vector, unit))
-                vector = [a - along * b for a, b in zip(vector, unit)]
+                overlap = sum(map(mul, vector, unit))
+                vector = [a - overlap * b for a, b in zip(vector, unit)]
         norm = math.hypot(*vector)
         if norm > 1e-8 * drawn:  # else it all but lies in the span of the others: draw anew
             basis.append([entry / norm for entry in vector])
-    for i, row in enumerate(W):
-        for j, entry in enumerate(row):
-            entry.data = gain * (basis[i][j] if rows <= columns else basis[j][i])
+    return basis
 
 
 def scale_(W: Matrix, spectral_norm: float) -> None:

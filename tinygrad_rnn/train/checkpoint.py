@@ -13,13 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CheckpointError, DataError, TinygradRNNError
+from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError
 from ..interop.safetensors import Tensor, read_safetensors, write_safetensors
 from ..nn import Linear, Recurrent
+from ..nn.module import shape
 from ..optim import LRScheduler, Optimizer
 from ..tasks import Task, make_task
-from .history import History
+from .history import COLUMNS, History
 from .network import KINDS, RecurrentNetwork
+
+# What reading something else than expected from JSON can raise.
+_SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 FORMAT = "tinygrad_rnn checkpoint"
 VERSION = 1
@@ -70,16 +74,31 @@ class Checkpoint:
         """The model with its weights.
 
         Raises:
-            CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it.
+            CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it;
+                or the file contradicts itself.
         """
+        try:
+            return self._make_model()
+        except (ArgumentError, ShapeError, *_SENSELESS) as error:
+            raise CheckpointError(f"the checkpoint contradicts itself: {error}") from error
+
+    def _make_model(self) -> RecurrentNetwork:
         built = self.state["architecture"]
         if "arguments" not in built:
             raise CheckpointError(
                 f"a model made of {built['kind']} cannot be made from a checkpoint",
                 remedy="Make the model yourself and call load_state_dict(checkpoint.weights)",
             )
-        recurrent = KINDS[built["kind"].lower()](**built["arguments"])
-        readout = Linear(recurrent.hidden_size, len(self.weights["readout.V"]), "readout.c" in self.weights)
+        V = self.weights["readout.V"]
+        arguments = built["arguments"]
+        # Before anything is made of that size: a number in a damaged file may be huge.
+        most = max(len(matrix[0]) for name, matrix in self.weights.items() if shape(matrix)[1:])
+        if arguments["hidden_size"] != len(V[0]) or max(arguments["input_size"], arguments["num_layers"]) > max(
+            most, len(self.weights)
+        ):
+            raise ShapeError("sizes and weights do not fit together")
+        recurrent = KINDS[built["kind"].lower()](**arguments)
+        readout = Linear(recurrent.hidden_size, len(V), "readout.c" in self.weights)
         model = RecurrentNetwork(recurrent, readout)
         model.load_state_dict(self.weights)
         return model
@@ -162,11 +181,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         checkpoint = Checkpoint(weights, slots, json.loads(metadata["state"]))
         _check_whole(checkpoint)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except _SENSELESS as error:
         raise CheckpointError(f"{name} is damaged: its state makes no sense ({error!r})") from error
     return checkpoint
 
 
+_ALWAYS = [name for name in COLUMNS if not name.startswith("validation")]
 _PARTS: dict[str, type | tuple[type, ...]] = {
     "step": int,
     "architecture": dict,
@@ -185,6 +205,9 @@ def _check_whole(checkpoint: Checkpoint) -> None:
         if not isinstance(checkpoint.state[part], kind):
             raise TypeError(f"{part} is no {kind}")
     history = checkpoint.history
+    for row in history.rows:
+        if row.keys() != set(COLUMNS) or not all(isinstance(row[name], (int, float)) for name in _ALWAYS):
+            raise ValueError("a row of history is incomplete")
     if len(history.rows) != checkpoint.step:
         raise ValueError(f"{len(history.rows)} rows of history after {checkpoint.step} steps")
     random_state(checkpoint)
@@ -213,14 +236,15 @@ def restore(
         CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting.
     """
     _check_same(checkpoint.state, model, task, optimizer, scheduler, settings)
-    before = model.state_dict()
+    before, optimizer_before = model.state_dict(), optimizer.state_dict()
     try:
         model.load_state_dict(checkpoint.weights)
         optimizer.load_state_dict({**checkpoint.state["optimizer"]["state"], "slots": checkpoint.slots})
         if scheduler is not None:
             scheduler.load_state_dict(checkpoint.state["scheduler"]["state"])
-    except (TinygradRNNError, KeyError, TypeError, ValueError) as error:
+    except (TinygradRNNError, *_SENSELESS) as error:
         model.load_state_dict(before)
+        optimizer.load_state_dict(optimizer_before)
         reason = error.what if isinstance(error, TinygradRNNError) else repr(error)
         raise CheckpointError(f"the checkpoint is of another model: {reason}") from error
     rng.setstate(random_state(checkpoint))

@@ -71,7 +71,8 @@ def train(
         checkpoint: file for a checkpoint, written at validations and at the end.
         checkpoint_every: steps between two checkpoints, instead.
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same.
-        engine: ``"eager"``.
+        engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
+            ``"compiled fast"``, which rounds differently.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
 
     Returns:

@@ -1,0 +1,401 @@
+"""`Recurrence`: one compiled time step, replayed, agrees with the unrolled graph to the last bit."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+import sys
+from array import array
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total
+from tinygrad_rnn.bptt.truncated import windows
+from tinygrad_rnn.compile import Recurrence, Symbols, compile
+from tinygrad_rnn.errors import (
+    ArgumentError,
+    CompileError,
+    DataError,
+    DomainError,
+    GraphError,
+    OperandError,
+    ShapeError,
+)
+from tinygrad_rnn.nn import LSTM, Cell, GRUCell, LSTMCell, OneHot
+from tinygrad_rnn.ops import choose
+
+pytest.importorskip("llvmlite")
+
+
+def bits(number: float) -> bytes:
+    return b"NaN" if math.isnan(number) else struct.pack("<d", number)
+
+
+class GatedByItself(Cell):
+    """A user's cell: two parts of state, an exotic gate, and a part that only later steps read."""
+
+    state_names = ("h", "trace")
+
+    def __init__(self, size: int) -> None:
+        self.v = [Value(0.3 * i - 0.4, label=f"v[{i}]") for i in range(size)]
+        self.k = Value(0.7, label="k")
+
+    def step(self, x: Any, *state: Any) -> dict[str, Any]:
+        h, trace = state
+        gate = [(v * a + self.k * x).sigmoid() for v, a in zip(self.v, h)]
+        new = [g * a.sin() + (1.0 - g) * (t + x).relu() for g, a, t in zip(gate, h, trace)]
+        return {"gate": gate, "trace": [(t * 0.5 + abs(a)).maximum(x) for t, a in zip(trace, h)], "h": new}
+
+    def initial_state(self) -> tuple[Any, ...]:
+        return [Value(0.1) for _ in self.v], [Value(0.0) for _ in self.v]
+
+
+def embedded() -> Any:
+    """A plain function as a cell, with an embedding that is looked up."""
+    E = [[Value(math.sin(3 * i + j), label=f"E[{i},{j}]") for j in range(3)] for i in range(4)]
+    inner = RNNCell(3, 3, seed=2)
+    return lambda x, h: inner([choose([row[j] for row in E], x.hot) for j in range(3)], h)
+
+
+def arguments(**given: Any) -> dict[str, Any]:
+    return given
+
+
+CASES: dict[str, Any] = {  # arguments of Recurrence
+    "scalar": lambda: arguments(cell=ScalarRNNCell(0.9, 0.5, 0.1), x=None, target=None, loss=mse_loss),
+    "relu": lambda: arguments(cell=ScalarRNNCell(-0.9, 0.5, 0.1, "relu"), x=None, target=None, loss=mse_loss),
+    "no targets": lambda: arguments(cell=RNNCell(2, 3), x=2, loss=lambda h: total([a * a for a in h])),
+    "rnn": lambda: arguments(cell=RNNCell(3, 5), x=3, readout=Linear(5, 4), target=Symbols(4), loss=cross_entropy),
+    "no bias": lambda: arguments(cell=RNNCell(3, 5, bias=False), x=3, readout=Linear(5, 2), target=2, loss=mse_loss),
+    "one-hot": lambda: arguments(
+        cell=RNNCell(6, 4), x=Symbols(6), readout=Linear(4, 6), target=Symbols(6), loss=cross_entropy
+    ),
+    "embedding": lambda: arguments(cell=embedded(), x=Symbols(4), h0=[0.1, 0.2, -0.3], target=3, loss=mse_loss),
+    "lstm": lambda: arguments(
+        cell=LSTMCell(5, 3), x=Symbols(5), readout=Linear(3, 5), target=Symbols(5), loss=cross_entropy
+    ),
+    "gru": lambda: arguments(cell=GRUCell(2, 3), x=2, readout=Linear(3, 2), target=2, loss=mse_loss),
+    "stacked": lambda: arguments(
+        cell=LSTM(2, 2, num_layers=2), x=2, readout=Linear(2, 3), target=Symbols(3), loss=cross_entropy
+    ),
+    "of the user": lambda: arguments(cell=GatedByItself(3), x=None, target=3, loss=mse_loss),
+}
+_made: dict[Any, Recurrence] = {}
+
+
+def recurrence(case: str, asks: str, lanes: int) -> Recurrence:
+    """Compiled once for all examples."""
+    if (case, asks, lanes) not in _made:
+        _made[case, asks, lanes] = Recurrence(**CASES[case](), asks=asks, lanes=lanes)
+    return _made[case, asks, lanes]
+
+
+def draw_numbers(rng: random.Random, kind: Any, B: int, T: int) -> Any:
+    def one() -> Any:
+        if isinstance(kind, Symbols):
+            return rng.randrange(kind.size)
+        return rng.choice([0.0, -0.0, rng.gauss(0, 2)]) if kind is None else [rng.gauss(0, 2) for _ in range(kind)]
+
+    return None if kind is ... else [[one() for _ in range(T)] for _ in range(B)]
+
+
+def eager_gradients(program: Recurrence, x, target, h0=None, asked=None):
+    """Losses, and the gradients of the sequences added in order."""
+    sums, losses = [0.0] * len(program.parameters), []
+    for b in range(len(x)):
+        for parameter in program.parameters:
+            parameter.zero_grad()
+        _, loss = program.eager(x[b], target and target[b], h0 and h0[b], asked)
+        losses.append(-0.0 if loss is None else loss.data)
+        if loss is not None:
+            loss.backward()
+        sums = [a + parameter.grad for a, parameter in zip(sums, program.parameters)]
+    return losses, sums
+
+
+def agree(program: Recurrence, x, target, h0=None, asked=None) -> None:
+    run = program.forward_backward(x, target, h0, asked)
+    losses, sums = eager_gradients(program, x, target, h0, asked)
+    assert [bits(loss) for loss in run.losses] == [bits(0.0 + loss) for loss in losses]
+    for parameter, gradient, expected in zip(program.parameters, run.gradients, sums):
+        assert bits(gradient) == bits(expected), parameter.label
+    assert [bits(loss) for loss in program.forward(x, target, h0, asked).losses] == [bits(loss) for loss in run.losses]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("asks", ["every", "last"])
+def test_batches_of_any_size_agree_to_the_bit(case, asks):
+    rng = random.Random(case)
+    program = recurrence(case, asks, 4)
+    for B, T in ((1, 1), (1, 6), (4, 3), (7, 5), (3, 2), (9, 1)):
+        agree(program, draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    st.sampled_from(["scalar", "rnn", "lstm", "of the user"]), st.integers(1, 9), st.integers(1, 7),
+    st.randoms(use_true_random=False),
+    st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, 1e300, -1e300, math.inf, math.nan]),
+)  # fmt: skip
+def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
+    program = recurrence(case, "any", 4)
+    for parameter in program.parameters:
+        parameter.data = weight if rng.random() < 0.1 else rng.gauss(0, 1)
+    program.read_parameters()
+    x, target = draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T)
+    h0 = [[rng.gauss(0, 1) for _ in range(program.step.state_size)] for _ in range(B)]
+    asked = [rng.random() < 0.6 for _ in range(T)]
+    try:
+        eager_gradients(program, x, target, h0, asked)
+    except DomainError as error:
+        expected = (error.op, error.time_step)
+    else:
+        expected = None
+    if expected:
+        with pytest.raises(DomainError) as caught:
+            program.forward_backward(x, target, h0, asked)
+        assert (caught.value.op, caught.value.time_step) == expected
+    else:
+        agree(program, x, target, h0, asked)
+
+
+def test_state_and_its_gradient():
+    program = recurrence("lstm", "every", 4)
+    rng = random.Random(5)
+    x, target = draw_numbers(rng, program.step.x, 6, 4), draw_numbers(rng, program.step.target, 6, 4)
+    h0 = [[rng.gauss(0, 1) for _ in range(6)] for _ in range(6)]
+    run = program.forward_backward(x, target, h0)
+    for b in range(6):
+        unrolled, loss = program.eager(x[b], target[b], h0[b])
+        loss.backward()
+        first = [*unrolled["h"][0], *unrolled["c"][0]]
+        last = [*unrolled["h"][4], *unrolled["c"][4]]
+        assert [bits(run.state_gradients[b, s]) for s in range(6)] == [bits(node.grad) for node in first]
+        assert [bits(run.state[b, s]) for s in range(6)] == [bits(node.data) for node in last]
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 10, 99])
+def test_truncated_bptt_equals_the_windows_of_the_eager_engine(k):
+    program = recurrence("lstm", "every", 4)
+    rng = random.Random(k)
+    x, target = draw_numbers(rng, program.step.x, 5, 10), draw_numbers(rng, program.step.target, 5, 10)
+    run = program.forward_backward(x, target, window=k)
+    sums = [0.0] * len(program.parameters)
+    for b in range(5):
+        for parameter in program.parameters:
+            parameter.zero_grad()
+        loss = 0.0
+        inputs = [OneHot(symbol, 5) for symbol in x[b]]
+        step = program.step
+        for window in windows(step.cell, inputs, target[b], k, k, loss=step.loss, readout=step.readout):
+            window.loss.backward()
+            loss += window.loss.data
+        assert bits(run.losses[b]) == bits(loss)
+        sums = [a + parameter.grad for a, parameter in zip(sums, program.parameters)]
+    assert [bits(g) for g in run.gradients] == [bits(g) for g in sums]
+
+
+def test_a_carried_state_goes_on_where_it_ended():
+    program = recurrence("gru", "every", 4)
+    rng = random.Random(1)
+    x, target = draw_numbers(rng, 2, 5, 8), draw_numbers(rng, 2, 5, 8)
+    whole = program.forward(x, target)
+    first = program.forward([s[:3] for s in x], [s[:3] for s in target])
+    second = program.forward([s[3:] for s in x], [s[3:] for s in target], first.state)
+    assert second.state.tolist() == whole.state.tolist()
+
+
+def test_gradients_can_be_added_to_the_values():
+    program = recurrence("scalar", "every", 4)
+    run = program.forward_backward([[0.5, -0.25]], [[1.0, 0.0]])
+    for parameter in program.parameters:
+        parameter.grad = 1.0
+    program.add_gradients(run)
+    assert [p.grad for p in program.parameters] == [1.0 + g for g in run.gradients]
+
+
+def test_every_inner_node_can_be_read_at_every_step():
+    program = recurrence("rnn", "every", 4)
+    rng = random.Random(3)
+    (x,), (target,) = draw_numbers(rng, 3, 1, 5), draw_numbers(rng, Symbols(4), 1, 5)
+    inspection = program.inspect(x, target)
+    unrolled, loss = program.eager(x, target)
+    loss.backward()
+    for name in ("z", "h", "y"):
+        for t in range(1, 6):
+            for i, node in enumerate(unrolled[name][t]):
+                assert bits(inspection.value(f"{name}_{t}[{i}]")) == bits(node.data)
+                assert bits(inspection.gradient(f"{name}_t[{i}]", t)) == bits(node.grad)
+    assert bits(inspection.gradient("h_0[2]")) == bits(unrolled.h[0][2].grad)
+    with pytest.raises(ArgumentError, match="time step"):
+        inspection.value("z_6[0]")
+
+
+def test_listing_and_assembly_name_the_nodes():
+    program = recurrence("rnn", "every", 4)
+    (line,) = (line for line in program.source.splitlines() if line.split()[1] == "h_t[0]")
+    assert line.startswith("t=t")
+    assert "tanh(z_t[0])" in line
+    assert "∂/∂z_t[0] = 1 − h_t[0]²" in line
+    assert "; h_t[0] … h_t[4]" in program.ir
+    assert "; ∂L/∂z_t" in program.ir
+
+
+def test_code_does_not_grow_with_time_or_batch():
+    program = Recurrence(**CASES["scalar"]())
+    program.forward_backward([[0.1] * 3], [[0.0] * 3])
+    compiled, text = program._single, program.ir
+    program.forward_backward([[0.1] * 500] * 3, [[0.0] * 500] * 3)
+    assert program._single is compiled
+    assert program.ir is text
+
+
+def test_a_step_of_fourteen_thousand_nodes():
+    program = Recurrence(RNNCell(8, 64), 8, mse_loss, 64)
+    assert len(program._traced[True].nodes) > 14_000
+    assert len(program.ir) < 600_000  # rows of a layer are one instruction
+    rng = random.Random(0)
+    agree(program, draw_numbers(rng, 8, 1, 2), draw_numbers(rng, 64, 1, 2))
+
+
+def test_memory_is_given_back():
+    resource = pytest.importorskip("resource")
+    a = Value(0.5)
+    root = (a * a + a).tanh()
+
+    def grow(count: int) -> None:
+        for i in range(count):
+            compile(root).forward_backward([0.01 * i])
+
+    grow(30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grow(60)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 60 * 20 * (1 if sys.platform == "linux" else 1024)  # KB; one module takes over 50
+
+
+# ---- the boundary -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x", "target", "error", "words"),
+    [
+        ([[[1.0, 2.0]]], [[1]], ShapeError, "x is 1 × 1 × 2, but must be any × any × 3"),
+        ([[1.0, 2.0, 3.0]], [[1]], ShapeError, "nested 3 deep"),
+        ([[[1.0, 2.0, 3.0], [1.0, 2.0]]], [[1, 1]], ShapeError, "different lengths"),
+        ([[[1.0, 2.0, "3"]]], [[1]], OperandError, "x"),
+        ([[[1.0, 2.0, math.nan]]], [[1]], DataError, "x_1 of sequence 0 is nan"),
+        ([[[1.0, 2.0, 3.0]] * 4, [[1.0, 2.0, 3.0]] * 3 + [[0.0, -math.inf, 0.0]]], [[1] * 4] * 2, DataError,
+         "x_4 of sequence 1 is -inf"),
+        ([[[1.0, 2.0, 3.0]]], [[4]], DataError, "target holds 4"),
+        ([[[1.0, 2.0, 3.0]]], [[-1]], DataError, "target holds -1"),
+        ([[[1.0, 2.0, 3.0]]], [[1.0]], OperandError, "target"),
+        ([[[1.0, 2.0, 3.0]]], [[1, 2]], ShapeError, "target is 1 × 2"),
+        ([[[1.0, 2.0, 3.0]]], None, ArgumentError, "no targets"),
+        ([], [], ShapeError, "empty"),
+        (array("d", [1.0, 2.0, 3.0]), [[1]], ShapeError, "x is 3"),
+        (memoryview(array("f", [1.0] * 3)).cast("B").cast("f", (1, 1, 3)), [[1]], OperandError, "float64"),
+        (object(), [[1]], ShapeError, "nested"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_never_reaches_native_code(x, target, error, words):
+    with pytest.raises(error, match=words):
+        recurrence("rnn", "every", 4).forward_backward(x, target)
+
+
+def test_a_view_with_gaps_is_refused_and_a_read_only_one_taken():
+    numpy = pytest.importorskip("numpy")
+    program = recurrence("rnn", "every", 4)
+    x = numpy.random.default_rng(0).standard_normal((2, 4, 6))
+    target = numpy.zeros((2, 4), dtype=numpy.int64)
+    with pytest.raises(ShapeError, match="contiguous"):
+        program.forward(x[:, :, ::2], target)
+    with pytest.raises(OperandError, match="int64"):
+        program.forward(x[:, :, :3].copy(), target.astype(numpy.int32))
+    good = x[:, :, :3].copy()
+    good.flags.writeable = False
+    assert program.forward(good, target).loss == program.forward(good.tolist(), target.tolist()).loss
+
+
+def test_h0_window_and_mask_are_checked():
+    program = recurrence("rnn", "every", 4)
+    x, target = [[[1.0, 2.0, 3.0]]], [[1]]
+    with pytest.raises(ShapeError, match="h0"):
+        program.forward(x, target, [[0.0]])
+    with pytest.raises(ArgumentError, match="window"):
+        program.forward_backward(x, target, window=0)
+    with pytest.raises(ArgumentError, match="asked"):
+        program.forward(x, target, asked=[True])
+    with pytest.raises(ShapeError, match="asked"):
+        recurrence("rnn", "any", 4).forward(x, target, asked=[True, False])
+    with pytest.raises(ArgumentError, match="forward_backward"):
+        _ = program.forward(x, target).gradients
+
+
+def test_an_error_names_op_node_and_time_step():
+    w = Value(1.0, label="w")
+    program = Recurrence(lambda x, h: w / (h - x), x=None, h0=0.5, loss=lambda h: h * h)
+    with pytest.raises(DomainError, match=r"div has no finite real value .* time step 2") as caught:
+        program.forward([[1.0, -2.0, 3.0]])
+    assert (caught.value.op, caught.value.time_step) == ("div", 2)
+    assert w.data == 1.0
+
+
+def test_an_error_of_the_backward_pass_names_op_and_time_step():
+    w = Value(4.0, label="w")
+    program = Recurrence(lambda x, h: (w * x).sqrt() + h, x=None, h0=0.5, loss=lambda h: h * h)
+    assert program.forward([[1.0, 0.0, 1.0]]).loss > 0.0
+    with pytest.raises(DomainError, match=r"derivative .* sqrt") as caught:
+        program.forward_backward([[1.0, 0.0, 1.0]])
+    assert caught.value.time_step == 2
+
+
+# ---- what cannot be compiled ---------------------------------------------------------------------------------
+
+
+def test_a_step_that_asks_for_numbers_is_refused():
+    w = Value(1.0, label="w")
+    with pytest.raises(CompileError, match="traced"):
+        Recurrence(lambda x, h: w * math.tanh(h.data), x=None, h0=0.0, loss=lambda h: h * h)
+    with pytest.raises(GraphError, match="decision"):
+        Recurrence(lambda x, h: w * h if h.data > 0 else h * 2.0, x=None, h0=0.0, loss=lambda h: h * h)
+    assert isinstance(w.data, float)
+
+
+def test_a_node_computed_before_the_step_is_refused():
+    w = Value(1.0) * 2.0
+    with pytest.raises(CompileError, match="before the step"):
+        Recurrence(lambda x, h: w * h, x=None, h0=0.0, loss=lambda h: h * h)
+
+
+def test_states_and_losses_that_have_no_order_are_refused():
+    w = Value(1.0)
+    with pytest.raises(CompileError, match="two places"):
+        Recurrence(lambda x, h, c: (w * h,) * 2, x=None, h0=(0.0, 0.0), loss=lambda h: h * h)
+    with pytest.raises(CompileError, match="loss is a part"):
+        Recurrence(lambda x, h: w * h, x=None, h0=0.0, loss=lambda h: h)
+    table = [Value(1.0), Value(2.0)]
+    with pytest.raises(CompileError, match="looked up"):
+        Recurrence(lambda x, h: choose(table, x.hot) * table[0] * h, x=Symbols(2), h0=0.0, loss=lambda h: h * h)
+
+
+def test_without_llvmlite_the_message_says_what_to_install(monkeypatch):
+    from tinygrad_rnn.compile import native
+    from tinygrad_rnn.errors import MissingDependencyError
+
+    native.llvm.cache_clear()
+    monkeypatch.setitem(__import__("sys").modules, "llvmlite", None)
+    with pytest.raises(MissingDependencyError, match=r"tinygrad_rnn\[compile\]"):
+        compile(Value(1.0) * 2.0)
+    native.llvm.cache_clear()
+
+
+def test_importing_the_package_does_not_import_llvm():
+    import subprocess
+
+    code = "import sys, tinygrad_rnn, tinygrad_rnn.compile; print('llvmlite' in sys.modules, 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"

@@ -1,0 +1,42 @@
+"""``train(engine="compiled")``: the same history as the eager engine, to the bit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.tasks import TASKS
+from tinygrad_rnn.train import RecurrentNetwork, train
+
+pytest.importorskip("llvmlite")
+
+
+def histories(task, engines, **settings):
+    for engine in engines:
+        model = RecurrentNetwork.for_task(task, settings.get("kind", "lstm"), hidden_size=3, seed=1)
+        more = {name: setting for name, setting in settings.items() if name != "kind"}
+        history = train(model, task, 3, batch_size=5, engine=engine, progress=False, validation_size=2, **more)
+        rows = [{name: entry for name, entry in row.items() if name != "seconds"} for row in history.rows]
+        yield rows, model.state_dict()
+
+
+@pytest.mark.parametrize("name", ["reber", "adding", "latch", "copy"])
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_training_is_the_same_to_the_bit(name, kind):
+    eager, compiled = histories(TASKS[name](), ["eager", "compiled"], kind=kind)
+    assert compiled == eager
+
+
+def test_truncated_too():
+    eager, compiled = histories(TASKS["reber"](), ["eager", "compiled"], truncate=4)
+    assert compiled == eager
+
+
+def test_fast_is_close():
+    (eager, _), (fast, _) = histories(TASKS["reber"](), ["eager", "compiled fast"])
+    assert [row["loss"] for row in fast] == pytest.approx([row["loss"] for row in eager], rel=1e-9)
+
+
+def test_unknown_engine():
+    with pytest.raises(ArgumentError, match="compiled fast"):
+        list(histories(TASKS["reber"](), ["jitted"]))

@@ -1,0 +1,263 @@
+"""What the interactive page carries: the drawing, the walk, chains, decay and anatomy, all from the engine."""
+
+import json
+import math
+import re
+
+import pytest
+
+from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, draw, explore, mse_loss, time_step, total, unroll
+from tinygrad_rnn.backward import Step, start, topological_order, walk
+from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
+from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.draw import text
+from tinygrad_rnn.errors import ArgumentError, DrawError, GraphError
+from tinygrad_rnn.explore import graph as pieces
+from tinygrad_rnn.explore.page import encoded
+
+
+def problem(T=5, w=0.9, each=False):
+    """A scalar RNN over T steps, with the loss of the last step or the mean of the losses of each."""
+    inputs = [math.sin(0.7 * i) for i in range(1, T + 2)]
+    unrolled = unroll(ScalarRNNCell(w=w, u=0.5, b=0.1), inputs[:-1])
+    losses = []
+    for t in range(1 if each else T, T + 1):
+        with time_step(t):
+            losses.append(mse_loss(unrolled.h[t], inputs[t]))
+        losses[-1].label = f"L_{t}"
+    loss = total(losses) / len(losses) if each else losses[0]
+    loss.label = "L"
+    return unrolled, loss, losses
+
+
+def vector_problem(cell, T=4):
+    unrolled = unroll(cell, [[math.sin(t), math.cos(t)] for t in range(T)])
+    loss = mse_loss(unrolled.h[T], [0.1] * 3)
+    loss.label = "L"
+    return unrolled, loss, [loss]
+
+
+def test_gradients_in_the_graph_stay_as_they_were():
+    unrolled, loss, losses = problem(each=True)
+    unrolled.cell.w.grad = 7.0
+    explore(unrolled, loss, losses)
+    assert unrolled.cell.w.grad == 7.0
+    assert not unrolled.h[2].has_grad
+    assert not unrolled.cell.b.has_grad
+
+
+def test_the_walk_is_the_engines():
+    unrolled, loss, _ = problem()
+    data = explore(unrolled, loss).data
+    order = topological_order(loss)
+    start(order, loss, 1.0)
+    steps: list[Step] = list(walk(order))
+    assert len(data["backward"]) == len(steps)
+    for row, step in zip(data["backward"], steps):
+        node, parent, position, formula, by_number, flow, brought, so_far, _ = row
+        assert data["values"][node][3] == repr(step.node.data)
+        assert data["values"][parent][3] == repr(step.parent.data)
+        assert (position, formula, by_number, flow) == (
+            step.position,
+            step.formula,
+            step.formula_in_numbers,
+            step.flow,
+        )
+        assert brought == text.number(step.contribution)
+        assert so_far == text.number(step.gradient_after)
+    gradients = {name: gradient for name, _, _, _, gradient, _ in data["values"]}
+    assert gradients["w"] == repr(unrolled.cell.w.grad)
+    assert gradients["h_2"] == repr(unrolled.h[2].grad)
+
+
+def test_forward_computes_every_value_after_its_operands():
+    unrolled, loss, _ = problem()
+    data = explore(unrolled, loss).data
+    assert data["forward"] == sorted(set(data["forward"]))
+    assert len(data["forward"]) == sum(1 for value in topological_order(loss) if value.parents)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_the_picture_is_the_static_drawing(each):
+    unrolled, loss, losses = problem(each=each)
+    data = explore(unrolled, loss, losses).data
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    drawn = {
+        (round(box.centre[0] - box.width / 2 - frame.left, 1), tuple(box.lines))
+        for frame in picture.frames
+        for box in frame.boxes
+    }
+    carried = {(card[3], tuple(card[8])) for column in data["graph"]["columns"] for card in column["cards"]}
+    assert {rows for _, rows in carried} == {rows for _, rows in drawn}
+    # The static drawing may widen a column for the words below it, which shifts its cards together.
+    assert len(carried) == len(drawn)
+    edges = sum(len(column["lines"]) for column in data["graph"]["columns"]) + len(data["graph"]["long"])
+    assert edges == len([line for line in picture.lines if line.edge])
+
+
+def test_colours_are_levels_of_the_drawings_scale():
+    shades = pieces.Shades([1e-4, 1.0])
+    assert [shades(x) for x in (1e-9, 1e-4, 1e-2, -1.0, 5.0, 0.0, math.inf, math.nan)] == [0, 0, 5, 10, 10, -1, 10, -1]
+    levels = [shades.scale.of_log(shades.scale.low + 4 * i / pieces.LEVELS) for i in range(pieces.LEVELS + 1)]
+    css = explore_asset("page.css")
+    for i, colour in enumerate(levels):
+        assert f"--l{i}: {colour};" in css
+
+
+def explore_asset(name):
+    from tinygrad_rnn.explore.page import _asset
+
+    return _asset(name)
+
+
+def test_both_ways_to_dark_give_the_same_colours():
+    css = explore_asset("page.css")
+    dark = re.findall(r"color-scheme: dark;(.*?)\}", css, flags=re.DOTALL)
+    assert len(dark) == 2
+    assert len({" ".join(block.split()) for block in dark}) == 1
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_chains_multiply_up_to_the_gradient(each):
+    unrolled, loss, losses = problem(each=each)
+    data = explore(unrolled, loss, losses).data
+    names = {i: row[0] for i, row in enumerate(data["values"])}
+    for chain, part in zip(data["chains"]["roots"], losses):
+        by_step = state_gradients(unrolled, part)
+        weight = 1.0 / len(losses)
+        for value, later, product, *rest in chain["rows"]:
+            k = int(names[value].removeprefix("h_"))
+            assert rest == []  # the only path, so that its product is the whole gradient
+            assert product == text.number(by_step[k] * weight) or math.isclose(
+                float(
+                    product.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+                ),
+                by_step[k] * weight,
+                rel_tol=6e-3,
+            )
+            assert later == -1 or names[later] == f"h_{k + 1}"
+
+
+def test_a_hop_is_told_once_and_lights_its_edges():
+    unrolled, loss, losses = problem(each=True)
+    chains = explore(unrolled, loss, losses).data["chains"]
+    ends = [(later, earlier) for later, earlier, *_ in chains["hops"]]
+    assert len(ends) == len(set(ends)) == unrolled.T
+    _, _, edges, name, numbers, product = chains["hops"][0]
+    assert name.startswith("w · tanh′(z_")
+    assert len(edges) == 4  # tanh, + b, + u x, w h
+    assert " · " in numbers
+    assert product
+
+
+@pytest.mark.parametrize("cell", [RNNCell(2, 3), LSTMCell(2, 3)], ids=["rnn", "lstm"])
+def test_chains_of_vector_cells_are_the_strongest_paths(cell):
+    unrolled, loss, losses = vector_problem(cell)
+    data = explore(unrolled, loss, losses).data
+    states = len(unrolled.state_names) * 3 * (unrolled.T + 1)
+    assert len(data["chains"]["entries"]) == states
+    (chain,) = data["chains"]["roots"]
+    assert any(len(row) == 4 for row in chain["rows"])  # several paths: the whole differs from the strongest
+    known = {(later, earlier) for later, earlier, *_ in data["chains"]["hops"]}
+    assert all(later == -1 or (later, value) in known for value, later, *_ in chain["rows"])
+
+
+def test_anatomy_is_the_engines_and_adds_up():
+    unrolled, loss, losses = problem(each=True)
+    found = {p["name"]: p for p in explore(unrolled, loss, losses).data["anatomy"]["parameters"]}
+    assert set(found) == {"w", "u", "b"}
+    weight = 1.0 / len(losses)
+    expected = anatomy(unrolled, losses, unrolled.cell.w)
+    w = found["w"]
+    for j, t in enumerate(w["losses"]):
+        for i, k in enumerate(w["uses"]):
+            assert w["cells"][j][i] == (pytest.approx(expected[k, t] * weight, rel=1e-5) if k <= t else None)
+    loss.backward()
+    assert w["total"] == text.number(unrolled.cell.w.grad)
+    for k in range(1, unrolled.T + 1):
+        cut = truncation(expected, 1, k)
+        assert w["windows"][k - 1] == [text.number(part.total() * weight) for part in (cut.kept, cut.cut)]
+
+
+def test_decay_is_measured_for_every_norm_and_scale():
+    unrolled, loss, _ = problem(T=6, w=0.72)
+    decay = explore(unrolled, loss).data["decay"]
+    assert 1.0 in decay["norms"]
+    assert decay["norms"][decay["own"]] == 0.72
+    rnn, lstm = decay["cells"]
+    assert [len(rnn["curves"]), len(rnn["curves"][0])] == [len(decay["norms"]), len(decay["scales"])]
+    own = rnn["curves"][decay["own"]][decay["scales"].index(1.0)]["g"]
+    unrolled.h[6].backward()
+    assert own == pytest.approx([abs(unrolled.h[6 - lag].grad) for lag in range(7)], rel=1e-5)
+    for i, norm in enumerate(decay["norms"]):
+        assert decay["law"][i]["g"] == pytest.approx([norm**lag for lag in range(7)], rel=1e-5)
+    assert lstm["curves"][0][0]["g"][0] == 1.0
+
+
+def test_fates_are_named():
+    unrolled, loss, _ = problem(T=12)
+    decay = explore(unrolled, loss).data["decay"]
+    law = dict(zip(decay["norms"], (curve["fate"] for curve in decay["law"])))
+    assert (law[0.5], law[1.0], law[1.5]) == ("vanishing", "flat", "exploding")
+
+
+def test_an_own_lstm_is_measured_as_the_lstm():
+    unrolled, loss, losses = vector_problem(LSTMCell(2, 3))
+    decay = explore(unrolled, loss, losses).data["decay"]
+    assert decay["own"] is None
+    assert "your cell" in decay["cells"][1]["note"]
+    assert "your cell" not in decay["cells"][0]["note"]
+
+
+def test_encoded_data_cannot_leave_their_script_element():
+    hostile = "</script><!--\u2028\u2029&amp;\u202e\ud800\"'"
+    safe = encoded({"label": hostile})
+    assert not re.search("[<>&\u2028\u2029\u202e\ud800]", safe)
+    assert json.loads(safe)["label"] == "</script><!--\u2028\u2029&amp;\ufffd\ufffd\"'"
+
+
+def test_numbers_that_json_lacks_are_left_out():
+    x = Value(1e200, label="x")
+    unrolled = unroll(lambda x, h: x * h, [x, 1e200], h0=Value(1.0, label="h_0"))
+    root = unrolled.h[2]
+    page = explore(unrolled, root)
+    assert "Infinity" not in page.html()
+    assert "NaN" not in encoded(page.data)
+
+
+def test_errors_say_what_is_wrong(tmp_path):
+    unrolled, loss, _ = problem()
+    with pytest.raises(GraphError, match="does not depend on anything that was unrolled"):
+        explore(unrolled, Value(1.0) * 2)
+    with pytest.raises(ArgumentError, match="does not depend on one of the losses"):
+        explore(unrolled, loss, [Value(1.0)])
+    with pytest.raises(DrawError, match="cannot write"):
+        explore(unrolled, loss).save(tmp_path / "missing" / "page.html")
+
+
+def test_too_large_a_graph_is_refused(monkeypatch):
+    unrolled, loss, _ = problem()
+    monkeypatch.setattr("tinygrad_rnn.explore.api.MOST_NODES", 10)
+    with pytest.raises(DrawError, match="too many for a page"):
+        explore(unrolled, loss)
+
+
+def test_a_hundred_steps_fit_into_a_megabyte_and_a_half():
+    assert len(explore(*problem(100, each=True)).html().encode()) < 1_500_000
+
+
+def test_the_same_program_writes_the_same_page():
+    assert explore(*problem(each=True)).html() == explore(*problem(each=True)).html()
+
+
+def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore", "-o", "bptt.html", "--steps", "4"]) == 0
+    assert "Page: bptt.html" in capsys.readouterr().out
+    html = (tmp_path / "bptt.html").read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>")
+    assert "yearly sunspot numbers" in html
+    assert main(["explore", "-o", "bptt.html", "--text", "hello", "--loss", "last"]) == 0
+    assert "(overwritten)" in capsys.readouterr().out

@@ -1,0 +1,554 @@
+"""The interactive page in a real browser: headless Chromium, driven by Playwright."""
+
+import contextlib
+import math
+import os
+import re
+import shutil
+
+import pytest
+
+from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
+from tinygrad_rnn.backward import gradients_kept, start, topological_order, walk
+from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
+from tinygrad_rnn.bptt.decay import decay, scalar_cells
+from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.draw import text
+
+playwright = pytest.importorskip("playwright.sync_api", reason="THE PAGE IS NOT TESTED: pip install -e '.[dev]'")
+
+HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
+INPUTS = [math.sin(0.7 * i) for i in range(1, 400)]
+
+
+def find_browser():
+    """A Chromium of this machine: that of the variable CHROMIUM, or the first on the PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found:
+        return found
+    message = "THE PAGE IS NOT TESTED: no Chromium. Install one (apt-get install chromium), or name it in CHROMIUM"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def problems():
+    def problem(T, each):
+        unrolled = unroll(ScalarRNNCell(w=0.9, u=0.5, b=0.1), INPUTS[:T])
+        losses = []
+        for t in range(1 if each else T, T + 1):
+            with time_step(t):
+                losses.append(mse_loss(unrolled.h[t], INPUTS[t]))
+            losses[-1].label = f"L_{t}"
+        loss = total(losses) / len(losses) if each else losses[0]
+        loss.label = "L"
+        return unrolled, loss, losses
+
+    return {"last": problem(5, False), "each": problem(6, True), "long": problem(150, False)}
+
+
+@pytest.fixture(scope="module")
+def files(problems, tmp_path_factory):
+    """A page per problem, on disk."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = {name: explore(*problem, title="a sine").save(folder / f"{name}.html") for name, problem in problems.items()}
+    made["hostile"] = hostile_page().save(folder / "hostile '\"&<b>.html")
+    for name, cell in (("vector", RNNCell(2, 3)), ("lstm", LSTMCell(2, 2))):
+        unrolled = unroll(cell, [[math.sin(t), math.cos(t)] for t in range(4)])
+        losses = [mse_loss(unrolled.h[t], [0.1] * len(unrolled.h[t])) for t in (2, 4)]
+        made[name] = explore(unrolled, total(losses), losses).save(folder / f"{name}.html")
+    return made
+
+
+def hostile_page():
+    cell = ScalarRNNCell(w=Value(0.9, label=HOSTILE), u=Value(0.5, label="=cmd|' /C'!A0"), b=0.0)
+    unrolled = unroll(cell, [Value(1.0, label=HOSTILE), 0.5])
+    loss = mse_loss(unrolled.h[2], 0.1)
+    loss.label = HOSTILE
+    return explore(unrolled, loss, title=HOSTILE, names=[HOSTILE, "{{scripts}}"])
+
+
+@pytest.fixture
+def open_page(browser, files):
+    """Open a page; whatever goes wrong in it fails the test."""
+    contexts, wrong = [], []
+
+    def open_(name="last", width=1280, height=900, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: wrong.append(request.url) if request.url != page.url else None)
+        page.goto(files[name].as_uri())
+        page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+        wrong[:] = [one for one in wrong if one != files[name].as_uri()]
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def says(page, selector):
+    return page.locator(selector).inner_text()
+
+
+def set_range(page, selector, value):
+    """Move a slider as a person does, who leaves it at a value."""
+    page.locator(selector).evaluate(
+        "(range, value) => { range.value = value; range.dispatchEvent(new Event('input', {bubbles: true})); }", value
+    )
+    settle(page)
+
+
+def settle(page):
+    """Wait until what is asked for once per frame is done."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def show_all(page):
+    """Zoom out until all columns are in view."""
+    for _ in range(6):
+        page.locator("#zoom-out").click()
+    settle(page)
+
+
+def card(page, label):
+    """The card whose first line names this label."""
+    return page.locator("#cards > g > g").filter(
+        has=page.locator("text").first.filter(has_text=re.compile(rf"^{re.escape(label)}( |$)"))
+    )
+
+
+def walked(loss):
+    """The nodes below the loss, and the steps of a backward pass that finds no gradients."""
+    order = topological_order(loss)
+    with gradients_kept(order):
+        start(order, loss, 1.0)
+        return order, list(walk(order))
+
+
+def number_of(shown):
+    shown = shown.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(shown)
+
+
+# ---- loading ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm"])
+def test_every_kind_of_page_opens_offline_without_a_complaint(open_page, name):
+    page = open_page(name)
+    assert page.title().endswith("Backpropagation through time")
+    assert page.locator("#cards rect").count() > 5
+    assert says(page, "#chain-equation").startswith("∂L/∂h_0")
+
+
+def test_the_page_can_reach_no_network_and_run_no_other_script(browser, files):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(files["last"].as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    blocked = page.evaluate(
+        """async () => {
+            const blocked = [];
+            document.addEventListener("securitypolicyviolation", (event) => blocked.push(event.effectiveDirective));
+            await fetch("http://127.0.0.1:9/").catch(() => 0);
+            const script = document.createElement("script");
+            script.textContent = "window.hacked = 1";
+            document.body.append(script);
+            document.body.insertAdjacentHTML("beforeend", "<p style='color: red'>x</p><img src='http://127.0.0.1:9/x.png'>");
+            await new Promise((done) => setTimeout(done, 100));
+            return [[...new Set(blocked)].sort(), window.hacked];
+        }"""
+    )
+    context.close()
+    assert blocked == [["connect-src", "img-src", "script-src-elem", "style-src-attr"], None]
+
+
+# ---- the walk ---------------------------------------------------------------------------------------------------
+
+
+def test_every_step_says_what_the_engine_says(open_page, problems):
+    page = open_page("last")
+    _, loss, _ = problems["last"]
+    order, steps = walked(loss)
+    page.locator("#to-backward").click()
+    assert "forward" in says(page, "#now-where")
+    position = int(page.locator("#position").input_value())
+    for i, step in enumerate(steps, start=1):
+        page.locator("#step-on").click()
+        assert says(page, "#now-where").startswith(f"backward {i} of {len(steps)}")
+        assert says(page, "#now-name") == step.formula
+        assert page.locator("#now-numbers").text_content() in (step.formula_in_numbers, "")
+        assert says(page, "#now-flow") == step.flow
+    assert position == sum(1 for value in order if value.parents)
+    page.locator("#step-on").click()
+    assert says(page, "#now-where") == "complete"
+
+
+def test_the_gradient_accumulates_on_the_card(open_page, problems):
+    page = open_page("last")
+    show_all(page)
+    _, loss, _ = problems["last"]
+    order, steps = walked(loss)
+    w_steps = [(i, step) for i, step in enumerate(steps, start=1) if step.parent.label == "w"]
+    assert len(w_steps) == 5
+    forward = sum(1 for value in order if value.parents)
+    for i, step in w_steps:
+        set_range(page, "#position", forward + i)
+        lit = page.locator(".card.to")
+        assert lit.count() == 1
+        assert f"grad {text.number(step.gradient_after)}" in lit.text_content()
+        assert page.locator(".edge.now").count() == 1
+
+
+def test_stepping_back_undoes_a_step(open_page):
+    page = open_page("last")
+    show_all(page)
+    before = page.locator("#cards").text_content()
+    for _ in range(3):
+        page.locator("#step-back").click()
+    assert page.locator("#cards").text_content() != before
+    for _ in range(3):
+        page.locator("#step-on").click()
+    assert page.locator("#cards").text_content() == before
+
+
+def test_what_is_not_computed_yet_is_not_shown(open_page):
+    page = open_page("last", width=1920)
+    show_all(page)
+    page.locator("#to-start").click()
+    computed = page.locator(".card.op, .card.state, .card.loss").count() - 1  # h_0 is given
+    assert page.locator(".card.ahead").count() == computed
+    assert "data …" in page.locator(".card.loss").text_content()
+    set_range(page, "#position", 1)
+    assert page.locator(".card.at").count() == 1
+
+
+def test_playing_walks_on_and_pauses(open_page):
+    page = open_page("last")
+    page.locator("#play").click()
+    playwright.expect(page.locator("#now-where")).to_contain_text("forward 2 of")
+    page.locator("#play").click()
+    assert says(page, "#play") == "Play"
+    assert "forward" in says(page, "#now-where")
+
+
+# ---- the chain and the weight -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [0, 2, 4])
+def test_a_click_on_a_state_lights_its_chain(open_page, problems, k):
+    page = open_page("last", width=1920)
+    show_all(page)
+    unrolled, loss, _ = problems["last"]
+    gradient = state_gradients(unrolled, loss)[k]
+    card(page, f"h_{k}").click()
+    assert says(page, "#chain-k-text") == str(k)
+    shown = says(page, "#chain-equation").rpartition(" = ")[2]
+    assert number_of(shown) == pytest.approx(gradient, rel=6e-3)
+    factors = page.locator("#chain-factors li:not(.product)")
+    assert factors.count() == 1 + 5 - k
+    product = number_of(factors.first.locator("span").last.text_content())
+    for i in range(1, factors.count()):
+        assert f"w · tanh′(z_{6 - i})" in factors.nth(i).text_content()
+        product *= number_of(factors.nth(i).locator("span").last.text_content().rpartition(" = ")[2])
+    assert product == pytest.approx(gradient, rel=2e-2)
+    assert page.locator(".edge.lit").count() == 2 + 4 * (5 - k)  # the square, the difference; then the cells
+    assert card(page, f"h_{k}").get_attribute("class").endswith("on-chain")
+    assert "on-chain" not in (page.locator(".card.input").first.get_attribute("class") or "")
+
+
+def test_the_chain_sliders_choose_loss_and_state(open_page, problems):
+    page = open_page("each")
+    unrolled, _, losses = problems["each"]
+    set_range(page, "#chain-loss", 3)
+    set_range(page, "#chain-k", 1)
+    expected = state_gradients(unrolled, losses[3])[1] / len(losses)
+    equation = says(page, "#chain-equation")
+    assert "through L_4" in equation
+    assert number_of(equation.rpartition(" = ")[2]) == pytest.approx(expected, rel=6e-3)
+    spoken = page.locator("#chain-k").get_attribute("aria-valuetext")
+    assert "t = 1" in spoken
+    assert equation in spoken
+
+
+def test_a_weights_uses_light_together_and_add_up(open_page, problems):
+    page = open_page("last", width=1920)
+    show_all(page)
+    unrolled, loss, _ = problems["last"]
+    card(page, "w").first.click()
+    assert page.locator(".card.use").count() == 5
+    assert page.locator(".edge.use").count() == 5
+    unrolled.cell.zero_grad()
+    loss.backward()
+    assert says(page, "#weight-equation").startswith(f"w.grad = {text.number(unrolled.cell.w.grad)}, the sum of 5")
+    page.locator("#weight-table").locator("xpath=ancestor::details").locator("summary").click()
+    rows = page.locator("#weight-table tbody tr")
+    assert rows.count() == 5
+    assert rows.first.locator("th").inner_text() == "5"
+    assert rows.last.locator("td").last.inner_text() == text.number(unrolled.cell.w.grad)
+
+
+# ---- the decay --------------------------------------------------------------------------------------------------
+
+
+def plotted(page, curve):
+    """The numbers that a curve stands for, read off its path and the labels of the axis."""
+    path = page.locator(f"#decay-plot .curve.{curve}").get_attribute("d")
+    ys = [float(y) for _, y in re.findall(r"([\d.]+) (-?[\d.]+)", path)]
+    ticks = page.evaluate(
+        """() => [...document.querySelectorAll("#decay-plot text[text-anchor=end]")]
+            .map((text) => [text.textContent, Number(text.getAttribute("y")) - 4])"""
+    )
+    powers = dict(ticks)
+    one, tenth = powers["1"], powers["10⁻¹"]
+    return [0.1 ** ((y - one) / (tenth - one)) for y in ys]
+
+
+@pytest.mark.parametrize("steps", [-3, 0, 2])
+def test_sliding_the_norm_plots_what_the_engine_measures(open_page, steps):
+    page = open_page("last")
+    slider = page.locator("#norm")
+    slider.focus()
+    before = (slider.get_attribute("aria-valuetext"), page.locator("#decay-plot .curve.rnn").get_attribute("d"))
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+    settle(page)
+    norm = round(0.9 + 0.05 * steps, 2)
+    assert says(page, "#norm-text") == f"{norm:g}"
+    (curve,) = decay(scalar_cells(u=0.5, b=0.1), [norm], INPUTS[:5])
+    assert plotted(page, "rnn") == pytest.approx(list(curve.gradients), rel=1e-3)
+    assert plotted(page, "law") == pytest.approx([norm**lag for lag in range(6)], rel=1e-3)
+    spoken = slider.get_attribute("aria-valuetext")
+    kept = text.number(curve.gradients[-1] / curve.gradients[0])
+    assert f"RNN, tanh vanishing, {kept} after 5 steps" in spoken
+    if steps:
+        assert spoken != before[0]
+        assert page.locator("#decay-plot .curve.rnn").get_attribute("d") != before[1]
+
+
+def test_fates_are_named_as_they_happen(open_page):
+    page = open_page("last")
+    for value, fate in ((0, "‖W‖ < 1: vanishing"), (10, "‖W‖ = 1: flat"), (20, "‖W‖ > 1: exploding")):
+        set_range(page, "#norm", value)
+        assert says(page, "#fate").startswith(fate)
+
+
+def test_without_input_the_measured_gradient_lies_on_the_law(open_page):
+    page = open_page("hostile")  # the only one without a bias
+    set_range(page, "#scale", 0)
+    assert plotted(page, "rnn") == pytest.approx(plotted(page, "law"), rel=1e-3)
+
+
+def test_tables_stand_behind_the_plots(open_page):
+    page = open_page("each")
+    for summary in page.locator("summary").all():
+        summary.click()
+    settle(page)
+    for table, rows in (("values", 10), ("weight-table", 6), ("decay-table", 7), ("anatomy-table", 7)):
+        assert page.locator(f"#{table} tbody tr").count() >= rows, table
+        assert page.locator(f"#{table} caption").inner_text()
+
+
+# ---- the anatomy ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 3, 6])
+def test_truncation_greys_what_it_throws_away(open_page, problems, k):
+    page = open_page("each")
+    show_all(page)
+    unrolled, _, losses = problems["each"]
+    cut = truncation(anatomy(unrolled, losses, unrolled.cell.w), 1, k)
+    kept, thrown = (text.number(part.total() / len(losses)) for part in (cut.kept, cut.cut))
+    set_range(page, "#window", k)
+    said = says(page, "#truncation")
+    if k < 6:
+        assert f"keeps {kept} of it and throws away {thrown}" in said
+        assert page.locator("#frames").count() == 1
+        assert page.locator("#lines > g.thrown").count() > 0
+    else:
+        assert "nothing is thrown away" in said
+        assert page.locator("#lines > g.thrown").count() == 0
+    assert page.locator("#lag-plot .bar-ahead").count() == 6 - k
+    page.locator("#anatomy-details summary").click()
+    settle(page)
+    assert page.locator("#anatomy-table td.cut").count() == sum(
+        1 for t in range(1, 7) for use in range(1, t + 1) if t - use >= k
+    )
+
+
+def test_a_click_on_a_cell_shows_its_chain(open_page):
+    page = open_page("each")
+    where = page.evaluate("() => [layout.left + 3.5 * layout.wide, layout.top + 1.5 * layout.high]")
+    page.locator("#heat").click(position={"x": where[0], "y": where[1]})
+    assert "∂h_2 through L_4" in says(page, "#chain-equation")
+
+
+# ---- for everyone -----------------------------------------------------------------------------------------------
+
+
+def test_with_the_keyboard_alone(open_page):
+    page = open_page("each")
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    controls = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, #stage")]
+            .filter((one) => one.checkVisibility() && !one.disabled).map((one) => one.id)"""
+    )
+    assert set(controls) <= reached
+    page.locator("#stage").focus()
+    page.keyboard.press("Home")
+    assert says(page, "#now-where") == "at the start"
+    page.keyboard.press("ArrowRight")
+    assert says(page, "#now-where").startswith("forward 1 of")
+    assert page.locator("#said").text_content().startswith("forward 1 of")
+    page.keyboard.press("End")
+    page.keyboard.press("Escape")
+    assert says(page, "#chain-equation") == "Nothing is lit."
+    assert page.locator(".edge.lit").count() == 0
+    page.keyboard.press("Enter")
+    assert says(page, "#chain-equation").startswith("∂L/∂h_0")
+    zoom = page.evaluate("view.zoom")
+    page.keyboard.press("+")
+    assert page.evaluate("view.zoom") > zoom
+    page.keyboard.press("0")
+    assert page.evaluate("view.zoom") == zoom
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [("each", 360, "light"), ("each", 1920, "dark"), ("vector", 360, "dark"), ("vector", 1920, "light")],
+)
+def test_axe_finds_nothing(open_page, name, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = open_page(name, width=width, color_scheme=scheme)
+    for summary in page.locator("summary").all():
+        summary.click()
+    set_range(page, "#window", 2)
+    page.locator("#to-backward").click()
+    page.locator("#step-on").click()
+    found = axe.Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_dark_mode_follows_the_system_and_the_choice(open_page):
+    def paper(page):
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, dark = paper(open_page(color_scheme="light")), paper(open_page(color_scheme="dark"))
+    assert light != dark
+    page = open_page(color_scheme="light")
+    page.locator("#theme").select_option("dark")
+    assert paper(page) == dark
+    page = open_page(color_scheme="dark")
+    page.locator("#theme").select_option("light")
+    assert paper(page) == light
+
+
+@pytest.mark.parametrize("name", ["each", "long", "vector", "hostile"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, name):
+    page = open_page(name, width=360, height=740, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input")]
+            .filter((one) => one.checkVisibility()).map((one) => [one.id, one.getBoundingClientRect()])
+            .filter(([, box]) => box.height < 24 || box.width < 24 || box.left < 0 || box.right > 360)
+            .map(([id]) => id)"""
+    )
+    assert small == []
+
+
+def test_motion_is_reduced_on_request(open_page):
+    def animation(page):
+        page.locator("#step-back").click()
+        return page.locator(".edge.now").evaluate("(edge) => getComputedStyle(edge).animationName")
+
+    assert animation(open_page(reduced_motion="no-preference")) == "back"
+    assert animation(open_page(reduced_motion="reduce")) == "none"
+
+
+def test_labels_never_become_markup(open_page):
+    page = open_page("hostile", width=1920)
+    show_all(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    for position in range(int(page.locator("#position").get_attribute("max")) + 1):
+        set_range(page, "#position", position)
+    page.locator(".card.parameter").first.hover()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img").count() == 0
+    shown = HOSTILE.replace("\u202e", "\ufffd")
+    assert page.locator("#tip b").text_content() == shown
+    assert shown in page.locator("#weight").text_content()
+    assert "\u202e" not in page.content()
+
+
+# ---- long sequences ---------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_in_view_is_in_the_document(open_page):
+    page = open_page("long")
+    assert page.evaluate("graph.columns.length") == 151
+    for _ in range(12):
+        assert 0 < page.locator("#frames > g").count() <= 40
+        assert page.locator("svg#picture *").count() < 6000
+        page.locator("#zoom-out").click()
+        settle(page)
+    page.locator("#overview").click(position={"x": 3, "y": 12})
+    settle(page)
+    assert "t = 1" in page.locator("#frames").text_content()
+    page.locator("#to-start").click()
+    for _ in range(2):
+        page.locator("#step-on").click()
+    settle(page)
+    assert page.locator(".card.at").count() == 1  # brought into view
+
+
+def test_dragging_moves_the_picture_and_lights_nothing(open_page):
+    page = open_page("long")
+    before = page.evaluate("view.x"), says(page, "#chain-equation")
+    box = page.locator("#stage").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 700, box["y"] + 110, steps=5)
+    page.mouse.up()
+    assert page.evaluate("view.x") == pytest.approx(before[0] + 400, abs=2)
+    assert says(page, "#chain-equation") == before[1]
+
+
+# ---- in a notebook ----------------------------------------------------------------------------------------------
+
+
+def test_in_a_frame_without_rights_it_works_the_same(browser, problems, tmp_path):
+    bundle = explore(*problems["last"])._repr_mimebundle_()
+    host = tmp_path / "host.html"
+    host.write_text(f"<!doctype html><meta charset=utf-8>{bundle['text/html']}", encoding="utf-8")
+    context = browser.new_context()
+    with contextlib.closing(context):
+        page = context.new_page()
+        wrong = []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(host.as_uri())
+        frame = page.frame_locator("iframe")
+        frame.locator("#step-back").click()
+        assert "backward" in frame.locator("#now-where").inner_text()
+        assert wrong == []

@@ -1,0 +1,7 @@
+"""The compiler: recorded graphs and time steps of recurrent cells as native code, forward and backward."""
+
+from .graph import Program, compile
+from .recurrence import Inspection, Recurrence, Run
+from .step import Symbols
+
+__all__ = ["Inspection", "Program", "Recurrence", "Run", "Symbols", "compile"]

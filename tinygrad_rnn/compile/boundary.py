@@ -1,0 +1,86 @@
+"""The boundary: what is checked before native code sees an address."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Sequence
+from typing import Any, Union
+
+from ..errors import OperandError, ShapeError
+
+Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
+
+_CODES = {"d": "doubles (float64)", "q": "whole numbers (int64)"}
+
+
+class Buffer:
+    """Numbers side by side in memory, kept alive and in place as long as this object.
+
+    Attributes:
+        address: where they begin.
+        shape: their shape.
+    """
+
+    __slots__ = ("_keep", "address", "shape")
+
+    def __init__(self, view: memoryview[Any]) -> None:
+        if view.readonly:
+            view = memoryview(bytearray(view)).cast(view.format, _shape(view))  # type: ignore[call-overload]
+        self.shape = _shape(view)
+        self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
+        self.address = ctypes.addressof(self._keep) if view.nbytes else 0  # type: ignore[arg-type]
+
+
+def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
+    """``given`` as a buffer of this shape, without a copy if it is one already.
+
+    Args:
+        name: what it is, for error messages.
+        given: an object with a buffer of doubles (or, for code ``"q"``, of whole numbers), or nested sequences.
+        shape: the shape it must have; None where any size will do.
+        code: ``"d"`` for real numbers, ``"q"`` for whole ones.
+
+    Raises:
+        ShapeError: another shape, or not contiguous.
+        OperandError: not such numbers.
+    """
+    try:
+        view = given if type(given) is memoryview else memoryview(given)
+    except TypeError:
+        view = _flattened(name, given, len(shape), code)
+    kind = "q" if view.format == "l" and view.itemsize == 8 else view.format
+    if kind != code:
+        raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
+    if not view.c_contiguous:
+        raise ShapeError(f"{name} is not contiguous in memory", remedy="Give a copy (with NumPy: ascontiguousarray)")
+    if view.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, _shape(view))):
+        expected = " × ".join("any" if size is None else str(size) for size in shape)
+        found = " × ".join(map(str, _shape(view))) or "a single number"
+        raise ShapeError(f"{name} is {found}, but must be {expected}")
+    return Buffer(view)
+
+
+def _shape(view: memoryview[Any]) -> tuple[int, ...]:
+    return view.shape or ()
+
+
+def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
+    shape: list[int] = []
+    level: list[Any] = [given]
+    for _ in range(depth):
+        if not all(hasattr(entry, "__len__") and not isinstance(entry, (str, bytes)) for entry in level):
+            raise ShapeError(f"{name} must be nested {depth} deep", remedy="Check the brackets")
+        sizes = {len(entry) for entry in level}
+        if len(sizes) > 1:
+            raise ShapeError(f"{name} has parts of different lengths: {', '.join(map(str, sorted(sizes)))}")
+        shape.append(sizes.pop() if sizes else 0)
+        level = [number for entry in level for number in entry]
+    try:
+        flat = array(code, level)
+    except (TypeError, OverflowError) as error:
+        raise OperandError(f"{name}: {error}", remedy=f"Give {_CODES[code]}") from error
+    if not flat:
+        raise ShapeError(f"{name} is empty")
+    view: memoryview[Any] = memoryview(flat).cast("B").cast(code, shape)  # type: ignore[call-overload]
+    return view

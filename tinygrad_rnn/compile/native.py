@@ -1,0 +1,105 @@
+"""LLVM assembly into machine code, by llvmlite."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import weakref
+from functools import cache
+from typing import Any
+
+from ..errors import CompileError, MissingDependencyError
+from .elementary import LIBM, libm_name
+
+
+@cache
+def llvm() -> Any:
+    """llvmlite's binding, ready for this processor.
+
+    Raises:
+        MissingDependencyError: llvmlite is not installed.
+        CompileError: there is no compiling for this platform.
+    """
+    try:
+        from llvmlite import binding  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingDependencyError(
+            "compiling needs llvmlite",
+            remedy="pip install 'tinygrad_rnn[compile]'; without it, backward() does everything, only slower",
+        ) from error
+    try:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        for op in LIBM:
+            binding.add_symbol(libm_name(op)[2:-1], ctypes.cast(_libm()[op], ctypes.c_void_p).value)
+    except (RuntimeError, OSError, AttributeError) as error:
+        raise CompileError(f"there is no compiling on this platform: {error}", remedy=_EAGER) from error
+    return binding
+
+
+_EAGER = "Use the eager engine: it computes the same numbers"
+
+
+@cache
+def _libm() -> dict[str, Any]:
+    """The functions that Python's `math` calls."""
+    library = ctypes.CDLL(getattr(math, "__file__", None))  # its own symbols, and those of the libm that it uses
+    functions = {}
+    for op, arity in LIBM.items():
+        functions[op] = getattr(library, op)
+        functions[op].restype, functions[op].argtypes = ctypes.c_double, [ctypes.c_double] * arity
+        of_python = getattr(math, op)
+        for i in range(1, 200):
+            x = [0.37 * i, 1.7][:arity]
+            if functions[op](*x) != of_python(*x):
+                raise CompileError(f"this Python does not take {op} from the system's libm", op=op, remedy=_EAGER)
+    return functions
+
+
+class Native:
+    """A compiled module. Its machine code is freed with it.
+
+    Args:
+        text: LLVM assembly.
+    """
+
+    def __init__(self, text: str) -> None:
+        binding = llvm()
+        context = binding.create_context()  # a context of its own, so that everything is freed with it
+        module = binding.parse_assembly(text, context)
+        machine = _machine()  # belongs to the engine from here on
+        module.triple, module.data_layout = machine.triple, str(machine.target_data)
+        # A tape holds nothing twice and nothing unused, so a short list of passes does as well as all of -O3.
+        passes = binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, _pass_builder())
+        passes.close()
+        self._engine = binding.create_mcjit_compiler(module, machine)
+        self._engine.finalize_object()
+        weakref.finalize(self, _close, self._engine, context)
+
+    def function(self, name: str) -> Any:
+        """The compiled function of this name, which takes one address and gives a whole number."""
+        address = self._engine.get_function_address(name)
+        return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
+
+
+def _machine() -> Any:
+    """Code generation for the processor at hand."""
+    binding = llvm()
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+
+
+@cache
+def _pass_builder() -> Any:
+    """One for all: llvmlite does not free all of what one holds."""
+    return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())
+
+
+def _close(*in_order: Any) -> None:
+    for each in in_order:
+        each.close()

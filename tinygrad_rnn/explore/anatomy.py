@@ -1,0 +1,96 @@
+"""Where the gradient of every parameter came from: use step × loss step, with its sums and what truncation keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..bptt import Unrolled
+from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
+from ..draw import text
+from ..value import Value
+from .chains import Roots
+from .walkthrough import finite
+
+MOST_LOSSES = 128
+_MOST_VISITS = 3_000_000  # nodes walked over
+
+
+def anatomies(unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps: Mapping[Value, int | None]) -> Any:
+    """The anatomy of every parameter, from the losses of the latest steps where there are many.
+
+    Args:
+        unrolled: what the losses were computed from.
+        roots: the losses, with their time steps.
+        weights: ∂L/∂loss for each.
+        steps: the time step of every Value.
+    """
+    groups = parameters(steps)
+    told = min(MOST_LOSSES, len(roots), max(1, _MOST_VISITS // max(1, len(groups) * len(steps))))
+    losses: dict[int | None, Value] = {}
+    for (t, root), weight in list(zip(roots, weights))[-told:]:
+        part = root if weight == 1.0 else root * weight
+        losses[t] = losses[t] + part if t in losses else part
+    named = {t: loss for t, loss in losses.items() if t is not None}
+    if len(named) < len(losses):
+        named = {unrolled.T: next(iter(losses.values()))}
+    reached = set(unrolled.steps_of(list(named.values())))
+    return {
+        "left_out": len(roots) - told,
+        "parameters": [
+            _told(anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries), name)
+            for name, entries in groups.items()
+            if any(entry in reached for entry in entries)
+        ],
+    }
+
+
+def parameters(steps: Mapping[Value, int | None]) -> dict[str, list[Value]]:
+    """The labelled leaves outside time, entries of one matrix or vector together."""
+    groups: dict[str, list[Value]] = {}
+    for value, step in steps.items():
+        if step is None and not value.parents and value.label:
+            groups.setdefault(value.label.partition("[")[0] or value.label, []).append(value)
+    return groups
+
+
+def _told(found: Anatomy, name: str) -> dict[str, Any]:
+    uses = [k for k in found.use_steps if k is not None]
+    losses = [t for t in found.loss_steps if t is not None]
+    first = losses[0] - MOST_LOSSES + 1
+    shown = [k for k in uses if k >= first]
+    by_use, by_loss, by_lag = found.by_use_step(), found.by_loss_step(), found.by_lag()
+    table = dict(zip(found.use_steps, found.table()))
+    longest = max((lag for lag in by_lag if lag is not None), default=0)
+    return {
+        "name": name,
+        "signed": not found.shape,
+        "uses": shown,
+        "earlier": len(uses) - len(shown),
+        "losses": losses,
+        "cells": [[finite(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)],
+        "by_use": [finite(_size(by_use[k])) for k in shown],
+        "by_loss": [finite(_size(by_loss.get(t, 0.0))) for t in losses],
+        "by_lag": [finite(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
+        "total": text.number(_size(found.total())),
+        "windows": _windows(by_lag, min(longest + 1, MOST_LOSSES)),
+    }
+
+
+def _windows(by_lag: Mapping[int | None, Any], most: int) -> list[list[str]]:
+    """For windows of 1, 2, … steps: what truncated BPTT that moves on step by step keeps, the lags below the window
+    (`tinygrad_rnn.bptt.truncated`, k1 = 1), and what it throws away.
+    """
+
+    def added(first: int, last: float) -> str:
+        terms = [flatten(numbers) for lag, numbers in by_lag.items() if first <= (0 if lag is None else lag) < last]
+        return text.number(_size([sum(entries) for entries in zip(*terms)] or [0.0]))
+
+    return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
+
+
+def _size(numbers: Any) -> float:
+    """A single number as it is; of several, the Euclidean norm."""
+    entries = flatten(numbers)
+    return entries[0] if len(entries) == 1 else norm(entries)

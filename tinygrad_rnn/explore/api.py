@@ -1,0 +1,93 @@
+"""`explore`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..backward import gradients_kept, topological_order
+from ..bptt import Unrolled
+from ..draw import graph, text
+from ..errors import ArgumentError, DrawError, GraphError
+from ..value import Value
+from . import walkthrough
+from .anatomy import anatomies
+from .chains import chains
+from .decay import measured
+from .graph import Numbering, Shades, columns, details
+from .page import Page
+
+MOST_NODES = 60_000
+
+
+def explore(
+    unrolled: Unrolled,
+    loss: Value,
+    losses: Sequence[Value] | None = None,
+    *,
+    title: str = "",
+    names: Sequence[str] = (),
+) -> Page:
+    """An interactive page: the unrolled graph with every step of its computation, the decay of the gradient with
+    the lag, measured for many ‖W‖, and where the gradient of each parameter came from.
+
+    The gradients in the graph are left as they were.
+
+    Args:
+        unrolled: the unrolled cell.
+        loss: the loss L, computed from it.
+        losses: the losses of single time steps that L is made of, if it is: the mean or sum of them, say. Their
+            chains and their parts of the gradient are told apart.
+        title: what the sequence is.
+        names: what x_1 … x_T are called: years, characters.
+
+    Raises:
+        ArgumentError: L does not depend on one of the losses.
+        DrawError: the graph is too large for a page.
+        GraphError: the loss does not depend on what was unrolled, or has no gradient.
+        MissingDependencyError: NumPy is missing, which a vector cell needs: W is scaled to the norms of a slider.
+    """
+    steps = unrolled.steps_of(graph.roots_of(unrolled, loss))
+    if len(steps) > MOST_NODES:
+        raise DrawError(
+            f"{len(steps):,} nodes are too many for a page",
+            remedy=f"Unroll fewer time steps, or a smaller cell: up to {MOST_NODES:,} nodes",
+        )
+    order = topological_order(loss)
+    if not any(value in steps and steps[value] is not None and not value.parents for value in order):
+        raise GraphError("the loss does not depend on anything that was unrolled", node=loss.name)
+    reached = set(order)
+    parts = list(losses) if losses else [loss]
+    for part in parts:
+        if part not in reached:
+            raise ArgumentError("the loss does not depend on one of the losses", node=part.name)
+    roots = sorted(((steps[part], part) for part in parts), key=lambda pair: pair[0] or 0)
+    values = list(steps)
+    numbers = Numbering(values)
+    root = text.clipped(loss.label or "L", 20)
+    with gradients_kept(values):
+        taken = walkthrough.record(order, loss)
+        states = graph.states_of(unrolled)
+        shades = Shades([v.grad for entries in states.values() for _, _, v in entries if v.has_grad])
+        drawn = graph.build(unrolled, loss, steps, list(range(min(states), unrolled.T + 1)))
+        data: dict[str, Any] = {
+            "cell": text.clipped(repr(unrolled.cell), 120),
+            "title": text.clipped(title, 160),
+            "T": unrolled.T,
+            "first": min(states),
+            "root": root,
+            "loss": numbers[loss],
+            "names": [text.clipped(str(name), 24) for name in names],
+            "values": details(values, steps),
+            "graph": columns(drawn, numbers, shades, loss, root),
+            "shades": shades.key(),
+            "forward": walkthrough.forward(order, numbers),
+            "backward": walkthrough.backward(taken, numbers, shades),
+            "sums": walkthrough.sums(taken, numbers),
+            "chains": chains(unrolled, loss, roots, numbers, steps),
+        }
+        weights = [part.grad for _, part in roots]
+    data["anatomy"] = anatomies(unrolled, roots, weights, steps)
+    data["decay"] = measured(unrolled)
+    described = text.clipped(repr(unrolled.cell), 80)
+    return Page(f"{described} over {unrolled.T} steps", data)

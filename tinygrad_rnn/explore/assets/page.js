@@ -1,0 +1,121 @@
+// What the views share: the data, what is selected, and small helpers. Numbers come from the data, computed by the
+// engine in Python; the code here looks them up, places them and writes them.
+"use strict";
+
+const page = JSON.parse(document.getElementById("data").textContent);
+
+/** The fields of a row of page.values, page.backward and page.graph.columns[…].cards. */
+const [NAME, FORMULA, IN_NUMBERS, DATA, GRADIENT, TIME] = [0, 1, 2, 3, 4, 5];
+const [NODE, PARENT, POSITION, RULE, RULE_NUMBERS, FLOW, BROUGHT, SUM, LEVEL] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+
+const forwardSteps = page.forward.length;
+const lastPosition = forwardSteps + page.backward.length + 1;
+
+/** What is selected. position: numbers computed, then applications of the chain rule made; at the last all is done and
+ *  the picture is that of the static drawing. root, entry: the chain
+ *  shown, by place in page.chains. weight: a Value whose uses are lit. window: truncation, or null. */
+const selected = { position: lastPosition, root: null, entry: null, weight: null, window: null };
+const views = [];
+
+/** Change what is selected and have every view follow. */
+function select(changes) {
+  const changed = Object.keys(changes).filter((key) => selected[key] !== changes[key]);
+  if (!changed.length) return;
+  Object.assign(selected, changes);
+  for (const view of views) view(changed);
+}
+
+const byId = (id) => document.getElementById(id);
+
+/** An element with attributes and text; never markup. */
+function element(name, attributes = {}, text = null) {
+  return filled(document.createElement(name), attributes, text);
+}
+
+function drawn(name, attributes = {}, text = null) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, text);
+}
+
+function filled(node, attributes, text) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text !== null) node.textContent = text;
+  return node;
+}
+
+function table(id, caption, head, rows) {
+  const place = byId(id);
+  place.caption.textContent = caption;
+  if (head) {
+    const row = element("tr");
+    for (const title of head) row.append(element("th", { scope: "col" }, title));
+    place.tHead.replaceChildren(row);
+  }
+  place.tBodies[0].replaceChildren(...rows.map((cells) => {
+    const row = element("tr");
+    cells.forEach((cell, i) => row.append(i ? element("td", {}, cell) : element("th", { scope: "row" }, cell)));
+    return row;
+  }));
+}
+
+const raised = (n) => String(n).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+
+/** A number as the drawing writes it: three significant digits, a power of ten where zeros would hide the size. */
+function shown(x) {
+  if (x === null || x === undefined) return "not finite";
+  if (x === 0) return "0";
+  const [mantissa, exponent] = Math.abs(x).toExponential(2).split("e").map(Number);
+  const sign = x < 0 ? "−" : "";
+  if (exponent >= -3 && exponent <= 3) return sign + Number(Math.abs(x).toPrecision(3)).toString();
+  return sign + (mantissa === 1 ? "" : mantissa + "×") + "10" + raised(exponent);
+}
+
+const plain = (x) => String(x).replace("-", "−");
+
+/** The value of a custom property, for what is drawn on a canvas. */
+function colour(name) {
+  if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+  return colours.get(name);
+}
+const colours = new Map();
+
+/** Call once per frame at most, however often it is asked for. */
+function oncePerFrame(work) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; work(); });
+  };
+}
+
+/** A canvas as sharp as the screen, cleared. */
+function sharp(canvas, height) {
+  const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
+  canvas.style.height = height + "px";
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.font = "12px system-ui, sans-serif";
+  return [pen, width];
+}
+
+/** Where the last of sorted numbers not above x stands; -1 if all are. */
+function lastUpTo(numbers, x) {
+  let low = 0, high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] <= x) low = middle + 1; else high = middle;
+  }
+  return low - 1;
+}
+
+/** A time step, with what it is called in the sequence. */
+function stepName(t) {
+  const name = page.names[t - 1];
+  return name === undefined ? "t = " + t : "t = " + t + " (" + name + ")";
+}
+
+/** Redraw when a size or the colours change. */
+const redrawers = [];
+const redrawAll = oncePerFrame(() => { colours.clear(); for (const redraw of redrawers) redraw(); });

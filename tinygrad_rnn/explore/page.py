@@ -1,0 +1,107 @@
+"""One self-contained HTML file, assembled from the files in ``assets``.
+
+What comes from the user stays data: it travels as JSON in which no character can end the script element, and
+the page's code writes it with ``textContent`` alone. A content security policy lets the page run and look as
+written here, and nothing else: no network, no other script, no other style.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import DrawError
+from ..files import write_whole
+
+STYLE = "page.css"
+SCRIPTS = ("page.js", "graph.js", "decay.js", "anatomy.js", "start.js")
+
+#: What ends a script element or a line, what no JSON parser takes, and what turns the direction of writing for
+#: all that follows.
+_UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Page:
+    """The interactive page of one computation, displayed by notebooks.
+
+    Attributes:
+        title: what the page is about.
+        data: everything that it shows, as plain data.
+    """
+
+    def __init__(self, title: str, data: dict[str, Any]) -> None:
+        self.title = title
+        self.data = data
+        self._html: str | None = None
+
+    def html(self) -> str:
+        """The page as one HTML document."""
+        if self._html is None:
+            self._html = assemble(self.title, self.data)
+        return self._html
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to a file, whole or not at all.
+
+        Raises:
+            DrawError: the file cannot be written.
+        """
+        try:
+            write_whole(path, self.html())
+        except OSError as error:
+            raise DrawError(
+                f"cannot write {os.fspath(path)!r}: {error.strerror or error}", remedy="Choose another place"
+            ) from error
+        return Path(path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+        """The page in a frame of its own, and a line of text where HTML is not shown."""
+        frame = (
+            f'<iframe srcdoc="{html.escape(self.html())}" sandbox="allow-scripts" title="{html.escape(self.title)}"'
+            ' width="100%" height="860" style="border:0"></iframe>'
+        )
+        return {"text/plain": repr(self), "text/html": frame}
+
+    def __repr__(self) -> str:
+        return f"Page({self.title!r})"
+
+
+def assemble(title: str, data: dict[str, Any]) -> str:
+    """The HTML document that shows the data."""
+    style = _asset(STYLE)
+    scripts = [_asset(name) for name in SCRIPTS]
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}"
+    )
+    parts = {
+        "policy": html.escape(policy),
+        "title": html.escape(_UNSAFE.sub(lambda match: match[0] if match[0] in "<>&" else "\ufffd", title)),
+        "style": f"<style>{style}</style>",
+        "data": f'<script type="application/json" id="data">{encoded(data)}</script>',
+        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
+
+
+def encoded(data: Any) -> str:
+    """Data as JSON that is safe within a script element. Characters that turn the writing direction of what
+    follows them are replaced; so is half a character.
+    """
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}" if match[0] in "<>&\u2028\u2029" else "\ufffd", text)
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
