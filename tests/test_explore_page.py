@@ -243,7 +243,7 @@ def test_what_is_not_computed_yet_is_not_shown(open_page):
 def test_playing_walks_on_and_pauses(open_page):
     page = open_page("last")
     page.locator("#play").click()
-    playwright.expect(page.locator("#now-where")).to_contain_text("forward 2 of")
+    playwright.expect(page.locator("#now-where")).to_contain_text(re.compile(r"forward [1-9]\d* of"))
     page.locator("#play").click()
     assert says(page, "#play") == "Play"
     assert "forward" in says(page, "#now-where")
@@ -495,7 +495,7 @@ def test_labels_never_become_markup(open_page):
     page.locator(".card.parameter").first.hover()
     assert page.evaluate("window.hacked") is None
     assert page.locator("img").count() == 0
-    shown = HOSTILE.replace("\u202e", "\ufffd")
+    shown = HOSTILE.replace("\u202e", "\ufffd").replace("\u2028", " ")
     assert page.locator("#tip b").text_content() == shown
     assert shown in page.locator("#weight").text_content()
     assert "\u202e" not in page.content()

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import notation
-from ..draw import graph, timeline
+from ..draw import graph, text, timeline
 from ..draw.colours import Scale
 from ..draw.geometry import Box, Curve, Line, Picture
 from ..value import Value
 
+LONGEST = 120  # characters of a name or a formula
 LEVELS = 10  # steps of the colour scale, from a gradient that has vanished to the largest one
 
 
@@ -161,9 +162,9 @@ def details(values: Sequence[Value], steps: Mapping[Value, int | None]) -> list[
     """What there is to say about every Value: name, formula by name and by number, data, gradient, time step."""
     return [
         [
-            notation.name(value),
-            notation.formula(value) if value.parents else "",
-            notation.formula_in_numbers(value) if value.parents else "",
+            text.clipped(notation.name(value), LONGEST),
+            text.clipped(notation.formula(value), LONGEST),
+            text.clipped(notation.formula_in_numbers(value), LONGEST),
             repr(value.data),
             repr(value.grad) if value.has_grad else "",
             steps[value],

@@ -9,7 +9,7 @@ from typing import Any
 from ..backward import Step, start, walk
 from ..draw import text
 from ..value import Value
-from .graph import Numbering, Shades
+from .graph import LONGEST, Numbering, Shades
 
 
 def record(order: Sequence[Value], loss: Value) -> list[Step]:
@@ -32,9 +32,9 @@ def backward(steps: Sequence[Step], numbers: Numbering, shades: Shades) -> list[
             numbers[step.node],
             numbers[step.parent],
             step.position,
-            step.formula,
-            step.formula_in_numbers,
-            step.flow,
+            text.clipped(step.formula, LONGEST),
+            text.clipped(step.formula_in_numbers, LONGEST),
+            text.clipped(step.flow, LONGEST),
             text.number(step.contribution),
             text.number(step.gradient_after),
             shades(step.gradient_after),

@@ -92,13 +92,10 @@ function cellAt(event) {
   return value === null || value === undefined ? null : { k: parameter.uses[i], t: parameter.losses[j], value };
 }
 
-const contribution = (name, k, t) => "the loss of step " + t + " through " + name + " at step " + k;
-
 heat.addEventListener("pointermove", (event) => {
   const cell = cellAt(event);
-  const name = parameterNow() && parameterNow().name;
-  byId("heat-tip").textContent = cell ? shown(cell.value) + " from " + contribution(name, cell.k, cell.t) + ", lag " + (cell.t - cell.k)
-    + (keeps(cell.k, cell.t) ? "" : ": thrown away") : heatHint;
+  byId("heat-tip").textContent = cell ? shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
+    + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away") : heatHint;
 });
 const heatHint = "Click a cell to see its chain in the graph.";
 heat.addEventListener("pointerleave", () => { byId("heat-tip").textContent = heatHint; });
@@ -120,7 +117,8 @@ function plotLags() {
   sums.forEach((value, lag) => {
     const bar = drawn("rect", {
       class: lag >= windowNow() ? "bar-ahead" : value < 0 ? "bar-negative" : "bar-positive",
-      x: left + lag * slot + slot * 0.12, width: Math.max(0.5, slot * 0.76), y: Math.min(y(0), y(value)), height: Math.max(0.7, Math.abs(y(value) - y(0))),
+      x: left + lag * slot + slot * 0.12, width: Math.max(0.5, slot * 0.76),
+      y: Math.min(y(0), y(value)), height: Math.max(0.7, Math.abs(y(value) - y(0))),
     });
     bar.append(drawn("title", {}, "lag " + lag + ": " + shown(value)));
     parts.push(bar);
@@ -130,7 +128,7 @@ function plotLags() {
     parts.push(drawn("text", { x: left + (lag + 0.5) * slot, y: height - 7, "text-anchor": "middle" }, String(lag)));
   }
   plot.replaceChildren(...parts);
-  plot.setAttribute("aria-label", "Sums by lag, 0 to " + (sums.length - 1) + ": " + sums.slice(0, 12).map(shown).join(", ") + (sums.length > 12 ? " …" : ""));
+  plot.setAttribute("aria-label", "Sums by lag, from 0 to " + (sums.length - 1) + "; the table below has the numbers");
 }
 
 function sayAnatomy() {
@@ -147,20 +145,25 @@ function sayAnatomy() {
   place.append(whole ? " in full: nothing is thrown away." : " in full. Truncated BPTT with a window of " + k + (k === 1 ? " step" : " steps")
     + " keeps " + kept + " of it and throws away " + dropped + (parameter.signed ? "." : " (norms)."));
   windowSlider.setAttribute("aria-valuetext", byId("window-text").textContent + ": keeps " + kept + ", throws away " + dropped);
-  heat.setAttribute("aria-label", "Heat map of " + gradient + " by use step and loss step, lags of " + k + " and more greyed; the table below has the numbers");
+  heat.setAttribute("aria-label", "Heat map of " + gradient + " by use step and loss step, lags of " + k
+    + " and more greyed; the table below has the numbers");
   const more = [];
   if (!parameter.signed) more.push("Each number is the norm of a " + parameter.name + "-sized contribution.");
   if (anatomy.left_out) more.push("Losses of the last " + parameter.losses.length + " steps only.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
-  byId("anatomy-about").textContent = "One weight, one gradient: the sum of what every loss step t sends through every use step k. " + more.join(" ");
+  byId("anatomy-about").textContent = ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
+    ...more].join(" ");
   plotHeat();
   plotLags();
   if (byId("anatomy-details").open) {
     const head = ["use step k", ...parameter.losses.map((t) => "t = " + t), "sum"];
-    const rows = parameter.uses.map((use, i) => ["k = " + use, ...parameter.losses.map((t, j) => (parameter.cells[j][i] === null ? "" : shown(parameter.cells[j][i]))), shown(parameter.by_use[i])]);
+    const cell = (value) => (value === null ? "" : shown(value));
+    const rows = parameter.uses.map((use, i) => (
+      ["k = " + use, ...parameter.losses.map((t, j) => cell(parameter.cells[j][i])), shown(parameter.by_use[i])]));
     table("anatomy-table", "What each loss step brings to " + gradient + " through each use step; struck out: thrown away", head,
       [...rows, ["sum", ...parameter.by_loss.map(shown), parameter.total]]);
+    table("lag-table", "Sums by lag t − k", null, parameter.by_lag.map((sum, lag) => [String(lag), shown(sum)]));
     [...byId("anatomy-table").tBodies[0].rows].slice(0, -1).forEach((row, i) => [...row.cells].slice(1, -1).forEach((cell, j) => {
       if (cell.textContent && !keeps(parameter.uses[i], parameter.losses[j])) cell.className = "cut";
     }));

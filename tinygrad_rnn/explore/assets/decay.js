@@ -100,7 +100,8 @@ function sayDecay() {
 
 function setUpDecay() {
   const part = decay.lags < decay.of ? "the last " + decay.lags + " steps of your sequence" : "your sequence";
-  byId("decay-about").textContent = "How much of a gradient at h_T is left after going back a number of steps, measured on real graphs over " + part + ".";
+  byId("decay-about").textContent = "How much of a gradient at step T is left after going back a number of steps,"
+    + " measured on real graphs over " + part + ".";
   normSlider.max = decay.norms.length - 1;
   scaleSlider.max = decay.scales.length - 1;
   const own = byId("own-norm");

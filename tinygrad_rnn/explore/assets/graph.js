@@ -3,7 +3,7 @@
 
 const graph = page.graph;
 
-// ---- what is known at a position ------------------------------------------------------------------------------
+// ---- what is known at a position -----------------------------------------------------------------------------------
 
 /** When each Value is computed (0: given), and which steps of the backward pass bring it something. */
 const computedAt = new Array(page.values.length).fill(0);
@@ -30,7 +30,7 @@ function gradientNow(value, finalLevel) {
   return step ? [step[SUM], step[LEVEL]] : [backwardTaken() ? "0" : null, -1];
 }
 
-// ---- columns come and go ------------------------------------------------------------------------------------------
+// ---- columns come and go -------------------------------------------------------------------------------------------
 
 const stage = byId("stage"), picture = byId("picture"), world = byId("world");
 const layers = { frames: byId("frames"), lines: byId("lines"), cards: byId("cards") };
@@ -115,9 +115,10 @@ function place() {
 }
 const placeSoon = oncePerFrame(place);
 
-// ---- looks ----------------------------------------------------------------------------------------------------------
+// ---- looks ---------------------------------------------------------------------------------------------------------
 
-let lit = new Set(), onChain = new Set();
+/** The edges and the Values of the chain shown. */
+const lit = new Set(), onChain = new Set();
 const edgeKey = (child, position) => child * 64 + position;
 
 /** The application of the chain rule that the walk is at, if it is at one. */
@@ -170,7 +171,7 @@ function restyle() {
   drawOverview();
 }
 
-// ---- the view -------------------------------------------------------------------------------------------------------
+// ---- the view ------------------------------------------------------------------------------------------------------
 
 let stageWidth = 1, stageHeight = 1;
 const MOST_IN_VIEW = 12;
@@ -229,7 +230,7 @@ function reveal(t) {
   placeSoon();
 }
 
-// ---- every time step at a glance --------------------------------------------------------------------------------------
+// ---- every time step at a glance -----------------------------------------------------------------------------------
 
 const overview = byId("overview");
 const stateLevels = graph.columns.map((column) => column.cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7]]));
@@ -264,7 +265,7 @@ function goTo(event) {
 overview.addEventListener("pointerdown", (event) => { overview.setPointerCapture(event.pointerId); goTo(event); });
 overview.addEventListener("pointermove", (event) => { if (event.buttons) goTo(event); });
 
-// ---- pointing -----------------------------------------------------------------------------------------------------------
+// ---- pointing ------------------------------------------------------------------------------------------------------
 
 const held = new Map();
 let dragged = false, spread = 0;
@@ -340,344 +341,7 @@ function choose(value, kind) {
   return undefined;
 }
 
-// ---- stepping -------------------------------------------------------------------------------------------------------------
-
-const scrubber = byId("position");
-scrubber.max = lastPosition;
-let timer = 0;
-
-function goToPosition(position) {
-  select({ position: Math.min(lastPosition, Math.max(0, position)) });
-}
-
-function stop() {
-  clearInterval(timer);
-  timer = 0;
-  byId("play").textContent = "Play";
-  byId("play").setAttribute("aria-label", "Play");
-}
-
-function play() {
-  if (timer) return stop();
-  if (selected.position === lastPosition) goToPosition(0);
-  byId("play").textContent = "Pause";
-  byId("play").setAttribute("aria-label", "Pause");
-  timer = setInterval(() => {
-    goToPosition(selected.position + 1);
-    if (selected.position === lastPosition) stop();
-  }, 450);
-  return undefined;
-}
-
-const by = (n) => () => { stop(); goToPosition(selected.position + n); };
-const at = (position) => () => { stop(); goToPosition(position); };
-byId("step-on").addEventListener("click", by(1));
-byId("step-back").addEventListener("click", by(-1));
-byId("to-start").addEventListener("click", at(0));
-byId("to-end").addEventListener("click", at(lastPosition));
-byId("to-backward").addEventListener("click", at(forwardSteps));
-byId("play").addEventListener("click", play);
-scrubber.addEventListener("input", () => { stop(); goToPosition(Number(scrubber.value)); });
-byId("zoom-in").addEventListener("click", () => zoomBy(1.3));
-byId("zoom-out").addEventListener("click", () => zoomBy(1 / 1.3));
-byId("fit").addEventListener("click", fit);
-
-/** Light what the step is about, as a click would. */
-function chooseCurrent() {
-  const step = current();
-  if (selected.position === lastPosition) return chains.roots.length && chooseChain(chains.roots.length - 1, 0);
-  const candidates = step ? [step[PARENT], step[NODE]] : [computing()];
-  for (const value of candidates) {
-    if (page.chains.entries.some((row) => row[0] === value)) return choose(value, "state");
-    if (weightPlaces.has(value)) return choose(value, "parameter");
-  }
-  return undefined;
-}
-
-const keys = {
-  ArrowRight: by(1), ArrowLeft: by(-1), Home: at(0), End: at(lastPosition), " ": play,
-  "+": () => zoomBy(1.3), "=": () => zoomBy(1.3), "-": () => zoomBy(1 / 1.3), 0: fit,
-  Enter: chooseCurrent, Escape: () => { hideTip(); select({ weight: null, root: null, entry: null }); },
-};
-const shifted = {
-  ArrowRight: () => moveBy(-80, 0), ArrowLeft: () => moveBy(80, 0), ArrowUp: () => moveBy(0, 60), ArrowDown: () => moveBy(0, -60),
-  "+": () => zoomBy(1.3),
-};
-stage.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const act = (event.shiftKey ? shifted : keys)[event.key];
-  if (!act) return;
-  act();
-  event.preventDefault();
-});
-
-// ---- what the step says -----------------------------------------------------------------------------------------------------
-
-function sayStep() {
-  const { position } = selected;
-  scrubber.value = position;
-  const lines = { where: "", name: "", numbers: "", flow: "", count: "" };
-  let time = null;
-  const step = current();
-  if (step) {
-    const [node, parent, , name, numbers, flow] = step, taken = position - forwardSteps;
-    time = page.values[node][TIME];
-    lines.where = "backward " + taken + " of " + page.backward.length + (time === null ? "" : " · " + stepName(time));
-    lines.name = name;
-    lines.numbers = numbers === name ? "" : numbers;
-    lines.flow = flow;
-    const brought = receives.get(parent), which = brought.indexOf(taken - 1) + 1;
-    if (brought.length > 1) lines.count = "contribution " + which + " of " + brought.length + " to " + page.values[parent][NAME] + ": they add up";
-  } else if (position === lastPosition) {
-    lines.where = "complete";
-    lines.name = forwardSteps + " values computed, " + page.backward.length + " local derivatives multiplied and added: every gradient is final.";
-  } else if (position) {
-    const value = page.forward[position - 1], [name, formula, inNumbers, data, , t] = page.values[value];
-    time = t;
-    const labelled = name !== formula;
-    lines.where = "forward " + position + " of " + forwardSteps + (t === null ? "" : " · " + stepName(t));
-    lines.name = labelled ? name + " = " + formula : formula;
-    lines.numbers = "= " + inNumbers + " = " + shown(Number(data));
-  } else {
-    lines.where = "at the start";
-    lines.name = "Inputs and weights are given; nothing is computed yet.";
-  }
-  for (const [key, text] of Object.entries(lines)) byId("now-" + key).textContent = text;
-  const spoken = [lines.where, lines.name, lines.numbers, lines.flow, lines.count].filter(Boolean).join("; ");
-  scrubber.setAttribute("aria-valuetext", spoken);
-  if (document.activeElement !== scrubber && !timer) byId("said").textContent = spoken;
-  for (const [id, off] of [["to-start", !position], ["step-back", !position], ["step-on", position === lastPosition], ["to-end", position === lastPosition]]) {
-    byId(id).setAttribute("aria-disabled", String(off));
-  }
-  return time;
-}
-
-/** The time step that the walk is at, as a table. */
-function sayValues(t) {
-  const rows = [], seen = new Set();
-  for (const column of graph.columns) {
-    if (column.t !== t) continue;
-    for (const [value] of column.cards) {
-      if (seen.has(value)) continue;
-      seen.add(value);
-      const [name, formula, , data] = page.values[value];
-      const gradient = gradientNow(value, -1)[0];
-      rows.push([name, formula || "given", computedAt[value] > selected.position ? "…" : data,
-        selected.position === lastPosition ? page.values[value][GRADIENT] || "not reached" : gradient === null ? "…" : gradient]);
-    }
-  }
-  table("values", t === null ? "Before time" : "Time step " + t, null, rows);
-}
-
-views.push((changed) => {
-  if (changed.includes("position")) {
-    const t = sayStep();
-    const step = current();
-    if (t !== null && selected.position !== lastPosition) reveal(t);
-    if (byId("values").closest("details").open) sayValues(t === null ? page.T : t);
-    stage.setAttribute("aria-label", "Unrolled graph, " + (step ? "backward" : "forward") + (t === null ? "" : ", t = " + t));
-  }
-  if (changed.some((key) => ["position", "root", "entry", "weight", "window"].includes(key))) restyle();
-});
-byId("values").closest("details").addEventListener("toggle", () => {
-  const step = current();
-  const value = step ? step[NODE] : computing();
-  const t = value < 0 ? null : page.values[value][TIME];
-  sayValues(t === null ? page.T : t);
-});
-
-// ---- the chain -----------------------------------------------------------------------------------------------------------------
-
-const chains = page.chains;
-const hops = new Map(chains.hops.map((hop) => [hop[0] + ">" + hop[1], hop]));
-const places = new Map(chains.entries.map(([value], i) => [value, i]));
-/** Per root: the row of every entry that it reaches. */
-const rowsOf = chains.roots.map((root) => new Map(root.rows.map((row) => [row[0], row])));
-const entryTimes = chains.entries.map(([, t]) => t);
-
-/** Select a chain: from this root, or the nearest that reaches the entry, to this entry. */
-function chooseChain(root, entry) {
-  const value = chains.entries[entry][0];
-  if (root === null) root = chains.roots.length - 1;
-  if (!rowsOf[root] || !rowsOf[root].has(value)) {
-    const reaching = chains.roots.findIndex((_, i) => i >= root && rowsOf[i].has(value));
-    root = reaching >= 0 ? reaching : chains.roots.length - 1;
-  }
-  select({ root, entry: rowsOf[root] && rowsOf[root].has(value) ? entry : null });
-}
-
-/** The entries that a chain visits, from the loss on. */
-function visited(root, value) {
-  const way = [];
-  for (let at = value; at >= 0; at = rowsOf[root].get(at)[1]) way.push(at);
-  return way.reverse();
-}
-
-const FACTORS_SHOWN = 14;
-
-function sayChain() {
-  lit = new Set();
-  onChain = new Set();
-  const list = byId("chain-factors"), equation = byId("chain-equation"), law = byId("chain-law");
-  list.replaceChildren();
-  law.textContent = "";
-  if (selected.entry === null) {
-    equation.textContent = chains.roots.length ? "Nothing is lit." : "The loss reaches no state.";
-    return;
-  }
-  const root = chains.roots[selected.root], value = chains.entries[selected.entry][0];
-  const [, , product, whole] = rowsOf[selected.root].get(value);
-  const way = visited(selected.root, value);
-  const head = root.heads.find((one) => one[0] === way[0]);
-  const light = (edges) => { for (const [child, position] of edges) { lit.add(edgeKey(child, position)); onChain.add(child); } };
-  light(head[1]);
-  const names = way.map((at) => page.values[at][NAME]), L = page.root;
-  const through = chains.roots.length > 1 ? " through " + page.values[root.root][NAME] : "";
-  const items = [["", "∂" + L + "/∂" + names[0] + through, head[2]]];
-  for (let i = 1; i < way.length; i++) {
-    const [, , edges, name, numbers, factor] = hops.get(way[i - 1] + ">" + way[i]);
-    light(edges);
-    items.push(["∂" + names[i - 1] + "/∂" + names[i], name, numbers === factor ? factor : numbers + " = " + factor]);
-  }
-  onChain.add(value);
-  const target = names[names.length - 1];
-  equation.textContent = "∂" + L + "/∂" + target + through + (whole === undefined ? " = " : ", along the strongest path, = ") + product;
-  const told = items.length <= FACTORS_SHOWN ? items
-    : [...items.slice(0, FACTORS_SHOWN - 4), ["", items.length - FACTORS_SHOWN + 1 + " more factors", "⋯"], ...items.slice(-3)];
-  for (const [what, name, numbers] of told) {
-    const item = element("li");
-    if (what) item.append(element("span", {}, what));
-    item.append(element("b", {}, name), element("span", {}, numbers));
-    list.append(item);
-  }
-  const end = element("li", { class: "product" });
-  end.append(element("span", {}, "∂" + L + "/∂" + target + through), element("b", {}, product));
-  list.append(end);
-  const lag = root.last - entryTimes[selected.entry], said = [];
-  if (whole !== undefined) said.push("All paths together, from every unit to every other, bring " + whole + ".");
-  if (chains.roots.length > 1) said.push("All losses together: ∂" + L + "/∂" + target + " = " + shown(Number(page.values[value][GRADIENT])) + ".");
-  const own = page.decay.own;
-  if (own !== null && lag && lag <= page.decay.lags) {
-    said.push("The law alone, ‖W‖" + raised(lag) + " with ‖W‖ = " + shown(page.decay.norms[own]) + ", would leave " + shown(page.decay.law[own].g[lag])
-      + " of what is at " + names[0] + ".");
-  }
-  law.textContent = said.join(" ");
-}
-
-const kSlider = byId("chain-k"), lossSlider = byId("chain-loss"), entryPick = byId("chain-entry");
-
-/** The entries of the state at a time step. */
-const entriesAt = (t) => entryTimes.flatMap((time, i) => (time === t ? [i] : []));
-
-function setUpChain() {
-  lossSlider.max = Math.max(0, chains.roots.length - 1);
-  byId("chain-loss-field").hidden = chains.roots.length < 2;
-  kSlider.min = entryTimes[0];
-  const perStep = entriesAt(entryTimes[0]);
-  byId("chain-entry-field").hidden = perStep.length < 2;
-  perStep.forEach((i, place) => {
-    const name = page.values[chains.entries[i][0]][NAME].replace("_" + entryTimes[0], "");
-    entryPick.append(element("option", { value: place }, name));
-  });
-  const followSliders = () => {
-    const root = Number(lossSlider.value), t = Math.min(Number(kSlider.value), chains.roots[root].last);
-    chooseChain(root, entriesAt(t)[Number(entryPick.value) || 0]);
-  };
-  for (const control of [lossSlider, kSlider, entryPick]) control.addEventListener("input", followSliders);
-  lossSlider.disabled = kSlider.disabled = !chains.roots.length;
-}
-
-function followChain() {
-  const { root, entry } = selected;
-  if (root !== null && chains.roots[root]) {
-    const t = chains.roots[root].t;
-    lossSlider.value = root;
-    byId("chain-loss-text").textContent = String(t === null ? "–" : t);
-    lossSlider.setAttribute("aria-valuetext", t === null ? "the loss" : stepName(t));
-    kSlider.max = chains.roots[root].last;
-  }
-  if (entry !== null) {
-    const k = entryTimes[entry];
-    kSlider.value = k;
-    entryPick.value = entriesAt(k).indexOf(entry);
-    byId("chain-k-text").textContent = String(k);
-    kSlider.setAttribute("aria-valuetext", (k ? stepName(k) : "t = 0") + ", " + byId("chain-equation").textContent);
-  } else byId("chain-k-text").textContent = "–";
-}
-
-// Before the graph is drawn anew, so that it finds what is lit.
-views.unshift((changed) => {
-  if (!changed.some((key) => key === "root" || key === "entry")) return;
-  sayChain();
-  followChain();
-});
-
-// ---- a weight ----------------------------------------------------------------------------------------------------------------------
-
-const weightPlaces = new Map(page.sums.map(([value], i) => [value, i]));
-const weightPick = byId("weight");
-
-function sayWeight() {
-  const plot = byId("weight-plot");
-  const place = weightPlaces.get(selected.weight === null ? Number(weightPick.value) : selected.weight);
-  if (place === undefined) {
-    byId("weight-equation").textContent = "No weight is used more than once.";
-    plot.hidden = true;
-    return;
-  }
-  const [value, terms] = page.sums[place], name = page.values[value][NAME];
-  weightPick.value = value;
-  const arrived = terms.slice(0, lastUpTo(terms.map(([i]) => i), backwardTaken() - 1) + 1);
-  const sum = arrived.length ? page.backward[arrived[arrived.length - 1][0]][SUM] : "0";
-  byId("weight-equation").textContent = name + ".grad = " + sum + (arrived.length === terms.length ? ", the sum of " + terms.length + " contributions"
-    : " so far, of " + arrived.length + " of " + terms.length + " contributions");
-  plotSums(plot, name, terms, arrived.length);
-  const rows = arrived.length > 300 ? arrived.slice(-300) : arrived;
-  if (byId("weight-table").closest("details").open) {
-    table("weight-table", "How " + name + ".grad adds up, last use first" + (rows.length < arrived.length ? " (the latest 300)" : ""), null, rows.map(([i]) => {
-      const step = page.backward[i], t = page.values[step[NODE]][TIME];
-      return [t === null ? "–" : String(t), step[FLOW], step[BROUGHT], step[SUM]];
-    }));
-  }
-}
-
-function plotSums(plot, name, terms, arrived) {
-  const height = 190, left = 8, top = 26, bottom = height - 26;
-  const [pen, width] = sharp(plot, height), right = width - 8;
-  const numbers = terms.flatMap(([, brought, sum]) => [brought, sum]).filter((x) => x !== null);
-  const low = numbers.reduce((a, b) => Math.min(a, b), 0), high = numbers.reduce((a, b) => Math.max(a, b), 0), span = high - low || 1;
-  const y = (v) => bottom - ((v - low) / span) * (bottom - top), slot = (right - left) / terms.length;
-  pen.fillStyle = colour("line");
-  pen.fillRect(left, y(0), right - left, 1);
-  terms.forEach(([, brought, sum], i) => {
-    if (brought === null) return;
-    pen.fillStyle = colour(i >= arrived ? "cut" : brought < 0 ? "negative" : "positive");
-    pen.fillRect(left + (i + 0.15) * slot, Math.min(y(0), y(brought)), Math.max(0.5, slot * 0.7), Math.max(0.5, Math.abs(y(brought) - y(0))));
-  });
-  pen.strokeStyle = colour("weight");
-  pen.lineWidth = 2.5;
-  pen.lineJoin = "round";
-  pen.beginPath();
-  for (let i = 0; i < arrived; i++) if (terms[i][2] !== null) pen.lineTo(left + (i + 0.5) * slot, y(terms[i][2]));
-  pen.stroke();
-  const time = (i) => page.values[page.backward[terms[i][0]][NODE]][TIME];
-  pen.fillStyle = colour("quiet");
-  pen.fillText("bars: what each step brings · line: the sum so far", left, 13);
-  pen.fillText("t = " + time(0), left, height - 8);
-  pen.textAlign = "right";
-  pen.fillText("t = " + time(terms.length - 1), right, height - 8);
-  plot.setAttribute("aria-label", "How " + name + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
-}
-
-function setUpWeights() {
-  for (const [value] of page.sums) weightPick.append(element("option", { value }, page.values[value][NAME]));
-  weightPick.disabled = !page.sums.length;
-  weightPick.addEventListener("input", () => select({ weight: Number(weightPick.value) }));
-  byId("weight-table").closest("details").addEventListener("toggle", sayWeight);
-}
-views.push((changed) => { if (changed.includes("weight") || changed.includes("position")) sayWeight(); });
-
-// ---- beginning ------------------------------------------------------------------------------------------------------------------------
+// ---- beginning -----------------------------------------------------------------------------------------------------
 
 function measureStage() {
   const before = stageWidth;
@@ -688,28 +352,27 @@ function measureStage() {
   if (before === 1) fit(); else { clamp(); placeSoon(); }
 }
 
-function setUpGraph() {
-  byId("phase-forward").style.flex = String(forwardSteps) + " 1 0";
-  byId("phase-backward").style.flex = String(page.backward.length) + " 1 0";
-  const key = byId("key");
-  const sign = (name, words) => { const one = element("span"); one.append(element("i", { class: name }), " " + words); key.append(one); };
+function setUpKey() {
+  const sign = (...what) => { const one = element("span"); one.append(...what); byId("key").append(one); };
   if (page.shades.low !== undefined) {
-    const ramp = element("span", { class: "ramp" }), one = element("span");
+    const ramp = element("span", { class: "ramp" });
     for (let i = 0; i <= 10; i++) ramp.append(element("i", { class: "b" + i }));
-    one.append("|gradient| 10" + raised(page.shades.low), ramp, "10" + raised(page.shades.high));
-    key.append(one);
+    sign("|gradient| 10" + raised(page.shades.low), ramp, "10" + raised(page.shades.high));
   }
-  sign("i-weight", "a tied weight: one Value, a copy per step");
-  sign("i-input", "input");
-  sign("i-chain", "the chain");
-  setUpChain();
-  setUpWeights();
-  sayStep();
-  sayWeight();
-  new ResizeObserver(oncePerFrame(() => { measureStage(); drawOverview(); sayWeight(); })).observe(stage);
+  sign(element("i", { class: "i-weight" }), " a tied weight: one Value, a copy per step");
+  sign(element("i", { class: "i-input" }), " input");
+  sign(element("i", { class: "i-chain" }), " the chain");
+}
+
+function setUpGraph() {
+  setUpKey();
   measureStage();
   place();
   drawOverview();
-  redrawers.push(drawOverview, sayWeight);
-  if (chains.roots.length) chooseChain(chains.roots.length - 1, 0);
+  new ResizeObserver(oncePerFrame(() => { measureStage(); drawOverview(); })).observe(stage);
+  redrawers.push(drawOverview);
 }
+
+views.push((changed) => {
+  if (changed.some((key) => ["position", "root", "entry", "weight", "window"].includes(key))) restyle();
+});

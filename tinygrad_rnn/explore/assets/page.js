@@ -69,8 +69,6 @@ function shown(x) {
   return sign + (mantissa === 1 ? "" : mantissa + "×") + "10" + raised(exponent);
 }
 
-const plain = (x) => String(x).replace("-", "−");
-
 /** The value of a custom property, for what is drawn on a canvas. */
 function colour(name) {
   if (!colours.has(name)) colours.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
@@ -112,7 +110,7 @@ function lastUpTo(numbers, x) {
 
 /** A time step, with what it is called in the sequence. */
 function stepName(t) {
-  const name = page.names[t - 1];
+  const name = page.names[t - 1 - page.first];
   return name === undefined ? "t = " + t : "t = " + t + " (" + name + ")";
 }
 

@@ -11,5 +11,8 @@ byId("theme").addEventListener("input", (event) => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 setUpDecay();
 setUpAnatomy();
-setUpGraph();  // last, since it selects a chain, which all views show
+setUpGraph();
+setUpWeights();
+setUpWalk();
+setUpChain();  // last, since it selects a chain, which all views show
 document.documentElement.dataset.ready = "yes";
