@@ -126,11 +126,17 @@ def test_decay_runs_over_the_sequence(report):
 
 
 def test_files_are_written(capsys):
-    assert main(["anatomy", "-o", "anatomy.png"]) == 0
+    assert main(["anatomy", "-o", "anatomy.png", "--jacobians", "norms.svg"]) == 0
     assert main(["truncate", "-o", "truncate.svg", "--picture", "cut.dot", "--k1", "2"]) == 0
     assert main(["decay", "--steps", "5", "-o", "a.csv", "-o", "a.json", "-o", "a.pdf"]) == 0
     said = capsys.readouterr().out
-    starts = {"anatomy.png": b"\x89PNG", "truncate.svg": b"<?xml", "cut.dot": b"digraph", "a.pdf": b"%PDF"}
+    starts = {
+        "anatomy.png": b"\x89PNG",
+        "truncate.svg": b"<?xml",
+        "norms.svg": b"<?xml",
+        "cut.dot": b"digraph",
+        "a.pdf": b"%PDF",
+    }
     for name, start in starts.items():
         assert Path(name).read_bytes().startswith(start)
         assert f": {name}" in said

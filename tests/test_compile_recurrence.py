@@ -7,6 +7,7 @@ import random
 import struct
 import sys
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -319,6 +320,23 @@ def test_a_view_with_gaps_is_refused_and_a_read_only_one_taken():
     good = x[:, :, :3].copy()
     good.flags.writeable = False
     assert program.forward(good, target).loss == program.forward(good.tolist(), target.tolist()).loss
+
+
+def test_batches_without_sequences_or_steps_are_refused():
+    numpy = pytest.importorskip("numpy")
+    for shape in ((0, 4, 3), (2, 0, 3)):
+        with pytest.raises(ShapeError, match="x is empty"):
+            recurrence("rnn", "every", 4).forward(numpy.zeros(shape), numpy.zeros(shape[:2], dtype=numpy.int64))
+
+
+def test_threads_may_share_a_program():
+    program = recurrence("lstm", "every", 4)
+    rng = random.Random(9)
+    batches = [(draw_numbers(rng, Symbols(5), B, 30), draw_numbers(rng, Symbols(5), B, 30)) for B in range(1, 9)] * 8
+    alone = [list(program.forward_backward(*batch).gradients) for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda batch: list(program.forward_backward(*batch).gradients), batches))
+    assert together == alone
 
 
 def test_h0_window_and_mask_are_checked():

@@ -28,10 +28,10 @@ def test_the_products_of_the_paths_sum_to_the_gradient(problem: Problem) -> None
     loss = losses[problem.steps]
     for parameter in problem.cell.parameters():
         count = count_paths(loss, parameter)
-        if count > 300:
+        if count > 100:
             continue
         assert count == by_recursion(loss, parameter)
-        listed = paths(loss, parameter, limit=300)
+        listed = paths(loss, parameter, limit=100)
         assert len(listed) == count
         assert len({tuple((step.node, step.position) for step in path.steps) for path in listed}) == count
         bound = rounding(loss, more_roundings=count).get(parameter, 0.0)
@@ -78,9 +78,9 @@ def test_too_many_paths_are_counted_and_not_listed() -> None:
     with pytest.raises(TooManyPathsError, match=r"2048 paths .* limit of 1000") as caught:
         paths(unrolled.h[12][0], unrolled.h[0][0])
     assert (caught.value.count, caught.value.limit) == (2048, 1000)
-    unrolled = unroll(RNNCell(1, 10), [[0.5]] * 500)
-    with pytest.raises(TooManyPathsError, match=r"about 10\^499 paths"):
-        paths(unrolled.h[500][0], unrolled.h[0][0])
+    unrolled = unroll(RNNCell(1, 4), [[0.5]] * 300)
+    with pytest.raises(TooManyPathsError, match=r"about 10\^180 paths"):
+        paths(unrolled.h[300][0], unrolled.h[0][0])
 
 
 def test_a_long_path_is_no_matter() -> None:

@@ -101,12 +101,13 @@ class Anatomy:
 
     def where(self, keep: Callable[[TimeStep, TimeStep], bool]) -> Anatomy:
         """The same, with zeros wherever ``keep(use step, loss step)`` is false."""
-        zeros = array("d", bytes(8 * self._size))
-        columns = [
-            sum((self._cell(c, i) if keep(k, t) else zeros for i, k in enumerate(self.use_steps)), array("d"))
-            for t, c in zip(self.loss_steps, self.columns)
-        ]
-        return replace(self, columns=tuple(columns))
+        size, zeros = self._size, array("d", bytes(8 * self._size))
+        columns = tuple(array("d", column) for column in self.columns)
+        for t, column in zip(self.loss_steps, columns):
+            for row, k in enumerate(self.use_steps):
+                if not keep(k, t):
+                    column[row * size : (row + 1) * size] = zeros
+        return replace(self, columns=columns)
 
     def table(self) -> list[list[float]]:
         """A row per use step, a column per loss step: the contribution of a single parameter, signed; the

@@ -180,7 +180,7 @@ def unroll(
         cell = cell.cell
     if h0 is not None:
         parts = h0 if _has_parts(cell, h0) else (h0,)
-        state = tuple(_finite(part, "h0", 0) for part in parts)
+        state = tuple(_finite(part, "h0", first - 1) for part in parts)
     elif isinstance(cell, Cell):
         state = cell.initial_state()
     else:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..backward import topological_order
 from ..bptt.anatomy import flatten, norm, reshape
 from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
@@ -33,7 +34,12 @@ def register(subparsers: Any) -> None:
     output = parser.add_argument_group("what to show")
     add_parameter_option(output)
     output.add_argument(
-        "--jacobians", action="store_true", help="the norms of J_T ⋯ J_(k+1) beside their bounds, as well"
+        "--jacobians",
+        nargs="?",
+        const=False,
+        type=plot_file,
+        metavar="FILE",
+        help="the norms of J_T ⋯ J_(k+1) beside their bounds as well, and plotted if there is a FILE",
     )
     output.add_argument(
         "--paths",
@@ -58,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     parameter = chosen(problem, args.parameter)
     parts = anatomy(problem.unrolled, shares(problem), parameter)
     problem.loss.backward()
-    chains = chain_norms(problem.unrolled) if args.jacobians else []
+    chains = chain_norms(problem.unrolled) if args.jacobians is not None else []
     found: list[Path] = []
     if args.paths:
         if parts.shape:
@@ -67,13 +73,17 @@ def run(args: argparse.Namespace) -> int:
                 remedy=f"Name an entry: --parameter {parts.name}[{','.join('0' for _ in parts.shape)}]",
             )
         found = paths(problem.loss, parameter, args.paths)
-    if args.output:
+    if args.output or args.jacobians:
         from ..bptt import plot
 
-        plot.save(plot.anatomy_figure(parts), args.output)
+        if args.output:
+            plot.save(plot.anatomy_figure(parts), args.output)
+        if args.jacobians:
+            plot.save(plot.chain_norms_figure(chains), args.jacobians)
     gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
+    plots = [file for file in (args.output, args.jacobians) if file]
     if args.json:
-        print_json({**_as_dict(problem, parts, gradient, chains, found), "plot": args.output})
+        print_json({**_as_dict(problem, parts, gradient, chains, found), "plots": plots})
         return 0
     _print_parts(problem, parts, gradient)
     if chains:
@@ -82,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if found:
         print()
         _print_paths(found)
-    if args.output:
-        say(f"Plot: {args.output}")
+    for file in plots:
+        say(f"Plot: {file}")
     return 0
 
 
@@ -158,4 +168,8 @@ def _print_paths(found: Sequence[Path]) -> None:
     for path in found:
         say(str(path))
     count = f"These {len(found)} paths add" if len(found) > 1 else "This path adds"
-    say(f"{count} up to {math.fsum(path.product for path in found):.9g}.")
+    edges = sum(len(node.parents) for node in topological_order(found[0].loss))
+    say(
+        f"{count} up to {math.fsum(path.product for path in found):.9g}; backward() lists none of them: it goes once "
+        f"through the {edges} edges of the graph."
+    )

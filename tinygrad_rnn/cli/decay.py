@@ -168,7 +168,10 @@ def _print(curves: Sequence[DecayCurve], kind: str, nonlinearity: str, data: Dat
             f"the law says {_factor(curve.law[-1] / curve.law[0])}."
         )
     if nonlinearity != "identity":
-        say(f"Where {nonlinearity} saturates, gradients stay below the law; --nonlinearity identity takes it away.")
+        say(
+            f"Where {nonlinearity} saturates, gradients fall below the law; "
+            "--nonlinearity identity shows the cell without it."
+        )
 
 
 def _factor(kept: float) -> str:

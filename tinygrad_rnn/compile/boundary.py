@@ -58,6 +58,8 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
         expected = " × ".join("any" if size is None else str(size) for size in shape)
         found = " × ".join(map(str, _shape(view))) or "a single number"
         raise ShapeError(f"{name} is {found}, but must be {expected}")
+    if 0 in _shape(view):
+        raise ShapeError(f"{name} is empty")
     return Buffer(view)
 
 

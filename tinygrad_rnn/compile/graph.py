@@ -38,7 +38,8 @@ def compile(root: Value, mode: str = "exact") -> Program:
 
 
 class Program:
-    """A compiled graph. Its leaves are slots for numbers.
+    """A compiled graph. Its leaves are slots for numbers. It has one memory for all runs, so that threads need a
+    program each.
 
     Attributes:
         leaves: the leaves in order of creation: slot i is the number of ``leaves[i]``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -263,7 +264,8 @@ class Recurrence:
         targets = self._targets(target, B, T)
         S, P = self.step.state_size, len(self.parameters)
         initial = numbers("h0", h0, (B, S)) if h0 is not None else None
-        h_0 = initial.address if initial else ctypes.addressof(self._initial_state(B))
+        own: Any = self._initial_state(B) if initial is None else None  # kept until the run is over
+        h_0 = ctypes.addressof(own) if initial is None else initial.address
         window = T if window is None else window
         if window < 1:
             raise ArgumentError(f"a window of {window} steps")
@@ -482,7 +484,7 @@ class _Compiled:
         for name, size in (("packed", packed), ("loss", lanes), ("seed", 1), ("gradient", parameters * lanes)):
             self.fix(name, (ctypes.c_double * max(1, size))())
         self._seed, self._window = self._memory["seed"], 0
-        self._scan_fields = (ctypes.c_int64 * 2)()
+        self._lock = threading.Lock()
 
     def fix(self, name: str, memory: Any) -> None:
         """Let a region lie in this memory from now on."""
@@ -490,7 +492,14 @@ class _Compiled:
         self._fields[FIELDS.index(name)] = ctypes.addressof(memory)
 
     def run(self, seed: float, window: int, per_run: tuple[int, ...]) -> int:
-        """Run with what the first of `driver.FIELDS` say; whether an alarm was raised."""
+        """Run with what the first of `driver.FIELDS` say; whether an alarm was raised.
+
+        Threads that share a program wait here for each other, since they share the working memory.
+        """
+        with self._lock:
+            return self._run_alone(seed, window, per_run)
+
+    def _run_alone(self, seed: float, window: int, per_run: tuple[int, ...]) -> int:
         if window > self._window:
             self._window = window
             for name, size in (
@@ -503,8 +512,8 @@ class _Compiled:
         return self._run(self._address)  # type: ignore[no-any-return]
 
     def scan(self, address: int, count: int) -> int:
-        self._scan_fields[0], self._scan_fields[1] = address, count
-        return self._scan(ctypes.addressof(self._scan_fields))  # type: ignore[no-any-return]
+        fields = (ctypes.c_int64 * 2)(address, count)
+        return self._scan(ctypes.addressof(fields))  # type: ignore[no-any-return]
 
 
 def _batch(name: str, given: Any, kind: Any) -> Buffer:

@@ -52,7 +52,7 @@ def cross_entropy(input: Any, target: Any) -> Value:
     if not is_vector(input) or not len(input):
         raise ShapeError("cross-entropy of no predictions", remedy="Give logits: one list, or one per time step")
     if not is_vector(input[0]):
-        if not hasattr(target, "choose") and (
+        if not hasattr(target, "is_symbolic") and (
             not hasattr(target, "__index__") or is_vector(target) or not 0 <= target < len(input)
         ):
             raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
