@@ -20,7 +20,9 @@ from .walkthrough import finite
 
 NORMS = tuple(i / 20 for i in range(10, 31))  # 0.5 to 1.5, through 1
 SCALES = (0.0, 0.5, 1.0, 2.0, 4.0)
-FORGET_BIAS = 5.0  # of the LSTM for comparison: σ(5) = 0.993, a gate that is open
+#: Of the LSTM for comparison, whose gates are to carry a gradient over a thousand steps: b_f = log 1000, b_i = -b_f
+#: (Tallec and Ollivier 2018, "Can recurrent neural networks warp time?", section 2).
+FORGET_BIAS = math.log(1000.0)
 _MOST_STEPS = 200
 _MOST_NODES = 8000  # per measured graph
 _FLAT = 0.6  # a gradient of which this part is left, or one over it, is called flat
@@ -105,9 +107,12 @@ def _kinds(cell: Any, hidden: int, inputs: int, scalar: bool) -> list[tuple[str,
         Q = orthogonal(hidden)
         for gate in ("W_i", "W_f", "W_g", "W_o"):
             _set(getattr(other, gate), Q)
+        for entry in other.b_i or ():
+            entry.data = -FORGET_BIAS
         lstm = _scaled_cells(other, ("W_i", "W_f", "W_g", "W_o"))
         lstm_name = "LSTM"
-        lstm_note = f"of the same size, forget bias {FORGET_BIAS:g}, every gate's W of norm ‖W‖; gradient of its c_k"
+        gates = f"its gates set to remember (b_f = −b_i = {FORGET_BIAS:.1f})"
+        lstm_note = f"of the same size, with every W of norm ‖W‖ and {gates}; the gradient of its cell state c_k"
     return [
         ("rnn", name, note, rnn, "h", scalar and isinstance(cell, ScalarRNNCell)),
         ("lstm", lstm_name, lstm_note, lstm, "c", False),

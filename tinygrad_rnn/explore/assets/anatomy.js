@@ -58,7 +58,7 @@ function plotHeat() {
   const mostUse = largest(parameter.by_use) || 1, mostLoss = largest(parameter.by_loss) || 1;
   parameter.by_use.forEach((value, i) => bar(value, beside, top + i * high, (Math.abs(value) / mostUse) * bars, Math.max(1, high - gap)));
   parameter.by_loss.forEach((value, j) => bar(value, left + j * wide, below + 22, Math.max(1, wide - gap), (Math.abs(value) / mostLoss) * 44));
-  if (uses.length * high > 40) write("sum of each row", beside, below + 11, "left");
+  if (uses.length * high > 40) write(bars > 110 ? "sum of each row" : "row sums", beside, below + 11, "left");
   write("loss step t, and the sum of each column", left, layout.height - 6, "left");
   if (uses.length * high < 70) return;
   pen.translate(9, top + (uses.length * high) / 2);
