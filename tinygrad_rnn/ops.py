@@ -247,7 +247,17 @@ def fixed(name: str, local_gradients: tuple[float, ...]) -> Op:
 
 def closure(name: str, backward: Callable[[], object], symbol: str = "") -> Op:
     """An op for one node whose derivative is a function that adds to the operands' gradients by itself."""
-    return Op(name, symbol or name, -1, lambda *operands: float("nan"), lambda out, *operands: (), f"{name}(…)", (), "", backward)
+    return Op(
+        name,
+        symbol or name,
+        -1,
+        lambda *operands: float("nan"),
+        lambda out, *operands: (),
+        f"{name}(…)",
+        (),
+        "",
+        backward,
+    )
 
 
 def called(name: str, arity: int) -> Op:
