@@ -294,7 +294,8 @@ def test_looking_changes_nothing() -> None:
 def test_names() -> None:
     w, h = Value(0.5, label="w"), Value(2.0, label="h_2")
     assert (w * h).name == "w·h_2"
-    assert (w * h + 3).name == "(…) + 3"
+    assert (w * h + 3).name == "(w·h_2) + 3"
+    assert ((w * h + 3) * w).name == "(…)·w"
     assert (w**2).name == "w^2"
     assert Value(0.123456).name == "0.1235"
     assert Value.custom(1.0, [w], [1.0], op="spline").name == "spline(…)"

@@ -239,7 +239,15 @@ class Value:
             return self.label
         if not self.parents:
             return f"{self.data:.4g}"
-        return self.formula(lambda parent: "(…)" if parent.parents and not parent.label else parent.name)
+        return self.formula(Value._name_within)
+
+    def _name_within(self) -> str:
+        """The name as part of a formula: what has neither a label nor operands that have one is left out."""
+        if self.label or not self.parents:
+            return self.name
+        if any(parent.parents and not parent.label for parent in self.parents):
+            return "(…)"
+        return f"({self.name})"
 
     def formula(self, write: Callable[[Value], str]) -> str:
         """The formula that computed this node, with each operand written by ``write``."""

@@ -1,5 +1,6 @@
 """Modules, layers, cells and losses. Also stands in for ``micrograd.nn``."""
 
+from ..value import Value
 from . import init
 from .cells import Cell, RNNCell, ScalarRNNCell
 from .gated import GRUCell, LSTMCell
@@ -27,6 +28,7 @@ __all__ = [
     "Recurrent",
     "ScalarRNNCell",
     "StackedCell",
+    "Value",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "init",
