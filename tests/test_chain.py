@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import (
@@ -41,6 +41,7 @@ def test_scalar_product_is_w_times_slope(w, u, b, xs):
 
 
 @settings(max_examples=30, deadline=None)
+@example(1, 22, [0.0, 0.0, 0.0, 1.0], "tanh")  # what the losses give to a state nearly cancels
 @given(st.integers(1, 4), st.integers(0, 100), inputs, st.sampled_from(["tanh", "relu", "identity"]))
 def test_vector_cells_with_a_loss_at_every_step_agree(hidden, seed, xs, nonlinearity):
     readout = Linear(hidden, 3, seed=seed + 1)
@@ -51,7 +52,7 @@ def test_vector_cells_with_a_loss_at_every_step_agree(hidden, seed, xs, nonlinea
     links = list(chain(unrolled, loss))
     assert [link.k for link in links] == list(range(len(xs), -1, -1))
     assert all(link.agrees for link in links)
-    assert max(link.difference for link in links) < 1e-12
+    assert max(link.difference for link in links) < 1e-9  # relative to a gradient in which terms may cancel
 
 
 @pytest.mark.parametrize("cell", [RNNCell(2, 3, seed=4), LSTMCell(2, 2, seed=4), GRUCell(2, 2, seed=4)])

@@ -103,7 +103,8 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
         for node in within.entries:
             if node in knots:  # handed on unchanged: the later step has it already
                 continue
-            knot = _Knot(direct[node], direct[node], abs(direct[node]), [float(node is end) for end in last])
+            given, magnitude = direct[node]
+            knot = _Knot(given, given, magnitude, [float(node is end) for end in last])
             for later in across.onward.get(node, ()):
                 knot.add(later, knots)
             knot.held = knot.total
@@ -211,16 +212,22 @@ def _local_gradients(node: Value) -> Sequence[float]:
     return local_gradients
 
 
-def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value, float]:
-    """What the loss gives to each state entry without passing through another: the graph is cut at all of them."""
+def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value, tuple[float, float]]:
+    """What the loss gives to each state entry without passing through another, and the same with absolute values:
+    the graph is cut at all of them.
+    """
     cut = tuple(dict.fromkeys(node for state in states.values() for node in state))
     order = topological_order(loss, stop=cut)
     touched = [*order, *cut]
+    magnitudes = dict.fromkeys(cut, 0.0)
     with gradients_kept(touched):
         start(touched, loss, 1.0)
-        for _ in walk(order, record=False):
-            pass
-        return {node: node.grad for node in cut}
+        if loss in magnitudes:
+            magnitudes[loss] = 1.0
+        for step in walk(order):
+            if step.parent in magnitudes:
+                magnitudes[step.parent] += abs(step.contribution)
+        return {node: (node.grad, magnitudes[node]) for node in cut}
 
 
 def _most_uses(loss: Value, states: dict[int, list[Value]]) -> int:
