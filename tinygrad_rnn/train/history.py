@@ -49,7 +49,7 @@ class History:
 
     @property
     def solved(self) -> bool:
-        """Whether the last validation met the task's criterion."""
+        """Whether the last validation met the task's criterion, on the sequences that it looked at."""
         validations = self.validations()
         return bool(validations) and validations[-1]["validation_error"] <= self.goal
 

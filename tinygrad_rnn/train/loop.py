@@ -67,7 +67,8 @@ def train(
         validate_every: steps between two validations; there is one at the end, too.
         validation_size: sequences to validate on, always the same.
         patience: end after so many validations without a smaller error than the best; None for no such end.
-        stop_when_solved: end when a validation meets the task's criterion.
+        stop_when_solved: end when a validation meets the task's criterion. On few sequences that may be luck:
+            measure what was reached with `validate` on others.
         checkpoint: file for a checkpoint, written at validations and at the end.
         checkpoint_every: steps between two checkpoints, instead.
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same.
