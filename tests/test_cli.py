@@ -105,6 +105,11 @@ def test_a_linear_cell_follows_the_law(report, capsys, w, verdict):
     assert "as the law w^12 says" in capsys.readouterr().out.replace("\n ", "")
 
 
+def test_an_exploding_state_keeps_the_table_narrow(capsys):
+    assert main(["--nonlinearity", "identity", "--w", "1e10", "--no-picture"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 100
+
+
 def test_a_text_is_predicted_character_by_character(report):
     found = report("--text", "hello", "--hidden", "3", "--seed", "7", "--no-picture")
     assert [row["input"] for row in found["table"]] == ["l", "l", "e", "h", None]

@@ -267,11 +267,20 @@ def test_draw_dot_refuses_what_it_cannot_draw() -> None:
         draw_dot(Value(1.0), colour="red")
     with pytest.raises(DrawError, match="svg, png, dot"):
         draw_dot(Value(1.0), format="pdf")
+    with pytest.raises(ArgumentError, match="root is a list"):
+        draw_dot([Value(1.0)])  # type: ignore[arg-type]
     x = Value(1.0)
     for _ in range(6000):
         x = x + x
     with pytest.raises(DrawError, match="6,001 nodes"):
         draw_dot(x)
+
+
+def test_draw_refuses_what_is_not_an_unrolled_network_or_a_loss() -> None:
+    with pytest.raises(ArgumentError, match="unrolled is a Value"):
+        draw(Value(1.0))  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="loss is a float"):
+        draw(unroll(ScalarRNNCell(w=0.9, u=0.5), [1.0]), loss=0.5)  # type: ignore[arg-type]
 
 
 def test_notebooks_get_svg_and_text_or_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:

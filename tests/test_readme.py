@@ -108,6 +108,13 @@ def test_rooms_and_pictures_exist():
         assert (ROOT / path).exists(), path
 
 
+def test_every_room_is_in_the_readme():
+    package = ROOT / "tinygrad_rnn"
+    files = {file.name for file in package.glob("*.py") if not file.name.startswith("__")}
+    folders = {f"{file.parent.name}/" for file in package.glob("*/__init__.py")}
+    assert {room.removeprefix("tinygrad_rnn/") for room in ROOMS} >= files | folders
+
+
 def test_the_picture_is_what_its_script_draws(tmp_path):
     drawn = tmp_path / "drawn.svg"
     subprocess.run([sys.executable, "demos/picture.py", drawn], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)

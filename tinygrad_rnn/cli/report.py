@@ -139,7 +139,7 @@ class Report:
         for i, link in enumerate(self.links):
             h = self.problem.unrolled.h[link.k]
             numbers = [
-                f"{h.data if isinstance(h, Value) else norm(_data(h)):.4f}",
+                _state(h.data if isinstance(h, Value) else norm(_data(h))),
                 f"{self._unwrap_or_norm(link.gradient):.6g}",
                 f"{self._unwrap_or_norm(link.product):.6g}",
                 f"{self.factors[i]:.6g}",
@@ -226,6 +226,11 @@ def _slope(cell: Cell) -> str:
 def _factor(cell: Cell) -> str:
     """J_t of a scalar cell."""
     return "w" if getattr(cell, "nonlinearity", "") == "identity" else f"w·{_slope(cell)}"
+
+
+def _state(h: float) -> str:
+    # What tanh squashes has four digits after the point; a state without bounds would need 300 before it.
+    return f"{h:.4f}" if abs(h) < 1e4 else f"{h:.6g}"
 
 
 def _data(quantity: Any) -> Any:

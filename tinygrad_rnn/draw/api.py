@@ -54,13 +54,21 @@ def draw(
         time_limit: how long Graphviz may take, in seconds.
 
     Raises:
-        ArgumentError: there is no state h_k, the loss does not depend on it, or an option is unknown.
+        ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
+            to be drawn is not an unrolled network.
         DrawError: Graphviz failed, or took too long.
     """
     if view not in ("full", "folded"):
         raise ArgumentError(f"view {view!r}", remedy="Known views: full, folded")
     if max_steps is not None and max_steps < 2:
         raise ArgumentError(f"max_steps is {max_steps}", remedy="Draw at least 2 time steps")
+    if not isinstance(unrolled, Unrolled):
+        raise ArgumentError(
+            f"unrolled is a {type(unrolled).__name__}",
+            remedy="Give what unroll() returns; draw_dot(value) draws any graph",
+        )
+    if loss is not None:
+        _check_value("loss", loss)
     states = graph.states_of(unrolled)
     name = state or ("h" if "h" in unrolled.state_names else unrolled.state_names[0])
     if name not in unrolled.state_names:
@@ -110,6 +118,13 @@ def draw(
     return drawing(max_steps or max(4, min(MOST_STEPS, MOST_NODES // per_step)))
 
 
+def _check_value(name: str, value: object) -> None:
+    if not isinstance(value, Value):
+        raise ArgumentError(
+            f"{name} is a {type(value).__name__}, not a Value", remedy="Give a single Value of the graph"
+        )
+
+
 def _described(cell: object) -> str:
     """A cell in a few words, and the same words in every process: without addresses."""
     if hasattr(cell, "__qualname__"):
@@ -127,7 +142,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
         options: ``local_gradients``, ``style`` and ``time_limit`` as in `draw`.
 
     Raises:
-        ArgumentError: an option is unknown.
+        ArgumentError: an option is unknown, or ``root`` is not a Value.
         DrawError: the graph is too large to be laid out.
     """
     if rankdir not in ("LR", "TB", "RL", "BT"):
@@ -135,6 +150,7 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
     unknown = options.keys() - {"local_gradients", "style", "time_limit"}
     if unknown:
         raise ArgumentError(f"unknown option {', '.join(sorted(unknown))}")
+    _check_value("root", root)
     order = topological_order(root)[::-1]
     if len(order) > _LARGEST_DOT:
         raise DrawError(

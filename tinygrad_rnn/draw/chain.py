@@ -263,10 +263,12 @@ def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Valu
 
 
 def sign_of(x: float) -> float:
+    """1, -1, or 0 for zero."""
     return math.copysign(1.0, x) if x else 0.0
 
 
 def log10_of(x: float) -> float:
+    """log₁₀|x|, which is -inf at 0 and inf where x is infinite."""
     if math.isnan(x):
         return x
     return math.log10(abs(x)) if x and math.isfinite(x) else math.inf if x else -math.inf

@@ -53,6 +53,7 @@ def norm(rows: Rows) -> float:
 
 
 def norm_is_largest_singular_value(size: int) -> bool:
+    """Whether the spectral norm of a matrix of this size can be computed with what is installed."""
     try:
         spectral_norm(identity(size))
     except MissingDependencyError:

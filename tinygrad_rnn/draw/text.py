@@ -70,6 +70,7 @@ def raised(exponent: int) -> str:
 
 
 def superscript(exponent: int) -> str:
+    """A whole number in raised digits."""
     return str(exponent).translate(_RAISED)
 
 

@@ -417,6 +417,7 @@ def _over(start: Point, end: Point, y: float) -> Curve:
 
 
 def styled(item: Any, subject: Any, style: Style | None) -> Any:
+    """A `Box` or `Line` with what the user's style changes for its `Node` or `Edge`."""
     changes = style(subject) if style and subject is not None else None
     return replace(item, **changes) if changes else item
 
