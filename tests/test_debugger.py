@@ -764,3 +764,14 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child.sendline("q")
     child.expect_exact("gradient 400001.0")
     child.close()
+
+
+def test_an_op_in_place_of_a_label_is_answered_with_the_form_it_takes():
+    debugger = scalar()
+    assert "b op tanh" in session(debugger, "b tanh")
+
+
+def test_clear_all_is_clear():
+    debugger = scalar()
+    session(debugger, "b h_3", "b op tanh", "clear all")
+    assert not debugger.breakpoints

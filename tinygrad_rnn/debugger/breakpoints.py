@@ -134,7 +134,12 @@ def _time_step(text: str, debugger: Debugger) -> Test:
 
 
 def _label(label: str, debugger: Debugger) -> Test:
-    nodes = frozenset(debugger.labels.entries(label))
+    try:
+        nodes = frozenset(debugger.labels.entries(label))
+    except ArgumentError as error:
+        if any(node.op == label for node in debugger.steps.order if node.parents):
+            error.remedy = f"For every op {label}: b op {label}"
+        raise
 
     def test(step: Step) -> bool:
         return step.node in nodes or (step.parent in nodes and not step.parent.parents)

@@ -107,7 +107,7 @@ class Terminal(cmd.Cmd):
 
     def do_clear(self, argument: str) -> None:
         """clear [N]: remove breakpoint number N, or all."""
-        numbers = [_count(argument)] if argument else list(self.debugger.breakpoints)
+        numbers = list(self.debugger.breakpoints) if argument in ("", "all") else [_count(argument)]
         for number in numbers:
             self._say(f"removed: {_listed(self.debugger.clear(number))}")
 
