@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_rnn
-from tinygrad_rnn import MLP, ScalarRNNCell, Value, draw_dot, unroll
+from tinygrad_rnn import MLP, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
 from tinygrad_rnn.draw import Drawing, draw, engine
 from tinygrad_rnn.errors import ArgumentError, DrawError
 
@@ -296,3 +296,10 @@ def test_ids_are_unique_also_among_the_pictures_of_one_page() -> None:
     one, other = (re.findall(r' id="([^"]*)"', drawing.svg()) for drawing in (small(2), small(3)))
     assert len(set(one)) == len(one) > 20
     assert not set(one) & set(other)
+
+
+def test_a_time_step_too_large_for_the_full_view_is_folded_or_refused() -> None:
+    unrolled = unroll(RNNCell(1, 24, seed=0), [[1.0], [2.0]])
+    assert len(draw(unrolled).picture.boxes) < 100
+    with pytest.raises(DrawError, match=r"too large to be drawn in full.*view='folded'"):
+        draw(unrolled, view="full")

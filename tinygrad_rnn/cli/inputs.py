@@ -18,6 +18,7 @@ from ..value import Value, time_step
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
+MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
 
 
 def add_input_options(parser: argparse.ArgumentParser, steps: int = DEFAULT_STEPS, loss: str = "last") -> None:
@@ -170,6 +171,12 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
             )
     size = len(data.alphabet) or 1
     hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
+    nodes = 2 * len(data.inputs) * hidden * (hidden + size)
+    if nodes > MOST_NODES:
+        raise ArgumentError(
+            f"{hidden} hidden units over {len(data.inputs)} time steps make about {nodes:,} nodes",
+            remedy=f"This command takes up to {MOST_NODES:,}: give a smaller --hidden or --steps",
+        )
     return RNNCell(size, hidden, nonlinearity=args.nonlinearity, seed=args.seed), Linear(
         hidden, size, seed=args.seed + 1
     )

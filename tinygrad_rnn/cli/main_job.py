@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     picture.add_argument("--no-picture", action="store_true", help="draw nothing")
     output.add_argument(
-        "--view", choices=("full", "folded"), default="full", help="draw every Value, or a node per state (full)"
+        "--view", choices=("full", "folded"), help="draw every Value, or a node per state (full, where a step is small)"
     )
     output.add_argument("--local-gradients", action="store_true", help="write its local gradient on every edge")
     form = output.add_mutually_exclusive_group()

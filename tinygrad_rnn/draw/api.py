@@ -21,6 +21,7 @@ from .timeline import Style
 
 MOST_STEPS = 200  # drawn unless asked for; beyond, the middle is folded
 MOST_NODES = 6000
+LARGEST_STEP = 1000  # nodes; Graphviz needs more than a minute for a few thousand
 _LARGEST_DOT = 5000
 
 
@@ -30,7 +31,7 @@ def draw(
     *,
     k: int | None = None,
     state: str | None = None,
-    view: str = "full",
+    view: str | None = None,
     local_gradients: bool = False,
     max_steps: int | None = None,
     style: Style | None = None,
@@ -44,7 +45,8 @@ def draw(
         loss: what was computed from it; without one the chain starts from the last state.
         k: the time step to which the chain is lit; by default the earliest that the loss reaches.
         state: the state to which it is lit, of a cell that has several; h by default.
-        view: ``"full"``, or ``"folded"`` for one node per state and the Jacobian J_t between them.
+        view: ``"full"``, or ``"folded"`` for one node per state and the Jacobian J_t between them. By default
+            full, as long as a time step has at most 1000 nodes.
         local_gradients: whether to write its local gradient on every edge.
         max_steps: the most time steps to draw, at least 2; the middle of a longer sequence is folded. By
             default at most 200 and about 6000 nodes, in a PNG what fits into 16,000 pixels.
@@ -56,9 +58,9 @@ def draw(
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
             to be drawn is not an unrolled network.
-        DrawError: Graphviz failed, or took too long.
+        DrawError: Graphviz failed, or took too long; or a time step has too many nodes for the full view.
     """
-    if view not in ("full", "folded"):
+    if view not in (None, "full", "folded"):
         raise ArgumentError(f"view {view!r}", remedy="Known views: full, folded")
     if max_steps is not None and max_steps < 2:
         raise ArgumentError(f"max_steps is {max_steps}", remedy="Draw at least 2 time steps")
@@ -114,7 +116,15 @@ def draw(
             time_limit=time_limit,
         )
 
-    per_step = 1 + (len(steps) // len(states) if view == "full" else 0)
+    per_step = 1 + len(steps) // len(states)
+    if view is None:
+        view = "full" if per_step <= LARGEST_STEP else "folded"
+    if view == "folded":
+        per_step = 1
+    elif per_step > LARGEST_STEP:
+        raise DrawError(
+            f"a time step of {per_step:,} nodes is too large to be drawn in full", remedy="Use view='folded'"
+        )
     return drawing(max_steps or max(4, min(MOST_STEPS, MOST_NODES // per_step)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -160,12 +161,13 @@ def _plan(
     alike: dict[layout.Shape, list[_Slot]] = {}
     for slot in slots:
         alike.setdefault(_shape(slot, names, roomy), []).append(slot)
+    deadline = time.monotonic() + time_limit
     for shape, same in alike.items():
         measured = [
             [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes] for slot in same
         ]
         sizes = tuple((max(w for w, _ in all_), max(h for _, h in all_)) for all_ in zip(*measured))
-        plan = layout.plan(replace(shape, sizes=sizes), time_limit)
+        plan = layout.plan(replace(shape, sizes=sizes), max(deadline - time.monotonic(), 0.001))
         for slot in same:
             slot.plan, slot.sizes = plan, sizes
 
