@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, dot, no_grad, total
 from tinygrad_rnn.backward import Step, start, topological_order, walk
-from tinygrad_rnn.errors import DomainError, GraphError, OperandError
+from tinygrad_rnn.errors import DomainError, GraphError, OperandError, ShapeError
 
 from .stepped_graphs import build, programs
 
@@ -396,3 +396,15 @@ def depth(root: Value) -> int:
 @pytest.mark.parametrize("function", [total, lambda values: dot(values, values)])
 def test_a_sum_of_nothing_is_zero(function: Callable[[list[Value]], Value]) -> None:
     assert (function([]).data, function([]).parents) == (0.0, ())
+
+
+def test_a_dot_product_takes_plain_numbers_and_nothing_else() -> None:
+    w = [Value(2.0), Value(3.0)]
+    for mixed in ([0.5, Value(4.0)], [0.5, 4], (Value(0.5), 4.0)):
+        for root in (dot(w, mixed), dot(mixed, w), dot(mixed, [2, 3])):
+            assert root.data == 13.0
+    assert gradients(dot(w, [0.5, 4.0]), *w) == [0.5, 4.0]
+    with pytest.raises(OperandError):
+        dot(w, ["a", 1.0])
+    with pytest.raises(ShapeError, match="2 and 3"):
+        dot(w, [1.0, 2.0, 3.0])

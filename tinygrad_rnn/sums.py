@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .errors import ShapeError
-from .value import Operand, Value, as_value
+from .ops import OPS
+from .value import Operand, Value, _record, as_value
 
-# Called as functions, which spares each of very many nodes the search that an operator makes for its method.
-_add, _mul = Value.__add__, Value.__mul__
+# Recorded without going through the operators: these are most of the nodes of a network.
+_ADD, _MUL = OPS["add"], OPS["mul"]
+_plus, _times = _ADD.forward, _MUL.forward
 
 
 def total(values: Iterable[Operand], balanced: bool = False) -> Value:
@@ -20,15 +22,20 @@ def total(values: Iterable[Operand], balanced: bool = False) -> Value:
     return _sum([as_value(value) for value in values], balanced)
 
 
-def dot(a: Sequence[Value], b: Sequence[Value], balanced: bool = False) -> Value:
+def dot(a: Sequence[Operand], b: Sequence[Operand], balanced: bool = False) -> Value:
     """The dot product of two vectors of the same length.
 
     Raises:
         ShapeError: the lengths differ.
+        OperandError: an entry is not a number.
     """
     if len(a) != len(b):
         raise ShapeError(f"dot product of vectors of length {len(a)} and {len(b)}")
-    return _sum([_mul(x, y) for x, y in zip(a, b)], balanced)
+    try:
+        products = [_record(_MUL, _times(x._data, y._data), x, y) for x, y in zip(a, b)]  # type: ignore[union-attr, arg-type]
+    except AttributeError:  # not all of them are Values
+        products = [as_value(x) * as_value(y) for x, y in zip(a, b)]
+    return _sum(products, balanced)
 
 
 def _sum(terms: list[Value], balanced: bool) -> Value:
@@ -37,9 +44,9 @@ def _sum(terms: list[Value], balanced: bool) -> Value:
     if not balanced:
         result = terms[0]
         for term in terms[1:]:
-            result = _add(result, term)
+            result = _record(_ADD, _plus(result._data, term._data), result, term)
         return result
     while len(terms) > 1:
-        pairs = [_add(x, y) for x, y in zip(terms[::2], terms[1::2])]
+        pairs = [x + y for x, y in zip(terms[::2], terms[1::2])]
         terms = pairs + terms[2 * len(pairs) :]
     return terms[0]
