@@ -156,7 +156,8 @@ def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
     """The graph with the gradients of truncated BPTT, and where it cuts."""
     from ..bptt.truncated import cut_edges, truncated_backward
     from ..draw import draw
-    from ..draw.colours import CUT
+    from ..draw.colours import CUT, QUIET
+    from ..draw.geometry import Text
 
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
@@ -166,6 +167,9 @@ def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
 
     def style(item: Any) -> dict[str, Any] | None:
         is_cut = (getattr(item, "parent", None), getattr(item, "child", None)) in cut
-        return {"stroke": CUT, "dashed": True} if is_cut else None
+        return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
 
-    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style).save(file)
+    drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style)
+    top = max(text.place[1] for text in drawing.picture.texts)
+    drawing.add(Text("cut", "Thick, dashed and grey: cut, no gradient flows here", (0.0, top + 45.0), 24.0, QUIET))
+    drawing.save(file)

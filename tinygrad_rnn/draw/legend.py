@@ -137,6 +137,9 @@ def key(
         if not chain.only:
             key.line(colours.FAINT_CHAIN, 1.2)
             key.words("all other paths")
+    if "cut" in kinds:
+        key.line(colours.CUT, 3.0, dashed=True)
+        key.words("cut by truncation")
     return key.x
 
 
@@ -161,12 +164,12 @@ class _Key:
         self.x += width
         return box
 
-    def line(self, stroke: str, pen: float) -> None:
+    def line(self, stroke: str, pen: float, dashed: bool = False) -> None:
         start, x = self.box(1.0, 1.0, stroke=stroke), self.x
         self.x += 24.0 * self.zoom
         curve = [(x + (self.x - x) * i / 3, self.y) for i in range(4)]
         end = self.box(1.0, 1.0, stroke=stroke)
-        self.picture.lines.append(Line(self._id(), start.id, end.id, curve, stroke=stroke, pen=pen))
+        self.picture.lines.append(Line(self._id(), start.id, end.id, curve, stroke=stroke, pen=pen, dashed=dashed))
         self.x += 8.0 * self.zoom
 
     def _id(self) -> str:
