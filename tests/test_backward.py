@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,13 @@ def test_custom_nodes_of_any_width(count: int) -> None:
     assert set(topological_order(node)) == {node, *xs}
 
 
+def test_every_operand_of_a_wide_node_is_followed() -> None:
+    xs = [Value(float(i + 1)) for i in range(4)]
+    node = Value.custom(1.0, [x * x for x in xs], [1.0, 2.0, 3.0, 4.0])
+    assert gradients(node, *xs) == [2.0, 8.0, 18.0, 32.0]
+    assert len(topological_order(node)) == 9
+
+
 def closure_square(x: Value) -> Value:
     out = Value(x.data**2, (x,), "square")
 
@@ -367,7 +376,7 @@ def test_sums_record_add_nodes(numbers: list[float], balanced: bool) -> None:
     root = total(leaves, balanced)
     assert root.data == pytest.approx(sum(numbers), abs=1e-12)
     if not balanced:
-        assert root.data == sum(numbers, 0.0) or not numbers
+        assert root.data == (reduce(operator.add, numbers) if numbers else 0.0)
     root.backward()
     assert all(leaf.grad == 1.0 for leaf in leaves)
     assert {node.op for node in topological_order(root)} <= {"", "add"}
