@@ -148,7 +148,7 @@ def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
         parameter.data = weight if rng.random() < 0.1 else rng.gauss(0, 1)
     program.read_parameters()
     x, target = draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T)
-    h0 = [[rng.gauss(0, 1) for _ in range(program.step.state_size)] for _ in range(B)]
+    h0 = [[rng.gauss(0, 1) for _ in range(len(program.step.initial))] for _ in range(B)]
     asked = [rng.random() < 0.6 for _ in range(T)]
     try:
         eager_gradients(program, x, target, h0, asked)
@@ -249,15 +249,15 @@ def test_listing_and_assembly_name_the_nodes():
 def test_code_does_not_grow_with_time_or_batch():
     program = Recurrence(**CASES["scalar"]())
     program.forward_backward([[0.1] * 3], [[0.0] * 3])
-    compiled, text = program._single, program.ir
+    compiled, text = program._machine(1), program.ir
     program.forward_backward([[0.1] * 500] * 3, [[0.0] * 500] * 3)
-    assert program._single is compiled
+    assert program._machine(1) is compiled
     assert program.ir is text
 
 
 def test_a_step_of_fourteen_thousand_nodes():
     program = Recurrence(RNNCell(8, 64), 8, mse_loss, 64)
-    assert len(program._traced[True].nodes) > 14_000
+    assert len(program._with_loss.nodes) > 14_000
     assert len(program.ir) < 600_000  # rows of a layer are one instruction
     rng = random.Random(0)
     agree(program, draw_numbers(rng, 8, 1, 2), draw_numbers(rng, 64, 1, 2))

@@ -18,18 +18,23 @@ class Buffer:
     """Numbers side by side in memory, kept alive and in place as long as this object.
 
     Attributes:
+        view: the same as a memoryview.
         address: where they begin.
         shape: their shape.
     """
 
-    __slots__ = ("_keep", "address", "shape")
+    __slots__ = ("_keep", "address", "shape", "view")
 
     def __init__(self, view: memoryview[Any]) -> None:
         if view.readonly:
             view = memoryview(bytearray(view)).cast(view.format, _shape(view))  # type: ignore[call-overload]
-        self.shape = _shape(view)
+        self.view, self.shape = view, _shape(view)
         self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
         self.address = ctypes.addressof(self._keep) if view.nbytes else 0  # type: ignore[arg-type]
+
+    def flat(self) -> list[Any]:
+        """All numbers in a row."""
+        return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[call-overload]
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:

@@ -8,18 +8,20 @@ from ..value import Value
 
 
 def listing(nodes: Iterable[Value]) -> str:
-    """A line per node: its name, formula, label, time step, and the derivative with respect to each operand."""
+    """A line per node: its time step, name and formula, and the derivative with respect to each operand."""
     names: dict[Value, str] = {}
-    lines = []
+    rows: list[tuple[str, str, str, str]] = []
     for i, node in enumerate(nodes):
-        names[node] = node.label or f"v{i}"
+        name = names[node] = node.label or f"v{i}"
         operands = [names[parent] for parent in node.parents]
-        op = node._rule
-        step = f"t={node.time_step}" if node.time_step is not None else ""
-        if not node.parents:
-            lines.append(f"{step:6}{names[node]:16} = slot")
-            continue
-        slopes = [formula.format(*operands, out=names[node]) for formula in op.local_formulas]
-        derivatives = "   ".join(f"∂/∂{operand} = {slope}" for operand, slope in zip(operands, slopes))
-        lines.append(f"{step:6}{names[node]:16} = {op.formula.format(*operands):32}  {derivatives}")
-    return "\n".join(lines) + "\n"
+        op, step = node._rule, "" if node.time_step is None else f"t={node.time_step}"
+        slopes = [formula.format(*operands, out=name) for formula in op.local_formulas]
+        rows.append((
+            step, name, op.formula.format(*operands) or "slot",
+            ", ".join(f"∂/∂{operand} = {slope}" for operand, slope in zip(operands, slopes)),
+        ))  # fmt: skip
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return "".join(
+        f"{step:{widths[0]}} {name:{widths[1]}} = {formula:{widths[2]}}  {slopes}".rstrip() + "\n"
+        for step, name, formula, slopes in rows
+    )

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .schedule import SOURCES, Section, Store
-from .symbol import Symbol
+from .schedule import Section, Store
+from .symbol import SOURCES, Symbol
 
 Row = tuple[Symbol, ...]
 
