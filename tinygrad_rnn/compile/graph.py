@@ -13,6 +13,7 @@ from .boundary import Numbers, numbers
 from .listing import listing
 from .machine import Machine, doubles
 from .plan import moves
+from .replay import Inspection
 from .trace import trace_graph
 
 MODES = ("exact", "fast")
@@ -134,16 +135,16 @@ class Program:
         if self._machine.run(1, 1, self._plans[what], 1, gradient, addresses, start):
             self._eager(backward_too=what != "forward")  # raises the error, if it was no false alarm
 
-    def _eager(self, backward_too: bool = True) -> dict[Value, Value]:
-        """The same graph with the numbers of the latest run, by the eager engine."""
+    def _eager(self, backward_too: bool) -> Value:
+        """The same graph with the numbers of the latest run, by the eager engine; its root."""
         twins: dict[Value, Value] = {}
         for node in self._order:
             parents = tuple(twins[parent] for parent in node.parents)
             twins[node] = _compute(node._rule, parents) if parents else Value(self._inputs[self._slots[node]])
             twins[node].label, twins[node].time_step = node.label, node.time_step
         if backward_too:
-            backward(twins[self.root], 1.0 if self._seed is None else self._seed)
-        return twins
+            backward(twins[self.root], self._seed or 0.0)
+        return twins[self.root]
 
     # ---- looking ----------------------------------------------------------------------------------------
 
@@ -152,24 +153,14 @@ class Program:
         """The program in mathematics: a line per node, with its label, time step and derivatives."""
         return listing(self._order)
 
-    def value(self, node: Value | str) -> float:
-        """The number of any node, or of the node with this label, in the latest run.
+    def inspect(self) -> Inspection:
+        """The value and the gradient, in the latest run, of every node that has a label.
 
-        The eager engine computes it once more: exact mode is the very same computation.
+        The eager engine computes them once more: exact mode is the very same computation.
 
         Raises:
-            ArgumentError: no such node, or nothing was run.
+            ArgumentError: nothing was run.
         """
-        return self._find(node).data
-
-    def gradient(self, node: Value | str) -> float:
-        """∂root/∂node, likewise."""
-        return self._find(node).grad
-
-    def _find(self, node: Value | str) -> Value:
         if self._seed is None:
             raise ArgumentError("nothing was run yet", remedy="Call forward_backward")
-        found = next((each for each in self._order if node in (each, each.label)), None)
-        if found is None:
-            raise ArgumentError(f"the compiled graph has no node {node!r}")
-        return self._eager()[found]
+        return Inspection([self._eager(backward_too=True)])

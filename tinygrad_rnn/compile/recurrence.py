@@ -317,4 +317,5 @@ class Recurrence:
             unrolled, loss = self.eager(*batch.sequence(0), asked)
             if loss is not None:
                 loss.backward(gradient)
-        return Inspection(unrolled, loss)
+        states = unrolled.state(unrolled.T)
+        return Inspection(states if loss is None else [*states, loss], unrolled)

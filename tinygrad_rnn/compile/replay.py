@@ -5,10 +5,11 @@ Exact mode is the very same computation, so that what the eager engine shows is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ..backward import topological_order
 from ..bptt.unroll import Unrolled
 from ..errors import ArgumentError
 from ..nn.one_hot import OneHot
@@ -41,7 +42,13 @@ def unroll_step(
     losses = []
     for i, (entry, asks) in enumerate(zip(x, mask)):
         with time_step(first + i):
-            goal = None if target is None else _operand(step.target, target[i], whole=int)
+            goal = (
+                None
+                if target is None
+                else target[i]
+                if isinstance(step.target, Symbols)
+                else _operand(step.target, target[i])
+            )
             state, loss = step(unrolled, first + i, _operand(step.x, entry), state, goal, asks)
             if loss is not None:
                 losses.append(loss)
@@ -49,9 +56,9 @@ def unroll_step(
     return unrolled, total(losses) if losses else None
 
 
-def _operand(kind: Any, number: Any, whole: Any = None) -> Any:
+def _operand(kind: Any, number: Any) -> Any:
     if isinstance(kind, Symbols):
-        return whole(number) if whole else OneHot(number, kind.size)
+        return OneHot(number, kind.size)
     return Value(number) if kind is None else [Value(entry) for entry in number]
 
 
@@ -88,36 +95,35 @@ def lent(parameters: Sequence[Value], numbers: Sequence[float]) -> Iterator[None
 
 
 class Inspection:
-    """The nodes of one sequence by name, with their values and gradients.
+    """What a run computed: the value and the gradient of every node that has a label.
+
+    Args:
+        roots: nodes from which all others are reached.
+        unrolled: the unrolled graph, if it is one.
 
     Attributes:
+        nodes: the nodes by label, parents first.
         unrolled: the unrolled graph, to be drawn, stepped through or taken apart.
-        loss: the sum of its losses; None if there is none.
     """
 
-    def __init__(self, unrolled: Unrolled, loss: Value | None) -> None:
-        self.unrolled, self.loss = unrolled, loss
+    def __init__(self, roots: Iterable[Value], unrolled: Unrolled | None = None) -> None:
+        self.nodes = {node.label: node for node in topological_order(*roots)[::-1] if node.label}
+        self.unrolled = unrolled
 
     def value(self, label: str, t: int | None = None) -> float:
         """The number of a node: ``value("z_3[1]")``, or ``value("z_t[1]", 3)``.
 
         Raises:
-            ArgumentError: no such node, or time step.
+            ArgumentError: no such node.
         """
         return self._find(label, t).data
 
     def gradient(self, label: str, t: int | None = None) -> float:
-        """Its gradient."""
+        """Its gradient: the derivative of the loss with respect to it."""
         return self._find(label, t).grad
 
     def _find(self, label: str, t: int | None) -> Value:
-        name, _, place = label.partition("_")
-        step, _, index = place.removesuffix("]").partition("[")
-        try:
-            quantity = self.unrolled[name][int(step) if t is None else t]
-            return quantity if isinstance(quantity, Value) else quantity[int(index)]
-        except (ArgumentError, LookupError, ValueError) as error:
-            raise ArgumentError(
-                f"no node {label!r} at time step {step if t is None else t}",
-                remedy=f"There is {', '.join(self.unrolled.names)} at time steps up to {self.unrolled.T}: h_3[0], say",
-            ) from error
+        name = label if t is None else label.replace("_t", f"_{t}", 1)
+        if name not in self.nodes:
+            raise ArgumentError(f"no node {name!r}", remedy=f"Labels: {', '.join(list(self.nodes)[-8:])} …")
+        return self.nodes[name]

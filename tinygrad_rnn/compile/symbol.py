@@ -23,12 +23,13 @@ CONDITIONS = frozenset({*COMPARISONS, "not"})
 #: What is read where it is used.
 SOURCES = frozenset({"const", "load", "index"})
 
-#: When eager Python might raise an error (for a division by zero, say). A needless alarm only costs time.
+#: When eager Python might raise an error (for a division by zero, say). A needless alarm only costs time; those
+#: that a sigmoid would raise, 1 / (1 + e^(-|a|)), are left out because there are many and none comes true.
 ALARMS: dict[str, Callable[..., list[Any]]] = {
-    "div": lambda out, a, b: [b == 0.0],
+    "div": lambda out, a, b: [] if b.op == "add" and _is(b.args[0], 1.0) and b.args[1].op == "exp" else [b == 0.0],
     "log": lambda out, a: [a <= 0.0],
     "sqrt": lambda out, a: [a < 0.0],
-    "exp": lambda out, a: [out == math.inf],
+    "exp": lambda out, a: [] if a.op == "neg" and a.args[0].op == "abs" else [out == math.inf],
     "pow": lambda out, a, b: [abs(out) == math.inf, out != out],  # noqa: PLR0124 (NaN)
     "sin": lambda out, a: [abs(a) == math.inf],
     "cos": lambda out, a: [abs(a) == math.inf],
@@ -76,30 +77,22 @@ class Symbol:
     __add__: Callable[..., Any]
 
 
-def _install_binary(python_name: str, op: str) -> None:
-    def forward(self: Symbol, other: Any) -> Any:  # a Value records by itself what is done to it
-        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, self, other)
+def _install(python_name: str, op: str) -> None:
+    def forward(self: Symbol, *other: Any) -> Any:  # a Value records by itself what is done to it
+        return NotImplemented if other and isinstance(other[0], Value) else self.tape.emit(op, self, *other)
 
     def reflected(self: Symbol, other: Any) -> Any:
-        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, other, self)
+        return self.tape.emit(op, other, self)
 
-    setattr(Symbol, f"__{python_name}__", forward)
-    if op not in COMPARISONS:  # Python itself swaps a < b into b > a
-        setattr(Symbol, f"__r{python_name}__", reflected)
-
-
-def _install_unary(python_name: str, op: str) -> None:
-    setattr(Symbol, python_name, lambda self: self.tape.emit(op, self))
+    setattr(Symbol, python_name, forward)
+    if op in ("add", "sub", "mul", "div", "pow"):  # of a comparison Python itself makes the reflected one
+        setattr(Symbol, python_name.replace("__", "__r", 1), reflected)
 
 
-for _name in COMPARISONS:
-    _install_binary(_name, _name)
-for _name, _op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}.items():
-    _install_binary(_name, _op)
-for _name, _op in {"__neg__": "neg", "__abs__": "abs"}.items():
-    _install_unary(_name, _op)
+for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs", *COMPARISONS):
+    _install(f"__{_name}__", _name.removeprefix("true"))
 for _name in ("exp", "log", "tanh", "sin", "cos", "sqrt"):
-    _install_unary(_name, _name)
+    _install(_name, _name)
 
 
 class Tape:
@@ -149,8 +142,6 @@ class Tape:
                     return b
                 if _is(a, -1.0):
                     return self.emit("neg", b)
-        elif op == "neg" and args[0].op == "neg":
-            return args[0].args[0]  # type: ignore[no-any-return]
         elif op == "pow" and _is(args[1], 1.0):
             return args[0]
         elif op == "pow" and _is(args[1], 2.0) and self.fast:  # libm's pow does not always round as x * x does
