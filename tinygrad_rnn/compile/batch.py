@@ -52,8 +52,8 @@ class Batch:
 
     def sequence(self, b: int) -> tuple[list[Any], list[Any] | None, list[float]]:
         """x, targets and initial state of sequence b, as plain numbers."""
-        h0 = self.h0.view.tolist() if self._state_size else [[]] * self.B
-        return self.x.view.tolist()[b], self.target.view.tolist()[b] if self.target else None, h0[b]
+        h0 = self.h0.view.tolist()[b] if self._state_size else []
+        return self.x.view.tolist()[b], self.target.view.tolist()[b] if self.target else None, h0
 
     def check_finite(self) -> None:
         """Check that there is no NaN and no infinity.
@@ -61,8 +61,8 @@ class Batch:
         Raises:
             DataError: there is; the error says where.
         """
-        for name, buffer in (("x", self.x), ("target", self.target)):
-            for position, number in enumerate(buffer.flat() if buffer else ()):
+        for name, buffer in (("x", self.x), *([("target", self.target)] if self.target else [])):
+            for position, number in enumerate(buffer.flat()):
                 if not math.isfinite(number):
                     sequence, rest = divmod(position, math.prod(buffer.shape[1:]))
                     t = rest // math.prod(buffer.shape[2:]) + 1

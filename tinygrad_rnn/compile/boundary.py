@@ -24,17 +24,19 @@ class Buffer:
     """
 
     __slots__ = ("_keep", "address", "shape", "view")
+    _keep: Any
+    view: Any
 
     def __init__(self, view: memoryview[Any]) -> None:
         if view.readonly:
             view = memoryview(bytearray(view)).cast(view.format, _shape(view))  # type: ignore[call-overload]
         self.view, self.shape = view, _shape(view)
         self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
-        self.address = ctypes.addressof(self._keep) if view.nbytes else 0  # type: ignore[arg-type]
+        self.address = ctypes.addressof(self._keep) if view.nbytes else 0
 
     def flat(self) -> list[Any]:
         """All numbers in a row."""
-        return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[call-overload]
+        return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:

@@ -4,7 +4,7 @@ In Python it would read::
 
     packed = [parameter[slot] for slot in packed_slots]
     for group in groups of `lanes` sequences:
-        gradient = start; loss = -0.0; x, target, state = those of the group, lanes side by side
+        gradient = start; loss = 0; x, target, state = those of the group, lanes side by side
         for move in plan:                       # forward in time, and back, as `plan` says
             functions[move.function](row of each region that the move names)
         state, loss, y = those of the group, sequence by sequence
@@ -44,9 +44,9 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         row: numbers per row of each region, for one sequence.
     """
     code = Assembly()
-    for i, field in enumerate((*PER_RUN, *WORKING)):
+    for place, field in enumerate((*PER_RUN, *WORKING)):
         kind = "i64" if field in SIZES else "ptr"
-        code.do(f"%{field} = load {kind}, ptr {code.address('%call', i)}")
+        code.do(f"%{field} = load {kind}, ptr {code.address('%call', place)}")
     alarm = code.variable("false", "i1")
 
     def copy(source: str, target: str) -> None:
@@ -57,10 +57,10 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         if count == 0:
             return
         base = code.address(apart, first, count)
-        with code.loop(count) as i:
-            beside = code.address(together, i, lanes)
+        with code.loop(count) as k:
+            beside = code.address(together, k, lanes)
             for lane in range(lanes):
-                ends = code.address(code.address(base, lane, count), i), code.address(beside, lane)
+                ends = code.address(code.address(base, lane, count), k), code.address(beside, lane)
                 copy(*ends[::-1] if back else ends)
 
     with code.loop(len(packed)) as i:
@@ -74,10 +74,10 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         interleave("%target.in", "%target", row["target"] and "%target_size")
         interleave("%h0", "%state", row["state"])
         with code.loop(code.new(f"mul i64 %windows, {lanes}")) as i:
-            code.store("-0.0", code.address("%loss", i))
+            code.store("0.0", code.address("%loss", i))
         with code.loop("%moves") as m:
             move = code.address("%plan", m, len(MOVE))
-            index, *rows = (code.load(code.address(move, i), "i64") for i in range(len(MOVE)))
+            index, *rows = (code.load(code.address(move, entry), "i64") for entry in range(len(MOVE)))
             at = dict(zip(ROWED, rows))
             arguments = []
             for region in REGIONS:

@@ -62,14 +62,14 @@ class Program:
         self.leaves = [node for node in self._order if not node.parents]
         self._slots = {leaf: slot for slot, leaf in enumerate(self.leaves)}
         size = len(self.leaves)
-        row = dict.fromkeys(("x", "target", "state", "y"), 0)
+        row = {"x": 0, "target": 0, "state": 0, "y": 1}
         self._machine = Machine([(trace_graph(root, mode == "fast"), ())], 1, mode == "fast", size, row)
         self.ir = self._machine.text
         ((forward, back),) = self._machine.functions
         both = moves([0], self._machine.functions, 1, backward=True)
         self._plans = {"forward": both[: len(both) // len(forward + back) * len(forward)], "both": both}
         self._plans["backward"] = both[len(self._plans["forward"]) :]
-        self._inputs, self._gradients, self._value = doubles(size), doubles(size), doubles(1)
+        self._inputs, self._gradients, self._value, self._loss = map(doubles, (size, size, 1, 1))
         self._seed: float | None = None  # of the latest run; None before any
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
@@ -129,9 +129,10 @@ class Program:
 
     def _run(self, what: str, gradient: float, start: Sequence[float] = ()) -> None:
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))
-        parameters, total, value = map(ctypes.addressof, (self._inputs, self._gradients, self._value))
+        memory = (self._inputs, self._gradients, self._loss, self._value)
+        parameters, total, loss, value = map(ctypes.addressof, memory)
         self._seed = gradient
-        addresses = (parameters, 0, 0, 0, 0, 0, total, value, 0)  # there is no x, target, state or y
+        addresses = (parameters, 0, 0, 0, 0, 0, total, loss, value)  # there is no x, target or state
         if self._machine.run(1, 1, self._plans[what], 1, gradient, addresses, start):
             self._eager(backward_too=what != "forward")  # raises the error, if it was no false alarm
 

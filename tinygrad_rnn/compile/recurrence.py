@@ -18,7 +18,7 @@ from .listing import listing
 from .machine import Machine, doubles
 from .plan import Kinds, moves
 from .replay import Inspection, lent, replay, unroll_step
-from .step import Kind, Step, size_of, trace_step
+from .step import Kind, Step, find_parameters, size_of, trace_step
 from .trace import Trace
 
 #: Sequences computed side by side in one vector: 8 doubles fill a 512-bit register.
@@ -134,11 +134,11 @@ class Recurrence:
             raise ArgumentError(f"asks {asks!r}", remedy="Known ones: every, last, any")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
         self._predicting = replace(self.step, loss=None, target=...)
+        self.parameters = find_parameters(self.step, mode == "fast")
         traces = {asked: self._trace(asked) for asked in ([True] if asks == "every" else [True, False])}
         self._with_loss, self._kinds = traces[True], Kinds(traces, asks)
         self._limits = {name: min(trace.limits[name] for trace in traces.values()) for name in self._with_loss.limits}
         self._initial = self.step.initial
-        self.parameters: list[Value] = list(self._with_loss.parameters)
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
@@ -149,16 +149,18 @@ class Recurrence:
     # ---- compiling --------------------------------------------------------------------------------------
 
     def _trace(self, asks: bool) -> Trace:
-        return trace_step(self.step, asks, self.mode == "fast")
+        return trace_step(self.step, self.parameters, asks, self.mode == "fast")
 
     def _machine(self, lanes: int, predicts: bool = False) -> Machine:
         """Code for so many lanes, compiled at first use."""
         if (lanes, predicts) not in self._machines:
-            fast = self.mode == "fast"
-            kinds: list[tuple[Trace, frozenset[int]]] = [(self._trace(asks), live) for asks, live in self._kinds.all]
+            fast, step = self.mode == "fast", self._predicting if predicts else self.step
+            kinds: list[tuple[Trace, frozenset[int]]]
             if predicts:
-                kinds = [(trace_step(self._predicting, True, fast, predicts=True), frozenset())]
-            row = {name: size_of(kind) for name, kind in (("x", self.step.x), ("target", self.step.target))}
+                kinds = [(trace_step(step, self.parameters, True, fast, predicts=True), frozenset())]
+            else:
+                kinds = [(self._trace(asks), live) for asks, live in self._kinds.all]
+            row = {"x": size_of(step.x), "target": size_of(step.target)}
             row |= {"state": len(self._initial), "y": len(kinds[0][0].outputs)}
             self._machines[lanes, predicts] = Machine(kinds, lanes, fast, len(self.parameters), row)
         return self._machines[lanes, predicts]
@@ -225,7 +227,7 @@ class Recurrence:
         predictions = doubles(B * T * size)
         key = (T, T, None, False)
         self._execute(batch, key, 1.0, self._new_run(batch, key), ctypes.addressof(predictions), T * size)
-        return memoryview(predictions).cast("B").cast("d", (B, T, size))  # type: ignore[call-overload]
+        return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
     def _run(
         self, backward: bool, x: Any, target: Any, h0: Any, asked: Sequence[bool] | None, gradient: float,
@@ -262,15 +264,10 @@ class Recurrence:
                 done += groups * lanes
         if alarm:  # let the eager engine raise its error, if it was no false alarm
             batch.check_finite()
+            mask = [True] * T if y else self._kinds.mask(T, asked)
             with lent(self.parameters, self.numbers):
                 for b in range(batch.B):
-                    replay(
-                        batch.step,
-                        batch.sequence(b),
-                        self._kinds.mask(T, asked),
-                        window,
-                        gradient if backward else None,
-                    )
+                    replay(batch.step, batch.sequence(b), mask, window, gradient if backward else None)
 
     def _plan(self, machine: Machine, key: PlanKey) -> array[int]:
         if (machine.outputs, key) not in self._plans:

@@ -110,11 +110,26 @@ def size_of(kind: Any) -> int:
     return kind if isinstance(kind, int) else 0 if kind is ... else 1
 
 
-def trace_step(step: Step, asks: bool, fast: bool, predicts: bool = False) -> Trace:
-    """Trace a step: once to find the parameters, any leaf that existed before, and once with symbols in them.
+def find_parameters(step: Step, fast: bool) -> list[Value]:
+    """The leaves that existed before the step, in order of creation.
+
+    Raises:
+        CompileError: the step does not compile.
+    """
+    first_id = Value(0.0)._id
+    found = [node for node in trace_step(step, (), True, fast).nodes if node._id < first_id]
+    computed = [node for node in found if node.parents]
+    if computed:
+        raise CompileError("a node was computed before the step", node=computed[0].name)
+    return found
+
+
+def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, predicts: bool = False) -> Trace:
+    """The step over symbols.
 
     Args:
         step: the step.
+        parameters: leaves whose numbers are not known yet.
         asks: whether with the loss.
         fast: whether rounding may differ.
         predicts: whether the predictions are wanted (of a step without a loss).
@@ -122,15 +137,6 @@ def trace_step(step: Step, asks: bool, fast: bool, predicts: bool = False) -> Tr
     Raises:
         CompileError: the step does not compile.
     """
-    first_id = Value(0.0)._id
-    found = [node for node in _traced(step, (), asks, fast, predicts).nodes if node._id < first_id]
-    computed = [node for node in found if node.parents]
-    if computed:
-        raise CompileError("a node was computed before the step", node=computed[0].name)
-    return _traced(step, found, asks, fast, predicts)
-
-
-def _traced(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, predicts: bool) -> Trace:
     tape = Tape(fast)
     x, x_index = _placeholder(tape, "x", step.x)
     target, target_index = _placeholder(tape, "target", step.target)

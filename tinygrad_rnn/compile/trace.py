@@ -84,11 +84,11 @@ class Trace:
         """The gradients after a walk backward over symbols."""
         order = self.reached(live)
         for node in order:
-            node._grad = self.starts.get(node, FIRST)  # type: ignore[assignment]
+            node._grad = self.starts.get(node, FIRST)
         for slot in live:
-            self.new_state[slot]._grad = self.tape.load("new_state_gradient", slot)  # type: ignore[assignment]
+            self.new_state[slot]._grad = self.tape.load("new_state_gradient", slot)
         if self.loss is not None:
-            self.loss._grad = self._seed()  # type: ignore[assignment]
+            self.loss._grad = self._seed()
         for _ in walk(order, record=False):
             pass
         return {node: node._grad for node in order}
@@ -96,13 +96,14 @@ class Trace:
     def _seed(self) -> Symbol:
         """From which gradient the loss starts; a leaf that is the loss itself adds it to what it has."""
         seed, before = self.tape.load("seed", 0), self.starts.get(self.loss)  # type: ignore[arg-type]
-        return seed if before is None else before + seed  # type: ignore[no-any-return]
+        return seed if before is None else before + seed
 
     def _label(self, gradients: Mapping[Value, Any]) -> None:
         """Note what to call each symbol in comments."""
         for node in (node for node in self.nodes if node.label):
-            self.labels.setdefault(node.data, node.label)  # type: ignore[call-overload]
-            self.labels.setdefault(gradients.get(node), f"∂L/∂{node.label}")  # type: ignore[call-overload]
+            for number, label in ((node.data, node.label), (gradients.get(node), f"∂L/∂{node.label}")):
+                if isinstance(number, Symbol):
+                    self.labels.setdefault(number, label)
         for alarm in self.tape.alarms:
             self.labels.setdefault(alarm, "might eager raise an error?")
 
@@ -148,7 +149,7 @@ def trace_graph(root: Value, fast: bool) -> Trace:
         twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
         if not node.parents:
             starts[twin] = tape.load("gradient", len(starts))
-    return Trace(tape, list(twins.values()), twins[root], starts)
+    return Trace(tape, list(twins.values()), twins[root], starts, outputs=[twins[root]])
 
 
 def check_ops(nodes: Collection[Value]) -> None:

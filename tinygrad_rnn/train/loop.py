@@ -154,7 +154,8 @@ def train(
                 }
                 history.rows.append(row)
                 if step % validate_every == 0 or step >= steps:
-                    row["validation_loss"], row["validation_error"] = validate(model, task, examples)
+                    said = compute.outputs(examples)
+                    row["validation_loss"], row["validation_error"] = validate(model, task, examples, said)
                     row["seconds"] = time.perf_counter() - began
                 bar.set_postfix_str(_postfix(history), refresh=False)
                 bar.update()
