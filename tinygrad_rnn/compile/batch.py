@@ -18,6 +18,7 @@ class Batch:
 
     Args:
         step: says what the inputs and targets are.
+        initial: the state from which a sequence starts, if ``h0`` is None.
         limits: what whole numbers must be below, for ``"x"`` and ``"target"``.
         x, target, h0: as for `Recurrence.forward_backward`.
 
@@ -26,7 +27,9 @@ class Batch:
         DataError: a whole number out of range.
     """
 
-    def __init__(self, step: Step, limits: Mapping[str, int], x: Any, target: Any, h0: Any) -> None:
+    def __init__(
+        self, step: Step, initial: tuple[float, ...], limits: Mapping[str, int], x: Any, target: Any, h0: Any
+    ) -> None:
         self.step = step
         if (step.target is ...) != (target is None):
             raise ArgumentError(
@@ -38,17 +41,17 @@ class Batch:
         if self.target and self.target.shape[:2] != (self.B, self.T):
             shape = " × ".join(map(str, self.target.shape[:2]))
             raise ShapeError(f"x is {self.B} × {self.T} steps, target is {shape}")
-        initial = tuple(step.initial)
         self._state_size = len(initial)
         self.h0 = numbers("h0", h0, (self.B, len(initial))) if h0 is not None else _repeated(initial, self.B)
 
     def addresses(self, b: int) -> tuple[int, int, int]:
         """Where x, targets and states begin for sequence b."""
-        return (
-            self.x.address + 8 * b * self.T * size_of(self.step.x),
-            self.target.address + 8 * b * self.T * size_of(self.step.target) if self.target else 0,
-            self.h0.address + 8 * b * self._state_size,
-        )
+        x, target, h0 = self.x.address, self.target.address if self.target else 0, self.h0.address
+        if b:
+            x += 8 * b * self.T * size_of(self.step.x)
+            target += 8 * b * self.T * size_of(self.step.target)
+            h0 += 8 * b * self._state_size
+        return x, target, h0
 
     def sequence(self, b: int) -> tuple[list[Any], list[Any] | None, list[float]]:
         """x, targets and initial state of sequence b, as plain numbers."""

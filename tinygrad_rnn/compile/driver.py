@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .assembly import Assembly, vector_type
+from .assembly import Assembly
 from .emit import REGIONS, ROWED
 
 #: What Python hands over for every run: sizes and addresses, 8 bytes each, in this order.
@@ -82,8 +82,8 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
             arguments = []
             for region in REGIONS:
                 base = region.removeprefix("new_")
-                place = code.address(f"%{base}", at[region], row[base] * lanes) if row.get(base) else f"%{base}"
-                arguments.append(f"ptr {place}")
+                where = code.address(f"%{base}", at[region], row[base] * lanes) if row.get(base) else f"%{base}"
+                arguments.append(f"ptr {where}")
             called = code.load(code.address("@functions", index), "ptr")
             code.update("or", alarm, code.new(f"call i1 {called}({', '.join(arguments)})"), "i1")
         interleave("%losses", "%loss", "%windows", back=True)
@@ -91,13 +91,9 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         interleave("%new_h", code.address("%state", "%last", row["state"] * lanes), row["state"], back=True)
         interleave("%h0_gradient", "%state_gradient", row["state"], back=True)
         with code.loop(parameters) as p:
-            gradients = code.load(code.address("%gradient", p, lanes), vector_type(lanes))
-            total = code.load(code.address("%total", p))
+            gradients, total = code.address("%gradient", p, lanes), code.load(code.address("%total", p))
             for lane in range(lanes):  # this is the order of reduction that is promised
-                part = gradients
-                if lanes > 1:
-                    part = code.new(f"extractelement {vector_type(lanes)} {gradients}, i32 {lane}")
-                total = code.new(f"fadd double {total}, {part}")
+                total = code.new(f"fadd double {total}, {code.load(code.address(gradients, lane))}")
             code.store(total, code.address("%total", p))
     result = code.new(f"zext i1 {code.load(alarm, 'i1')} to i64")
     return (

@@ -21,8 +21,9 @@ from .replay import Inspection, lent, replay, unroll_step
 from .step import Kind, Step, find_parameters, size_of, trace_step
 from .trace import Trace
 
-#: Sequences computed side by side in one vector: 8 doubles fill a 512-bit register.
-LANES = 8
+#: Sequences computed side by side: as many as were fastest on a processor with vectors of 256 bits. Fast mode waits
+#: for memory, so that its gradients should lie in the nearest cache; exact mode for the functions of libm.
+LANES = {"exact": 8, "fast": 4}
 
 #: Instructions up to which a time step is written out once per number, with sequences as lanes. Beyond, the code
 #: would not stay in the processor's cache, and the rows of a layer fill the vectors anyway.
@@ -138,11 +139,11 @@ class Recurrence:
         traces = {asked: self._trace(asked) for asked in ([True] if asks == "every" else [True, False])}
         self._with_loss, self._kinds = traces[True], Kinds(traces, asks)
         self._limits = {name: min(trace.limits[name] for trace in traces.values()) for name in self._with_loss.limits}
-        self._initial = self.step.initial
+        self._initial = tuple(self.step.initial)
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
-        self._lanes = lanes or (LANES if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1)
+        self._lanes = lanes or (LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1)
         self._machines: dict[tuple[int, bool], Machine] = {}
         self._plans: dict[Any, array[int]] = {}
 
@@ -221,7 +222,7 @@ class Recurrence:
 
     def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
         """The predictions at every time step, B × T × length. Arguments and errors as `forward_backward`."""
-        batch = Batch(self._predicting, self._limits, x, None, h0)
+        batch = Batch(self._predicting, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
         size = self._machine(self._lanes if self._lanes <= B else 1, predicts=True).outputs
         predictions = doubles(B * T * size)
@@ -233,7 +234,7 @@ class Recurrence:
         self, backward: bool, x: Any, target: Any, h0: Any, asked: Sequence[bool] | None, gradient: float,
         window: int | None, onto: Run | None,
     ) -> Run:  # fmt: skip
-        batch = Batch(self.step, self._limits, x, target, h0)
+        batch = Batch(self.step, self._initial, self._limits, x, target, h0)
         if window is not None and window < 1:
             raise ArgumentError(f"a window of {window} steps", remedy="Give at least 1")
         window = min(window or batch.T, batch.T)
@@ -308,7 +309,7 @@ class Recurrence:
         def one(given: Any) -> Any:
             return None if given is None else [given]
 
-        batch = Batch(self.step, self._limits, [x], one(target), one(h0))
+        batch = Batch(self.step, self._initial, self._limits, [x], one(target), one(h0))
         batch.check_finite()
         with lent(self.parameters, self.numbers):
             unrolled, loss = self.eager(*batch.sequence(0), asked)
