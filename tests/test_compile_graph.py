@@ -16,8 +16,6 @@ from tinygrad_rnn.compile import Program, compile
 from tinygrad_rnn.errors import ArgumentError, CompileError, DomainError, OperandError, ShapeError
 from tinygrad_rnn.ops import OPS, Op
 
-pytest.importorskip("llvmlite")
-
 SLOW = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 EDGES = [
     0.0,

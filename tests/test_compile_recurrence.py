@@ -10,11 +10,12 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
 from tinygrad_rnn.bptt.truncated import windows
 from tinygrad_rnn.compile import Recurrence, Symbols, compile
 from tinygrad_rnn.errors import (
@@ -28,8 +29,6 @@ from tinygrad_rnn.errors import (
 )
 from tinygrad_rnn.nn import LSTM, Cell, GRUCell, LSTMCell, OneHot
 from tinygrad_rnn.ops import choose
-
-pytest.importorskip("llvmlite")
 
 
 def bits(number: float) -> bytes:
@@ -210,6 +209,41 @@ def test_a_carried_state_goes_on_where_it_ended():
     assert second.state.tolist() == whole.state.tolist()
 
 
+@pytest.mark.parametrize("case", ["rnn", "one-hot", "lstm", "scalar", "no targets"])
+@pytest.mark.parametrize("asks", ["every", "any"])
+def test_predictions_are_those_of_the_unrolled_graph(case, asks):
+    program = recurrence(case, asks, 4)
+    x, h0 = draw_numbers(random.Random(2), program.step.x, 6, 5), None
+    predictions = program.predict(x, h0)
+    for b in range(6):
+        unrolled = unroll(program.step.cell, [one_hot(program.step.x, number) for number in x[b]], None)
+        for t in range(1, 6):
+            y = program.step.readout(unrolled.h[t]) if program.step.readout else unrolled.h[t]
+            entries = y if isinstance(y, list) else [y]
+            assert [bits(predictions[b, t - 1, i]) for i in range(len(entries))] == [bits(e.data) for e in entries]
+
+
+def one_hot(kind: Any, number: Any) -> Any:
+    return OneHot(number, kind.size) if isinstance(kind, Symbols) else number
+
+
+def test_the_gradients_of_parts_of_a_batch_add_up_to_those_of_the_whole():
+    program = recurrence("gru", "every", 4)
+    rng = random.Random(4)
+    x, target = draw_numbers(rng, 2, 7, 5), draw_numbers(rng, 2, 7, 5)
+    whole, run = program.forward_backward(x, target), None
+    for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
+        run = program.forward_backward(x[part], target[part], onto=run)
+    assert [bits(g) for g in run.gradients] == [bits(g) for g in whole.gradients]
+
+
+def test_no_more_is_kept_for_the_backward_pass_than_it_needs():
+    program = Recurrence(RNNCell(2, 5), 2, total)
+    assert program._machine(1)._row["saved"] == 0  # h_1 … h_T are enough
+    program = Recurrence(LSTMCell(2, 5), 2, total)
+    assert program._machine(1)._row["saved"] <= 5 * 5  # four gates and tanh(c) of each unit
+
+
 def test_gradients_can_be_added_to_the_values():
     program = recurrence("scalar", "every", 4)
     run = program.forward_backward([[0.5, -0.25]], [[1.0, 0.0]])
@@ -264,7 +298,7 @@ def test_a_step_of_fourteen_thousand_nodes():
 
 
 def test_memory_is_given_back():
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource")  # Windows has none
     a = Value(0.5)
     root = (a * a + a).tanh()
 
@@ -309,7 +343,6 @@ def test_what_does_not_fit_never_reaches_native_code(x, target, error, words):
 
 
 def test_a_view_with_gaps_is_refused_and_a_read_only_one_taken():
-    numpy = pytest.importorskip("numpy")
     program = recurrence("rnn", "every", 4)
     x = numpy.random.default_rng(0).standard_normal((2, 4, 6))
     target = numpy.zeros((2, 4), dtype=numpy.int64)
@@ -323,7 +356,6 @@ def test_a_view_with_gaps_is_refused_and_a_read_only_one_taken():
 
 
 def test_batches_without_sequences_or_steps_are_refused():
-    numpy = pytest.importorskip("numpy")
     for shape in ((0, 4, 3), (2, 0, 3)):
         with pytest.raises(ShapeError, match="x is empty"):
             recurrence("rnn", "every", 4).forward(numpy.zeros(shape), numpy.zeros(shape[:2], dtype=numpy.int64))

@@ -63,7 +63,9 @@ class Program:
         self._slots = {leaf: slot for slot, leaf in enumerate(self.leaves)}
         size = len(self.leaves)
         row = {"x": 0, "target": 0, "state": 0, "y": 1}
-        self._machine = Machine([(trace_graph(root, mode == "fast"), ())], 1, mode == "fast", size, row)
+        trace = trace_graph(root, mode == "fast")
+        self._nodes = trace.nodes
+        self._machine = Machine([(trace, ())], 1, mode == "fast", size, row)
         self.ir = self._machine.text
         ((forward, back),) = self._machine.functions
         both = moves([0], self._machine.functions, 1, backward=True)
@@ -152,7 +154,7 @@ class Program:
     @property
     def source(self) -> str:
         """The program in mathematics: a line per node, with its label, time step and derivatives."""
-        return listing(self._order)
+        return listing(self._nodes)
 
     def inspect(self) -> Inspection:
         """The value and the gradient, in the latest run, of every node that has a label.

@@ -174,7 +174,7 @@ class Recurrence:
     @property
     def source(self) -> str:
         """A line per node of the time step, with its label and derivatives."""
-        return listing(self._with_loss.nodes)
+        return listing(self._with_loss.nodes, self.parameters)
 
     # ---- running ----------------------------------------------------------------------------------------
 
