@@ -25,9 +25,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
     "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
     "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
-    "copy": {"cell": "gru", "hidden": 10, "batch": 2, "lr": 0.02, "steps": 2000, "every": 250, "T": 3},
-    "text": {"cell": "gru", "hidden": 16, "batch": 1, "lr": 0.02, "steps": 150, "every": 25},
-    "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50},
+    "copy": {
+        **{"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.005, "steps": 7000, "every": 500, "T": 3},
+        "init": "orthogonal",
+    },
+    "text": {"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.01, "steps": 600, "every": 100, "go_on": True},
+    "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50, "go_on": True},
 }
 #: The same for every task.
 USUAL: dict[str, Any] = {
@@ -85,7 +88,9 @@ def register(subparsers: Any) -> None:
     how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
     how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
     how.add_argument(
-        "--go-on", action="store_true", default=None, help="do not end when a validation meets the criterion"
+        "--go-on",
+        action=argparse.BooleanOptionalAction,
+        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
     )
     how.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and sequences (0)")
     how.add_argument(
