@@ -6,8 +6,8 @@ which they arise, and whoever unrolls the cell labels and keeps them under these
 
 from __future__ import annotations
 
-from abc import abstractmethod
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
