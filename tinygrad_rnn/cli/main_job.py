@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--view", choices=("full", "folded"), help="draw every Value, or a node per state (full, where a step is small)"
     )
     output.add_argument(
-        "--state", metavar="NAME", help="light the chain to this part of the state: h, or c of an lstm (h)"
+        "--state", metavar="NAME", help="to which part of the state the chain is lit: h, or c of an lstm (h)"
     )
     output.add_argument("--local-gradients", action="store_true", help="write its local gradient on every edge")
     form = output.add_mutually_exclusive_group()

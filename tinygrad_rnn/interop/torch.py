@@ -181,9 +181,7 @@ def _check_finite(name: str, numbers: Numbers, expected: tuple[int, ...], index:
         if not isinstance(numbers, (int, float)):
             raise OperandError(f"{where} is {str(numbers)[:40]!r} in the state dict, which is not a number")
         if not math.isfinite(numbers):
-            raise DataError(
-                f"{where} is {numbers} in the state dict", remedy="Save the weights of before it went wrong"
-            )
+            raise DataError(f"{where} is {numbers} in the state dict", remedy="Take weights from before that")
     elif len(numbers) != expected[0]:
         raise ShapeError(f"{where} has {len(numbers)} entries in the state dict, and {expected[0]} in the module")
     else:
