@@ -127,7 +127,7 @@ def test_bad_options_are_one_line_and_leave_no_file(
 @pytest.mark.parametrize("text", ["", "a"])
 def test_a_text_too_short_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.txt").write_text(text)
-    assert f"{len(text)} characters" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
+    assert f"{len(text)} character" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
 
 
 def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> None:

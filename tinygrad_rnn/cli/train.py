@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         name = given.setdefault("task", "reber")
         options = {**USUAL, **DEFAULTS[name], **given}
-        task, model, optimizer = _made(options)
+        task, model, optimizer = make_run(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def _made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
+def make_run(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
     """The task, the network and the optimizer that the options describe."""
     from ..optim import OPTIMIZERS
     from ..tasks import TASKS, make_task
