@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn.errors import ArgumentError, SweepError
-from tinygrad_rnn.sweep import Record, process_pool, read_records, sweep
+from tinygrad_rnn.sweep import ProcessPool, Record, read_records, sweep
 
 ROOT = Path(__file__).parent.parent
 HEADER = '{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "add(a, b, seed)"}\n'
@@ -72,7 +72,7 @@ def test_without_settings_there_is_nothing_to_do(tmp_path: Path) -> None:
     assert sweep(add, [], file=tmp_path / "s") == []
 
 
-@pytest.mark.parametrize("make", [ProcessPoolExecutor, ThreadPoolExecutor, process_pool])
+@pytest.mark.parametrize("make", [ProcessPoolExecutor, ThreadPoolExecutor, ProcessPool])
 def test_any_executor_gives_the_same_records_and_file(make: Any, tmp_path: Path) -> None:
     with make(2) as pool:
         assert untimed(sweep(add, SETTINGS, pool, seeds=(5, 6), file=tmp_path / "s")) == RECORDS
@@ -307,14 +307,14 @@ def test_an_endless_supply_of_settings_is_drawn_from_as_runs_finish() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     settings = [(str(tmp_path), number) for number in range(8)]
-    with process_pool(2) as pool, pytest.raises(SweepError) as caught:
+    with ProcessPool(2) as pool, pytest.raises(SweepError) as caught:
         sweep(killer, settings, pool, file=tmp_path / "s")
     assert "BrokenProcessPool" in str(caught.value)
     assert "They are on s: the same call goes on with the rest" in str(caught.value)
     survived = read_records(tmp_path / "s")
     assert sorted(map(str, caught.value.records)) == sorted(map(str, survived))
     assert not any(record.failed for record in survived)
-    with process_pool(2) as pool:
+    with ProcessPool(2) as pool:
         assert [record.result for record in sweep(killer, settings, pool, file=tmp_path / "s")] == [
             {"number": number} for number in range(8)
         ]
@@ -362,9 +362,9 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     script.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "import os, time\n"
-        "from tinygrad_rnn.sweep import process_pool\n"
+        "from tinygrad_rnn.sweep import ProcessPool\n"
         "if __name__ == '__main__':\n"
-        "    pool = process_pool(2)\n"
+        "    pool = ProcessPool(2)\n"
         "    busy = [pool.submit(time.sleep, 300) for _ in range(2)]\n"
         "    while not all(future.running() for future in busy): time.sleep(0.01)\n"
         "    print(*pool._processes, flush=True)\n"
@@ -379,6 +379,17 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     while any(map(_alive, workers)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(map(_alive, workers))
+
+
+def test_what_workers_are_at_is_given_up_if_the_block_is_left_by_an_exception() -> None:
+    began = time.monotonic()
+    pool = ProcessPool(1)
+    future = pool.submit(time.sleep, 300)
+    while not future.running():
+        time.sleep(0.01)
+    with pytest.raises(KeyboardInterrupt), pool:
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 100
 
 
 def _alive(pid: int) -> bool:

@@ -64,9 +64,7 @@ class NoBar:
         """Nothing."""
 
 
-def make_bar(
-    description: str, total: int | None, initial: int = 0, wanted: bool | None = None, unit: str = "step"
-) -> Bar:
+def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:
     """A bar on stderr.
 
     Args:

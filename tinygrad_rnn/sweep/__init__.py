@@ -1,6 +1,6 @@
 """Sweeps: one experiment over many settings and seeds, here or on any `concurrent.futures.Executor`."""
 
 from .records import Record, read_records
-from .run import process_pool, sweep
+from .run import ProcessPool, sweep
 
-__all__ = ["Record", "process_pool", "read_records", "sweep"]
+__all__ = ["ProcessPool", "Record", "read_records", "sweep"]

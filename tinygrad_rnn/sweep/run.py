@@ -19,6 +19,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
@@ -55,7 +56,7 @@ def sweep(
         settings: tuples of plain data; perhaps a generator of very many, which is drawn from as runs finish. One
             that comes twice is run once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
-            `process_pool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
+            `ProcessPool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
             ``mpi4py.futures.MPIPoolExecutor()``. It is left open.
         seeds: whole numbers.
         file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. Only one process
@@ -79,9 +80,8 @@ def sweep(
     _check_portable(experiment, executor)
     with ExitStack() as stack:
         on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment)))
-        bar = make_bar(
-            "sweep", len(settings) * len(seeds) if isinstance(settings, Sized) else None, wanted=progress, unit="run"
-        )
+        total = len(settings) * len(seeds) if isinstance(settings, Sized) else None
+        bar = make_bar("sweep", total, 0, progress, "run")
         stack.callback(bar.close)
         runs = _Runs(experiment, executor or _Here(), on_file, bar)
         try:
@@ -265,25 +265,34 @@ def _check_portable(experiment: Experiment, executor: Executor | None) -> None:
         ) from error
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
+class ProcessPool(ProcessPoolExecutor):
     """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
 
-    They are new processes, on every platform: a script that makes them must do so below ``if __name__ ==
-    "__main__":``.
+    If a ``with`` block is left by an exception, what they are at is given up, not waited for. They are new
+    processes on every platform: a script must make them below ``if __name__ == "__main__":``.
 
     Args:
         workers: how many.
     """
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin_work)
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        # Nothing is ever sent: the workers notice that the other end is closed, as it is when its process ends.
+        far_end, self._end = context.Pipe(duplex=False)
+        super().__init__(workers, context, _begin_work, (far_end,))
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> bool | None:
+        if kind is not None:
+            self._end.close()
+        return super().__exit__(kind, *rest)
 
 
-def _begin_work() -> None:
+def _begin_work(end: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(end: Connection) -> None:
+    with suppress(EOFError):
+        end.recv()
+    os._exit(1)
