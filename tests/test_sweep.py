@@ -167,7 +167,7 @@ def test_failed_runs_are_tried_again_unless_told_otherwise(tmp_path: Path) -> No
         return {}
 
     settings, path = [(0,), (1,)], tmp_path / "s"
-    assert [record.error for record in sweep(moody, settings, file=path)] == [None, "RuntimeError:"]
+    assert [record.error for record in sweep(moody, settings, file=path)] == [None, "RuntimeError"]
     fails = False
     assert [record.failed for record in sweep(moody, settings, file=path, retry_failed=False)] == [False, True]
     assert [record.failed for record in sweep(moody, settings, file=path)] == [False, False]

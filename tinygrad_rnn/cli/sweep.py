@@ -320,15 +320,19 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
             color=line.get_color(),
             alpha=0.5,
         )
-    axes.axhline(task.baseline, color="#b2182b", linewidth=1.0, linestyle="--", label="trivial baseline")
-    axes.axhline(task.goal, color="#1a9850", linewidth=1.0, linestyle=":", label="criterion")
+    for number, label, style in ((task.baseline, "trivial baseline", "--"), (task.goal, "criterion", ":")):
+        axes.axhline(number, color="#666666", linewidth=1.2, linestyle=style, label=label)
     if along == "lr":
         axes.set_xscale("log")
+        axes.minorticks_off()
+    if numeric(along):
+        ticks = sorted({x for points in lines.values() for x, _ in points})
+        axes.set_xticks(ticks, map(_shown, ticks))
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel(along)
     axes.set_ylabel(task.metric)
     axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right upper", frameon=False)
     axes.grid(True, color="#e6e6e6", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     save(figure, path)

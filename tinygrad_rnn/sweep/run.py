@@ -207,7 +207,7 @@ def _outcome(future: Future[Outcome]) -> Outcome:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[str] | None) -> SweepError:
