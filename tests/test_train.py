@@ -288,7 +288,6 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 
 def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     task = Adding(3)
     history = train(
         RecurrentNetwork.for_task(task, "rnn", 2),
