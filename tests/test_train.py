@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
+from tinygrad_rnn import progress as progress_module
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import StackedCell, cross_entropy
 from tinygrad_rnn.tasks import Adding, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
-from tinygrad_rnn.train import progress as progress_module
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
 
 
@@ -288,7 +288,6 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 
 def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     task = Adding(3)
     history = train(
         RecurrentNetwork.for_task(task, "rnn", 2),

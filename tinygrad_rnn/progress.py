@@ -28,7 +28,7 @@ class Bar(Protocol):
 class PlainBar:
     """Writes ``description 12/100 postfix`` to stderr, in place, at most ten times a second."""
 
-    def __init__(self, description: str, total: int, initial: int) -> None:
+    def __init__(self, description: str, total: int | None, initial: int) -> None:
         self.description, self.total, self.count = description, total, initial
         self.postfix = ""
         self.shown_at = 0.0
@@ -57,7 +57,8 @@ class PlainBar:
         print(file=sys.stderr)
 
     def _show(self) -> None:
-        line = f"{self.description} {self.count}/{self.total} {self.postfix}"
+        of = "" if self.total is None else f"/{self.total}"
+        line = f"{self.description} {self.count}{of} {self.postfix}"
         print(f"\r{line.ljust(self.length)}", end="", file=sys.stderr, flush=True)
         self.length, self.shown_at = len(line), time.monotonic()
 
@@ -79,14 +80,15 @@ class NoBar:
         """Nothing."""
 
 
-def make_bar(description: str, total: int, initial: int, wanted: bool | None) -> Bar:
+def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:
     """A bar on stderr.
 
     Args:
         description: what is going on.
-        total: steps in all.
+        total: steps in all; None where nobody knows.
         initial: steps already taken.
         wanted: whether to show one; None for "if stderr is a terminal".
+        unit: what a step is called.
     """
     if not (sys.stderr is not None and sys.stderr.isatty() if wanted is None else wanted):
         return NoBar()
@@ -94,5 +96,5 @@ def make_bar(description: str, total: int, initial: int, wanted: bool | None) ->
         from tqdm.auto import tqdm  # type: ignore[import-untyped]
     except ImportError:
         return PlainBar(description, total, initial)
-    bar: Any = tqdm(desc=description, total=total, initial=initial, unit="step", file=sys.stderr)
+    bar: Any = tqdm(desc=description, total=total, initial=initial, unit=unit, file=sys.stderr)
     return bar  # type: ignore[no-any-return]

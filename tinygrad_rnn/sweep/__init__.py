@@ -1,0 +1,6 @@
+"""Sweeps: one experiment over many settings and seeds, here or on any `concurrent.futures.Executor`."""
+
+from .records import Record, read_records
+from .run import ProcessPool, sweep
+
+__all__ = ["ProcessPool", "Record", "read_records", "sweep"]
