@@ -47,6 +47,7 @@ USUAL: dict[str, Any] = {
 }
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 ENGINES = ("eager", "compiled", "compiled-fast")
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
@@ -81,7 +82,7 @@ def register(subparsers: Any) -> None:
     how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take, resumed ones included")
     how.add_argument("--batch", type=whole_number(1), metavar="B", help="sequences per step")
     how.add_argument("--lr", type=positive_number, metavar="RATE", help="learning rate")
-    how.add_argument("--optimizer", choices=("adam", "adamw", "rmsprop", "sgd"), help="(adam)")
+    how.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
     how.add_argument("--clip", type=positive_number, metavar="NORM", help="bound on the gradient norm (1)")
     how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
@@ -140,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         name = given.setdefault("task", "reber")
         options = {**USUAL, **DEFAULTS[name], **given}
-        task, model, optimizer = _made(options)
+        task, model, optimizer = made(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -176,9 +177,9 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def _made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
+def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
     """The task, the network and the optimizer that the options describe."""
-    from ..optim import OPTIMIZERS
+    from .. import optim
     from ..tasks import TASKS, make_task
     from ..train import RecurrentNetwork
 
@@ -197,7 +198,7 @@ def _made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
     model = RecurrentNetwork.for_task(
         task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
     )
-    kinds = {kind.lower(): made for kind, made in OPTIMIZERS.items()}
+    kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
     return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
 
 
