@@ -239,7 +239,7 @@ def test_a_series_is_scaled_by_its_training_part(tmp_path: Path) -> None:
         (lambda: CopyMemory(5, 0), "count"),
         (lambda: Adding(2.5), "T is 2.5"),  # type: ignore[arg-type]
         (lambda: Text(text=""), "0 characters"),
-        (lambda: Text(text="a"), "1 characters"),
+        (lambda: Text(text="a"), "1 character"),
         (lambda: Text(text="ab" * 20, length=10), "at most 3"),
         (lambda: Text("/nowhere.txt"), "cannot read"),
         (lambda: Forecast("/nowhere.csv"), "cannot read"),

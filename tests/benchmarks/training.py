@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tinygrad_rnn.cli.train import DEFAULTS, ENGINES, USUAL, make_run
+from tinygrad_rnn.cli.train import DEFAULTS, ENGINES, USUAL, made
 from tinygrad_rnn.train import train, validate
 
 FRESH = 256
@@ -21,7 +21,7 @@ def row(name: str, seeds: list[int], engine: str) -> str:
     steps, seconds, errors = [], [], []
     for seed in seeds:
         options = {**USUAL, **DEFAULTS[name], "task": name, "seed": seed}
-        task, model, optimizer = make_run(options)
+        task, model, optimizer = made(options)
         began = time.process_time()
         history = train(
             model,

@@ -26,8 +26,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
     "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
     "copy": {
-        **{"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.005, "steps": 7000, "every": 500, "T": 3},
-        "init": "orthogonal",
+        **{"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.005, "steps": 3000, "every": 250, "T": 3},
+        **{"nonlinearity": "identity", "init": "orthogonal"},  # nothing vanishes, nothing explodes
     },
     "text": {"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.01, "steps": 600, "every": 100, "go_on": True},
     "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50, "go_on": True},
@@ -47,6 +47,7 @@ USUAL: dict[str, Any] = {
 }
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 ENGINES = ("eager", "compiled", "compiled-fast")
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
@@ -71,7 +72,7 @@ def register(subparsers: Any) -> None:
     model.add_argument("--cell", choices=tuple(CELLS), help="kind of cell")
     model.add_argument("--hidden", type=whole_number(1), metavar="H", help="hidden units per layer")
     model.add_argument("--layers", type=whole_number(1), metavar="N", help="layers (1)")
-    model.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help="of an rnn (tanh)")
+    model.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help="of an rnn (tanh; copy: identity)")
     model.add_argument(
         "--init",
         choices=RECURRENT,
@@ -81,7 +82,7 @@ def register(subparsers: Any) -> None:
     how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take, resumed ones included")
     how.add_argument("--batch", type=whole_number(1), metavar="B", help="sequences per step")
     how.add_argument("--lr", type=positive_number, metavar="RATE", help="learning rate")
-    how.add_argument("--optimizer", choices=("adam", "adamw", "rmsprop", "sgd"), help="(adam)")
+    how.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
     how.add_argument("--clip", type=positive_number, metavar="NORM", help="bound on the gradient norm (1)")
     how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
@@ -140,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         name = given.setdefault("task", "reber")
         options = {**USUAL, **DEFAULTS[name], **given}
-        task, model, optimizer = make_run(options)
+        task, model, optimizer = made(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -176,9 +177,9 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def make_run(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
+def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
     """The task, the network and the optimizer that the options describe."""
-    from ..optim import OPTIMIZERS
+    from .. import optim
     from ..tasks import TASKS, make_task
     from ..train import RecurrentNetwork
 
@@ -192,12 +193,12 @@ def make_run(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer
         more["forget_bias"] = 1.0
     if cell == "rnn":
         more["nonlinearity"] = options["nonlinearity"]
-    elif options["nonlinearity"] != USUAL["nonlinearity"]:
+    elif options["nonlinearity"] not in (USUAL["nonlinearity"], DEFAULTS[name].get("nonlinearity")):
         raise ArgumentError(f"--nonlinearity with --cell {cell}", remedy="Only an rnn has a choice of it")
     model = RecurrentNetwork.for_task(
         task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
     )
-    kinds = {kind.lower(): made for kind, made in OPTIMIZERS.items()}
+    kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
     return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
 
 
