@@ -70,9 +70,14 @@ class Checkpoint:
             instead: settings to change, such as the path of a text.
 
         Raises:
-            DataError: its data cannot be read.
+            DataError: its data cannot be read, or the file contradicts itself.
         """
-        return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        try:
+            return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        except TinygradRNNError:
+            raise
+        except _SENSELESS as error:
+            raise CheckpointError(f"the checkpoint contradicts itself: {error!r}") from error
 
     @property
     def model_step(self) -> int:
