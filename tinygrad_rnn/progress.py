@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 
@@ -15,6 +17,9 @@ class Bar(Protocol):
 
     def set_postfix_str(self, s: str, refresh: bool = True) -> object:
         """Say ``s`` beside the count."""
+
+    def external_write_mode(self) -> AbstractContextManager[object]:
+        """Within this context others may write to the terminal."""
 
     def close(self) -> object:
         """Leave the terminal in order."""
@@ -39,6 +44,13 @@ class PlainBar:
         """Say ``s`` beside the count."""
         self.postfix = s
 
+    @contextmanager
+    def external_write_mode(self) -> Iterator[None]:
+        """Clear the line for others."""
+        print(f"\r{' ' * self.length}\r", end="", file=sys.stderr, flush=True)
+        yield
+        self._show()
+
     def close(self) -> None:
         """Show the last state and end the line."""
         self._show()
@@ -59,6 +71,10 @@ class NoBar:
 
     def set_postfix_str(self, s: str, refresh: bool = True) -> None:
         """Nothing."""
+
+    def external_write_mode(self) -> AbstractContextManager[object]:
+        """Nothing."""
+        return nullcontext()
 
     def close(self) -> None:
         """Nothing."""

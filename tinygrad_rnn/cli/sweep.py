@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -14,21 +15,36 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DataError, MissingDependencyError, SweepError
+from ..errors import ArgumentError, DataError, DomainError, MissingDependencyError, SweepError
+from ..nn.cells import NONLINEARITIES
+from ..nn.init import RECURRENT
 from .console import print_json, print_table, say
 from .inputs import finite_number, whole_number
 from .parameters import plot_file
-from .train import DEFAULTS, OPTIMIZERS, SETTINGS
+from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, made
 
 if TYPE_CHECKING:
     from ..sweep import Record
 
 Options = dict[str, Any]
 
-TASK_OPTIONS = ("T", "count", "length", "text_file", "csv", "column")
-VARIED = ("T", "count", "length", "cell", "hidden", "layers", "batch", "lr", "optimizer", "clip", "truncate")
+TASK_OPTIONS = tuple(SETTINGS)
+VARIED = (
+    "T",
+    "count",
+    "length",
+    "cell",
+    "hidden",
+    "layers",
+    "nonlinearity",
+    "init",
+    "batch",
+    "lr",
+    "optimizer",
+    "clip",
+    "truncate",
+)
 FIXED = ("task", "text_file", "csv", "column", "steps", "every", "validation", "patience", "go_on", "engine")
-OTHERWISE: Options = {"layers": 1, "optimizer": "adam", "clip": 1.0, "validation": 64, "engine": "eager"}
 SHOWN_ERRORS = 3
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
@@ -58,6 +74,8 @@ def register(subparsers: Any) -> None:
     vary("--cell", "kind of cell", choices=("rnn", "lstm", "gru"))
     vary("--hidden", "hidden units per layer", type=whole_number(1), metavar="H")
     vary("--layers", "layers (1)", type=whole_number(1), metavar="N")
+    vary("--nonlinearity", "of an rnn (tanh)", choices=tuple(NONLINEARITIES))
+    vary("--init", "recurrent weights at the beginning (uniform; copy: orthogonal)", choices=RECURRENT)
     vary("--batch", "sequences per step", type=whole_number(1), metavar="B")
     vary("--lr", "learning rate", type=finite_number, metavar="RATE")
     vary("--optimizer", "(adam)", choices=OPTIMIZERS)
@@ -69,8 +87,12 @@ def register(subparsers: Any) -> None:
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations")
     how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
     how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
-    how.add_argument("--go-on", action="store_true", help="do not end when a validation meets the criterion")
-    how.add_argument("--engine", choices=("eager", "compiled"), help="the same numbers; compiled is fast (eager)")
+    how.add_argument(
+        "--go-on",
+        action=argparse.BooleanOptionalAction,
+        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
+    )
+    how.add_argument("--engine", choices=ENGINES, help="eager and compiled give the same numbers (eager)")
     where = parser.add_argument_group("where to run").add_mutually_exclusive_group()
     where.add_argument("--workers", type=whole_number(1), metavar="N", help="in N processes (in this one)")
     where.add_argument("--dask", metavar="ADDRESS", help="on the cluster of this dask scheduler, host:port")
@@ -130,19 +152,15 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
         ``error``: of the last validation, by the task's measure; ``best``: the smallest; ``solved``: whether the last
         met the criterion; ``loss``: of the last validation; ``steps``: how many were taken.
     """
-    from .. import optim
-    from ..train import RecurrentNetwork, train
+    from ..train import train
 
-    task = _task(options)
-    more = {"forget_bias": 1.0} if options["cell"] == "lstm" else {}
-    model = RecurrentNetwork.for_task(task, options["cell"], options["hidden"], options["layers"], seed, **more)
-    kinds = {kind.__name__.lower(): kind for kind in (optim.Adam, optim.AdamW, optim.RMSprop, optim.SGD)}
+    task, model, optimizer = made({**options, "seed": seed})
     history = train(
         model,
         task,
         options["steps"],
         batch_size=options["batch"],
-        optimizer=kinds[options["optimizer"]](model.parameters(), lr=options["lr"]),
+        optimizer=optimizer,
         max_norm=options["clip"],
         truncate=options["truncate"],
         seed=seed,
@@ -150,12 +168,14 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
         validation_size=options["validation"],
         patience=options["patience"],
         stop_when_solved=not options["go_on"],
-        engine=options["engine"],
+        engine=options["engine"].replace("-", " "),
         progress=False,
     )
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]
+    if not math.isfinite(last["validation_loss"]):
+        raise DomainError(f"the loss is {last['validation_loss']}", remedy="Learn at a smaller rate, or clip")
     return {
         "error": last["validation_error"],
         "best": history.best,
@@ -168,7 +188,7 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
 def _task(options: Options) -> Any:
     from ..tasks import make_task
 
-    given = {SETTINGS.get(name, name): options[name] for name in TASK_OPTIONS if name in options}
+    given = {SETTINGS[name]: options[name] for name in TASK_OPTIONS if name in options}
     return make_task(options["task"], given)
 
 
@@ -178,7 +198,7 @@ def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def _settings(args: argparse.Namespace) -> list[Options]:
     """Every combination of what varies, the first option slowest, each with all that is fixed."""
-    defaults = {**OTHERWISE, **DEFAULTS[args.task]}
+    defaults = {**USUAL, "engine": "eager", **DEFAULTS[args.task]}
     fixed = {name: getattr(args, name) for name in FIXED}
     fixed |= {name: defaults.get(name) for name in FIXED if fixed[name] is None}
     values = [getattr(args, name) or [defaults.get(name)] for name in VARIED]
@@ -200,7 +220,7 @@ def _check(args: argparse.Namespace, target: str, settings: Sequence[Options]) -
 
     known = TASKS[args.task].known_settings()
     for name in TASK_OPTIONS:
-        if getattr(args, name) is not None and SETTINGS.get(name, name) not in known:
+        if getattr(args, name) is not None and SETTINGS[name] not in known:
             raise ArgumentError(f"--{name.replace('_', '-')} is no option of task {args.task}")
     for options in {tuple(map(options.get, TASK_OPTIONS)): options for options in settings}.values():
         _task(options)
