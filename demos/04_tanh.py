@@ -45,8 +45,8 @@ axes.plot(grid, [1.0 - h * h for h in outputs], color="#b2182b", linewidth=2.5, 
 axes.axhline(0.0, color="#999999", linewidth=0.8)
 for edge in (-4.0, 2.0):
     axes.axvspan(edge, edge + 2.0, color="#eeeeee")
-axes.text(-3.9, 0.55, "saturated:\nlittle passes", color="#666666")
-axes.text(2.1, -0.55, "saturated:\nlittle passes", color="#666666")
+axes.text(-3.9, 0.2, "saturated:\nlittle passes", color="#666666")
+axes.text(2.1, -0.6, "saturated:\nlittle passes", color="#666666")
 axes.set_xlim(-4.0, 4.0)
 axes.set_xlabel("z")
 axes.legend(frameon=False, loc="upper left")

@@ -3,8 +3,8 @@
 #
 # $$h_t = \tanh(z_t), \qquad z_t = w\,h_{t-1} + u\,x_t + b.$$
 #
-# The new state is made of the old one and of an input. Backwards, a change of h_{t-1} reaches h_t in two steps: times
-# w, then times tanh'. Their product has a name, the *recurrent Jacobian*:
+# The new state is made of the old one and of an input. A change of $h_{t-1}$ reaches $h_t$ in two steps: times w, then
+# times tanh'. Their product has a name, the *recurrent Jacobian*:
 #
 # $$J_t = \frac{\partial h_t}{\partial h_{t-1}} = \tanh'(z_t)\,w.$$
 

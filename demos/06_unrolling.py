@@ -32,8 +32,8 @@ for t in (3, 2, 1, 0):
 ask("How often does w occur in the graph? How often is it used?")
 
 # %%
-order = [step for step in loss.backward_steps() if step.parent is cell.w]
-print(f"one node w = {cell.w.data}, used {len(order)} times, at t = {', '.join(str(s.time_step) for s in order)}")
+uses = [t for node, t in unrolled.steps_of([loss]).items() if cell.w in node.parents]
+print(f"one node w = {cell.w.data}, used {len(uses)} times, at t = {uses}")
 
 # %%
 show(draw(unrolled, loss))

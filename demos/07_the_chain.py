@@ -5,6 +5,8 @@
 #
 # $$\frac{\partial L}{\partial h_k} = \frac{\partial L}{\partial h_T}\, J_T\, J_{T-1} \cdots J_{k+1}.$$
 #
+# A deep feed-forward net has the same product, of a different factor per layer. Here it is the same w at every step.
+#
 # Pretend that tanh' is 1, with a linear cell. Then every J_t is w, and T − k of them are a power: w^(T−k).
 
 # %%

@@ -52,7 +52,8 @@ for name, path in paths.items():
     print(f"{name:>16}: w = {'  '.join(f'{w:.3f}' for w, _ in path[::3])};  best L = {min(L for _, L in path):.4f}")
 
 # %% [markdown]
-# Without clipping the wall throws w to where the gradient has vanished. It stays there for good.
+# Without clipping the wall throws w to where the gradient has vanished. It stays there for good. With clipping w gets
+# into the valley, and hops to and fro between its walls.
 
 # %%
 figure = Figure(figsize=(7.0, 4.0), layout="constrained")

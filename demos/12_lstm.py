@@ -6,7 +6,8 @@
 #
 # $$c_t = f_t \cdot c_{t-1} + i_t \cdot g_t, \qquad \frac{\partial c_t}{\partial c_{t-1}} = f_t.$$
 #
-# With the forget gate open, f = 1, the product over any number of steps is 1: constant error.
+# With the forget gate open, f = 1, the product over any number of steps is 1: constant error. The residual connection
+# of deep networks is its cousin.
 
 # %%
 import math

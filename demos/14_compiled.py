@@ -38,17 +38,17 @@ ask(f"{T:,} steps, forward and backward. How many times as fast is the compiled 
 
 # %%
 began = time.perf_counter()
-cell.zero_grad()
-long = unroll(cell, [0.1] * T)
+again = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+long = unroll(again, [0.1] * T)
 mse_loss(long.h[T], 0.3).backward()
 eager = time.perf_counter() - began
 
-step = Recurrence(cell, x=None, loss=mse_loss, target=None, asks="last")
+step = Recurrence(again, x=None, loss=mse_loss, target=None, asks="last")
 step.forward([[0.1]], [[0.3]])  # compiles
 began = time.perf_counter()
 run = step.forward_backward([[0.1] * T], [[0.3] * T])
 compiled = time.perf_counter() - began
-print(f"w.grad: {cell.w.grad!r} by backward(), {run.gradients[0]!r} compiled")
+print(f"w.grad: {again.w.grad!r} by backward(), {run.gradients[0]!r} compiled")
 print(f"measured: {eager * 1000:.0f} ms and {compiled * 1000:.1f} ms, {eager / compiled:.0f} times as fast")
 
 # %% [markdown]

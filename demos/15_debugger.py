@@ -10,13 +10,16 @@
 import sys
 
 from lesson import ask, check, show
-from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
+from tinygrad_rnn import ScalarRNNCell, Unrolled, Value, mse_loss, unroll
 from tinygrad_rnn.debugger import Debugger
 
-cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
-unrolled = unroll(cell, [1.0, 0.5, -1.0])
-loss = mse_loss(unrolled.h[3], 0.3)
-loss.label = "L"
+
+def forward() -> tuple[ScalarRNNCell, Unrolled, Value]:
+    cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+    unrolled = unroll(cell, [1.0, 0.5, -1.0])
+    loss = mse_loss(unrolled.h[3], 0.3)
+    loss.label = "L"
+    return cell, unrolled, loss
 
 
 # %% [markdown]
@@ -37,6 +40,7 @@ sys.breakpointhook = look
 ask("w is used at three steps. In which order will the pass stop there?")
 
 # %%
+cell, unrolled, loss = forward()
 with cell.w.breakpoint():
     loss.backward()
 print(f"w.grad = {cell.w.grad:.6f}")
@@ -49,7 +53,7 @@ sys.breakpointhook = sys.__breakpointhook__
 ask("Stop where the gradient of h_1 is complete. What has w.grad become by then, and what is still missing?")
 
 # %%
-cell.zero_grad()
+cell, unrolled, loss = forward()
 debugger = Debugger(loss, unrolled)
 debugger.do("b h_1", "c", "why w", "chain 0")
 

@@ -52,7 +52,7 @@ draw(short, loss)
 # %% [markdown]
 # ## Step 1: one step of the chain rule
 #
-# The loss sees h_{t−1} only through h_t:
+# The loss sees $h_{t-1}$ only through $h_t$:
 #
 # $$\frac{\partial L}{\partial h_{t-1}} = \frac{\partial L}{\partial h_t}\,\frac{\partial h_t}{\partial h_{t-1}}.$$
 #
@@ -75,7 +75,8 @@ h = unrolled.h
 print(" t      h_t      J_t   ∂L/∂h_t  ∂L/∂h_t·J_t  ∂L/∂h_(t−1)")
 for t in range(T, 0, -1):
     J = (1.0 - h[t].data ** 2) * 0.9
-    print(f"{t:2}  {h[t].data:+.4f}  {J:.4f}  {h[t].grad:+.5f}     {h[t].grad * J:+.5f}     {h[t - 1].grad:+.5f}")
+    here, before = h[t].grad, h[t - 1].grad
+    print(f"{t:2}  {h[t].data:+.4f}  {J:.4f}  {here:+.5f}     {here * J:+.5f}     {before:+.5f}")
 
 # %% [markdown]
 # With several units the Jacobian is a matrix.
@@ -127,13 +128,15 @@ for w in (0.9, 1.0, 1.1):
 
 # %%
 norms = [0.8, 0.9, 1.0, 1.1, 1.25]
-decay_figure(decay(orthogonal_cells(4, nonlinearity="identity"), norms, [[0.1]] * 50), title="linear: the law itself")
+linear_cells = orthogonal_cells(4, nonlinearity="identity")
+decay_figure(decay(linear_cells, norms, [[0.1]] * 50), title="linear: the law itself")
 
 # %% [markdown]
 # **Question.** With tanh, which lines bend, and which way?
 
 # %%
-decay_figure(decay(orthogonal_cells(4), norms, [[0.1]] * 50), title="with tanh: below the law")
+tanh_cells = orthogonal_cells(4)
+decay_figure(decay(tanh_cells, norms, [[0.1]] * 50), title="with tanh: below the law")
 
 # %% [markdown]
 # Walk through time, and slide ‖W‖ across 1 yourself.
@@ -180,8 +183,8 @@ for chunk in (1, 5, 35, 2000):
 #
 # ## The deeper cure
 #
-# In an LSTM the cell state is multiplied by a gate, ∂c_t/∂c_{t−1} = f_t, and not by a weight matrix. With the gate open
-# the error stays constant.
+# In an LSTM the cell state is multiplied by a gate and not by a weight matrix: $\partial c_t / \partial c_{t-1} = f_t$.
+# With the gate open the error stays constant.
 #
 # **Question.** How much of a gradient arrives 100 steps back: in a plain RNN, in an LSTM with a forget bias of 5?
 

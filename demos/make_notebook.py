@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 CELL = re.compile(r"^# %%( \[markdown\])?\n", flags=re.MULTILINE)
-MAGIC = re.compile(r"^( *)# (%\w)", flags=re.MULTILINE)  # a comment in the script, a command in the notebook
+MAGIC = re.compile(r"^( *)# (%\w.*)\n\1pass$", flags=re.MULTILINE)  # a command of notebooks, to a script a comment
 
 
 def notebook(script: str) -> str:

@@ -132,6 +132,14 @@ def test_a_lesson_opens_as_a_notebook(tmp_path: Path) -> None:
     assert kinds(book) == ["image/png"]
 
 
+def test_the_readme_lists_every_lesson_in_order() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\d+)\]\((demos/.*?)\) .*\| (I|II|III|IV) \|$", readme, flags=re.MULTILINE)
+    assert [file for _, file, _ in rows] == [str(lesson.relative_to(ROOT).as_posix()) for lesson in LESSONS]
+    assert [int(number) for number, _, _ in rows] == list(range(1, 17))
+    assert "(demos/course.ipynb)" in readme
+
+
 # ---- exercises -------------------------------------------------------------------------------------------------
 
 
