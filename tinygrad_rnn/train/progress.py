@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
+
+PATIENCE = 1.5  # seconds without a bar
 
 
 class Bar(Protocol):
@@ -63,7 +67,30 @@ class NoBar:
         """Nothing."""
 
 
-def make_bar(description: str, total: int, initial: int, wanted: bool | None) -> Bar:
+@contextmanager
+def late_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what may take a moment or minutes: one appears after `PATIENCE` seconds, if stderr is a terminal.
+
+    Yields:
+        what to call with how many parts are done, and how many there are in all.
+    """
+    begun, shown = time.monotonic(), 0
+    bar: Bar = NoBar()
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar, shown
+        if isinstance(bar, NoBar) and time.monotonic() - begun > PATIENCE:
+            bar, shown = make_bar(description, total, done, None, unit), done
+        bar.update(done - shown)
+        shown = done
+
+    try:
+        yield show
+    finally:
+        bar.close()
+
+
+def make_bar(description: str, total: int, initial: int, wanted: bool | None, unit: str = "step") -> Bar:
     """A bar on stderr.
 
     Args:
@@ -71,6 +98,7 @@ def make_bar(description: str, total: int, initial: int, wanted: bool | None) ->
         total: steps in all.
         initial: steps already taken.
         wanted: whether to show one; None for "if stderr is a terminal".
+        unit: what a step is called.
     """
     if not (sys.stderr is not None and sys.stderr.isatty() if wanted is None else wanted):
         return NoBar()
@@ -78,5 +106,5 @@ def make_bar(description: str, total: int, initial: int, wanted: bool | None) ->
         from tqdm.auto import tqdm  # type: ignore[import-untyped]
     except ImportError:
         return PlainBar(description, total, initial)
-    bar: Any = tqdm(desc=description, total=total, initial=initial, unit="step", file=sys.stderr)
+    bar: Any = tqdm(desc=description, total=total, initial=initial, unit=unit, file=sys.stderr)
     return bar  # type: ignore[no-any-return]
