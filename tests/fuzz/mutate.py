@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import re
@@ -65,11 +66,11 @@ def mutated_json(rng: random.Random, text: str) -> str:
         if change == 0 and isinstance(holder, dict):
             del holder[key]
         elif change == 1 and isinstance(holder, list):
-            holder[key : key + rng.choice((0, 1))] = [rng.choice(ODD)] * rng.choice((0, 1, 2))
+            holder[key : key + rng.choice((0, 1))] = [copy.deepcopy(rng.choice(ODD))] * rng.choice((0, 1, 2))
         elif change == 2 and isinstance(holder, dict):
-            holder[rng.choice(("", "x", *holder))] = holder[key]
+            holder[rng.choice(("", "x", *holder))] = copy.deepcopy(holder[key])
         else:
-            holder[key] = rng.choice(ODD)
+            holder[key] = copy.deepcopy(rng.choice(ODD))
     return json.dumps(document)
 
 
