@@ -248,7 +248,9 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 
 
 _NUMBER = (int, float)
-_OF_HISTORY = {"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "rows": list, "ending": str}
+_OF_HISTORY: dict[str, type | tuple[type, ...]] = {
+    **{"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "rows": list, "ending": str}
+}
 
 
 def _numbers(entries: Iterable[object]) -> bool:
