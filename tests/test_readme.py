@@ -14,22 +14,12 @@ import pytest
 
 from tinygrad_rnn.cli import main
 
+from .same_text import assert_same
+
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-
-
-NUMBER = re.compile(r"[+-]?\d+\.?\d*(?:e[+-]?\d+)?")
-
-
-def assert_same(printed, shown):
-    """The same text with the same numbers: these may differ in the last digit, and what is zero but for
-    rounding in any, since another platform's tanh may round differently.
-    """
-    assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown)
-    for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(shown)):
-        assert float(ours) == pytest.approx(float(theirs), rel=1e-4, abs=1e-12), (ours, theirs)
 
 
 def test_there_is_something_to_check():

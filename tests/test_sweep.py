@@ -381,15 +381,23 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     assert not any(map(_alive, workers))
 
 
-def test_what_workers_are_at_is_given_up_if_the_block_is_left_by_an_exception() -> None:
-    began = time.monotonic()
-    pool = ProcessPool(1)
-    future = pool.submit(time.sleep, 300)
-    while not future.running():
+def idle(folder: str) -> None:
+    Path(folder, str(os.getpid())).touch()
+    for _ in range(30_000):
         time.sleep(0.01)
-    with pytest.raises(KeyboardInterrupt), pool:
-        raise KeyboardInterrupt
+
+
+def test_what_workers_are_at_is_interrupted_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
+    began = time.monotonic()
+    pool = ProcessPool(2)
+    futures = [pool.submit(idle, str(tmp_path)) for _ in range(20)]
+    while len(os.listdir(tmp_path)) < 2:
+        time.sleep(0.01)
+    with pytest.raises(ZeroDivisionError), pool:
+        raise ZeroDivisionError
     assert time.monotonic() - began < 100
+    assert len(os.listdir(tmp_path)) == 2  # no other one was begun
+    assert all(future.cancelled() or isinstance(future.exception(), KeyboardInterrupt) for future in futures)
 
 
 def _alive(pid: int) -> bool:

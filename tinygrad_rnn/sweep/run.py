@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import multiprocessing
 import os
 import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sized
 from concurrent.futures import (
@@ -15,11 +12,9 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
 from contextlib import ExitStack, suppress
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
@@ -95,10 +90,11 @@ def sweep(
             while runs.pending:
                 runs.collect()
         except (BrokenExecutor, CancelledError) as error:
-            runs.give_up()
+            runs.collect_last()
             raise _lost(error, runs.finished(), file) from error
         except BaseException:
-            runs.give_up()
+            runs.cancel()
+            runs.collect_last()
             raise
         return runs.finished()
 
@@ -146,12 +142,15 @@ class _Runs:
         while not self.arrivals.empty():
             self.collect()
 
-    def give_up(self) -> None:
-        """Take back what has not begun, and record what has finished."""
+    def cancel(self) -> None:
+        """Take back what has not begun."""
         for future in self.pending:
             future.cancel()
+
+    def collect_last(self) -> None:
+        """Record what has finished, whatever goes wrong."""
         while not self.arrivals.empty():
-            with suppress(Exception, KeyboardInterrupt):  # that of a worker
+            with suppress(Exception, KeyboardInterrupt):  # a worker's
                 self.collect()
 
     def finished(self) -> list[Record]:
@@ -263,36 +262,3 @@ def _check_portable(experiment: Experiment, executor: Executor | None) -> None:
             f"{describe(experiment)} cannot be sent to other processes ({_one_line(error)})",
             remedy="Define it at the top level of a module",
         ) from error
-
-
-class ProcessPool(ProcessPoolExecutor):
-    """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
-
-    If a ``with`` block is left by an exception, what they are at is given up, not waited for. They are new
-    processes on every platform: a script must make them below ``if __name__ == "__main__":``.
-
-    Args:
-        workers: how many.
-    """
-
-    def __init__(self, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        # Nothing is ever sent: the workers notice that the other end is closed, as it is when its process ends.
-        far_end, self._end = context.Pipe(duplex=False)
-        super().__init__(workers, context, _begin_work, (far_end,))
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> bool | None:
-        if kind is not None:
-            self._end.close()
-        return super().__exit__(kind, *rest)
-
-
-def _begin_work(end: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
-
-
-def _end_with(end: Connection) -> None:
-    with suppress(EOFError):
-        end.recv()
-    os._exit(1)
