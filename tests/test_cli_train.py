@@ -73,6 +73,12 @@ def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pyte
     assert Path("h.csv").read_text().count("\n") == 5
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> None:
+    for task in DEFAULTS:
+        assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
+
+
 def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> None:
     Path("abc.txt").write_text("abc " * 200)
     options = ["--task", "text", "--text-file", "abc.txt", "--length", "8", "--cell", "rnn", "--hidden", "6"]
@@ -113,6 +119,7 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--task", "text", "--text-file", "missing.txt"], "cannot read 'missing.txt'"),
         (["--task", "series", "--csv", "missing.csv"], "cannot read 'missing.csv'"),
         (["-o", "missing/x"], "no such folder"),
+        (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
         (["--history", "h.xml"], "must end in .csv or .json"),
         (["--plot", "p.bmp"], "must end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
@@ -127,7 +134,7 @@ def test_bad_options_are_one_line_and_leave_no_file(
 @pytest.mark.parametrize("text", ["", "a"])
 def test_a_text_too_short_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.txt").write_text(text)
-    assert f"{len(text)} characters" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
+    assert f"{len(text)} character" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
 
 
 def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> None:

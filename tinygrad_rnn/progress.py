@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
+
+PATIENCE = 1.5  # seconds without a bar
 
 
 class Bar(Protocol):
@@ -78,6 +80,29 @@ class NoBar:
 
     def close(self) -> None:
         """Nothing."""
+
+
+@contextmanager
+def late_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what may take a moment or minutes: one appears after `PATIENCE` seconds, if stderr is a terminal.
+
+    Yields:
+        what to call with how many parts are done, and how many there are in all.
+    """
+    begun, shown = time.monotonic(), 0
+    bar: Bar = NoBar()
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar, shown
+        if isinstance(bar, NoBar) and time.monotonic() - begun > PATIENCE:
+            bar, shown = make_bar(description, total, done, None, unit), done
+        bar.update(done - shown)
+        shown = done
+
+    try:
+        yield show
+    finally:
+        bar.close()
 
 
 def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:

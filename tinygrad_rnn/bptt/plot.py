@@ -46,7 +46,7 @@ def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
     """
     if not curves:
         raise ArgumentError("there are no curves to plot")
-    figure = _figure(8.0, 5.0)
+    figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
     colours = _colours([curve.W_norm for curve in curves])
     for curve, colour in zip(curves, colours):
@@ -69,7 +69,7 @@ def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
     Raises:
         MissingDependencyError: matplotlib is missing.
     """
-    figure = _figure(8.0, 5.0)
+    figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
     lags = [row.lag for row in rows]
     sizes: list[float] = []
@@ -100,7 +100,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(8.2, 6.4)
+    figure = new_figure(8.2, 6.4)
     units = len(next(iter(way.factors.values())))
     lines, below = figure.subplots(2, sharex=True, height_ratios=(min(0.35 + 0.12 * units, 1.0), 1.0))
     steps = sorted(way.factors)
@@ -169,14 +169,14 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     name = anatomy.name
     kept = None if truncation is None else truncation.kept
     if len(anatomy.loss_steps) == 1:
-        figure = _figure(8.0, 3.6)
+        figure = new_figure(8.0, 3.6)
         axes = figure.add_subplot()
         _bars(axes, anatomy, kept, Anatomy.by_use_step)
         axes.set_xlabel("use step k")
         axes.set_ylabel(_size_label(anatomy, f"(∂L$_{{{anatomy.loss_steps[0]}}}$/∂{name})$_k$"))
         axes.set_title(title or f"∂L/∂{name}, use by use", loc="left")
         return figure
-    figure = _figure(8.2, 8.0)
+    figure = new_figure(8.2, 8.0)
     grid = figure.add_gridspec(3, 3, width_ratios=(1, 0.28, 0.045), height_ratios=(0.25, 1, 0.34))
     heat = figure.add_subplot(grid[1, 0])
     above = figure.add_subplot(grid[0, 0], sharex=heat)
@@ -229,11 +229,16 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _figure(width: float, height: float) -> Figure:
-    _matplotlib()
-    from matplotlib.figure import Figure
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that notebooks display.
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    Raises:
+        MissingDependencyError: matplotlib is missing.
+    """
+    _matplotlib()
+    from .figure import NotebookFigure
+
+    return NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def _plain(axes: Axes) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import MissingDependencyError
 from ..files import json_text, write_whole
 
 COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
@@ -88,13 +87,9 @@ class History:
         Raises:
             MissingDependencyError: matplotlib is missing.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingDependencyError(
-                "a plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'"
-            ) from error
-        figure = Figure(figsize=(8.0, 6.4), layout="constrained")
+        from ..bptt.plot import new_figure
+
+        figure = new_figure(8.0, 6.4)
         above, middle, below = figure.subplots(3, sharex=True)
         steps = [row["step"] for row in self.rows]
         above.plot(steps, [row["loss"] for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")
