@@ -341,6 +341,16 @@ def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:
         sweep(add, SETTINGS, pool)
 
 
+def test_settings_that_fail_on_the_way_stop_the_sweep_and_lose_nothing(tmp_path: Path) -> None:
+    def settings() -> Iterator[Any]:
+        yield from [(1, 2), (3, 4)]
+        yield 5
+
+    with ProcessPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="setting 5 is no tuple"):
+        sweep(add, settings(), pool, file=tmp_path / "s")
+    assert len(sweep(add, [(1, 2), (3, 4)], file=tmp_path / "s")) == 2
+
+
 def test_ctrl_c_keeps_what_has_finished(tmp_path: Path) -> None:
     def stop(i: int, seed: int) -> dict[str, Any]:
         if i == 2:

@@ -92,12 +92,12 @@ def sweep(
                     runs.collect_finished()
             while runs.pending:
                 runs.collect()
-        except (BrokenExecutor, CancelledError) as error:
+        except BaseException as error:
+            if not isinstance(error, BrokenExecutor):  # it fails all that is pending itself
+                runs.cancel()
             runs.collect_last()
-            raise _lost(error, runs.finished(), file) from error
-        except BaseException:
-            runs.cancel()
-            runs.collect_last()
+            if isinstance(error, (BrokenExecutor, CancelledError)):
+                raise _lost(error, runs.finished(), file) from error
             raise
         return runs.finished()
 
