@@ -12,9 +12,7 @@
 # %%
 import math
 
-from matplotlib.figure import Figure
-
-from lesson import ask, check, show
+from lesson import ask, axes_to_plot_on, check, show
 from tinygrad_rnn import LSTMCell, RNNCell, jacobian, total, unroll
 
 T = 100
@@ -54,8 +52,7 @@ print("f_1 =", [round(entry.data, 4) for entry in unrolled["f"][1]])
 print("∂c_1/∂c_0 =", [[round(entry, 4) for entry in row] for row in jacobian(unrolled, 1, of=["c"], by=["c"])])
 
 # %%
-figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-axes = figure.add_subplot()
+axes = axes_to_plot_on()
 for (name, sizes), colour in zip(curves.items(), ("#b2182b", "#9ecae1", "#4292c6", "#08519c")):
     axes.semilogy(sizes, color=colour, linewidth=2.5, label=name)
 axes.set_xlim(0, T)
@@ -63,8 +60,7 @@ axes.set_xlabel("lag: steps back in time")
 axes.set_ylabel("gradient, relative to lag 0")
 axes.grid(True, color="#e6e6e6", linewidth=0.8)
 axes.legend(frameon=False, loc="lower left")
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+show(axes.figure)
 
 # %% [markdown]
 # **Exercise.** Which forget bias lets a given share through? Take all other weights as 0, so that f = σ(bias).

@@ -15,18 +15,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, jacobian, mse_loss, paths, unroll
 from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.bptt.plot import new_figure
 from tinygrad_rnn.bptt.truncated import keeps
+from tinygrad_rnn.errors import MissingDependencyError
 from tinygrad_rnn.optim import clip_grad_norm_
 from tinygrad_rnn.tasks import Reber
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DEMOS = Path(__file__).parent
 
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ∂ shows ?
+
+
+def _say_what_is_missing(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if isinstance(error, MissingDependencyError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _say_what_is_missing
 
 
 # ---- questions and pictures ------------------------------------------------------------------------------------
@@ -59,6 +75,13 @@ def show(picture: Any) -> None:
     else:
         picture.save(file)
     print(f"\nPicture: {file}")
+
+
+def axes_to_plot_on() -> Axes:
+    """Empty axes of matplotlib, for `show` their ``figure``."""
+    axes = new_figure(7.0, 4.0).add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def _png(figure: Any) -> bytes:

@@ -124,6 +124,21 @@ def test_at_a_terminal_a_question_waits_for_a_guess(tmp_path: Path) -> None:
     terminal.expect(pexpect.EOF)
 
 
+def test_a_lesson_says_in_a_line_what_is_not_installed() -> None:
+    lesson = str(DEMOS / "04_tanh.py")
+    without = f"import runpy, sys; sys.modules['matplotlib'] = None; sys.path.insert(0, {str(DEMOS)!r}); "
+    done = subprocess.run(
+        [sys.executable, "-c", without + f"runpy.run_path({lesson!r})"],
+        capture_output=True,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: plots need matplotlib. pip install 'tinygrad_rnn[plot]'\n"
+
+
 def test_a_lesson_opens_as_a_notebook(tmp_path: Path) -> None:
     lesson = DEMOS / "04_tanh.py"
     book = execute(notebook(lesson.read_text(encoding="utf-8")), DEMOS)
