@@ -42,9 +42,21 @@ class History:
         return [row for row in self.rows if row["validation_error"] is not None]
 
     @property
+    def best_row(self) -> dict[str, Any] | None:
+        """The row of the best validation: that with the smallest error, of equal ones the smallest loss."""
+        return min(self.validations(), key=lambda row: (row["validation_error"], row["validation_loss"]), default=None)
+
+    @property
+    def best_is_earlier(self) -> bool:
+        """Whether training, not ended by Ctrl-C, went on after the best validation: then its weights are to be kept."""
+        row = self.best_row
+        return self.ending != "interrupted" and row is not None and row is not self.rows[-1]
+
+    @property
     def best(self) -> float:
         """The smallest validation error; infinite before the first."""
-        return min((row["validation_error"] for row in self.validations()), default=math.inf)
+        row = self.best_row
+        return math.inf if row is None else float(row["validation_error"])
 
     @property
     def solved(self) -> bool:
