@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright import sync_api as playwright
 
-from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
 from tinygrad_rnn.backward import gradients_kept, start, topological_order, walk
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
@@ -79,7 +79,7 @@ def files(problems, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     made = {name: explore(*problem, title="a sine").save(folder / f"{name}.html") for name, problem in problems.items()}
     made["hostile"] = hostile_page().save(folder / "hostile '\"&<b>.html")
-    for name, cell in (("vector", RNNCell(2, 3)), ("lstm", LSTMCell(2, 2))):
+    for name, cell in (("vector", RNNCell(2, 3)), ("lstm", LSTMCell(2, 2)), ("gru", GRUCell(2, 2))):
         unrolled = unroll(cell, [[math.sin(t), math.cos(t)] for t in range(4)])
         losses = [mse_loss(unrolled.h[t], [0.1] * len(unrolled.h[t])) for t in (2, 4)]
         made[name] = explore(unrolled, total(losses), losses).save(folder / f"{name}.html")
@@ -173,7 +173,7 @@ def number_of(shown):
 # ---- loading ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm"])
+@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm", "gru"])
 def test_every_kind_of_page_opens_offline_without_a_complaint(open_page, name):
     page = open_page(name)
     assert page.title().endswith("Backpropagation through time")

@@ -204,8 +204,8 @@ function sayAnatomy() {
   if (anatomy.left_out) more.push("Of " + (parameter.losses.length + anatomy.left_out) + " losses, the latest " + parameter.losses.length + " are split; the sums are theirs.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
-  byId("anatomy-about").textContent = ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
-    ...more].join(" ");
+  write(byId("anatomy-about"), ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
+    ...more].join(" "));
   plotHeat();
   placeGrid();
   plotLags();
