@@ -337,14 +337,14 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
 
 
 def test_a_page_that_takes_long_shows_its_progress_on_a_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tinygrad_rnn.train.progress.PATIENCE", 0.0)
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 0.0)
     assert main(["explore", "-o", str(tmp_path / "a.html"), "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""  # no terminal
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert main(["explore", "-o", str(tmp_path / "b.html"), "--steps", "3"]) == 0
     shown = capsys.readouterr().err
     assert re.search(r"Page.*\d+/2\d\d", shown)
-    monkeypatch.setattr("tinygrad_rnn.train.progress.PATIENCE", 60.0)
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 60.0)
     assert main(["explore", "-o", str(tmp_path / "c.html"), "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""  # not long
     assert (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()

@@ -36,7 +36,7 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from ..explore import explore
-    from ..train.progress import late_bar
+    from ..progress import late_bar
 
     problem = read_problem(args)
     with late_bar("Page", unit="part") as show:

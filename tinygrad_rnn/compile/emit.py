@@ -116,7 +116,7 @@ class _Writer:
 
     def write(self) -> str:
         for guard in self.section.guards:
-            watched = guard if guard.op in ("exp", "pow") else guard.args[-1]
+            watched = guard if guard.op == "pow" else guard.args[-1]
             self.guards.setdefault(self.row_of.get(watched, (watched,)), set()).add(guard.op)
         for run in sorted(self.runs, key=lambda run: max(store.value.index for store in run)):
             self._store(run)
@@ -337,8 +337,7 @@ class _Writer:
                 continue
             test, limit = {
                 "div": ("oeq", number(0.0)), "log": ("ole", number(0.0)), "sqrt": ("olt", number(0.0)),
-                "exp": ("oeq", _INFINITY), "pow": ("uge", _INFINITY), "sin": ("oeq", _INFINITY),
-                "cos": ("oeq", _INFINITY),
+                "pow": ("uge", _INFINITY), "sin": ("oeq", _INFINITY), "cos": ("oeq", _INFINITY),
             }[op]  # fmt: skip
             compared = value
             if op in ("pow", "sin", "cos"):

@@ -64,8 +64,8 @@ class Pass(NamedTuple):
 
 
 def watched_by_guard(symbol: Symbol) -> Symbol:
-    """The number by which to tell that this operation went wrong: its result if that overflows, else its operand."""
-    return symbol if symbol.op in ("exp", "pow") else symbol.args[-1]
+    """The number by which to tell that this operation went wrong: the result of pow, the operand of all others."""
+    return symbol if symbol.op == "pow" else symbol.args[-1]
 
 
 def schedule(passes: Sequence[Pass], length: int = SECTION_LENGTH) -> list[list[Section]]:

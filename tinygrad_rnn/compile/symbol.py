@@ -16,7 +16,7 @@ from ..errors import GraphError
 from ..value import Value
 
 #: Instructions that stop eager Python (division by zero, log of 0, ...) and what tells that they would.
-GUARDED = frozenset({"div", "exp", "log", "sqrt", "pow", "sin", "cos", "require"})
+GUARDED = frozenset({"div", "log", "sqrt", "pow", "sin", "cos", "require"})
 
 INFINITY = math.inf
 
@@ -240,8 +240,6 @@ def is_guarded(symbol: Symbol) -> bool:
         return not (last.low > 0.0 or (last.high < 0.0 and symbol.op == "div"))
     if symbol.op == "sqrt":
         return not last.low >= 0.0
-    if symbol.op == "exp":
-        return not last.high < 709.0
     return not (symbol.op in ("sin", "cos") and last.low > -INFINITY and last.high < INFINITY)
 
 
