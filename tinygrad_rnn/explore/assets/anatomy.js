@@ -98,7 +98,7 @@ function cellAt(event) {
 
 const cellSays = (cell) => shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
   + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away");
-const heatHint = "Click a cell to see its chain in the graph.";
+const heatHint = "Click a cell, or go there with the arrow keys and press Enter, to see its chain.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : heatHint);
 
 function chooseCell(cell) {
