@@ -127,7 +127,9 @@ def test_reber_choices_are_as_likely() -> None:
 
 @pytest.mark.parametrize("prefix", ["T", "BB", "BTX", "BTBTE", "BTBTXSEP", "BTBTXSETEE", "Q"])
 def test_the_oracle_refuses_what_is_not_in_the_grammar(prefix: str) -> None:
-    with pytest.raises(ArgumentError, match=f"{prefix[-1]!r} at place {len(prefix) - 1} of {prefix!r} is not in the grammar"):
+    with pytest.raises(
+        ArgumentError, match=f"{prefix[-1]!r} at place {len(prefix) - 1} of {prefix!r} is not in the grammar"
+    ):
         Reber().legal(prefix)
 
 

@@ -100,7 +100,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(8.2, 6.4)
+    figure = new_figure(8.2, 6.4)
     units = len(next(iter(way.factors.values())))
     lines, below = figure.subplots(2, sharex=True, height_ratios=(min(0.35 + 0.12 * units, 1.0), 1.0))
     steps = sorted(way.factors)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +71,14 @@ class Checkpoint:
 
         Raises:
             DataError: its data cannot be read.
+            CheckpointError: there is no such task, or it has no such settings.
         """
-        return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        try:
+            return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        except DataError:
+            raise
+        except _SENSELESS as error:
+            raise CheckpointError(f"the checkpoint's task cannot be made: {error}") from error
 
     @property
     def model_step(self) -> int:
@@ -109,6 +115,8 @@ class Checkpoint:
         arguments = built["arguments"]
         # Before anything is made of that size: a number in a damaged file may be huge.
         most = max(len(matrix[0]) for matrix in weights.values() if shape(matrix)[1:])
+        if self.alphabet is not None and len(self.alphabet) != len(V):
+            raise ShapeError(f"an alphabet of {len(self.alphabet)} characters for {len(V)} outputs")
         if arguments["hidden_size"] != len(V[0]) or max(arguments["input_size"], arguments["num_layers"]) > max(
             most, len(weights)
         ):
@@ -223,7 +231,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return checkpoint
 
 
-_ALWAYS = [name for name in COLUMNS if not name.startswith("validation")]
+_IN_VALIDATION = [name for name in COLUMNS if name.startswith("validation")]
+_ALWAYS = [name for name in COLUMNS if name not in _IN_VALIDATION]
 _PARTS: dict[str, type | tuple[type, ...]] = {
     "step": int,
     "architecture": dict,
@@ -238,16 +247,33 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 }
 
 
+_NUMBER = (int, float)
+_OF_HISTORY: dict[str, type | tuple[type, ...]] = {
+    **{"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "rows": list, "ending": str}
+}
+
+
+def _numbers(entries: Iterable[object]) -> bool:
+    return all(isinstance(entry, _NUMBER) for entry in entries)
+
+
 def _check_whole(checkpoint: Checkpoint) -> None:
     for part, kind in _PARTS.items():
         if not isinstance(checkpoint.state[part], kind):
             raise TypeError(f"{part} is no {kind}")
+    task = checkpoint.state["task"]
+    if not (isinstance(task["name"], str) and isinstance(task["settings"], dict)):
+        raise TypeError("task has no name or no settings")
     history = checkpoint.history
+    for attribute, kinds in _OF_HISTORY.items():
+        if not isinstance(getattr(history, attribute), kinds):
+            raise TypeError(f"{attribute} of history is no {kinds}")
     for row in history.rows:
-        if row.keys() != set(COLUMNS) or not all(isinstance(row[name], (int, float)) for name in _ALWAYS):
+        validation = [row[name] for name in _IN_VALIDATION]
+        if row.keys() != set(COLUMNS) or not (_numbers(row[name] for name in _ALWAYS)):
             raise ValueError("a row of history is incomplete")
-        if len({type(row[name]) for name in COLUMNS if name not in _ALWAYS} - {int}) != 1:
-            raise ValueError("a row of history has half a validation")
+        if not (_numbers(validation) or validation == [None, None]):
+            raise ValueError("a validation in history is incomplete")
     if len(history.rows) != checkpoint.step:
         raise ValueError(f"{len(history.rows)} rows of history after {checkpoint.step} steps")
     random_state(checkpoint)
