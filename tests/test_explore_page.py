@@ -264,6 +264,26 @@ def test_what_is_not_computed_yet_is_not_shown(open_page):
     assert page.locator(".card.at").count() == 1
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_walk_keeps_what_it_is_about_in_view(open_page, width):
+    page = open_page("lstm", width=width)
+    hidden = page.evaluate(
+        """() => {
+            const hidden = [];
+            for (let position = 1; position < lastPosition; position += 5) {
+                select({ position });
+                place();
+                const stage = document.getElementById("stage").getBoundingClientRect();
+                const cards = [...document.querySelectorAll(".card.at")].map((card) => card.getBoundingClientRect());
+                if (!cards.some((card) => card.left >= stage.left && card.right <= stage.right
+                    && card.top >= stage.top && card.bottom <= stage.bottom)) hidden.push(position);
+            }
+            return hidden;
+        }"""
+    )
+    assert hidden == []
+
+
 def test_playing_walks_on_and_pauses(open_page):
     page = open_page("last")
     page.locator("#play").click()

@@ -240,13 +240,18 @@ function moveBy(dx, dy) {
   placeSoon();
 }
 
-/** Bring a time step into view. */
-function reveal(t) {
-  const i = steps.indexOf(t);
-  if (i < 0) return;
-  const column = graph.columns[i], left = column.x * view.zoom + view.x, right = left + column.w * view.zoom;
-  if (left >= 0 && right <= stageWidth) return;
-  view.x = stageWidth / 2 - (column.x + column.w / 2) * view.zoom;
+/** Bring a time step into view, and the card of a Value in it; what is in view stays where it is. */
+function reveal(t, value = null) {
+  const column = graph.columns[steps.indexOf(t)];
+  if (!column) return;
+  const card = column.cards.find((one) => one[0] === value), edge = 6;
+  const [, , , x, y, width, height] = card || [0, 0, 0, 0, column.y, column.w, column.h];
+  const left = (column.x + x) * view.zoom + view.x, top = y * view.zoom + view.y;
+  if (left < edge || left + width * view.zoom > stageWidth - edge) {
+    const [from, wide] = column.w * view.zoom < stageWidth ? [column.x, column.w] : [column.x + x, width];
+    view.x = stageWidth / 2 - (from + wide / 2) * view.zoom;
+  }
+  if (card && (top < edge || top + height * view.zoom > stageHeight - edge)) view.y = stageHeight / 2 - (y + height / 2) * view.zoom;
   clamp();
   placeSoon();
 }

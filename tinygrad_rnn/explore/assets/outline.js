@@ -143,8 +143,9 @@ outline.addEventListener("click", (event) => {
   if (!box) return;
   if (box.dataset.root !== undefined) return void chooseChain(Number(box.dataset.root), selected.entry === null ? 0 : selected.entry);
   const t = Number(box.dataset.t), place = selected.entry === null ? 0 : entriesAt(entryTimes[selected.entry]).indexOf(selected.entry);
-  chooseChain(selected.root, entriesAt(t)[place]);
-  reveal(t);
+  const entry = entriesAt(t)[place];
+  chooseChain(selected.root, entry);
+  reveal(t, chains.entries[entry][0]);
 });
 
 /** What the page is about, in one sentence that ends with what the engine measured. */
@@ -156,7 +157,7 @@ function sayLead() {
   if (!page.factor) factor.append(element("sub", {}, "t−1"));
   lead.append(factor, ". Here " + steps + (steps === 1 ? " step leaves " : " steps leave "));
   mine.forEach(({ state, kept, fate, words: inWords }, i) => {
-    if (i) lead.append("; of that along the cell state " + state + ", ");
+    if (i) lead.append("; along the cell state " + state + ", ");
     lead.append(element("b", {}, kept), (i ? "" : " of it") + ": ", element("strong", { class: fate }, words[inWords] || "it " + inWords));
   });
   lead.append(".");
