@@ -315,6 +315,7 @@ def test_a_click_on_a_state_lights_its_chain(open_page, problems, k):
     assert product == pytest.approx(gradient, rel=2e-2)
     assert page.locator(".edge.lit").count() == 2 + 4 * (5 - k)  # the square, the difference; then the cells
     assert card(page, f"h_{k}").get_attribute("class").endswith("on-chain")
+    assert page.locator("#said").text_content() == f"∂L/∂h {k} = {shown}"
     assert "on-chain" not in (page.locator(".card.input").first.get_attribute("class") or "")
 
 
@@ -461,7 +462,7 @@ def test_the_law_and_the_measured_gradient_are_both_named_where_they_differ(open
     assert "the law exploding" in page.locator("#norm").get_attribute("aria-valuetext")
     assert "RNN ∂h vanishing" in page.locator("#norm").get_attribute("aria-valuetext")
     page.locator("#own-norm").click()
-    assert "‖W‖ = 0.9: the law vanishing" in page.locator("#said").text_content()
+    assert "norm of W 0.9: the law vanishing" in page.locator("#said").text_content()
 
 
 def test_without_input_the_measured_gradient_lies_on_the_law(open_page):
@@ -585,6 +586,19 @@ def test_axe_finds_nothing(open_page, name, width, scheme):
     assert found.response["violations"] == [], found.generate_report()
 
 
+@pytest.mark.parametrize("name", ["each", "vector"])
+def test_every_control_has_a_name_and_sliders_say_their_value_in_words(open_page, name):
+    page = open_page(name)
+    tree = page.locator("body").aria_snapshot()
+    assert len(re.findall(r'^ *- slider "', tree, flags=re.MULTILINE)) == 6
+    assert not re.search(
+        r"^ *- (slider|combobox|button|img|grid|gridcell|region|table)(:| \[|$)", tree, flags=re.MULTILINE
+    )
+    for slider in page.locator("input[type=range]").all():
+        assert re.search("[a-z]", slider.get_attribute("aria-valuetext"))
+        assert "_" not in slider.get_attribute("aria-valuetext")
+
+
 def test_dark_mode_follows_the_system_and_the_choice(open_page):
     def paper(page):
         return page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -673,10 +687,20 @@ def test_dragging_moves_the_picture_and_lights_nothing(open_page):
 # ---- in a notebook ----------------------------------------------------------------------------------------------
 
 
-def test_in_a_frame_without_rights_it_works_the_same(browser, problems, tmp_path):
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "",
+        # as strict as hosts of notebooks are: what they allow a frame, it inherits
+        "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; child-src https:",
+    ],
+    ids=["jupyter", "strict"],
+)
+def test_in_a_frame_without_rights_it_works_the_same(browser, problems, tmp_path, policy):
     bundle = explore(*problems["last"])._repr_mimebundle_()
     host = tmp_path / "host.html"
-    host.write_text(f"<!doctype html><meta charset=utf-8>{bundle['text/html']}", encoding="utf-8")
+    head = f'<meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    host.write_text(f"<!doctype html>{head}{bundle['text/html']}", encoding="utf-8")
     context = browser.new_context()
     with contextlib.closing(context):
         page = context.new_page()

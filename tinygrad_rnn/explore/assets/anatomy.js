@@ -231,6 +231,7 @@ function setUpAnatomy() {
     windowSlider.max = parameter.windows.length;
     const k = windowNow();
     sayAnatomy();
+    if (document.activeElement === parameterPick) say(spoken(byId("truncation").textContent));
     select({ window: k >= parameter.windows.length ? null : k });
   };
   const parameter = parameterNow();

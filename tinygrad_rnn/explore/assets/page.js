@@ -85,8 +85,8 @@ function write(node, text) {
 const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
   : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
 
-/** A text as a screen reader should say it: h 12. */
-const spoken = (text) => typeset(text).map(([piece, set]) => (!set ? piece
+/** A text as a screen reader should say it: h 12, the norm of W. */
+const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([piece, set]) => (!set ? piece
   : set === "sup" ? " to the power " + piece : " " + piece.replaceAll(",", " "))).join("");
 
 function table(id, caption, head, rows) {
