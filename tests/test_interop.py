@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, RNNCell, Value, total
-from tinygrad_rnn.errors import ArgumentError, DataError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DataError, OperandError, ShapeError
 from tinygrad_rnn.interop import (
     Tensor,
     from_torch_state_dict,
@@ -145,6 +145,20 @@ def test_one_bias_is_enough() -> None:
     twin = LSTM(2, 3, seed=10)
     from_torch_state_dict(twin, numbers)
     assert twin.state_dict() == module.state_dict()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "x", None])
+def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wrong: Any) -> None:
+    lstm = LSTM(2, 3, seed=1)
+    before = lstm.state_dict()
+    numbers = to_torch_numbers(LSTM(2, 3, seed=2))
+    numbers["weight_hh_l0"][7][1] = wrong
+    with pytest.raises((DataError, OperandError), match=rf"weight_hh_l0\[7,1\] is '?{wrong}"):
+        from_torch_state_dict(lstm, numbers)
+    numbers["weight_hh_l0"][7] = [0.0]
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
+        from_torch_state_dict(lstm, numbers)
+    assert lstm.state_dict() == before
 
 
 def test_what_does_not_fit_names_both_shapes_and_the_parameter_and_changes_nothing() -> None:

@@ -7,6 +7,7 @@ facts as attributes, so that a tool can act on them without reading the sentence
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 class TinygradRNNError(Exception):
@@ -126,3 +127,13 @@ class MissingDependencyError(TinygradRNNError, ImportError):
 
 class CheckpointError(DataError):
     """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or of something else."""
+
+
+class SweepError(TinygradRNNError):
+    """A sweep cannot go on: its file is of something else, or its executor is lost.
+
+    Attributes:
+        records: of the runs that have finished.
+    """
+
+    records: Sequence[object] = ()

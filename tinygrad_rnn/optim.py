@@ -50,7 +50,7 @@ class Optimizer(ABC):
 
     @property
     @abstractmethod
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
 
     def zero_grad(self) -> None:
@@ -126,7 +126,7 @@ class SGD(Optimizer):
             raise ArgumentError("nesterov without momentum", remedy="Give momentum above 0")
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
         return {"momentum": self.momentum, "weight_decay": self.weight_decay, "nesterov": self.nesterov}
 
@@ -168,7 +168,7 @@ class RMSprop(Optimizer):
         self.momentum = _within("momentum", momentum)
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
         return {
             "alpha": self.alpha,
@@ -218,10 +218,9 @@ class Adam(Optimizer):
         self.eps = _within("eps", eps, least=SMALLEST)
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
-        beta1, beta2 = self.betas
-        return {"beta1": beta1, "beta2": beta2, "eps": self.eps, "weight_decay": self.weight_decay}
+        return {"betas": self.betas, "eps": self.eps, "weight_decay": self.weight_decay}
 
     def _step(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         (beta1, beta2), slots = self.betas, self._slots
@@ -261,6 +260,9 @@ class AdamW(Adam):
         for p in self.parameters:
             p.data *= 1.0 - self.lr * self.weight_decay
         return gradients
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in (Adam, AdamW, RMSprop, SGD)}
 
 
 # ---- schedules ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
-from .inputs import DEFAULT_HIDDEN, Data, add_input_options, finite_number, read_data
+from .inputs import CELLS, DEFAULT_HIDDEN, Data, add_input_options, finite_number, read_data
 
 if TYPE_CHECKING:
     from ..bptt.decay import CellFactory, DecayCurve
@@ -27,7 +27,8 @@ def register(subparsers: Any) -> None:
         description="Measure |∂L/∂h_k| on the unrolled graph for several ‖W‖, L being the last hidden state, and set "
         "the law ‖W‖^(T−k) beside it.",
     )
-    add_input_options(parser, steps=DEFAULT_STEPS)
+    add_input_options(parser, steps=DEFAULT_STEPS, one_cell=False)
+    parser.set_defaults(nonlinearity="tanh")
     sweep = parser.add_argument_group("the sweep")
     sweep.add_argument(
         "--norms",
@@ -52,13 +53,11 @@ def register(subparsers: Any) -> None:
     cells = parser.add_argument_group("a comparison of cells instead")
     cells.add_argument(
         "--cells",
+        "--cell",
         nargs="+",
-        choices=("rnn", "lstm", "gru"),
+        choices=tuple(CELLS),
         metavar="CELL",
         help="measure |∂L/∂h_k| and |∂L/∂c_k| in these cells: rnn, lstm, gru",
-    )
-    cells.add_argument(
-        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of the LSTM (drawn like its other weights)"
     )
     output = parser.add_argument_group("output")
     output.add_argument(

@@ -47,8 +47,13 @@ class Shades:
         """0 to `LEVELS`; -1 for an exact 0, which has no logarithm."""
         if self.scale is None or not gradient or math.isnan(gradient):
             return -1
-        low, high = self.scale.low, self.scale.high
-        place = (math.log10(abs(gradient)) - low) / (high - low) if math.isfinite(gradient) else 1.0
+        return self.of_log(math.log10(abs(gradient)) if math.isfinite(gradient) else math.inf)
+
+    def of_log(self, log10: float) -> int:
+        """The level of a gradient of this logarithm."""
+        if self.scale is None or math.isnan(log10):
+            return -1
+        place = (log10 - self.scale.low) / (self.scale.high - self.scale.low)
         return round(min(max(place, 0.0), 1.0) * LEVELS)
 
     def key(self) -> dict[str, Any]:

@@ -23,6 +23,9 @@ function latest(value) {
   return page.backward[steps[lastUpTo(steps, backwardTaken() - 1)]];
 }
 
+/** Whether the walk is over, and the picture that of the static drawing. */
+const atTheEnd = () => selected.position === lastPosition;
+
 /** Gradient so far, as text and as level. */
 function gradientNow(value, finalLevel) {
   if (value === page.loss) return selected.position > forwardSteps ? ["1", finalLevel] : [null, -1];
@@ -127,26 +130,31 @@ const current = () => page.backward[selected.position - forwardSteps - 1] || nul
 /** The Value that is being computed, if one is. */
 const computing = () => (selected.position && selected.position <= forwardSteps ? page.forward[selected.position - 1] : -1);
 
+/** Set a class or a text only where it differs: most cards stay as they are from one step to the next. */
+function look(part, name) {
+  if (part.getAttribute("class") !== name) part.setAttribute("class", name);
+}
+function reads(part, text) {
+  if (part && part.textContent !== text) part.textContent = text;
+}
+
 function styleColumn(parts, t) {
-  const atEnd = selected.position === lastPosition;
-  const step = current(), centre = step ? step[NODE] : computing();
-  const thrown = isThrown(t);
+  const atEnd = atTheEnd(), step = current(), centre = step ? step[NODE] : computing(), thrown = isThrown(t);
   for (const { card, texts, value, kind, copies, level, rows } of parts.list) {
     const ahead = computedAt[value] > selected.position;
-    let [gradient, shade] = kind === "constant" ? [null, -1] : gradientNow(value, level);
-    if (atEnd) shade = level;
-    card.setAttribute("class", "card " + kind + (copies > 1 ? " tied" : "") + (ahead ? " ahead" : "")
+    const [gradient, so] = kind === "constant" ? [null, -1] : gradientNow(value, level), shade = atEnd ? level : so;
+    look(card, "card " + kind + (copies > 1 ? " tied" : "") + (ahead ? " ahead" : "")
       + (shade >= 0 && kind !== "parameter" && kind !== "constant" ? " l" + shade : "")
       + (onChain.has(value) && kind !== "parameter" ? " on-chain" : "")
       + (value === selected.weight ? " use" : "") + (thrown ? " thrown" : "")
       + (step && step[PARENT] === value && (kind !== "parameter" || t === page.values[step[NODE]][TIME]) ? " to" : "")
       + (centre === value ? " at" : ""));
     if (kind === "constant") continue;
-    if (texts[1]) texts[1].textContent = ahead ? "data …" : rows[1];
-    if (texts[2]) texts[2].textContent = atEnd ? rows[2] : gradient === null ? "grad …" : "grad " + gradient;
-    if (texts[3]) texts[3].textContent = atEnd ? rows[3] : "";
+    reads(texts[1], ahead ? "data …" : rows[1]);
+    reads(texts[2], atEnd ? rows[2] : gradient === null ? "grad …" : "grad " + gradient);
+    reads(texts[3], atEnd ? rows[3] : "");
   }
-  parts.lines.setAttribute("class", thrown ? "thrown" : "");
+  look(parts.lines, thrown ? "thrown" : "");
   parts.edges.forEach(styleEdge);
 }
 
@@ -154,7 +162,7 @@ function styleEdge({ line, parent, child, position }) {
   const step = current();
   const now = step && step[NODE] === child && step[POSITION] === position;
   const forth = computing() === child;
-  line.setAttribute("class", "edge" + (now ? " now" : forth ? " forth" : lit.has(edgeKey(child, position)) ? " lit" : "")
+  look(line, "edge" + (now ? " now" : forth ? " forth" : lit.has(edgeKey(child, position)) ? " lit" : "")
     + (parent === selected.weight ? " use" : "") + (computedAt[child] > selected.position ? " ahead" : ""));
 }
 
@@ -233,19 +241,29 @@ function reveal(t) {
 // ---- every time step at a glance -----------------------------------------------------------------------------------
 
 const overview = byId("overview");
-const stateLevels = graph.columns.map((column) => column.cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7]]));
+/** Per time step its states: the Value, its level and the lines of its card. */
+const statesAt = new Map(graph.columns.map(({ t, cards }) => [t, cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7], card[8]])]));
+
+/** The level of the largest gradient of a state, so far. */
+function stateLevel(t) {
+  const atEnd = atTheEnd();
+  let level = -1;
+  for (const [value, final] of statesAt.get(t) || []) level = Math.max(level, atEnd ? final : gradientNow(value, final)[1]);
+  return level;
+}
 
 function paintOverview() {
-  const [pen, width] = sharp(byId("overview-steps"), 26);
-  const scale = width / graph.width, atEnd = selected.position === lastPosition;
-  graph.columns.forEach((column, i) => {
-    let level = -1;
-    for (const [value, final] of stateLevels[i]) level = Math.max(level, atEnd ? final : gradientNow(value, final)[1]);
-    if (level < 0) return;
-    const wide = column.w * scale;
+  const [pen, width] = sharp(byId("overview-steps"), 26), scale = width / graph.width;
+  let painted = -1;
+  for (const column of graph.columns) {
+    const x = column.x * scale, wide = column.w * scale;
+    if (Math.round(x) === painted) continue;  // there are more time steps than pixels
+    painted = Math.round(x);
+    const level = stateLevel(column.t);
+    if (level < 0) continue;
     pen.fillStyle = colour("l" + level);
-    pen.fillRect(column.x * scale, 3, Math.max(1, wide > 4 ? wide - 1 : wide), 20);
-  });
+    pen.fillRect(x, 3, Math.max(1, wide > 4 ? wide - 1 : wide), 20);
+  }
 }
 const drawOverview = oncePerFrame(paintOverview);
 
@@ -315,7 +333,7 @@ function showTip(event) {
   const card = event.target.closest("[data-v]");
   if (!card) return hideTip();
   const value = Number(card.dataset.v), [name, formula, inNumbers, data, gradient] = page.values[value];
-  const so = selected.position === lastPosition ? gradient : gradientNow(value, -1)[0];
+  const so = atTheEnd() ? gradient : gradientNow(value, -1)[0];
   tip.replaceChildren(element("b", {}, name));
   const say = (text) => tip.append(element("span", {}, text));
   if (formula) say("= " + formula);

@@ -16,9 +16,9 @@ function sayWeight() {
   weightPick.value = value;
   const arrived = terms.slice(0, lastUpTo(terms.map(([i]) => i), backwardTaken() - 1) + 1);
   const sum = arrived.length ? page.backward[arrived[arrived.length - 1][0]][SUM] : "0";
-  byId("weight-equation").textContent = name + ".grad = " + sum + (arrived.length === terms.length
+  write(byId("weight-equation"), name + ".grad = " + sum + (arrived.length === terms.length
     ? ", the sum of " + terms.length + " contributions"
-    : " so far, of " + arrived.length + " of " + terms.length + " contributions");
+    : " so far, of " + arrived.length + " of " + terms.length + " contributions"));
   plotSums(plot, name, terms, arrived.length);
   const rows = arrived.length > 300 ? arrived.slice(-300) : arrived;
   if (byId("weight-table").closest("details").open) {
@@ -56,11 +56,11 @@ function plotSums(plot, name, terms, arrived) {
   pen.fillText("t = " + time(0), left, height - 8);
   pen.textAlign = "right";
   pen.fillText("t = " + time(terms.length - 1), right, height - 8);
-  plot.setAttribute("aria-label", "How " + name + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
+  plot.setAttribute("aria-label", "How " + spoken(name) + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
 }
 
 function setUpWeights() {
-  for (const [value] of page.sums) weightPick.append(element("option", { value }, page.values[value][NAME]));
+  for (const [value] of page.sums) weightPick.append(element("option", { value }, inCharacters(page.values[value][NAME])));
   weightPick.disabled = !page.sums.length;
   weightPick.addEventListener("input", () => select({ weight: Number(weightPick.value) }));
   byId("weight-table").closest("details").addEventListener("toggle", sayWeight);

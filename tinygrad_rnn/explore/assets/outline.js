@@ -1,0 +1,161 @@
+// The unrolled network at a glance: a box per state, the chain lit from the loss back, its factors on the links.
+"use strict";
+
+const outline = byId("outline-picture");
+const ROWS = { loss: 22, state: 88, input: 150, name: 178, height: 188 };
+const LEAST_PITCH = 58;  // pixels from one time step to the next
+const firstStep = page.first, rootAt = new Map(page.chains.roots.map((root, i) => [root.t, i]));
+const stateNames = [...new Set(page.chains.entries.map(([value]) => page.values[value][NAME].split(/_\d/)[0]))];
+
+/** The time step that the walk is at; null outside time. */
+function timeNow() {
+  const step = current(), value = step ? step[NODE] : computing();
+  return value < 0 ? null : page.values[value][TIME];
+}
+
+/** What stands in a row: time steps, and folds between those that are not neighbours. */
+const inARow = (times) => times.flatMap((t, i) => (i && t > times[i - 1] + 1 ? [{ fold: t - times[i - 1] - 1 }, { t }] : [{ t }]));
+
+/** The row to show: all time steps, or those next to the ends, to the end of the chain and to the walk. */
+function rowShown(room) {
+  const all = page.T - firstStep + 1;
+  if (all <= room) return inARow(Array.from({ length: all }, (_, i) => firstStep + i));
+  const k = selected.entry === null ? null : entryTimes[selected.entry];
+  const anchors = [...new Set([page.T, k, firstStep, timeNow()])].filter((t) => t !== null);
+  let row = [];
+  const times = [];
+  for (let away = 0; away < room; away++) {
+    for (const t of anchors.flatMap((anchor) => (away ? [anchor - away, anchor + away] : [anchor]))) {
+      if (t < firstStep || t > page.T || times.includes(t)) continue;
+      const longer = inARow([...times, t].sort((a, b) => a - b));
+      if (longer.length > room) continue;
+      row = longer;
+      times.push(t);
+    }
+  }
+  return row;
+}
+
+/** The entry that the chain visits at each time step, with its product and level; and the factor that leads there. */
+function chainByStep() {
+  const found = new Map();
+  if (selected.entry === null) return found;
+  const way = visited(selected.root, chains.entries[selected.entry][0]);
+  way.forEach((value, i) => {
+    const [, , product, level] = rowsOf[selected.root].get(value), hop = i ? hops.get(way[i - 1] + ">" + value) : null;
+    found.set(entryTimes[places.get(value)], { value, product, level, factor: hop && hop[5] });
+  });
+  return found;
+}
+
+/** What a box says below its name, where no chain is lit. */
+function boxSays(t) {
+  const states = statesAt.get(t) || [];
+  if (states.length !== 1) return "";
+  const [[value, level, [, data, gradient]]] = states, number = (line) => line.slice(line.indexOf(" ") + 1);
+  if (computedAt[value] > selected.position) return "…";
+  if (selected.position <= forwardSteps) return number(data);
+  return atTheEnd() ? number(gradient) : gradientNow(value, level)[0];
+}
+
+function plotOutline() {
+  const width = outline.clientWidth || 320, row = rowShown(Math.max(5, Math.floor(width / LEAST_PITCH)));
+  const pitch = Math.min(150, width / row.length), left = (width - pitch * row.length) / 2;
+  const wide = Math.min(80, pitch * (pitch < 75 ? 0.74 : 0.68)), gap = pitch - wide, end = wide / 2 + 2;
+  const chain = atTheEnd() ? chainByStep() : new Map(), now = timeNow(), parts = [];
+  const add = (name, attributes, text = null) => { const one = drawn(name, attributes, text); parts.push(one); return one; };
+  const arrow = (x, y, x2, y2, look, size) => {  // with a head of its own, as large as the line is thick
+    const long = Math.hypot(x2 - x, y2 - y), [dx, dy] = [(x2 - x) / long, (y2 - y) / long], head = 5 + 1.6 * size;
+    const [bx, by] = [x2 - dx * head, y2 - dy * head], half = head * 0.55;
+    add("line", { class: "link " + look, x1: x, y1: y, x2: bx, y2: by, "stroke-width": size });
+    add("path", { class: "head " + look, d: "M" + x2 + " " + y2 + "L" + (bx - dy * half) + " " + (by + dx * half)
+      + "L" + (bx + dy * half) + " " + (by - dx * half) + "Z" });
+  };
+  const thickness = (level) => 1.6 + Math.max(0, level) * 0.5;
+  row.forEach(({ t, fold }, i) => {
+    const x = left + (i + 0.5) * pitch, link = chain.get(t), before = i ? row[i - 1] : null;
+    if (before) {  // the link to what stands before it, and its factor
+      const to = chain.get(before.t) || (before.fold && link), lit = to && (link || fold);
+      const from = x - (fold ? 14 : end), back = x - pitch + (before.fold ? 14 : end);
+      if (lit && (before.fold || chain.get(before.t))) {
+        arrow(from, ROWS.state, back, ROWS.state, "lit", thickness((chain.get(before.t) || link).level));
+        if (to.factor && !before.fold && !fold) {
+          add("text", { class: "factor", x: x - pitch / 2, y: gap > 46 ? ROWS.state - 8 : ROWS.state - 29 }, "×" + to.factor);
+        }
+      } else arrow(back, ROWS.state, from, ROWS.state, "", 1.2);
+    }
+    if (fold) {
+      add("text", { class: "fold", x, y: ROWS.state + 5 }, "⋯");
+      add("text", { class: "small", x, y: ROWS.state + 22 }, fold + (fold === 1 ? " step" : " steps"));
+      return;
+    }
+    const group = add("g", { class: "box" + (t === now ? (current() ? " to" : " at") : "") + (isThrown(t) ? " thrown" : ""), "data-t": t });
+    const level = link ? link.level : chain.size ? -1 : stateLevel(t);
+    group.append(drawn("rect", { class: "state" + (level >= 0 ? " l" + level : "") + (link ? " lit" : ""), x: x - wide / 2, y: ROWS.state - 23, width: wide, height: 46, rx: 9 }));
+    const name = link ? page.values[link.value][NAME] : stateNames.map((one) => one + "_" + t).join(" ");
+    const said = link ? link.product : chain.size ? "" : boxSays(t);
+    group.append(drawn("text", { class: "of-state", x, y: ROWS.state + (said ? -3 : 5) }, name));
+    if (said) {
+      const number = drawn("text", { class: "number", x, y: ROWS.state + 14 }, said);
+      if (said.length * 6.4 > wide - 6) Object.entries({ textLength: wide - 7, lengthAdjust: "spacingAndGlyphs" }).forEach((one) => number.setAttribute(...one));
+      group.append(number);
+    }
+    if (t > firstStep) {
+      arrow(x, ROWS.input - 14, x, ROWS.state + 25, "", 1.2);
+      group.append(drawn("rect", { class: "input", x: x - 17, y: ROWS.input - 13, width: 34, height: 24, rx: 7 }));
+      group.append(drawn("text", { x, y: ROWS.input + 3 }, "x_" + t));
+      const called = page.names[t - 1 - page.first];
+      if (called !== undefined) group.append(drawn("text", { class: "small", x, y: ROWS.name }, called.length > pitch / 8 ? called.slice(0, pitch / 8 - 1) + "…" : called));
+    }
+    if (!rootAt.has(t)) return;
+    const root = rootAt.get(t), lit = atTheEnd() && root === selected.root && link;
+    if (lit) arrow(x, ROWS.loss + 13, x, ROWS.state - 25, "lit", thickness(link.level));
+    else arrow(x, ROWS.state - 25, x, ROWS.loss + 13, "", 1.2);
+    const loss = add("g", { class: "box" + (lit ? " lit" : ""), "data-root": root });
+    loss.append(drawn("rect", { class: "loss" + (lit ? " lit" : ""), x: x - 17, y: ROWS.loss - 12, width: 34, height: 24, rx: 12 }));
+    loss.append(drawn("text", { x, y: ROWS.loss + 4 }, "L_" + t));
+  });
+  outline.replaceChildren(...parts);
+  sayOutline(chain.size);
+}
+
+function sayOutline(lit) {
+  const L = page.root, factor = page.factor ? ", " + page.factor : "";
+  write(byId("outline-says"), lit
+    ? "Lit, from right to left: what " + (chains.roots.length > 1 ? page.values[chains.roots[selected.root].root][NAME] : L)
+      + " sends back. On each link the factor of one step" + factor + "; in each box the product so far. Click a state to end the chain there"
+      + (chains.roots.length > 1 ? ", a loss to begin it there." : ".")
+    : atTheEnd() ? "In each box ∂" + L + "/∂h_t. Click a state to light the chain back to it."
+    : selected.position <= forwardSteps ? "Forward: in each box the state h_t, once it is computed."
+    : "Backward: in each box ∂" + L + "/∂h_t so far.");
+}
+
+const outlineSoon = oncePerFrame(plotOutline);
+outline.addEventListener("click", (event) => {
+  const box = event.target.closest("[data-t], [data-root]");
+  if (!box) return;
+  if (box.dataset.root !== undefined) return void chooseChain(Number(box.dataset.root), selected.entry === null ? 0 : selected.entry);
+  const t = Number(box.dataset.t), place = selected.entry === null ? 0 : entriesAt(entryTimes[selected.entry]).indexOf(selected.entry);
+  chooseChain(selected.root, entriesAt(t)[place]);
+  reveal(t);
+});
+
+/** What the page is about, in one sentence that ends with what the engine measured. */
+function sayLead() {
+  const words = { vanishing: "it vanishes", exploding: "it explodes", flat: "it stays" };
+  const lead = byId("lead"), mine = page.decay.mine, steps = page.decay.lags;
+  lead.append("The loss sees an early state only through all the later ones. So on its way back in time its gradient is multiplied by one factor per step, ");
+  lead.append(write(element("b", { class: "whole" }), page.factor || "∂h_t/∂h_(t−1)"), ". Here " + steps + (steps === 1 ? " step leaves " : " steps leave "));
+  mine.forEach(({ state, kept, fate, words: inWords }, i) => {
+    if (i) lead.append("; of that along the cell state " + state + ", ");
+    lead.append(element("b", {}, kept), (i ? "" : " of it") + ": ", element("strong", { class: fate }, words[inWords] || "it " + inWords));
+  });
+  lead.append(".");
+}
+
+function setUpOutline() {
+  sayLead();
+  new ResizeObserver(outlineSoon).observe(byId("outline"));
+  redrawers.push(outlineSoon);
+}
+views.push(outlineSoon);
