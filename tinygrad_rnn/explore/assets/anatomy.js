@@ -98,7 +98,7 @@ function cellAt(event) {
 
 const cellSays = (cell) => shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
   + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away");
-const heatHint = "Click a cell to see its chain in the graph.";
+const heatHint = "Click a cell, or go there with the arrow keys and press Enter, to see its chain.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : heatHint);
 
 function chooseCell(cell) {
@@ -204,8 +204,8 @@ function sayAnatomy() {
   if (anatomy.left_out) more.push("Of " + (parameter.losses.length + anatomy.left_out) + " losses, the latest " + parameter.losses.length + " are split; the sums are theirs.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
-  byId("anatomy-about").textContent = ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
-    ...more].join(" ");
+  write(byId("anatomy-about"), ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
+    ...more].join(" "));
   plotHeat();
   placeGrid();
   plotLags();
@@ -231,6 +231,7 @@ function setUpAnatomy() {
     windowSlider.max = parameter.windows.length;
     const k = windowNow();
     sayAnatomy();
+    if (document.activeElement === parameterPick) say(spoken(byId("truncation").textContent));
     select({ window: k >= parameter.windows.length ? null : k });
   };
   const parameter = parameterNow();

@@ -104,18 +104,18 @@ function sayDecay() {
     const left = legend[i].querySelector(".left");
     left.replaceChildren(element("b", {}, curve.kept), " left: ", element("b", { class: i ? curve.fate : says }, i ? curve.words : says));
   });
-  const words = "‖W‖ = " + shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
+  const words = shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
     + decay.cells.map((cell) => curveName(cell) + " " + curveOf(cell).words + ", " + curveOf(cell).kept).join("; ");
   normSlider.setAttribute("aria-valuetext", words);
-  scaleSlider.setAttribute("aria-valuetext", "inputs times " + shown(scale) + "; " + words);
-  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. " + words);
+  scaleSlider.setAttribute("aria-valuetext", shown(scale) + " times the inputs; norm of W " + words);
+  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. Norm of W " + words);
   plotDecay();
   if (byId("decay-table").closest("details").open) {
     table("decay-table", "|gradient| at each lag, ‖W‖ = " + shown(norm) + ", inputs × " + shown(scale),
       ["lag", "the law", ...decay.cells.map(curveName)],
       law.g.map((g, lag) => [String(lag), shown(g), ...decay.cells.map((cell) => shown(curveOf(cell).g[lag]))]));
   }
-  return words;
+  return "norm of W " + words;
 }
 
 function setUpDecay() {

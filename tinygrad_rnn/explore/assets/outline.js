@@ -3,7 +3,7 @@
 
 const outline = byId("outline-picture");
 const ROWS = { loss: 22, state: 88, input: 150, name: 178, height: 188 };
-const LEAST_PITCH = 58;  // pixels from one time step to the next
+const LEAST_PITCH = 74;  // pixels from one time step to the next
 const firstStep = page.first, rootAt = new Map(page.chains.roots.map((root, i) => [root.t, i]));
 const stateNames = [...new Set(page.chains.entries.map(([value]) => page.values[value][NAME].split(/_\d/)[0]))];
 
@@ -58,8 +58,15 @@ function boxSays(t) {
   return atTheEnd() ? number(gradient) : gradientNow(value, level)[0];
 }
 
-function plotOutline() {
-  const width = outline.clientWidth || 320, row = rowShown(Math.max(5, Math.floor(width / LEAST_PITCH)));
+/** All that the picture depends on, but for the words below the boxes and their levels, which follow. */
+function outlineShows(row) {
+  const boxes = atTheEnd() ? [] : row.filter(({ t }) => t !== undefined).map(({ t }) => [boxSays(t), stateLevel(t)]);
+  return [widthOf(outline), colour("l0"), atTheEnd(), selected.position > forwardSteps, timeNow(), current() !== null, selected.root, selected.entry,
+    selected.window, row.length, boxes].join();
+}
+
+const plotOutline = whenChanged(outlineShows, (row) => {
+  const width = widthOf(outline) || 320;
   const pitch = Math.min(150, width / row.length), left = (width - pitch * row.length) / 2;
   const wide = Math.min(80, pitch * (pitch < 75 ? 0.74 : 0.68)), gap = pitch - wide, end = wide / 2 + 2;
   const chain = atTheEnd() ? chainByStep() : new Map(), now = timeNow(), parts = [];
@@ -117,27 +124,28 @@ function plotOutline() {
   });
   outline.replaceChildren(...parts);
   sayOutline(chain.size);
-}
+});
 
 function sayOutline(lit) {
-  const L = page.root, factor = page.factor ? ", " + page.factor : "";
+  const L = page.root, several = entriesAt(firstStep).length > 1;
   write(byId("outline-says"), lit
-    ? "Lit, from right to left: what " + (chains.roots.length > 1 ? page.values[chains.roots[selected.root].root][NAME] : L)
-      + " sends back. On each link the factor of one step" + factor + "; in each box the product so far. Click a state to end the chain there"
+    ? "Lit: what " + (chains.roots.length > 1 ? page.values[chains.roots[selected.root].root][NAME] : L)
+      + " sends back" + (several ? ", along the strongest path" : "") + ". On each link the factor of one step; in each box the product so far. Click a state to end the chain there"
       + (chains.roots.length > 1 ? ", a loss to begin it there." : ".")
     : atTheEnd() ? "In each box ∂" + L + "/∂h_t. Click a state to light the chain back to it."
     : selected.position <= forwardSteps ? "Forward: in each box the state h_t, once it is computed."
     : "Backward: in each box ∂" + L + "/∂h_t so far.");
 }
 
-const outlineSoon = oncePerFrame(plotOutline);
+const outlineSoon = oncePerFrame(() => plotOutline(rowShown(Math.max(5, Math.floor((widthOf(outline) || 320) / LEAST_PITCH)))));
 outline.addEventListener("click", (event) => {
   const box = event.target.closest("[data-t], [data-root]");
   if (!box) return;
   if (box.dataset.root !== undefined) return void chooseChain(Number(box.dataset.root), selected.entry === null ? 0 : selected.entry);
   const t = Number(box.dataset.t), place = selected.entry === null ? 0 : entriesAt(entryTimes[selected.entry]).indexOf(selected.entry);
-  chooseChain(selected.root, entriesAt(t)[place]);
-  reveal(t);
+  const entry = entriesAt(t)[place];
+  chooseChain(selected.root, entry);
+  reveal(t, chains.entries[entry][0]);
 });
 
 /** What the page is about, in one sentence that ends with what the engine measured. */
@@ -145,9 +153,11 @@ function sayLead() {
   const words = { vanishing: "it vanishes", exploding: "it explodes", flat: "it stays" };
   const lead = byId("lead"), mine = page.decay.mine, steps = page.decay.lags;
   lead.append("The loss sees an early state only through all the later ones. So on its way back in time its gradient is multiplied by one factor per step, ");
-  lead.append(write(element("b", { class: "whole" }), page.factor || "∂h_t/∂h_(t−1)"), ". Here " + steps + (steps === 1 ? " step leaves " : " steps leave "));
+  const factor = write(element("b", { class: "whole" }), page.factor || "∂h_t/∂h");
+  if (!page.factor) factor.append(element("sub", {}, "t−1"));
+  lead.append(factor, ". Here " + steps + (steps === 1 ? " step leaves " : " steps leave "));
   mine.forEach(({ state, kept, fate, words: inWords }, i) => {
-    if (i) lead.append("; of that along the cell state " + state + ", ");
+    if (i) lead.append("; along the cell state " + state + ", ");
     lead.append(element("b", {}, kept), (i ? "" : " of it") + ": ", element("strong", { class: fate }, words[inWords] || "it " + inWords));
   });
   lead.append(".");
