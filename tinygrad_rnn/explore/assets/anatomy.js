@@ -136,6 +136,8 @@ function standOn(cell, focused) {
 
 function placeGrid() {
   const parameter = parameterNow();
+  heatCells.hidden = !parameter;
+  if (!parameter) return;
   const { uses, losses } = parameter, single = losses.length === 1;
   heatCells.setAttribute("aria-rowcount", single ? 1 : uses.length);
   heatCells.setAttribute("aria-colcount", single ? uses.length : losses.length);

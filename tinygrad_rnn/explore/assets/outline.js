@@ -2,7 +2,7 @@
 "use strict";
 
 const outline = byId("outline-picture");
-const ROWS = { loss: 22, state: 88, input: 150, name: 178, height: 188 };
+const ROWS = { loss: 22, state: 88, input: 150, name: 178 };
 const LEAST_PITCH = 74;  // pixels from one time step to the next
 const firstStep = page.first, rootAt = new Map(page.chains.roots.map((root, i) => [root.t, i]));
 const stateNames = [...new Set(page.chains.entries.map(([value]) => page.values[value][NAME].split(/_\d/)[0]))];
