@@ -374,6 +374,7 @@ def test_a_long_sequence_is_folded_at_a_glance(open_page):
     names = [name for name, *_ in outline(page)]
     assert "h70" in names
     assert page.locator("#outline-picture .small").filter(has_text="steps").count() == 2
+    assert page.locator("#outline-picture .link.lit").count() == 3  # L to h_150, to the fold, and on to h_70
 
 
 def test_the_chain_sliders_choose_loss_and_state(open_page, problems):
