@@ -129,7 +129,7 @@ def _plain_column(text: str, column: str | None) -> list[float]:
     names = [name.strip() for name in first.split(separator)]
     place = 0 if column is None else names.index(column)
     rows = [line.split(separator) for line in lines]
-    return [float(row[place]) for row in rows if any(row)]
+    return [float(row[place].strip()) for row in rows if any(row)]
 
 
 CSV = (
