@@ -181,7 +181,8 @@ def train(
                 }
                 history.rows.append(row)
                 if step % validate_every == 0 or step >= steps:
-                    row["validation_loss"], row["validation_error"] = validate(model, task, examples)
+                    said = compute.outputs(examples)
+                    row["validation_loss"], row["validation_error"] = validate(model, task, examples, said)
                     row["seconds"] = time.perf_counter() - began
                     if keep_best and step % validate_every == 0 and history.best_row is row:
                         best = model.state_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from ..bptt import Unrolled, unroll
@@ -23,7 +23,8 @@ from ..nn import (
 )
 from ..nn.parameters import Seed, generator
 from ..tasks import Example, Task
-from ..value import no_grad
+from ..tasks.task import Outputs
+from ..value import Value, no_grad
 
 LOSSES = {
     "cross_entropy": cross_entropy,
@@ -142,15 +143,24 @@ class RecurrentNetwork(Module):
         return f"RecurrentNetwork({self.cell!r}, {self.readout!r})"
 
 
-def validate(model: RecurrentNetwork, task: Task, examples: Sequence[Example]) -> tuple[float, float]:
-    """The mean loss and the mean of the task's own measure over examples, without a graph."""
+def validate(
+    model: RecurrentNetwork, task: Task, examples: Sequence[Example], outputs: Iterable[Outputs] | None = None
+) -> tuple[float, float]:
+    """The mean loss and the mean of the task's own measure over examples, without a graph.
+
+    Args:
+        model: what to validate.
+        task: what it is to do.
+        examples: sequences to try it on.
+        outputs: what the model says to each, if that is known already.
+    """
     losses, errors = 0.0, 0.0
     criterion = LOSSES[task.loss]
+    if outputs is None:
+        outputs = (model.outputs(example.inputs) for example in examples)
     with no_grad():
-        for example in examples:
-            unrolled = model(example.inputs)
-            asked = [(t, target) for t, target in enumerate(example.targets, start=1) if target is not None]
-            losses += sum(criterion(unrolled.y[t], target).data for t, target in asked) / len(asked)
-            outputs = [[entry.data for entry in unrolled.y[t]] for t in range(1, unrolled.T + 1)]
-            errors += task.error(example, outputs)
+        for example, said in zip(examples, outputs):
+            asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
+            losses += sum(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)
