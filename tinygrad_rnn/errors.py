@@ -7,6 +7,7 @@ facts as attributes, so that a tool can act on them without reading the sentence
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 class TinygradRNNError(Exception):
@@ -60,7 +61,10 @@ class OperandError(GraphError, TypeError):
 
 
 class DomainError(GraphError, ArithmeticError):
-    """An operation, or its derivative, has no finite value at its operands."""
+    """An operation has no real value, or its derivative no finite one, at its operands.
+
+    A result that is merely too large for a double is no error: it is infinite, as in IEEE 754 and in PyTorch.
+    """
 
 
 class CompileError(TinygradRNNError):
@@ -71,7 +75,7 @@ class AnomalyError(GraphError, ArithmeticError):
     """A gradient became NaN or infinite, or vanished exactly, while `detect_anomaly` was on.
 
     Attributes:
-        step: the `Step` at which it happened.
+        step: the `Step` at which it happened; None if at none: a hook, or the start of the pass.
     """
 
     step: object = None
@@ -123,3 +127,13 @@ class MissingDependencyError(TinygradRNNError, ImportError):
 
 class CheckpointError(DataError):
     """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or of something else."""
+
+
+class SweepError(TinygradRNNError):
+    """A sweep cannot go on: its file is of something else, or its executor is lost.
+
+    Attributes:
+        records: of the runs that have finished.
+    """
+
+    records: Sequence[object] = ()

@@ -18,6 +18,7 @@ from ..nn import (
     Recurrent,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    init,
     mse_loss,
 )
 from ..nn.parameters import Seed, generator
@@ -53,7 +54,14 @@ class RecurrentNetwork(Module):
 
     @classmethod
     def for_task(
-        cls, task: Task, kind: str = "lstm", hidden_size: int = 8, num_layers: int = 1, seed: Seed = 0, **more: Any
+        cls,
+        task: Task,
+        kind: str = "lstm",
+        hidden_size: int = 8,
+        num_layers: int = 1,
+        seed: Seed = 0,
+        recurrent_init: str = "uniform",
+        **more: Any,
     ) -> RecurrentNetwork:
         """A network of the right sizes for a task.
 
@@ -63,16 +71,19 @@ class RecurrentNetwork(Module):
             hidden_size: length of h_t.
             num_layers: number of layers.
             seed: an int, or a `random.Random` to draw the weights from.
+            recurrent_init: how the recurrent weights begin, as in `nn.init.recurrent_`.
             more: arguments of `RNN`, `LSTM` or `GRU`, such as ``forget_bias``.
 
         Raises:
-            ArgumentError: an unknown kind, or a size that is none.
+            ArgumentError: an unknown kind or way to begin, or a size that is none.
         """
         if kind not in KINDS:
             raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
         rng = generator(seed)
         recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, seed=rng, **more)
-        return cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+        model = cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+        init.recurrent_(recurrent, recurrent_init, rng)
+        return model
 
     def __call__(self, inputs: Sequence[Any], state: Any = None) -> Unrolled:
         """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.

@@ -1,0 +1,226 @@
+"""What a sweep leaves behind: a `Record` per run, and a file with a line for each.
+
+The file is JSON Lines: a header, ``{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "learn(T, cell,
+seed)"}``, then a record per line. A line is written in one go as a run finishes, and is on the disk before the next
+run is looked at. A process that is killed leaves at worst a last line without its end; whoever opens the file next
+takes that off again.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..errors import ArgumentError, SweepError
+
+try:
+    import fcntl
+except ImportError:  # on Windows, nobody keeps a second process out
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT = "tinygrad_rnn sweep"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. Everything is plain: what JSON knows, except that ``setting`` is a tuple.
+
+    Attributes:
+        setting: what the experiment was called with.
+        seed: and its seed.
+        result: what it returned; None if it failed.
+        error: why it failed, type and message in a line; None if it did not.
+        seconds: how long it took.
+    """
+
+    setting: tuple[Any, ...]
+    seed: int
+    result: dict[str, Any] | None
+    error: str | None
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run failed."""
+        return self.error is not None
+
+
+def plain(value: Any, name: str) -> Any:
+    """The value as it comes back from JSON: tuples as lists, all else as it was.
+
+    Args:
+        value: what to look at.
+        name: what to call it in an error.
+
+    Raises:
+        ArgumentError: it is, or holds, something that JSON lacks.
+    """
+    _check_plain(value, name)
+    return json.loads(json.dumps(value))
+
+
+def _check_plain(value: Any, name: str) -> None:
+    if isinstance(value, (list, tuple)):
+        for i, entry in enumerate(value):
+            _check_plain(entry, f"{name}[{i}]")
+    elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        for key, entry in value.items():
+            _check_plain(entry, f"{name}[{key!r}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ArgumentError(f"{name} is {value!r}", remedy="JSON has finite numbers only; say it with text or None")
+    elif not (value is None or isinstance(value, (bool, int, float, str))):
+        raise ArgumentError(
+            f"{name} is of type {type(value).__name__}",
+            remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
+        )
+
+
+def key(setting: Iterable[Any], seed: int) -> str:
+    """What tells a run apart from all others of the experiment. 1, 1.0 and True are three settings."""
+    return json.dumps([*setting, seed], sort_keys=True)
+
+
+def read_records(path: str | os.PathLike[str]) -> list[Record]:
+    """The records in the file of a sweep, in the order in which the runs finished; it may still be under way.
+
+    Of a run that failed and was tried again, only the last record counts.
+
+    Raises:
+        SweepError: it is not the file of a sweep, or damaged.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return list(_parse(file.read(), os.path.basename(os.fspath(path)))[1].values())
+
+
+class RecordFile:
+    """The file of one sweep, open for appending, and closed to other processes that would append as well.
+
+    Args:
+        path: the file; made if it does not exist.
+        experiment: the experiment and its parameters, as in ``"learn(T, cell, seed)"``.
+
+    Attributes:
+        records: what was in the file, by `key`.
+
+    Raises:
+        SweepError: the file is of another experiment, or of no sweep, or damaged, or another process writes to it.
+            It is as it was.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], experiment: str) -> None:
+        self.path = os.fspath(path)
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
+        try:
+            self._lock()
+            self.records = self._take_over(experiment)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Add a record; on return, it is on the disk.
+
+        Raises:
+            OSError: it cannot be written; the file is as it was.
+        """
+        self._write(_line(asdict(record)))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> RecordFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That
+            # this lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                return  # a file system without locks
+            raise SweepError(
+                f"another process is writing to {os.path.basename(self.path)}",
+                remedy="Wait for it, or give another file",
+            ) from error
+
+    def _take_over(self, experiment: str) -> dict[str, Record]:
+        self._file.seek(0)
+        content = self._file.read()
+        header = _line({"format": FORMAT, "version": VERSION, "experiment": experiment})
+        if header.startswith(content):  # new, or its maker was killed on the first line
+            self._file.truncate(0)
+            self._write(header)
+            return {}
+        name = os.path.basename(self.path)
+        there, records, whole = _parse(content, name)
+        if there != experiment:
+            raise SweepError(
+                f"{name} is of another experiment: {there} there, {experiment} here", remedy="Give another file"
+            )
+        self._file.truncate(whole)
+        return records
+
+    def _write(self, line: bytes) -> None:
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            error.filename = self.path
+            raise
+
+
+def _line(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, allow_nan=False).encode() + b"\n"
+
+
+_PARTS = {field.name for field in fields(Record)}
+
+
+def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
+    """The experiment, its records, and how many bytes are whole lines."""
+    *lines, _torn = content.split(b"\n")
+    try:
+        header = json.loads(lines[0])
+        if header["format"] != FORMAT:
+            raise ValueError
+        version, experiment = int(header["version"]), str(header["experiment"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise SweepError(f"{name} is not the file of a sweep", remedy="Give another file") from error
+    if version > VERSION:
+        raise SweepError(
+            f"{name} has version {version} of the format, this package knows up to {VERSION}",
+            remedy="Install a newer tinygrad_rnn",
+        )
+    records: dict[str, Record] = {}
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            data = json.loads(line)
+            if data.keys() != _PARTS or (data["result"] is None) == (data["error"] is None):
+                raise ValueError
+            record = Record(**{**data, "setting": tuple(data["setting"])})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SweepError(
+                f"{name} is damaged: line {number} is no record", remedy="Take that line out, or give another file"
+            ) from error
+        known = key(record.setting, record.seed)
+        records.pop(known, None)  # a run that was tried again finished later
+        records[known] = record
+    return experiment, records, len(content) - len(_torn)

@@ -1,0 +1,274 @@
+"""`sweep`: an experiment with every setting and every seed."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterable, Mapping, Sized
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+)
+from contextlib import ExitStack, suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from ..errors import ArgumentError, SweepError
+from ..progress import Bar, make_bar
+from .records import Record, RecordFile, key, plain
+
+Experiment = Callable[..., Mapping[str, Any]]
+Outcome = tuple[dict[str, Any] | None, str | None, float]  # result, error, seconds
+
+
+def sweep(
+    experiment: Experiment,
+    settings: Iterable[tuple[Any, ...]],
+    executor: Executor | None = None,
+    *,
+    seeds: Iterable[int] = (0,),
+    file: str | os.PathLike[str] | None = None,
+    retry_failed: bool = True,
+    outstanding: int = 1000,
+    progress: bool | None = None,
+) -> list[Record]:
+    """Run an experiment with every setting and every seed.
+
+    A run that raises an exception is recorded with it, and the others go on. With a ``file``, every run is recorded
+    there as it finishes, and a run that is on record is not repeated: after Ctrl-C, a crash or a kill, the same call
+    goes on with what is missing. It may ask for more settings and seeds, too.
+
+    Args:
+        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: finite numbers,
+            text, booleans, None, and lists and dicts of them. All its randomness should come from the seed. If other
+            processes are to run it, it must be a function of a module, not one within a function. One that calls
+            `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended as ``"interrupted"``.
+        settings: tuples of plain data; perhaps a generator of very many, which is drawn from as runs finish. One
+            that comes twice is run once.
+        executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
+            `ProcessPool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
+            ``mpi4py.futures.MPIPoolExecutor()``. It is left open.
+        seeds: whole numbers.
+        file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. It is refused if
+            the experiment has another name, or other parameters or defaults; whatever else may change between two
+            calls belongs in the settings. Only one process at a time can write to it, if the file system has locks,
+            and the platform is not Windows.
+        retry_failed: whether a run that is on record as failed is tried again.
+        outstanding: so many runs at most are in the executor's hands at a time. Give more than it has workers.
+        progress: whether to show a progress bar; None for "if stderr is a terminal".
+
+    Returns:
+        The records, setting by setting and seed by seed, whatever the order in which the runs finished.
+
+    Raises:
+        ArgumentError: an argument makes no sense, or the experiment cannot be sent to other processes.
+        SweepError: the file is of something else, and untouched; or the executor is lost: a worker was killed, a
+            cluster went away. What had finished by then is on file, and in the attribute ``records`` of the error.
+        OSError: the file cannot be written.
+    """
+    seeds = _checked_seeds(seeds)
+    if not isinstance(outstanding, int) or outstanding < 1:
+        raise ArgumentError(f"outstanding is {outstanding!r}", remedy="Give a whole number of at least 1")
+    _check_portable(experiment, executor)
+    with ExitStack() as stack:
+        on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment)))
+        total = len(settings) * len(seeds) if isinstance(settings, Sized) else None
+        bar = make_bar("sweep", total, 0, progress, "run")
+        stack.callback(bar.close)
+        runs = _Runs(experiment, executor or _Here(), on_file, bar)
+        try:
+            for setting in settings:
+                setting = _checked_setting(setting)
+                for seed in seeds:
+                    while len(runs.pending) >= outstanding:
+                        runs.collect()
+                    runs.add(setting, seed, retry_failed)
+                    runs.collect_finished()
+            while runs.pending:
+                runs.collect()
+        except BaseException as error:
+            if not isinstance(error, BrokenExecutor):  # it fails all that is pending itself
+                runs.cancel()
+            runs.collect_last()
+            if isinstance(error, (BrokenExecutor, CancelledError)):
+                raise _lost(error, runs.finished(), file) from error
+            raise
+        return runs.finished()
+
+
+class _Runs:
+    """The runs of a sweep: those that are done, and those in the executor's hands."""
+
+    def __init__(self, experiment: Experiment, executor: Executor, file: RecordFile | None, bar: Bar) -> None:
+        self.experiment, self.executor, self.file, self.bar = experiment, executor, file, bar
+        self.records: dict[str, Record | None] = {}  # by key, in the order in which they were added
+        self.pending: dict[Future[Outcome], tuple[Any, ...]] = {}
+        self.arrivals: SimpleQueue[Future[Outcome]] = SimpleQueue()
+        self.began = time.perf_counter()
+        self.run = self.failed = 0
+
+    def add(self, setting: tuple[Any, ...], seed: int, retry_failed: bool) -> None:
+        """Start a run, unless it has been started or is on file."""
+        known = key(setting, seed)
+        if known in self.records:
+            return
+        earlier = self.file.records.get(known) if self.file else None
+        if earlier and not (earlier.failed and retry_failed):
+            self._note(known, earlier)
+            return
+        self.records[known] = None
+        try:
+            future = self.executor.submit(_attempt, self.experiment, setting, seed)
+        except RuntimeError as error:  # it is shut down, or broken
+            raise BrokenExecutor(str(error)) from error
+        self.pending[future] = (setting, seed)
+        future.add_done_callback(self.arrivals.put)
+
+    def collect(self) -> None:
+        """Wait for a run, and record it."""
+        future = self.arrivals.get()
+        setting, seed = self.pending.pop(future)
+        record = Record(setting, seed, *_outcome(future))
+        if self.file:
+            self.file.append(record)
+        self.run += 1
+        self._note(key(setting, seed), record)
+
+    def collect_finished(self) -> None:
+        """Record the runs that have finished, without waiting for any."""
+        while not self.arrivals.empty():
+            self.collect()
+
+    def cancel(self) -> None:
+        """Take back what has not begun."""
+        for future in self.pending:
+            future.cancel()
+
+    def collect_last(self) -> None:
+        """Record what has finished, whatever goes wrong."""
+        while not self.arrivals.empty():
+            with suppress(Exception, KeyboardInterrupt):  # a worker's
+                self.collect()
+
+    def finished(self) -> list[Record]:
+        """The records so far."""
+        return [record for record in self.records.values() if record]
+
+    def _note(self, known: str, record: Record) -> None:
+        self.records[known] = record
+        self.failed += record.failed
+        rate = self.run / max(time.perf_counter() - self.began, 1e-9)
+        self.bar.set_postfix_str(f"{self.failed} failed, {rate:.3g} runs/s", refresh=False)
+        self.bar.update()
+
+
+class _Here(Executor):
+    """Runs what it is given at once, in this process and thread."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
+def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Outcome:
+    """One run, wherever it is; what it returns can travel."""
+    began = time.perf_counter()
+    result, error = None, None
+    try:
+        returned = experiment(*setting, seed=seed)
+        if not isinstance(returned, Mapping):
+            raise ArgumentError(
+                f"the experiment returned {type(returned).__name__}", remedy="It must return a mapping, such as a dict"
+            )
+        result = plain(dict(returned), "result")
+    except (Exception, SystemExit) as mistake:
+        error = _one_line(mistake)
+    return result, error, time.perf_counter() - began
+
+
+def _outcome(future: Future[Outcome]) -> Outcome:
+    """What became of a run.
+
+    Raises:
+        BrokenExecutor, CancelledError: nothing, and nothing will, here.
+        KeyboardInterrupt: it was interrupted.
+    """
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, BrokenExecutor) or not isinstance(error, Exception):
+        raise error
+    return None, _one_line(error), 0.0  # the executor's own complaint: dask's of a run that kills its workers
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[str] | None) -> SweepError:
+    remedy = (
+        "With file=, the same call would go on with the rest"
+        if file is None
+        else f"They are on {os.path.basename(file)}: the same call goes on with the rest"
+    )
+    lost = SweepError(f"the executor is lost after {len(finished)} runs ({_one_line(error)})", remedy=remedy)
+    lost.records = finished
+    return lost
+
+
+def describe(experiment: Experiment) -> str:
+    """The name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
+
+    Of a `functools.partial`, the arguments that it was made with are part of that.
+    """
+    if isinstance(experiment, partial):
+        given = (*map(repr, experiment.args), *(f"{name}={value!r}" for name, value in experiment.keywords.items()))
+        return f"{describe(experiment.func)} given {', '.join(given)}"
+    name = getattr(experiment, "__qualname__", type(experiment).__qualname__)
+    try:
+        parameters = inspect.signature(experiment).parameters.values()
+    except (TypeError, ValueError):  # built in
+        return f"{name}(?)"
+    return f"{name}({', '.join(p.name if p.default is p.empty else f'{p.name}={p.default!r}' for p in parameters)})"
+
+
+def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    if isinstance(seeds, int):
+        raise ArgumentError(f"seeds is {seeds}", remedy=f"Give range({seeds}), or a list of whole numbers")
+    checked = tuple(seeds)
+    for seed in checked:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise ArgumentError(f"seed {seed!r}", remedy="Seeds are whole numbers")
+    if not checked:
+        raise ArgumentError("there are no seeds", remedy="Give at least one")
+    return checked
+
+
+def _checked_setting(setting: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not isinstance(setting, (tuple, list)):
+        raise ArgumentError(
+            f"setting {setting!r} is no tuple", remedy="Of one parameter, a setting is written (value,), with a comma"
+        )
+    return tuple(plain(setting, "setting"))
+
+
+def _check_portable(experiment: Experiment, executor: Executor | None) -> None:
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return
+    dumps: Callable[[Any], bytes] = pickle.dumps
+    if type(executor).__module__.startswith("distributed."):
+        from distributed.protocol.pickle import dumps  # it knows more than Python's own
+    try:
+        dumps(experiment)
+    except Exception as error:
+        raise ArgumentError(
+            f"{describe(experiment)} cannot be sent to other processes ({_one_line(error)})",
+            remedy="Define it at the top level of a module",
+        ) from error
