@@ -455,7 +455,8 @@ Rows = dict[tuple[str, int, int, int], dict[str, Cell]]
 def in_rows(cells: Sequence[Cell]) -> Rows:
     rows: Rows = {}
     for cell in cells:
-        rows.setdefault((cell.kind, cell.H, cell.T, cell.B), {})[cell.peer] = cell
+        place = (cell.kind, cell.H, cell.T, cell.B)
+        rows.setdefault(place, {peer: Cell(*place, peer, note="not asked for") for peer in PEERS})[cell.peer] = cell
     return rows
 
 
@@ -468,7 +469,7 @@ def shown(cell: Cell) -> str:
 
 def ratio(row: Mapping[str, Cell], peer: str, ours: str) -> float | None:
     """How many times as long a peer takes as we do; the ratio of the medians."""
-    times = [row[name].median if name in row else None for name in (peer, ours)]
+    times = [row[name].median for name in (peer, ours)] if row else [None, None]
     return times[0] / times[1] if times[0] and times[1] else None
 
 
@@ -496,7 +497,7 @@ def markdown(cells: Sequence[Cell], about: Mapping[str, str]) -> str:
     ]
     for (kind, H, T, B), row in rows.items():
         best = min((cell.median for cell in row.values() if cell.median is not None), default=None)
-        entries = [f"**{shown(row[p])}**" if row[p].median == best else shown(row[p]) for p in PEERS if p in row]
+        entries = [f"**{shown(row[p])}**" if row[p].median == best else shown(row[p]) for p in PEERS]
         lines.append(f"| {kind.upper()} H={H} | {T} | {B} | " + " | ".join(entries) + " |")
     lines += ["", "## Goals, on the RNN with H = 16 and T = 35", "", "| B | mode | peer | goal | measured | met |"]
     lines.append("|--:|---|---|--:|--:|---|")
@@ -515,7 +516,8 @@ def markdown(cells: Sequence[Cell], about: Mapping[str, str]) -> str:
                 lines.append(
                     f"- {kind.upper()} H={H}, T={T}, B={B}: {peer} takes {measured:.2f} of the time of {ours}."
                 )
-    notes = sorted({f"- {c.kind.upper()} H={c.H}, T={c.T}, {c.peer}: {c.note}" for c in cells if c.median is None})
+    empty = [cell for row in rows.values() for cell in row.values() if cell.median is None]
+    notes = sorted({f"- {c.kind.upper()} H={c.H}, T={c.T}, {c.peer}: {c.note}" for c in empty})
     return "\n".join([*lines, "", "## Not run", "", *notes, ""])
 
 
@@ -594,10 +596,16 @@ def main() -> None:
             file=sys.stderr,
             flush=True,
         )
-        about = machine()
-        file.write_text(json.dumps({"machine": about, "cells": [asdict(cell) for cell in cells]}, indent=1) + "\n")
-        (options.out / "compiled.md").write_text(markdown(cells, about))
-        plot(cells, options.out / "compiled.png")
+        write(cells, machine(), options.out)
+    if file.exists():  # also if nothing was left to measure
+        write(cells, json.loads(file.read_text())["machine"], options.out)
+
+
+def write(cells: Sequence[Cell], about: Mapping[str, str], folder: Path) -> None:
+    entries = [asdict(cell) for cell in cells]
+    (folder / "compiled.json").write_text(json.dumps({"machine": about, "cells": entries}, indent=1) + "\n")
+    (folder / "compiled.md").write_text(markdown(cells, about))
+    plot(cells, folder / "compiled.png")
 
 
 if __name__ == "__main__":
