@@ -116,7 +116,9 @@ def test_decay_of_a_linear_cell_is_the_law(report):
 
 
 def test_decay_runs_over_the_sequence(report):
-    tanh, shifted = (report("decay", "--nonlinearity", "tanh", "--steps", "10", *more)["curves"][0] for more in ((), ("--u", "0.1")))
+    tanh, shifted = (
+        report("decay", "--nonlinearity", "tanh", "--steps", "10", *more)["curves"][0] for more in ((), ("--u", "0.1"))
+    )
     assert tanh["gradients"] != shifted["gradients"]
     non_normal = report("decay", "--text", "to be or not to be", "--kind", "non-normal", "--norms", "1.2")["curves"]
     assert [len(curve["lags"]) for curve in non_normal] == [18]

@@ -83,6 +83,10 @@ def files(problems, tmp_path_factory):
         unrolled = unroll(cell, [[math.sin(t), math.cos(t)] for t in range(4)])
         losses = [mse_loss(unrolled.h[t], [0.1] * len(unrolled.h[t])) for t in (2, 4)]
         made[name] = explore(unrolled, total(losses), losses).save(folder / f"{name}.html")
+    bare = unroll(lambda x, h: (h * 0.9 + x).tanh(), [0.1, 0.2, 0.3], h0=0.5)  # no parameters
+    made["function"] = explore(bare, mse_loss(bare.h[3], 0.1)).save(folder / "function.html")
+    part = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
+    made["part"] = explore(part, mse_loss(part.h[6], 0.1)).save(folder / "part.html")
     return made
 
 
@@ -173,12 +177,14 @@ def number_of(shown):
 # ---- loading ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm", "gru", "function", "part"])
 def test_every_kind_of_page_opens_offline_without_a_complaint(open_page, name):
     page = open_page(name)
     assert page.title().endswith("Backpropagation through time")
     assert page.locator("#cards rect").count() > 5
-    assert says(page, "#chain-equation").startswith("∂L/∂h0")
+    assert says(page, "#chain-equation").startswith("∂L/∂h4" if name == "part" else "∂L/∂h0")
+    verdict = r"Here \d+ steps leave \S+ of it: it (vanishes|explodes|stays|drops, then flat)"
+    assert re.search(verdict, says(page, "#lead"))
 
 
 def test_the_page_can_reach_no_network_and_run_no_other_script(browser, files):
@@ -369,6 +375,7 @@ def test_a_long_sequence_is_folded_at_a_glance(open_page):
     names = [name for name, *_ in outline(page)]
     assert "h70" in names
     assert page.locator("#outline-picture .small").filter(has_text="steps").count() == 2
+    assert page.locator("#outline-picture .link.lit").count() == 3  # L to h_150, to the fold, and on to h_70
 
 
 def test_the_chain_sliders_choose_loss_and_state(open_page, problems):

@@ -4,8 +4,11 @@
 
 In every round, a plain loop and the sweeps do the same runs, in random order, so that what slows the machine down for
 a while slows all; a sweep's figure is the median over rounds of its rate divided by the loop's. The processes are
-started, and have done the same once, before the first round. Two kinds of runs: one that does nothing, which shows what
-a run costs, and one of some 10 ms: forward and backward through an RNN with 4 units over 50 steps, twice.
+started, and have done the same once, before the first round. "Busy" is the processor time of this process, threads
+included, which depends less on what else the machine is doing.
+
+Two kinds of runs: one that does nothing, which shows what a run costs, and one of some 10 ms: forward and backward
+through an RNN with 4 units over 50 steps, twice.
 """
 
 from __future__ import annotations
@@ -62,6 +65,7 @@ def measure(experiment: Callable[..., dict[str, Any]], runs: int, rounds: int, e
         variants = {"plain loop": loop, "sweep": swept(None, False), "sweep, on file": swept(None, True)}
         variants |= {f"sweep, on file, {name}": swept(executor, True) for name, executor in executors.items()}
         seconds: dict[str, list[float]] = {name: [] for name in variants}
+        busy: dict[str, list[float]] = {name: [] for name in variants}
         order = list(variants)
         rng = random.Random(0)
         for variant in variants.values():
@@ -69,15 +73,17 @@ def measure(experiment: Callable[..., dict[str, Any]], runs: int, rounds: int, e
         for _ in range(rounds):
             rng.shuffle(order)
             for name in order:
-                began = time.perf_counter()
+                began, busy_before = time.perf_counter(), time.process_time()
                 variants[name]()
                 seconds[name].append(time.perf_counter() - began)
+                busy[name].append(time.process_time() - busy_before)
     print(f"{experiment.__name__}, {runs} runs, {rounds} rounds")
     for name, times in seconds.items():
         ratios = [one / other for one, other in zip(seconds["plain loop"], times)]
         middle = statistics.median(times)
         print(
-            f"  {name:30} {runs / middle:10,.0f} runs/s   {1e3 * middle / runs:8.3f} ms a run   "
+            f"  {name:30} {runs / middle:10,.0f} runs/s   {1e3 * middle / runs:8.3f} ms a run, "
+            f"{1e3 * statistics.median(busy[name]) / runs:7.3f} of them busy   "
             f"{statistics.median(ratios):7.3g} of the loop ({min(ratios):.3g} to {max(ratios):.3g})",
             flush=True,
         )

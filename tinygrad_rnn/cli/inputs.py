@@ -57,7 +57,9 @@ def add_input_options(
         cell.add_argument(
             f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
         )
-    cell.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help=f"of the scalar cell or an rnn ({nonlinearity})")
+    cell.add_argument(
+        "--nonlinearity", choices=tuple(NONLINEARITIES), help=f"of the scalar cell or an rnn ({nonlinearity})"
+    )
     if one_cell:
         cell.add_argument("--cell", choices=tuple(CELLS), help="a vector cell of this kind (for a text, rnn)")
     cell.add_argument(

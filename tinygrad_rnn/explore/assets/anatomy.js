@@ -136,6 +136,7 @@ function standOn(cell, focused) {
 
 function placeGrid() {
   const parameter = parameterNow();
+  if (!parameter) return;
   const { uses, losses } = parameter, single = losses.length === 1;
   heatCells.setAttribute("aria-rowcount", single ? 1 : uses.length);
   heatCells.setAttribute("aria-colcount", single ? uses.length : losses.length);
@@ -188,6 +189,7 @@ function sayAnatomy() {
   const parameter = parameterNow();
   if (!parameter) {
     byId("truncation").textContent = "The loss depends on no labelled parameter.";
+    for (const part of [heat.parentElement, byId("lag-title"), byId("lag-plot"), byId("anatomy-details")]) part.setAttribute("hidden", "");
     return;
   }
   const k = windowNow(), whole = k >= parameter.windows.length, [kept, dropped] = parameter.windows[k - 1];

@@ -13,7 +13,7 @@ function sayWeight() {
   const plot = byId("weight-plot"), place = weightPlace();
   if (place === undefined) {
     byId("weight-equation").textContent = "No weight is used more than once.";
-    plot.hidden = true;
+    plot.hidden = byId("weight-table").closest("details").hidden = true;
     return;
   }
   const [value, terms] = page.sums[place], name = page.values[value][NAME];
