@@ -10,9 +10,7 @@
 # It is at most 1. So tanh never makes a gradient larger, and where it is saturated it makes it almost nothing.
 
 # %%
-from matplotlib.figure import Figure
-
-from lesson import ask, check, show
+from lesson import ask, axes_to_plot_on, check, show
 from tinygrad_rnn import Value
 
 # %%
@@ -36,8 +34,7 @@ print(f"after  1 step:  {z.grad:.4g}")
 print(f"after 10 steps: {z.grad**10:.4g}")
 
 # %%
-figure = Figure(figsize=(7.0, 3.6), layout="constrained")
-axes = figure.add_subplot()
+axes = axes_to_plot_on()
 grid = [i / 50 for i in range(-200, 201)]
 outputs = [Value(number).tanh().data for number in grid]
 axes.plot(grid, outputs, color="#2166ac", linewidth=2.5, label="h = tanh z")
@@ -50,8 +47,7 @@ axes.text(2.1, -0.6, "saturated:\nlittle passes", color="#666666")
 axes.set_xlim(-4.0, 4.0)
 axes.set_xlabel("z")
 axes.legend(frameon=False, loc="upper left")
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+show(axes.figure)
 
 # %% [markdown]
 # **Exercise.** The slope of tanh, from h alone.

@@ -5,7 +5,7 @@
 #
 # $$\|W\| < 1 \Rightarrow \text{gradient} \to 0, \qquad \|W\| > 1 \Rightarrow \text{gradient} \to \infty.$$
 #
-# On a logarithmic axis a power is a straight line: down, flat or up.
+# ‖W‖ is the largest singular value of W. On a logarithmic axis a power is a straight line: down, flat or up.
 
 # %%
 from lesson import ask, check, show
@@ -38,7 +38,9 @@ for curve in curves:
 
 # %% [markdown]
 # All bend down, since tanh' is never above 1. A large W even drives the states into saturation: then the gradient
-# vanishes although ‖W‖ > 1. Dashed is the law, solid what was measured.
+# vanishes although ‖W‖ > 1. This is why a plain RNN forgets: what happened at step 1 hardly reaches step 100.
+#
+# Dashed is the law, solid what was measured.
 
 # %%
 show(decay_figure(curves))

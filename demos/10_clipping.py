@@ -9,9 +9,7 @@
 # $$g \leftarrow g \cdot \frac{\text{max\_norm}}{\|g\|} \quad \text{wherever } \|g\| > \text{max\_norm}.$$
 
 # %%
-from matplotlib.figure import Figure
-
-from lesson import ask, check, show
+from lesson import ask, axes_to_plot_on, check, show
 from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 
@@ -56,8 +54,7 @@ for name, path in paths.items():
 # into the valley, and hops to and fro between its walls.
 
 # %%
-figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-axes = figure.add_subplot()
+axes = axes_to_plot_on()
 grid = [1.02 + i / 1000 for i in range(240)]
 axes.plot(grid, [loss_of(ScalarRNNCell(w)) for w in grid], color="#bbbbbb", linewidth=3, label="L(w)")
 for (name, path), colour, marker in zip(paths.items(), ("#b2182b", "#2166ac"), "xo"):
@@ -65,8 +62,7 @@ for (name, path), colour, marker in zip(paths.items(), ("#b2182b", "#2166ac"), "
 axes.set_xlabel("w")
 axes.set_ylabel("L")
 axes.legend(frameon=False)
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+show(axes.figure)
 
 # %% [markdown]
 # **Exercise.** Clip a gradient by its norm.

@@ -12,36 +12,34 @@
 # %%
 import math
 
-from matplotlib.figure import Figure
-
 from lesson import ask, check, show
-from tinygrad_rnn import LSTMCell, RNNCell, jacobian, total, unroll
+from tinygrad_rnn import LSTMCell, RNNCell, Unrolled, Value, jacobian, unroll
+from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure
+from tinygrad_rnn.bptt.decay import mean_direction
 
-T = 100
-inputs = [[math.sin(t)] for t in range(1, T + 1)]
+inputs = [[math.sin(t)] for t in range(1, 101)]
 
 
-def reach(cell: RNNCell | LSTMCell, state: str) -> list[float]:
-    """How much of a gradient at step T arrives at T − lag, by lag."""
-    unrolled = unroll(cell, inputs)
-    total(unrolled[state][T]).backward()
-    sizes = [math.hypot(*(entry.grad for entry in unrolled[state][T - lag])) for lag in range(T + 1)]
-    return [size / sizes[0] for size in sizes]
+def error_at_the_end(unrolled: Unrolled) -> Value:
+    """A loss whose gradient has length 1 where it starts: at h_T of an RNN, at c_T of an LSTM."""
+    return mean_direction(unrolled, unrolled.state_names[-1])
 
 
 # %%
 ask("8 units, fresh weights. How much arrives 100 steps back: RNN, LSTM, LSTM with its forget bias set to 5?")
 
 # %%
-curves = {
-    "RNN, along h": reach(RNNCell(1, 8), "h"),
-    "LSTM, along c": reach(LSTMCell(1, 8), "c"),
-    "LSTM, forget bias 3": reach(LSTMCell(1, 8, forget_bias=3.0), "c"),
-    "LSTM, forget bias 5": reach(LSTMCell(1, 8, forget_bias=5.0), "c"),
+cells = {
+    "RNN": RNNCell(1, 8),
+    "LSTM": LSTMCell(1, 8),
+    "LSTM, forget bias 3": LSTMCell(1, 8, forget_bias=3.0),
+    "LSTM, forget bias 5": LSTMCell(1, 8, forget_bias=5.0),
 }
-print("                      1 step   10 steps  100 steps")
-for name, sizes in curves.items():
-    print(f"{name:20}" + "".join(f"  {sizes[lag]:9.2g}" for lag in (1, 10, 100)))
+rows = compare_decay(cells, inputs, loss=error_at_the_end)
+rows = [row for row in rows if row.cell == "RNN" or row.state == "c"]
+print("                          1 step   10 steps  100 steps")
+for row in rows:
+    print(f"{row.cell:>19}, {row.state} " + "".join(f"  {row.gradients[lag]:9.2g}" for lag in (1, 10, 100)))
 
 # %% [markdown]
 # It is the bias that does it. A fresh LSTM with small biases forgets half at every step, as its gates stand half open.
@@ -54,17 +52,7 @@ print("f_1 =", [round(entry.data, 4) for entry in unrolled["f"][1]])
 print("∂c_1/∂c_0 =", [[round(entry, 4) for entry in row] for row in jacobian(unrolled, 1, of=["c"], by=["c"])])
 
 # %%
-figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-axes = figure.add_subplot()
-for (name, sizes), colour in zip(curves.items(), ("#b2182b", "#9ecae1", "#4292c6", "#08519c")):
-    axes.semilogy(sizes, color=colour, linewidth=2.5, label=name)
-axes.set_xlim(0, T)
-axes.set_xlabel("lag: steps back in time")
-axes.set_ylabel("gradient, relative to lag 0")
-axes.grid(True, color="#e6e6e6", linewidth=0.8)
-axes.legend(frameon=False, loc="lower left")
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+show(comparison_figure(rows))
 
 # %% [markdown]
 # **Exercise.** Which forget bias lets a given share through? Take all other weights as 0, so that f = σ(bias).

@@ -31,16 +31,20 @@ ask("An LSTM with 8 units, 8 strings per step. After how many steps has it learn
 
 # %%
 model = RecurrentNetwork.for_task(task, "lstm", hidden_size=8, seed=2, forget_bias=1.0)
-optimizer = Adam(model.parameters(), lr=0.02)
-history = train(model, task, steps=400, optimizer=optimizer, seed=2, engine="compiled", progress=False)
+optimizer = Adam(model.parameters(), lr=0.03)
+history = train(
+    model, task, steps=300, optimizer=optimizer, seed=2, engine="compiled",
+    validate_every=25, validation_size=32, progress=False,
+)  # fmt: skip
 for row in history.validations():
     print(f"step {row['step']:3}: loss {row['validation_loss']:.2f}, wrong {row['validation_error']:.0%}")
-fresh = task.validation(256, seed=1)
-wrong = validate(model, task, fresh)[1]
-print(f"{history.ending} after {len(history.rows) * 8} strings; of 256 others it gets {wrong:.1%} wrong")
+wrong = validate(model, task, task.validation(128, seed=1))[1]
+print(f"{history.ending} after {len(history.rows) * 8} strings; of 128 others it gets {wrong:.1%} wrong")
 
 # %% [markdown]
 # The grammar comes first, and leaves about half of the strings wrong. Then the bit.
+#
+# Luck plays its part: of the seeds 0 to 3 this one, 2, is the only one that gets there within 400 steps.
 
 # %%
 show(history.figure())

@@ -63,7 +63,13 @@ exhibit("state_not_detached")
 
 # %%
 cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
-unrolled = unroll(lambda x, h: cell(x, h.detach()), [1.0, 0.5, -1.0], Value(0.2))
+
+
+def cut_at_every_step(x: Value, h: Value) -> Value:
+    return cell(x, h.detach())
+
+
+unrolled = unroll(cut_at_every_step, [1.0, 0.5, -1.0], Value(0.2))
 loss = mse_loss(unrolled.h[3], 0.3)
 loss.backward()
 show(draw(unrolled, loss))

@@ -26,11 +26,11 @@ from tinygrad_rnn import (
     explore,
     jacobian,
     mse_loss,
-    total,
     truncated_bptt,
     unroll,
 )
-from tinygrad_rnn.bptt.decay import orthogonal_cells
+from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure
+from tinygrad_rnn.bptt.decay import mean_direction, orthogonal_cells
 from tinygrad_rnn.bptt.plot import anatomy_figure, decay_figure
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.draw import draw
@@ -189,11 +189,12 @@ for chunk in (1, 5, 35, 2000):
 # **Question.** How much of a gradient arrives 100 steps back: in a plain RNN, in an LSTM with a forget bias of 5?
 
 # %%
-for name, fresh, state in (("RNN", RNNCell(1, 8), "h"), ("LSTM", LSTMCell(1, 8, forget_bias=5.0), "c")):
-    run = unroll(fresh, [[x] for x in long[:100]])
-    total(run[state][100]).backward()
-    first, there = (math.hypot(*(entry.grad for entry in run[state][t])) for t in (100, 0))
-    print(f"{name:4}: {there / first:.2g} of it")
+cells = {"RNN": RNNCell(1, 8), "LSTM": LSTMCell(1, 8, forget_bias=5.0)}
+# The error starts, with length 1, at h_T of the RNN and at c_T of the LSTM.
+rows = compare_decay(cells, [[x] for x in long[:100]], loss=lambda u: mean_direction(u, u.state_names[-1]))
+for row in rows:
+    print(f"{row.cell:>4}, along {row.state}: {row.gradients[100]:.2g}")
+comparison_figure(rows)
 
 # %% [markdown]
 # That is the whole story: a product along time, the same factor at every step, and what people do about it.

@@ -5,7 +5,6 @@ The checks know the answers only by asking the engine: there is no solution to b
 
 from __future__ import annotations
 
-import io
 import math
 import random
 import sys
@@ -15,18 +14,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, jacobian, mse_loss, paths, unroll
+from tinygrad_rnn import Drawing, LSTMCell, RNNCell, ScalarRNNCell, Value, jacobian, mse_loss, paths, unroll
 from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.bptt.plot import new_figure, save
 from tinygrad_rnn.bptt.truncated import keeps
+from tinygrad_rnn.errors import MissingDependencyError
 from tinygrad_rnn.optim import clip_grad_norm_
 from tinygrad_rnn.tasks import Reber
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DEMOS = Path(__file__).parent
 
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ∂ shows ?
+
+
+def _say_what_is_missing(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if isinstance(error, MissingDependencyError):
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _say_what_is_missing
 
 
 # ---- questions and pictures ------------------------------------------------------------------------------------
@@ -45,26 +60,26 @@ def show(picture: Any) -> None:
 
     A script writes it into the folder that is its first argument, or into a temporary one, under its own name.
     """
-    is_figure = hasattr(picture, "savefig")
     if _in_notebook():
-        from IPython.display import Image, display
+        from IPython.display import display
 
-        display(Image(_png(picture)) if is_figure else picture)
+        display(picture)
         return
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="lesson-"))
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{Path(sys.argv[0]).stem}{'.png' if is_figure else '.svg'}"
-    if is_figure:
-        file.write_bytes(_png(picture))
+    file = folder / Path(sys.argv[0]).stem
+    if isinstance(picture, Drawing):
+        picture.save(file := file.with_suffix(".svg"))
     else:
-        picture.save(file)
+        save(picture, file := file.with_suffix(".png"))
     print(f"\nPicture: {file}")
 
 
-def _png(figure: Any) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return content.getvalue()
+def axes_to_plot_on() -> Axes:
+    """Empty axes of matplotlib, for `show` their ``figure``."""
+    axes = new_figure(7.0, 4.0).add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
 
 
 def _in_notebook() -> bool:

@@ -113,6 +113,9 @@ def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ADDING, *varied, "--plot", f"p{ending}"]) == 0
     assert Path(f"p{ending}").stat().st_size > 1000
     assert main(["sweep", "--task", "reber", *SMALL, "--plot", f"q{ending}"]) == 0  # nothing varies
+    failing = ["--lr", "1e300", "2e300", "--optimizer", "sgd", "--clip", "none", "--steps", "3", "-o", "f"]
+    assert main([*ADDING, *failing, "--plot", f"f{ending}"]) == 1
+    assert Path(f"f{ending}").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(

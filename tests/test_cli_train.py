@@ -15,6 +15,7 @@ import pytest
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.sample import draw
 from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import load_checkpoint
 
@@ -204,6 +205,18 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     assert main([*text, "--length", "5"]) == 0
     Path("abc.txt").write_text("acb " * 100)
     assert "not those that t was trained on" in error_of(capsys, "train", "--resume", "-o", "t", "--steps", "6")
+
+
+@pytest.mark.parametrize("part", ["settings", "limits", "optimizer", "architecture", "task"])
+@pytest.mark.parametrize("damage", [{}, {"settings": 5, "kind": 5, "name": 5}, {"kind": "LSTM", "arguments": 5}])
+def test_a_damaged_file_is_one_clear_error(
+    part: str, damage: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--task", "adding", "--T", "3", *SMALL, "--quiet", "--go-on", "-o", "f"]) == 0
+    tensors, metadata = read_safetensors("f")
+    state = {**json.loads(metadata["state"]), part: damage}
+    write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
+    assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
 
 
 def test_a_finished_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,18 @@ from tinygrad_rnn.explore.decay import fate
 from tinygrad_rnn.explore.page import encoded
 
 
+@pytest.fixture
+def all_norms():
+    """For tests of which the number of ‖W‖ that are measured matters."""
+
+
+@pytest.fixture(autouse=True)
+def few_norms(request, monkeypatch):
+    """Measure for few ‖W‖ only, which takes a fraction of the time."""
+    if "all_norms" not in request.fixturenames:
+        monkeypatch.setattr("tinygrad_rnn.explore.decay.NORMS", (0.5, 0.7, 1.0, 1.5))
+
+
 def problem(T=5, w=0.9, each=False):
     """A scalar RNN over T steps, with the loss of the last step or the mean of the losses of each."""
     inputs = [math.sin(0.7 * i) for i in range(1, T + 2)]
@@ -317,7 +329,7 @@ def test_too_large_a_graph_is_refused(monkeypatch):
         explore(unrolled, loss)
 
 
-def test_a_hundred_steps_fit_into_a_megabyte_and_a_half():
+def test_a_hundred_steps_fit_into_a_megabyte_and_a_half(all_norms):
     assert len(explore(*problem(100, each=True)).html().encode()) < 1_500_000
 
 
@@ -334,3 +346,17 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     assert "yearly sunspot numbers" in html
     assert main(["explore", "-o", "bptt.html", "--text", "hello", "--loss", "last"]) == 0
     assert "(overwritten)" in capsys.readouterr().out
+
+
+def test_a_page_that_takes_long_shows_its_progress_on_a_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 0.0)
+    assert main(["explore", "-o", str(tmp_path / "a.html"), "--steps", "3"]) == 0
+    assert capsys.readouterr().err == ""  # no terminal
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["explore", "-o", str(tmp_path / "b.html"), "--steps", "3"]) == 0
+    shown = capsys.readouterr().err
+    assert re.search(r"Page.*\d+/(\d+)", shown)
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 60.0)
+    assert main(["explore", "-o", str(tmp_path / "c.html"), "--steps", "3"]) == 0
+    assert capsys.readouterr().err == ""  # not long
+    assert (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright import sync_api as playwright
 
-from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
 from tinygrad_rnn.backward import gradients_kept, start, topological_order, walk
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
@@ -79,10 +79,14 @@ def files(problems, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     made = {name: explore(*problem, title="a sine").save(folder / f"{name}.html") for name, problem in problems.items()}
     made["hostile"] = hostile_page().save(folder / "hostile '\"&<b>.html")
-    for name, cell in (("vector", RNNCell(2, 3)), ("lstm", LSTMCell(2, 2))):
+    for name, cell in (("vector", RNNCell(2, 3)), ("lstm", LSTMCell(2, 2)), ("gru", GRUCell(2, 2))):
         unrolled = unroll(cell, [[math.sin(t), math.cos(t)] for t in range(4)])
         losses = [mse_loss(unrolled.h[t], [0.1] * len(unrolled.h[t])) for t in (2, 4)]
         made[name] = explore(unrolled, total(losses), losses).save(folder / f"{name}.html")
+    bare = unroll(lambda x, h: (h * 0.9 + x).tanh(), [0.1, 0.2, 0.3], h0=0.5)  # no parameters
+    made["function"] = explore(bare, mse_loss(bare.h[3], 0.1)).save(folder / "function.html")
+    part = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
+    made["part"] = explore(part, mse_loss(part.h[6], 0.1)).save(folder / "part.html")
     return made
 
 
@@ -173,12 +177,14 @@ def number_of(shown):
 # ---- loading ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm"])
+@pytest.mark.parametrize("name", ["last", "each", "long", "vector", "lstm", "gru", "function", "part"])
 def test_every_kind_of_page_opens_offline_without_a_complaint(open_page, name):
     page = open_page(name)
     assert page.title().endswith("Backpropagation through time")
     assert page.locator("#cards rect").count() > 5
-    assert says(page, "#chain-equation").startswith("∂L/∂h0")
+    assert says(page, "#chain-equation").startswith("∂L/∂h4" if name == "part" else "∂L/∂h0")
+    verdict = r"Here \d+ steps leave \S+ of it: it (vanishes|explodes|stays|drops, then flat)"
+    assert re.search(verdict, says(page, "#lead"))
 
 
 def test_the_page_can_reach_no_network_and_run_no_other_script(browser, files):
@@ -264,6 +270,26 @@ def test_what_is_not_computed_yet_is_not_shown(open_page):
     assert page.locator(".card.at").count() == 1
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_walk_keeps_what_it_is_about_in_view(open_page, width):
+    page = open_page("lstm", width=width)
+    hidden = page.evaluate(
+        """() => {
+            const hidden = [];
+            for (let position = 1; position < lastPosition; position += 5) {
+                select({ position });
+                place();
+                const stage = document.getElementById("stage").getBoundingClientRect();
+                const cards = [...document.querySelectorAll(".card.at")].map((card) => card.getBoundingClientRect());
+                if (!cards.some((card) => card.left >= stage.left && card.right <= stage.right
+                    && card.top >= stage.top && card.bottom <= stage.bottom)) hidden.push(position);
+            }
+            return hidden;
+        }"""
+    )
+    assert hidden == []
+
+
 def test_playing_walks_on_and_pauses(open_page):
     page = open_page("last")
     page.locator("#play").click()
@@ -295,6 +321,7 @@ def test_a_click_on_a_state_lights_its_chain(open_page, problems, k):
     assert product == pytest.approx(gradient, rel=2e-2)
     assert page.locator(".edge.lit").count() == 2 + 4 * (5 - k)  # the square, the difference; then the cells
     assert card(page, f"h_{k}").get_attribute("class").endswith("on-chain")
+    assert page.locator("#said").text_content() == f"∂L/∂h {k} = {shown}"
     assert "on-chain" not in (page.locator(".card.input").first.get_attribute("class") or "")
 
 
@@ -348,6 +375,7 @@ def test_a_long_sequence_is_folded_at_a_glance(open_page):
     names = [name for name, *_ in outline(page)]
     assert "h70" in names
     assert page.locator("#outline-picture .small").filter(has_text="steps").count() == 2
+    assert page.locator("#outline-picture .link.lit").count() == 3  # L to h_150, to the fold, and on to h_70
 
 
 def test_the_chain_sliders_choose_loss_and_state(open_page, problems):
@@ -441,7 +469,7 @@ def test_the_law_and_the_measured_gradient_are_both_named_where_they_differ(open
     assert "the law exploding" in page.locator("#norm").get_attribute("aria-valuetext")
     assert "RNN ∂h vanishing" in page.locator("#norm").get_attribute("aria-valuetext")
     page.locator("#own-norm").click()
-    assert "‖W‖ = 0.9: the law vanishing" in page.locator("#said").text_content()
+    assert "norm of W 0.9: the law vanishing" in page.locator("#said").text_content()
 
 
 def test_without_input_the_measured_gradient_lies_on_the_law(open_page):
@@ -565,6 +593,19 @@ def test_axe_finds_nothing(open_page, name, width, scheme):
     assert found.response["violations"] == [], found.generate_report()
 
 
+@pytest.mark.parametrize("name", ["each", "vector"])
+def test_every_control_has_a_name_and_sliders_say_their_value_in_words(open_page, name):
+    page = open_page(name)
+    tree = page.locator("body").aria_snapshot()
+    assert len(re.findall(r'^ *- slider "', tree, flags=re.MULTILINE)) == 6
+    assert not re.search(
+        r"^ *- (slider|combobox|button|img|grid|gridcell|region|table)(:| \[|$)", tree, flags=re.MULTILINE
+    )
+    for slider in page.locator("input[type=range]").all():
+        assert re.search("[a-z]", slider.get_attribute("aria-valuetext"))
+        assert "_" not in slider.get_attribute("aria-valuetext")
+
+
 def test_dark_mode_follows_the_system_and_the_choice(open_page):
     def paper(page):
         return page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -653,10 +694,20 @@ def test_dragging_moves_the_picture_and_lights_nothing(open_page):
 # ---- in a notebook ----------------------------------------------------------------------------------------------
 
 
-def test_in_a_frame_without_rights_it_works_the_same(browser, problems, tmp_path):
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "",
+        # as strict as hosts of notebooks are: what they allow a frame, it inherits
+        "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; child-src https:",
+    ],
+    ids=["jupyter", "strict"],
+)
+def test_in_a_frame_without_rights_it_works_the_same(browser, problems, tmp_path, policy):
     bundle = explore(*problems["last"])._repr_mimebundle_()
     host = tmp_path / "host.html"
-    host.write_text(f"<!doctype html><meta charset=utf-8>{bundle['text/html']}", encoding="utf-8")
+    head = f'<meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    host.write_text(f"<!doctype html>{head}{bundle['text/html']}", encoding="utf-8")
     context = browser.new_context()
     with contextlib.closing(context):
         page = context.new_page()

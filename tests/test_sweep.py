@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError, SweepError
 from tinygrad_rnn.sweep import ProcessPool, Record, read_records, sweep
+from tinygrad_rnn.sweep.run import describe
 
 ROOT = Path(__file__).parent.parent
 HEADER = '{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "add(a, b, seed)"}\n'
@@ -219,6 +221,17 @@ def test_the_file_of_something_else_is_refused_and_untouched(content: str, compl
     assert (tmp_path / "s").read_text() == content
 
 
+def test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_given() -> None:
+    def learn(T: int, steps: int = 100, *, seed: int) -> dict[str, Any]:
+        return {}
+
+    name = "test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_given.<locals>.learn"
+    assert describe(learn) == f"{name}(T, steps=100, seed)"
+    assert describe(partial(learn, 3, steps=5)) == f"{name}(T, steps=100, seed) given 3, steps=5"
+    assert describe(partial(partial(learn, 3), steps=5)) == describe(partial(learn, 3, steps=5))
+    assert describe(dict).startswith("dict(")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     path = tmp_path / "s"
@@ -326,6 +339,16 @@ def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:
     pool.shutdown()
     with pytest.raises(SweepError, match="the executor is lost after 0 runs"):
         sweep(add, SETTINGS, pool)
+
+
+def test_settings_that_fail_on_the_way_stop_the_sweep_and_lose_nothing(tmp_path: Path) -> None:
+    def settings() -> Iterator[Any]:
+        yield from [(1, 2), (3, 4)]
+        yield 5
+
+    with ProcessPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="setting 5 is no tuple"):
+        sweep(add, settings(), pool, file=tmp_path / "s")
+    assert len(sweep(add, [(1, 2), (3, 4)], file=tmp_path / "s")) == 2
 
 
 def test_ctrl_c_keeps_what_has_finished(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def dot(a: Sequence[Operand], b: Sequence[Operand], balanced: bool = False) -> V
     if len(a) != len(b):
         raise ShapeError(f"dot product of vectors of length {len(a)} and {len(b)}")
     try:
-        if a and not (balanced or _recording()):  # the same products and sums, without a node for each
+        if len(a) and not (balanced or _recording()):  # the same products and sums, without a node for each
             return Value(reduce(_plus, [_times(x._data, y._data) for x, y in zip(a, b)]))  # type: ignore[union-attr]
         products = [_record(_MUL, _times(x._data, y._data), x, y) for x, y in zip(a, b)]  # type: ignore[union-attr, arg-type]
     except AttributeError:  # not all of them are Values

@@ -212,7 +212,8 @@ def _print_straight(way: Straight) -> None:
     say(
         f"Straight along {way.name}, past every matrix and nonlinearity, a step multiplies each unit by {name}"
         f"{'_t' if way.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}: the "
-        f"constant error path. The column straight is what of {L} came that way; the rest went through pre-activations."
+        f"constant error path. The column straight is what of {L} came that way; the rest went through "
+        "pre-activations, and may cancel it."
     )
 
 

@@ -27,8 +27,8 @@ def register(subparsers: Any) -> None:
         description="Measure |∂L/∂h_k| on the unrolled graph for several ‖W‖, L being the last hidden state, and set "
         "the law ‖W‖^(T−k) beside it.",
     )
-    add_input_options(parser, steps=DEFAULT_STEPS, one_cell=False)
-    parser.set_defaults(nonlinearity="tanh")
+    # Without saturation, by default: that the measured gradient falls, stays or rises with ‖W‖ is the lesson.
+    add_input_options(parser, DEFAULT_STEPS, one_cell=False, nonlinearity="identity; with --cells, tanh")
     sweep = parser.add_argument_group("the sweep")
     sweep.add_argument(
         "--norms",
@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             raise ArgumentError(f"{option} does not go with decay", remedy=remedy)
+    args.nonlinearity = args.nonlinearity or ("tanh" if args.cells else "identity")
     if args.cells:
         for option in ("norms", "kind", "radius", "u", "b"):
             if getattr(args, option) not in (None, DEFAULT_NORMS):
@@ -166,7 +167,9 @@ def _print(curves: Sequence[DecayCurve], kind: str, nonlinearity: str, data: Dat
             f"‖W‖ = {curve.W_norm:g}: over {last} steps the gradient is multiplied by {_factor(kept)}; "
             f"the law says {_factor(curve.law[-1] / curve.law[0])}."
         )
-    if nonlinearity != "identity":
+    if nonlinearity == "identity":
+        say("Nothing saturates in this linear cell; --nonlinearity tanh shows what saturation does to a gradient.")
+    else:
         say(
             f"Where {nonlinearity} saturates, gradients fall below the law; "
             "--nonlinearity identity shows the cell without it."
@@ -180,7 +183,8 @@ def _factor(kept: float) -> str:
 
 
 def _title(kind: str, nonlinearity: str, data: Data) -> str:
-    cell = nonlinearity if kind == "scalar" else f"{nonlinearity}, {kind} W"
+    name = "a linear cell" if nonlinearity == "identity" else nonlinearity
+    cell = name if kind == "scalar" else f"{name}, {kind} W"
     return f"How far a gradient reaches back: {cell}\n{data.title}"
 
 

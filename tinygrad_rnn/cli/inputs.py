@@ -23,7 +23,11 @@ MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
 
 
 def add_input_options(
-    parser: argparse.ArgumentParser, steps: int = DEFAULT_STEPS, loss: str = "last", one_cell: bool = True
+    parser: argparse.ArgumentParser,
+    steps: int = DEFAULT_STEPS,
+    loss: str = "last",
+    one_cell: bool = True,
+    nonlinearity: str = "tanh",
 ) -> None:
     """Add the options that `read_problem` reads.
 
@@ -32,6 +36,7 @@ def add_input_options(
         one_cell: whether there is an option that names the kind of cell.
         steps: how many time steps there are at most, unless --steps says so.
         loss: which loss of a series there is, unless --loss says so; of a text, it is that of all steps.
+        nonlinearity: which one is used, for people, unless --nonlinearity says so.
     """
     parser.set_defaults(default_steps=steps, default_loss=loss)
     data = parser.add_argument_group("the sequence (by default, yearly sunspot numbers)")
@@ -52,7 +57,9 @@ def add_input_options(
         cell.add_argument(
             f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
         )
-    cell.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help="of the scalar cell or an rnn (tanh)")
+    cell.add_argument(
+        "--nonlinearity", choices=tuple(NONLINEARITIES), help=f"of the scalar cell or an rnn ({nonlinearity})"
+    )
     if one_cell:
         cell.add_argument("--cell", choices=tuple(CELLS), help="a vector cell of this kind (for a text, rnn)")
     cell.add_argument(

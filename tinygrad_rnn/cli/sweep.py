@@ -330,6 +330,8 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.subplots()
     for label, points in lines.items():
+        if numeric(along):
+            points.sort()
         (line,) = axes.plot(
             [x for x, _ in points], [mean(errors) for _, errors in points], linewidth=2.0, label=label or "mean"
         )

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DataError, MissingDependencyError
+from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
 from .console import print_json, say
@@ -158,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
         validation_size=options["validation"],
         patience=options["patience"],
         stop_when_solved=not options["go_on"],
+        keep_best=options.get("keep_best", True),
         checkpoint=target,
         resume=args.resume,
         engine=options.get("engine", "eager").replace("-", " "),
@@ -208,28 +209,10 @@ def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict
     Raises:
         ArgumentError: one that may not change is given, and is another.
     """
-    state = checkpoint.state
-    built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
-    arguments = built.get("arguments", {})
-    was = {
-        "task": state["task"]["name"],
-        **{option: state["task"]["settings"].get(setting) for option, setting in SETTINGS.items()},
-        "cell": built["kind"].lower(),
-        "hidden": arguments.get("hidden_size"),
-        "layers": arguments.get("num_layers"),
-        "nonlinearity": arguments.get("nonlinearity"),
-        "optimizer": made["kind"].lower(),
-        "lr": made["lr"],
-        "batch": settings["batch_size"],
-        "clip": settings["max_norm"],
-        "truncate": settings["truncate"],
-        "every": settings["validate_every"],
-        "validation": settings["validation_size"],
-        "seed": settings["seed"],
-        "steps": limits["steps"],
-        "patience": limits["patience"],
-        "go_on": not limits["stop_when_solved"],
-    }
+    try:
+        was = _options_of(checkpoint)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
     if "init" in given:
         raise ArgumentError(f"--init is for a new network, --resume goes on with that of {target}")
     other = [name for name in given if name not in FREE and given[name] != was[name]]
@@ -244,6 +227,33 @@ def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict
             remedy="Go on with --resume -o FILE alone, or start anew in another file",
         )
     return {**was, **given}
+
+
+def _options_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The options that a checkpoint was made with."""
+    state = checkpoint.state
+    built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
+    arguments = built.get("arguments", {})
+    return {
+        "task": state["task"]["name"],
+        **{option: state["task"]["settings"].get(setting) for option, setting in SETTINGS.items()},
+        "cell": built["kind"].lower(),
+        "hidden": arguments.get("hidden_size"),
+        "layers": arguments.get("num_layers"),
+        "nonlinearity": arguments.get("nonlinearity"),
+        "optimizer": made["kind"].lower(),
+        "lr": made["lr"],
+        "batch": settings["batch_size"],
+        "clip": settings["max_norm"],
+        "truncate": settings["truncate"],
+        "every": settings["validate_every"],
+        "validation": settings["validation_size"],
+        "seed": settings["seed"],
+        "keep_best": settings["keep_best"],
+        "steps": limits["steps"],
+        "patience": limits["patience"],
+        "go_on": not limits["stop_when_solved"],
+    }
 
 
 def _check_targets(args: argparse.Namespace, target: str) -> None:

@@ -71,8 +71,7 @@ def measured(unrolled: Unrolled, tick: Tick = nothing) -> dict[str, Any]:
         "law": [_told(_law(W_norm, len(sequence))) for W_norm in norms],
         "mine": [
             {"state": state, **_told(_gradients(unrolled, state)[: len(sequence) + 1])}
-            for state in unrolled.state_names
-            if state in ("h", "c")
+            for state in [name for name in unrolled.state_names if name in ("h", "c")] or unrolled.state_names[:1]
         ],
         "cells": [curves for kind in _kinds(unrolled) for curves in _curves(kind, norms, sequence, tick)],
     }

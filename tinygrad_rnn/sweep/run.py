@@ -15,6 +15,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import ExitStack, suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -54,8 +55,10 @@ def sweep(
             `ProcessPool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
             ``mpi4py.futures.MPIPoolExecutor()``. It is left open.
         seeds: whole numbers.
-        file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. Only one process
-            at a time can write to it, if the file system has locks, and the platform is not Windows.
+        file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. It is refused if
+            the experiment has another name, or other parameters or defaults; whatever else may change between two
+            calls belongs in the settings. Only one process at a time can write to it, if the file system has locks,
+            and the platform is not Windows.
         retry_failed: whether a run that is on record as failed is tried again.
         outstanding: so many runs at most are in the executor's hands at a time. Give more than it has workers.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
@@ -89,12 +92,12 @@ def sweep(
                     runs.collect_finished()
             while runs.pending:
                 runs.collect()
-        except (BrokenExecutor, CancelledError) as error:
+        except BaseException as error:
+            if not isinstance(error, BrokenExecutor):  # it fails all that is pending itself
+                runs.cancel()
             runs.collect_last()
-            raise _lost(error, runs.finished(), file) from error
-        except BaseException:
-            runs.cancel()
-            runs.collect_last()
+            if isinstance(error, (BrokenExecutor, CancelledError)):
+                raise _lost(error, runs.finished(), file) from error
             raise
         return runs.finished()
 
@@ -221,12 +224,19 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
 
 
 def describe(experiment: Experiment) -> str:
-    """The name of an experiment and those of its parameters, as in ``"learn(T, cell, seed)"``."""
+    """The name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
+
+    Of a `functools.partial`, the arguments that it was made with are part of that.
+    """
+    if isinstance(experiment, partial):
+        given = (*map(repr, experiment.args), *(f"{name}={value!r}" for name, value in experiment.keywords.items()))
+        return f"{describe(experiment.func)} given {', '.join(given)}"
     name = getattr(experiment, "__qualname__", type(experiment).__qualname__)
     try:
-        return f"{name}({', '.join(inspect.signature(experiment).parameters)})"
+        parameters = inspect.signature(experiment).parameters.values()
     except (TypeError, ValueError):  # built in
         return f"{name}(?)"
+    return f"{name}({', '.join(p.name if p.default is p.empty else f'{p.name}={p.default!r}' for p in parameters)})"
 
 
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:

@@ -98,7 +98,7 @@ function cellAt(event) {
 
 const cellSays = (cell) => shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
   + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away");
-const heatHint = "Click a cell to see its chain in the graph.";
+const heatHint = "Click a cell, or go there with the arrow keys and press Enter, to see its chain.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : heatHint);
 
 function chooseCell(cell) {
@@ -136,6 +136,7 @@ function standOn(cell, focused) {
 
 function placeGrid() {
   const parameter = parameterNow();
+  if (!parameter) return;
   const { uses, losses } = parameter, single = losses.length === 1;
   heatCells.setAttribute("aria-rowcount", single ? 1 : uses.length);
   heatCells.setAttribute("aria-colcount", single ? uses.length : losses.length);
@@ -188,6 +189,7 @@ function sayAnatomy() {
   const parameter = parameterNow();
   if (!parameter) {
     byId("truncation").textContent = "The loss depends on no labelled parameter.";
+    for (const part of [heat.parentElement, byId("lag-title"), byId("lag-plot"), byId("anatomy-details")]) part.setAttribute("hidden", "");
     return;
   }
   const k = windowNow(), whole = k >= parameter.windows.length, [kept, dropped] = parameter.windows[k - 1];
@@ -204,8 +206,8 @@ function sayAnatomy() {
   if (anatomy.left_out) more.push("Of " + (parameter.losses.length + anatomy.left_out) + " losses, the latest " + parameter.losses.length + " are split; the sums are theirs.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
-  byId("anatomy-about").textContent = ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
-    ...more].join(" ");
+  write(byId("anatomy-about"), ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
+    ...more].join(" "));
   plotHeat();
   placeGrid();
   plotLags();
@@ -231,6 +233,7 @@ function setUpAnatomy() {
     windowSlider.max = parameter.windows.length;
     const k = windowNow();
     sayAnatomy();
+    if (document.activeElement === parameterPick) say(spoken(byId("truncation").textContent));
     select({ window: k >= parameter.windows.length ? null : k });
   };
   const parameter = parameterNow();

@@ -136,4 +136,5 @@ views.push((changed) => {
   if (!changed.some((key) => key === "root" || key === "entry")) return;
   sayChain();
   followChain();
+  if (![kSlider, lossSlider].includes(document.activeElement)) say(spokenEquation);  // those say it as their value
 });

@@ -7,6 +7,8 @@ const decayPlot = byId("decay-plot");
 
 const curveOf = (cell) => cell.curves[Number(normSlider.value)][Number(scaleSlider.value)];
 const lawNow = () => decay.law[Number(normSlider.value)];
+/** On which side of 1 ‖W‖ is, and what the law says of that. */
+const lawSays = () => { const norm = decay.norms[Number(normSlider.value)]; return norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"]; };
 /** What a curve is called: RNN ∂h; an LSTM has one for h and one for its cell state c. */
 const curveName = (cell) => cell.name.split(",")[0] + " ∂" + cell.state;
 /** The measured curve that the headline speaks of: of the user's own cell, if it is among them. */
@@ -64,7 +66,7 @@ function plotDecay() {
   inside.append(drawn("path", { class: "curve law", d: course(lawNow()) }));
   parts.push(inside);
   if (labelled) {
-    const ends = [["law", "the law", lawNow()], ...decay.cells.map((cell) => [cell.key, curveName(cell), curveOf(cell)])];
+    const ends = [["law", "the law", { ...lawNow(), fate: lawSays()[1] }], ...decay.cells.map((cell) => [cell.key, curveName(cell), curveOf(cell)])];
     const labels = ends.map(([key, name, curve]) => {
       const last = curve.g[curve.g.length - 1];
       return { key, name, fate: curve.fate, at: Math.min(bottom - 4, Math.max(top + 8, last ? y(Math.log10(last)) : last === 0 ? bottom : top)) };
@@ -91,7 +93,7 @@ function sayDecay() {
   byId("norm-text").textContent = shown(norm);
   byId("scale-text").textContent = shown(scale);
   const after = " after " + decay.lags + (decay.lags === 1 ? " step" : " steps");
-  const [sign, says] = norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"];
+  const [sign, says] = lawSays();
   const measured = curveOf(measuredCell), place = byId("fate");
   const word = (text, fate) => element("strong", { class: fate }, text);
   place.replaceChildren(element("span", { class: "norm" }, "‖W‖ " + sign + " 1. "), "The law: ", word(says, says), ". Measured, "
@@ -104,25 +106,24 @@ function sayDecay() {
     const left = legend[i].querySelector(".left");
     left.replaceChildren(element("b", {}, curve.kept), " left: ", element("b", { class: i ? curve.fate : says }, i ? curve.words : says));
   });
-  const words = "‖W‖ = " + shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
+  const words = shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
     + decay.cells.map((cell) => curveName(cell) + " " + curveOf(cell).words + ", " + curveOf(cell).kept).join("; ");
   normSlider.setAttribute("aria-valuetext", words);
-  scaleSlider.setAttribute("aria-valuetext", "inputs times " + shown(scale) + "; " + words);
-  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. " + words);
+  scaleSlider.setAttribute("aria-valuetext", shown(scale) + " times the inputs; norm of W " + words);
+  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. Norm of W " + words);
   plotDecay();
   if (byId("decay-table").closest("details").open) {
     table("decay-table", "|gradient| at each lag, ‖W‖ = " + shown(norm) + ", inputs × " + shown(scale),
       ["lag", "the law", ...decay.cells.map(curveName)],
       law.g.map((g, lag) => [String(lag), shown(g), ...decay.cells.map((cell) => shown(curveOf(cell).g[lag]))]));
   }
-  return words;
+  return "norm of W " + words;
 }
 
 function setUpDecay() {
   const part = decay.lags < decay.of ? "the last " + decay.lags + " of the " + decay.of + " steps of your sequence" : "your sequence";
-  byId("decay-about").textContent = "How much of a gradient at step T is left some steps further back: the law as a straight line,"
-    + " and |∂h_T/∂h_k| measured by backward passes over " + part + ", an unrolling for every ‖W‖.";
-  write(byId("decay-about"), byId("decay-about").textContent);
+  write(byId("decay-about"), "How much of a gradient at step T is left some steps further back: the law as a straight line,"
+    + " and |∂h_T/∂h_k| measured by backward passes over " + part + ", an unrolling for every ‖W‖.");
   normSlider.max = decay.norms.length - 1;
   scaleSlider.max = decay.scales.length - 1;
   const own = byId("own-norm");

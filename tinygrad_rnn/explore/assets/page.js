@@ -8,6 +8,9 @@ const page = JSON.parse(document.getElementById("data").textContent);
 const [NAME, FORMULA, IN_NUMBERS, DATA, GRADIENT, TIME] = [0, 1, 2, 3, 4, 5];
 const [NODE, PARENT, POSITION, RULE, RULE_NUMBERS, FLOW, BROUGHT, SUM, LEVEL] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
+// What has no label is called by its formula, which is told once.
+for (const row of page.values) if (row[FORMULA] === null) row[FORMULA] = row[NAME];
+
 const forwardSteps = page.forward.length;
 const lastPosition = forwardSteps + page.backward.length + 1;
 
@@ -62,7 +65,7 @@ function typeset(text) {
 
 /** Write a text, its names with subscripts. Never markup: every piece becomes a text. */
 function write(node, text) {
-  const pieces = /[_^]/.test(text) ? typeset(text) : [[text, ""]];
+  const pieces = /[_^]/.test(text) && node.localName !== "option" ? typeset(text) : [[text, ""]];
   if (pieces.length < 2) {
     node.textContent = text;
   } else if (node.namespaceURI === document.documentElement.namespaceURI) {
@@ -82,8 +85,8 @@ function write(node, text) {
 const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
   : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
 
-/** A text as a screen reader should say it: h 12. */
-const spoken = (text) => typeset(text).map(([piece, set]) => (!set ? piece
+/** A text as a screen reader should say it: h 12, the norm of W. */
+const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([piece, set]) => (!set ? piece
   : set === "sup" ? " to the power " + piece : " " + piece.replaceAll(",", " "))).join("");
 
 function table(id, caption, head, rows) {
@@ -131,9 +134,17 @@ function oncePerFrame(work) {
   };
 }
 
+/** The width of an element. Kept until the page has another, since to ask has all of it laid out. */
+function widthOf(node) {
+  if (!widths.has(node)) widths.set(node, node.clientWidth);
+  return widths.get(node);
+}
+const widths = new Map();
+new ResizeObserver(() => widths.clear()).observe(document.body);
+
 /** A canvas as sharp as the screen, cleared. */
 function sharp(canvas, height) {
-  const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
+  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1;
   canvas.style.height = height + "px";
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);

@@ -135,7 +135,8 @@ function sayValues(t) {
 views.push((changed) => {
   if (!changed.includes("position")) return;
   const t = sayStep();
-  if (t !== null) reveal(t);
+  const step = current();
+  if (t !== null) reveal(t, step ? step[NODE] : computing());
   if (byId("values").closest("details").open) sayValues(t === null ? page.T : t);
 });
 byId("values").closest("details").addEventListener("toggle", () => {
