@@ -47,8 +47,7 @@ def test_a_way_ends_at_the_first_entry_that_it_meets() -> None:
     c = before * w * w * w
     h = c.tanh()
     found = reach([c, h], [before])
-    assert [end for end, _, _ in found.onward[before]] == [c]
-    assert [end for end, _, _ in found.onward[c]] == [h]
+    assert found.onward == {before: [(c, 8.0, 8.0)], c: [(h, 1.0 - h.data**2, 1.0 - h.data**2)]}
     assert found.length == 3
     c = before * w
     h = c.tanh()
@@ -71,6 +70,7 @@ def test_a_residual_as_large_as_its_tolerance_agrees() -> None:
     assert link(0.5).agrees
     assert link(-0.5).agrees
     assert not link(0.6).agrees
+    assert not Link(0, [1.0, 1.0], [1.0, 1.0], [0.0, 0.6], [0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]]).agrees
 
 
 # ---- Jacobians --------------------------------------------------------------------------------------------------
