@@ -70,7 +70,7 @@ def error_in_ulp(got: float, exact) -> float:
     return float(abs(got - exact) / mpmath.mpf(unit))
 
 
-@pytest.mark.parametrize("width", [1, 8])
+@pytest.mark.parametrize("width", [1, 4, 8])
 @pytest.mark.parametrize("op", ["exp", "tanh"])
 def test_largest_error(op, width):
     apply = native_map(op, width)

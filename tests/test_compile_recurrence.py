@@ -223,6 +223,16 @@ def test_predictions_are_those_of_the_unrolled_graph(case, asks):
             assert [bits(predictions[b, t - 1, i]) for i in range(len(entries))] == [bits(e.data) for e in entries]
 
 
+def test_predictions_follow_parameters_that_no_loss_depends_on():
+    readout = Linear(3, 2)
+    program = Recurrence(RNNCell(2, 3), 2, lambda y: y[0] * y[0], readout=readout)
+    only_predicting = Recurrence(RNNCell(2, 3), 2, None, readout=readout)
+    readout.c[1].data += 100.0
+    for each in (program, only_predicting):
+        each.read_parameters()
+        assert each.predict([[[0.5, 0.5]]])[0, 0, 1] > 50.0
+
+
 def one_hot(kind: Any, number: Any) -> Any:
     return OneHot(number, kind.size) if isinstance(kind, Symbols) else number
 

@@ -557,7 +557,7 @@ def plot(cells: Sequence[Cell], path: Path) -> None:
             ax.grid(axis="y", color="#e8e8e8", linewidth=0.8)
             ax.tick_params(which="both", length=0, labelsize=9)
             ax.spines[["top", "right", "left"]].set_visible(False)
-    figure.supxlabel("sequences in a batch", fontsize=10)
+    figure.supxlabel("sequences in a batch (hollow: the time of one sequence, multiplied)", fontsize=10)
     figure.supylabel("µs per sequence: loss and all gradients", fontsize=10)
     named = {name: handle for ax in axes.flat for handle, name in zip(*ax.get_legend_handles_labels())}
     shown_peers = [peer for peer in COLORS if peer in named]

@@ -35,19 +35,26 @@ PlanKey = tuple[int, int, tuple[bool, ...] | None, bool]  # T, window, asked, an
 class Run:
     """What a run gave. The views show memory of its own: a later run does not change it."""
 
-    __slots__ = ("_B", "_P", "_S", "_differentiated", "_memory", "address")
+    __slots__ = ("_B", "_P", "_S", "_address", "_differentiated", "_memory", "_windows")
 
     def __init__(self, B: int, P: int, S: int, windows: int, differentiated: bool) -> None:
         memory = bytearray(8 * (P + B * (2 * S + windows)))
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) if memory else 0
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) if memory else 0
         self._memory = memoryview(memory).cast("d")
-        self._B, self._P, self._S, self._differentiated = B, P, S, differentiated
+        self._B, self._P, self._S, self._windows, self._differentiated = B, P, S, windows, differentiated
+
+    def addresses(self, b: int) -> tuple[int, int, int, int]:
+        """Where the new state of sequence b goes, its ∂loss/∂h_0, the gradients of all, and its losses."""
+        states, gradients, losses = self._P, self._P + self._B * self._S, self._P + 2 * self._B * self._S
+        places = (states + b * self._S, gradients + b * self._S, 0, losses + b * self._windows)
+        new_h, h0_gradient, total, loss = (self._address + 8 * place for place in places)
+        return new_h, h0_gradient, total, loss
 
     @property
     def losses(self) -> Sequence[float]:
         """The loss of each sequence; with truncation, those of its windows added in order."""
         apart = self._memory[self._P + 2 * self._B * self._S :]
-        n = len(apart) // self._B
+        n = self._windows
         return apart if n == 1 else [_added(apart[b * n : (b + 1) * n]) for b in range(self._B)]
 
     @property
@@ -252,15 +259,13 @@ class Recurrence:
     def _execute(self, batch: Batch, key: PlanKey, gradient: float, run: Run, y: int = 0, y_row: int = 0) -> None:
         """As many sequences as possible in groups that fill the lanes, the others one by one."""
         alarm, done = False, 0
-        P, S, (T, window, asked, backward) = len(self.parameters), len(self._initial), key
+        T, window, asked, backward = key
         for lanes in (self._lanes, 1):
             groups = (batch.B - done) // lanes
             if groups:
                 machine = self._machine(lanes, predicts=y != 0)
                 alarm |= machine.run(T, window, self._plan(machine, key), groups, gradient, (
-                    ctypes.addressof(self._numbers), *batch.addresses(done), run.address + 8 * (P + done * S),
-                    run.address + 8 * (P + (batch.B + done) * S), run.address,
-                    run.address + 8 * (P + 2 * batch.B * S - done * (T // -window)), y + 8 * done * y_row,
+                    ctypes.addressof(self._numbers), *batch.addresses(done), *run.addresses(done), y + 8 * done * y_row,
                 ))  # fmt: skip
                 done += groups * lanes
         if alarm:  # let the eager engine raise its error, if it was no false alarm
@@ -271,13 +276,14 @@ class Recurrence:
                     replay(batch.step, batch.sequence(b), mask, window, gradient if backward else None)
 
     def _plan(self, machine: Machine, key: PlanKey) -> array[int]:
-        if (machine.outputs, key) not in self._plans:
+        plan = self._plans.get((machine.outputs, key))
+        if plan is None:
             T, window, asked, backward = key
             kinds = [0] * T if machine.outputs else self._kinds.of(T, window, asked)
             if len(self._plans) > 100:
                 self._plans.clear()
-            self._plans[machine.outputs, key] = moves(kinds, machine.functions, window, backward)
-        return self._plans[machine.outputs, key]
+            plan = self._plans[machine.outputs, key] = moves(kinds, machine.functions, window, backward)
+        return plan
 
     # ---- the eager engine -------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ def find_parameters(step: Step, fast: bool) -> list[Value]:
         CompileError: the step does not compile.
     """
     first_id = Value(0.0)._id
-    found = [node for node in trace_step(step, (), True, fast).nodes if node._id < first_id]
+    found = [node for node in trace_step(step, (), True, fast, predicts=True).nodes if node._id < first_id]
     computed = [node for node in found if node.parents]
     if computed:
         raise CompileError("a node was computed before the step", node=computed[0].name)
@@ -132,7 +132,7 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
         parameters: leaves whose numbers are not known yet.
         asks: whether with the loss.
         fast: whether rounding may differ.
-        predicts: whether the predictions are wanted (of a step without a loss).
+        predicts: whether the predictions are wanted.
 
     Raises:
         CompileError: the step does not compile.
