@@ -31,8 +31,8 @@ from .mutants import Mutant, mutants
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "tinygrad_rnn"
 QUIET = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"]
-SLOW = 4.0  # seconds that a test may take to take part
-MOST = 20.0  # seconds of tests per mutant
+SLOW = 4.0  # seconds of CPU that a test may take to take part
+MOST = 20.0  # seconds of CPU for the tests of a mutant
 LIMIT = 60  # seconds of CPU after which a mutant counts as hung, and so as killed
 
 
@@ -46,9 +46,9 @@ class Timed:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:
         self.watch.switch_context(item.nodeid)
-        begun = time.perf_counter()
+        begun = time.process_time()
         result = yield
-        self.seconds[item.nodeid] = time.perf_counter() - begun
+        self.seconds[item.nodeid] = time.process_time() - begun
         self.watch.switch_context("")
         return result
 
