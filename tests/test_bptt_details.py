@@ -12,7 +12,7 @@ from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
-from tinygrad_rnn.bptt.truncated import cut_edges, truncated_bptt, truncated_gradcheck, truncation
+from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
 from tinygrad_rnn.errors import ArgumentError, GraphError
 
 EPSILON = sys.float_info.epsilon
@@ -199,6 +199,8 @@ def test_a_truncation_that_makes_no_sense_is_refused() -> None:
     cell, unrolled, loss = scalar()
     with pytest.raises(ArgumentError, match="k1 = 3"):
         truncation(anatomy(unrolled, {3: loss}, cell.w), 3, 2)
+    with pytest.raises(ArgumentError, match="k1 = 3"):
+        truncated_backward(unrolled, loss, {3: loss}, 3, 2)
 
 
 def test_where_passes_cut() -> None:
