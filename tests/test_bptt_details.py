@@ -12,7 +12,7 @@ from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
-from tinygrad_rnn.bptt.truncated import cut_edges, truncated_bptt, truncated_gradcheck, truncation
+from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
 from tinygrad_rnn.errors import ArgumentError, GraphError
 
 EPSILON = sys.float_info.epsilon
@@ -47,8 +47,7 @@ def test_a_way_ends_at_the_first_entry_that_it_meets() -> None:
     c = before * w * w * w
     h = c.tanh()
     found = reach([c, h], [before])
-    assert [end for end, _, _ in found.onward[before]] == [c]
-    assert [end for end, _, _ in found.onward[c]] == [h]
+    assert found.onward == {before: [(c, 8.0, 8.0)], c: [(h, 1.0 - h.data**2, 1.0 - h.data**2)]}
     assert found.length == 3
     c = before * w
     h = c.tanh()
@@ -71,6 +70,7 @@ def test_a_residual_as_large_as_its_tolerance_agrees() -> None:
     assert link(0.5).agrees
     assert link(-0.5).agrees
     assert not link(0.6).agrees
+    assert not Link(0, [1.0, 1.0], [1.0, 1.0], [0.0, 0.6], [0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]]).agrees
 
 
 # ---- Jacobians --------------------------------------------------------------------------------------------------
@@ -199,6 +199,8 @@ def test_a_truncation_that_makes_no_sense_is_refused() -> None:
     cell, unrolled, loss = scalar()
     with pytest.raises(ArgumentError, match="k1 = 3"):
         truncation(anatomy(unrolled, {3: loss}, cell.w), 3, 2)
+    with pytest.raises(ArgumentError, match="k1 = 3"):
+        truncated_backward(unrolled, loss, {3: loss}, 3, 2)
 
 
 def test_where_passes_cut() -> None:

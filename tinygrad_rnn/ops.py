@@ -150,8 +150,8 @@ def _pow_slope(a: Any, b: Any) -> Any:
 
 
 def _log_of_base(a: Any) -> Any:
-    # 0 ** b is flat in b wherever it is finite. A negative base has no real derivative: log refuses it.
-    return select(a == 0.0, 0.0, log(select(a == 0.0, 1.0, a)))
+    # 0 ** b is flat in b wherever it is finite, as 1 ** b is. A negative base has no real derivative: log refuses it.
+    return log(select(a == 0.0, 1.0, a))
 
 
 # fmt: off

@@ -15,6 +15,7 @@ import importlib.machinery
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -30,9 +31,9 @@ from .mutants import Mutant, mutants
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "tinygrad_rnn"
 QUIET = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0"]
-SLOW = 4.0  # seconds that a test may take to take part
-MOST = 20.0  # seconds of tests per mutant
-LIMIT = 60.0  # seconds after which a mutant counts as hung, and so as killed
+SLOW = 4.0  # seconds of CPU that a test may take to take part
+MOST = 20.0  # seconds of CPU for the tests of a mutant
+LIMIT = 60  # seconds of CPU after which a mutant counts as hung, and so as killed
 
 
 class Timed:
@@ -45,9 +46,9 @@ class Timed:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:
         self.watch.switch_context(item.nodeid)
-        begun = time.perf_counter()
+        begun = time.process_time()
         result = yield
-        self.seconds[item.nodeid] = time.perf_counter() - begun
+        self.seconds[item.nodeid] = time.process_time() - begun
         self.watch.switch_context("")
         return result
 
@@ -62,10 +63,12 @@ class Chosen:
         items[:] = sorted((i for i in items if i.nodeid in self.place), key=lambda i: self.place[i.nodeid])
 
 
-def in_child(work: Callable[[], int], limit: float) -> int | None:
-    """The exit code of a forked process; None if it took too long."""
+def in_child(work: Callable[[], int], limit: int | None = None) -> int | None:
+    """The exit code of a forked process; None if it took more than so many seconds of CPU."""
     child = os.fork()
     if not child:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
@@ -74,15 +77,8 @@ def in_child(work: Callable[[], int], limit: float) -> int | None:
             code = int(work())
         finally:
             os._exit(code)
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return None if code in (-signal.SIGXCPU, -signal.SIGKILL) else code
 
 
 def map_tests(files: list[str], cache: Path) -> dict[str, Any]:
@@ -100,7 +96,7 @@ def map_tests(files: list[str], cache: Path) -> dict[str, Any]:
             cache.write_text(json.dumps({"lines": lines, "seconds": timed.seconds}))
             return code
 
-        if in_child(work, 1e5) != 0:
+        if in_child(work) != 0:
             cache.unlink(missing_ok=True)
             sys.exit("the tests fail without any mutant")
     found: dict[str, Any] = json.loads(cache.read_text())

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from ..tasks import Task
     from ..train import Checkpoint, History, RecurrentNetwork
 
-#: What is not asked for otherwise: settings with which each task visibly learns in about a minute.
+#: What is not asked for otherwise: settings with which each task is learned in about a minute.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 4000, "every": 250},
+    "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 5000, "every": 250},
     "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
     "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
     "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
