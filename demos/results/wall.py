@@ -116,14 +116,14 @@ def rows(data: dict[str, Any]) -> list[Row]:
     plain, clipped = data["plain"], data["clipped"]
     return [
         Row(
-            "one plain step from the wall",
-            f"of length {math.dist(plain[0][:2], plain[1][:2]):.3g}; error {plain[0][2]:.3f} → {plain[-1][2]:.3f}",
+            f"{STEPS} plain steps from the wall",
+            f"{math.dist(plain[0][:2], plain[-1][:2]):.3g} away, by the first; least error "
+            f"{min(E for *_, E in plain):.3f}",
             "thrown far away (picture)",
         ),
         Row(
-            "clipped to norm 1",
-            f"of length {math.dist(clipped[0][:2], clipped[1][:2]):.3g}; error {clipped[0][2]:.3f} → "
-            f"{clipped[-1][2]:.4f} in {STEPS} steps",
+            f"{STEPS} steps clipped to norm {MAX_NORM:g}",
+            f"{math.dist(clipped[0][:2], clipped[-1][:2]):.3f} away; least error {min(E for *_, E in clipped):.4f}",
             "stays near the wall (picture)",
         ),
         Row("steepest ∂E/∂b at w = 5", f"{data['slope']:.0f} at b = {data['b']:.4f}", "a wall (picture)"),
@@ -148,7 +148,7 @@ def picture(data: dict[str, Any]) -> Any:
     E, steep = surface[:, :, 0], np.hypot(surface[:, :, 1], surface[:, :, 2])
 
     drawing = figure(15.0, 5.6)
-    left, middle, right = drawing.subfigures(1, 3, width_ratios=[1.2, 1.0, 0.92])
+    left, right = drawing.subfigures(1, 2, width_ratios=[1.0, 1.75])
     outline = [withStroke(linewidth=4.0, foreground="#1a1a1a")]
     styles = (("plain", "#ff5a5f", "plain step"), ("clipped", "#7df9c0", "steps clipped to norm 1"))
 
@@ -163,16 +163,17 @@ def picture(data: dict[str, Any]) -> Any:
         solid.plot(*path.T, color=colour, linewidth=2.0, zorder=5, path_effects=outline)
     solid.plot(*[[x] for x in data["plain"][0]], "o", color="white", markeredgecolor="#1a1a1a", markersize=7, zorder=6)
     solid.set(xlabel="w", ylabel="b", xlim=W, zlim=(0.0, 0.36), zticks=[0.0, 0.1, 0.2, 0.3])
-    solid.set_zlabel("error")
+    solid.text2D(0.02, 0.66, "error", transform=solid.transAxes)
     solid.view_init(elev=30, azim=38)
     solid.set_box_aspect((1.0, 1.2, 0.6), zoom=0.93)
     left.suptitle("The error after 50 steps: a wall", x=0.06, ha="left", fontsize=12)
 
+    panels = right.subplots(1, 2)
     for part, title, window, spacing in (
-        (middle, "From above: downhill, and how steep", (W, B), 0.055),
-        (right, "The same, 16 times closer", ((4.975, 5.025), (-2.635, -2.585)), 0.0034),
+        (0, "From above: downhill, and how steep", (W, B), 0.055),
+        (1, "The same, 16 times closer", ((4.975, 5.025), (-2.635, -2.585)), 0.0034),
     ):
-        axes = part.add_subplot()
+        axes = panels[part]
         image = axes.pcolormesh(w, b, steep, norm=LogNorm(1e-2, 1e3), cmap="magma", shading="gouraud", rasterized=True)
         field = [
             (x, y)
@@ -189,9 +190,9 @@ def picture(data: dict[str, Any]) -> Any:
         axes.set(xlim=window[0], ylim=window[1], xlabel="w", ylabel="b", box_aspect=1.0)
         axes.locator_params(nbins=5)
         axes.set_title(title, loc="left", fontsize=12)
-    bar = middle.colorbar(image, ax=middle.axes[0], location="bottom", shrink=0.9, pad=0.02)
+    axes.legend(loc="lower left", framealpha=0.9)
+    bar = right.colorbar(image, ax=panels, location="bottom", shrink=0.5, pad=0.03, aspect=40)
     bar.set_label("‖∇E‖")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), frameon=False, ncols=1)
     return drawing
 
 
