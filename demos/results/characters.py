@@ -200,7 +200,8 @@ def rows(data: dict[str, Any]) -> list[Row]:
     return [
         Row(
             f"LSTM, {data['weights']:,} weights, {data['course'][-1][0] / CUT:.0f} times through the text",
-            f"{data['course'][-1][1]:.3f} bits per character; best n-gram ({best} characters before) {counted[best]:.3f}",
+            f"{data['course'][-1][1]:.3f} bits per character;"
+            f" best n-gram ({best} characters before): {counted[best]:.3f}",
             "1.32; 1.37 by the best other model (Penn Treebank, 1,000 cells)",
         ),
         Row(

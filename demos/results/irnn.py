@@ -29,7 +29,7 @@ SOURCE = Source(
     f"saying 1: {adding.BASELINE:.3f}), and the error on {adding.TESTED} new ones at the end",
 )
 SETTINGS = [("irnn",), ("rnn",)]
-SEEDS = range(3)
+SEEDS = range(5)
 
 
 @timed
