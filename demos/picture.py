@@ -1,13 +1,26 @@
-"""Draw the picture of the README: the last years of the built-in series, unrolled over three time steps.
+"""Draw the pictures of the README, each by one command.
 
-python demos/picture.py [FILE]
+python demos/picture.py [FOLDER]
 """
 
+import contextlib
+import io
 import sys
 from pathlib import Path
 
 from tinygrad_rnn.cli import main
 
+PICTURES = {
+    "bptt.svg": "--steps 3 -o",
+    "constant_error_path.svg": "--cell lstm --hidden 1 --forget-bias 3 --steps 3 --state c -o",
+    "straight_path.svg": "anatomy --cell lstm --forget-bias 3 --loss last --straight",
+    "decay_by_cell.svg": "decay --cells rnn lstm gru --hidden 8 --forget-bias 3 --steps 60 -o",
+}
+
 if __name__ == "__main__":
-    target = sys.argv[1] if len(sys.argv) > 1 else str(Path(__file__).with_name("bptt.svg"))
-    sys.exit(main(["--steps", "3", "--quiet", "-o", target]))
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    for name, command in PICTURES.items():
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = main([*command.split(), str(folder / name)])
+        if code:
+            sys.exit(code)

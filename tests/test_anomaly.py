@@ -85,9 +85,41 @@ def test_nan():
     y = Value(1.0, label="y")
     with (
         detect_anomaly(),
-        pytest.raises(AnomalyError, match=r"gradient of y became NaN.*x was the first to be nan"),
+        pytest.raises(AnomalyError, match=r"starts from y·x, which is NaN.*x was the first to be nan"),
     ):
         (y * x).backward()
+
+
+def test_a_nan_that_the_gradients_do_not_show():
+    y = Value(1.0, label="y")
+    z = y.maximum(float("nan"))  # neither is larger: each has gradient 0
+    z.backward()
+    assert y.grad == 0.0
+    with detect_anomaly(), pytest.raises(AnomalyError, match="starts from max") as caught:
+        z.backward()
+    assert (caught.value.op, caught.value.step) == ("maximum", None)
+
+
+def test_nan_within_the_pass():
+    x = Value(1.0, label="x")
+    with detect_anomaly(), pytest.raises(AnomalyError, match="the gradient of x became NaN"):
+        (x * 0.0).backward(float("inf"))
+
+
+@pytest.mark.parametrize("returned", [float("nan"), float("inf")])
+@pytest.mark.parametrize("leaf", [True, False])
+def test_what_a_hook_returns_is_checked_where_it_returns_it(returned, leaf):
+    x = Value(2.0, label="x")
+    y = x * 3.0
+    y.label = "y"
+    hooked = x if leaf else y
+    hooked.register_hook(lambda gradient: returned)
+    with detect_anomaly(), pytest.raises(AnomalyError, match=f"a hook made the gradient of {hooked.label} {returned}"):
+        (y * 2.0).backward()
+    x.zero_grad()
+    hooked.register_hook(lambda gradient: 1.0)  # what the last hook returns is what counts
+    with detect_anomaly():
+        (y * 2.0).backward()
 
 
 def test_the_time_step_is_named():

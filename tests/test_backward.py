@@ -393,6 +393,9 @@ def test_dot_products_record_mul_and_add_nodes(pairs: list[tuple[float, float]],
     assert [x.grad for x in a] == [y.data for y in b]
     assert [y.grad for y in b] == [x.data for x in a]
     assert len(topological_order(root)) == 4 * len(pairs) - 1
+    with no_grad():
+        for twin in (dot(a, b, balanced), dot([x for x, _ in pairs], b, balanced)):
+            assert (repr(twin.data), twin.parents) == (repr(root.data), ())  # to the bit, the sign of zero included
 
 
 def depth(root: Value) -> int:

@@ -82,7 +82,8 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from test_checkpoint import run\n"
-        "p = Path(sys.argv[2]); run(100000, p, resume=p.exists(), checkpoint_every=1, stop_when_solved=False)"
+        "p = Path(sys.argv[2])\n"
+        "run(100000, p, resume=p.exists(), checkpoint_every=1, stop_when_solved=False, keep_best=False)"
     )
     rng = random.Random(0)
     for _ in range(3):
@@ -96,7 +97,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
         process.wait()
         step = load_checkpoint(path).step
     assert step >= 3
-    weights, optimizer, rows = run(step, None, stop_when_solved=False)
+    weights, optimizer, rows = run(step, None, stop_when_solved=False, keep_best=False)
     checkpoint = load_checkpoint(path)
     assert checkpoint.weights == weights
     assert checkpoint.slots == optimizer["slots"]
@@ -151,7 +152,8 @@ def rewrite(path: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"version": "2"}, "version 2 of the format, this package knows up to 1"),
+        ({"version": "3"}, "version 3 of the format, this package knows 2. Use a newer"),
+        ({"version": "1"}, "version 1 of the format, this package knows 2. Use an older"),
         ({"version": "new"}, "version 'new'"),
         ({"format": "something else"}, "not a checkpoint of this package"),
         ({"state": "{"}, "makes no sense"),
@@ -164,6 +166,7 @@ def rewrite(path: Path, **changes: Any) -> None:
             "another architecture: kind GRU.* there, kind LSTM.* here",
         ),
         ({"settings": {}}, "another setting"),
+        ({"optimizer": {"kind": "Adam", "lr": 0.5, "settings": {}, "state": {}}}, "lr 0.5 there, lr 0.03.* here"),
         ({"scheduler": None}, "another scheduler"),
         ({"task": {"name": "reber", "settings": {"embedded": False}, "digest": ""}}, "embedded False there"),
     ],

@@ -189,6 +189,47 @@ def test_quiet_prints_nothing(capsys):
     assert os.listdir() == ["bptt.svg"]
 
 
+CELLS = {"rnn": 1, "lstm": 2, "gru": 1}  # and the number of parts of the state
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_main_job_on_every_cell(cell, report, capsys):
+    found = report("--cell", cell, "--steps", "5", "--hidden", "3")
+    assert (found["agrees"], len(found["state"]), found["state"][0]) == (True, CELLS[cell], "h")
+    assert all(len(row[name]) == 3 for row in found["table"] for name in found["state"])
+    assert all(len(row["gradient"]) == 3 * CELLS[cell] for row in found["table"])
+    assert main(["--cell", cell, "--steps", "5", "--no-picture"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("‖∂L/∂s_k‖") == said.count("‖c_k‖") == (cell == "lstm")
+    assert ("s_5 to s_0" if cell == "lstm" else "h_5 to h_0") in " ".join(said.split())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("anatomy", "--jacobians"),
+        ("truncate", "--k2", "2", "--picture", "p.dot"),
+        ("step", "-c", "c"),
+        ("explore",),
+        ("decay",),
+        ("--local-gradients", "-o", "p.dot"),
+        ("--view", "folded", "-o", "p.dot"),
+    ],
+)
+@pytest.mark.parametrize("source", [(), ("--text", "hello")])
+def test_every_command_takes_every_cell(cell, command, source, capsys):
+    assert main([*command, "--cell", cell, "--hidden", "2", *source, "--steps", "4"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
+    for state, path in (("h", "h_0[0]"), ("c", "c_0[0]")):
+        options = ["--cell", "lstm", "--hidden", "1", "--forget-bias", "3", "--steps", "3", "--state", state]
+        assert main([*options, "-o", "p.dot", "--quiet"]) == 0
+        assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 @pytest.mark.parametrize("arguments", [(), ("--text", "naïve 你"), ("--help",), ("--csv", "∂")])
 def test_any_encoding_will_do(encoding, arguments, monkeypatch):
@@ -269,7 +310,14 @@ MISTAKES = {
     "no number": (["--b", "high"], "'high' is not a finite number"),
     "scalar weight, vector cell": (["--hidden", "2", "--w", "1"], "--w is a weight of the scalar cell"),
     "scalar weight, text": (["--text", "hello", "--b", "1"], "--b is a weight of the scalar cell"),
+    "scalar weight, cell": (["--cell", "gru", "--u", "1"], "--u is a weight of the scalar cell, which --cell"),
     "nonlinearity": (["--nonlinearity", "sin"], "invalid choice"),
+    "unknown cell": (["--cell", "cnn"], "invalid choice: 'cnn'"),
+    "nonlinearity of a gated cell": (["--cell", "lstm", "--nonlinearity", "relu"], "Only an rnn has a choice of it"),
+    "no forget gate": (["--cell", "gru", "--forget-bias", "1"], "Only an lstm has a forget gate"),
+    "forget bias of a scalar cell": (["--forget-bias", "1"], "Add --cell lstm"),
+    "too many gated units": (["--cell", "lstm", "--hidden", "900"], "make about 77,846,400 nodes"),
+    "no such state": (["--cell", "gru", "--state", "c"], "no state 'c'"),
     "format": (["-o", "picture.gif"], "picture.gif"),
     "no format": (["-o", "picture"], "picture"),
     "no directory": (["-o", "none/picture.svg"], "none/picture.svg"),

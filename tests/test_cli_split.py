@@ -110,13 +110,15 @@ def test_a_sliding_window_keeps_more(report):
 
 def test_decay_of_a_linear_cell_is_the_law(report):
     for kind in ((), ("--hidden", "3"), ("--hidden", "3", "--kind", "orthogonal")):
-        for curve in report("decay", "--nonlinearity", "identity", "--steps", "20", *kind)["curves"]:
+        for curve in report("decay", "--steps", "20", *kind)["curves"]:
             assert curve["gradients"] == pytest.approx(curve["law"], rel=1e-12)
             assert curve["law"] == pytest.approx([curve["W_norm"] ** lag for lag in range(21)])
 
 
 def test_decay_runs_over_the_sequence(report):
-    tanh, shifted = (report("decay", "--steps", "10", *more)["curves"][0] for more in ((), ("--u", "0.1")))
+    tanh, shifted = (
+        report("decay", "--nonlinearity", "tanh", "--steps", "10", *more)["curves"][0] for more in ((), ("--u", "0.1"))
+    )
     assert tanh["gradients"] != shifted["gradients"]
     non_normal = report("decay", "--text", "to be or not to be", "--kind", "non-normal", "--norms", "1.2")["curves"]
     assert [len(curve["lags"]) for curve in non_normal] == [18]

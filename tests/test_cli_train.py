@@ -15,6 +15,7 @@ import pytest
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.sample import draw
 from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import load_checkpoint
 
@@ -51,7 +52,7 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
     assert printed.err == ""
     assert os.listdir() == [f"{task}.safetensors"]
     assert load_checkpoint(f"{task}.safetensors").step == 4
-    assert main(["train", "--task", task, *SMALL, "--steps", "5", "--go-on", "--resume"]) == 0
+    assert main(["train", "--resume", "-o", f"{task}.safetensors", "--steps", "5"]) == 0
     assert load_checkpoint(f"{task}.safetensors").step == 5
     capsys.readouterr()
     assert main(["eval", f"{task}.safetensors", "--sequences", "3", "--json"]) == 0
@@ -71,6 +72,12 @@ def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pyte
     assert result["settings"] == {"T": 3}
     assert len(result["rows"]) == 4
     assert Path("h.csv").read_text().count("\n") == 5
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> None:
+    for task in DEFAULTS:
+        assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
 
 
 def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,13 +113,14 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--task", "temporal-order", "--T", "5"], "at least 10"),
         (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
         (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
-        (["--lr", "-0.1"], "lr is -0.1"),
+        (["--lr", "-0.1"], "'-0.1' is not a number above 0"),
         (["--lr", "nan"], "not a finite number"),
-        (["--clip", "-1"], "max_norm"),
+        (["--clip", "-1"], "'-1' is not a number above 0"),
         (["--hidden", "0"], "whole number of at least 1"),
         (["--task", "text", "--text-file", "missing.txt"], "cannot read 'missing.txt'"),
         (["--task", "series", "--csv", "missing.csv"], "cannot read 'missing.csv'"),
         (["-o", "missing/x"], "no such folder"),
+        (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
         (["--history", "h.xml"], "must end in .csv or .json"),
         (["--plot", "p.bmp"], "must end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
@@ -127,7 +135,7 @@ def test_bad_options_are_one_line_and_leave_no_file(
 @pytest.mark.parametrize("text", ["", "a"])
 def test_a_text_too_short_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.txt").write_text(text)
-    assert f"{len(text)} characters" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
+    assert f"{len(text)} character" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
 
 
 def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,13 +143,113 @@ def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) 
     assert main(options) == 0
     content = Path("adding.safetensors").read_bytes()
     assert "exists" in error_of(capsys, *options)
-    assert "hidden_size 2 there, hidden_size 3 here" in error_of(capsys, *options, "--resume", "--hidden", "3")
     assert "no text" in error_of(capsys, "sample", "adding.safetensors")
     Path("cut.safetensors").write_bytes(content[:-9])
     assert "cut off" in error_of(capsys, "eval", "cut.safetensors")
     assert Path("adding.safetensors").read_bytes() == content
     assert main([*options, "--force", "--seed", "1"]) == 0
     assert Path("adding.safetensors").read_bytes() != content
+
+
+def state(path: str) -> tuple[object, ...]:
+    """All that a checkpoint holds but for seconds, and the steps that were planned."""
+    checkpoint = load_checkpoint(path)
+    rows = [{**row, "seconds": 0} for row in checkpoint.state["history"]["rows"]]
+    rest = {name: part for name, part in checkpoint.state.items() if name not in ("history", "limits")}
+    return checkpoint.weights, checkpoint.best, checkpoint.slots, rest, rows
+
+
+@pytest.mark.parametrize("stop", [1, 4, 5])
+def test_resume_takes_everything_from_the_file(stop: int, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--task", "copy", "--T", "2", "--count", "1", "--cell", "rnn", "--layers", "2", "--nonlinearity", "relu"]
+    options += ["--hidden", "3", "--batch", "2", "--lr", "0.03", "--optimizer", "rmsprop", "--clip", "0.5", "--go-on"]
+    options += ["--truncate", "2", "--every", "2", "--validation", "5", "--seed", "3", "--quiet", "--init", "identity"]
+    assert main(["train", *options, "--steps", "9", "-o", "whole"]) == 0
+    assert main(["train", *options, "--steps", str(stop), "-o", "part"]) == 0
+    assert main(["train", "--resume", "-o", "part", "--steps", "9", "--quiet"]) == 0
+    assert state("part") == state("whole")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    made = ["train", "--task", "adding", "--T", "3", *SMALL, "--quiet", "--go-on", "-o", "f"]
+    assert main(made) == 0
+    content = Path("f").read_bytes()
+    for option, was, given in (
+        ("--task", "adding", "latch"),
+        ("--T", "3", "4"),
+        ("--text-file", "not set", "x"),
+        ("--cell", "gru", "lstm"),
+        ("--hidden", "2", "3"),
+        ("--layers", "1", "2"),
+        ("--nonlinearity", "not set", "relu"),
+        ("--optimizer", "adam", "sgd"),
+        ("--lr", "0.02", "0.5"),
+        ("--batch", "1", "2"),
+        ("--clip", "1.0", "2.0"),
+        ("--truncate", "not set", "2"),
+        ("--every", "2", "3"),
+        ("--validation", "3", "4"),
+        ("--seed", "0", "1"),
+    ):
+        expected = f"{option} is {was} in f, not {given}"
+        assert expected in error_of(capsys, "train", "--resume", "-o", "f", option, given)
+    assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
+    both = error_of(capsys, "train", "--resume", "-o", "f", "--hidden", "3", "--lr", "0.5")
+    assert "--hidden is 2 in f, not 3; --lr is 0.02 in f, not 0.5" in both or "--lr is 0.02 in f, not 0.5; " in both
+    assert Path("f").read_bytes() == content
+    assert main([*made, "--resume", "--steps", "6", "--patience", "50"]) == 0
+    assert load_checkpoint("f").step == 6
+    Path("abc.txt").write_text("abc " * 100)
+    text = ["train", "--task", "text", "--text-file", "abc.txt", *SMALL, "--quiet", "-o", "t"]
+    assert main([*text, "--length", "5"]) == 0
+    Path("abc.txt").write_text("acb " * 100)
+    assert "not those that t was trained on" in error_of(capsys, "train", "--resume", "-o", "t", "--steps", "6")
+
+
+@pytest.mark.parametrize("part", ["settings", "limits", "optimizer", "architecture", "task"])
+@pytest.mark.parametrize("damage", [{}, {"settings": 5, "kind": 5, "name": 5}, {"kind": "LSTM", "arguments": 5}])
+def test_a_damaged_file_is_one_clear_error(
+    part: str, damage: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--task", "adding", "--T", "3", *SMALL, "--quiet", "--go-on", "-o", "f"]) == 0
+    tensors, metadata = read_safetensors("f")
+    state = {**json.loads(metadata["state"]), part: damage}
+    write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
+    assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+
+
+def test_a_finished_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", "adding", *SMALL]) == 0
+    (said,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Go on with tinygrad-rnn "))
+    assert main(said.removeprefix("Go on with tinygrad-rnn ").rstrip(".").split()) == 0
+    assert load_checkpoint("adding.safetensors").step == 8
+
+
+def test_rows_are_written_as_they_come_also_into_a_file() -> None:
+    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--task", "latch", "--steps", "100000", "--every", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with open("log", "w") as log:
+        process = subprocess.Popen([*command, "--go-on"], stdout=log, stderr=subprocess.STDOUT, env=environment)
+    until = time.monotonic() + 30
+    while Path("log").read_text().count("\n") < 12 and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    lines = Path("log").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["step", "sequences"])
+    assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["2", "4", "6"]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "compiled-fast"])
+def test_the_engine_can_be_chosen(engine: str) -> None:
+    options = ["--task", "adding", "--T", "3", *SMALL, "--go-on", "--quiet"]
+    assert main(["train", *options, "-o", "eager"]) == 0
+    assert main(["train", *options, "-o", "native", "--engine", engine]) == 0
+    assert load_checkpoint("native").step == 4
+    if engine == "compiled":
+        assert state("native") == state("eager")
+    assert main(["train", "--resume", "-o", "eager", "--steps", "6", "--quiet", "--engine", engine]) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")

@@ -8,6 +8,7 @@ import random
 import struct
 from functools import cache
 
+import mpmath
 import pytest
 
 from tinygrad_rnn import Linear, Value, cross_entropy
@@ -16,9 +17,6 @@ from tinygrad_rnn.compile.elementary import COEFFICIENTS, FAST_ULP, definitions
 from tinygrad_rnn.compile.emit import function, vector_type
 from tinygrad_rnn.compile.native import Native
 from tinygrad_rnn.nn import LSTMCell
-
-pytest.importorskip("llvmlite")
-mpmath = pytest.importorskip("mpmath")
 
 SPECIAL = [
     *(0.0, -0.0, math.inf, -math.inf, 5e-324, -5e-324, 2.2250738585072014e-308, 1e-300, 1e308, -1e308),
@@ -72,7 +70,7 @@ def error_in_ulp(got: float, exact) -> float:
     return float(abs(got - exact) / mpmath.mpf(unit))
 
 
-@pytest.mark.parametrize("width", [1, 8])
+@pytest.mark.parametrize("width", [1, 4, 8])
 @pytest.mark.parametrize("op", ["exp", "tanh"])
 def test_largest_error(op, width):
     apply = native_map(op, width)

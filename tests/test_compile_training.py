@@ -8,8 +8,6 @@ from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import RecurrentNetwork, train
 
-pytest.importorskip("llvmlite")
-
 
 def histories(task, engines, **settings):
     for engine in engines:

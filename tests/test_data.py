@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn.data import Series, read_column, sunspots
@@ -28,10 +28,19 @@ def test_a_constant_series_is_scaled_to_zero():
     assert Series("s", (7.0, 7.0), ("a", "b")).scaled().numbers == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("start", [1e15, -1.7976911390223952e308])
+def test_large_numbers_near_each_other_are_scaled_as_any(start):
+    step = math.ulp(start)
+    numbers = tuple(start + k * step for k in (0, 1, 2, 3, 4, 5, 6, 8))
+    scaled = Series("s", numbers, tuple(map(str, numbers))).scaled().numbers
+    assert scaled == (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
+
+
+@example([-1.7976911390223952e308, -1.7976913385900373e308])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_scaling_never_overflows(numbers):
     scaled = Series("s", tuple(numbers), tuple(map(str, numbers))).scaled().numbers
-    assert all(-1.0 - 1e-9 <= number <= 1.0 + 1e-9 for number in scaled)
+    assert all(-1.0 <= number <= 1.0 for number in scaled)
     assert all(a <= b for (x, a) in zip(numbers, scaled) for (y, b) in zip(numbers, scaled) if x < y)
 
 

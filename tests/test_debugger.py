@@ -513,6 +513,9 @@ def test_graph_shows_done_current_and_to_come(tmp_path):
 
 def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):
     debugger = scalar()
+    assert "∂L/∂h_4 = 0.529" not in debugger.graph().source  # nothing has arrived there
+    debugger.stop_at("h_4")
+    debugger.cont()
     assert "∂L/∂h_4 = 0.529" in debugger.graph().source
     debugger.stop_at("h_2")
     debugger.cont()

@@ -187,7 +187,6 @@ def test_an_unknown_derivative_is_not_taken_for_zero() -> None:
 
 
 def test_the_folded_view_has_one_node_per_state_and_the_jacobian_between_them() -> None:
-    pytest.importorskip("numpy")
     unrolled = unroll(RNNCell(1, 2, seed=1), [[0.5], [0.1], [-0.3]])
     loss = mse_loss(unrolled.h[3], [1.0, 1.0])
     loss.backward()

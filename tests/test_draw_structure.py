@@ -325,3 +325,21 @@ def test_without_a_loss_everything_unrolled_is_drawn() -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ArgumentError):
         draw(*scalar(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("view", ["full", "folded"])
+def test_a_loss_of_something_else_is_an_error(view: str) -> None:
+    rnn = unroll(ScalarRNNCell(w=0.9, u=0.5), [1.0, 0.0])
+    unrelated = Value(1.0, label="other") * 2.0
+    unrelated.label = "unrelated"
+    with pytest.raises(ArgumentError, match="depends on no state h_t") as caught:
+        draw(rnn, loss=unrelated, view=view)
+    assert caught.value.node == "unrelated"
+
+
+@pytest.mark.parametrize("view", ["full", "folded"])
+def test_the_chain_may_be_left_dark(view: str) -> None:
+    rnn = unroll(ScalarRNNCell(w=0.9, u=0.5), [1.0, 0.0])
+    rnn.h[2].backward()
+    assert "∂h_2/∂h_0" in draw(rnn, view=view, loss=rnn.h[2] * 1.0).source
+    assert "∂h_2/∂h_0" not in draw(rnn, view=view, lit=False).source

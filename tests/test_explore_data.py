@@ -6,15 +6,41 @@ import re
 
 import pytest
 
-from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, draw, explore, mse_loss, time_step, total, unroll
-from tinygrad_rnn.backward import Step, start, topological_order, walk
-from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
+from tinygrad_rnn import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    ScalarRNNCell,
+    Value,
+    draw,
+    explore,
+    mse_loss,
+    time_step,
+    total,
+    unroll,
+)
+from tinygrad_rnn.backward import Step, gradients_kept, start, topological_order, walk
+from tinygrad_rnn.bptt.anatomy import anatomy, norm, state_gradients
+from tinygrad_rnn.bptt.matrices import spectral_norm
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import text
 from tinygrad_rnn.errors import ArgumentError, DrawError, GraphError
 from tinygrad_rnn.explore import graph as pieces
+from tinygrad_rnn.explore.decay import fate
 from tinygrad_rnn.explore.page import encoded
+
+
+@pytest.fixture
+def all_norms():
+    """For tests of which the number of ‖W‖ that are measured matters."""
+
+
+@pytest.fixture(autouse=True)
+def few_norms(request, monkeypatch):
+    """Measure for few ‖W‖ only, which takes a fraction of the time."""
+    if "all_norms" not in request.fixturenames:
+        monkeypatch.setattr("tinygrad_rnn.explore.decay.NORMS", (0.5, 0.7, 1.0, 1.5))
 
 
 def problem(T=5, w=0.9, each=False):
@@ -61,7 +87,7 @@ def test_the_walk_is_the_engines():
         assert (position, formula, by_number, flow) == (
             step.position,
             step.formula,
-            step.formula_in_numbers,
+            step.formula_in_numbers if step.formula_in_numbers != step.formula else "",
             step.flow,
         )
         assert brought == text.number(step.contribution)
@@ -124,10 +150,13 @@ def test_chains_multiply_up_to_the_gradient(each):
     unrolled, loss, losses = problem(each=each)
     data = explore(unrolled, loss, losses).data
     names = {i: row[0] for i, row in enumerate(data["values"])}
+    with gradients_kept(topological_order(loss)):
+        loss.backward()
+        shades = pieces.Shades([unrolled.h[t].grad for t in range(unrolled.T + 1)])
     for chain, part in zip(data["chains"]["roots"], losses):
         by_step = state_gradients(unrolled, part)
         weight = 1.0 / len(losses)
-        for value, later, product, *rest in chain["rows"]:
+        for value, later, product, level, *rest in chain["rows"]:
             k = int(names[value].removeprefix("h_"))
             assert rest == []  # the only path, so that its product is the whole gradient
             assert product == text.number(by_step[k] * weight) or math.isclose(
@@ -138,6 +167,7 @@ def test_chains_multiply_up_to_the_gradient(each):
                 rel_tol=6e-3,
             )
             assert later == -1 or names[later] == f"h_{k + 1}"
+            assert level == shades(by_step[k] * weight)
 
 
 def test_a_hop_is_told_once_and_lights_its_edges():
@@ -152,14 +182,14 @@ def test_a_hop_is_told_once_and_lights_its_edges():
     assert product
 
 
-@pytest.mark.parametrize("cell", [RNNCell(2, 3), LSTMCell(2, 3)], ids=["rnn", "lstm"])
+@pytest.mark.parametrize("cell", [RNNCell(2, 3), LSTMCell(2, 3), GRUCell(2, 3)], ids=["rnn", "lstm", "gru"])
 def test_chains_of_vector_cells_are_the_strongest_paths(cell):
     unrolled, loss, losses = vector_problem(cell)
     data = explore(unrolled, loss, losses).data
     states = len(unrolled.state_names) * 3 * (unrolled.T + 1)
     assert len(data["chains"]["entries"]) == states
     (chain,) = data["chains"]["roots"]
-    assert any(len(row) == 4 for row in chain["rows"])  # several paths: the whole differs from the strongest
+    assert any(len(row) == 5 for row in chain["rows"])  # several paths: the whole differs from the strongest
     known = {(later, earlier) for later, earlier, *_ in data["chains"]["hops"]}
     assert all(later == -1 or (later, value) in known for value, later, *_ in chain["rows"])
 
@@ -186,29 +216,84 @@ def test_decay_is_measured_for_every_norm_and_scale():
     decay = explore(unrolled, loss).data["decay"]
     assert 1.0 in decay["norms"]
     assert decay["norms"][decay["own"]] == 0.72
-    rnn, lstm = decay["cells"]
+    rnn, *_ = decay["cells"]
     assert [len(rnn["curves"]), len(rnn["curves"][0])] == [len(decay["norms"]), len(decay["scales"])]
-    own = rnn["curves"][decay["own"]][decay["scales"].index(1.0)]["g"]
+    own = rnn["curves"][decay["own"]][decay["scales"].index(1.0)]
     unrolled.h[6].backward()
-    assert own == pytest.approx([abs(unrolled.h[6 - lag].grad) for lag in range(7)], rel=1e-5)
-    for i, norm in enumerate(decay["norms"]):
-        assert decay["law"][i]["g"] == pytest.approx([norm**lag for lag in range(7)], rel=1e-5)
-    assert lstm["curves"][0][0]["g"][0] == 1.0
+    assert own["g"] == pytest.approx([abs(unrolled.h[6 - lag].grad) for lag in range(7)], rel=1e-5)
+    assert decay["mine"] == [{"state": "h", **own}]
+    for i, W_norm in enumerate(decay["norms"]):
+        assert decay["law"][i]["g"] == pytest.approx([W_norm**lag for lag in range(7)], rel=1e-5)
 
 
-def test_fates_are_named():
+def test_rnn_and_lstm_are_compared_like_for_like():
     unrolled, loss, _ = problem(T=12)
     decay = explore(unrolled, loss).data["decay"]
-    law = dict(zip(decay["norms"], (curve["fate"] for curve in decay["law"])))
-    assert (law[0.5], law[1.0], law[1.5]) == ("vanishing", "flat", "exploding")
+    assert [(cell["key"], cell["state"]) for cell in decay["cells"]] == [("rnn", "h"), ("lstm", "h"), ("lstm-c", "c")]
+    for cell in decay["cells"]:
+        assert all(curve["g"][0] == 1.0 and len(curve["g"]) == 13 for row in cell["curves"] for curve in row)
+    at_one, one = decay["norms"].index(1.0), decay["scales"].index(1.0)
+    assert [cell["curves"][at_one][one]["words"] for cell in decay["cells"]] == [
+        "vanishing",
+        "drops, then flat",
+        "flat",
+    ]
 
 
-def test_an_own_lstm_is_measured_as_the_lstm():
-    unrolled, loss, losses = vector_problem(LSTMCell(2, 3))
+@pytest.mark.parametrize(
+    ("cell", "yours"),
+    [(LSTMCell(2, 3), ["lstm", "lstm-c"]), (GRUCell(2, 3), ["gru"]), (RNNCell(2, 3), ["rnn"])],
+    ids=["lstm", "gru", "rnn"],
+)
+def test_the_users_own_cell_is_measured_whatever_it_is(cell, yours):
+    unrolled, loss, losses = vector_problem(cell)
+    ticks = []
+    page = explore(unrolled, loss, losses, progress=lambda done, total: ticks.append((done, total)))
+    decay = page.data["decay"]
+    assert [one["key"] for one in decay["cells"] if one["yours"]] == yours
+    assert {one["key"] for one in decay["cells"]} >= {"rnn", "lstm", "lstm-c"}
+    for mine in decay["mine"]:  # of the graph itself, at its own ‖W‖
+        root = total(unrolled[mine["state"]][4]) / math.sqrt(3)
+        by_step = state_gradients(unrolled, root, mine["state"])
+        assert mine["g"] == pytest.approx([norm(by_step[4 - lag]) for lag in range(5)], rel=1e-5)
+    assert [mine["state"] for mine in decay["mine"]] == list(cell.state_names)
+    assert ticks == [(i + 1, len(ticks)) for i in range(len(ticks))]
+
+
+def test_a_gated_cell_is_scaled_gate_by_gate():
+    cell = GRUCell(2, 3)
+    unrolled, loss, losses = vector_problem(cell)
     decay = explore(unrolled, loss, losses).data["decay"]
-    assert decay["own"] is None
-    assert "your cell" in decay["cells"][1]["note"]
-    assert "your cell" not in decay["cells"][0]["note"]
+    (gru,) = (one for one in decay["cells"] if one["key"] == "gru")
+    for gate in "rzn":
+        W = getattr(cell, f"W_{gate}")
+        size = spectral_norm([[entry.data for entry in row] for row in W])
+        for row in W:
+            for entry in row:
+                entry.data *= 0.7 / size
+    twin = unroll(cell, [[entry.data for entry in unrolled.x[t]] for t in range(1, 5)])
+    by_step = state_gradients(twin, total(twin.h[4]) / math.sqrt(3))
+    curve = gru["curves"][decay["norms"].index(0.7)][decay["scales"].index(1.0)]["g"]
+    assert curve == pytest.approx([norm(by_step[4 - lag]) for lag in range(5)], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("gradients", "words"),
+    [
+        ([0.9**lag for lag in range(13)], "vanishing"),
+        ([1.0] * 13, "flat"),
+        ([1.1**lag for lag in range(13)], "exploding"),
+        ([1.0, *[0.01] * 12], "drops, then flat"),
+        ([1.0, *[9.0] * 12], "rises, then flat"),
+        ([1.0, 0.2], "vanishing"),
+        ([1.0, 1.1], "flat"),
+        ([1.0, 0.0, 0.0, 0.0], "vanishing"),
+        ([1.0, 1e200, 1e300, 1e306], "exploding"),
+        ([1.0, math.nan, math.nan], "not a number"),
+    ],
+)
+def test_fates(gradients, words):
+    assert fate(gradients) == (words.rpartition("then ")[2], words)
 
 
 def test_encoded_data_cannot_leave_their_script_element():
@@ -244,7 +329,7 @@ def test_too_large_a_graph_is_refused(monkeypatch):
         explore(unrolled, loss)
 
 
-def test_a_hundred_steps_fit_into_a_megabyte_and_a_half():
+def test_a_hundred_steps_fit_into_a_megabyte_and_a_half(all_norms):
     assert len(explore(*problem(100, each=True)).html().encode()) < 1_500_000
 
 
@@ -261,3 +346,17 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     assert "yearly sunspot numbers" in html
     assert main(["explore", "-o", "bptt.html", "--text", "hello", "--loss", "last"]) == 0
     assert "(overwritten)" in capsys.readouterr().out
+
+
+def test_a_page_that_takes_long_shows_its_progress_on_a_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 0.0)
+    assert main(["explore", "-o", str(tmp_path / "a.html"), "--steps", "3"]) == 0
+    assert capsys.readouterr().err == ""  # no terminal
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["explore", "-o", str(tmp_path / "b.html"), "--steps", "3"]) == 0
+    shown = capsys.readouterr().err
+    assert re.search(r"Page.*\d+/(\d+)", shown)
+    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 60.0)
+    assert main(["explore", "-o", str(tmp_path / "c.html"), "--steps", "3"]) == 0
+    assert capsys.readouterr().err == ""  # not long
+    assert (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()

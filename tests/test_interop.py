@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, RNNCell, Value, total
-from tinygrad_rnn.errors import ArgumentError, DataError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DataError, OperandError, ShapeError
 from tinygrad_rnn.interop import (
     Tensor,
     from_torch_state_dict,
@@ -147,6 +147,20 @@ def test_one_bias_is_enough() -> None:
     assert twin.state_dict() == module.state_dict()
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), "x", None])
+def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wrong: Any) -> None:
+    lstm = LSTM(2, 3, seed=1)
+    before = lstm.state_dict()
+    numbers = to_torch_numbers(LSTM(2, 3, seed=2))
+    numbers["weight_hh_l0"][7][1] = wrong
+    with pytest.raises((DataError, OperandError), match=rf"weight_hh_l0\[7,1\] is '?{wrong}"):
+        from_torch_state_dict(lstm, numbers)
+    numbers["weight_hh_l0"][7] = [0.0]
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
+        from_torch_state_dict(lstm, numbers)
+    assert lstm.state_dict() == before
+
+
 def test_what_does_not_fit_names_both_shapes_and_the_parameter_and_changes_nothing() -> None:
     module = LSTM(2, 3, seed=11)
     before = module.state_dict()
@@ -192,8 +206,9 @@ def test_files_come_back_to_the_last_bit(tmp_path: Path, tensors: dict[str, Tens
 
 
 def test_the_safetensors_library_reads_what_we_write_and_we_what_it_writes(tmp_path: Path) -> None:
-    numpy = pytest.importorskip("numpy")
-    library = pytest.importorskip("safetensors.numpy")
+    import numpy
+    import safetensors.numpy as library
+
     ours, theirs = tmp_path / "ours.safetensors", tmp_path / "theirs.safetensors"
     module = GRU(2, 3, num_layers=2, seed=12)
     save_safetensors(module, ours)
@@ -211,7 +226,8 @@ def test_the_safetensors_library_reads_what_we_write_and_we_what_it_writes(tmp_p
 
 def test_torch_writes_bfloat16_that_we_read(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    library = pytest.importorskip("safetensors.torch")
+    import safetensors.torch as library
+
     library.save_file({"x": torch.tensor([1.5, -2.25, 3e38], dtype=torch.bfloat16)}, tmp_path / "x.safetensors")
     read, _ = read_safetensors(tmp_path / "x.safetensors")
     assert read["x"].numbers == tuple(torch.tensor([1.5, -2.25, 3e38], dtype=torch.bfloat16).double().tolist())

@@ -77,3 +77,11 @@ def test_showing_a_value_never_raises(monkeypatch):
 def test_a_state_of_an_unrolled_network_shows_itself():
     unrolled = unroll(ScalarRNNCell(), [1.0, 0.5])
     assert "image/svg+xml" in unrolled.h[2]._repr_mimebundle_()
+
+
+def test_a_notebook_shows_a_figure(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    source = "from tinygrad_rnn.bptt.plot import new_figure\nnew_figure(2.0, 1.0)"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert "image/png" in book.cells[0].outputs[0].data

@@ -2,10 +2,13 @@
 
 import configparser
 import importlib
+import re
 import subprocess
 import sys
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
+
+import pytest
 
 import tinygrad_rnn
 import tinygrad_rnn.cli
@@ -51,6 +54,28 @@ def test_every_public_name_is_there():
     for name in tinygrad_rnn.__all__:
         assert getattr(tinygrad_rnn, name) is not None
     assert sorted(set(tinygrad_rnn.__all__)) == sorted(tinygrad_rnn.__all__)
+
+
+def needed():
+    """The packages that the extra ``dev`` installs."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = {name: lines.split("\n")[1:] for name, lines in setup["options.extras_require"].items()}
+    itself, *others = extras["dev"]
+    own = re.fullmatch(r"tinygrad_rnn\[(.+)\]", itself)[1].split(",")
+    return {re.split("[<>=]", line)[0] for line in sum((extras[name] for name in own), others)}
+
+
+@pytest.mark.parametrize("package", sorted(needed()))
+def test_what_the_tests_need_is_installed(package):
+    assert metadata.version(package), "pip install -e '.[dev]'"
+
+
+def test_no_test_is_left_out_for_want_of_a_package_but_torch():
+    may_lack = {"torch"} | {package.replace("-", "_") for package in needed()} | set(sys.stdlib_module_names)
+    for file in ROOT.glob("tests/**/*.py"):
+        for module in re.findall(r"importorskip\(\s*\"(\w+)", file.read_text(encoding="utf-8")):
+            assert module in may_lack, f"{file.name} is left out without {module}, which dev does not install"
 
 
 def test_console_script_is_the_command():

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError, SweepError
 from tinygrad_rnn.sweep import ProcessPool, Record, read_records, sweep
+from tinygrad_rnn.sweep.run import describe
 
 ROOT = Path(__file__).parent.parent
 HEADER = '{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "add(a, b, seed)"}\n'
@@ -167,7 +169,7 @@ def test_failed_runs_are_tried_again_unless_told_otherwise(tmp_path: Path) -> No
         return {}
 
     settings, path = [(0,), (1,)], tmp_path / "s"
-    assert [record.error for record in sweep(moody, settings, file=path)] == [None, "RuntimeError:"]
+    assert [record.error for record in sweep(moody, settings, file=path)] == [None, "RuntimeError"]
     fails = False
     assert [record.failed for record in sweep(moody, settings, file=path, retry_failed=False)] == [False, True]
     assert [record.failed for record in sweep(moody, settings, file=path)] == [False, False]
@@ -217,6 +219,17 @@ def test_the_file_of_something_else_is_refused_and_untouched(content: str, compl
         sweep(add, SETTINGS, file=tmp_path / "s")
     assert complaint in str(caught.value)
     assert (tmp_path / "s").read_text() == content
+
+
+def test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_given() -> None:
+    def learn(T: int, steps: int = 100, *, seed: int) -> dict[str, Any]:
+        return {}
+
+    name = "test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_given.<locals>.learn"
+    assert describe(learn) == f"{name}(T, steps=100, seed)"
+    assert describe(partial(learn, 3, steps=5)) == f"{name}(T, steps=100, seed) given 3, steps=5"
+    assert describe(partial(partial(learn, 3), steps=5)) == describe(partial(learn, 3, steps=5))
+    assert describe(dict).startswith("dict(")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
@@ -328,6 +341,16 @@ def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:
         sweep(add, SETTINGS, pool)
 
 
+def test_settings_that_fail_on_the_way_stop_the_sweep_and_lose_nothing(tmp_path: Path) -> None:
+    def settings() -> Iterator[Any]:
+        yield from [(1, 2), (3, 4)]
+        yield 5
+
+    with ProcessPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="setting 5 is no tuple"):
+        sweep(add, settings(), pool, file=tmp_path / "s")
+    assert len(sweep(add, [(1, 2), (3, 4)], file=tmp_path / "s")) == 2
+
+
 def test_ctrl_c_keeps_what_has_finished(tmp_path: Path) -> None:
     def stop(i: int, seed: int) -> dict[str, Any]:
         if i == 2:
@@ -381,15 +404,23 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     assert not any(map(_alive, workers))
 
 
-def test_what_workers_are_at_is_given_up_if_the_block_is_left_by_an_exception() -> None:
-    began = time.monotonic()
-    pool = ProcessPool(1)
-    future = pool.submit(time.sleep, 300)
-    while not future.running():
+def idle(folder: str) -> None:
+    Path(folder, str(os.getpid())).touch()
+    for _ in range(30_000):
         time.sleep(0.01)
-    with pytest.raises(KeyboardInterrupt), pool:
-        raise KeyboardInterrupt
+
+
+def test_what_workers_are_at_is_interrupted_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
+    began = time.monotonic()
+    pool = ProcessPool(2)
+    futures = [pool.submit(idle, str(tmp_path)) for _ in range(20)]
+    while len(os.listdir(tmp_path)) < 2:
+        time.sleep(0.01)
+    with pytest.raises(ZeroDivisionError), pool:
+        raise ZeroDivisionError
     assert time.monotonic() - began < 100
+    assert len(os.listdir(tmp_path)) == 2  # no other one was begun
+    assert all(future.cancelled() or isinstance(future.exception(), KeyboardInterrupt) for future in futures)
 
 
 def _alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from tinygrad_rnn import progress as progress_module
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import StackedCell, cross_entropy
 from tinygrad_rnn.tasks import Adding, Forecast, Latch, Reber, Task, TemporalOrder, Text
-from tinygrad_rnn.train import RecurrentNetwork, train, validate
+from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
 
 
@@ -34,8 +34,9 @@ def test_the_gradient_of_a_batch_is_the_sum_over_sequences_in_order_divided_by_t
     task = Reber()
     model = RecurrentNetwork.for_task(task, "gru", 3, seed=1)
     batch = draw(task, 3)
+    assert len({len(example.inputs) for example in batch}) == 2
     losses, sums = 0.0, [0.0] * len(model.parameters())
-    for example in batch:
+    for example in sorted(batch, key=lambda example: len(example.inputs)):
         model.zero_grad()
         unrolled = model(example.inputs)
         loss = total([cross_entropy(unrolled.y[t], target) for t, target in enumerate(example.targets, 1)])
@@ -117,6 +118,54 @@ def test_patience_ends_training() -> None:
     )
     assert history.ending == "patience"
     assert len(history.rows) == 8
+
+
+class Jumping(Adding):
+    """The error of a validation is the next of these, whatever the model says."""
+
+    def __init__(self, T: int = 3) -> None:
+        super().__init__(T)
+        self.errors = iter([0.5, 0.2, 0.4, 0.3, 0.9])
+
+    def error(self, example: Any, outputs: Any) -> float:
+        return next(self.errors)
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "patience", "best"),
+    [
+        (6, 2, None, 4),
+        (9, 2, None, 4),  # the validation at the end is off the beat, and no better
+        (3, 2, None, 3),  # it is off the beat, and the best
+        (10, 2, 2, 4),  # patience ends it at step 8
+    ],
+)
+def test_the_model_ends_with_the_weights_of_the_best_validation(
+    steps: int, every: int, patience: int | None, best: int, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"batch_size": 1, "validation_size": 1, "progress": False, "stop_when_solved": False}
+    model = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
+    history = train(
+        model,
+        Jumping(),
+        steps,
+        validate_every=every,
+        patience=patience,
+        checkpoint=tmp_path / "c",
+        keep_best=True,
+        **settings,
+    )
+    assert history.best == 0.2
+    assert len(history.rows) == min(steps, 8 if patience else steps)
+    after = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
+    train(after, Adding(3), best, keep_best=False, **settings)
+    assert model.state_dict() == after.state_dict()
+    found = load_checkpoint(tmp_path / "c")
+    assert found.model_step == best
+    assert found.make_model().state_dict() == model.state_dict()
+    last = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
+    train(last, Adding(3), len(history.rows), keep_best=False, **settings)
+    assert found.weights == last.state_dict()
 
 
 def test_a_schedule_sets_the_learning_rate_of_every_step() -> None:
@@ -240,7 +289,6 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 
 def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     task = Adding(3)
     history = train(
         RecurrentNetwork.for_task(task, "rnn", 2),
@@ -278,6 +326,27 @@ def test_the_bar_shows_loss_gradient_norm_and_sequences_per_second(
         for part in ("loss", "gradient norm", "sequences/s"):
             assert part in shown
     assert isinstance(progress_module.make_bar("x", 3, 0, None), progress_module.NoBar)  # stderr is no terminal here
+
+
+def test_of_validations_with_the_same_error_the_one_with_the_smallest_loss_is_best() -> None:
+    history = History("task", "error", 1.0, 0.0)
+    for step, (error, loss) in enumerate([(0.5, 0.1), (0.0, 0.4), (0.0, 0.3), (0.0, 0.3)], start=1):
+        history.rows.append({"step": step, "validation_error": error, "validation_loss": loss})
+    assert history.best_row is history.rows[2]
+
+
+def test_each_validation_is_told_as_it_is_done() -> None:
+    told = []
+    settings: dict[str, Any] = {"batch_size": 1, "validate_every": 2, "validation_size": 1}
+    train(
+        RecurrentNetwork.for_task(Adding(2), "rnn", 1),
+        Adding(2),
+        5,
+        progress=True,
+        on_validation=lambda history: told.append(history.rows[-1]["step"]),
+        **settings,
+    )
+    assert told == [2, 4, 5]
 
 
 def test_generating_agrees_with_unrolling() -> None:

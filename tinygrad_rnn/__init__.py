@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .bptt.decay import decay
     from .bptt.jacobian import jacobian
     from .bptt.paths import paths
+    from .bptt.straight import straight_path
     from .bptt.truncated import truncated_bptt
     from .debugger import debug
     from .draw import Drawing, draw_dot, trace
@@ -74,6 +75,7 @@ __all__ = [
     "mse_loss",
     "no_grad",
     "paths",
+    "straight_path",
     "time_step",
     "total",
     "trace",
@@ -93,6 +95,7 @@ _LAZY = {
     "explore": "explore",
     "jacobian": "bptt.jacobian",
     "paths": "bptt.paths",
+    "straight_path": "bptt.straight",
     "trace": "draw",
     "truncated_bptt": "bptt.truncated",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import ContextDecorator
-from functools import partial
 
 from . import notation
 from .backward import Step, observers, topological_order
@@ -18,9 +17,10 @@ _NEVER_FLAT = frozenset({"tanh", "sigmoid", "exp"})
 class detect_anomaly(ContextDecorator):
     """Within this context, a backward pass ends with an error at the first gradient that cannot be trusted.
 
-    That is: one that is NaN or infinite; one that overflowed; and one that vanished exactly, although neither
-    of its factors did (underflow) or although the derivative of its op is nowhere 0 (saturation). A product with
-    a true 0, such as the slope of relu or a weight of 0, is no anomaly.
+    That is: one that is NaN or infinite, whether computed, overflowed or returned by a hook; any gradient of a
+    NaN; and one that vanished exactly, although neither of its factors did (underflow) or although the derivative
+    of its op is nowhere 0 (saturation). A product with a true 0, such as the slope of relu or a weight of 0, is no
+    anomaly.
 
     Enter it before the forward pass, and the error says which line of the user's program created the node: it
     includes `trace_creation`. Like PyTorch's, it holds for all threads.
@@ -35,36 +35,48 @@ class detect_anomaly(ContextDecorator):
 
     def __init__(self, vanishing: bool = True) -> None:
         self.vanishing = vanishing
-        self._observer = partial(_check, vanishing)
         self._tracing = trace_creation()
 
     def __enter__(self) -> detect_anomaly:
         self._tracing.__enter__()
-        observers.append(self._observer)
+        observers.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        observers.remove(self._observer)
+        observers.remove(self)
         self._tracing.__exit__()
 
+    def began(self, root: Value) -> None:
+        """Refuse to start from a NaN, which need not show in the gradients."""
+        if math.isnan(root.data):
+            raise _anomaly(root, f"backward() starts from {notation.name(root)}, which is NaN{_first_bad_number(root)}")
 
-def _check(vanishing: bool, step: Step) -> None:
-    what = _not_finite(step) or (vanishing and _vanished(step))
-    if not what:
-        return
-    node = step.node
-    operands = ", ".join(f"{notation.name(parent)} = {parent.data:.6g}" for parent in node.parents)
-    error = AnomalyError(
-        f"{what}: {step.formula_in_numbers}, times the gradient {step.gradient:.6g}; the operands are {operands}"
-        f"{_first_bad_number(node)}",
-        op=node.op,
+    def stepped(self, step: Step) -> None:
+        """Check the gradient after a step."""
+        what = _not_finite(step) or (self.vanishing and _vanished(step))
+        if what:
+            node = step.node
+            operands = ", ".join(f"{notation.name(parent)} = {parent.data:.6g}" for parent in node.parents)
+            in_numbers = f"{step.formula_in_numbers}, times the gradient {step.gradient:.6g}"
+            error = _anomaly(node, f"{what}: {in_numbers}; the operands are {operands}{_first_bad_number(node)}")
+            error.step = step
+            raise error
+
+    def replaced(self, node: Value) -> None:
+        """Check what a hook returned."""
+        if not math.isfinite(node.grad):
+            raise _anomaly(node, f"a hook made the gradient of {notation.name(node)} {node.grad}")
+
+
+def _anomaly(node: Value, what: str) -> AnomalyError:
+    return AnomalyError(
+        what,
+        op=node._rule.title or None,
         node=notation.name(node),
         time_step=node.time_step,
         created_at=node.created_at,
         remedy=None if node.created_at else "To see where it was created, build the graph inside detect_anomaly() too",
     )
-    error.step = step
-    raise error
 
 
 def _not_finite(step: Step) -> str | None:

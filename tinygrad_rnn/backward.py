@@ -6,11 +6,11 @@ Everything that shows, steps through, splits or checks a backward pass is a view
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from . import hooks, notation
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _by_creation = attrgetter("_id")
 
-#: Functions to call with every step of every pass; hardly ever any.
-observers: list[Callable[[Step], object]] = []
+#: Who is told of everything that happens in every pass; hardly ever anyone.
+observers: list[Observer] = []
 
 #: Passes that someone is stepping through.
 under_way: WeakSet[BackwardSteps] = WeakSet()
@@ -89,6 +89,19 @@ class Step:
         if formula.replace("−", "-") in ("", sides[2]):
             del sides[1]
         return " = ".join(sides)
+
+
+class Observer(Protocol):
+    """Someone who watches all passes."""
+
+    def began(self, root: Value) -> None:
+        """A pass from ``root`` is about to take its first step."""
+
+    def stepped(self, step: Step) -> None:
+        """A step was taken."""
+
+    def replaced(self, node: Value) -> None:
+        """A hook replaced the gradient of a node."""
 
 
 def topological_order(*roots: Value, stop: Sequence[Value] = ()) -> list[Value]:
@@ -207,10 +220,10 @@ def walk(order: Iterable[Value], record: bool = True, stops: Container[Value] = 
     except (ValueError, ArithmeticError) as error:
         raise DomainError(
             f"the derivative has no finite value: {error}",
-            op=op.name,
-            node=node.name,
+            op=op.title,
+            node=notation.name(node),
             time_step=node.time_step,
-            remedy=f"{op.name} needs {op.domain}" if op.domain else None,
+            remedy=f"{op.title} needs {op.domain}" if op.domain else None,
             created_at=node.created_at,
         ) from error
 

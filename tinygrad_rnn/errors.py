@@ -61,7 +61,10 @@ class OperandError(GraphError, TypeError):
 
 
 class DomainError(GraphError, ArithmeticError):
-    """An operation, or its derivative, has no finite value at its operands."""
+    """An operation has no real value, or its derivative no finite one, at its operands.
+
+    A result that is merely too large for a double is no error: it is infinite, as in IEEE 754 and in PyTorch.
+    """
 
 
 class CompileError(TinygradRNNError):
@@ -72,7 +75,7 @@ class AnomalyError(GraphError, ArithmeticError):
     """A gradient became NaN or infinite, or vanished exactly, while `detect_anomaly` was on.
 
     Attributes:
-        step: the `Step` at which it happened.
+        step: the `Step` at which it happened; None if at none: a hook, or the start of the pass.
     """
 
     step: object = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def product(*factors: float) -> str:
 def formula(node: Value) -> str:
     """The formula that computed a node, by name: ``tanh(z_3)``. That of a leaf is empty."""
     return _forward(node, lambda parent: _name(parent, 2))[0]
+
+
+def application(op: Op, operands: Sequence[Value]) -> str:
+    """The formula of an op applied to these operands, by name, whether or not there is such a node."""
+    return _filled(op.formula, [_name(operand, 2) for operand in operands], _binding(op)[1])
 
 
 def formula_in_numbers(node: Value) -> str:

@@ -4,6 +4,9 @@ A rule is plain arithmetic on its operands and its output. Given floats it yield
 else that does arithmetic (a symbolic operand of a compiler, say) it yields that. The elementary functions
 below make this true of ``log`` and its like too: on a float they call `math`, on anything else they call
 the method of that name.
+
+A result too large for a double is infinite with its sign, as in IEEE 754 and in PyTorch, whatever the op, so that
+an explosion can be watched. What has no real value at all (division by 0, ln 0, √-1, 0 ** -1) is an error.
 """
 
 from __future__ import annotations
@@ -49,6 +52,11 @@ class Op:
     backward: Callable[[], object] | None = None
     made_by: tuple[Any, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The name in messages: as the user wrote it, ``**2``, where the name alone does not tell which op it is."""
+        return self.symbol if self.name == "pow_constant" else self.name
+
     def __reduce__(self) -> tuple[Any, ...]:
         if OPS.get(self.name) is self or self is LEAF:
             return lookup, (self.name,)
@@ -73,7 +81,10 @@ def _elementary(name: str) -> Callable[[Any], Any]:
     on_float: Callable[[float], float] = getattr(math, name)
 
     def function(x: Any) -> Any:
-        return on_float(x) if isinstance(x, float) else getattr(x, name)()
+        try:
+            return on_float(x) if isinstance(x, float) else getattr(x, name)()
+        except OverflowError:  # exp is the one that can
+            return math.inf
 
     return function
 
@@ -104,8 +115,13 @@ def largest(numbers: Any) -> Any:
 
 
 def pow_(base: Any, exponent: Any) -> Any:
-    """``base ** exponent`` over the reals: `math.pow` refuses what would be complex or infinite."""
-    return math.pow(base, exponent) if isinstance(base, float) and isinstance(exponent, float) else base**exponent
+    """``base ** exponent`` over the reals: `math.pow` refuses what would be complex, and 0 to a negative power."""
+    if not (isinstance(base, float) and isinstance(exponent, float)):
+        return base**exponent
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
 
 
 def _sigmoid(a: Any) -> Any:
@@ -134,8 +150,8 @@ def _pow_slope(a: Any, b: Any) -> Any:
 
 
 def _log_of_base(a: Any) -> Any:
-    # 0 ** b is flat in b wherever it is finite. A negative base has no real derivative: log refuses it.
-    return select(a == 0.0, 0.0, log(select(a == 0.0, 1.0, a)))
+    # 0 ** b is flat in b wherever it is finite, as 1 ** b is. A negative base has no real derivative: log refuses it.
+    return log(select(a == 0.0, 1.0, a))
 
 
 # fmt: off
@@ -145,14 +161,14 @@ _TABLE: tuple[Op, ...] = (
     Op("sub",     "-",    2, operator.sub,                       lambda out, a, b: (1.0, -1.0),                               "{0} − {1}",      ("1", "−1")),
     Op("mul",     "*",    2, operator.mul,                       lambda out, a, b: (b, a),                                    "{0}·{1}",        ("{1}", "{0}")),
     Op("div",     "/",    2, operator.truediv,                   lambda out, a, b: (1.0 / b, -out / b),                       "{0} / {1}",      ("1 / {1}", "−{out} / {1}"),           "a divisor other than 0"),
-    Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base (any base has the plain whole powers), and a result below 1.8e308"),
+    Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base (any base has the plain whole powers)"),
     Op("maximum", "max",  2, _maximum,                           lambda out, a, b: (_share(a, b), _share(b, a)),              "max({0}, {1})",  ("[{0} > {1}]", "[{1} > {0}]")),
     Op("minimum", "min",  2, lambda a, b: -_maximum(-a, -b),     lambda out, a, b: (_share(b, a), _share(a, b)),              "min({0}, {1})",  ("[{0} < {1}]", "[{1} < {0}]")),
     Op("neg",     "-",    1, operator.neg,                       lambda out, a: (-1.0,),                                      "−{0}",           ("−1",)),
     Op("tanh",    "tanh", 1, tanh,                               lambda out, a: (1.0 - out * out,),                           "tanh({0})",      ("1 − {out}²",)),
     Op("sigmoid", "σ",    1, _sigmoid,                           lambda out, a: (out * (1.0 - out),),                         "σ({0})",         ("{out}·(1 − {out})",)),
     Op("relu",    "ReLU", 1, lambda a: select(a <= 0.0, 0.0, a), lambda out, a: (select(a <= 0.0, 0.0, 1.0),),                "relu({0})",      ("[{0} > 0]",)),
-    Op("exp",     "exp",  1, exp,                                lambda out, a: (out,),                                       "exp({0})",       ("{out}",),                            "an operand below 709.78; subtract the largest first, as softmax does"),
+    Op("exp",     "exp",  1, exp,                                lambda out, a: (out,),                                       "exp({0})",       ("{out}",)),
     Op("log",     "ln",   1, log,                                lambda out, a: (1.0 / a,),                                   "ln {0}",         ("1 / {0}",),                          "an operand above 0"),
     Op("sqrt",    "√",    1, sqrt,                               lambda out, a: (0.5 / out,),                                 "√{0}",           ("1 / (2·{out})",),                    "an operand of at least 0, above 0 to have a derivative"),
     Op("sin",     "sin",  1, sin,                                lambda out, a: (cos(a),),                                    "sin({0})",       ("cos({0})",),                         "a finite operand"),
@@ -226,7 +242,7 @@ def power(exponent: float) -> Op:
         lambda out, a: (_pow_slope(a, exponent),),
         f"{{0}}^{shown}",
         (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{exponent - 1.0:g}"),),
-        "a base above 0 (or of at least 0, or of any sign, where the exponent allows) and a result below 1.8e308",
+        "a base above 0 (or of at least 0, or of any sign, where the exponent allows)",
         made_by=(power, exponent),
     )
 

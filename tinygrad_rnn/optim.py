@@ -50,7 +50,7 @@ class Optimizer(ABC):
 
     @property
     @abstractmethod
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
 
     def zero_grad(self) -> None:
@@ -90,7 +90,7 @@ class Optimizer(ABC):
         for name, row in rows.items():
             if len(row) != len(self.parameters):
                 raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
-        self.steps, self.lr, self._slots = int(state["steps"]), _within("lr", state["lr"]), rows
+        self.steps, self.lr, self._slots = _steps(state["steps"]), _within("lr", state["lr"]), rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
@@ -126,7 +126,7 @@ class SGD(Optimizer):
             raise ArgumentError("nesterov without momentum", remedy="Give momentum above 0")
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
         return {"momentum": self.momentum, "weight_decay": self.weight_decay, "nesterov": self.nesterov}
 
@@ -168,7 +168,7 @@ class RMSprop(Optimizer):
         self.momentum = _within("momentum", momentum)
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
         return {
             "alpha": self.alpha,
@@ -218,10 +218,9 @@ class Adam(Optimizer):
         self.eps = _within("eps", eps, least=SMALLEST)
 
     @property
-    def settings(self) -> dict[str, float | bool]:
+    def settings(self) -> dict[str, Any]:
         """The arguments, by name, other than the learning rate."""
-        beta1, beta2 = self.betas
-        return {"beta1": beta1, "beta2": beta2, "eps": self.eps, "weight_decay": self.weight_decay}
+        return {"betas": self.betas, "eps": self.eps, "weight_decay": self.weight_decay}
 
     def _step(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         (beta1, beta2), slots = self.betas, self._slots
@@ -263,6 +262,9 @@ class AdamW(Adam):
         return gradients
 
 
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in (Adam, AdamW, RMSprop, SGD)}
+
+
 # ---- schedules ----------------------------------------------------------------------------------------------
 
 
@@ -302,7 +304,7 @@ class LRScheduler(ABC):
         """
         if {"steps", "initial_lr"} != state.keys():
             raise ArgumentError("this is not the state of a schedule")
-        self.steps, self.initial_lr = int(state["steps"]), _within("initial_lr", state["initial_lr"])
+        self.steps, self.initial_lr = _steps(state["steps"]), _within("initial_lr", state["initial_lr"])
         self.optimizer.lr = self.lr_at(self.steps)
 
 
@@ -446,6 +448,12 @@ def _within(name: str, data: Any, least: float = 0.0, below: float = math.inf, m
         above = "a number above 0" if least == SMALLEST else f"a number of at least {least:g}"
         bound = f" and below {below:g}" if below < math.inf else ""
         raise ArgumentError(f"{name} is {number!r}", remedy=f"Give {above}{bound}")
+    return number
+
+
+def _steps(number: Any) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise ArgumentError(f"steps is {number!r}", remedy="Give a whole number of at least 0")
     return number
 
 

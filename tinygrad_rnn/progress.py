@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
+
+PATIENCE = 1.5  # seconds without a bar
 
 
 class Bar(Protocol):
@@ -15,6 +19,9 @@ class Bar(Protocol):
 
     def set_postfix_str(self, s: str, refresh: bool = True) -> object:
         """Say ``s`` beside the count."""
+
+    def external_write_mode(self) -> AbstractContextManager[object]:
+        """Within this context others may write to the terminal."""
 
     def close(self) -> object:
         """Leave the terminal in order."""
@@ -39,6 +46,13 @@ class PlainBar:
         """Say ``s`` beside the count."""
         self.postfix = s
 
+    @contextmanager
+    def external_write_mode(self) -> Iterator[None]:
+        """Clear the line for others."""
+        print(f"\r{' ' * self.length}\r", end="", file=sys.stderr, flush=True)
+        yield
+        self._show()
+
     def close(self) -> None:
         """Show the last state and end the line."""
         self._show()
@@ -60,8 +74,35 @@ class NoBar:
     def set_postfix_str(self, s: str, refresh: bool = True) -> None:
         """Nothing."""
 
+    def external_write_mode(self) -> AbstractContextManager[object]:
+        """Nothing."""
+        return nullcontext()
+
     def close(self) -> None:
         """Nothing."""
+
+
+@contextmanager
+def late_bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what may take a moment or minutes: one appears after `PATIENCE` seconds, if stderr is a terminal.
+
+    Yields:
+        what to call with how many parts are done, and how many there are in all.
+    """
+    begun, shown = time.monotonic(), 0
+    bar: Bar = NoBar()
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar, shown
+        if isinstance(bar, NoBar) and time.monotonic() - begun > PATIENCE:
+            bar, shown = make_bar(description, total, done, None, unit), done
+        bar.update(done - shown)
+        shown = done
+
+    try:
+        yield show
+    finally:
+        bar.close()
 
 
 def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:

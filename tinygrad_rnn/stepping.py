@@ -240,14 +240,16 @@ def _with_hooks(
     if root in own:
         own[root] = gradient
     record = bool(record or stops or observers or any(earlier.get(leaf) for leaf in own))
+    for observer in observers:
+        observer.began(root)
     nodes = iter(order)
     walked = 0
     for place in [*places, len(order)]:
         for step in walk(islice(nodes, place - walked), record, stops):
             if step.parent in own:
                 own[step.parent] += step.contribution
-            for observe in observers:
-                observe(step)
+            for observer in observers:
+                observer.stepped(step)
             yield step
         walked = place
         if place < len(order):
@@ -256,6 +258,8 @@ def _with_hooks(
             change = _call_hooks(node, brought, 0.0 if node is root else earlier.get(node, 0.0))
             if change:
                 replaced.append(change)
+                for observer in observers:
+                    observer.replaced(node)
 
 
 def _call_hooks(node: Value, gradient: float, earlier: float) -> Change | None:

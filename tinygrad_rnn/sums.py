@@ -7,10 +7,11 @@ log2(n), whose rounding error grows as log n instead of n.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 from .errors import ShapeError
 from .ops import OPS
-from .value import Operand, Value, _record, as_value
+from .value import Operand, Value, _record, _recording, as_value
 
 # Recorded without going through the operators: these are most of the nodes of a network.
 _ADD, _MUL = OPS["add"], OPS["mul"]
@@ -32,6 +33,8 @@ def dot(a: Sequence[Operand], b: Sequence[Operand], balanced: bool = False) -> V
     if len(a) != len(b):
         raise ShapeError(f"dot product of vectors of length {len(a)} and {len(b)}")
     try:
+        if len(a) and not (balanced or _recording()):  # the same products and sums, without a node for each
+            return Value(reduce(_plus, [_times(x._data, y._data) for x, y in zip(a, b)]))  # type: ignore[union-attr]
         products = [_record(_MUL, _times(x._data, y._data), x, y) for x, y in zip(a, b)]  # type: ignore[union-attr, arg-type]
     except AttributeError:  # not all of them are Values
         products = [as_value(x) * as_value(y) for x, y in zip(a, b)]

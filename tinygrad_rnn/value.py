@@ -11,7 +11,7 @@ from threading import Lock, local
 from typing import Any, SupportsFloat, Union
 from weakref import ref
 
-from . import hooks, ops
+from . import hooks, notation, ops
 from .backward import backward, topological_order, walk
 from .errors import DomainError, GraphError, OperandError
 from .ops import LEAF, OPS, Op
@@ -488,9 +488,9 @@ def _compute(rule: Op, operands: tuple[Value, ...]) -> Value:
 def _outside_domain(rule: Op, operands: Sequence[Value], error: Exception) -> DomainError:
     numbers = ", ".join(f"{operand.data:.6g}" for operand in operands)
     return DomainError(
-        f"{rule.name} has no finite real value at {numbers} ({error})",
-        op=rule.name,
-        node=rule.formula.format(*(operand.name for operand in operands)),
+        f"{rule.title} has no finite real value at {numbers} ({error})",
+        op=rule.title,
+        node=notation.application(rule, operands),
         time_step=_current_time_step(),
         remedy=f"It needs {rule.domain}" if rule.domain else None,
     )

@@ -121,8 +121,8 @@ def rows(data: dict[str, Any]) -> list[Row]:
         Row(
             f"successes of {runs} at T = {lengths}",
             f"{found['clipped']} with clipping; {found['plain']} without",
-            "clipping matters the more, the longer the sequence (curves); with a regularizer, too, 5 of 5 for one model "
-            "of all T from 50 to 200",
+            "clipping matters the more, the longer the sequence (curves); with a regularizer, too, 5 of 5 for one "
+            "model of all T from 50 to 200",
         ),
         Row(
             "largest gradient of a successful run, before clipping",

@@ -1,31 +1,36 @@
 """Compiled time steps against eager, micrograd, CasADi, XAD, PyTorch, JAX and C, side by side in one run.
 
-    python tests/benchmarks/compiled.py --out FOLDER [--quick]
+    pip install -e '.[bench]' && python tests/benchmarks/compiled.py [--quick] [--resume]
 
 The loss is Σ |h_T|² over the sequences of a batch; measured is the loss with all parameter gradients, in float64,
-on one core, the best of several runs (medians are in the JSON). Peers that have no batches run the sequences one
-after the other; where even one run would take minutes, the time of one sequence is multiplied and marked "≈".
-All gradients are compared with those of exact mode; a peer that disagrees is reported as such, with no time.
+on one core. The peers take turns, round after round, so that whatever else the machine does hits all of them alike;
+a time is the median of all runs. Peers that have no batches run the sequences one after the other; where that would
+take long, the time of one sequence is multiplied and marked "≈". All gradients are compared with those of exact mode;
+a peer that disagrees is reported as such, with no time.
+
+The results, compiled.md, compiled.json and compiled.png, lie beside this script. They are written after every row;
+``--resume`` keeps the rows that are there. A whole table takes about a quarter of an hour on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import json
 import math
 import os
 import platform
-import random
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +51,8 @@ D = 8
 GATES = {"rnn": 1, "lstm": 4}
 #: Scalar operations per run beyond which a peer that records every one is not asked (its graph takes gigabytes).
 TOO_MANY = {"eager": 400_000, "micrograd": 400_000, "CasADi SX": 700_000, "XAD": 700_000}
+#: And of all sequences of a batch beyond which it runs only one of them.
+MANY = 300_000
 PEERS = ("compiled exact", "compiled fast", "C", "JAX", "PyTorch", "CasADi SX", "XAD", "eager", "micrograd")
 
 
@@ -58,11 +65,11 @@ class Cell:
     T: int
     B: int
     peer: str
-    best: float | None
-    median: float | None
-    runs: int
-    setup_seconds: float
-    note: str
+    median: float | None = None
+    best: float | None = None
+    runs: int = 0
+    setup_seconds: float = 0.0
+    note: str = ""
 
 
 @dataclass
@@ -350,43 +357,73 @@ def in_one_row(problem: Problem, gradients: Any) -> Any:
     return np.concatenate([part for row in rows for part in row])
 
 
-def measure(problem: Problem, peer: str, expected: Any, seconds: float) -> tuple[Cell, Any]:
-    place = (problem.kind, problem.H, problem.T, problem.B, peer)
-    scaled, asked = 1, problem
-    if peer in TOO_MANY:
-        if problem.operations > TOO_MANY[peer]:
-            return Cell(
-                *place,
-                None,
-                None,
-                0,
-                0.0,
-                f"not run: {problem.operations:,} operations per sequence would be recorded one by one",
-            ), None
-        if problem.B > 1 and problem.operations * problem.B > 300_000:
-            scaled, asked = problem.B, Problem(problem.kind, problem.H, problem.T, 1)
-    began = time.perf_counter()
-    try:
-        run = MAKERS[peer](asked)
-        _, gradients = run()
-    except ImportError as error:
-        return Cell(*place, None, None, 0, 0.0, f"missing: {error}"), None
-    setup = time.perf_counter() - began
-    got = in_one_row(asked, gradients)
-    if scaled == 1 and expected is not None and not np.allclose(got, expected, rtol=1e-8, atol=1e-10):
-        return Cell(*place, None, None, 0, setup, f"gradients differ by {np.abs(got - expected).max():.1e}"), None
-    times: list[float] = []
-    gc.collect()
-    until = time.perf_counter() + seconds
-    while not times or (time.perf_counter() < until and len(times) < 3000):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    note = f"one sequence × {scaled}" if scaled > 1 else ""
-    return (
-        Cell(*place, 1e6 * scaled * min(times), 1e6 * scaled * statistics.median(times), len(times), setup, note),
-        got if scaled == 1 else None,
-    )
+def prepare(problem: Problem, peers: Sequence[str]) -> tuple[dict[str, Cell], dict[str, Runner]]:
+    """A cell for every peer, and what to run for those that can take part and agree about the gradients."""
+    cells, runners, expected = {}, {}, None
+    for peer in peers:
+        cell = cells[peer] = Cell(problem.kind, problem.H, problem.T, problem.B, peer)
+        if peer in TOO_MANY and problem.operations > TOO_MANY[peer]:
+            cell.note = f"not run: {problem.operations:,} operations per sequence would be recorded one by one"
+            continue
+        if peer in TOO_MANY and problem.operations * problem.B > MANY and problem.B > 1:
+            cell.note = "one sequence"
+            continue
+        began = time.perf_counter()
+        try:
+            runner = MAKERS[peer](problem)
+            gradients = in_one_row(problem, runner()[1])
+        except ImportError as error:
+            cell.note = f"missing: {error}"
+            continue
+        cell.setup_seconds = time.perf_counter() - began
+        expected = gradients if expected is None else expected
+        if np.allclose(gradients, expected, rtol=1e-8, atol=1e-10):
+            runners[peer] = runner
+        else:
+            cell.note = f"gradients differ by {np.abs(gradients - expected).max():.1e}"
+    return cells, runners
+
+
+def take_turns(runners: Mapping[str, Runner], seconds: float, rounds: int) -> dict[str, list[float]]:
+    """The times of all runs: in every round each peer in turn runs for its share of the seconds, and at least once."""
+    times: dict[str, list[float]] = {peer: [] for peer in runners}
+    for _ in range(rounds):
+        for peer, run in runners.items():
+            if sum(times[peer]) > 4.0 * seconds:  # so slow that few runs must do
+                continue
+            gc.collect()
+            until = time.perf_counter() + seconds / rounds
+            while True:
+                start = time.perf_counter()
+                run()
+                end = time.perf_counter()
+                times[peer].append(end - start)
+                if end > until:
+                    break
+    return times
+
+
+def measure(problem: Problem, peers: Sequence[str], seconds: float, rounds: int, earlier: Sequence[Cell]) -> list[Cell]:
+    """One row of the table.
+
+    Args:
+        problem: the row.
+        peers: the columns.
+        seconds: for each cell.
+        rounds: turns that the peers take.
+        earlier: rows above, which have the times of one sequence.
+    """
+    cells, runners = prepare(problem, peers)
+    for peer, times in take_turns(runners, seconds, rounds).items():
+        cells[peer].median, cells[peer].best = 1e6 * statistics.median(times), 1e6 * min(times)
+        cells[peer].runs = len(times)
+    for cell in cells.values():
+        if cell.note == "one sequence":
+            place = (cell.kind, cell.H, cell.T, 1, cell.peer)
+            one = next(e for e in earlier if (e.kind, e.H, e.T, e.B, e.peer) == place)
+            cell.note = f"one sequence × {problem.B}" if one.median else one.note
+            cell.median, cell.best = (time_ and time_ * problem.B for time_ in (one.median, one.best))
+    return list(cells.values())
 
 
 def problems(quick: bool) -> Iterator[Problem]:
@@ -403,99 +440,172 @@ def machine() -> dict[str, str]:
     if os.path.exists("/proc/cpuinfo"):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
-    return {"processor": name, "python": platform.python_version(), "load": f"{os.getloadavg()[0]:.1f}"}
+    versions = {}
+    for package in ("llvmlite", "jax", "torch", "casadi", "xad", "micrograd"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {"processor": name, "python": platform.python_version(), "load": f"{os.getloadavg()[0]:.1f}", **versions}
+
+
+# ---- what is made of the cells --------------------------------------------------------------------------------
+
+Rows = dict[tuple[str, int, int, int], dict[str, Cell]]
+
+
+def in_rows(cells: Sequence[Cell]) -> Rows:
+    rows: Rows = {}
+    for cell in cells:
+        place = (cell.kind, cell.H, cell.T, cell.B)
+        rows.setdefault(place, {peer: Cell(*place, peer, note="not asked for") for peer in PEERS})[cell.peer] = cell
+    return rows
 
 
 def shown(cell: Cell) -> str:
-    if cell.best is None:
+    if cell.median is None:
         return "–"
-    digits = f"{cell.best:,.1f}" if cell.best < 100 else f"{cell.best:,.0f}"
+    digits = f"{cell.median:,.1f}" if cell.median < 100 else f"{cell.median:,.0f}"
     return f"≈{digits}" if cell.note else digits
 
 
-def markdown(cells: list[Cell], about: dict[str, str]) -> str:
+def ratio(row: Mapping[str, Cell], peer: str, ours: str) -> float | None:
+    """How many times as long a peer takes as we do; the ratio of the medians."""
+    times = [row[name].median for name in (peer, ours)] if row else [None, None]
+    return times[0] / times[1] if times[0] and times[1] else None
+
+
+#: On the RNN with H = 16 and T = 35: batch, our mode, peer, and how many times as long the peer is to take.
+GOALS = (
+    (1, "compiled exact", "JAX", 1.5), (1, "compiled exact", "PyTorch", 25.0), (1, "compiled exact", "CasADi SX", 8.0),
+    (1, "compiled exact", "micrograd", 5000.0), (1, "compiled exact", "C", 1 / 1.5),
+    (32, "compiled fast", "JAX", 1.0), (32, "compiled fast", "PyTorch", 3.0),
+    (256, "compiled fast", "JAX", 1.0), (256, "compiled fast", "PyTorch", 3.0),
+)  # fmt: skip
+
+
+def markdown(cells: Sequence[Cell], about: Mapping[str, str]) -> str:
+    rows = in_rows(cells)
+    versions = ", ".join(f"{name} {version}" for name, version in about.items() if name not in ("processor", "load"))
     lines = [
-        "# Loss and all gradients of a recurrent network, in µs",
+        "# Loss and all gradients of a recurrent network",
         "",
-        f"float64, one core of {about['processor']}, Python {about['python']}, load {about['load']}; the best of "
-        "several runs; D = 8. ≈: one sequence, multiplied. –: not run, see the notes below.",
+        f"Medians in µs, measured side by side by `compiled.py`: float64, one core of {about['processor']} "
+        f"(load {about['load']}), D = 8; {versions}. ≈: the time of one sequence, multiplied. –: not run, see below. "
+        "The best of each row is bold.",
         "",
         "| net | T | B | " + " | ".join(PEERS) + " |",
         "|---|--:|--:|" + "--:|" * len(PEERS),
     ]
-    table: dict[tuple[str, int, int, int], dict[str, Cell]] = {}
-    for cell in cells:
-        table.setdefault((cell.kind, cell.H, cell.T, cell.B), {})[cell.peer] = cell
-    for (kind, H, T, B), row in table.items():
-        best = min(cell.best for cell in row.values() if cell.best is not None)
-        entries = [f"**{shown(row[p])}**" if row[p].best == best else shown(row[p]) for p in PEERS]
+    for (kind, H, T, B), row in rows.items():
+        best = min((cell.median for cell in row.values() if cell.median is not None), default=None)
+        entries = [f"**{shown(row[p])}**" if row[p].median == best else shown(row[p]) for p in PEERS]
         lines.append(f"| {kind.upper()} H={H} | {T} | {B} | " + " | ".join(entries) + " |")
-    notes = sorted({f"- {c.kind.upper()} H={c.H}, T={c.T}, {c.peer}: {c.note}" for c in cells if c.best is None})
-    return "\n".join([*lines, "", *notes, ""])
+    lines += ["", "## Goals, on the RNN with H = 16 and T = 35", "", "| B | mode | peer | goal | measured | met |"]
+    lines.append("|--:|---|---|--:|--:|---|")
+    for B, ours, peer, goal in GOALS:
+        measured = ratio(rows.get(("rnn", 16, 35, B), {}), peer, ours)
+        if measured is not None:
+            lines.append(
+                f"| {B} | {ours} | {peer} | {goal:,.3g} | {measured:,.3g} | {'yes' if measured >= goal else '**no**'} |"
+            )
+    lines += ["", "Goal and measured: how many times as long the peer takes.", "", "## Where a peer is faster", ""]
+    for (kind, H, T, B), row in rows.items():
+        ours = min(("compiled exact", "compiled fast"), key=lambda name: row[name].median or math.inf)
+        for peer in PEERS[2:]:
+            measured = ratio(row, peer, ours)
+            if measured is not None and measured < 1.0:
+                lines.append(
+                    f"- {kind.upper()} H={H}, T={T}, B={B}: {peer} takes {measured:.2f} of the time of {ours}."
+                )
+    empty = [cell for row in rows.values() for cell in row.values() if cell.median is None]
+    notes = sorted({f"- {c.kind.upper()} H={c.H}, T={c.T}, {c.peer}: {c.note}" for c in empty})
+    return "\n".join([*lines, "", "## Not run", "", *notes, ""])
 
 
-def plot(cells: list[Cell], path: Path) -> None:
+COLORS = {
+    "compiled exact": "#08519c", "compiled fast": "#4292c6", "C": "#222222", "JAX": "#d95f0e", "PyTorch": "#cb181d",
+    "CasADi SX": "#6a51a3", "XAD": "#c994c7", "eager": "#238b45", "micrograd": "#969696",
+}  # fmt: skip
+
+
+def plot(cells: Sequence[Cell], path: Path) -> None:
+    """A panel per network, with the time per sequence over the size of the batch."""
     from matplotlib.figure import Figure
 
-    groups = list(dict.fromkeys((c.kind, c.H, c.T) for c in cells))
-    columns = min(len(groups), 5)
-    rows = math.ceil(len(groups) / columns)
-    figure = Figure(figsize=(3.1 * columns, 3.3 * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    colors = ["#08519c", "#6baed6", "#333333", "#d95f0e", "#b2182b", "#7b3294", "#c994c7", "#1a9850", "#999999"]
-    order = [groups[i] for i in sorted(range(len(groups)), key=lambda i: (groups[i][2], i))]
-    for ax, group in zip(axes.flat, order):
-        for peer, color in zip(PEERS, colors):
-            points = [
-                (c.B, c.best / c.B)
-                for c in cells
-                if (c.kind, c.H, c.T) == group and c.peer == peer and c.best is not None
-            ]
-            if points:
-                ax.plot(*zip(*points), marker="o", markersize=3.5, linewidth=1.6, color=color, label=peer)
-        kind, H, T = group
-        ax.set_title(f"{kind.upper()} H={H}, T={T}", loc="left", fontsize=10)
-        ax.set_xscale("log", base=2)
-        ax.set_yscale("log")
-        ax.set_xticks([1, 32, 256], ["1", "32", "256"])
-        ax.grid(True, color="#e6e6e6", linewidth=0.7)
-        ax.spines[["top", "right"]].set_visible(False)
-    for ax in list(axes.flat)[len(groups) :]:
-        ax.set_visible(False)
-    figure.supxlabel("sequences in a batch")
-    figure.supylabel("µs per sequence")
-    handles, names = max((ax.get_legend_handles_labels() for ax in axes.flat), key=lambda pair: len(pair[0]))
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=9)
-    figure.savefig(path, dpi=130)
+    columns = list(dict.fromkeys((c.kind, c.H) for c in cells))
+    lengths = sorted({c.T for c in cells})
+    figure = Figure(figsize=(2.9 * len(columns) + 1.4, 3.4 * len(lengths) + 0.9), layout="constrained")
+    axes = figure.subplots(len(lengths), len(columns), sharex=True, sharey=True, squeeze=False)
+    for T, line in zip(lengths, axes):
+        for (kind, H), ax in zip(columns, line):
+            for peer, color in COLORS.items():
+                points = [
+                    (c.B, c.median / c.B, c.note)
+                    for c in cells
+                    if (c.kind, c.H, c.T, c.peer) == (kind, H, T, peer) and c.median is not None
+                ]
+                if not points:
+                    continue
+                ours = peer.startswith("compiled")
+                ax.plot(*zip(*[point[:2] for point in points]), color=color, linewidth=2.4 if ours else 1.3, label=peer,
+                        zorder=3 if ours else 2)  # fmt: skip
+                for B, y, note in points:
+                    face = "white" if note else color  # hollow: multiplied, not measured
+                    ax.plot(B, y, marker="o", markersize=4.5, color=color, markerfacecolor=face, zorder=4)
+            ax.set_title(f"{kind.upper()}, H = {H}, T = {T}", loc="left", fontsize=10)
+            ax.set_xscale("log", base=2)
+            ax.set_yscale("log")
+            ax.set_xticks([1, 32, 256], ["1", "32", "256"])
+            ax.margins(x=0.08)
+            ax.grid(axis="y", color="#e8e8e8", linewidth=0.8)
+            ax.tick_params(which="both", length=0, labelsize=9)
+            ax.spines[["top", "right", "left"]].set_visible(False)
+    figure.supxlabel("sequences in a batch (hollow: the time of one sequence, multiplied)", fontsize=10)
+    figure.supylabel("µs per sequence: loss and all gradients", fontsize=10)
+    named = {name: handle for ax in axes.flat for handle, name in zip(*ax.get_legend_handles_labels())}
+    shown_peers = [peer for peer in COLORS if peer in named]
+    figure.legend([named[peer] for peer in shown_peers], shown_peers, loc="outside upper left",
+                  ncols=min(len(shown_peers), 2 * len(columns)),
+                  frameon=False, fontsize=9.5, handlelength=1.4, columnspacing=1.4)  # fmt: skip
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for compiled.md, compiled.json, compiled.png")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="H = 16 and T = 35 only")
-    parser.add_argument("--seconds", type=float, default=0.5, help="time per cell")
+    parser.add_argument("--seconds", type=float, default=0.6, help="time per cell")
+    parser.add_argument("--rounds", type=int, default=6, help="turns that the peers take")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that compiled.json has")
     parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
     options = parser.parse_args()
-    random.seed(0)
     options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / "compiled.json"
     cells: list[Cell] = []
-    for problem in problems(options.quick):
-        expected = None
-        for peer in PEERS:
-            if peer not in options.peers:
-                place = (problem.kind, problem.H, problem.T, problem.B, peer)
-                cells.append(Cell(*place, None, None, 0, 0.0, "not asked for"))
-                continue
-            cell, got = measure(problem, peer, expected, options.seconds)
-            expected = got if expected is None else expected
-            cells.append(cell)
-            print(*asdict(cell).values(), flush=True)
-        about = machine()
-        (options.out / "compiled.json").write_text(
-            json.dumps({"machine": about, "cells": [asdict(cell) for cell in cells]}, indent=1) + "\n"
+    if options.resume and file.exists():
+        cells = [Cell(**entry) for entry in json.loads(file.read_text())["cells"]]
+    wanted, began = list(problems(options.quick)), time.perf_counter()
+    for number, problem in enumerate(wanted, start=1):
+        name = f"{problem.kind.upper()} H={problem.H} T={problem.T} B={problem.B}"
+        if (problem.kind, problem.H, problem.T, problem.B) in in_rows(cells):
+            continue
+        row = measure(problem, options.peers, options.seconds, options.rounds, cells)
+        cells += row
+        times = ", ".join(f"{cell.peer} {shown(cell)}" for cell in row)
+        print(
+            f"[{number}/{len(wanted)}, {time.perf_counter() - began:.0f} s] {name}: {times}",
+            file=sys.stderr,
+            flush=True,
         )
-        (options.out / "compiled.md").write_text(markdown(cells, about))
-    plot(cells, options.out / "compiled.png")
+        write(cells, machine(), options.out)
+    if file.exists():  # also if nothing was left to measure
+        write(cells, json.loads(file.read_text())["machine"], options.out)
+
+
+def write(cells: Sequence[Cell], about: Mapping[str, str], folder: Path) -> None:
+    entries = [asdict(cell) for cell in cells]
+    (folder / "compiled.json").write_text(json.dumps({"machine": about, "cells": entries}, indent=1) + "\n")
+    (folder / "compiled.md").write_text(markdown(cells, about))
+    plot(cells, folder / "compiled.png")
 
 
 if __name__ == "__main__":

@@ -84,11 +84,11 @@ def comparison_figure(rows: Sequence[StateDecay], title: str = "") -> Figure:
         ArgumentError: there are no rows.
         MissingDependencyError: matplotlib is missing.
     """
-    from .plot import _figure, _log_axis, _loggable
+    from .plot import _log_axis, _loggable, new_figure
 
     if not rows:
         raise ArgumentError("there are no curves to plot")
-    figure = _figure(8.0, 5.0)
+    figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
     names = list(dict.fromkeys(row.cell for row in rows))
     for row in rows:

@@ -18,6 +18,7 @@ from ..files import write_whole
 from .anatomy import Anatomy, Numbers, TimeStep, norm
 from .decay import DecayCurve
 from .jacobian import ChainNorm
+from .straight import Straight
 from .truncated import Truncation
 
 Sums = dict[TimeStep, Numbers]
@@ -45,7 +46,7 @@ def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
     """
     if not curves:
         raise ArgumentError("there are no curves to plot")
-    figure = _figure(8.0, 5.0)
+    figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
     colours = _colours([curve.W_norm for curve in curves])
     for curve, colour in zip(curves, colours):
@@ -68,7 +69,7 @@ def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
     Raises:
         MissingDependencyError: matplotlib is missing.
     """
-    figure = _figure(8.0, 5.0)
+    figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
     lags = [row.lag for row in rows]
     sizes: list[float] = []
@@ -90,6 +91,66 @@ def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
     return figure
 
 
+def straight_figure(way: Straight, title: str = "") -> Figure:
+    """The straight path along a part of the state: above, a line per unit through time, lit by its factors; below, the
+    gradient that came along it beside the whole gradient and the product of the factors.
+
+    Raises:
+        MissingDependencyError: matplotlib is missing.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(8.2, 6.4)
+    units = len(next(iter(way.factors.values())))
+    lines, below = figure.subplots(2, sharex=True, height_ratios=(min(0.35 + 0.12 * units, 1.0), 1.0))
+    steps = sorted(way.factors)
+    table = [[abs(way.factors[t][unit]) for t in steps] for unit in range(units)]
+    factor = f"{way.factor_name}$_t$" if way.factor_name else f"∂{way.name}$_t$/∂{way.name}$_{{t−1}}$"
+    image = lines.imshow(
+        table,
+        cmap="YlOrRd",
+        vmin=0.0,
+        vmax=max(1.0, *map(max, table)),
+        extent=(steps[0] - 1, steps[-1], units - 0.5, -0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    for unit in range(1, units):
+        lines.axhline(unit - 0.5, color="white", linewidth=6.0 if units <= 8 else 1.0)
+    if len(steps) <= 16 and units <= 8:
+        for unit, row in enumerate(table):
+            for t, size in zip(steps, row):
+                colour = "white" if size > 0.6 else _INK
+                lines.text(t - 0.5, unit, f"{way.factors[t][unit]:.2f}", ha="center", va="center", color=colour)
+    lines.spines[:].set_visible(False)
+    lines.tick_params(left=False)
+    lines.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    lines.set_ylabel(f"unit of {way.name}")
+    figure.colorbar(image, ax=lines, label=factor).outline.set_visible(False)
+    lines.set_title(title or f"The straight path along {way.name}", loc="left")
+    ks = sorted(way.straight)
+    root = len(way.straight[ks[-1]]) ** 0.5
+    curves = [
+        ([norm(way.gradients[k]) for k in ks], _INK, 3.5, "-", f"‖∂L/∂{way.name}$_k$‖ by backward()"),
+        ([norm(way.straight[k]) for k in ks], "#e31a1c", 1.6, "-", "what of it came along the straight path"),
+        (
+            [norm(way.products()[k]) / root for k in ks],
+            "#e08214",
+            1.4,
+            _DASHES,
+            f"product of the {factor} after k (rms of the units)",
+        ),
+    ]
+    for sizes, colour, width, style, label in curves:
+        below.plot(ks, _loggable(sizes), color=colour, linewidth=width, linestyle=style, label=label)
+    _log_axis(below, [size for sizes, *_ in curves for size in sizes])
+    below.set_xlim(ks[0], ks[-1])
+    below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True))
+    below.set_xlabel("time step k")
+    below.legend(frameon=False, loc="lower right")
+    return figure
+
+
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
     """The heat map of use step (upwards) × loss step (to the right), with the sums by loss step above, by use
     step at the right and by lag below; for a single loss, the contributions by use step alone.
@@ -108,14 +169,14 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     name = anatomy.name
     kept = None if truncation is None else truncation.kept
     if len(anatomy.loss_steps) == 1:
-        figure = _figure(8.0, 3.6)
+        figure = new_figure(8.0, 3.6)
         axes = figure.add_subplot()
         _bars(axes, anatomy, kept, Anatomy.by_use_step)
         axes.set_xlabel("use step k")
         axes.set_ylabel(_size_label(anatomy, f"(∂L$_{{{anatomy.loss_steps[0]}}}$/∂{name})$_k$"))
         axes.set_title(title or f"∂L/∂{name}, use by use", loc="left")
         return figure
-    figure = _figure(8.2, 8.0)
+    figure = new_figure(8.2, 8.0)
     grid = figure.add_gridspec(3, 3, width_ratios=(1, 0.28, 0.045), height_ratios=(0.25, 1, 0.34))
     heat = figure.add_subplot(grid[1, 0])
     above = figure.add_subplot(grid[0, 0], sharex=heat)
@@ -168,11 +229,16 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _figure(width: float, height: float) -> Figure:
-    _matplotlib()
-    from matplotlib.figure import Figure
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches that notebooks display.
 
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    Raises:
+        MissingDependencyError: matplotlib is missing.
+    """
+    _matplotlib()
+    from .figure import NotebookFigure
+
+    return NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def _plain(axes: Axes) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..backward import topological_order
-from ..errors import ArgumentError, DataError, ShapeError, TinygradRNNError
-from ..nn.cells import Cell, Quantity
-from ..nn.module import is_vector
-from ..nn.one_hot import OneHot
+from ..errors import ArgumentError, ShapeError, TinygradRNNError
+from ..nn.cells import Cell, Quantity, as_quantity, as_sequence, finite
 from ..nn.stacked import Recurrent
-from ..value import InCreationOrder, Value, as_value, time_step
+from ..value import InCreationOrder, Value, time_step
 
 
 class Unrolled:
@@ -171,16 +168,12 @@ def unroll(
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
-    if not isinstance(inputs, Iterable):
-        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
-    inputs = list(inputs)
-    if not inputs:
-        raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    inputs = as_sequence(inputs)
     if isinstance(cell, Recurrent):
         cell = cell.cell
     if h0 is not None:
         parts = h0 if _has_parts(cell, h0) else (h0,)
-        state = tuple(_finite(part, "h0", first - 1) for part in parts)
+        state = tuple(finite(part, "h0", first - 1) for part in parts)
     elif isinstance(cell, Cell):
         state = cell.initial_state()
     else:
@@ -198,7 +191,7 @@ def unroll(
         for t, x in enumerate(inputs, start=first):
             with time_step(t):
                 try:
-                    state = _advance(unrolled, t, _finite(x, f"x_{t}", t), state, readout)
+                    state = _advance(unrolled, t, finite(x, f"x_{t}", t), state, readout)
                 except TinygradRNNError as error:
                     error.time_step = t if error.time_step is None else error.time_step
                     raise
@@ -219,32 +212,17 @@ def _advance(
         parts = new if len(state) > 1 else (new,)
         if not isinstance(parts, (list, tuple)) or len(parts) != len(state):
             raise ShapeError("the cell did not return its new state", remedy=f"It is {', '.join(unrolled.state_names)}")
-        named = dict(zip(unrolled.state_names, map(_quantity, parts)))
+        named = dict(zip(unrolled.state_names, map(as_quantity, parts)))
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
     for name in sorted(named, key=lambda name: name not in unrolled.state_names):
         unrolled._add(name, t, named[name])
     if readout is not None:
-        unrolled._add("y", t, _quantity(readout(named["h"])))
+        unrolled._add("y", t, as_quantity(readout(named["h"])))
     return tuple(named[name] for name in unrolled.state_names)
 
 
 def _has_parts(cell: Any, h0: Any) -> bool:
     return isinstance(h0, tuple) and len(getattr(cell, "state_names", h0)) > 1
-
-
-def _quantity(data: Any) -> Quantity:
-    return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
-
-
-def _finite(data: Any, name: str, t: int) -> Quantity:
-    """An input or initial state as a Quantity; its numbers must be finite."""
-    if isinstance(data, OneHot):
-        return data
-    quantity = _quantity(data)
-    for entry in [quantity] if isinstance(quantity, Value) else quantity:
-        if not math.isfinite(entry.data):
-            raise DataError(f"{name} is {entry.data}", time_step=t, remedy="Remove or replace it")
-    return quantity
 
 
 @contextmanager

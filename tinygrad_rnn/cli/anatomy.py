@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..bptt.anatomy import Anatomy, Numbers
     from ..bptt.jacobian import ChainNorm
     from ..bptt.paths import Path
+    from ..bptt.straight import Straight
 
 
 def register(subparsers: Any) -> None:
@@ -49,6 +50,12 @@ def register(subparsers: Any) -> None:
         metavar="MOST",
         help="every path from the loss to the parameter, a single number, if there are at most that many (1000)",
     )
+    output.add_argument(
+        "--straight",
+        type=plot_file,
+        metavar="FILE",
+        help="plot the straight path along the state (c of an lstm, h of a gru), with its factors",
+    )
     output.add_argument("-o", "--output", type=plot_file, metavar="FILE", help="a heat map: .png, .svg or .pdf")
     output.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(run=run)
@@ -59,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from ..bptt.anatomy import anatomy
     from ..bptt.jacobian import chain_norms
     from ..bptt.paths import paths
+    from ..bptt.straight import straight_path
 
     problem = read_problem(args)
     parameter = chosen(problem, args.parameter)
@@ -73,17 +81,26 @@ def run(args: argparse.Namespace) -> int:
                 remedy=f"Name an entry: --parameter {parts.name}[{','.join('0' for _ in parts.shape)}]",
             )
         found = paths(problem.loss, parameter, args.paths)
-    if args.output or args.jacobians:
+    ways = [straight_path(problem.unrolled, problem.loss, name) for name in problem.unrolled.state_names]
+    ways = [way for way in ways if way.exists]
+    if args.straight and not ways:
+        raise ArgumentError(
+            "--straight: in this cell every way from one state to the next leads through a pre-activation",
+            remedy="Add --cell lstm or --cell gru",
+        )
+    if args.output or args.jacobians or args.straight:
         from ..bptt import plot
 
+        if args.straight:
+            plot.save(plot.straight_figure(ways[-1], f"The straight path: {problem.title}"), args.straight)
         if args.output:
             plot.save(plot.anatomy_figure(parts), args.output)
         if args.jacobians:
             plot.save(plot.chain_norms_figure(chains), args.jacobians)
     gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
-    plots = [file for file in (args.output, args.jacobians) if file]
+    plots = [file for file in (args.output, args.jacobians, args.straight) if file]
     if args.json:
-        print_json({**_as_dict(problem, parts, gradient, chains, found), "plots": plots})
+        print_json({**_as_dict(problem, parts, gradient, chains, found, ways), "plots": plots})
         return 0
     _print_parts(problem, parts, gradient)
     if chains:
@@ -92,13 +109,21 @@ def run(args: argparse.Namespace) -> int:
     if found:
         print()
         _print_paths(found)
+    for way in ways:
+        print()
+        _print_straight(way)
     for file in plots:
         say(f"Plot: {file}")
     return 0
 
 
 def _as_dict(
-    problem: Problem, parts: Anatomy, gradient: Numbers, chains: Sequence[ChainNorm], found: Sequence[Path]
+    problem: Problem,
+    parts: Anatomy,
+    gradient: Numbers,
+    chains: Sequence[ChainNorm],
+    found: Sequence[Path],
+    ways: Sequence[Straight],
 ) -> dict[str, Any]:
     """Everything, for programs."""
     sums = {"by_use_step": parts.by_use_step(), "by_loss_step": parts.by_loss_step(), "by_lag": parts.by_lag()}
@@ -112,6 +137,7 @@ def _as_dict(
         **{name: [{"step": step, "sum": part} for step, part in each.items()] for name, each in sums.items()},
         "jacobians": [asdict(row) for row in chains],
         "paths": [{"factors": path.factors, "product": path.product} for path in found],
+        "straight": [asdict(way) for way in ways],
     }
 
 
@@ -162,6 +188,38 @@ def _print_chains(rows: Sequence[ChainNorm]) -> None:
         "‖J_T ⋯ J_(k+1)‖ = ‖∂h_T/∂h_k‖ is how much of a change of h_k arrives at h_T at most (spectral norms)"
         + ("; it is below the product of the norms, and that below ‖W‖^(T−k)." if law else ".")
     )
+
+
+def _print_straight(way: Straight) -> None:
+    """A row per time step: the factors of the straight path, their product, and what of the gradient came along it."""
+    many, products = len(way.straight[max(way.straight)]) > 1, way.products()
+    factor = f"{way.factor_name}_(k+1)" if way.factor_name else "factor of step k+1"
+    L = f"∂L/∂{way.name}_k"
+    rows = [
+        [
+            str(k),
+            _span(way.factors[k + 1]) if k + 1 in way.factors else "",
+            _span(products[k]),
+            f"{norm(way.straight[k]) if many else way.straight[k][0]:.6g}",
+            f"{norm(way.gradients[k]) if many else way.gradients[k][0]:.6g}",
+        ]
+        for k in sorted(way.straight, reverse=True)
+    ]
+    header = ["k", factor, "their product", "straight", L]
+    print_table([*header[:3], *(f"‖{name}‖" if many else name for name in header[3:])], folded(rows))
+    print()
+    name = way.factor_name or "factor"
+    say(
+        f"Straight along {way.name}, past every matrix and nonlinearity, a step multiplies each unit by {name}"
+        f"{'_t' if way.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}: the "
+        f"constant error path. The column straight is what of {L} came that way; the rest went through "
+        "pre-activations, and may cancel it."
+    )
+
+
+def _span(numbers: Sequence[float]) -> str:
+    low, high = (f"{end(numbers):.4g}" for end in (min, max))
+    return low if low == high else f"{low} … {high}"
 
 
 def _print_paths(found: Sequence[Path]) -> None:

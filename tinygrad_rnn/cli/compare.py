@@ -12,8 +12,6 @@ from ..nn import Cell, GRUCell, LSTMCell, RNNCell
 from .console import folded, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data
 
-KINDS = ("rnn", "lstm", "gru")
-
 
 def run(args: argparse.Namespace, data: Data) -> int:
     """Measure, show and write the decay in the cells that ``--cells`` names."""

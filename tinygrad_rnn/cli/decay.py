@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
-from .inputs import DEFAULT_HIDDEN, Data, add_input_options, finite_number, read_data
+from .inputs import CELLS, DEFAULT_HIDDEN, Data, add_input_options, finite_number, read_data
 
 if TYPE_CHECKING:
     from ..bptt.decay import CellFactory, DecayCurve
@@ -27,7 +27,8 @@ def register(subparsers: Any) -> None:
         description="Measure |∂L/∂h_k| on the unrolled graph for several ‖W‖, L being the last hidden state, and set "
         "the law ‖W‖^(T−k) beside it.",
     )
-    add_input_options(parser, steps=DEFAULT_STEPS)
+    # Without saturation, by default: that the measured gradient falls, stays or rises with ‖W‖ is the lesson.
+    add_input_options(parser, DEFAULT_STEPS, one_cell=False, nonlinearity="identity; with --cells, tanh")
     sweep = parser.add_argument_group("the sweep")
     sweep.add_argument(
         "--norms",
@@ -52,13 +53,11 @@ def register(subparsers: Any) -> None:
     cells = parser.add_argument_group("a comparison of cells instead")
     cells.add_argument(
         "--cells",
+        "--cell",
         nargs="+",
-        choices=("rnn", "lstm", "gru"),
+        choices=tuple(CELLS),
         metavar="CELL",
         help="measure |∂L/∂h_k| and |∂L/∂c_k| in these cells: rnn, lstm, gru",
-    )
-    cells.add_argument(
-        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of the LSTM (drawn like its other weights)"
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -86,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             raise ArgumentError(f"{option} does not go with decay", remedy=remedy)
+    args.nonlinearity = args.nonlinearity or ("tanh" if args.cells else "identity")
     if args.cells:
         for option in ("norms", "kind", "radius", "u", "b"):
             if getattr(args, option) not in (None, DEFAULT_NORMS):
@@ -167,7 +167,9 @@ def _print(curves: Sequence[DecayCurve], kind: str, nonlinearity: str, data: Dat
             f"‖W‖ = {curve.W_norm:g}: over {last} steps the gradient is multiplied by {_factor(kept)}; "
             f"the law says {_factor(curve.law[-1] / curve.law[0])}."
         )
-    if nonlinearity != "identity":
+    if nonlinearity == "identity":
+        say("Nothing saturates in this linear cell; --nonlinearity tanh shows what saturation does to a gradient.")
+    else:
         say(
             f"Where {nonlinearity} saturates, gradients fall below the law; "
             "--nonlinearity identity shows the cell without it."
@@ -181,7 +183,8 @@ def _factor(kept: float) -> str:
 
 
 def _title(kind: str, nonlinearity: str, data: Data) -> str:
-    cell = nonlinearity if kind == "scalar" else f"{nonlinearity}, {kind} W"
+    name = "a linear cell" if nonlinearity == "identity" else nonlinearity
+    cell = name if kind == "scalar" else f"{name}, {kind} W"
     return f"How far a gradient reaches back: {cell}\n{data.title}"
 
 

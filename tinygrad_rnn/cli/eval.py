@@ -54,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        say(f"{model!r} after {checkpoint.step} steps on {task!r}, {len(examples)} sequences:")
+        say(
+            f"{model!r} with the weights of step {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
+            f"{len(examples)} sequences:"
+        )
         say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {task.goal:.4g}, trivially {task.baseline:.4g}")
         say("Solved." if error <= task.goal else "Not solved.")
     return 0

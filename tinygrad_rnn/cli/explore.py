@@ -36,9 +36,13 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from ..explore import explore
+    from ..progress import late_bar
 
     problem = read_problem(args)
-    page = explore(problem.unrolled, problem.loss, problem.losses, title=problem.title, names=problem.names)
+    with late_bar("Page", unit="part") as show:
+        page = explore(
+            problem.unrolled, problem.loss, problem.losses, title=problem.title, names=problem.names, progress=show
+        )
     overwritten = os.path.exists(args.output)
     page.save(args.output)
     size = len(page.html().encode()) / 1000

@@ -11,23 +11,32 @@ from typing import Any
 from ..bptt import Unrolled, unroll
 from ..data import Series, read_column, sunspots
 from ..errors import ArgumentError, DataError
-from ..nn import Cell, Linear, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from ..nn import Cell, GRUCell, Linear, LSTMCell, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..sums import total
 from ..value import Value, time_step
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
+CELLS = {"rnn": 1, "lstm": 4, "gru": 3}  # kinds of vector cells, and how many matrices W each has
 MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
 
 
-def add_input_options(parser: argparse.ArgumentParser, steps: int = DEFAULT_STEPS, loss: str = "last") -> None:
+def add_input_options(
+    parser: argparse.ArgumentParser,
+    steps: int = DEFAULT_STEPS,
+    loss: str = "last",
+    one_cell: bool = True,
+    nonlinearity: str = "tanh",
+) -> None:
     """Add the options that `read_problem` reads.
 
     Args:
         parser: where to add them.
+        one_cell: whether there is an option that names the kind of cell.
         steps: how many time steps there are at most, unless --steps says so.
         loss: which loss of a series there is, unless --loss says so; of a text, it is that of all steps.
+        nonlinearity: which one is used, for people, unless --nonlinearity says so.
     """
     parser.set_defaults(default_steps=steps, default_loss=loss)
     data = parser.add_argument_group("the sequence (by default, yearly sunspot numbers)")
@@ -48,12 +57,19 @@ def add_input_options(parser: argparse.ArgumentParser, steps: int = DEFAULT_STEP
         cell.add_argument(
             f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
         )
-    cell.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), default="tanh", help="of either cell (tanh)")
+    cell.add_argument(
+        "--nonlinearity", choices=tuple(NONLINEARITIES), help=f"of the scalar cell or an rnn ({nonlinearity})"
+    )
+    if one_cell:
+        cell.add_argument("--cell", choices=tuple(CELLS), help="a vector cell of this kind (for a text, rnn)")
     cell.add_argument(
         "--hidden",
         type=whole_number(1),
         metavar="H",
-        help=f"hidden units of a vector cell (for a text, {DEFAULT_HIDDEN})",
+        help=f"hidden units of a vector cell (for a text, and with --cell, {DEFAULT_HIDDEN})",
+    )
+    cell.add_argument(
+        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of an lstm (drawn like its other weights)"
     )
     cell.add_argument(
         "--seed", type=whole_number(0), default=0, metavar="N", help="seed of a vector cell's weights (0)"
@@ -79,6 +95,14 @@ def finite_number(text: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a finite number")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """The type of an option that takes a finite number above 0."""
+    number = finite_number(text)
+    if number <= 0.0:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number above 0")
     return number
 
 
@@ -159,27 +183,45 @@ def read_data(args: argparse.Namespace) -> Data:
 
 def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None]:
     """The cell that the options describe, and its read-out. Raises as `read_problem` does."""
-    if not data.alphabet and args.hidden is None:
+    kind = args.cell or ("rnn" if data.alphabet or args.hidden is not None else None)
+    if kind is None:
+        if args.forget_bias is not None:
+            raise ArgumentError("--forget-bias without an lstm", remedy="Add --cell lstm")
         given = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
-        return ScalarRNNCell(**given, nonlinearity=args.nonlinearity), None
+        return ScalarRNNCell(**given, nonlinearity=args.nonlinearity or "tanh"), None
     for name in ("w", "u", "b"):
         if getattr(args, name) is not None:
-            other = "--text" if data.alphabet else "--hidden"
+            other = "--text" if data.alphabet else "--cell" if args.cell else "--hidden"
             raise ArgumentError(
                 f"--{name} is a weight of the scalar cell, which {other} does not use",
                 remedy=f"Leave out --{name} or {other}; --seed draws other weights",
             )
     size = len(data.alphabet) or 1
     hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
-    nodes = 2 * len(data.inputs) * hidden * (hidden + size)
+    nodes = 2 * CELLS[kind] * len(data.inputs) * hidden * (hidden + size)
     if nodes > MOST_NODES:
         raise ArgumentError(
             f"{hidden} hidden units over {len(data.inputs)} time steps make about {nodes:,} nodes",
             remedy=f"This command takes up to {MOST_NODES:,}: give a smaller --hidden or --steps",
         )
-    return RNNCell(size, hidden, nonlinearity=args.nonlinearity, seed=args.seed), Linear(
-        hidden, size, seed=args.seed + 1
-    )
+    return vector_cell(kind, size, hidden, args), Linear(hidden, size, seed=args.seed + 1)
+
+
+def vector_cell(kind: str, size: int, hidden: int, args: argparse.Namespace) -> Cell:
+    """A cell of one of the `CELLS`, with the options that its kind has.
+
+    Raises:
+        ArgumentError: one is given that its kind has not.
+    """
+    if kind != "rnn" and args.nonlinearity is not None:
+        raise ArgumentError(f"--nonlinearity with a cell of kind {kind}", remedy="Only an rnn has a choice of it")
+    if kind != "lstm" and args.forget_bias is not None:
+        raise ArgumentError(f"--forget-bias with a cell of kind {kind}", remedy="Only an lstm has a forget gate")
+    if kind == "rnn":
+        return RNNCell(size, hidden, nonlinearity=args.nonlinearity or "tanh", seed=args.seed)
+    if kind == "lstm":
+        return LSTMCell(size, hidden, forget_bias=args.forget_bias, seed=args.seed)
+    return GRUCell(size, hidden, seed=args.seed)
 
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:

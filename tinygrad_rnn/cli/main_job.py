@@ -29,6 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--view", choices=("full", "folded"), help="draw every Value, or a node per state (full, where a step is small)"
     )
+    output.add_argument(
+        "--state", metavar="NAME", help="to which part of the state the chain is lit: h, or c of an lstm (h)"
+    )
     output.add_argument("--local-gradients", action="store_true", help="write its local gradient on every edge")
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -45,7 +48,13 @@ def run(args: argparse.Namespace) -> int:
     if picture is not None:
         from ..draw import draw
 
-        drawing = draw(problem.unrolled, loss=problem.loss, view=args.view, local_gradients=args.local_gradients)
+        drawing = draw(
+            problem.unrolled,
+            loss=problem.loss,
+            state=args.state,
+            view=args.view,
+            local_gradients=args.local_gradients,
+        )
         drawing.save(picture)
     if args.json:
         print_json({**report.as_dict(), "picture": picture})

@@ -12,11 +12,16 @@ from ..bptt.anatomy import norm
 from ..bptt.chain import Link
 from ..bptt.jacobian import recurrent_matrix
 from ..bptt.matrices import Rows, product
-from ..nn import Cell, RNNCell, ScalarRNNCell
+from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..value import Value
 from .console import print_table, say
 from .inputs import Problem, shown
 
+_GATED: dict[type[Cell], str] = {
+    LSTMCell: "c_t = f_t·c_(t-1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t-1) + U x_t + b), g = tanh(…)",
+    GRUCell: "h_t = (1 − z_t)·n_t + z_t·h_(t-1); gates r, z = σ(W h_(t-1) + U x_t + b), "
+    "n = tanh(r_t·(W h_(t-1) + b_hn) + U x_t + b)",
+}
 TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
 
 
@@ -36,6 +41,16 @@ class Report:
     def scalar(self) -> bool:
         """Whether the cell has a single number per step."""
         return isinstance(self.problem.cell, ScalarRNNCell)
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the parts of the state."""
+        return self.problem.unrolled.state_names
+
+    @property
+    def state(self) -> str:
+        """What the whole state is called: h, or s where there is more than h."""
+        return "h" if self.states == ("h",) else "s"
 
     @property
     def agrees(self) -> bool:
@@ -79,13 +94,14 @@ class Report:
         return {
             "sequence": {"title": problem.title, "description": problem.description},
             "cell": {"type": type(problem.cell).__name__, **problem.cell.state_dict()},
+            "state": self.states,
             "steps": problem.unrolled.T,
             "loss": problem.loss.data,
             "table": [
                 {
                     "k": link.k,
                     "input": problem.names[link.k - 1] if link.k else None,
-                    "h": _data(problem.unrolled.h[link.k]),
+                    **{name: _data(problem.unrolled[name][link.k]) for name in self.states},
                     "gradient": self._unwrap(link.gradient),
                     "chain": self._unwrap(link.product),
                     "residual": self._unwrap(link.residual),
@@ -106,7 +122,7 @@ class Report:
         """Everything, for people."""
         problem = self.problem
         say(f"Sequence: {problem.title}; {problem.description}.")
-        say(f"Cell: {self._cell()}; h_0 = 0.")
+        say(f"Cell: {self._cell()}; {' = '.join(f'{name}_0' for name in self.states)} = 0.")
         say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
         print()
         print_table(self._header(), self._rows())
@@ -124,22 +140,25 @@ class Report:
         if isinstance(cell, RNNCell):
             recurrence = _applied(cell.nonlinearity, "W h_(t-1) + U x_t + b")
             return f"h_t = {recurrence} with {len(cell.W)} hidden units, read out as y_t = V h_t + c"
+        if type(cell) in _GATED:
+            return f"{_GATED[type(cell)]}; {len(self.problem.unrolled.h[0])} hidden units, read out as y_t = V h_t + c"
         return repr(cell)
 
     def _header(self) -> list[str]:
         if self.scalar:
             names = ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T-k)"]
         else:
-            names = ["‖h_k‖", "‖∂L/∂h_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
+            parts = [f"‖{name}_k‖" for name in self.states]
+            names = [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
         return ["k", "input", *(names if self.law else names[:-1]), "agree"]
 
     def _rows(self) -> list[list[str]]:
         names = ["", *map(shown, self.problem.names)]
         rows = []
         for i, link in enumerate(self.links):
-            h = self.problem.unrolled.h[link.k]
+            parts = [_data(self.problem.unrolled[name][link.k]) for name in self.states]
             numbers = [
-                _state(h.data if isinstance(h, Value) else norm(_data(h))),
+                *(_state(part if self.scalar else norm(part)) for part in parts),
                 f"{self._unwrap_or_norm(link.gradient):.6g}",
                 f"{self._unwrap_or_norm(link.product):.6g}",
                 f"{self.factors[i]:.6g}",
@@ -150,17 +169,18 @@ class Report:
         return rows
 
     def _legend(self) -> str:
-        T = self.problem.unrolled.T
+        T, s = self.problem.unrolled.T, self.state
         if self.scalar:
             factors = f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}"
         else:
-            factors = f"Π J_t multiplies the Jacobians ∂h_t/∂h_(t-1) of steps k+1 to {T}"
+            factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
         if len(self.problem.losses) == 1:
-            by_the_chain = f"by the chain is ∂L/∂h_{T} times it"
+            by_the_chain = f"by the chain is ∂L/∂{s}_{T} times it"
         else:
             by_the_chain = "by the chain is the sum, over the losses of all steps, of such products"
         norms = "" if self.scalar else "; ‖·‖ is the Euclidean (of a matrix, the Frobenius) norm"
-        return f"∂L/∂h_k is what backward() left. {factors}; {by_the_chain}{norms}."
+        whole = "" if s == "h" else f"{s}_k is the whole state, {', '.join(f'{name}_k' for name in self.states)}. "
+        return f"{whole}∂L/∂{s}_k is what backward() left. {factors}; {by_the_chain}{norms}."
 
     def _agreement(self) -> str:
         overflowed = [link.k for link in self.links if not link.finite]
@@ -179,12 +199,12 @@ class Report:
         )
 
     def _fate(self) -> str:
-        T = self.problem.unrolled.T
+        T, s = self.problem.unrolled.T, self.state
         if self.verdict == "overflowing":
-            return f"The gradient explodes beyond what a double can hold on its way from h_{T} to h_0."
+            return f"The gradient explodes beyond what a double can hold on its way from {s}_{T} to {s}_0."
         verb = {"vanishing": "vanishes", "exploding": "explodes", "steady": "holds"}[self.verdict]
         distance = f"on the {T} steps" if T > 1 else "on the step"
-        words = f"The gradient {verb}: {distance} from h_{T} to h_0 it is multiplied by {_positive(self.kept)}"
+        words = f"The gradient {verb}: {distance} from {s}_{T} to {s}_0 it is multiplied by {_positive(self.kept)}"
         if not self.law:
             return f"{words}."
         power = f"{'w' if self.scalar else 'W'}^{T}"
@@ -199,7 +219,8 @@ class Report:
         squares: dict[str, list[float]] = {}
         for name, parameter in self.problem.named_parameters():
             squares.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        return ", ".join(f"‖∂L/∂{name}‖ = {norm(grads):.9g}" for name, grads in squares.items()) + "."
+        sizes = ", ".join(f"‖∂L/∂{name}‖ = {norm(grads):.9g}" for name, grads in squares.items())
+        return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
     def _size(self, matrix: Rows) -> float:
         return matrix[0][0] if self.scalar else norm(matrix)

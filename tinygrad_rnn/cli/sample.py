@@ -46,11 +46,11 @@ def run(args: argparse.Namespace) -> int:
             f"{args.model} was trained on {checkpoint.state['task']['name']}, which is no text",
             remedy="Train one with tinygrad-rnn train --task text",
         )
+    model = checkpoint.make_model()
     prompt = (" " if " " in alphabet else alphabet[0]) if args.prompt is None else args.prompt
     if not prompt:
         raise ArgumentError("--prompt is empty", remedy="Give at least one character")
     rng = random.Random(args.seed)
-    model = checkpoint.make_model()
     generator = model.generate(encode(prompt, alphabet))
     print(prompt, end="", flush=True)
     logits = next(generator)

@@ -8,27 +8,48 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DataError, MissingDependencyError
-from .console import print_json, print_table, say
-from .inputs import finite_number, whole_number
+from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
+from ..nn.cells import NONLINEARITIES
+from ..nn.init import RECURRENT
+from .console import print_json, say
+from .inputs import CELLS, positive_number, whole_number
 
 if TYPE_CHECKING:
+    from ..optim import Optimizer
     from ..tasks import Task
-    from ..train import History
+    from ..train import Checkpoint, History, RecurrentNetwork
 
-#: What is not asked for otherwise: settings with which each task visibly learns in about a minute.
+#: What is not asked for otherwise: settings with which each task is learned in about a minute.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 4000, "every": 250},
+    "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 5000, "every": 250},
     "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
     "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
     "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
-    "copy": {"cell": "gru", "hidden": 10, "batch": 2, "lr": 0.02, "steps": 2000, "every": 250, "T": 3},
-    "text": {"cell": "gru", "hidden": 16, "batch": 1, "lr": 0.02, "steps": 150, "every": 25},
-    "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50},
+    "copy": {
+        **{"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.005, "steps": 3000, "every": 250, "T": 3},
+        **{"nonlinearity": "identity", "init": "orthogonal"},  # nothing vanishes, nothing explodes
+    },
+    "text": {"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.01, "steps": 600, "every": 100, "go_on": True},
+    "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50, "go_on": True},
 }
-SETTINGS = {"text_file": "path"}  # options that are called otherwise in a task
+#: The same for every task.
+USUAL: dict[str, Any] = {
+    "layers": 1,
+    "nonlinearity": "tanh",
+    "init": "uniform",
+    "optimizer": "adam",
+    "clip": 1.0,
+    "truncate": None,
+    "validation": 64,
+    "patience": None,
+    "go_on": False,
+    "seed": 0,
+}
+SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
+FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-SHOWN = 12  # rows of the table
+ENGINES = ("eager", "compiled", "compiled-fast")
+COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
 
 def register(subparsers: Any) -> None:
@@ -37,10 +58,10 @@ def register(subparsers: Any) -> None:
         "train",
         help="train a network on a task",
         description="Train an RNN, LSTM or GRU, made of scalar Values, on a task, and save it. Ctrl-C keeps what was "
-        "learned; --resume goes on from there.",
+        "learned; --resume -o FILE goes on from there, with everything as it was.",
     )
     what = parser.add_argument_group("the task")
-    what.add_argument("--task", choices=sorted(DEFAULTS), default="reber", help="what to learn (reber)")
+    what.add_argument("--task", choices=sorted(DEFAULTS), help="what to learn (reber)")
     what.add_argument("--T", type=whole_number(1), metavar="T", help="time steps (adding, latch, temporal-order, copy)")
     what.add_argument("--count", type=whole_number(1), metavar="N", help="letters to remember (copy)")
     what.add_argument("--length", type=whole_number(1), metavar="T", help="time steps of an example (text, series)")
@@ -48,29 +69,48 @@ def register(subparsers: Any) -> None:
     what.add_argument("--csv", metavar="FILE", help="the series, a CSV file (yearly sunspot numbers)")
     what.add_argument("--column", metavar="NAME", help="the column of the CSV file")
     model = parser.add_argument_group("the network (defaults differ by task)")
-    model.add_argument("--cell", choices=("rnn", "lstm", "gru"), help="kind of cell")
+    model.add_argument("--cell", choices=tuple(CELLS), help="kind of cell")
     model.add_argument("--hidden", type=whole_number(1), metavar="H", help="hidden units per layer")
-    model.add_argument("--layers", type=whole_number(1), default=1, metavar="N", help="layers (1)")
+    model.add_argument("--layers", type=whole_number(1), metavar="N", help="layers (1)")
+    model.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help="of an rnn (tanh; copy: identity)")
+    model.add_argument(
+        "--init",
+        choices=RECURRENT,
+        help="recurrent weights at the beginning (uniform, as in PyTorch; copy: orthogonal)",
+    )
     how = parser.add_argument_group("training (defaults differ by task)")
     how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take, resumed ones included")
     how.add_argument("--batch", type=whole_number(1), metavar="B", help="sequences per step")
-    how.add_argument("--lr", type=finite_number, metavar="RATE", help="learning rate")
-    how.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(adam)")
-    how.add_argument("--clip", type=finite_number, default=1.0, metavar="NORM", help="bound on the gradient norm (1)")
+    how.add_argument("--lr", type=positive_number, metavar="RATE", help="learning rate")
+    how.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
+    how.add_argument("--clip", type=positive_number, metavar="NORM", help="bound on the gradient norm (1)")
     how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
-    how.add_argument(
-        "--validation", type=whole_number(1), default=64, metavar="N", help="sequences to validate on (64)"
-    )
+    how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
     how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
-    how.add_argument("--go-on", action="store_true", help="do not end when a validation meets the criterion")
-    how.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="seed of weights and sequences (0)")
+    how.add_argument(
+        "--go-on",
+        action=argparse.BooleanOptionalAction,
+        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
+    )
+    how.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and sequences (0)")
+    how.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="eager; compiled, the same to the bit as native code (needs the extra compile); or compiled-fast, which "
+        "rounds differently (eager)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o", "--output", metavar="FILE", help="the model and all that --resume needs (TASK.safetensors)"
     )
     kept = output.add_mutually_exclusive_group()
-    kept.add_argument("--resume", action="store_true", help="go on from FILE")
+    kept.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
+        "be other than they were",
+    )
     kept.add_argument("--force", action="store_true", help="overwrite FILE")
     output.add_argument("--history", metavar="FILE", help="a row per step, .csv or .json")
     output.add_argument("--plot", metavar="FILE", help="loss, gradient norm and error by step, .png, .svg or .pdf")
@@ -82,39 +122,48 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 130 if Ctrl-C ended it."""
-    from .. import optim
-    from ..tasks import TASKS, make_task
-    from ..train import RecurrentNetwork, train
+    from ..train import load_checkpoint, train
 
-    options = {**DEFAULTS[args.task], **{name: given for name, given in vars(args).items() if given is not None}}
-    target = args.output or f"{args.task}.safetensors"
+    target = args.output or f"{args.task or 'reber'}.safetensors"
     _check_targets(args, target)
-    names = {"T", "count", "length", "text_file", "csv", "column"} & options.keys()
-    known = TASKS[args.task].known_settings()
-    for name in sorted(names):
-        if SETTINGS.get(name, name) not in known:
-            raise ArgumentError(f"--{name.replace('_', '-')} is no option of task {args.task}")
-    task = make_task(args.task, {SETTINGS.get(name, name): options[name] for name in names})
-    more = {"forget_bias": 1.0} if options["cell"] == "lstm" else {}
-    model = RecurrentNetwork.for_task(task, options["cell"], options["hidden"], args.layers, args.seed, **more)
-    kinds = {kind.__name__.lower(): kind for kind in (optim.Adam, optim.AdamW, optim.RMSprop, optim.SGD)}
-    optimizer: optim.Optimizer = kinds[args.optimizer](model.parameters(), lr=options["lr"])
+    known = {"task", "cell", "hidden", "batch", "lr", "every", "engine", *USUAL, *SETTINGS, *FREE}
+    given = {name: option for name, option in vars(args).items() if name in known and option is not None}
+    if args.resume:
+        checkpoint = load_checkpoint(target)
+        options = _resumed(given, checkpoint, target)
+        task, model = checkpoint.make_task(), checkpoint.make_model()
+        if task.digest != checkpoint.state["task"]["digest"]:
+            raise DataError(
+                f"the data of task {task.name} are not those that {target} was trained on",
+                remedy="Bring them back, or start anew in another file",
+            )
+        optimizer = checkpoint.make_optimizer(model)
+    else:
+        name = given.setdefault("task", "reber")
+        options = {**USUAL, **DEFAULTS[name], **given}
+        task, model, optimizer = made(options)
+    quiet = args.quiet or args.json
+    if not quiet:
+        _introduce(task, model)
     history = train(
         model,
         task,
         options["steps"],
         batch_size=options["batch"],
         optimizer=optimizer,
-        max_norm=args.clip,
-        truncate=args.truncate,
-        seed=args.seed,
+        max_norm=options["clip"],
+        truncate=options["truncate"],
+        seed=options["seed"],
         validate_every=options["every"],
-        validation_size=args.validation,
-        patience=args.patience,
-        stop_when_solved=not args.go_on,
+        validation_size=options["validation"],
+        patience=options["patience"],
+        stop_when_solved=not options["go_on"],
+        keep_best=options.get("keep_best", True),
         checkpoint=target,
         resume=args.resume,
-        progress=False if args.quiet or args.json else None,
+        engine=options.get("engine", "eager").replace("-", " "),
+        progress=False if quiet else None,
+        on_validation=None if quiet else _print_row,
     )
     if args.history:
         (history.write_json if args.history.endswith(".json") else history.write_csv)(args.history)
@@ -122,11 +171,89 @@ def run(args: argparse.Namespace) -> int:
         history.plot(args.plot)
     if args.json:
         print_json(
-            {"task": args.task, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
+            {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
         )
     elif not args.quiet:
-        _report(task, repr(model), len(model.parameters()), history, len(task.validation(args.validation)), target)
+        _conclude(history, len(task.validation(options["validation"])), target)
     return 130 if history.ending == "interrupted" else 0
+
+
+def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
+    """The task, the network and the optimizer that the options describe."""
+    from .. import optim
+    from ..tasks import TASKS, make_task
+    from ..train import RecurrentNetwork
+
+    name, cell = options["task"], options["cell"]
+    settings = {SETTINGS[option]: option for option in SETTINGS if option in options}
+    for setting in sorted(settings.keys() - TASKS[name].known_settings()):
+        raise ArgumentError(f"--{settings[setting].replace('_', '-')} is no option of task {name}")
+    task = make_task(name, {setting: options[option] for setting, option in settings.items()})
+    more: dict[str, Any] = {}
+    if cell == "lstm":
+        more["forget_bias"] = 1.0
+    if cell == "rnn":
+        more["nonlinearity"] = options["nonlinearity"]
+    elif options["nonlinearity"] not in (USUAL["nonlinearity"], DEFAULTS[name].get("nonlinearity")):
+        raise ArgumentError(f"--nonlinearity with --cell {cell}", remedy="Only an rnn has a choice of it")
+    model = RecurrentNetwork.for_task(
+        task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
+    )
+    kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
+    return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
+
+
+def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict[str, Any]:
+    """The options of the run that the checkpoint is of, with what may change as given.
+
+    Raises:
+        ArgumentError: one that may not change is given, and is another.
+    """
+    try:
+        was = _options_of(checkpoint)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
+    if "init" in given:
+        raise ArgumentError(f"--init is for a new network, --resume goes on with that of {target}")
+    other = [name for name in given if name not in FREE and given[name] != was[name]]
+    if other:
+        differences = (
+            f"--{name.replace('_', '-')} is {was[name] if was[name] is not None else 'not set'} in {target}, "
+            f"not {given[name]}"
+            for name in other
+        )
+        raise ArgumentError(
+            "; ".join(differences),
+            remedy="Go on with --resume -o FILE alone, or start anew in another file",
+        )
+    return {**was, **given}
+
+
+def _options_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The options that a checkpoint was made with."""
+    state = checkpoint.state
+    built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
+    arguments = built.get("arguments", {})
+    return {
+        "task": state["task"]["name"],
+        **{option: state["task"]["settings"].get(setting) for option, setting in SETTINGS.items()},
+        "cell": built["kind"].lower(),
+        "hidden": arguments.get("hidden_size"),
+        "layers": arguments.get("num_layers"),
+        "nonlinearity": arguments.get("nonlinearity"),
+        "optimizer": made["kind"].lower(),
+        "lr": made["lr"],
+        "batch": settings["batch_size"],
+        "clip": settings["max_norm"],
+        "truncate": settings["truncate"],
+        "every": settings["validate_every"],
+        "validation": settings["validation_size"],
+        "seed": settings["seed"],
+        "keep_best": settings["keep_best"],
+        "steps": limits["steps"],
+        "patience": limits["patience"],
+        "go_on": not limits["stop_when_solved"],
+    }
 
 
 def _check_targets(args: argparse.Namespace, target: str) -> None:
@@ -145,38 +272,39 @@ def _check_targets(args: argparse.Namespace, target: str) -> None:
             raise MissingDependencyError("--plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'")
 
 
-def _report(task: Task, model: str, parameters: int, history: History, checked: int, target: str) -> None:
+def _introduce(task: Task, model: RecurrentNetwork) -> None:
     say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
-    say(f"{model}, {parameters} parameters")
+    say(f"{model!r}, {len(model.parameters())} parameters")
     print()
-    validations = history.validations()
-    every = -(-len(validations) // SHOWN)
-    rows = [row for i, row in enumerate(validations, 1) if i % every == 0 or i == len(validations)] if every else []
-    print_table(
-        ("step", "sequences", "loss", f"validation: {history.metric}", "seconds"),
-        [
-            (
-                str(row["step"]),
-                str(row["sequences"]),
-                f"{row['validation_loss']:.4f}",
-                f"{row['validation_error']:.4f}",
-                f"{row['seconds']:.1f}",
-            )
-            for row in rows
-        ],
-    )
+    print("  ".join(f"{name:>9}" for name in COLUMNS), flush=True)
+
+
+def _print_row(history: History) -> None:
+    """The latest validation, as soon as it is done, also into a file."""
+    row = history.rows[-1]
+    numbers = (f"{row['validation_loss']:.4f}", f"{row['validation_error']:.4f}", f"{row['seconds']:.1f}")
+    print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
+
+
+def _conclude(history: History, checked: int, target: str) -> None:
     print()
+    say(f"Loss and error ({history.metric}) are those of {checked} validation sequences.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
-    met = f"Criterion met on the {checked} validation sequences" if checked > 1 else "Criterion met in validation"
+    met = "Criterion met on them" if history.best <= history.goal else "Criterion not met yet"
     ending = {
         "solved": met,
-        "steps": met if history.solved else "Criterion not met yet",
-        "patience": "No progress any more",
+        "steps": met,
+        "patience": f"No progress any more. {met}",
         "interrupted": f"Stopped after step {len(history.rows)}",
     }[history.ending]
-    figures = f"best {history.metric} {history.best:.4g}, " if validations else ""
-    say(f"{ending}: {figures}criterion {history.goal:.4g}, trivially {history.baseline:.4g}.")
-    say(f"Model: {target}. Measure it on other sequences with tinygrad-rnn eval {target}; go on with --resume.")
+    row = history.best_row
+    best = f"best {history.metric} {history.best:.4g} at step {row['step']}, " if row else ""
+    say(f"{ending}: {best}criterion {history.goal:.4g}, trivially {history.baseline:.4g}.")
+    kept = f"with the weights of step {row['step']}" if row and history.best_is_earlier else "as it is now"
+    say(f"Model: {target}, {kept}. Measure it on other sequences with tinygrad-rnn eval {target}.")
+    more = "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
+    more += " --go-on" if history.ending == "solved" else ""
+    say(f"Go on with tinygrad-rnn train --resume -o {target}{more}.")

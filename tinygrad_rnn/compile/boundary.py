@@ -18,18 +18,25 @@ class Buffer:
     """Numbers side by side in memory, kept alive and in place as long as this object.
 
     Attributes:
+        view: the same as a memoryview.
         address: where they begin.
         shape: their shape.
     """
 
-    __slots__ = ("_keep", "address", "shape")
+    __slots__ = ("_keep", "address", "shape", "view")
+    _keep: Any
+    view: Any
 
     def __init__(self, view: memoryview[Any]) -> None:
         if view.readonly:
-            view = memoryview(bytearray(view)).cast(view.format, _shape(view))  # type: ignore[call-overload]
-        self.shape = _shape(view)
+            view = memoryview(bytearray(view)).cast(view.format, view.shape or ())  # type: ignore[call-overload]
+        self.view, self.shape = view, view.shape or ()
         self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
-        self.address = ctypes.addressof(self._keep) if view.nbytes else 0  # type: ignore[arg-type]
+        self.address = ctypes.addressof(self._keep) if view.nbytes else 0
+
+    def flat(self) -> list[Any]:
+        """All numbers in a row."""
+        return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
@@ -54,17 +61,16 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
         raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
     if not view.c_contiguous:
         raise ShapeError(f"{name} is not contiguous in memory", remedy="Give a copy (with NumPy: ascontiguousarray)")
-    if view.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, _shape(view))):
+    buffer, fits = Buffer(view), view.ndim == len(shape)
+    for want, have in zip(shape, buffer.shape):
+        fits = fits and want in (None, have)
+    if not fits:
         expected = " × ".join("any" if size is None else str(size) for size in shape)
-        found = " × ".join(map(str, _shape(view))) or "a single number"
+        found = " × ".join(map(str, buffer.shape)) or "a single number"
         raise ShapeError(f"{name} is {found}, but must be {expected}")
-    if 0 in _shape(view):
+    if 0 in buffer.shape:
         raise ShapeError(f"{name} is empty")
-    return Buffer(view)
-
-
-def _shape(view: memoryview[Any]) -> tuple[int, ...]:
-    return view.shape or ()
+    return buffer
 
 
 def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:

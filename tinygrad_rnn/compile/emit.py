@@ -2,385 +2,281 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from .assembly import Assembly, number, splat, vector_type
+from .elementary import function
 from .rows import Row, bundle
-from .schedule import Place, Section, Store
-from .symbol import COMPARISONS, Symbol
+from .schedule import Place, Section
+from .symbol import COMPARISONS, CONDITIONS, Symbol
 
-#: Every section has these parameters: where each region of memory begins, at the present time step.
-REGIONS = (
-    "parameter", "packed", "x", "target", "state", "new_state", "saved", "loss", "seed", "gradient",
-    "state_gradient", "new_state_gradient", "watched",
-)  # fmt: skip
-PARAMETERS = ", ".join([*(f"ptr noalias %{region}" for region in REGIONS), "i64 %x.stride, i64 %target.stride"])
-ARGUMENTS = ", ".join([*(f"ptr %{region}" for region in REGIONS), "i64 %x.stride, i64 %target.stride"])
+#: Regions of memory that all sequences of a batch share.
+SHARED = ("parameter", "packed", "seed")
 
-#: Regions that all sequences of a batch share; every other region has a number per sequence.
-SHARED = frozenset({"parameter", "packed", "seed"})
+#: Regions with numbers for every sequence, which a time step sees from a row on that depends on the step.
+ROWED = ("x", "target", "state", "new_state", "saved", "loss", "y", "state_gradient", "new_state_gradient")
+
+#: Every section has these parameters: where each region begins.
+REGIONS = (*SHARED, "gradient", *ROWED)
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "neg": "fneg"}
-_INTRINSICS = {"abs": "llvm.fabs", "sqrt": "llvm.sqrt"}
-_INFINITY = "0x7FF0000000000000"
 
-#: Flags of fast mode. NaN and infinities keep their meaning.
-FAST_FLAGS = "reassoc nsz contract "
-_FLAGGED = frozenset({"add", "sub", "mul", "neg"})
-
-
-def vector_type(width: int, scalar: str = "double") -> str:
-    """LLVM's type for this many numbers side by side."""
-    return scalar if width == 1 else f"<{width} x {scalar}>"
-
-
-def number(value: float) -> str:
-    """A double, to the bit."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-
-
-def constant(values: Sequence[float]) -> str:
-    """A constant vector, or a constant."""
-    return number(values[0]) if len(values) == 1 else f"<{', '.join(f'double {number(v)}' for v in values)}>"
+#: In fast mode these may be fused and reassociated. NaN and infinities keep their meaning.
+_FAST_FLAGS = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract ")
 
 
 class Module:
-    """The text of an LLVM module, and what its functions have in common.
+    """The functions of an LLVM module, and what they have in common.
 
     Args:
         lanes: number of sequences computed side by side.
         fast: whether rounding may differ from eager.
-        places: where numbers that sections hand on, or that are stored anyway, lie.
-        labels: what to call an instruction in a comment.
     """
 
-    def __init__(self, lanes: int, fast: bool, labels: Mapping[Symbol, str]) -> None:
-        self.lanes, self.fast, self.labels = lanes, fast, labels
-        self.places: dict[Symbol, Place] = {}
+    def __init__(self, lanes: int, fast: bool) -> None:
+        self.lanes, self.fast = lanes, fast
         self.saved = 0  # slots in use in the region of saved numbers
         self.packed: dict[tuple[int, ...], int] = {}  # rows of parameters gathered once per run, and where
-        self.packed_size = 0
+        self.packed_slots: list[int] = []
         self.calls: set[tuple[str, int]] = set()  # elementary functions in use, and for how many numbers
-        self.functions: list[str] = []
+        self.functions: dict[str, str] = {}  # by name
 
-    def add(self, passes: Sequence[Sequence[Section]], stored: Sequence[str] = ()) -> None:
-        """Write the sections as functions.
-
-        Args:
-            passes: the sections of each pass.
-            stored: regions whose contents outlive the section, so that later ones may read them there.
-        """
-        writers = [_Writer(self, section) for sections in passes for section in sections]
-        self.places = {}
+    def add(self, passes: Sequence[Sequence[Section]], labels: Mapping[Symbol, str]) -> list[list[int]]:
+        """Write the sections of a forward and a backward pass as functions; the number of each among all functions."""
+        writers = [_Writer(self, section, labels) for sections in passes for section in sections]
+        places: dict[Symbol, Place] = {}
         for writer in writers:
             for store in writer.section.stores:
-                if store.place.region in stored:
-                    self.places.setdefault(store.value, store.place)
+                if store.place.region == "new_state":  # lies there for all to read
+                    places.setdefault(store.value, store.place)
         saved = 0
         for writer in writers:
-            handed_on = writer.section.handed_on
             for symbol in (symbol for row in writer.rows for symbol in row):
-                if symbol in handed_on and symbol not in self.places:
-                    self.places[symbol] = Place("saved", saved)
+                if symbol in writer.section.handed_on and symbol not in places:
+                    places[symbol] = Place("saved", saved)
                     saved += 1
         self.saved = max(self.saved, saved)
-        self.functions += [writer.write() for writer in writers]
+        numbers = iter(range(len(self.functions), len(self.functions) + len(writers)))
+        self.functions.update((writer.section.name, writer.write(places)) for writer in writers)
+        return [[next(numbers) for _ in sections] for sections in passes]
 
-    def pack(self, slots: tuple[int, ...]) -> int:
+    def pack(self, slots: Sequence[int]) -> int:
         """The place of a row of parameters that are not neighbours, gathered once per run."""
-        if slots not in self.packed:
-            self.packed[slots] = self.packed_size
-            self.packed_size += len(slots)
-        return self.packed[slots]
+        key = tuple(slots)
+        if key not in self.packed:
+            self.packed[key] = len(self.packed_slots)
+            self.packed_slots += slots
+        return self.packed[key]
 
 
-class _Writer:
-    """Writes one section."""
+class _Writer(Assembly):
+    """Writes one section. A row is one instruction on its numbers side by side, in every lane.
 
-    def __init__(self, module: Module, section: Section) -> None:
-        self.module, self.section, self.lanes = module, section, module.lanes
+    Rows have more than one number only where there is one lane: several lanes fill the vectors already.
+    """
+
+    def __init__(self, module: Module, section: Section, labels: Mapping[Symbol, str]) -> None:
+        super().__init__()
+        self.module, self.section, self.lanes, self.labels = module, section, module.lanes, labels
         if self.lanes == 1:
             self.rows, self.runs = bundle(section)
-        else:  # the lanes are full already
-            self.rows = [(symbol,) for symbol in section.symbols]
-            self.runs = [[store] for store in section.stores]
+        else:
+            self.rows, self.runs = [(symbol,) for symbol in section.symbols], [[store] for store in section.stores]
         self.row_of = {symbol: row for row in self.rows for symbol in row}
-        self.lines: list[str] = []
         self.names: dict[Row, str] = {}
-        self.scalars: dict[Symbol, str] = {}
-        self.bases: dict[str, list[str]] = {}
-        self.masks: dict[int, str] = {}
-        self.guards: dict[Row, set[str]] = {}
-        self.handed_on = section.handed_on
-        self.count = 0
+        self.tables: dict[str, str] = {}
+        self.alarms: dict[int, str] = {}  # by width
 
-    def write(self) -> str:
-        for guard in self.section.guards:
-            watched = guard if guard.op in ("exp", "pow") else guard.args[-1]
-            self.guards.setdefault(self.row_of.get(watched, (watched,)), set()).add(guard.op)
+    def write(self, places: Mapping[Symbol, Place]) -> str:
+        """The function. It returns whether there is an alarm."""
+        self.places = places
         for run in sorted(self.runs, key=lambda run: max(store.value.index for store in run)):
-            self._store(run)
-        for row in list(self.guards):
-            self._compute(row)
-            if row[0] not in self.row_of:
-                self._guard(row, self._vector(row))
+            row, (region, slot) = tuple(store.value for store in run), run[0].place
+            for symbol in row:
+                self._compute(symbol)
+            if region == "alarm":
+                self._alarm(self._vector(row), len(row) * self.lanes)
+            else:
+                self._store(self._vector(row), region, slot, len(row))
         for row in self.rows:
-            if not self.handed_on.isdisjoint(row):
-                self._compute(row)
-        return "\n".join(
-            (f"define internal i1 @{self.section.name}({PARAMETERS}) #0 {{", *self.lines, *self._verdict(), "}\n")
+            if not self.section.handed_on.isdisjoint(row):
+                self._compute(row[0])
+        parameters = ", ".join(f"ptr noalias %{region}" for region in REGIONS)
+        result = self._any_alarm()
+        return (
+            f"define internal i1 @{self.section.name}({parameters}) noinline {{\n{self.body()}\n  ret i1 {result}\n}}\n"
         )
-
-    # ---- lines ------------------------------------------------------------------------------------------
-
-    def _new(self, text: str, comment: str = "") -> str:
-        name = f"%v{self.count}"
-        self.count += 1
-        self.lines.append(f"  {name} = {text}" + (f"  ; {comment}" if comment else ""))
-        return name
 
     def _type(self, rows: int = 1, scalar: str = "double") -> str:
         return vector_type(rows * self.lanes, scalar)
 
-    # ---- memory -----------------------------------------------------------------------------------------
+    def _label(self, row: Row) -> str:
+        labels = [self.labels[symbol] for symbol in row if symbol in self.labels]
+        return f"{labels[0]} … {labels[-1]}" if len(set(labels)) > 1 else "".join(labels[:1])
 
-    def _bases(self, region: str) -> list[str]:
-        """Where the region begins for each lane whose numbers do not lie next to the other lanes'."""
-        if region not in self.bases:
-            self.bases[region] = [self._base(region, lane) for lane in range(self.lanes)]
-        return self.bases[region]
+    # ---- instructions -----------------------------------------------------------------------------------
 
-    def _base(self, region: str, lane: int) -> str:
-        kind, _, rest = region.partition(".")
-        if not rest:  # the sequences lie one after the other, as the caller gave them
-            offset = self._new(f"mul i64 {lane}, %{region}.stride") if lane else "0"
-            return self._new(f"getelementptr inbounds i64, ptr %{region}, i64 {offset}")
-        source, stride = rest.rsplit(".", 1)  # a table that is looked up
-        (address,) = self._bases(source)[lane : lane + 1]
-        index = self._new(f"load i64, ptr {address}, align 8")
-        scale = int(stride) * (self.lanes if kind == "gradient" else 1)
-        offset = self._new(f"mul i64 {index}, {scale}")
-        base = self._new(
-            f"getelementptr inbounds double, ptr %{'parameter' if kind == 'table' else kind}, i64 {offset}"
-        )
-        return self._new(f"getelementptr inbounds double, ptr {base}, i64 {lane}") if kind == "gradient" else base
+    def _compute(self, symbol: Symbol) -> None:
+        """Write the row of a symbol, after all that it needs."""
+        to_write = [(symbol, False)]
+        while to_write:
+            symbol, ready = to_write.pop()
+            row = self.row_of.get(symbol)
+            if row is None or row in self.names:
+                continue
+            if ready:
+                self._write_row(row)
+                continue
+            to_write.append((symbol, True))
+            to_write += [(arg, False) for each in row for arg in each.args[::-1]]
 
-    def _address(self, base: str, slot: int) -> str:
-        return self._new(f"getelementptr inbounds double, ptr {base}, i64 {slot}") if slot else base
+    def _write_row(self, row: Row) -> None:
+        operands = [self._vector(args) for args in zip(*(symbol.args for symbol in row))]
+        self.names[row] = self.new(self._instruction(row[0].op, len(row), operands), self._label(row))
+        saved = [symbol for symbol in row if symbol in self.section.handed_on and self.places[symbol].region == "saved"]
+        if len(saved) == len(row):  # places are given out row by row
+            self._store(self.names[row], *self.places[row[0]], len(row))
+        else:
+            for symbol in saved:
+                self._store(self._single(symbol), *self.places[symbol])
 
-    def _is_apart(self, region: str) -> bool:
-        return region in ("x", "target") or "." in region
+    def _instruction(self, op: str, rows: int, operands: Sequence[str]) -> str:
+        kind = self._type(rows)
+        if op in _ARITHMETIC:
+            flags = _FAST_FLAGS.get(op, "") if self.module.fast else ""
+            return f"{_ARITHMETIC[op]} {flags}{kind} {', '.join(operands)}"
+        if op in COMPARISONS:
+            return f"fcmp {COMPARISONS[op]} {kind} {', '.join(operands)}"
+        if op == "not":
+            return f"xor {self._type(rows, 'i1')} {operands[0]}, {splat(rows * self.lanes, True)}"
+        if op == "select":
+            return f"select {self._type(rows, 'i1')} {operands[0]}, {kind} {operands[1]}, {kind} {operands[2]}"
+        self.module.calls.add((op, rows * self.lanes))
+        arguments = ", ".join(f"{kind} {operand}" for operand in operands)
+        return f"call {kind} {function(op, rows * self.lanes)}({arguments})"
 
-    def _load(self, place: Place, rows: int, comment: str = "") -> str:
-        region, slot = place
-        if self._is_apart(region):
-            scale = self.lanes if region.startswith("gradient") else 1
-            addresses = [self._address(base, slot * scale) for base in self._bases(region)]
-            if self.lanes == 1:
-                return self._new(f"load {self._type(rows)}, ptr {addresses[0]}, align 8", comment)
-            return self._join([self._new(f"load double, ptr {address}, align 8") for address in addresses])
-        if region in SHARED:
-            loaded = self._new(f"load {vector_type(rows)}, ptr {self._address('%' + region, slot)}, align 8", comment)
-            return loaded if self.lanes == 1 else self._splat(loaded, self.lanes)
-        address = self._address("%" + region, slot * self.lanes)
-        return self._new(f"load {self._type(rows)}, ptr {address}, align 8", comment)
+    def _alarm(self, condition: str, width: int) -> None:
+        earlier = self.alarms.get(width)
+        self.alarms[width] = self.new(f"or {vector_type(width, 'i1')} {earlier}, {condition}") if earlier else condition
 
-    def _store(self, run: Sequence[Store]) -> None:
-        row = tuple(store.value for store in run)
-        for symbol in row:
-            if symbol in self.row_of:
-                self._compute(self.row_of[symbol])
-        value, (region, slot) = self._vector(row), run[0].place
-        if self._is_apart(region) and self.lanes > 1:
-            for lane, base in enumerate(self._bases(region)):
-                part = self._new(f"extractelement {self._type()} {value}, i32 {lane}")
-                self.lines.append(f"  store double {part}, ptr {self._address(base, slot * self.lanes)}, align 8")
-            return
-        base = self._bases(region)[0] if self._is_apart(region) else "%" + region
-        address = self._address(base, slot * self.lanes)
-        self.lines.append(f"  store {self._type(len(run))} {value}, ptr {address}, align 8")
+    def _any_alarm(self) -> str:
+        result = "false"
+        for width, flags in self.alarms.items():
+            if width > 1:
+                flags = self.new(f"call i1 @llvm.vector.reduce.or.v{width}i1(<{width} x i1> {flags})")
+            result = self.new(f"or i1 {result}, {flags}")
+        return result
 
     # ---- vectors ----------------------------------------------------------------------------------------
-
-    def _splat(self, scalar: str, width: int, kind: str = "double") -> str:
-        vector = vector_type(width, kind)
-        one = self._new(f"insertelement {vector} poison, {kind} {scalar}, i32 0")
-        return self._new(f"shufflevector {vector} {one}, {vector} poison, {vector_type(width, 'i32')} zeroinitializer")
-
-    def _join(self, scalars: Sequence[str], kind: str = "double") -> str:
-        vector, joined = vector_type(len(scalars), kind), "poison"
-        for i, scalar in enumerate(scalars):
-            joined = self._new(f"insertelement {vector} {joined}, {kind} {scalar}, i32 {i}")
-        return joined
-
-    def _shuffle(self, source: str, width: int, order: Sequence[int], kind: str) -> str:
-        vector = vector_type(width, kind)
-        mask = ", ".join(f"i32 {i}" for i in order)
-        return self._new(f"shufflevector {vector} {source}, {vector} poison, <{len(order)} x i32> <{mask}>")
 
     def _vector(self, row: Row) -> str:
         """The numbers of a row side by side, wherever they come from."""
         if row not in self.names:
-            self.names[row] = self._gather(row) if len(row) > 1 else self._single(row[0])
+            self.names[row] = self._single(row[0]) if len(row) == 1 else self._gathered(row)
         return self.names[row]
 
     def _single(self, symbol: Symbol) -> str:
         """One number, in all lanes."""
         if symbol.op == "const":
-            return constant([symbol.args[0]] * self.lanes)
+            return splat(self.lanes, symbol.args[0])
         if symbol.op == "index":
-            loaded = [self._new(f"load i64, ptr {base}, align 8") for base in self._bases(symbol.args[0])]
-            whole = loaded[0] if self.lanes == 1 else self._join(loaded, "i64")
-            return self._new(f"sitofp {self._type(1, 'i64')} {whole} to {self._type()}")
-        row = self.row_of.get(symbol)
-        if row is None:
-            return self._load(self._place(symbol), 1, self._label((symbol,)))
-        # One of a longer row; lanes == 1 then.
-        kind = _kind(symbol)
+            return self.new(f"sitofp {self._type(1, 'i64')} {self._index(symbol.args[0])} to {self._type()}")
+        if symbol not in self.row_of:
+            return self._load(*self._place(symbol), 1, self._label((symbol,)))
+        row = self.row_of[symbol]  # of several numbers, so that there is one lane
         position = [each is symbol for each in row].index(True)
-        return self._new(f"extractelement {vector_type(len(row), kind)} {self.names[row]}, i32 {position}")
+        return self.new(f"extractelement {vector_type(len(row), _scalar(row))} {self.names[row]}, i32 {position}")
 
-    def _gather(self, row: Row) -> str:
-        """Several numbers side by side; lanes == 1."""
-        width, kind = len(row), _kind(row[0])
+    def _gathered(self, row: Row) -> str:
+        """Several numbers side by side; there is one lane then."""
         if all(symbol is row[0] for symbol in row):
-            return self._splat(self._vector(row[:1]), width, kind)
+            return self._shuffled(self._joined([self._vector(row[:1])], _scalar(row)), 1, [0] * len(row), _scalar(row))
         if all(symbol.op == "const" for symbol in row):
-            return constant([symbol.args[0] for symbol in row])
-        homes = {self.row_of.get(symbol) for symbol in row}
-        if len(homes) == 1 and None not in homes:
-            (home,) = homes
-            assert home is not None
-            position = {symbol: i for i, symbol in enumerate(home)}
-            return self._shuffle(self.names[home], len(home), [position[symbol] for symbol in row], kind)
-        if homes == {None} and all(symbol.op not in ("const", "index") for symbol in row):
+            return f"<{', '.join(f'double {number(symbol.args[0])}' for symbol in row)}>"
+        homes = {self.row_of.get(symbol, ()) for symbol in row}
+        if len(homes) == 1 and (home := homes.pop()):
+            order = {symbol: i for i, symbol in enumerate(home)}
+            return self._shuffled(self.names[home], len(home), [order[symbol] for symbol in row], _scalar(row))
+        if not any(symbol in self.row_of or symbol.op in ("const", "index") for symbol in row):
             places = [self._place(symbol) for symbol in row]
             if len({place.region for place in places}) == 1:
-                return self._gather_memory(places[0].region, tuple(place.slot for place in places), self._label(row))
-        return self._join([self._vector((symbol,)) for symbol in row], kind)
+                return self._from_memory(places[0].region, [place.slot for place in places], self._label(row))
+        return self._joined([self._vector((symbol,)) for symbol in row], _scalar(row))
 
-    def _gather_memory(self, region: str, slots: tuple[int, ...], comment: str) -> str:
-        first, width = min(slots), max(slots) - min(slots) + 1
-        if slots == tuple(range(slots[0], slots[0] + len(slots))):
-            return self._load(Place(region, slots[0]), len(slots), comment)
+    def _from_memory(self, region: str, slots: list[int], label: str) -> str:
+        first, span = min(slots), max(slots) - min(slots) + 1
+        if slots == list(range(first, first + span)):
+            return self._load(region, first, span, label)
         if region == "parameter":
-            return self._load(Place("packed", self.module.pack(slots)), len(slots), comment)
-        if width <= 2 * len(slots):
-            window = self._load(Place(region, first), width, comment)
-            return self._shuffle(window, width, [slot - first for slot in slots], "double")
-        return self._join([self._load(Place(region, slot), 1) for slot in slots])
+            return self._load("packed", self.module.pack(slots), len(slots), label)
+        if span <= 2 * len(slots):
+            return self._shuffled(self._load(region, first, span, label), span, [slot - first for slot in slots])
+        return self._joined([self._load(region, slot, 1) for slot in slots])
+
+    def _joined(self, scalars: Sequence[str], scalar: str = "double") -> str:
+        kind, joined = f"<{len(scalars)} x {scalar}>", "poison"
+        for i, each in enumerate(scalars):
+            joined = self.new(f"insertelement {kind} {joined}, {scalar} {each}, i32 {i}")
+        return joined
+
+    def _shuffled(self, source: str, width: int, order: Sequence[int], scalar: str = "double") -> str:
+        mask = ", ".join(f"i32 {i}" for i in order)
+        kind = f"<{width} x {scalar}>"
+        return self.new(f"shufflevector {kind} {source}, {kind} poison, <{len(order)} x i32> <{mask}>")
+
+    # ---- memory -----------------------------------------------------------------------------------------
 
     def _place(self, symbol: Symbol) -> Place:
-        return Place(*symbol.args) if symbol.op == "load" else self.module.places[symbol]
+        return Place(*symbol.args) if symbol.op == "load" else self.places[symbol]
 
-    # ---- instructions -----------------------------------------------------------------------------------
+    def _load(self, region: str, slot: int, rows: int, label: str = "") -> str:
+        if region in SHARED:
+            loaded = self.load(self._address(region, slot), vector_type(rows), label)
+            if self.lanes == 1:
+                return loaded
+            return self._shuffled(self._joined([loaded]), 1, [0] * self.lanes)
+        if "." in region and self.lanes > 1:
+            mask = f"<{self.lanes} x i1> {splat(self.lanes, True)}, {self._type()} poison"
+            return self.new(
+                f"call {self._type()} @llvm.masked.gather.v{self.lanes}f64.v{self.lanes}p0("
+                f"<{self.lanes} x ptr> {self._address(region, slot)}, i32 8, {mask})",
+                label,
+            )
+        return self.load(self._address(region, slot), self._type(rows), label)
 
-    def _compute(self, target: Row) -> None:
-        """Write a row, after all that it needs."""
-        to_write: list[tuple[Row, bool]] = [(target, False)]
-        while to_write:
-            row, ready = to_write.pop()
-            if row in self.names or row[0] not in self.row_of:
-                continue
-            if ready:
-                self._write_row(row)
-                continue
-            to_write.append((row, True))
-            for symbol in row:
-                to_write += [(self.row_of[arg], False) for arg in symbol.args[::-1] if arg in self.row_of]
+    def _store(self, value: str, region: str, slot: int, rows: int = 1) -> None:
+        if "." in region and self.lanes > 1:
+            self.do(
+                f"call void @llvm.masked.scatter.v{self.lanes}f64.v{self.lanes}p0({self._type()} {value}, "
+                f"<{self.lanes} x ptr> {self._address(region, slot)}, i32 8, "
+                f"<{self.lanes} x i1> {splat(self.lanes, True)})"
+            )
+        else:
+            self.store(value, self._address(region, slot), self._type(rows))
 
-    def _write_row(self, row: Row) -> None:
-        operands = [self._vector(args) for args in zip(*(symbol.args for symbol in row))]
-        value = self.names[row] = self._operation(row, operands)
-        if row in self.guards:
-            self._guard(row, value)
-        self._hand_on(row, value)
+    def _address(self, region: str, slot: int) -> str:
+        """Where a region holds a slot. Of a table that is looked up: a vector of addresses, one per lane."""
+        kind, *table = region.split(".")
+        scale = 1 if kind in SHARED else self.lanes
+        if not table:
+            return self.address(f"%{kind}", slot * scale)
+        if region not in self.tables:
+            source, stride = table
+            whole = self._type(1, "i64")
+            offset = self.new(f"mul {whole} {self._index(source)}, {splat(self.lanes, int(stride) * scale)}")
+            if scale > 1:
+                lanes = ", ".join(f"i64 {lane}" for lane in range(self.lanes))
+                offset = self.new(f"add {whole} {offset}, <{lanes}>")
+            self.tables[region] = self.new(f"getelementptr inbounds double, ptr %{kind}, {whole} {offset}")
+        return self.new(
+            f"getelementptr inbounds double, {vector_type(self.lanes, 'ptr')} {self.tables[region]}, i64 {slot * scale}"
+        )
 
-    def _operation(self, row: Row, operands: list[str]) -> str:
-        op, kind = row[0].op, self._type(len(row))
-        label = self._label(row)
-        if op in _ARITHMETIC:
-            flags = FAST_FLAGS if self.module.fast and op in _FLAGGED else ""
-            return self._new(f"{_ARITHMETIC[op]} {flags}{kind} {', '.join(operands)}", label)
-        if op in COMPARISONS:
-            return self._new(f"fcmp {COMPARISONS[op]} {kind} {operands[0]}, {operands[1]}", label)
-        if op == "select":
-            condition, a, b = operands
-            return self._new(f"select {self._type(len(row), 'i1')} {condition}, {kind} {a}, {kind} {b}", label)
-        self.module.calls.add((op, len(row) * self.lanes))
-        return self._new(f"call {kind} {function(op, len(row) * self.lanes)}({_typed(kind, operands)})", label)
-
-    def _hand_on(self, row: Row, value: str) -> None:
-        saved = [(i, self.module.places[s]) for i, s in enumerate(row) if s in self.handed_on]
-        saved = [(i, place) for i, place in saved if place.region == "saved"]
-        if not saved:
-            return
-        slots = [place.slot for _, place in saved]
-        if len(saved) == len(row):  # places are given out row by row
-            address = self._address("%saved", slots[0] * self.lanes)
-            self.lines.append(f"  store {self._type(len(row))} {value}, ptr {address}, align 8")
-            return
-        for i, place in saved:
-            part = self._new(f"extractelement {self._type(len(row))} {value}, i32 {i}")
-            self.lines.append(f"  store double {part}, ptr {self._address('%saved', place.slot)}, align 8")
-
-    # ---- guards -----------------------------------------------------------------------------------------
-
-    def _guard(self, row: Row, value: str) -> None:
-        """Compare with where eager Python would raise an error. A needless alarm only costs time."""
-        kind, width = self._type(len(row)), len(row) * self.lanes
-        flags = vector_type(width, "i1")
-        for op in sorted(self.guards.pop(row)):
-            if op == "require":
-                yes = "true" if width == 1 else f"<{', '.join(['i1 true'] * width)}>"
-                self._alarm(self._new(f"xor {flags} {value}, {yes}"), width)
-                continue
-            test, limit = {
-                "div": ("oeq", number(0.0)), "log": ("ole", number(0.0)), "sqrt": ("olt", number(0.0)),
-                "exp": ("oeq", _INFINITY), "pow": ("uge", _INFINITY), "sin": ("oeq", _INFINITY),
-                "cos": ("oeq", _INFINITY),
-            }[op]  # fmt: skip
-            compared = value
-            if op in ("pow", "sin", "cos"):
-                self.module.calls.add(("abs", width))
-                compared = self._new(f"call {kind} {function('abs', width)}({kind} {value})")
-            limits = limit if width == 1 else "<" + ", ".join([f"double {limit}"] * width) + ">"
-            alarm = self._new(f"fcmp {test} {kind} {compared}, {limits}", f"would {op} raise an error?")
-            self._alarm(alarm, width)
-
-    def _alarm(self, alarm: str, width: int) -> None:
-        mask = self.masks.get(width)
-        self.masks[width] = self._new(f"or {vector_type(width, 'i1')} {mask}, {alarm}") if mask else alarm
-
-    def _verdict(self) -> Iterator[str]:
-        verdict = "false"
-        for width, mask in self.masks.items():
-            any_lane = mask
-            if width > 1:
-                self.module.calls.add(("any", width))
-                any_lane = f"%any{width}"
-                yield f"  {any_lane} = call i1 @llvm.vector.reduce.or.v{width}i1(<{width} x i1> {mask})"
-            if verdict != "false":
-                yield f"  %verdict{width} = or i1 {verdict}, {any_lane}"
-                any_lane = f"%verdict{width}"
-            verdict = any_lane
-        yield f"  ret i1 {verdict}"
-
-    def _label(self, row: Row) -> str:
-        labels = [self.module.labels[symbol] for symbol in row if symbol in self.module.labels]
-        return f"{labels[0]} … {labels[-1]}" if len(labels) > 1 else "".join(labels)
+    def _index(self, region: str) -> str:
+        if region not in self.tables:
+            self.tables[region] = self.load(f"%{region}", self._type(1, "i64"))
+        return self.tables[region]
 
 
-def _kind(symbol: Symbol) -> str:
-    return "i1" if symbol.op in COMPARISONS else "double"
-
-
-def _typed(kind: str, operands: Sequence[str]) -> str:
-    return ", ".join(f"{kind} {operand}" for operand in operands)
-
-
-def function(op: str, width: int) -> str:
-    """The name of the native function that applies an elementary function to this many numbers."""
-    if op in _INTRINSICS:
-        return f"@{_INTRINSICS[op]}.{'f64' if width == 1 else f'v{width}f64'}"
-    return f"@{op}.{width}"
+def _scalar(row: Row) -> str:
+    return "i1" if row[0].op in CONDITIONS else "double"

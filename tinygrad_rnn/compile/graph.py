@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +10,23 @@ from ..backward import backward, topological_order
 from ..errors import ArgumentError
 from ..value import Value, _compute
 from .boundary import Numbers, numbers
-from .elementary import definitions
-from .emit import ARGUMENTS, REGIONS, Module
 from .listing import listing
-from .native import Native
-from .schedule import Pass, Place, Store, schedule
-from .symbol import Tape
-from .trace import check_ops, differentiate, labels, symbol_of, symbolic_twin
+from .machine import Machine, doubles
+from .plan import moves
+from .replay import Inspection
+from .trace import trace_graph
 
 MODES = ("exact", "fast")
+
+
+def check_mode(mode: str) -> None:
+    """Check that there is such a mode.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    if mode not in MODES:
+        raise ArgumentError(f"mode {mode!r}", remedy=f"Known ones: {', '.join(MODES)}")
 
 
 def compile(root: Value, mode: str = "exact") -> Program:
@@ -38,8 +45,9 @@ def compile(root: Value, mode: str = "exact") -> Program:
 
 
 class Program:
-    """A compiled graph. Its leaves are slots for numbers. It has one memory for all runs, so that threads need a
-    program each.
+    """A compiled graph. Its leaves are slots for numbers. It is a recurrence of one step without a state.
+
+    It has one memory for all runs, so that threads need a program each.
 
     Attributes:
         leaves: the leaves in order of creation: slot i is the number of ``leaves[i]``.
@@ -47,63 +55,24 @@ class Program:
         ir: the LLVM assembly that was compiled.
     """
 
-    def __init__(self, root: Value, mode: str = "exact", watch: bool = False) -> None:
-        if mode not in MODES:
-            raise ArgumentError(f"mode {mode!r}", remedy=f"Known ones: {', '.join(MODES)}")
+    def __init__(self, root: Value, mode: str = "exact") -> None:
+        check_mode(mode)
         self.root, self.mode = root, mode
         self._order = topological_order(root)[::-1]
         self.leaves = [node for node in self._order if not node.parents]
         self._slots = {leaf: slot for slot, leaf in enumerate(self.leaves)}
-        self._watch = watch
-        self._watching: Program | None = None
-        self._inputs = (ctypes.c_double * len(self.leaves))()
-        self._gradients = (ctypes.c_double * len(self.leaves))()
-        self._value, self._seed = (ctypes.c_double * 1)(), (ctypes.c_double * 1)(1.0)
-        self._has_run = False
-        self.ir = self._translate()
-        self._native = Native(self.ir)
-        self._run = self._native.function("run")
-        self._bind()
-
-    def _translate(self) -> str:
-        check_ops(self._order)
-        tape = Tape(self.mode == "fast")
-        twins = symbolic_twin(self._order, {leaf: tape.load("parameter", slot) for leaf, slot in self._slots.items()})
-        self._twins = list(twins.values())
-        root, boundary = twins[self.root], len(tape.symbols)
-        starts = {twins[leaf]: tape.load("gradient", slot) for leaf, slot in self._slots.items()}
-        differentiate({root: tape.load("seed", 0)}, starts)
-        forward = [Store(Place("loss", 0), symbol_of(tape, root.data))]
-        back = [Store(Place("gradient", slot), twins[leaf]._grad) for leaf, slot in self._slots.items()]
-        if self._watch:
-            inner = [twin for twin in self._twins if twin.parents]
-            forward += [Store(Place("watched", i), symbol_of(tape, twin.data)) for i, twin in enumerate(inner)]
-            zero = tape.const(0.0)
-            back += [
-                Store(Place("watched", len(inner) + i), tape.emit("add", zero, twin._grad))
-                for i, twin in enumerate(inner)
-            ]
-        module = Module(1, tape.fast, labels(self._twins))
-        passes = schedule([
-            Pass("forward", tape.symbols[:boundary], forward),
-            Pass("backward", tape.symbols[boundary:], back),
-        ])  # fmt: skip
-        module.add(passes)
-        self._saved = (ctypes.c_double * max(1, module.saved))()
-        self._packed = (ctypes.c_double * max(1, module.packed_size))()
-        self._watched = (ctypes.c_double * (2 * len(self._twins) if self._watch else 1))()
-        return module_text(module, _driver(module, [[section.name for section in sections] for sections in passes]))
-
-    def _bind(self) -> None:
-        memory = {
-            "parameter": self._inputs, "packed": self._packed, "saved": self._saved, "loss": self._value,
-            "seed": self._seed, "gradient": self._gradients, "watched": self._watched,
-        }  # fmt: skip
-        self._call = (ctypes.c_int64 * (1 + len(REGIONS)))()
-        for i, region in enumerate(REGIONS, start=1):
-            self._call[i] = ctypes.addressof(memory[region]) if region in memory else 0
-
-    # ---- running ----------------------------------------------------------------------------------------
+        size = len(self.leaves)
+        row = {"x": 0, "target": 0, "state": 0, "y": 1}
+        trace = trace_graph(root, mode == "fast")
+        self._nodes = trace.nodes
+        self._machine = Machine([(trace, ())], 1, mode == "fast", size, row)
+        self.ir = self._machine.text
+        ((forward, back),) = self._machine.functions
+        both = moves([0], self._machine.functions, 1, backward=True)
+        self._plans = {"forward": both[: len(both) // len(forward + back) * len(forward)], "both": both}
+        self._plans["backward"] = both[len(self._plans["forward"]) :]
+        self._inputs, self._gradients, self._value, self._loss = map(doubles, (size, size, 1, 1))
+        self._seed: float | None = None  # of the latest run; None before any
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
         """The root's value.
@@ -117,8 +86,8 @@ class Program:
             DomainError: where the eager engine would raise it.
         """
         self._take(inputs)
-        self._checked(1)
-        return self._value[0]
+        self._run("forward", 1.0)
+        return self._value[0]  # type: ignore[no-any-return]
 
     def backward(self, gradient: float = 1.0) -> memoryview[Any]:
         """∂root/∂leaf for every slot, times ``gradient``, from the numbers of the latest `forward`.
@@ -127,10 +96,9 @@ class Program:
             ArgumentError: there was no `forward`.
             DomainError: where the eager engine would raise it.
         """
-        if not self._has_run:
+        if self._seed is None:
             raise ArgumentError("backward before forward", remedy="Call forward, or forward_backward")
-        self._begin(gradient)
-        self._checked(2)
+        self._run("backward", gradient)
         return memoryview(self._gradients).cast("B").cast("d")
 
     def forward_backward(
@@ -138,154 +106,64 @@ class Program:
     ) -> tuple[float, memoryview[Any]]:
         """The root's value, and the gradient for every slot. The view shows the latest gradients."""
         self._take(inputs)
-        self._begin(gradient)
-        self._checked(3)
+        self._run("both", gradient)
         return self._value[0], memoryview(self._gradients).cast("B").cast("d")
 
     def run_on_values(self, gradient: float = 1.0) -> float:
         """What ``root.backward()`` does: read the numbers that the leaves hold, and add to their gradients."""
         self._take(None)
-        for slot, leaf in enumerate(self.leaves):
-            self._gradients[slot] = leaf.grad
-        self._seed[0] = gradient
-        self._checked(3)
-        for slot, leaf in enumerate(self.leaves):
-            leaf._grad = self._gradients[slot]
-        return self._value[0]
+        self._run("both", gradient, [leaf.grad for leaf in self.leaves])
+        for leaf, total in zip(self.leaves, self._gradients):
+            leaf._grad = total
+        return self._value[0]  # type: ignore[no-any-return]
 
     def _take(self, inputs: Numbers | Mapping[Value, float] | None) -> None:
         if inputs is None or isinstance(inputs, Mapping):
-            for slot, leaf in enumerate(self.leaves):
-                self._inputs[slot] = leaf.data
-            for leaf, number in (inputs or {}).items():
+            for leaf in inputs or ():
                 if leaf not in self._slots:
                     raise ArgumentError("not a leaf of the compiled graph", node=leaf.name)
+            self._inputs[:] = [leaf.data for leaf in self.leaves]
+            for leaf, number in (inputs or {}).items():
                 self._inputs[self._slots[leaf]] = number
         else:
             buffer = numbers("the inputs", inputs, (len(self.leaves),))  # kept until it was read
             ctypes.memmove(self._inputs, buffer.address, ctypes.sizeof(self._inputs))
 
-    def _begin(self, gradient: float) -> None:
+    def _run(self, what: str, gradient: float, start: Sequence[float] = ()) -> None:
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))
-        self._seed[0] = gradient
+        memory = (self._inputs, self._gradients, self._loss, self._value)
+        parameters, total, loss, value = map(ctypes.addressof, memory)
+        self._seed = gradient
+        addresses = (parameters, 0, 0, 0, 0, 0, total, loss, value)  # there is no x, target or state
+        if self._machine.run(1, 1, self._plans[what], 1, gradient, addresses, start):
+            self._eager(backward_too=what != "forward")  # raises the error, if it was no false alarm
 
-    def _checked(self, what: int) -> None:
-        self._call[0] = what
-        alarm = self._run(ctypes.addressof(self._call))
-        self._has_run = True
-        if alarm:
-            self._replay(backward_too=what > 1)
-
-    def _replay(self, backward_too: bool) -> None:
-        """The same with the eager engine, which raises the error, if it was no false alarm."""
+    def _eager(self, backward_too: bool) -> Value:
+        """The same graph with the numbers of the latest run, by the eager engine; its root."""
         twins: dict[Value, Value] = {}
         for node in self._order:
             parents = tuple(twins[parent] for parent in node.parents)
             twins[node] = _compute(node._rule, parents) if parents else Value(self._inputs[self._slots[node]])
             twins[node].label, twins[node].time_step = node.label, node.time_step
         if backward_too:
-            backward(twins[self.root], self._seed[0])
+            backward(twins[self.root], self._seed or 0.0)
+        return twins[self.root]
 
     # ---- looking ----------------------------------------------------------------------------------------
 
     @property
     def source(self) -> str:
         """The program in mathematics: a line per node, with its label, time step and derivatives."""
-        return listing(self._order)
+        return listing(self._nodes)
 
-    def value(self, node: Value | str) -> float:
-        """The number of any node, or of the node with this label, in the latest run.
+    def inspect(self) -> Inspection:
+        """The value and the gradient, in the latest run, of every node that has a label.
+
+        The eager engine computes them once more: exact mode is the very same computation.
 
         Raises:
-            ArgumentError: no such node, or nothing was run.
+            ArgumentError: nothing was run.
         """
-        return self._look(node, 0)
-
-    def gradient(self, node: Value | str) -> float:
-        """The gradient of any node, or of the node with this label, in the latest run."""
-        return self._look(node, 1)
-
-    def _look(self, node: Value | str, which: int) -> float:
-        if not self._has_run:
+        if self._seed is None:
             raise ArgumentError("nothing was run yet", remedy="Call forward_backward")
-        found = [each for each in self._order if node in (each, each.label)]
-        if not found:
-            raise ArgumentError(f"the compiled graph has no node {node!r}")
-        if self._watching is None:
-            self._watching = Program(self.root, self.mode, watch=True)
-        twin = self._watching
-        twin.forward_backward(array("d", self._inputs), self._seed[0])
-        if not found[0].parents:
-            return (twin._inputs, twin._gradients)[which][self._slots[found[0]]]
-        inner = [each for each in self._order if each.parents]
-        return twin._watched[which * len(inner) + inner.index(found[0])]
-
-
-def module_text(module: Module, driver: str) -> str:
-    """Everything that is compiled, as one text."""
-    return "\n".join((
-        *module.functions, driver, definitions(module.calls, module.fast), 'attributes #0 = { noinline }', "",
-    ))  # fmt: skip
-
-
-def gather_packed(module: Module) -> str:
-    """A function that copies parameters that are used side by side to where they lie side by side."""
-    slots = [slot for row in module.packed for slot in row]
-    table = ", ".join(f"i32 {slot}" for slot in slots) or "i32 0"
-    return f"""@packed.slots = private constant [{max(1, len(slots))} x i32] [{table}]
-define internal void @pack(ptr noalias %parameter, ptr noalias %packed) {{
-entry:
-  br label %test
-test:
-  %i = phi i64 [ 0, %entry ], [ %more, %body ]
-  %going = icmp ult i64 %i, {len(slots)}
-  br i1 %going, label %body, label %end
-body:
-  %at = getelementptr inbounds i32, ptr @packed.slots, i64 %i
-  %slot = load i32, ptr %at
-  %from = getelementptr inbounds double, ptr %parameter, i32 %slot
-  %to = getelementptr inbounds double, ptr %packed, i64 %i
-  %number = load double, ptr %from
-  store double %number, ptr %to
-  %more = add i64 %i, 1
-  br label %test
-end:
-  ret void
-}}
-"""
-
-
-def _driver(module: Module, passes: Sequence[Sequence[str]]) -> str:
-    """The function that Python calls: its argument holds what to do (1 forward, 2 backward, 3 both) and addresses."""
-    lines = [gather_packed(module), "define i64 @run(ptr %call) {", "entry:", "  %what = load i64, ptr %call"]
-    for i, region in enumerate(REGIONS, start=1):
-        lines += [
-            f"  %{region}.at = getelementptr inbounds ptr, ptr %call, i64 {i}",
-            f"  %{region} = load ptr, ptr %{region}.at",
-        ]
-    lines += ["  %x.stride = add i64 0, 0", "  %target.stride = add i64 0, 0"]
-    alarm = "false"
-    for bit, (name, sections) in enumerate(zip(("forward", "backward"), passes)):
-        lines += [
-            f"  %{name}.bit = and i64 %what, {1 << bit}",
-            f"  %{name}.wanted = icmp ne i64 %{name}.bit, 0",
-            f"  br i1 %{name}.wanted, label %{name}, label %{name}.end",
-            f"{name}:",
-        ]
-        if name == "forward":
-            lines.append("  call void @pack(ptr %parameter, ptr %packed)")
-        inner = alarm
-        for i, section in enumerate(sections):
-            lines += [
-                f"  %{name}.alarm{i} = call i1 @{section}({ARGUMENTS})",
-                f"  %{name}.sum{i} = or i1 {inner}, %{name}.alarm{i}",
-            ]
-            inner = f"%{name}.sum{i}"
-        before = "entry" if name == "forward" else "forward.end"
-        lines += [
-            f"  br label %{name}.end",
-            f"{name}.end:",
-            f"  %{name}.alarm = phi i1 [ {alarm}, %{before} ], [ {inner}, %{name} ]",
-        ]
-        alarm = f"%{name}.alarm"
-    return "\n".join([*lines, f"  %result = zext i1 {alarm} to i64", "  ret i64 %result", "}", ""])
+        return Inspection([self._eager(backward_too=True)])

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from ..notation import number
 from ..value import Value
+from .symbol import Symbol
 
 
-def listing(nodes: Iterable[Value]) -> str:
-    """A line per node: its name, formula, label, time step, and the derivative with respect to each operand."""
+def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
+    """A line per node: its time step, name and formula, and the derivative with respect to each operand.
+
+    A leaf says where its number comes from: ``parameter 3`` is the fourth of the parameters; a constant is itself.
+    The gradient of an operand is the sum, over the nodes that use it, of this derivative times the node's gradient.
+
+    Args:
+        nodes: nodes over symbols, parents first.
+        parameters: leaves that hold numbers but are parameters.
+    """
     names: dict[Value, str] = {}
-    lines = []
+    slots = {parameter: slot for slot, parameter in enumerate(parameters)}
+    rows = []
     for i, node in enumerate(nodes):
-        names[node] = node.label or f"v{i}"
-        operands = [names[parent] for parent in node.parents]
-        op = node._rule
-        step = f"t={node.time_step}" if node.time_step is not None else ""
-        if not node.parents:
-            lines.append(f"{step:6}{names[node]:16} = slot")
-            continue
-        slopes = [formula.format(*operands, out=names[node]) for formula in op.local_formulas]
-        derivatives = "   ".join(f"∂/∂{operand} = {slope}" for operand, slope in zip(operands, slopes))
-        lines.append(f"{step:6}{names[node]:16} = {op.formula.format(*operands):32}  {derivatives}")
-    return "\n".join(lines) + "\n"
+        op, name = node._rule, node.label or f"v{i}"
+        operands, names[node] = [names[parent] for parent in node.parents], name
+        slopes = [formula.format(*operands, out=name) for formula in op.local_formulas]
+        formula = op.formula.format(*operands) if slopes else f"{op.name}({', '.join(operands)})"
+        if not operands:
+            formula = f"parameter {slots[node]}" if node in slots else _source(node.data)
+        step = "" if node.time_step is None else f"t={node.time_step}"
+        derivatives = ", ".join(f"∂/∂{operand} = {slope}" for operand, slope in zip(operands, slopes))
+        rows.append((step, name, formula, derivatives))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return "".join(
+        f"{step:{widths[0]}}  {name:{widths[1]}} = {formula:{widths[2]}}  {derivatives}".rstrip() + "\n"
+        for step, name, formula, derivatives in rows
+    )
+
+
+def _source(data: float | Symbol) -> str:
+    """Where the number of a leaf comes from."""
+    if not isinstance(data, Symbol):
+        return number(data)
+    if data.op != "load":
+        return f"{data.op}(…), taken as a constant"
+    (region, *table), slot = data.args[0].split("."), data.args[1]
+    return f"{region} {slot}" + (f" + {table[1]}·{table[0]}" if table else "")

@@ -8,17 +8,31 @@ compiler has no derivative and no order of accumulation of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from .. import ops
 from ..errors import GraphError
 from ..value import Value
 
-#: Instructions that stop eager Python (division by zero, log of 0, ...) and what tells that they would.
-GUARDED = frozenset({"div", "exp", "log", "sqrt", "pow", "sin", "cos", "require"})
+#: Comparisons, and LLVM's names for them.
+COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
-INFINITY = math.inf
+#: Instructions that give a truth value instead of a number.
+CONDITIONS = frozenset({*COMPARISONS, "not"})
+
+#: What is read where it is used.
+SOURCES = frozenset({"const", "load", "index"})
+
+#: When eager Python might raise an error (for a division by zero, say). A needless alarm only costs time; those
+#: that a sigmoid would raise, 1 / (1 + e^(-|a|)), are left out because there are many and none comes true.
+ALARMS: dict[str, Callable[..., list[Any]]] = {
+    "div": lambda out, a, b: [] if b.op == "add" and _is(b.args[0], 1.0) and b.args[1].op == "exp" else [b == 0.0],
+    "log": lambda out, a: [a <= 0.0],
+    "sqrt": lambda out, a: [a < 0.0],
+    "pow": lambda out, a, b: [abs(out) == math.inf, out != out],
+    "sin": lambda out, a: [abs(a) == math.inf],
+    "cos": lambda out, a: [abs(a) == math.inf],
+}
 
 
 class Symbol:
@@ -28,16 +42,14 @@ class Symbol:
         op: name of the instruction: ``"add"``, ``"tanh"``, ``"select"``, ``"load"``, ``"const"``, ...
         args: its operands, all symbols; for a load, region and slot; for a constant, the number.
         index: place on the tape.
-        low, high: bounds on the number, unless it is NaN; they show which guards are needless.
     """
 
-    __slots__ = ("args", "high", "index", "low", "op", "tape")
+    __slots__ = ("args", "index", "op", "tape")
     is_symbolic = True
     __hash__ = object.__hash__
 
     def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
         self.tape, self.op, self.args, self.index = tape, op, args, len(tape.symbols)
-        self.low, self.high = _bounds(op, args)
 
     def select(self, if_true: Any, if_false: Any) -> Symbol:
         """What `ops.select` asks of a condition that is not known yet."""
@@ -45,7 +57,7 @@ class Symbol:
 
     def require(self) -> bool:
         """What `ops.refuted` asks of a condition that is not known yet."""
-        self.tape.emit("require", self)
+        self.tape.alarms.append(self.tape.emit("not", self))
         return False
 
     def __bool__(self) -> bool:
@@ -57,129 +69,69 @@ class Symbol:
     def __repr__(self) -> str:
         return f"{self.op}#{self.index}"
 
+    def __format__(self, spec: str) -> str:  # in the name of a node without a label
+        return repr(self)
+
     # Filled in below, from one list of Python's operators.
     __add__: Callable[..., Any]
-    __radd__: Callable[..., Any]
-    __mul__: Callable[..., Any]
 
 
 def _install(python_name: str, op: str) -> None:
-    def forward(self: Symbol, other: Any) -> Any:  # a Value records by itself what is done to it
-        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, self, other)
+    def forward(self: Symbol, *other: Any) -> Any:  # a Value records by itself what is done to it
+        return NotImplemented if other and isinstance(other[0], Value) else self.tape.emit(op, self, *other)
 
     def reflected(self: Symbol, other: Any) -> Any:
-        return NotImplemented if isinstance(other, Value) else self.tape.emit(op, other, self)
+        return self.tape.emit(op, other, self)
 
-    setattr(Symbol, f"__{python_name}__", forward)
-    if op not in COMPARISONS:  # Python itself swaps a < b into b > a
-        setattr(Symbol, f"__r{python_name}__", reflected)
-
-
-def _install_unary(python_name: str, op: str) -> None:
-    setattr(Symbol, python_name, lambda self: self.tape.emit(op, self))
+    setattr(Symbol, python_name, forward)
+    if op in ("add", "sub", "mul", "div", "pow"):  # of a comparison Python itself makes the reflected one
+        setattr(Symbol, python_name.replace("__", "__r", 1), reflected)
 
 
-COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}  # LLVM's names
-for _name in COMPARISONS:
-    _install(_name, _name)
-for _name, _op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}.items():
-    _install(_name, _op)
-for _name, _op in {"__neg__": "neg", "__abs__": "abs"}.items():
-    _install_unary(_name, _op)
+for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs", *COMPARISONS):
+    _install(f"__{_name}__", _name.removeprefix("true"))
 for _name in ("exp", "log", "tanh", "sin", "cos", "sqrt"):
-    _install_unary(_name, _name)
-
-
-class Index(Symbol):
-    """A whole number that will be given at run time: the row of an embedding, the index of the right class."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
-        super().__init__(tape, op, args)
-        self.limit: int | None = None
-
-    def choose(self, options: Sequence[Value]) -> Value:
-        """What `ops.choose` asks of an index that is not known yet."""
-        self.limit = len(options) if self.limit is None else min(self.limit, len(options))
-        slots = [_parameter_slot(option) for option in options]
-        if None not in slots and not any(option.parents for option in options):
-            return self._look_up(options, [slot for slot in slots if slot is not None])
-        return self._pick(options)
-
-    def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
-        """One parameter out of a table: a load whose address depends on the index."""
-        stride = slots[1] - slots[0] if len(slots) > 1 else 0
-        if slots != [slots[0] + i * stride for i in range(len(slots))]:
-            raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
-        # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
-        entry = self.tape.looked_up(self, stride, slots[0])
-        if any(self.tape.looked_up_in.setdefault(option, entry) is not entry for option in options):
-            raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
-        return entry
-
-    def _pick(self, options: Sequence[Value]) -> Value:
-        """One of several computed numbers. Only the chosen one receives a gradient."""
-        hits = [self.tape.emit("eq", self, float(i)) for i in range(len(options))]
-        data: Any = options[-1].data
-        for hit, option in list(zip(hits, options))[-2::-1]:
-            data = ops.select(hit, option.data, data)
-
-        def backward() -> None:
-            for hit, option in zip(hits, options):
-                before = option._grad
-                option._grad = hit.select(before + node._grad, 0.0 if before is FIRST else before)
-
-        node = leaf(data)
-        node.parents = tuple(options)
-        node._rule = ops.closure("choose", backward)
-        self.tape.picks.add(node)
-        return node
-
-
-def _parameter_slot(option: Value) -> int | None:
-    symbol: Any = option.data
-    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.args[0] == "parameter"
-    return symbol.args[1] if is_parameter else None
+    _install(_name, _name)
 
 
 class Tape:
-    """All instructions in order, each different one once."""
+    """All instructions in order, each different one once.
+
+    Attributes:
+        fast: whether rounding may differ from the eager engine's.
+        symbols: the instructions.
+        alarms: conditions under which eager Python might raise an error.
+    """
 
     def __init__(self, fast: bool = False) -> None:
         self.fast = fast
         self.symbols: list[Symbol] = []
-        self.lookups: dict[tuple[str, int], Value] = {}
-        self.looked_up_in: dict[Value, Value] = {}  # the parameters that may be meant by it
-        self.picks: set[Value] = set()
+        self.alarms: list[Symbol] = []
         self._known: dict[tuple[Any, ...], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
         """A number that is known already."""
-        return self._symbol(Symbol, "const", (float(number),), (float(number).hex(),))  # hex tells -0.0 from 0.0
+        return self._symbol("const", (float(number),), float(number).hex())  # hex tells -0.0 from 0.0
 
     def load(self, region: str, slot: int) -> Symbol:
         """The number that a region of memory holds in a slot when the instruction runs."""
-        return self._symbol(Symbol, "load", (region, slot))
+        return self._symbol("load", (region, slot), (region, slot))
 
-    def index(self, region: str) -> Index:
-        """The whole number that a region of memory holds."""
-        symbol = self._symbol(Index, "index", (region,))
-        assert isinstance(symbol, Index)
-        return symbol
-
-    def looked_up(self, index: Index, stride: int, base: int) -> Value:
-        """The leaf for the parameter in slot ``base + index * stride``."""
-        region = f"table.{index.args[0]}.{stride}"
-        if (region, base) not in self.lookups:
-            self.lookups[region, base] = leaf(self.load(region, base))
-        return self.lookups[region, base]
+    def symbol(self, number: Any) -> Symbol:
+        """The symbol for a number: itself, or a constant for one that is known."""
+        return number if isinstance(number, Symbol) else self.const(number)
 
     def emit(self, op: str, *operands: Any) -> Symbol:
         """The symbol for one operation; one already on the tape if there is one that computes the same bits."""
-        args = tuple(a if isinstance(a, Symbol) else self.const(a) for a in operands)
+        args = tuple(map(self.symbol, operands))
         simpler = self._simpler(op, args)
-        return self._symbol(Symbol, op, args) if simpler is None else simpler
+        if simpler is not None:
+            return simpler
+        length = len(self.symbols)
+        symbol = self._symbol(op, args, tuple(arg.index for arg in args))
+        if op in ALARMS and len(self.symbols) > length:
+            self.alarms += ALARMS[op](symbol, *args)
+        return symbol
 
     def _simpler(self, op: str, args: tuple[Symbol, ...]) -> Symbol | None:
         """A shorter way to the same bits, for any operands."""
@@ -189,26 +141,26 @@ class Tape:
                     return b
                 if _is(a, -1.0):
                     return self.emit("neg", b)
-        elif op == "neg" and args[0].op == "neg":
-            return args[0].args[0]  # type: ignore[no-any-return]
         elif op == "pow" and _is(args[1], 1.0):
             return args[0]
         elif op == "pow" and _is(args[1], 2.0) and self.fast:  # libm's pow does not always round as x * x does
             return self.emit("mul", args[0], args[0])
-        elif op == "select":
-            condition, a, b = args
-            if a is b:
-                return a
-            if a.op == b.op == "div" and a.args[1] is b.args[1]:
-                return self.emit("div", self.emit("select", condition, a.args[0], b.args[0]), a.args[1])
+        elif op == "select" and args[1] is args[2]:
+            return args[1]
+        elif op == "select" and args[1].op == args[2].op == "div" and args[1].args[1] is args[2].args[1]:
+            condition, (a, divisor), (b, _) = args[0], args[1].args, args[2].args  # a sigmoid divides once
+            return self.emit("div", self.emit("select", condition, a, b), divisor)
         return None
 
-    def _symbol(self, kind: type[Symbol], op: str, args: tuple[Any, ...], key: tuple[Any, ...] = ()) -> Symbol:
-        identity = (op, *(key or (a.index if isinstance(a, Symbol) else a for a in args)))
-        if identity not in self._known:
-            self._known[identity] = symbol = kind(self, op, args)
+    def _symbol(self, op: str, args: tuple[Any, ...], key: Any) -> Symbol:
+        if (op, key) not in self._known:
+            self._known[op, key] = symbol = Symbol(self, op, args)
             self.symbols.append(symbol)
-        return self._known[identity]
+        return self._known[op, key]
+
+
+def _is(symbol: Symbol, number: float) -> bool:
+    return symbol.op == "const" and bool(symbol.args[0] == number)
 
 
 class _First:
@@ -224,46 +176,3 @@ class _First:
 
 
 FIRST = _First()
-
-
-def leaf(symbol: Any, label: str = "") -> Value:
-    """A leaf Value that holds a symbol instead of a number."""
-    return Value(symbol, label=label)
-
-
-def is_guarded(symbol: Symbol) -> bool:
-    """Whether eager Python could refuse this operation, as far as the bounds of its operands tell."""
-    if symbol.op not in GUARDED:
-        return False
-    last = symbol.args[-1]
-    if symbol.op in ("div", "log"):
-        return not (last.low > 0.0 or (last.high < 0.0 and symbol.op == "div"))
-    if symbol.op == "sqrt":
-        return not last.low >= 0.0
-    if symbol.op == "exp":
-        return not last.high < 709.0
-    return not (symbol.op in ("sin", "cos") and last.low > -INFINITY and last.high < INFINITY)
-
-
-def _is(symbol: Symbol, number: float) -> bool:
-    return symbol.op == "const" and bool(symbol.args[0] == number)
-
-
-def _bounds(op: str, args: tuple[Any, ...]) -> tuple[float, float]:
-    """Bounds on the result of an instruction. Rounding is monotonic, so they hold for the rounded result too."""
-    low, high = -INFINITY, INFINITY
-    if op == "const":
-        low = high = args[0]
-    elif op == "neg":
-        low, high = -args[0].high, -args[0].low
-    elif op == "add":
-        low, high = args[0].low + args[1].low, args[0].high + args[1].high
-    elif op == "tanh":
-        low, high = -1.0, 1.0
-    elif op == "exp":
-        low, high = 0.0, 1.0 if args[0].high <= 0.0 else INFINITY
-    elif op in ("abs", "sqrt"):
-        low = 0.0
-    elif op == "select":
-        low, high = min(args[1].low, args[2].low), max(args[1].high, args[2].high)
-    return (low, high) if low <= high else (-INFINITY, INFINITY)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import hooks
@@ -10,7 +12,144 @@ from ..backward import topological_order, walk
 from ..errors import CompileError, TinygradRNNError
 from ..ops import OPS, Op
 from ..value import Value
-from .symbol import FIRST, Symbol, Tape, leaf
+from .schedule import Pass, Place, Store
+from .symbol import FIRST, Symbol, Tape
+
+
+@dataclass
+class Trace:
+    """A graph over symbols: a whole recorded one, or one time step of a recurrence.
+
+    Attributes:
+        tape: its instructions, forward only so far.
+        nodes: its nodes, parents first.
+        loss: the node to differentiate, or None.
+        starts: the leaves whose gradients are wanted, and what these are already, from later time steps.
+        old_state, new_state: the leaves and nodes of the state, in a row.
+        parameters: leaves that hold numbers but for the time of tracing.
+        outputs: nodes whose numbers are wanted.
+        limits: what the whole numbers of an input must be below.
+        labels: what to call symbols in comments.
+    """
+
+    tape: Tape
+    nodes: Sequence[Value]
+    loss: Value | None
+    starts: dict[Value, Symbol]
+    old_state: Sequence[Value] = ()
+    new_state: Sequence[Value] = ()
+    parameters: Sequence[Value] = ()
+    outputs: Sequence[Value] = ()
+    limits: dict[str, int] = field(default_factory=dict)
+    labels: dict[Symbol, str] = field(default_factory=dict)
+
+    def reached(self, live: Iterable[int]) -> list[Value]:
+        """The nodes that the loss and these entries of the new state depend on, last created first."""
+        roots = [self.new_state[slot] for slot in live] + ([self.loss] if self.loss is not None else [])
+        return topological_order(*roots) if roots else []
+
+    def live_before(self, live: Iterable[int]) -> frozenset[int]:
+        """The entries of the old state that get a gradient if these of the new one do."""
+        reached = set(self.reached(live))
+        return frozenset(slot for slot, node in enumerate(self.old_state) if node in reached)
+
+    def passes(self, live: Iterable[int], name: str) -> list[Pass]:
+        """What the forward and the backward pass have to leave in memory.
+
+        Args:
+            live: the entries of the new state from which a gradient comes, besides the loss.
+            name: goes into the names of the functions.
+        """
+        tape, zero = self.tape, self.tape.const(0.0)
+        with symbols_as_data(tape, self.parameters):
+            forward = _stores(tape, "new_state", self.new_state) + _stores(tape, "y", self.outputs)
+            if self.loss is not None:  # eager adds up the losses of a sequence in order of time
+                forward.append(Store(Place("loss", 0), tape.emit("add", tape.load("loss", 0), self.loss.data)))
+            alarms = list(tape.alarms)
+            gradients = self._differentiated(live)
+            backward = [
+                Store(Place("state_gradient", slot), tape.symbol(gradients.get(node, zero)))
+                for slot, node in enumerate(self.old_state)
+            ]
+            backward += [
+                Store(Place(*start.args), gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients
+            ]
+            self._label(gradients)
+        return [
+            Pass(f"forward.{name}", [*forward, *_alarms(alarms)]),
+            Pass(f"backward.{name}", [*backward, *_alarms(tape.alarms[len(alarms) :])]),
+        ]
+
+    def _differentiated(self, live: Iterable[int]) -> dict[Value, Any]:
+        """The gradients after a walk backward over symbols."""
+        order = self.reached(live)
+        for node in order:
+            node._grad = self.starts.get(node, FIRST)
+        for slot in live:
+            self.new_state[slot]._grad = self.tape.load("new_state_gradient", slot)
+        if self.loss is not None:
+            self.loss._grad = self._seed()
+        for _ in walk(order, record=False):
+            pass
+        return {node: node._grad for node in order}
+
+    def _seed(self) -> Symbol:
+        """From which gradient the loss starts; a leaf that is the loss itself adds it to what it has."""
+        seed, before = self.tape.load("seed", 0), self.starts.get(self.loss)  # type: ignore[arg-type]
+        return seed if before is None else before + seed
+
+    def _label(self, gradients: Mapping[Value, Any]) -> None:
+        """Note what to call each symbol in comments."""
+        for node in (node for node in self.nodes if node.label):
+            for number, label in ((node.data, node.label), (gradients.get(node), f"∂L/∂{node.label}")):
+                if isinstance(number, Symbol):
+                    self.labels.setdefault(number, label)
+        for alarm in self.tape.alarms:
+            self.labels.setdefault(alarm, "might eager raise an error?")
+
+
+def _stores(tape: Tape, region: str, nodes: Sequence[Value]) -> list[Store]:
+    return [Store(Place(region, slot), tape.symbol(node.data)) for slot, node in enumerate(nodes)]
+
+
+def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
+    return [Store(Place("alarm", slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
+
+
+@contextmanager
+def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> Iterator[None]:
+    """For the time of tracing, parameters hold symbols; their own numbers and gradients come back in any case."""
+    kept = [(parameter, parameter.data, parameter._grad) for parameter in parameters]
+    for slot, parameter in enumerate(parameters):
+        parameter.data = tape.load("parameter", slot)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for parameter, data, gradient in kept:
+            parameter.data, parameter._grad = data, gradient
+
+
+def trace_graph(root: Value, fast: bool) -> Trace:
+    """The recorded graph below ``root`` over symbols; leaf number i is parameter i.
+
+    Raises:
+        CompileError: an op does not compile, or a node has a hook.
+    """
+    order, tape = topological_order(root)[::-1], Tape(fast)
+    check_ops(order)
+    twins: dict[Value, Value] = {}
+    starts: dict[Value, Symbol] = {}
+    for node in order:
+        parents = tuple(twins[parent] for parent in node.parents)
+        if node.parents:
+            number = node._rule.forward(*[parent.data for parent in parents])
+        else:
+            number = tape.load("parameter", len(starts))
+        twin = twins[node] = Value(number, label=node.label)
+        twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
+        if not node.parents:
+            starts[twin] = tape.load("gradient", len(starts))
+    return Trace(tape, list(twins.values()), twins[root], starts, outputs=[twins[root]])
 
 
 def check_ops(nodes: Collection[Value]) -> None:
@@ -58,55 +197,3 @@ def _check_op(op: Op, node: Value) -> None:
             time_step=node.time_step,
             remedy="Write its rules with arithmetic, the functions of tinygrad_rnn.ops (exp, log, ...) and ops.select",
         ) from error
-
-
-def symbolic_twin(order: Iterable[Value], leaves: Mapping[Value, Symbol]) -> dict[Value, Value]:
-    """The same graph over symbols.
-
-    Args:
-        order: the nodes, parents first.
-        leaves: the symbol for each leaf.
-    """
-    twins: dict[Value, Value] = {}
-    for node in order:
-        parents = tuple(twins[parent] for parent in node.parents)
-        if node.parents:
-            twin = leaf(node._rule.forward(*[parent.data for parent in parents]), node.label)
-        else:
-            twin = leaf(leaves[node], node.label)
-        twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
-        twins[node] = twin
-    return twins
-
-
-def symbol_of(tape: Tape, number: Any) -> Symbol:
-    """The symbol for a number: itself, or a constant for one that is known."""
-    return number if isinstance(number, Symbol) else tape.const(number)
-
-
-def differentiate(roots: Mapping[Value, Any], starts: Mapping[Value, Any]) -> list[Value]:
-    """Walk backward over symbols, and return the nodes that were reached.
-
-    Args:
-        roots: the gradient from which each root starts.
-        starts: what other nodes have already, such as the gradient of a parameter from later time steps.
-    """
-    order = topological_order(*roots)
-    for node in order:
-        node._grad = FIRST
-    for node, gradient in (*starts.items(), *roots.items()):
-        node._grad = gradient
-    for _ in walk(order, record=False):
-        pass
-    return order
-
-
-def labels(nodes: Iterable[Value]) -> dict[Symbol, str]:
-    """What to call each symbol in comments: the label of the node, or ∂/∂label."""
-    names: dict[Symbol, str] = {}
-    for node in nodes:
-        if node.label and isinstance(node.data, Symbol):
-            names.setdefault(node.data, node.label)
-        if node.label and isinstance(node._grad, Symbol):
-            names.setdefault(node._grad, f"∂L/∂{node.label}")
-    return names

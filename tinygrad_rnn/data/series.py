@@ -29,9 +29,10 @@ class Series:
     def scaled(self) -> Series:
         """The series moved and stretched linearly so that it spans [-1, 1], the range of tanh; 0 if it is constant."""
         low, high = min(self.numbers), max(self.numbers)
-        # Halved before they are subtracted and divided, so that no finite number overflows.
-        half, middle = high / 2 - low / 2, high / 2 + low / 2
-        numbers = tuple((number - middle) / half if half else 0.0 for number in self.numbers)
+        # Halved before they are subtracted, so that no finite number overflows; from the lowest number and not from
+        # the middle, which among large numbers near each other may be no double.
+        half = high / 2 - low / 2
+        numbers = tuple(2.0 * ((number / 2 - low / 2) / half) - 1.0 if half else 0.0 for number in self.numbers)
         return Series(self.title, numbers, self.labels)
 
     def last(self, count: int) -> Series:

@@ -20,8 +20,10 @@ def read_text(path: str | os.PathLike[str]) -> str:
         DataError: it cannot be read, or is not UTF-8.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
+        # Decoded as a whole: piece by piece, Python takes the beginning of a byte order mark for an empty text.
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{os.path.basename(os.fspath(path))} is not UTF-8 text") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -30,7 +30,8 @@ def draw_flow(debugger: Debugger) -> Drawing:
     unrolled = debugger.unrolled
     if unrolled is None:
         return draw_dot(debugger.loss, style=style)
-    drawing = draw(unrolled, loss=debugger.loss, k=_farthest(debugger, unrolled), style=style)
+    k = _farthest(debugger, unrolled)
+    drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, style=style)
     top = max(text.place[1] for text in drawing.picture.texts)
     latest = f": {debugger.steps.last}" if debugger.steps.last else ""
     caption = f"{debugger.steps.taken} of {debugger.total} steps{latest}   ({KEY})"
@@ -39,12 +40,11 @@ def draw_flow(debugger: Debugger) -> Drawing:
 
 
 def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
-    """How far back the gradient has come: the time step of the earliest state that has all of its gradient, or, as
-    long as none has, of the last one that the loss depends on.
+    """How far back the gradient has come: the time step of the earliest state that has all of its gradient; None as
+    long as none has.
     """
-    connected = [t for t in unrolled.h if any(map(debugger.is_in_graph, unrolled.state(t)))]
-    complete = [t for t in connected if all(map(debugger.is_complete, unrolled.state(t)))]
-    return min(complete) if complete else max(connected, default=None)
+    complete = (t for t in unrolled.h if all(map(debugger.is_complete, unrolled.state(t))))
+    return min(complete, default=None)
 
 
 def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ def draw(
     *,
     k: int | None = None,
     state: str | None = None,
+    lit: bool = True,
     view: str | None = None,
     local_gradients: bool = False,
     max_steps: int | None = None,
@@ -45,6 +46,7 @@ def draw(
         loss: what was computed from it; without one the chain starts from the last state.
         k: the time step to which the chain is lit; by default the earliest that the loss reaches.
         state: the state to which it is lit, of a cell that has several; h by default.
+        lit: whether to light the chain, and to write it out, at all.
         view: ``"full"``, or ``"folded"`` for one node per state and the Jacobian J_t between them. By default
             full, as long as a time step has at most 1000 nodes.
         local_gradients: whether to write its local gradient on every edge.
@@ -76,7 +78,13 @@ def draw(
     if name not in unrolled.state_names:
         raise ArgumentError(f"no state {name!r}", remedy=f"There is {', '.join(unrolled.state_names)}")
     steps = unrolled.steps_of(graph.roots_of(unrolled, loss))
-    chain = strongest(steps, loss, states, k, name)
+    chain = strongest(steps, loss, states, k, name) if lit else None
+    if lit and loss is not None and chain is None:
+        raise ArgumentError(
+            f"the loss depends on no state {name}_t of what is to be drawn",
+            node=loss.name,
+            remedy="Give the loss that was computed from it, or lit=False; draw_dot(loss) draws any graph",
+        )
     root = text.clipped(loss.label or "L", 20) if loss is not None else (chain.last.label if chain else "h")
     ran = loss.has_grad if loss is not None else any(v.has_grad for entries in states.values() for _, _, v in entries)
     title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
@@ -86,7 +94,9 @@ def draw(
     def drawing(limit: int | None) -> Drawing:
         shown = graph.chosen(unrolled.T, min(states), limit)
         if view == "folded":
-            picture, size = folded.arrange(unrolled, loss, k=k, shown=shown, title=title, root=root)
+            picture, size = folded.arrange(
+                unrolled, loss, k=k if lit else unrolled.T, shown=shown, title=title, root=root
+            )
         else:
             picture, size = full(shown)
 

@@ -11,13 +11,15 @@ from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
 from ..draw import text
 from ..value import Value
 from .chains import Roots
-from .walkthrough import finite
+from .walkthrough import Tick, finite, nothing
 
 MOST_LOSSES = 128
 _MOST_VISITS = 3_000_000  # nodes walked over
 
 
-def anatomies(unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps: Mapping[Value, int | None]) -> Any:
+def anatomies(
+    unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps: Mapping[Value, int | None], tick: Tick = nothing
+) -> Any:
     """The anatomy of every parameter, from the losses of the latest steps where there are many.
 
     Args:
@@ -25,6 +27,7 @@ def anatomies(unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps:
         roots: the losses, with their time steps.
         weights: ∂L/∂loss for each.
         steps: the time step of every Value.
+        tick: called after every parameter.
     """
     groups = parameters(steps)
     told = min(MOST_LOSSES, len(roots), max(1, _MOST_VISITS // max(1, len(groups) * len(steps))))
@@ -36,14 +39,12 @@ def anatomies(unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps:
     if len(named) < len(losses):
         named = {unrolled.T: next(iter(losses.values()))}
     reached = set(unrolled.steps_of(list(named.values())))
-    return {
-        "left_out": len(roots) - told,
-        "parameters": [
-            _told(anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries), name)
-            for name, entries in groups.items()
-            if any(entry in reached for entry in entries)
-        ],
-    }
+    parts = []
+    for name, entries in groups.items():
+        if any(entry in reached for entry in entries):
+            parts.append(_told(anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries), name))
+        tick()
+    return {"left_out": len(roots) - told, "parameters": parts}
 
 
 def parameters(steps: Mapping[Value, int | None]) -> dict[str, list[Value]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from ..backward import gradients_kept, topological_order
@@ -11,9 +12,9 @@ from ..draw import graph, text
 from ..errors import ArgumentError, DrawError, GraphError
 from ..value import Value
 from . import walkthrough
-from .anatomy import anatomies
-from .chains import chains
-from .decay import measured
+from .anatomy import anatomies, parameters
+from .chains import chains, factor, told_roots
+from .decay import decay_parts, measured
 from .graph import Numbering, Shades, columns, details
 from .page import Page
 
@@ -27,6 +28,7 @@ def explore(
     *,
     title: str = "",
     names: Sequence[str] = (),
+    progress: Callable[[int, int], object] | None = None,
 ) -> Page:
     """An interactive page: the unrolled graph with every step of its computation, the decay of the gradient with
     the lag, measured for many ‖W‖, and where the gradient of each parameter came from.
@@ -40,6 +42,7 @@ def explore(
             chains and their parts of the gradient are told apart.
         title: what the sequence is.
         names: what x_1 … x_T are called: years, characters.
+        progress: called again and again, with how many parts of the work are done and how many there are.
 
     Raises:
         ArgumentError: L does not depend on one of the losses.
@@ -64,6 +67,12 @@ def explore(
     roots = sorted(((steps[part], part) for part in parts), key=lambda pair: pair[0] or 0)
     values = list(steps)
     numbers = Numbering(values)
+    done, parts_in_all = count(), told_roots(unrolled, roots) + len(parameters(steps)) + decay_parts(unrolled)
+
+    def tick() -> None:
+        if progress:
+            progress(next(done) + 1, parts_in_all)
+
     root = text.clipped(loss.label or "L", 20)
     with gradients_kept(values):
         taken = walkthrough.record(order, loss)
@@ -76,6 +85,7 @@ def explore(
             "T": unrolled.T,
             "first": min(states),
             "root": root,
+            "factor": factor(unrolled.cell),
             "loss": numbers[loss],
             "names": [text.clipped(str(name), 24) for name in names],
             "values": details(values, steps),
@@ -84,10 +94,10 @@ def explore(
             "forward": walkthrough.forward(order, numbers),
             "backward": walkthrough.backward(taken, numbers, shades),
             "sums": walkthrough.sums(taken, numbers),
-            "chains": chains(unrolled, loss, roots, numbers, steps),
+            "chains": chains(unrolled, loss, roots, numbers, steps, shades, tick),
         }
         weights = [part.grad for _, part in roots]
-    data["anatomy"] = anatomies(unrolled, roots, weights, steps)
-    data["decay"] = measured(unrolled)
+    data["anatomy"] = anatomies(unrolled, roots, weights, steps, tick)
+    data["decay"] = measured(unrolled, tick)
     described = text.clipped(repr(unrolled.cell), 80)
     return Page(f"{described} over {unrolled.T} steps", data)

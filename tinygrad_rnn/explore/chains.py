@@ -12,11 +12,14 @@ from typing import Any
 
 from ..backward import topological_order
 from ..bptt import Unrolled
+from ..bptt.jacobian import recurrent_matrix
 from ..draw import graph, text
 from ..draw.chain import Factor, Link, best_ways, factor_of, log10_of, path_to, sign_of
 from ..gradcheck import gradients
+from ..nn import ScalarRNNCell
 from ..value import Value
-from .graph import Numbering
+from .graph import Numbering, Shades
+from .walkthrough import Tick, nothing
 
 Roots = Sequence[tuple[int | None, Value]]
 
@@ -24,7 +27,13 @@ MOST_CHAINS = 20_000  # (loss, state entry) pairs told in the page
 
 
 def chains(
-    unrolled: Unrolled, loss: Value, roots: Roots, numbers: Numbering, steps: Mapping[Value, int | None]
+    unrolled: Unrolled,
+    loss: Value,
+    roots: Roots,
+    numbers: Numbering,
+    steps: Mapping[Value, int | None],
+    shades: Shades,
+    tick: Tick = nothing,
 ) -> dict[str, Any]:
     """The chains from the losses, the latest ones if they are many, to the states.
 
@@ -33,6 +42,8 @@ def chains(
         loss: the whole loss L.
         roots: the losses that L is made of, with their time steps.
         numbers, steps: of every Value.
+        shades: the colour scale.
+        tick: called after every loss.
 
     Returns:
         ``entries``: every state entry, as Value and time step. ``hops``: later and earlier Value, the edges
@@ -41,15 +52,36 @@ def chains(
     """
     states = graph.states_of(unrolled)
     entries = [(value, t) for t in sorted(states) for _, _, value in states[t]]
-    told = max(1, min(len(roots), MOST_CHAINS // max(1, len(entries))))
-    teller = _Teller(loss, entries, numbers, steps)
-    found = [teller.chains_from(root, t) for t, root in roots[-told:]]
+    told = told_roots(unrolled, roots)
+    teller = _Teller(loss, entries, numbers, steps, shades)
+    found = []
+    for t, root in roots[-told:]:
+        found.append(teller.chains_from(root, t))
+        tick()
     return {
         "entries": [[numbers[value], t] for value, t in entries],
         "hops": [[*ends, *hop] for ends, hop in teller.hops.items()],
         "roots": [chain for chain in found if chain],
         "left_out": len(roots) - told,
     }
+
+
+def told_roots(unrolled: Unrolled, roots: Roots) -> int:
+    """From how many losses, the latest, chains are told."""
+    entries = sum(map(len, graph.states_of(unrolled).values()))
+    return max(1, min(len(roots), MOST_CHAINS // max(1, entries)))
+
+
+def factor(cell: object) -> str:
+    """What the gradient is multiplied by at every step, by name; empty where there is no short name for it."""
+    if recurrent_matrix(cell) is None:
+        return ""
+    W = "w" if isinstance(cell, ScalarRNNCell) else "W"
+    nonlinearity = getattr(cell, "nonlinearity", "")
+    if nonlinearity == "identity":
+        return W
+    slope = f"{nonlinearity}′(z_t)"
+    return f"w · {slope}" if W == "w" else f"diag({slope}) W"
 
 
 class _Teller:
@@ -61,18 +93,21 @@ class _Teller:
         entries: Sequence[tuple[Value, int]],
         numbers: Numbering,
         steps: Mapping[Value, int | None],
+        shades: Shades,
     ) -> None:
         self.entries = entries
         self.numbers = numbers
         self.steps = steps
+        self.shades = shades
         self.from_loss = best_ways(topological_order(loss), {loss: (0.0, None)})
         self.hops: dict[tuple[int, int], list[Any]] = {}
 
     def chains_from(self, root: Value, t: int | None) -> dict[str, Any] | None:
         """The chains from L through one loss: ``last``, the time step of the latest state that it reaches;
         ``heads``, the part from L to each entry of that state, with its edges and its product; and ``rows``, for
-        every entry that it reaches the entry visited before it, the product along the chain, and, where that is
-        not all, the whole gradient of L through this loss. None if it reaches no state.
+        every entry that it reaches the entry visited before it, the product along the chain, as text and as a level
+        of the colour scale, and, where that is not all, the whole gradient of L through this loss. None if it
+        reaches no state.
         """
         order = topological_order(root)
         from_root = best_ways(order, {root: (0.0, None)})
@@ -101,7 +136,12 @@ class _Teller:
                 log10, sign = sizes[later]
                 sizes[value] = log10 + log10_of(factor), sign * sign_of(factor)
             log10, sign = sizes[value]
-            row = [self.numbers[value], -1 if later is None else self.numbers[later], text.power_of_ten(sign, log10)]
+            row = [
+                self.numbers[value],
+                -1 if later is None else self.numbers[later],
+                text.power_of_ten(sign, log10),
+                self.shades.of_log(log10) if sign else -1,
+            ]
             rows.append(row if _same(log10, sign, whole[value]) else [*row, text.number(whole[value])])
         return {
             "t": t,

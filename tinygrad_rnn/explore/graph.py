@@ -47,8 +47,13 @@ class Shades:
         """0 to `LEVELS`; -1 for an exact 0, which has no logarithm."""
         if self.scale is None or not gradient or math.isnan(gradient):
             return -1
-        low, high = self.scale.low, self.scale.high
-        place = (math.log10(abs(gradient)) - low) / (high - low) if math.isfinite(gradient) else 1.0
+        return self.of_log(math.log10(abs(gradient)) if math.isfinite(gradient) else math.inf)
+
+    def of_log(self, log10: float) -> int:
+        """The level of a gradient of this logarithm."""
+        if self.scale is None or math.isnan(log10):
+            return -1
+        place = (log10 - self.scale.low) / (self.scale.high - self.scale.low)
         return round(min(max(place, 0.0), 1.0) * LEVELS)
 
     def key(self) -> dict[str, Any]:
@@ -154,20 +159,25 @@ def _line(line: Line, left: float, paths: dict[str, int], numbers: Numbering) ->
 
 def _path(curve: Curve, left: float) -> str:
     """The course as SVG path data, relative to its column."""
-    points = [f"{x - left:.5g} {-y:.5g}" for x, y in curve]
+    points = [f"{x - left:.4g} {-y:.4g}" for x, y in curve]
     return f"M{points[0]}C{' '.join(points[1:])}"
 
 
 def details(values: Sequence[Value], steps: Mapping[Value, int | None]) -> list[list[Any]]:
-    """What there is to say about every Value: name, formula by name and by number, data, gradient, time step."""
-    return [
-        [
-            text.clipped(notation.name(value), LONGEST),
-            text.clipped(notation.formula(value), LONGEST),
-            text.clipped(notation.formula_in_numbers(value), LONGEST),
-            repr(value.data),
-            repr(value.grad) if value.has_grad else "",
-            steps[value],
-        ]
-        for value in values
-    ]
+    """What there is to say about every Value: name, formula by name (None where that is its name) and by number,
+    data, gradient, time step.
+    """
+    rows: list[list[Any]] = []
+    for value in values:
+        name, formula = (text.clipped(of(value), LONGEST) for of in (notation.name, notation.formula))
+        rows.append(
+            [
+                name,
+                formula if formula != name else None,
+                text.clipped(notation.formula_in_numbers(value), LONGEST),
+                repr(value.data),
+                repr(value.grad) if value.has_grad else "",
+                steps[value],
+            ]
+        )
+    return rows

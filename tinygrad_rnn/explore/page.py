@@ -21,7 +21,17 @@ from ..errors import DrawError
 from ..files import write_whole
 
 STYLE = "page.css"
-SCRIPTS = ("page.js", "chain.js", "graph.js", "weight.js", "walk.js", "decay.js", "anatomy.js", "start.js")
+SCRIPTS = (
+    "page.js",
+    "chain.js",
+    "graph.js",
+    "outline.js",
+    "weight.js",
+    "walk.js",
+    "decay.js",
+    "anatomy.js",
+    "start.js",
+)
 
 #: What ends a script element or a line, what no JSON parser takes, and what turns the direction of writing for
 #: all that follows.

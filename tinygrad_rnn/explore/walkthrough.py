@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backward import Step, start, walk
 from ..draw import text
 from ..value import Value
 from .graph import LONGEST, Numbering, Shades
+
+Tick = Callable[[], object]  # called whenever a part of the work is done
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def record(order: Sequence[Value], loss: Value) -> list[Step]:
@@ -24,8 +30,8 @@ def forward(order: Sequence[Value], numbers: Numbering) -> list[int]:
 
 
 def backward(steps: Sequence[Step], numbers: Numbering, shades: Shades) -> list[list[Any]]:
-    """What each step shows: from where to where, which operand, the local derivative by name and by number, what
-    is added to which gradient; and how large that is, the contribution and the sum so far.
+    """What each step shows: from where to where, which operand, the local derivative by name and, where that says
+    more, by number, what is added to which gradient; and how large that is, the contribution and the sum so far.
     """
     return [
         [
@@ -33,7 +39,7 @@ def backward(steps: Sequence[Step], numbers: Numbering, shades: Shades) -> list[
             numbers[step.parent],
             step.position,
             text.clipped(step.formula, LONGEST),
-            text.clipped(step.formula_in_numbers, LONGEST),
+            text.clipped(step.formula_in_numbers, LONGEST) if step.formula_in_numbers != step.formula else "",
             text.clipped(step.flow, LONGEST),
             text.number(step.contribution),
             text.number(step.gradient_after),

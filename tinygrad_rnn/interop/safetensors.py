@@ -23,6 +23,7 @@ from ..files import write_whole
 # The dtypes that are read, with struct's code; a double holds each of their numbers exactly.
 DTYPES = {"F64": "d", "F32": "f", "F16": "e", "I32": "i", "I16": "h", "I8": "b", "U8": "B"}
 MOST_BYTES_OF_HEADER = 100_000_000  # as the safetensors library has it
+MOST_EMPTY_LISTS = 1_000_000  # a shape such as (10**12, 0) takes no bytes in a file, but lists without end
 METADATA = "__metadata__"
 
 
@@ -57,8 +58,9 @@ class Tensor:
     def nested(self) -> Any:
         """As a number or nested lists."""
         level: list[Any] = list(self.numbers)
-        for size in reversed(self.shape):
-            level = [level[i : i + size] for i in range(0, len(level), size)]
+        for place in range(len(self.shape) - 1, -1, -1):
+            size = self.shape[place]
+            level = [level[i * size : (i + 1) * size] for i in range(math.prod(self.shape[:place]))]
         return level[0]
 
 
@@ -166,6 +168,8 @@ def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
     if dtype != "BF16" and dtype not in DTYPES:
         raise DataError(f"tensor {name!r} holds {dtype!r}", remedy=f"Known are BF16, {', '.join(DTYPES)}")
     count = math.prod(shape)
+    if not count and math.prod(filter(None, shape)) > MOST_EMPTY_LISTS:
+        raise DataError(f"tensor {name!r} of shape {tuple(shape)} holds nothing")
     code = "H" if dtype == "BF16" else DTYPES[dtype]
     if count * struct.calcsize(code) != len(data):
         raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {len(data)} bytes")

@@ -17,11 +17,12 @@ much.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from ..errors import ArgumentError, MissingDependencyError, ShapeError
+from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
 from ..nn import GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell
 from ..nn.module import shape
 
@@ -73,6 +74,8 @@ def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None
     Raises:
         ArgumentError: names are missing or unknown.
         ShapeError: a size differs; the error names the parameter and both shapes.
+        DataError: a number is NaN or infinite; the error names the parameter and the place.
+        OperandError: an entry is not a number.
     """
     remaining = {name: tensor.tolist() if hasattr(tensor, "tolist") else tensor for name, tensor in state_dict.items()}
     own = dict(_entering(module, "", "", remaining))
@@ -168,7 +171,22 @@ def _take(remaining: dict[str, Numbers], name: str, expected: tuple[int, ...]) -
     numbers = remaining.pop(name)
     if shape(numbers) != expected:
         raise ShapeError(f"{name} has shape {shape(numbers)} in the state dict, and {expected} in the module")
+    _check_finite(name, numbers, expected)
     return numbers
+
+
+def _check_finite(name: str, numbers: Numbers, expected: tuple[int, ...], index: tuple[int, ...] = ()) -> None:
+    where = f"{name}[{','.join(map(str, index))}]" if index else name
+    if not expected:
+        if not isinstance(numbers, (int, float)):
+            raise OperandError(f"{where} is {str(numbers)[:40]!r} in the state dict, which is not a number")
+        if not math.isfinite(numbers):
+            raise DataError(f"{where} is {numbers} in the state dict", remedy="Take weights from before that")
+    elif len(numbers) != expected[0]:
+        raise ShapeError(f"{where} has {len(numbers)} entries in the state dict, and {expected[0]} in the module")
+    else:
+        for i, entry in enumerate(numbers):
+            _check_finite(name, entry, expected[1:], (*index, i))
 
 
 # ---- both -------------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ which they arise, and whoever unrolls the cell labels and keeps them under these
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DataError, ShapeError
 from ..ops import choose
 from ..sums import dot
 from ..value import Operand, Value, as_value
@@ -19,6 +20,42 @@ from .one_hot import OneHot
 from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 
 Quantity = Any  # a Value for a scalar cell, a Vector for any other
+
+
+def as_sequence(inputs: Any) -> list[Any]:
+    """The inputs x_1 … x_T.
+
+    Raises:
+        ArgumentError: they are no sequence, or an empty one.
+    """
+    if not isinstance(inputs, Iterable):
+        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
+    sequence = list(inputs)
+    if not sequence:
+        raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    return sequence
+
+
+def as_quantity(data: Any) -> Quantity:
+    """A number as a Value, a sequence of them as a list of Values; Values are used as they are."""
+    if isinstance(data, OneHot):
+        return data
+    return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
+
+
+def finite(data: Any, name: str, t: int) -> Quantity:
+    """An input or initial state as a Quantity.
+
+    Raises:
+        DataError: a number of it is NaN or infinite.
+    """
+    quantity = as_quantity(data)
+    if not isinstance(quantity, OneHot):
+        for entry in [quantity] if isinstance(quantity, Value) else quantity:
+            if not math.isfinite(entry.data):
+                raise DataError(f"{name} is {entry.data}", time_step=t, remedy="Remove or replace it")
+    return quantity
+
 
 NONLINEARITIES: dict[str, Callable[[Value], Value]] = {
     "tanh": Value.tanh,
@@ -49,7 +86,13 @@ class Cell(Module):
         """The state before the first time step, zeros, in the order of `state_names`."""
 
     def __call__(self, x: Any, *state: Quantity) -> Any:
-        """The next state: h, or a tuple in the order of `state_names` where there is more than h."""
+        """The next state: h, or a tuple in the order of `state_names` where there is more than h.
+
+        Raises:
+            ShapeError: x or the state does not fit.
+        """
+        if state and len(state) != len(self.state_names):
+            raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
         named = self.step(x, *(state or self.initial_state()))
         new = tuple(named[name] for name in self.state_names)
         return new if len(new) > 1 else new[0]

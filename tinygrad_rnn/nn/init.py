@@ -13,6 +13,7 @@ import random
 from operator import mul
 
 from ..errors import ArgumentError
+from .module import Module
 from .parameters import Matrix, Seed, Vector, generator
 
 
@@ -57,6 +58,31 @@ def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
     for i, row in enumerate(W):
         for j, entry in enumerate(row):
             entry.data = gain * (basis[i][j] if rows <= columns else basis[j][i])
+
+
+RECURRENT = ("uniform", "orthogonal", "identity")
+
+
+def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
+    """Set the recurrent weights of all cells of a module, W or W_i, W_f and so on.
+
+    Args:
+        module: what has the cells.
+        how: ``"orthogonal"`` (`orthogonal_`), ``"identity"`` (`eye_`), or ``"uniform"``, which leaves them as drawn.
+        seed: an int, or a `random.Random` to draw from.
+
+    Raises:
+        ArgumentError: an unknown way.
+    """
+    if how not in RECURRENT:
+        raise ArgumentError(f"recurrent weights {how!r}", remedy=f"Known ways: {', '.join(RECURRENT)}")
+    rng = generator(seed)
+    for path, W in module._trees():
+        if path.rpartition(".")[2].partition("_")[0] == "W":
+            if how == "orthogonal":
+                orthogonal_(W, seed=rng)
+            elif how == "identity":
+                eye_(W)
 
 
 def orthonormal(count: int, length: int, seed: Seed = 0) -> list[list[float]]:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from ..errors import ArgumentError, ShapeError
-from ..value import as_value, time_step
-from .cells import Cell, Quantity, RNNCell
+from ..errors import ArgumentError, ShapeError, TinygradRNNError
+from ..value import time_step
+from .cells import Cell, Quantity, RNNCell, as_sequence, finite
 from .gated import GRUCell, LSTMCell
-from .module import Module
-from .one_hot import OneHot
+from .module import Module, shape
 from .parameters import Seed, generator, size
 
 
@@ -134,11 +133,11 @@ class Recurrent(Module):
             h_1 … h_T of the top layer (forward and backward direction joined), and the last state.
 
         Raises:
-            ArgumentError: the sequence is empty.
-            ShapeError: a size does not fit.
+            ArgumentError: the sequence is empty or none.
+            DataError: a number of an input, or of the state, is NaN or infinite.
+            ShapeError: a size does not fit; for an input the error names the time step.
         """
-        if not len(inputs):
-            raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+        inputs = as_sequence(inputs)
         states = self._split(state)
         if self._stack is not None:
             output, after = _run(self._stack, inputs, [part for parts in states for part in parts])
@@ -157,11 +156,15 @@ class Recurrent(Module):
         """The state of each cell."""
         if state is None:
             return [cell.initial_state() for cell in self.cells]
-        parts = state if len(self.cells[0].state_names) > 1 else (state,)
-        lengths = [len(part) for part in parts]
-        if lengths != [len(self.cells)] * len(self.cells[0].state_names):
-            raise ShapeError(f"a state of {lengths} vectors for {len(self.cells)} cells")
-        return [tuple([as_value(entry) for entry in part[k]] for part in parts) for k in range(len(self.cells))]
+        names = self.cells[0].state_names
+        parts = state if len(names) > 1 else (state,)
+        wanted = len(self.cells)
+        if shape(parts)[:1] != (len(names),) or any(shape(part)[:1] != (wanted,) for part in parts):
+            raise ShapeError(
+                f"the state is not that of {wanted} cell{'s' * (wanted > 1)}",
+                remedy=f"Give {' and '.join(f'a list of {wanted} vectors {name}_0' for name in names)}",
+            )
+        return [tuple(finite(part[k], f"{name}_0", 0) for name, part in zip(names, parts)) for k in range(wanted)]
 
     def _join(self, parts: Sequence[Quantity]) -> Any:
         """The inverse of `_split`, from the parts of all cells in one row."""
@@ -183,7 +186,11 @@ def _run(
     for t in reversed(steps) if reverse else steps:
         x = inputs[t - 1]
         with time_step(t):
-            named = cell.step(x if isinstance(x, OneHot) else [as_value(entry) for entry in x], *now)
+            try:
+                named = cell.step(finite(x, f"x_{t}", t), *now)
+            except TinygradRNNError as error:
+                error.time_step = t if error.time_step is None else error.time_step
+                raise
         now = tuple(named[name] for name in cell.state_names)
         output[t] = named["h"]
     return [output[t] for t in steps], now

@@ -147,7 +147,8 @@ class RecordFile:
         if fcntl is None:
             return
         try:
-            # Not flock: a worker process forked from this one would hold on to it after this one was killed.
+            # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That
+            # this lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import multiprocessing
 import os
 import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sized
 from concurrent.futures import (
@@ -15,11 +12,10 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
 from contextlib import ExitStack, suppress
-from multiprocessing.connection import Connection
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -59,8 +55,10 @@ def sweep(
             `ProcessPool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
             ``mpi4py.futures.MPIPoolExecutor()``. It is left open.
         seeds: whole numbers.
-        file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. Only one process
-            at a time can write to it, if the file system has locks, and the platform is not Windows.
+        file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. It is refused if
+            the experiment has another name, or other parameters or defaults; whatever else may change between two
+            calls belongs in the settings. Only one process at a time can write to it, if the file system has locks,
+            and the platform is not Windows.
         retry_failed: whether a run that is on record as failed is tried again.
         outstanding: so many runs at most are in the executor's hands at a time. Give more than it has workers.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
@@ -94,11 +92,12 @@ def sweep(
                     runs.collect_finished()
             while runs.pending:
                 runs.collect()
-        except (BrokenExecutor, CancelledError) as error:
-            runs.give_up()
-            raise _lost(error, runs.finished(), file) from error
-        except BaseException:
-            runs.give_up()
+        except BaseException as error:
+            if not isinstance(error, BrokenExecutor):  # it fails all that is pending itself
+                runs.cancel()
+            runs.collect_last()
+            if isinstance(error, (BrokenExecutor, CancelledError)):
+                raise _lost(error, runs.finished(), file) from error
             raise
         return runs.finished()
 
@@ -146,12 +145,15 @@ class _Runs:
         while not self.arrivals.empty():
             self.collect()
 
-    def give_up(self) -> None:
-        """Take back what has not begun, and record what has finished."""
+    def cancel(self) -> None:
+        """Take back what has not begun."""
         for future in self.pending:
             future.cancel()
+
+    def collect_last(self) -> None:
+        """Record what has finished, whatever goes wrong."""
         while not self.arrivals.empty():
-            with suppress(Exception, KeyboardInterrupt):  # that of a worker
+            with suppress(Exception, KeyboardInterrupt):  # a worker's
                 self.collect()
 
     def finished(self) -> list[Record]:
@@ -207,7 +209,7 @@ def _outcome(future: Future[Outcome]) -> Outcome:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[str] | None) -> SweepError:
@@ -222,12 +224,19 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
 
 
 def describe(experiment: Experiment) -> str:
-    """The name of an experiment and those of its parameters, as in ``"learn(T, cell, seed)"``."""
+    """The name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
+
+    Of a `functools.partial`, the arguments that it was made with are part of that.
+    """
+    if isinstance(experiment, partial):
+        given = (*map(repr, experiment.args), *(f"{name}={value!r}" for name, value in experiment.keywords.items()))
+        return f"{describe(experiment.func)} given {', '.join(given)}"
     name = getattr(experiment, "__qualname__", type(experiment).__qualname__)
     try:
-        return f"{name}({', '.join(inspect.signature(experiment).parameters)})"
+        parameters = inspect.signature(experiment).parameters.values()
     except (TypeError, ValueError):  # built in
         return f"{name}(?)"
+    return f"{name}({', '.join(p.name if p.default is p.empty else f'{p.name}={p.default!r}' for p in parameters)})"
 
 
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
@@ -263,36 +272,3 @@ def _check_portable(experiment: Experiment, executor: Executor | None) -> None:
             f"{describe(experiment)} cannot be sent to other processes ({_one_line(error)})",
             remedy="Define it at the top level of a module",
         ) from error
-
-
-class ProcessPool(ProcessPoolExecutor):
-    """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
-
-    If a ``with`` block is left by an exception, what they are at is given up, not waited for. They are new
-    processes on every platform: a script must make them below ``if __name__ == "__main__":``.
-
-    Args:
-        workers: how many.
-    """
-
-    def __init__(self, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        # Nothing is ever sent: the workers notice that the other end is closed, as it is when its process ends.
-        far_end, self._end = context.Pipe(duplex=False)
-        super().__init__(workers, context, _begin_work, (far_end,))
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> bool | None:
-        if kind is not None:
-            self._end.close()
-        return super().__exit__(kind, *rest)
-
-
-def _begin_work(end: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(end,), daemon=True).start()
-
-
-def _end_with(end: Connection) -> None:
-    with suppress(EOFError):
-        end.recv()
-    os._exit(1)

@@ -72,7 +72,8 @@ class Forecast(Task):
 
     def error(self, example: Example, outputs: Outputs) -> float:
         """The mean squared error, in units of the training part's variance."""
-        errors = [(y[0] - target[0]) ** 2 for y, target in zip(outputs, example.targets)]
+        differences = [y[0] - target[0] for y, target in zip(outputs, example.targets)]
+        errors = [difference * difference for difference in differences]  # ** would raise where this is infinite
         return math.fsum(errors) / len(errors)
 
 

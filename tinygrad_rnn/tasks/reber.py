@@ -25,14 +25,18 @@ TRANSITIONS: tuple[dict[str, int], ...] = (
 COMPLETE = 7
 
 
-def _legal_inside(string: str) -> set[str]:
-    """What may follow in the plain grammar; ``{""}`` when the string is complete."""
+def _legal_inside(string: str, start: int = 0, end: int | None = None) -> set[str]:
+    """What may follow ``string[start:end]`` in the plain grammar; ``{""}`` when that is complete."""
     state = 0
-    for place, symbol in enumerate(string):
+    for place, symbol in enumerate(string[start:end], start):
         if symbol not in TRANSITIONS[state]:
-            raise ArgumentError(f"{symbol!r} at place {place} of {string!r} is not in the grammar")
+            raise _not_in_the_grammar(string, place)
         state = TRANSITIONS[state][symbol]
     return set(TRANSITIONS[state]) or {""}
+
+
+def _not_in_the_grammar(string: str, place: int) -> ArgumentError:
+    return ArgumentError(f"{string[place]!r} at place {place} of {string!r} is not in the grammar")
 
 
 class Reber(Task):
@@ -82,18 +86,19 @@ class Reber(Task):
             return {"B"}
         for place, allowed in enumerate(("B", "TP")):
             if len(prefix) > place and prefix[place] not in allowed:
-                raise ArgumentError(f"{prefix[place]!r} at place {place} of {prefix!r} is not in the grammar")
+                raise _not_in_the_grammar(prefix, place)
         if len(prefix) == 1:
             return {"T", "P"}
         wing = prefix[1]
         end = prefix.find("E", 2) + 1
         if not end:
-            return _legal_inside(prefix[2:])
-        _legal_inside(prefix[2:end])
-        rest = prefix[end:]
-        if not (wing + "E").startswith(rest):
-            raise ArgumentError(f"{rest!r} at the end of {prefix!r} is not in the grammar")
-        return {(wing + "E")[len(rest)]} if len(rest) < 2 else {""}
+            return _legal_inside(prefix, 2)
+        _legal_inside(prefix, 2, end)
+        expected = [*prefix[:end], wing, "E"]
+        for place in range(end, len(prefix)):
+            if place >= len(expected) or prefix[place] != expected[place]:
+                raise _not_in_the_grammar(prefix, place)
+        return set(expected[len(prefix) :][:1]) or {""}
 
     def example(self, rng: random.Random) -> Example:
         """A string; at each symbol but the last the next one is asked."""

@@ -49,7 +49,8 @@ class Text(Task):
         self._all = " ".join(raw.split()).lower() if simple else raw
         if len(self._all) < 2:
             raise DataError(
-                f"the text has {len(self._all)} characters", remedy="There must be a next one to predict: at least two"
+                f"the text has {len(self._all)} character{'s' * (len(self._all) != 1)}",
+                remedy="There must be a next one to predict: at least two",
             )
         self.alphabet = "".join(sorted(set(self._all)))
         self.digest = sha256(self._all.encode()).hexdigest()

@@ -1,7 +1,8 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped, in one safetensors file.
 
-The tensors are the weights (``model.`` and the path of the parameter) and the optimizer's numbers
-(``optimizer.`` and the name of the slot); the rest is JSON in the metadata. Nothing in the file is executed.
+The tensors are the weights after the last step (``model.`` and the path of the parameter), those of the best
+validation so far (``best.``), and the optimizer's numbers (``optimizer.`` and the name of the
+slot); the rest is JSON in the metadata. Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, Tiny
 from ..interop.safetensors import Tensor, read_safetensors, write_safetensors
 from ..nn import Linear, Recurrent
 from ..nn.module import shape
-from ..optim import LRScheduler, Optimizer
+from ..optim import OPTIMIZERS, LRScheduler, Optimizer
 from ..tasks import Task, make_task
 from .history import COLUMNS, History
 from .network import KINDS, RecurrentNetwork
@@ -26,7 +27,7 @@ from .network import KINDS, RecurrentNetwork
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 FORMAT = "tinygrad_rnn checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,16 @@ class Checkpoint:
     """What a checkpoint holds.
 
     Attributes:
-        weights: as `Module.state_dict` gives them.
+        weights: those after the last step, as `Module.state_dict` gives them.
+        best: those of the best validation, if there was one and training keeps them; else empty. A validation
+            that was only done because training ended at the last step does not count.
         slots: the optimizer's rows of numbers.
-        state: the rest: ``step``, ``architecture``, ``task``, ``settings``, ``optimizer``, ``scheduler``,
-            ``random``, ``history``, ``alphabet``.
+        state: the rest: ``step``, ``architecture``, ``task``, ``settings`` (what may not change), ``limits`` (what
+            may: when to end), ``optimizer``, ``scheduler``, ``random``, ``history``, ``alphabet``.
     """
 
     weights: dict[str, Any]
+    best: dict[str, Any]
     slots: dict[str, list[float]]
     state: dict[str, Any]
 
@@ -67,11 +71,28 @@ class Checkpoint:
 
         Raises:
             DataError: its data cannot be read.
+            CheckpointError: there is no such task, or it has no such settings.
         """
-        return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        try:
+            return make_task(self.state["task"]["name"], {**self.state["task"]["settings"], **instead})
+        except DataError:
+            raise
+        except _SENSELESS as error:
+            raise CheckpointError(f"the checkpoint's task cannot be made: {error}") from error
+
+    @property
+    def model_step(self) -> int:
+        """The step whose weights `make_model` gives."""
+        best = self.history.best_row
+        return int(best["step"]) if self._takes_best and best else self.step
+
+    @property
+    def _takes_best(self) -> bool:
+        return bool(self.best) and self.history.best_is_earlier
 
     def make_model(self) -> RecurrentNetwork:
-        """The model with its weights.
+        """The model that training left: with the weights of the best validation or, where it keeps none or Ctrl-C
+        ended it, of the last step.
 
         Raises:
             CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it;
@@ -89,19 +110,34 @@ class Checkpoint:
                 f"a model made of {built['kind']} cannot be made from a checkpoint",
                 remedy="Make the model yourself and call load_state_dict(checkpoint.weights)",
             )
-        V = self.weights["readout.V"]
+        weights = self.best if self._takes_best else self.weights
+        V = weights["readout.V"]
         arguments = built["arguments"]
         # Before anything is made of that size: a number in a damaged file may be huge.
-        most = max(len(matrix[0]) for name, matrix in self.weights.items() if shape(matrix)[1:])
+        most = max(len(matrix[0]) for matrix in weights.values() if shape(matrix)[1:])
+        if self.alphabet is not None and len(self.alphabet) != len(V):
+            raise ShapeError(f"an alphabet of {len(self.alphabet)} characters for {len(V)} outputs")
         if arguments["hidden_size"] != len(V[0]) or max(arguments["input_size"], arguments["num_layers"]) > max(
-            most, len(self.weights)
+            most, len(weights)
         ):
             raise ShapeError("sizes and weights do not fit together")
         recurrent = KINDS[built["kind"].lower()](**arguments)
-        readout = Linear(recurrent.hidden_size, len(V), "readout.c" in self.weights)
+        readout = Linear(recurrent.hidden_size, len(V), "readout.c" in weights)
         model = RecurrentNetwork(recurrent, readout)
-        model.load_state_dict(self.weights)
+        model.load_state_dict(weights)
         return model
+
+    def make_optimizer(self, model: RecurrentNetwork) -> Optimizer:
+        """An optimizer of the kind that was used, as it was at the beginning.
+
+        Raises:
+            CheckpointError: it is none of this package's; or the file contradicts itself.
+        """
+        made = self.state["optimizer"]
+        try:
+            return OPTIMIZERS[made["kind"]](model.parameters(), lr=made["lr"], **made["settings"])
+        except (ArgumentError, *_SENSELESS) as error:
+            raise CheckpointError(f"no optimizer can be made from the checkpoint: {error}") from error
 
 
 def architecture(model: RecurrentNetwork) -> dict[str, Any]:
@@ -125,29 +161,37 @@ def save_checkpoint(
     scheduler: LRScheduler | None,
     rng: random.Random,
     history: History,
-    step: int,
     settings: Mapping[str, Any],
+    limits: Mapping[str, Any],
+    lr: float,
+    best: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all. For the arguments see `Checkpoint`; ``lr`` is the first step's.
 
     Raises:
         OSError: the file cannot be written.
     """
     trained = optimizer.state_dict()
     tensors = {f"model.{name}": Tensor.of(numbers) for name, numbers in model.state_dict().items()}
+    tensors |= {f"best.{name}": Tensor.of(numbers) for name, numbers in best.items()}
     tensors |= {f"optimizer.{name}": Tensor.of(row) for name, row in trained.pop("slots").items()}
     state = {
-        "step": step,
+        "step": len(history.rows),
         "architecture": architecture(model),
         "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
         "settings": dict(settings),
-        "optimizer": {"kind": type(optimizer).__name__, "settings": optimizer.settings, "state": trained},
+        "limits": dict(limits),
+        "optimizer": {**_described(optimizer, lr), "state": trained},
         "scheduler": scheduler and {"kind": type(scheduler).__name__, "state": scheduler.state_dict()},
         "random": rng.getstate(),
         "history": vars(history),
         "alphabet": getattr(task, "alphabet", None),
     }
     write_safetensors(path, tensors, {"format": FORMAT, "version": str(VERSION), "state": json.dumps(state)})
+
+
+def _described(optimizer: Optimizer, lr: float) -> dict[str, Any]:
+    return {"kind": type(optimizer).__name__, "lr": lr, "settings": optimizer.settings}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -169,29 +213,32 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     version = metadata.get("version", "")
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise CheckpointError(f"{name} has version {version[:20]!r}")
-    if int(version) > VERSION:
+    if int(version) != VERSION:
         raise CheckpointError(
-            f"{name} has version {version} of the format, this package knows up to {VERSION}",
-            remedy="Install a newer tinygrad_rnn",
+            f"{name} has version {version} of the format, this package knows {VERSION}",
+            remedy=f"Use {'a newer' if int(version) > VERSION else 'an older'} tinygrad_rnn",
         )
-    weights = {key.removeprefix("model."): t.nested() for key, t in tensors.items() if key.startswith("model.")}
-    slots = {
-        key.removeprefix("optimizer."): list(t.numbers) for key, t in tensors.items() if key.startswith("optimizer.")
-    }
+    parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
+    for key, tensor in tensors.items():
+        part, _, path_in_it = key.partition(".")
+        if part in parts:
+            parts[part][path_in_it] = list(tensor.numbers) if part == "optimizer" else tensor.nested()
     try:
-        checkpoint = Checkpoint(weights, slots, json.loads(metadata["state"]))
+        checkpoint = Checkpoint(parts["model"], parts["best"], parts["optimizer"], json.loads(metadata["state"]))
         _check_whole(checkpoint)
     except _SENSELESS as error:
         raise CheckpointError(f"{name} is damaged: its state makes no sense ({error!r})") from error
     return checkpoint
 
 
-_ALWAYS = [name for name in COLUMNS if not name.startswith("validation")]
+_IN_VALIDATION = [name for name in COLUMNS if name.startswith("validation")]
+_ALWAYS = [name for name in COLUMNS if name not in _IN_VALIDATION]
 _PARTS: dict[str, type | tuple[type, ...]] = {
     "step": int,
     "architecture": dict,
     "task": dict,
     "settings": dict,
+    "limits": dict,
     "optimizer": dict,
     "scheduler": (dict, type(None)),
     "random": list,
@@ -200,14 +247,33 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 }
 
 
+_NUMBER = (int, float)
+_OF_HISTORY: dict[str, type | tuple[type, ...]] = {
+    **{"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "rows": list, "ending": str}
+}
+
+
+def _numbers(entries: Iterable[object]) -> bool:
+    return all(isinstance(entry, _NUMBER) for entry in entries)
+
+
 def _check_whole(checkpoint: Checkpoint) -> None:
     for part, kind in _PARTS.items():
         if not isinstance(checkpoint.state[part], kind):
             raise TypeError(f"{part} is no {kind}")
+    task = checkpoint.state["task"]
+    if not (isinstance(task["name"], str) and isinstance(task["settings"], dict)):
+        raise TypeError("task has no name or no settings")
     history = checkpoint.history
+    for attribute, kinds in _OF_HISTORY.items():
+        if not isinstance(getattr(history, attribute), kinds):
+            raise TypeError(f"{attribute} of history is no {kinds}")
     for row in history.rows:
-        if row.keys() != set(COLUMNS) or not all(isinstance(row[name], (int, float)) for name in _ALWAYS):
+        validation = [row[name] for name in _IN_VALIDATION]
+        if row.keys() != set(COLUMNS) or not (_numbers(row[name] for name in _ALWAYS)):
             raise ValueError("a row of history is incomplete")
+        if not (_numbers(validation) or validation == [None, None]):
+            raise ValueError("a validation in history is incomplete")
     if len(history.rows) != checkpoint.step:
         raise ValueError(f"{len(history.rows)} rows of history after {checkpoint.step} steps")
     random_state(checkpoint)
@@ -229,15 +295,17 @@ def restore(
     scheduler: LRScheduler | None,
     rng: random.Random,
     settings: Mapping[str, Any],
+    lr: float,
 ) -> History:
     """Put everything back as it was when the checkpoint was written. Nothing changes if anything does not fit.
 
     Raises:
         CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting.
     """
-    _check_same(checkpoint.state, model, task, optimizer, scheduler, settings)
+    _check_same(checkpoint.state, model, task, optimizer, scheduler, settings, lr)
     before, optimizer_before = model.state_dict(), optimizer.state_dict()
     try:
+        model.load_state_dict(checkpoint.best or checkpoint.weights)  # that the best do not fit is to be seen now
         model.load_state_dict(checkpoint.weights)
         optimizer.load_state_dict({**checkpoint.state["optimizer"]["state"], "slots": checkpoint.slots})
         if scheduler is not None:
@@ -258,12 +326,13 @@ def _check_same(
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
     settings: Mapping[str, Any],
+    lr: float,
 ) -> None:
     here = {
-        "architecture": architecture(model),
         "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
+        "architecture": architecture(model),
         "settings": dict(settings),
-        "optimizer": {"kind": type(optimizer).__name__, "settings": optimizer.settings},
+        "optimizer": _described(optimizer, lr),
         "scheduler": {"kind": type(scheduler).__name__} if scheduler else None,
     }
     for part, now in here.items():

@@ -6,19 +6,22 @@
    backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
    window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
-3. The gradients of the sequences are added in the order of the batch, ((0 + g_1) + g_2) + …, and the sum is divided
-   by their number. So are the losses.
+3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
+   number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
+   (`in_order`), so that sequences that can run side by side follow each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..bptt.truncated import windows
 from ..bptt.unroll import collector_paused
 from ..errors import ArgumentError
 from ..tasks import Example, Task
+from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork
 
 if TYPE_CHECKING:
@@ -36,8 +39,21 @@ class Engine(Protocol):
         """Set ``grad`` of every parameter to the gradient of the mean loss, and return that.
 
         Raises:
-            Interrupted: ``stop()`` became true; it is asked at least once per sequence.
+            Interrupted: ``stop()`` became true; it is asked at least once per sequence, or group of alike ones.
         """
+
+    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
+        """y_1 … y_T for each of the examples."""
+
+
+def in_order(examples: Sequence[Example]) -> list[Example]:
+    """The order in which the gradients of a batch are added."""
+    return sorted(examples, key=lambda example: (len(example.inputs), asks(example)))
+
+
+def asks(example: Example) -> list[bool]:
+    """At which time steps something is asked."""
+    return [target is not None for target in example.targets]
 
 
 class EagerEngine:
@@ -57,7 +73,7 @@ class EagerEngine:
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
         """As `Engine.gradients`."""
         loss, sums = 0.0, [0.0] * len(self.parameters)
-        for example in examples:
+        for example in in_order(examples):
             if stop():
                 raise Interrupted
             for parameter in self.parameters:
@@ -68,6 +84,10 @@ class EagerEngine:
         for parameter, gradient in zip(self.parameters, sums):
             parameter.grad = gradient / len(examples)
         return loss / len(examples)
+
+    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
+        """As `Engine.outputs`."""
+        return (self.model.outputs(example.inputs) for example in examples)
 
     def _sequence(self, example: Example) -> float:
         """Add the gradient of one sequence to the parameters, and return its mean loss."""
@@ -100,30 +120,39 @@ class CompiledEngine:
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
         """As `Engine.gradients`. Sequences of the same length that ask at the same steps run side by side."""
         program = self._compiled(examples[0])
-        program.read_parameters()
-        shapes = {tuple(target is not None for target in example.targets) for example in examples}
-        batches = [examples] if len(shapes) == 1 else [[example] for example in examples]
-        loss, sums = 0.0, [0.0] * len(program.parameters)
-        for batch in batches:
+        loss, run = 0.0, None
+        for asked, group in groupby(in_order(examples), key=asks):
             if stop():
                 raise Interrupted
-            asked = [target is not None for target in batch[0].targets]
             if not any(asked):
                 raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
+            alike = list(group)
             run = program.forward_backward(
-                [example.inputs for example in batch],
-                [self._filled(example.targets) for example in batch],
+                [example.inputs for example in alike],
+                [self._filled(example.targets) for example in alike],
                 asked=asked,
-                gradient=1.0 / batch[0].asked,
+                gradient=1.0 / sum(asked),
                 window=self.truncate,
+                onto=run,
             )
             for sequence_loss in run.losses:
-                loss += sequence_loss / batch[0].asked
-            sums = [before + gradient for before, gradient in zip(sums, run.gradients)]
-        self.model.zero_grad()
-        for parameter, gradient in zip(program.parameters, sums):
+                loss += sequence_loss / sum(asked)
+        for parameter in self.parameters:
+            parameter.zero_grad()
+        for parameter, gradient in zip(program.parameters, run.gradients if run else ()):
             parameter.grad = gradient / len(examples)
         return loss / len(examples)
+
+    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
+        """As `Engine.outputs`."""
+        program = self._compiled(examples[0])
+        order = sorted(range(len(examples)), key=lambda i: len(examples[i].inputs))
+        found: dict[int, Outputs] = {}
+        for _, group in groupby(order, key=lambda i: len(examples[i].inputs)):
+            alike = list(group)
+            predicted: Any = program.predict([examples[i].inputs for i in alike]).tolist()
+            found.update(zip(alike, predicted))
+        return (found[i] for i in range(len(examples)))
 
     def _filled(self, targets: Sequence[Any]) -> list[Any]:
         """The targets, with any valid one where nothing is asked."""
@@ -131,6 +160,7 @@ class CompiledEngine:
         return [some if target is None else target for target in targets]
 
     def _compiled(self, example: Example) -> Recurrence:
+        """The program, holding the present numbers of the parameters."""
         if self._program is None:
             from ..compile import Recurrence, Symbols
 
@@ -147,6 +177,7 @@ class CompiledEngine:
                 asks="any",
                 mode=self.mode,
             )
+        self._program.read_parameters()
         return self._program
 
 

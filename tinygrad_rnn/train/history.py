@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import MissingDependencyError
 from ..files import json_text, write_whole
 
 COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
@@ -43,9 +42,21 @@ class History:
         return [row for row in self.rows if row["validation_error"] is not None]
 
     @property
+    def best_row(self) -> dict[str, Any] | None:
+        """The row of the best validation: that with the smallest error, of equal ones the smallest loss."""
+        return min(self.validations(), key=lambda row: (row["validation_error"], row["validation_loss"]), default=None)
+
+    @property
+    def best_is_earlier(self) -> bool:
+        """Whether training, not ended by Ctrl-C, went on after the best validation: then its weights are to be kept."""
+        row = self.best_row
+        return self.ending != "interrupted" and row is not None and row is not self.rows[-1]
+
+    @property
     def best(self) -> float:
         """The smallest validation error; infinite before the first."""
-        return min((row["validation_error"] for row in self.validations()), default=math.inf)
+        row = self.best_row
+        return math.inf if row is None else float(row["validation_error"])
 
     @property
     def solved(self) -> bool:
@@ -76,13 +87,9 @@ class History:
         Raises:
             MissingDependencyError: matplotlib is missing.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise MissingDependencyError(
-                "a plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'"
-            ) from error
-        figure = Figure(figsize=(8.0, 6.4), layout="constrained")
+        from ..bptt.plot import new_figure
+
+        figure = new_figure(8.0, 6.4)
         above, middle, below = figure.subplots(3, sharex=True)
         steps = [row["step"] for row in self.rows]
         above.plot(steps, [row["loss"] for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")

@@ -41,17 +41,25 @@ def train(
     validation_size: int = 64,
     patience: int | None = None,
     stop_when_solved: bool = True,
+    keep_best: bool = True,
     checkpoint: Path | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
     engine: str = "eager",
     progress: bool | None = None,
+    on_validation: Callable[[History], None] | None = None,
 ) -> History:
     """Train a model on a task.
 
     A step draws ``batch_size`` sequences, computes the gradient of their mean loss (`tinygrad_rnn.train.engine`
-    says in which order it is summed), clips it and updates the parameters. Ctrl-C ends training after the last
-    complete step, which the model, and the checkpoint, then hold; a second Ctrl-C raises KeyboardInterrupt.
+    says in which order it is summed), clips it and updates the parameters once. Ctrl-C ends training after the
+    last complete step, which the model then holds; a second Ctrl-C raises KeyboardInterrupt.
+
+    Truncation cuts each sequence into chunks of ``truncate`` steps: the state flows on from chunk to chunk, the
+    gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before
+    the one update per batch, so that truncation changes the gradient and nothing else, and can be compared with
+    full BPTT. It does not update after every chunk, as is often done with one endless sequence: for that many
+    updates, make the sequences of the task as short as the chunks, which then begin with a state of zeros.
 
     Args:
         model: changed in place.
@@ -61,20 +69,24 @@ def train(
         optimizer: by default `Adam` with a learning rate of 0.01.
         scheduler: takes a step after each of the optimizer's.
         max_norm: bound on the norm of the gradient; None for no clipping.
-        truncate: steps through which a gradient goes back, the state flowing on (chunked truncated BPTT, one
-            update per batch); None for full BPTT.
+        truncate: steps of a chunk in truncated BPTT; None for full BPTT.
         seed: of the sequences that are drawn.
         validate_every: steps between two validations; there is one at the end, too.
         validation_size: sequences to validate on, always the same.
         patience: end after so many validations without a smaller error than the best; None for no such end.
         stop_when_solved: end when a validation meets the task's criterion. On few sequences that may be luck:
             measure what was reached with `validate` on others.
-        checkpoint: file for a checkpoint, written at validations and at the end.
+        keep_best: whether the model ends with the weights of the best validation (the smallest error, of equal
+            ones the smallest loss) instead of those of the last step, unless Ctrl-C ended training.
+        checkpoint: file for a checkpoint, written at validations and at the end. It holds the weights of the last
+            step, too, to go on from.
         checkpoint_every: steps between two checkpoints, instead.
-        resume: go on from the checkpoint, as if training had never stopped: every bit is the same.
+        resume: go on from the checkpoint, as if training had never stopped: every bit is the same. What decides
+            the numbers must be as it was; ``steps``, ``patience``, ``stop_when_solved`` and ``engine`` may change.
         engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
             ``"compiled fast"``, which rounds differently.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
+        on_validation: called with the history after each validation.
 
     Returns:
         What happened, the part before a resumed checkpoint included.
@@ -104,12 +116,25 @@ def train(
         raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
     model.check_fits(task)
     optimizer = optimizer or Adam(model.parameters(), lr=0.01)
-    settings = {"batch_size": batch_size, "truncate": truncate, "max_norm": max_norm, "seed": seed}
+    settings = {
+        "batch_size": batch_size,
+        "truncate": truncate,
+        "max_norm": max_norm,
+        "seed": seed,
+        "validate_every": validate_every,
+        "validation_size": validation_size,
+        "keep_best": keep_best,
+    }
+    limits = {"steps": steps, "patience": patience, "stop_when_solved": stop_when_solved}
+    first_lr = optimizer.lr if scheduler is None else scheduler.initial_lr
     compute = make_engine(engine, model, task, truncate)
     rng = random.Random(seed)
     history = History(task.name, task.metric, task.baseline, task.goal)
+    best: dict[str, Any] = {}  # the weights of the best validation so far, the one after the last step left out
     if resume and checkpoint is not None:
-        history = restore(load_checkpoint(checkpoint), model, task, optimizer, scheduler, rng, settings)
+        found = load_checkpoint(checkpoint)
+        history = restore(found, model, task, optimizer, scheduler, rng, settings, first_lr)
+        best = found.best
         _take_back_final_validation(history, validate_every)
     examples = task.validation(validation_size)
     began = time.perf_counter() - (history.rows[-1]["seconds"] if history.rows else 0.0)
@@ -119,7 +144,9 @@ def train(
 
     def save() -> None:
         if checkpoint is not None:
-            save_checkpoint(checkpoint, model, task, optimizer, scheduler, rng, history, len(history.rows), settings)
+            save_checkpoint(
+                checkpoint, model, task, optimizer, scheduler, rng, history, settings, limits, first_lr, best
+            )
 
     history.ending = _ending(history, steps, patience, stop_when_solved)
     bar = make_bar(task.name, steps, len(history.rows), progress)
@@ -154,14 +181,22 @@ def train(
                 }
                 history.rows.append(row)
                 if step % validate_every == 0 or step >= steps:
-                    row["validation_loss"], row["validation_error"] = validate(model, task, examples)
+                    said = compute.outputs(examples)
+                    row["validation_loss"], row["validation_error"] = validate(model, task, examples, said)
                     row["seconds"] = time.perf_counter() - began
+                    if keep_best and step % validate_every == 0 and history.best_row is row:
+                        best = model.state_dict()
+                    if on_validation is not None:
+                        with bar.external_write_mode():
+                            on_validation(history)
                 bar.set_postfix_str(_postfix(history), refresh=False)
                 bar.update()
                 history.ending = _ending(history, steps, patience, stop_when_solved)
                 if not history.ending and step % (checkpoint_every or validate_every) == 0:
                     save()
         save()
+        if best and history.best_is_earlier:
+            model.load_state_dict(best)
     finally:
         bar.close()
     return history

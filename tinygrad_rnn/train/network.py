@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from ..bptt import Unrolled, unroll
@@ -18,11 +18,13 @@ from ..nn import (
     Recurrent,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    init,
     mse_loss,
 )
 from ..nn.parameters import Seed, generator
 from ..tasks import Example, Task
-from ..value import no_grad
+from ..tasks.task import Outputs
+from ..value import Value, no_grad
 
 LOSSES = {
     "cross_entropy": cross_entropy,
@@ -52,7 +54,14 @@ class RecurrentNetwork(Module):
 
     @classmethod
     def for_task(
-        cls, task: Task, kind: str = "lstm", hidden_size: int = 8, num_layers: int = 1, seed: Seed = 0, **more: Any
+        cls,
+        task: Task,
+        kind: str = "lstm",
+        hidden_size: int = 8,
+        num_layers: int = 1,
+        seed: Seed = 0,
+        recurrent_init: str = "uniform",
+        **more: Any,
     ) -> RecurrentNetwork:
         """A network of the right sizes for a task.
 
@@ -62,16 +71,19 @@ class RecurrentNetwork(Module):
             hidden_size: length of h_t.
             num_layers: number of layers.
             seed: an int, or a `random.Random` to draw the weights from.
+            recurrent_init: how the recurrent weights begin, as in `nn.init.recurrent_`.
             more: arguments of `RNN`, `LSTM` or `GRU`, such as ``forget_bias``.
 
         Raises:
-            ArgumentError: an unknown kind, or a size that is none.
+            ArgumentError: an unknown kind or way to begin, or a size that is none.
         """
         if kind not in KINDS:
             raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
         rng = generator(seed)
         recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, seed=rng, **more)
-        return cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+        model = cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+        init.recurrent_(recurrent, recurrent_init, rng)
+        return model
 
     def __call__(self, inputs: Sequence[Any], state: Any = None) -> Unrolled:
         """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.
@@ -131,15 +143,24 @@ class RecurrentNetwork(Module):
         return f"RecurrentNetwork({self.cell!r}, {self.readout!r})"
 
 
-def validate(model: RecurrentNetwork, task: Task, examples: Sequence[Example]) -> tuple[float, float]:
-    """The mean loss and the mean of the task's own measure over examples, without a graph."""
+def validate(
+    model: RecurrentNetwork, task: Task, examples: Sequence[Example], outputs: Iterable[Outputs] | None = None
+) -> tuple[float, float]:
+    """The mean loss and the mean of the task's own measure over examples, without a graph.
+
+    Args:
+        model: what to validate.
+        task: what it is to do.
+        examples: sequences to try it on.
+        outputs: what the model says to each, if that is known already.
+    """
     losses, errors = 0.0, 0.0
     criterion = LOSSES[task.loss]
+    if outputs is None:
+        outputs = (model.outputs(example.inputs) for example in examples)
     with no_grad():
-        for example in examples:
-            unrolled = model(example.inputs)
-            asked = [(t, target) for t, target in enumerate(example.targets, start=1) if target is not None]
-            losses += sum(criterion(unrolled.y[t], target).data for t, target in asked) / len(asked)
-            outputs = [[entry.data for entry in unrolled.y[t]] for t in range(1, unrolled.T + 1)]
-            errors += task.error(example, outputs)
+        for example, said in zip(examples, outputs):
+            asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
+            losses += sum(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)

@@ -22,6 +22,7 @@ function plotHeat() {
   const most = largest(cells.flat());
   const gap = Math.min(wide, high) > 7 ? 1 : 0;
   const box = (i, j) => [left + layout.column(i, j) * wide, top + layout.row(i) * high, Math.max(1, wide - gap), Math.max(1, high - gap)];
+  layout.box = box;
   losses.forEach((t, j) => uses.forEach((k, i) => {
     const value = cells[j][i];
     if (value === null) return;
@@ -80,30 +81,83 @@ function alongOneRow(uses) {
   return { left, top: 6, wide: (heat.clientWidth - 2 * left) / uses, high: 54, bars: 0, height: 98, row: () => 0, column: (i) => i };
 }
 
-function cellAt(event) {
-  const parameter = parameterNow(), box = heat.getBoundingClientRect();
-  if (!layout || !parameter) return null;
-  const across = Math.floor((event.clientX - box.left - layout.left) / layout.wide);
-  const down = Math.floor((event.clientY - box.top - layout.top) / layout.high);
-  const single = parameter.losses.length === 1;
-  if (single && down) return null;
-  const [i, j] = single ? [across, 0] : [down, across];
-  const value = parameter.cells[j] ? parameter.cells[j][i] : null;
-  return value === null || value === undefined ? null : { k: parameter.uses[i], t: parameter.losses[j], value };
+/** The cell of use i and loss j; null where there is none, since a use after the loss step brings nothing. */
+function cellOf(i, j) {
+  const parameter = parameterNow(), value = parameter.cells[j] ? parameter.cells[j][i] : null;
+  return value === null || value === undefined ? null : { i, j, k: parameter.uses[i], t: parameter.losses[j], value };
 }
 
-heat.addEventListener("pointermove", (event) => {
-  const cell = cellAt(event);
-  byId("heat-tip").textContent = cell ? shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
-    + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away") : heatHint;
-});
-const heatHint = "Click a cell to see its chain in the graph.";
-heat.addEventListener("pointerleave", () => { byId("heat-tip").textContent = heatHint; });
-heat.addEventListener("click", (event) => {
-  const cell = cellAt(event);
-  if (!cell) return;
+function cellAt(event) {
+  if (!layout || !parameterNow()) return null;
+  const box = heat.getBoundingClientRect();
+  const across = Math.floor((event.clientX - box.left - layout.left) / layout.wide);
+  const down = Math.floor((event.clientY - box.top - layout.top) / layout.high);
+  if (parameterNow().losses.length === 1) return down ? null : cellOf(across, 0);
+  return cellOf(down, across);
+}
+
+const cellSays = (cell) => shown(cell.value) + " from the loss of step " + cell.t + " through " + parameterNow().name
+  + " at step " + cell.k + ", lag " + (cell.t - cell.k) + (keeps(cell.k, cell.t) ? "" : ": thrown away");
+const heatHint = "Click a cell, or go there with the arrow keys and press Enter, to see its chain.";
+const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : heatHint);
+
+function chooseCell(cell) {
   const root = chains.roots.findIndex((one) => one.t === cell.t), entry = entryTimes.indexOf(cell.k);
   if (root >= 0 && entry >= 0) chooseChain(root, entry);
+}
+
+heat.parentElement.addEventListener("pointermove", (event) => sayCell(cellAt(event)));
+heat.parentElement.addEventListener("pointerleave", () => sayCell(null));
+heat.parentElement.addEventListener("click", (event) => {
+  const cell = cellAt(event);
+  if (!cell) return;
+  standOn(cell, false);
+  chooseCell(cell);
+});
+
+// The cells for the keyboard and for screen readers: a grid of which the one cell that can have the focus is in the
+// document, over its place in the picture, since there can be thousands.
+const heatCells = byId("heat-cells");
+let stoodOn = null;
+
+function standOn(cell, focused) {
+  stoodOn = cell;
+  const one = element("div", { role: "gridcell", tabindex: 0, "aria-label": spoken(cellSays(cell)), "aria-colindex": layout.column(cell.i, cell.j) + 1 });
+  const [x, y, wide, high] = layout.box(cell.i, cell.j);
+  Object.assign(one.style, { left: x + "px", top: y + "px", width: Math.max(10, wide) + "px", height: Math.max(10, high) + "px" });
+  one.addEventListener("focus", () => sayCell(cell));
+  one.addEventListener("blur", () => sayCell(null));
+  const row = element("div", { role: "row", "aria-rowindex": layout.row(cell.i, cell.j) + 1 }), before = heatCells.firstChild;
+  row.append(one);
+  heatCells.append(row);
+  if (focused) one.focus({ preventScroll: false });
+  if (before) before.remove();
+}
+
+function placeGrid() {
+  const parameter = parameterNow();
+  if (!parameter) return;
+  const { uses, losses } = parameter, single = losses.length === 1;
+  heatCells.setAttribute("aria-rowcount", single ? 1 : uses.length);
+  heatCells.setAttribute("aria-colcount", single ? uses.length : losses.length);
+  const there = stoodOn && cellOf(Math.min(stoodOn.i, uses.length - 1), Math.min(stoodOn.j, losses.length - 1));
+  const first = there || cellOf(uses.length - 1, losses.length - 1) || cellOf(0, losses.length - 1);
+  if (first) standOn(first, heatCells.contains(document.activeElement)); else heatCells.replaceChildren();
+}
+
+heatCells.addEventListener("keydown", (event) => {
+  if (!stoodOn || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { i, j } = stoodOn, { uses, losses } = parameterNow(), single = losses.length === 1;
+  const [acrossUses, acrossLosses] = single ? [1, 0] : [0, 1];
+  const ends = single ? [[0, 0], [uses.length - 1, 0]] : [[i, losses.findIndex((_, at) => cellOf(i, at))], [i, losses.length - 1]];
+  const to = {
+    ArrowRight: [i + acrossUses, j + acrossLosses], ArrowLeft: [i - acrossUses, j - acrossLosses],
+    ArrowDown: [i + acrossLosses, j], ArrowUp: [i - acrossLosses, j], Home: ends[0], End: ends[1],
+  }[event.key];
+  if (event.key === "Enter" || event.key === " ") chooseCell(stoodOn);
+  else if (!to) return;
+  else if (cellOf(...to)) standOn(cellOf(...to), true);
+  event.preventDefault();
 });
 
 function plotLags() {
@@ -135,6 +189,7 @@ function sayAnatomy() {
   const parameter = parameterNow();
   if (!parameter) {
     byId("truncation").textContent = "The loss depends on no labelled parameter.";
+    for (const part of [heat.parentElement, byId("lag-title"), byId("lag-plot"), byId("anatomy-details")]) part.setAttribute("hidden", "");
     return;
   }
   const k = windowNow(), whole = k >= parameter.windows.length, [kept, dropped] = parameter.windows[k - 1];
@@ -143,18 +198,18 @@ function sayAnatomy() {
   const place = byId("truncation");
   place.replaceChildren(element("strong", {}, gradient + " = " + parameter.total));
   place.append(whole ? " in full: nothing is thrown away." : " in full. Truncated BPTT with a window of " + k + (k === 1 ? " step" : " steps")
-    + " keeps " + kept + " of it and throws away " + dropped + (parameter.signed ? "." : " (norms)."));
+    + " keeps " + kept + " and throws away " + dropped + (parameter.signed ? "." : " (norms)."));
   windowSlider.setAttribute("aria-valuetext", byId("window-text").textContent + ": keeps " + kept + ", throws away " + dropped);
-  heat.setAttribute("aria-label", "Heat map of " + gradient + " by use step and loss step, lags of " + k
-    + " and more greyed; the table below has the numbers");
+  heatCells.setAttribute("aria-label", "Heat map of " + gradient + ": a row per use step, a column per loss step; arrow keys move, Enter shows the chain");
   const more = [];
   if (!parameter.signed) more.push("Each number is the norm of a " + parameter.name + "-sized contribution.");
-  if (anatomy.left_out) more.push("Losses of the last " + parameter.losses.length + " steps only.");
+  if (anatomy.left_out) more.push("Of " + (parameter.losses.length + anatomy.left_out) + " losses, the latest " + parameter.losses.length + " are split; the sums are theirs.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
-  byId("anatomy-about").textContent = ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
-    ...more].join(" ");
+  write(byId("anatomy-about"), ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
+    ...more].join(" "));
   plotHeat();
+  placeGrid();
   plotLags();
   if (byId("anatomy-details").open) {
     const head = ["use step k", ...parameter.losses.map((t) => "t = " + t), "sum"];
@@ -171,13 +226,14 @@ function sayAnatomy() {
 }
 
 function setUpAnatomy() {
-  anatomy.parameters.forEach((parameter, i) => parameterPick.append(element("option", { value: i }, parameter.name)));
+  anatomy.parameters.forEach((parameter, i) => parameterPick.append(element("option", { value: i }, inCharacters(parameter.name))));
   const follow = () => {
     const parameter = parameterNow();
     if (!parameter) return;
     windowSlider.max = parameter.windows.length;
     const k = windowNow();
     sayAnatomy();
+    if (document.activeElement === parameterPick) say(spoken(byId("truncation").textContent));
     select({ window: k >= parameter.windows.length ? null : k });
   };
   const parameter = parameterNow();
@@ -190,9 +246,9 @@ function setUpAnatomy() {
   windowSlider.addEventListener("input", soon);
   parameterPick.addEventListener("input", soon);
   byId("anatomy-details").addEventListener("toggle", sayAnatomy);
-  byId("heat-tip").textContent = heatHint;
+  sayCell(null);
   sayAnatomy();
-  const again = oncePerFrame(() => { plotHeat(); plotLags(); });
+  const again = oncePerFrame(() => { plotHeat(); placeGrid(); plotLags(); });
   new ResizeObserver(again).observe(heat.parentElement);
   redrawers.push(again);
 }

@@ -27,6 +27,7 @@ function visited(root, value) {
 }
 
 const FACTORS_SHOWN = 14;
+let spokenEquation = "";
 
 function sayChain() {
   lit.clear();
@@ -35,11 +36,12 @@ function sayChain() {
   list.replaceChildren();
   law.textContent = "";
   if (selected.entry === null) {
+    spokenEquation = "nothing is lit";
     equation.textContent = chains.roots.length ? "Nothing is lit." : "The loss reaches no state.";
     return;
   }
   const root = chains.roots[selected.root], value = chains.entries[selected.entry][0];
-  const [, , product, whole] = rowsOf[selected.root].get(value);
+  const [, , product, , whole] = rowsOf[selected.root].get(value);
   const way = visited(selected.root, value);
   const head = root.heads.find((one) => one[0] === way[0]);
   const light = (edges) => { for (const [child, position] of edges) { lit.add(edgeKey(child, position)); onChain.add(child); } };
@@ -54,7 +56,9 @@ function sayChain() {
   }
   onChain.add(value);
   const target = names[names.length - 1];
-  equation.textContent = "∂" + L + "/∂" + target + through + (whole === undefined ? " = " : ", along the strongest path, = ") + product;
+  const said = "∂" + L + "/∂" + target + through + (whole === undefined ? " = " : ", along the strongest path, = ") + product;
+  write(equation, said);
+  spokenEquation = spoken(said);
   const told = items.length <= FACTORS_SHOWN ? items
     : [...items.slice(0, FACTORS_SHOWN - 4), ["", items.length - FACTORS_SHOWN + 1 + " more factors", "⋯"], ...items.slice(-3)];
   for (const [what, name, numbers] of told) {
@@ -66,15 +70,15 @@ function sayChain() {
   const end = element("li", { class: "product" });
   end.append(element("span", {}, "∂" + L + "/∂" + target + through), element("b", {}, product));
   list.append(end);
-  const lag = root.last - entryTimes[selected.entry], said = [];
-  if (whole !== undefined) said.push("All paths together, from every unit to every other, bring " + whole + ".");
-  if (chains.roots.length > 1) said.push("All losses together: ∂" + L + "/∂" + target + " = " + shown(Number(page.values[value][GRADIENT])) + ".");
+  const lag = root.last - entryTimes[selected.entry], remarks = [];
+  if (whole !== undefined) remarks.push("All paths together, from every unit to every other, bring " + whole + ".");
+  if (chains.roots.length > 1) remarks.push("All losses together: ∂" + L + "/∂" + target + " = " + shown(Number(page.values[value][GRADIENT])) + ".");
   const own = page.decay.own;
   if (own !== null && lag && lag <= page.decay.lags) {
-    said.push("The law alone, ‖W‖" + raised(lag) + " with ‖W‖ = " + shown(page.decay.norms[own]) + ", would leave "
+    remarks.push("The law alone, ‖W‖" + raised(lag) + " with ‖W‖ = " + shown(page.decay.norms[own]) + ", would leave "
       + shown(page.decay.law[own].g[lag]) + " of what is at " + names[0] + ".");
   }
-  law.textContent = said.join(" ");
+  write(law, remarks.join(" "));
 }
 
 const kSlider = byId("chain-k"), lossSlider = byId("chain-loss"), entryPick = byId("chain-entry");
@@ -83,6 +87,10 @@ const kSlider = byId("chain-k"), lossSlider = byId("chain-loss"), entryPick = by
 const entriesAt = (t) => entryTimes.flatMap((time, i) => (time === t ? [i] : []));
 
 function setUpChain() {
+  if (chains.left_out) {
+    byId("chain-about").textContent = "There are " + (chains.roots.length + chains.left_out)
+      + " losses; the chains of the latest " + chains.roots.length + " are told.";
+  }
   lossSlider.max = Math.max(0, chains.roots.length - 1);
   byId("chain-loss-field").hidden = chains.roots.length < 2;
   kSlider.min = entryTimes[0];
@@ -90,7 +98,7 @@ function setUpChain() {
   byId("chain-entry-field").hidden = perStep.length < 2;
   perStep.forEach((i, place) => {
     const name = page.values[chains.entries[i][0]][NAME].replace("_" + entryTimes[0], "");
-    entryPick.append(element("option", { value: place }, name));
+    entryPick.append(element("option", { value: place }, inCharacters(name)));
   });
   if (!chains.roots.length) {
     sayChain();
@@ -119,7 +127,7 @@ function followChain() {
     kSlider.value = k;
     entryPick.value = entriesAt(k).indexOf(entry);
     byId("chain-k-text").textContent = String(k);
-    kSlider.setAttribute("aria-valuetext", (k ? stepName(k) : "t = 0") + ", " + byId("chain-equation").textContent);
+    kSlider.setAttribute("aria-valuetext", (k ? stepName(k) : "t = 0") + ", " + spokenEquation);
   } else byId("chain-k-text").textContent = "–";
 }
 
@@ -128,4 +136,5 @@ views.push((changed) => {
   if (!changed.some((key) => key === "root" || key === "entry")) return;
   sayChain();
   followChain();
+  if (![kSlider, lossSlider].includes(document.activeElement)) say(spokenEquation);  // those say it as their value
 });

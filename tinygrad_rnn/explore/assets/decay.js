@@ -7,6 +7,12 @@ const decayPlot = byId("decay-plot");
 
 const curveOf = (cell) => cell.curves[Number(normSlider.value)][Number(scaleSlider.value)];
 const lawNow = () => decay.law[Number(normSlider.value)];
+/** On which side of 1 ‖W‖ is, and what the law says of that. */
+const lawSays = () => { const norm = decay.norms[Number(normSlider.value)]; return norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"]; };
+/** What a curve is called: RNN ∂h; an LSTM has one for h and one for its cell state c. */
+const curveName = (cell) => cell.name.split(",")[0] + " ∂" + cell.state;
+/** The measured curve that the headline speaks of: of the user's own cell, if it is among them. */
+const measuredCell = decay.cells.find((cell) => cell.yours) || decay.cells[0];
 
 /** Whole powers of ten between which the axis runs: those of the law, a little more below for what decays faster. */
 const powers = (() => {
@@ -20,7 +26,7 @@ const powers = (() => {
 function plotDecay() {
   const width = decayPlot.clientWidth || 320, height = decayPlot.clientHeight || 300;
   decayPlot.setAttribute("viewBox", "0 0 " + width + " " + height);
-  const left = 46, right = width - 12, top = 12, bottom = height - 38;
+  const labelled = width > 460, left = 46, right = width - (labelled ? 96 : 12), top = 12, bottom = height - 38;
   const x = (lag) => left + (lag / decay.lags) * (right - left);
   const y = (log) => top + ((powers.high - log) / (powers.high - powers.low)) * (bottom - top);
   const parts = [];
@@ -59,6 +65,20 @@ function plotDecay() {
   for (const cell of decay.cells) inside.append(drawn("path", { class: "curve " + cell.key, d: course(curveOf(cell)) }));
   inside.append(drawn("path", { class: "curve law", d: course(lawNow()) }));
   parts.push(inside);
+  if (labelled) {
+    const ends = [["law", "the law", { ...lawNow(), fate: lawSays()[1] }], ...decay.cells.map((cell) => [cell.key, curveName(cell), curveOf(cell)])];
+    const labels = ends.map(([key, name, curve]) => {
+      const last = curve.g[curve.g.length - 1];
+      return { key, name, fate: curve.fate, at: Math.min(bottom - 4, Math.max(top + 8, last ? y(Math.log10(last)) : last === 0 ? bottom : top)) };
+    }).sort((one, other) => one.at - other.at);
+    const apart = 30;  // two lines each; pushed down from the top, then up from the bottom
+    labels.forEach((label, i) => { if (i) label.at = Math.max(label.at, labels[i - 1].at + apart); });
+    labels.reduceRight((below, label) => { label.at = Math.min(label.at, below - apart); return label.at; }, bottom + apart - 8);
+    for (const { key, name, fate, at } of labels) {
+      parts.push(drawn("text", { class: "curve-name " + key, x: right + 10, y: at }, name));
+      parts.push(drawn("text", { class: "curve-fate " + fate, x: right + 10, y: at + 13 }, fate));
+    }
+  }
   decayPlot.replaceChildren(...parts);
 }
 
@@ -72,36 +92,38 @@ function sayDecay() {
   const norm = decay.norms[Number(normSlider.value)], scale = decay.scales[Number(scaleSlider.value)], law = lawNow();
   byId("norm-text").textContent = shown(norm);
   byId("scale-text").textContent = shown(scale);
-  const after = " after " + decay.lags + " steps";
-  const place = byId("fate");
-  const [sign, name] = norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"];
-  place.replaceChildren(element("strong", { class: name }, "‖W‖ " + sign + " 1: " + name), " ");
-  const measure = (what, kept, fate, key) => {
-    const one = element("span", { class: "kept " + key });
-    one.append(what + " ", element("b", {}, kept), ...(fate ? [", ", element("b", { class: fate }, fate)] : []));
-    place.append(one, " ");
-  };
-  place.append("Left of a gradient" + after + ": ");
-  measure("by the law", law.kept, "", "law");
-  for (const cell of decay.cells) measure(cell.name, curveOf(cell).kept, curveOf(cell).fate, cell.key);
-  const words = "‖W‖ = " + shown(norm) + ", law " + name + ", " + law.kept + after + "; "
-    + decay.cells.map((cell) => cell.name + " " + curveOf(cell).fate + ", " + curveOf(cell).kept + after).join("; ");
+  const after = " after " + decay.lags + (decay.lags === 1 ? " step" : " steps");
+  const [sign, says] = lawSays();
+  const measured = curveOf(measuredCell), place = byId("fate");
+  const word = (text, fate) => element("strong", { class: fate }, text);
+  place.replaceChildren(element("span", { class: "norm" }, "‖W‖ " + sign + " 1. "), "The law: ", word(says, says), ". Measured, "
+    + measuredCell.name.split(",")[0] + ": ", word(measured.words, measured.fate), ".");
+  if (says !== "vanishing" && measured.fate === "vanishing" && measuredCell.name === "RNN, tanh") {
+    place.append(" tanh′ < 1 takes more than ‖W‖ gives.");
+  }
+  const legend = byId("decay-legend").children;
+  [law, ...decay.cells.map(curveOf)].forEach((curve, i) => {
+    const left = legend[i].querySelector(".left");
+    left.replaceChildren(element("b", {}, curve.kept), " left: ", element("b", { class: i ? curve.fate : says }, i ? curve.words : says));
+  });
+  const words = shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
+    + decay.cells.map((cell) => curveName(cell) + " " + curveOf(cell).words + ", " + curveOf(cell).kept).join("; ");
   normSlider.setAttribute("aria-valuetext", words);
-  scaleSlider.setAttribute("aria-valuetext", "inputs times " + shown(scale) + "; " + words);
-  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. " + words);
+  scaleSlider.setAttribute("aria-valuetext", shown(scale) + " times the inputs; norm of W " + words);
+  decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. Norm of W " + words);
   plotDecay();
   if (byId("decay-table").closest("details").open) {
-    const cells = decay.cells.map((cell) => [cell.name, curveOf(cell).g]);
     table("decay-table", "|gradient| at each lag, ‖W‖ = " + shown(norm) + ", inputs × " + shown(scale),
-      ["lag", "the law ‖W‖^lag", ...cells.map(([name]) => name)],
-      law.g.map((g, lag) => [String(lag), shown(g), ...cells.map(([, curve]) => shown(curve[lag]))]));
+      ["lag", "the law", ...decay.cells.map(curveName)],
+      law.g.map((g, lag) => [String(lag), shown(g), ...decay.cells.map((cell) => shown(curveOf(cell).g[lag]))]));
   }
+  return "norm of W " + words;
 }
 
 function setUpDecay() {
-  const part = decay.lags < decay.of ? "the last " + decay.lags + " steps of your sequence" : "your sequence";
-  byId("decay-about").textContent = "How much of a gradient at step T is left after going back a number of steps,"
-    + " measured on real graphs over " + part + ".";
+  const part = decay.lags < decay.of ? "the last " + decay.lags + " of the " + decay.of + " steps of your sequence" : "your sequence";
+  write(byId("decay-about"), "How much of a gradient at step T is left some steps further back: the law as a straight line,"
+    + " and |∂h_T/∂h_k| measured by backward passes over " + part + ", an unrolling for every ‖W‖.");
   normSlider.max = decay.norms.length - 1;
   scaleSlider.max = decay.scales.length - 1;
   const own = byId("own-norm");
@@ -110,15 +132,22 @@ function setUpDecay() {
   normSlider.value = decay.own === null ? decay.norms.indexOf(1) : decay.own;
   scaleSlider.value = decay.scales.indexOf(1);
   byId("norm-marks").append(element("option", { value: decay.norms.indexOf(1), label: "1" }));
-  own.addEventListener("click", () => { normSlider.value = decay.own; scaleSlider.value = decay.scales.indexOf(1); sayDecay(); });
+  own.addEventListener("click", () => { normSlider.value = decay.own; scaleSlider.value = decay.scales.indexOf(1); say(sayDecay()); });
   const soon = oncePerFrame(sayDecay);
   normSlider.addEventListener("input", soon);
   scaleSlider.addEventListener("input", soon);
   byId("decay-table").closest("details").addEventListener("toggle", sayDecay);
   const legend = byId("decay-legend");
-  const entry = (key, words) => { const one = element("li", { class: key }); one.append(element("i"), words); legend.append(one); };
-  entry("law", "the law ‖W‖^lag: a straight line");
-  for (const cell of decay.cells) entry(cell.key, cell.name + ", measured: " + cell.note);
+  const entry = (key, name, note) => {
+    const one = element("li", { class: key }), about = element("span", { class: "about" }, note);
+    one.append(element("i"), element("b", {}, name), " ", element("span", { class: "left" }), about);
+    legend.append(one);
+  };
+  const byName = element("span");
+  byName.append("‖W‖", element("sup", {}, "lag"));
+  entry("law", "the law", "");
+  legend.lastChild.querySelector(".about").append(byName, ", a straight line on this axis");
+  for (const cell of decay.cells) entry(cell.key, curveName(cell), cell.note);
   sayDecay();
   new ResizeObserver(oncePerFrame(plotDecay)).observe(decayPlot);
 }

@@ -23,6 +23,9 @@ function latest(value) {
   return page.backward[steps[lastUpTo(steps, backwardTaken() - 1)]];
 }
 
+/** Whether the walk is over, and the picture that of the static drawing. */
+const atTheEnd = () => selected.position === lastPosition;
+
 /** Gradient so far, as text and as level. */
 function gradientNow(value, finalLevel) {
   if (value === page.loss) return selected.position > forwardSteps ? ["1", finalLevel] : [null, -1];
@@ -127,26 +130,31 @@ const current = () => page.backward[selected.position - forwardSteps - 1] || nul
 /** The Value that is being computed, if one is. */
 const computing = () => (selected.position && selected.position <= forwardSteps ? page.forward[selected.position - 1] : -1);
 
+/** Set a class or a text only where it differs: most cards stay as they are from one step to the next. */
+function look(part, name) {
+  if (part.getAttribute("class") !== name) part.setAttribute("class", name);
+}
+function reads(part, text) {
+  if (part && part.textContent !== text) part.textContent = text;
+}
+
 function styleColumn(parts, t) {
-  const atEnd = selected.position === lastPosition;
-  const step = current(), centre = step ? step[NODE] : computing();
-  const thrown = isThrown(t);
+  const atEnd = atTheEnd(), step = current(), centre = step ? step[NODE] : computing(), thrown = isThrown(t);
   for (const { card, texts, value, kind, copies, level, rows } of parts.list) {
     const ahead = computedAt[value] > selected.position;
-    let [gradient, shade] = kind === "constant" ? [null, -1] : gradientNow(value, level);
-    if (atEnd) shade = level;
-    card.setAttribute("class", "card " + kind + (copies > 1 ? " tied" : "") + (ahead ? " ahead" : "")
+    const [gradient, so] = kind === "constant" ? [null, -1] : gradientNow(value, level), shade = atEnd ? level : so;
+    look(card, "card " + kind + (copies > 1 ? " tied" : "") + (ahead ? " ahead" : "")
       + (shade >= 0 && kind !== "parameter" && kind !== "constant" ? " l" + shade : "")
       + (onChain.has(value) && kind !== "parameter" ? " on-chain" : "")
       + (value === selected.weight ? " use" : "") + (thrown ? " thrown" : "")
       + (step && step[PARENT] === value && (kind !== "parameter" || t === page.values[step[NODE]][TIME]) ? " to" : "")
       + (centre === value ? " at" : ""));
     if (kind === "constant") continue;
-    if (texts[1]) texts[1].textContent = ahead ? "data …" : rows[1];
-    if (texts[2]) texts[2].textContent = atEnd ? rows[2] : gradient === null ? "grad …" : "grad " + gradient;
-    if (texts[3]) texts[3].textContent = atEnd ? rows[3] : "";
+    reads(texts[1], ahead ? "data …" : rows[1]);
+    reads(texts[2], atEnd ? rows[2] : gradient === null ? "grad …" : "grad " + gradient);
+    reads(texts[3], atEnd ? rows[3] : "");
   }
-  parts.lines.setAttribute("class", thrown ? "thrown" : "");
+  look(parts.lines, thrown ? "thrown" : "");
   parts.edges.forEach(styleEdge);
 }
 
@@ -154,7 +162,7 @@ function styleEdge({ line, parent, child, position }) {
   const step = current();
   const now = step && step[NODE] === child && step[POSITION] === position;
   const forth = computing() === child;
-  line.setAttribute("class", "edge" + (now ? " now" : forth ? " forth" : lit.has(edgeKey(child, position)) ? " lit" : "")
+  look(line, "edge" + (now ? " now" : forth ? " forth" : lit.has(edgeKey(child, position)) ? " lit" : "")
     + (parent === selected.weight ? " use" : "") + (computedAt[child] > selected.position ? " ahead" : ""));
 }
 
@@ -169,6 +177,17 @@ function restyle() {
   for (const [i, parts] of shownColumns) styleColumn(parts, steps[i]);
   longEdges.forEach(styleEdge);
   drawOverview();
+}
+
+/** Work that is left out where what it depends on is as it was: most steps of the walk change little. */
+function whenChanged(what, work) {
+  let before;
+  return (...given) => {
+    const now = what(...given);
+    if (now === before) return;
+    before = now;
+    work(...given);
+  };
 }
 
 // ---- the view ------------------------------------------------------------------------------------------------------
@@ -192,12 +211,14 @@ function clamp() {
   view.y = within(view.y + graph.top * view.zoom, stageHeight, height) - graph.top * view.zoom;
 }
 
-/** All of it, if it can be read then; else as much as can be read, the latest time steps first. */
+/** All of it, if it can be read then; else as much as can be read, the latest time step first, its state in view. */
 function fit() {
   const tall = (stageHeight - 24) / (graph.bottom - graph.top), wide = (stageWidth - 24) / graph.width;
   view.zoom = Math.min(readable(), Math.max(tall, 0.6), wide > 0.8 ? wide : readable());
   view.x = stageWidth - graph.width * view.zoom;
   view.y = stageHeight / 2;  // the state runs along y = 0
+  const column = graph.columns[graph.columns.length - 1], state = column.cards.find((card) => card[1] === "state");
+  if (state) view.x = Math.max(view.x, stageWidth * 0.2 - (column.x + state[3]) * view.zoom);
   clamp();
   placeSoon();
 }
@@ -219,13 +240,18 @@ function moveBy(dx, dy) {
   placeSoon();
 }
 
-/** Bring a time step into view. */
-function reveal(t) {
-  const i = steps.indexOf(t);
-  if (i < 0) return;
-  const column = graph.columns[i], left = column.x * view.zoom + view.x, right = left + column.w * view.zoom;
-  if (left >= 0 && right <= stageWidth) return;
-  view.x = stageWidth / 2 - (column.x + column.w / 2) * view.zoom;
+/** Bring a time step into view, and the card of a Value in it; what is in view stays where it is. */
+function reveal(t, value = null) {
+  const column = graph.columns[steps.indexOf(t)];
+  if (!column) return;
+  const card = column.cards.find((one) => one[0] === value), edge = 6;
+  const [, , , x, y, width, height] = card || [0, 0, 0, 0, column.y, column.w, column.h];
+  const left = (column.x + x) * view.zoom + view.x, top = y * view.zoom + view.y;
+  if (left < edge || left + width * view.zoom > stageWidth - edge) {
+    const [from, wide] = column.w * view.zoom < stageWidth ? [column.x, column.w] : [column.x + x, width];
+    view.x = stageWidth / 2 - (from + wide / 2) * view.zoom;
+  }
+  if (card && (top < edge || top + height * view.zoom > stageHeight - edge)) view.y = stageHeight / 2 - (y + height / 2) * view.zoom;
   clamp();
   placeSoon();
 }
@@ -233,27 +259,43 @@ function reveal(t) {
 // ---- every time step at a glance -----------------------------------------------------------------------------------
 
 const overview = byId("overview");
-const stateLevels = graph.columns.map((column) => column.cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7]]));
+/** Per time step its states: the Value, its level and the lines of its card. */
+const statesAt = new Map(graph.columns.map(({ t, cards }) => [t, cards.filter((card) => card[1] === "state").map((card) => [card[0], card[7], card[8]])]));
+
+const stateValues = new Set([...statesAt.values()].flat().map(([value]) => value));
+
+/** The level of the largest gradient of a state, so far. */
+function stateLevel(t) {
+  const atEnd = atTheEnd();
+  let level = -1;
+  for (const [value, final] of statesAt.get(t) || []) level = Math.max(level, atEnd ? final : gradientNow(value, final)[1]);
+  return level;
+}
 
 function paintOverview() {
-  const [pen, width] = sharp(byId("overview-steps"), 26);
-  const scale = width / graph.width, atEnd = selected.position === lastPosition;
-  graph.columns.forEach((column, i) => {
-    let level = -1;
-    for (const [value, final] of stateLevels[i]) level = Math.max(level, atEnd ? final : gradientNow(value, final)[1]);
-    if (level < 0) return;
-    const wide = column.w * scale;
+  const [pen, width] = sharp(byId("overview-steps"), 26), scale = width / graph.width;
+  let painted = -1;
+  for (const column of graph.columns) {
+    const x = column.x * scale, wide = column.w * scale;
+    if (Math.round(x) === painted) continue;  // there are more time steps than pixels
+    painted = Math.round(x);
+    const level = stateLevel(column.t);
+    if (level < 0) continue;
     pen.fillStyle = colour("l" + level);
-    pen.fillRect(column.x * scale, 3, Math.max(1, wide > 4 ? wide - 1 : wide), 20);
-  });
+    pen.fillRect(x, 3, Math.max(1, wide > 4 ? wide - 1 : wide), 20);
+  }
 }
-const drawOverview = oncePerFrame(paintOverview);
+/** How many gradients of states have arrived, and at what: the overview shows no more than that. */
+const statesTouched = page.backward.flatMap((step, i) => (stateValues.has(step[PARENT]) ? [i] : []));
+const overviewShows = () => [atTheEnd(), selected.position > forwardSteps, lastUpTo(statesTouched, backwardTaken() - 1), widthOf(overview),
+  colour("l0"), window.devicePixelRatio].join();
+const drawOverview = oncePerFrame(whenChanged(overviewShows, paintOverview));
 
 function placeOverviewWindow() {
-  const scale = overview.clientWidth / (graph.width * view.zoom), box = byId("overview-window").style;
+  const scale = widthOf(overview) / (graph.width * view.zoom), box = byId("overview-window").style;
   const left = Math.max(0, -view.x * scale);
   box.left = left + "px";
-  box.width = Math.min(Math.max(6, stageWidth * scale), overview.clientWidth - left) + "px";
+  box.width = Math.min(Math.max(6, stageWidth * scale), widthOf(overview) - left) + "px";
 }
 
 function goTo(event) {
@@ -315,17 +357,17 @@ function showTip(event) {
   const card = event.target.closest("[data-v]");
   if (!card) return hideTip();
   const value = Number(card.dataset.v), [name, formula, inNumbers, data, gradient] = page.values[value];
-  const so = selected.position === lastPosition ? gradient : gradientNow(value, -1)[0];
+  const so = atTheEnd() ? gradient : gradientNow(value, -1)[0];
   tip.replaceChildren(element("b", {}, name));
-  const say = (text) => tip.append(element("span", {}, text));
-  if (formula) say("= " + formula);
-  if (formula) say("= " + inNumbers);
-  say("data " + data);
-  say(so === null || so === "" ? "no gradient yet" : "∂" + page.root + "/∂" + (formula && name === formula ? "(…)" : name) + " = " + so);
+  const line = (text) => tip.append(element("span", {}, text));
+  if (formula && formula !== name) line("= " + formula);
+  if (formula) line("= " + inNumbers);
+  line("data " + data);
+  line(so === null || so === "" ? "no gradient yet" : "∂" + page.root + "/∂" + (formula && name === formula ? "(…)" : name) + " = " + so);
   const brought = receives.get(value);
-  if (brought && brought.length > 1) say(brought.length + " contributions add up to it");
-  if (card.dataset.kind === "state") say("click: the chain back to here");
-  if (card.dataset.kind === "parameter") say("click: all its uses");
+  if (brought && brought.length > 1) line(brought.length + " contributions add up to it");
+  if (card.dataset.kind === "state") line("click: the chain back to here");
+  if (card.dataset.kind === "parameter") line("click: all its uses");
   tip.hidden = false;
   const box = stage.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
   tip.style.left = Math.min(x + 14, Math.max(4, box.width - tip.offsetWidth - 6)) + "px";

@@ -8,6 +8,9 @@ const page = JSON.parse(document.getElementById("data").textContent);
 const [NAME, FORMULA, IN_NUMBERS, DATA, GRADIENT, TIME] = [0, 1, 2, 3, 4, 5];
 const [NODE, PARENT, POSITION, RULE, RULE_NUMBERS, FLOW, BROUGHT, SUM, LEVEL] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
+// What has no label is called by its formula, which is told once.
+for (const row of page.values) if (row[FORMULA] === null) row[FORMULA] = row[NAME];
+
 const forwardSteps = page.forward.length;
 const lastPosition = forwardSteps + page.backward.length + 1;
 
@@ -38,13 +41,57 @@ function drawn(name, attributes = {}, text = null) {
 
 function filled(node, attributes, text) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== null) node.textContent = text;
+  return text === null ? node : write(node, text);
+}
+
+// ---- names: h_12 in the data, with a subscript where it is seen, in words where it is spoken -----------------------
+
+const NAME_PARTS = /[\p{L}\p{N}_]+|\^-?\d+/gu, SUBSCRIPTED = /^(\p{L})((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+
+/** A text in pieces, each with how it is set: "sub", "sup", or "". */
+function typeset(text) {
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(NAME_PARTS)) {
+    const name = SUBSCRIPTED.exec(match[0]), power = match[0][0] === "^";
+    if (!name && !power) continue;
+    pieces.push([text.slice(end, match.index) + (name ? name[1] : ""), ""]);
+    pieces.push(name ? [name[2].slice(1).replaceAll("_", ","), "sub"] : [match[0].slice(1).replace("-", "−"), "sup"]);
+    end = match.index + match[0].length;
+  }
+  pieces.push([text.slice(end), ""]);
+  return pieces.filter(([piece]) => piece);
+}
+
+/** Write a text, its names with subscripts. Never markup: every piece becomes a text. */
+function write(node, text) {
+  const pieces = /[_^]/.test(text) && node.localName !== "option" ? typeset(text) : [[text, ""]];
+  if (pieces.length < 2) {
+    node.textContent = text;
+  } else if (node.namespaceURI === document.documentElement.namespaceURI) {
+    node.replaceChildren(...pieces.map(([piece, set]) => (set ? element(set, {}, piece) : piece)));
+  } else {
+    let back = "";  // what comes after a subscript has to be lifted again
+    node.replaceChildren(...pieces.map(([piece, set]) => {
+      const lift = { sub: ".3em", sup: "-.45em", "": back }[set];
+      back = { sub: "-.21em", sup: ".31em", "": "" }[set];
+      return filled(document.createElementNS(node.namespaceURI, "tspan"), { ...(set && { class: "set" }), ...(lift && { dy: lift }) }, piece);
+    }));
+  }
   return node;
 }
 
+/** A text in characters alone, for what takes no markup: a choice in a list, a canvas. */
+const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
+  : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
+
+/** A text as a screen reader should say it: h 12, the norm of W. */
+const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([piece, set]) => (!set ? piece
+  : set === "sup" ? " to the power " + piece : " " + piece.replaceAll(",", " "))).join("");
+
 function table(id, caption, head, rows) {
   const place = byId(id);
-  place.caption.textContent = caption;
+  write(place.caption, caption);
   if (head) {
     const row = element("tr");
     for (const title of head) row.append(element("th", { scope: "col" }, title));
@@ -57,6 +104,7 @@ function table(id, caption, head, rows) {
   }));
 }
 
+const lowered = (n) => String(n).replace(/[0-9]/g, (c) => "₀₁₂₃₄₅₆₇₈₉"[c]);
 const raised = (n) => String(n).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 
 /** A number as the drawing writes it: three significant digits, a power of ten where zeros would hide the size. */
@@ -86,9 +134,17 @@ function oncePerFrame(work) {
   };
 }
 
+/** The width of an element. Kept until the page has another, since to ask has all of it laid out. */
+function widthOf(node) {
+  if (!widths.has(node)) widths.set(node, node.clientWidth);
+  return widths.get(node);
+}
+const widths = new Map();
+new ResizeObserver(() => widths.clear()).observe(document.body);
+
 /** A canvas as sharp as the screen, cleared. */
 function sharp(canvas, height) {
-  const width = canvas.clientWidth, ratio = window.devicePixelRatio || 1;
+  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1;
   canvas.style.height = height + "px";
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
@@ -117,3 +173,6 @@ function stepName(t) {
 /** Redraw when a size or the colours change. */
 const redrawers = [];
 const redrawAll = oncePerFrame(() => { colours.clear(); for (const redraw of redrawers) redraw(); });
+
+/** Have a screen reader say it, when it is done with what it says now. */
+function say(words) { byId("said").textContent = words; }

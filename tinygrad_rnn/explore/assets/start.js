@@ -14,5 +14,6 @@ setUpAnatomy();
 setUpGraph();
 setUpWeights();
 setUpWalk();
+setUpOutline();
 setUpChain();  // last, since it selects a chain, which all views show
 document.documentElement.dataset.ready = "yes";

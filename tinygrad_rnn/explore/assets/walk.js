@@ -72,42 +72,44 @@ stage.addEventListener("keydown", (event) => {
 
 // ---- what the step says --------------------------------------------------------------------------------------------
 
-function sayStep() {
-  const { position } = selected;
-  scrubber.value = position;
-  const lines = { where: "", name: "", numbers: "", flow: "", count: "" };
-  let time = null;
-  const step = current();
+/** What the walk's place says: [what it is, the text] for each line, and the time step. */
+function stepSays() {
+  const { position } = selected, step = current();
   if (step) {
     const [node, parent, , name, numbers, flow] = step, taken = position - forwardSteps;
-    time = page.values[node][TIME];
-    lines.where = "backward " + taken + " of " + page.backward.length + (time === null ? "" : " · " + stepName(time));
-    lines.name = name;
-    lines.numbers = numbers === name ? "" : numbers;
-    lines.flow = flow;
-    const brought = receives.get(parent), which = brought.indexOf(taken - 1) + 1;
-    if (brought.length > 1) {
-      lines.count = "contribution " + which + " of " + brought.length + " to " + page.values[parent][NAME] + ": they add up";
-    }
-  } else if (position === lastPosition) {
-    lines.where = "complete";
-    lines.name = forwardSteps + " values computed, " + page.backward.length
-      + " local derivatives multiplied and added: every gradient is final.";
-  } else if (position) {
-    const value = page.forward[position - 1], [name, formula, inNumbers, data, , t] = page.values[value];
-    time = t;
-    const labelled = name !== formula;
-    lines.where = "forward " + position + " of " + forwardSteps + (t === null ? "" : " · " + stepName(t));
-    lines.name = labelled ? name + " = " + formula : formula;
-    lines.numbers = "= " + inNumbers + " = " + shown(Number(data));
-  } else {
-    lines.where = "at the start";
-    lines.name = "Inputs and weights are given; nothing is computed yet.";
+    const t = page.values[node][TIME], brought = receives.get(parent), which = brought.indexOf(taken - 1) + 1;
+    return [t, "backward " + taken + " of " + page.backward.length + (t === null ? "" : " · " + stepName(t)), {
+      name: ["local derivative", name],
+      numbers: ["in numbers", numbers],
+      flow: ["what flows, and adds up", flow],
+      count: brought.length > 1 ? ["accumulates", "contribution " + which + " of " + brought.length + " to " + page.values[parent][NAME]] : ["", ""],
+    }];
   }
-  for (const [key, text] of Object.entries(lines)) byId("now-" + key).textContent = text;
-  const spoken = [lines.where, lines.name, lines.numbers, lines.flow, lines.count].filter(Boolean).join("; ");
-  scrubber.setAttribute("aria-valuetext", spoken);
-  if (document.activeElement !== scrubber && !timer) byId("said").textContent = spoken;
+  if (position === lastPosition) {
+    return [null, "complete", { name: ["", forwardSteps + " values computed, " + page.backward.length
+      + " local derivatives multiplied and added: every gradient is final. Play shows how."] }];
+  }
+  if (!position) return [null, "at the start", { name: ["", "Inputs and weights are given; nothing is computed yet."] }];
+  const value = page.forward[position - 1], [name, formula, inNumbers, data, , t] = page.values[value];
+  return [t, "forward " + position + " of " + forwardSteps + (t === null ? "" : " · " + stepName(t)), {
+    name: ["computed", name === formula ? formula : name + " = " + formula],
+    numbers: ["in numbers", "= " + inNumbers + " = " + shown(Number(data))],
+  }];
+}
+
+function sayStep() {
+  const { position } = selected, [time, where, lines] = stepSays();
+  scrubber.value = position;
+  write(byId("now-where"), where);
+  for (const key of ["name", "numbers", "flow", "count"]) {
+    const [what, text] = lines[key] || ["", ""];
+    write(byId("now-" + key), text);
+    byId("now-" + key + "-is").textContent = what;
+    byId("now-" + key).parentElement.hidden = !text;
+  }
+  const words = spoken([where, ...Object.values(lines).map(([, text]) => text)].filter(Boolean).join("; "));
+  scrubber.setAttribute("aria-valuetext", words);
+  if (document.activeElement !== scrubber && !timer) say(words);
   const off = { "to-start": !position, "step-back": !position, "step-on": position === lastPosition, "to-end": position === lastPosition };
   for (const [id, isOff] of Object.entries(off)) byId(id).setAttribute("aria-disabled", String(isOff));
   return time;
@@ -133,7 +135,8 @@ function sayValues(t) {
 views.push((changed) => {
   if (!changed.includes("position")) return;
   const t = sayStep();
-  if (t !== null) reveal(t);
+  const step = current();
+  if (t !== null) reveal(t, step ? step[NODE] : computing());
   if (byId("values").closest("details").open) sayValues(t === null ? page.T : t);
 });
 byId("values").closest("details").addEventListener("toggle", () => {

@@ -4,21 +4,25 @@
 const weightPlaces = new Map(page.sums.map(([value], i) => [value, i]));
 const weightPick = byId("weight");
 
+/** Per weight: which steps bring it something. */
+const termSteps = page.sums.map(([, terms]) => terms.map(([i]) => i));
+const weightPlace = () => weightPlaces.get(selected.weight === null ? Number(weightPick.value) : selected.weight);
+const arrivedAt = (place) => lastUpTo(termSteps[place], backwardTaken() - 1) + 1;
+
 function sayWeight() {
-  const plot = byId("weight-plot");
-  const place = weightPlaces.get(selected.weight === null ? Number(weightPick.value) : selected.weight);
+  const plot = byId("weight-plot"), place = weightPlace();
   if (place === undefined) {
     byId("weight-equation").textContent = "No weight is used more than once.";
-    plot.hidden = true;
+    plot.hidden = byId("weight-table").closest("details").hidden = true;
     return;
   }
   const [value, terms] = page.sums[place], name = page.values[value][NAME];
   weightPick.value = value;
-  const arrived = terms.slice(0, lastUpTo(terms.map(([i]) => i), backwardTaken() - 1) + 1);
+  const arrived = terms.slice(0, arrivedAt(place));
   const sum = arrived.length ? page.backward[arrived[arrived.length - 1][0]][SUM] : "0";
-  byId("weight-equation").textContent = name + ".grad = " + sum + (arrived.length === terms.length
+  write(byId("weight-equation"), name + ".grad = " + sum + (arrived.length === terms.length
     ? ", the sum of " + terms.length + " contributions"
-    : " so far, of " + arrived.length + " of " + terms.length + " contributions");
+    : " so far, of " + arrived.length + " of " + terms.length + " contributions"));
   plotSums(plot, name, terms, arrived.length);
   const rows = arrived.length > 300 ? arrived.slice(-300) : arrived;
   if (byId("weight-table").closest("details").open) {
@@ -56,11 +60,11 @@ function plotSums(plot, name, terms, arrived) {
   pen.fillText("t = " + time(0), left, height - 8);
   pen.textAlign = "right";
   pen.fillText("t = " + time(terms.length - 1), right, height - 8);
-  plot.setAttribute("aria-label", "How " + name + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
+  plot.setAttribute("aria-label", "How " + spoken(name) + ".grad adds up over " + terms.length + " contributions; the table below has the numbers");
 }
 
 function setUpWeights() {
-  for (const [value] of page.sums) weightPick.append(element("option", { value }, page.values[value][NAME]));
+  for (const [value] of page.sums) weightPick.append(element("option", { value }, inCharacters(page.values[value][NAME])));
   weightPick.disabled = !page.sums.length;
   weightPick.addEventListener("input", () => select({ weight: Number(weightPick.value) }));
   byId("weight-table").closest("details").addEventListener("toggle", sayWeight);
@@ -68,4 +72,5 @@ function setUpWeights() {
   new ResizeObserver(oncePerFrame(sayWeight)).observe(byId("weight-plot").parentElement);
   redrawers.push(sayWeight);
 }
-views.push((changed) => { if (changed.includes("weight") || changed.includes("position")) sayWeight(); });
+const followWeight = whenChanged(() => [weightPlace(), weightPlace() === undefined ? 0 : arrivedAt(weightPlace())].join(), sayWeight);
+views.push((changed) => { if (changed.includes("weight") || changed.includes("position")) followWeight(); });

@@ -1,0 +1,70 @@
+# %% [markdown]
+# # 14 · The compiled engine
+#
+# A recorded graph is a list of small computations. Written down in order it is called a *tape*. Played forwards, it
+# gives the numbers, played backwards, the gradients.
+#
+# Such a list can be translated into machine code: once, to be run as often as you like.
+
+# %%
+import time
+
+from lesson import ask, check, show
+from tinygrad_rnn import ScalarRNNCell, draw, mse_loss, unroll
+from tinygrad_rnn.compile import Recurrence, compile
+
+cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+unrolled = unroll(cell, [1.0, 0.5])
+loss = mse_loss(unrolled.h[2], 0.3)
+loss.label = "L"
+program = compile(loss)
+print(program.source)
+
+# %%
+ask("One engine in Python, one in machine code. In how many digits do their gradients agree?")
+
+# %%
+loss.backward()
+_, gradients = program.forward_backward()
+for leaf, gradient in zip(program.leaves[:3], gradients):
+    print(f"{leaf.name}.grad: {leaf.grad!r} by backward(), {gradient!r} compiled: {leaf.grad == gradient}")
+
+# %% [markdown]
+# All time steps are alike. So it is enough to compile one and to play it T times.
+
+# %%
+T = 10_000
+ask(f"{T:,} steps, forward and backward. How many times as fast is the compiled step?")
+
+# %%
+began = time.perf_counter()
+again = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+long = unroll(again, [0.1] * T)
+mse_loss(long.h[T], 0.3).backward()
+eager = time.perf_counter() - began
+
+step = Recurrence(again, x=None, loss=mse_loss, target=None, asks="last")
+step.forward([[0.1]], [[0.3]])  # compiles
+began = time.perf_counter()
+run = step.forward_backward([[0.1] * T], [[0.3] * T])
+compiled = time.perf_counter() - began
+print(f"w.grad: {again.w.grad!r} by backward(), {run.gradients[0]!r} compiled")
+print(f"measured: {eager * 1000:.0f} ms and {compiled * 1000:.1f} ms, {eager / compiled:.0f} times as fast")
+
+# %% [markdown]
+# What is compiled is one column of this picture, with the order of its nodes.
+
+# %%
+show(draw(unrolled, loss))
+
+# %% [markdown]
+# **Exercise.** Play a tape forwards. A line (op, i, j) says: apply op to the numbers i and j of what is there so far.
+
+
+# %%
+def run_tape(tape: list[tuple], inputs: list[float]) -> float:
+    """The last number, for lines ("add", i, j), ("mul", i, j) and ("tanh", i); the inputs are numbers 0, 1, 2, …"""
+    ...
+
+
+check(run_tape)

@@ -1,0 +1,216 @@
+"""What the tests of `tinygrad_rnn.bptt` by random problems do not see: bounds, orders, names, and who is asked."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
+from tinygrad_rnn.bptt import matrices
+from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.chain import Link, chain, reach
+from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
+from tinygrad_rnn.bptt.paths import paths
+from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
+from tinygrad_rnn.errors import ArgumentError, GraphError
+
+EPSILON = sys.float_info.epsilon
+
+
+def scalar(T: int = 3) -> tuple[ScalarRNNCell, object, Value]:
+    cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
+    unrolled = unroll(cell, [1.0, -0.5, 0.25, 0.5][:T])
+    return cell, unrolled, mse_loss(unrolled.h[T], 0.3)
+
+
+# ---- chain ------------------------------------------------------------------------------------------------------
+
+
+def test_the_ways_through_a_step_their_products_and_their_length() -> None:
+    _, unrolled, _ = scalar()
+    (before,), (after,) = unrolled.state(1), unrolled.state(2)
+    found = reach([after], [before])
+    ((end, derivative, magnitude),) = found.onward[before]
+    assert end is after
+    assert derivative == magnitude == pytest.approx(0.9 * (1.0 - after.data**2))
+    assert found.length == 4  # w·h, + u·x, + b, tanh
+
+
+def test_a_state_handed_on_is_no_way_at_all() -> None:
+    a = Value(1.0)
+    assert reach([a], [a]).length == 0
+
+
+def test_a_way_ends_at_the_first_entry_that_it_meets() -> None:
+    before, w = Value(0.5), Value(2.0)
+    c = before * w * w * w
+    h = c.tanh()
+    found = reach([c, h], [before])
+    assert found.onward == {before: [(c, 8.0, 8.0)], c: [(h, 1.0 - h.data**2, 1.0 - h.data**2)]}
+    assert found.length == 3
+    c = before * w
+    h = c.tanh()
+    assert reach([c, h], [before]).length == 1
+
+
+def test_a_loss_that_is_a_state_gives_itself_the_gradient_1() -> None:
+    _, unrolled, _ = scalar()
+    unrolled.h[3].backward()
+    last, *earlier = chain(unrolled, unrolled.h[3])
+    assert last.gradient == last.product == [1.0]
+    assert last.tolerance == [2 * (4 + 0 + 1) * EPSILON * 1.0]  # 4 edges in the step, and a state used once
+    assert all(link.agrees for link in earlier)
+
+
+def test_a_residual_as_large_as_its_tolerance_agrees() -> None:
+    def link(residual: float) -> Link:
+        return Link(0, [1.0], [1.0], [residual], [0.5], [[1.0]])
+
+    assert link(0.5).agrees
+    assert link(-0.5).agrees
+    assert not link(0.6).agrees
+    assert not Link(0, [1.0, 1.0], [1.0, 1.0], [0.0, 0.6], [0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]]).agrees
+
+
+# ---- Jacobians --------------------------------------------------------------------------------------------------
+
+
+def test_a_state_with_one_value_in_two_places_names_its_step() -> None:
+    twice = Value(0.5)
+    unrolled = unroll(RNNCell(1, 2), [[1.0], [0.5]], [twice, twice])
+    with pytest.raises(GraphError) as caught:
+        jacobian(unrolled, 1)
+    assert caught.value.time_step == 0
+
+
+def test_the_radius_and_the_norm_of_a_matrix_that_is_not_normal() -> None:
+    cell = RNNCell(1, 2, nonlinearity="identity")
+    for row, numbers in zip(cell.W, ([0.5, 10.0], [0.0, 0.25])):
+        for entry, number in zip(row, numbers):
+            entry.data = number
+    rows = chain_norms(unroll(cell, [[1.0], [0.5]]))
+    norm = matrices.spectral_norm([[0.5, 10.0], [0.0, 0.25]])
+    assert norm > 10.0
+    assert [row.radius_law for row in rows] == pytest.approx([1.0, 0.5, 0.25])
+    assert [row.bound for row in rows] == pytest.approx([1.0, norm, norm**2])
+    assert matrices.spectral_radius([[0.5, 0.0], [0.0, -2.0]]) == pytest.approx(2.0)
+
+
+def test_a_cell_with_a_step_of_its_own_has_no_known_recurrent_matrix() -> None:
+    class Leaky(RNNCell):
+        def step(self, x, h):  # type: ignore[no-untyped-def]
+            return [0.5 * a + 0.5 * b for a, b in zip(h, super().step(x, h))]
+
+    assert recurrent_matrix(RNNCell(1, 2)) is not None
+    assert recurrent_matrix(Leaky(1, 2)) is None
+
+
+def test_seed_0_is_the_seed_where_none_is_given() -> None:
+    assert matrices.orthogonal(3) == matrices.orthogonal(3, seed=0)
+
+
+# ---- paths ------------------------------------------------------------------------------------------------------
+
+
+def test_every_path_hangs_together() -> None:
+    x = Value(3.0, label="x")
+    a = x * 2.0
+    b = a + x
+    c = b * a
+    loss = c * b
+    found = paths(loss, x)
+    assert len(found) == 5
+    for path in found:
+        assert path.steps[0].node is loss
+        assert path.steps[-1].parent is x
+        assert all(step.parent is after.node for step, after in zip(path.steps, path.steps[1:]))
+    loss.backward()
+    assert sum(path.product for path in found) == pytest.approx(x.grad)
+
+
+# ---- anatomy ----------------------------------------------------------------------------------------------------
+
+
+def test_an_entry_of_a_matrix_that_is_not_square() -> None:
+    cell = RNNCell(2, 3, seed=1)
+    unrolled = unroll(cell, [[1.0, -0.5], [0.25, 0.5]])
+    loss = mse_loss(unrolled.h[2], [0.1, 0.2, 0.3])
+    whole = anatomy(unrolled, loss, cell.U)
+    loss.backward()
+    for i in range(3):
+        for j in range(2):
+            entry = whole.entry(i, j)
+            assert entry.total() == pytest.approx(cell.U[i][j].grad)
+            assert entry.name == f"U[{i},{j}]"
+    for index in ((0, 2), (3, 0), (-1, 0), (0,), (0, 0, 0)):
+        with pytest.raises(ArgumentError, match="no entry"):
+            whole.entry(*index)
+
+
+def test_a_table_has_signed_numbers_for_a_number_and_norms_for_a_matrix() -> None:
+    cell, unrolled, _ = scalar()
+    parts = anatomy(unrolled, mse_loss(unrolled.h[3], 3.0), cell.w)
+    signed = [[k] for k in parts.by_use_step().values()]
+    assert parts.table() == signed
+    assert any(number < 0.0 for (number,) in signed)
+    vector = RNNCell(1, 2, seed=1)
+    steps = unroll(vector, [[1.0], [0.5]])
+    matrix = anatomy(steps, mse_loss(steps.h[2], [0.1, 0.2]), vector.W)
+    squares = [sum(x * x for row in rows for x in row) for rows in matrix.by_use_step().values()]
+    assert [row[0] ** 2 for row in matrix.table()] == pytest.approx(squares)
+
+
+def test_uses_outside_time_come_first() -> None:
+    cell, unrolled, loss = scalar()
+    parts = anatomy(unrolled, loss + cell.w * cell.w, cell.w)
+    assert list(parts.by_use_step()) == [None, 1, 2, 3]
+
+
+def test_how_a_parameter_is_called_and_its_steps_are_listed() -> None:
+    cell, unrolled, loss = scalar(1)
+    assert repr(anatomy(unrolled, {1: loss}, cell.w)) == "Anatomy(∂L/∂w, uses 1, losses 1)"
+    vector = RNNCell(1, 2)
+    steps = unroll(vector, [[1.0], [0.5]])
+    loss = mse_loss(steps.h[2], [0.0, 0.0])
+    assert anatomy(steps, loss, vector.W).name == "W"
+    for row in vector.W:
+        for entry in row:
+            entry.label = ""
+    assert anatomy(steps, loss, vector.W).name == "parameter"
+
+
+# ---- truncation -------------------------------------------------------------------------------------------------
+
+
+def test_a_learned_initial_state_gets_its_gradient_from_every_window_that_reaches_it() -> None:
+    cell, h0 = ScalarRNNCell(w=0.9, u=0.5), Value(0.5)
+    inputs, targets = [1.0, -0.5, 0.25], [0.1, 0.2, 0.3]
+    truncated_bptt(cell, inputs, targets, 1, 2, h0=h0)
+    found = h0.grad
+    h0.zero_grad()
+    unrolled = unroll(cell, inputs[:2], h0)
+    (mse_loss(unrolled.h[1], 0.1) + mse_loss(unrolled.h[2], 0.2)).backward()
+    assert found == pytest.approx(h0.grad, rel=1e-14)
+    assert truncated_gradcheck(cell, inputs, targets, 1, 2, [h0, cell.w], h0=h0)
+
+
+def test_a_truncation_that_makes_no_sense_is_refused() -> None:
+    cell, unrolled, loss = scalar()
+    with pytest.raises(ArgumentError, match="k1 = 3"):
+        truncation(anatomy(unrolled, {3: loss}, cell.w), 3, 2)
+    with pytest.raises(ArgumentError, match="k1 = 3"):
+        truncated_backward(unrolled, loss, {3: loss}, 3, 2)
+
+
+def test_where_passes_cut() -> None:
+    _, unrolled, _ = scalar(4)
+    h = unrolled.h
+
+    def cut_at(*arguments: int) -> list[Value]:
+        return [parent for parent, _ in cut_edges(unrolled, *arguments)]
+
+    assert cut_at(1, 1) == [h[1], h[2], h[3]]
+    assert cut_at(2, 2) == [h[2]]
+    assert cut_at(1, 2) == [h[2]]  # of the last pass
+    assert cut_at(1, 2, 3) == [h[1]]

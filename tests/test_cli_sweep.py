@@ -1,0 +1,183 @@
+"""The command sweep, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.sweep import read_records
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--hidden", "1", "--steps", "2", "--every", "1", "--batch", "1", "--validation", "2", "--seeds", "2"]
+ADDING = ["sweep", "--task", "adding", "--T", "2", "3", "--cell", "rnn", "gru", *SMALL]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    before = sorted(os.listdir())
+    assert main(argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("tinygrad-rnn: error: ")
+    assert captured.err.count("\n") == 1
+    assert sorted(os.listdir()) == before
+    return captured.err
+
+
+def test_a_table_has_a_row_per_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(ADDING) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
+    (at,) = (i for i, line in enumerate(lines) if line.split()[:2] == ["T", "cell"])
+    assert lines[at].split() == ["T", "cell", "mean", "min", "max", "solved", "steps", "seconds", "failed"]
+    rows = [line.split() for line in lines[at + 1 : at + 5]]
+    assert [row[:2] for row in rows] == [["2", "rnn"], ["2", "gru"], ["3", "rnn"], ["3", "gru"]]
+    for row, group in zip(rows, zip(*[iter(read_records("adding.jsonl"))] * 2)):
+        errors = [record.result["error"] for record in group if record.result]
+        assert [float(cell) for cell in row[2:5]] == pytest.approx(
+            [sum(errors) / 2, min(errors), max(errors)], rel=1e-3
+        )
+        assert row[-1] == "0"
+
+
+def test_a_run_is_what_train_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ADDING, "--go-on"]) == 0
+    sought = {"T": 3, "cell": "gru"}
+    (record,) = (r for r in read_records("adding.jsonl") if r.seed == 1 and sought.items() <= r.setting[0].items())
+    capsys.readouterr()
+    train = ["train", "--task", "adding", "--T", "3", "--cell", "gru", *SMALL[:-2]]
+    assert main([*train, "--seed", "1", "--go-on", "--json"]) == 0
+    last = json.loads(capsys.readouterr().out)["rows"][-1]
+    assert record.result is not None
+    assert [record.result[name] for name in ("error", "loss", "steps")] == [
+        last[name] for name in ("validation_error", "validation_loss", "step")
+    ]
+
+
+@pytest.mark.parametrize("task", sorted(DEFAULTS))
+def test_every_task(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "--task", task, *SMALL]) == 0
+    assert f"Task {task}: " in capsys.readouterr().out
+    assert len(read_records(f"{task}.jsonl")) == 2
+
+
+def test_the_same_command_goes_on_and_more_is_added(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ADDING, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    whole = Path("adding.jsonl").read_bytes()
+    Path("adding.jsonl").write_bytes(whole[: len(whole) // 2])
+    assert main([*ADDING, "--quiet", "--workers", "2"]) == 0
+    assert len(read_records("adding.jsonl")) == 8
+    before = Path("adding.jsonl").read_bytes()
+    assert main([*ADDING, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["file"], result["failed"], len(result["records"])) == ("adding.jsonl", 0, 8)
+    assert Path("adding.jsonl").read_bytes() == before
+    assert main([*ADDING, "--seeds", "3", "--quiet"]) == 0
+    assert Path("adding.jsonl").read_bytes().startswith(before)
+    assert len(read_records("adding.jsonl")) == 12
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--lr", "0.01", "1e300", "--optimizer", "sgd", "--clip", "none", "--steps", "3"]
+    assert main([*ADDING, *options]) == 1
+    printed = capsys.readouterr().out
+    assert "Failed with T 2, cell rnn, lr 1e+300, seed 0: DomainError: " in printed
+    records = read_records("adding.jsonl")
+    assert {record.setting[0]["lr"] for record in records if record.failed} == {1e300}
+    assert {record.setting[0]["lr"] for record in records if not record.failed} >= {0.01}
+    lines = Path("adding.jsonl").read_text().count("\n")
+    assert main([*ADDING, *options, "--no-retry", "--quiet"]) == 1
+    assert Path("adding.jsonl").read_text().count("\n") == lines
+    assert main([*ADDING, *options, "--quiet"]) == 1
+    assert Path("adding.jsonl").read_text().count("\n") > lines
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
+    varied = ["--lr", "0.001", "0.1", "--optimizer", "sgd", "adam"] if ending == ".svg" else []
+    assert main([*ADDING, *varied, "--plot", f"p{ending}"]) == 0
+    assert Path(f"p{ending}").stat().st_size > 1000
+    assert main(["sweep", "--task", "reber", *SMALL, "--plot", f"q{ending}"]) == 0  # nothing varies
+    failing = ["--lr", "1e300", "2e300", "--optimizer", "sgd", "--clip", "none", "--steps", "3", "-o", "f"]
+    assert main([*ADDING, *failing, "--plot", f"f{ending}"]) == 1
+    assert Path(f"f{ending}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--task", "chess"], "invalid choice"),
+        (["--task", "adding", "--T", "1"], "T is 1"),
+        (["--task", "adding", "--T", "5", "0"], "whole number of at least 1"),
+        (["--task", "adding", "--T"], "expected at least one argument"),
+        (["--task", "temporal-order", "--T", "10", "5"], "at least 10"),
+        (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
+        (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
+        (["--lr", "0.1", "-0.1"], "--lr -0.1"),
+        (["--lr", "nan"], "not a finite number"),
+        (["--clip", "-1"], "--clip -1"),
+        (["--truncate", "never"], "whole number"),
+        (["--cell", "rnn", "esn"], "invalid choice"),
+        (["--workers", "0"], "whole number of at least 1"),
+        (["--workers", "2", "--dask", "x:1"], "not allowed with"),
+        (["--task", "text", "--text-file", "missing.txt"], "cannot read 'missing.txt'"),
+        (["-o", "missing/x"], "no such folder"),
+        (["--plot", "p.bmp"], "does not end in .png"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_no_file(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complaint in error_of(capsys, "sweep", *options)
+
+
+def test_another_file_is_refused_and_untouched(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("notes").write_text("notes\n")
+    assert "notes is not the file of a sweep" in error_of(capsys, *ADDING, "-o", "notes")
+    assert Path("notes").read_text() == "notes\n"
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "tinygrad_rnn[dask]" in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
+
+
+def test_no_scheduler_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_rnn.cli.sweep.PATIENCE", 0.1)
+    assert "no dask scheduler answers at 127.0.0.1:1 " in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
+def test_ctrl_c_keeps_what_has_finished(workers: list[str]) -> None:
+    command = [sys.executable, "-m", "tinygrad_rnn", *ADDING, "--seeds", "10000", *workers]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    file, until = Path("adding.jsonl"), time.monotonic() + 60
+    while not (file.exists() and file.read_text().count("\n") > 3) and time.monotonic() < until:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped" in out
+    assert err == ""
+    assert len(read_records(file)) >= 3
+    assert file.read_bytes().endswith(b"\n")
+    assert os.listdir() == ["adding.jsonl"]

@@ -1,0 +1,58 @@
+"""A number too large for a double is infinite, whatever the op and the engine; what has no real value is an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from tinygrad_rnn import ScalarRNNCell, Value, mse_loss, unroll
+from tinygrad_rnn.cli import main
+from tinygrad_rnn.compile import compile
+from tinygrad_rnn.errors import DomainError
+
+OVERFLOWS: list[tuple[Callable[[Value], Value], float, float]] = [
+    (lambda x: x * x, -1e200, math.inf),
+    (lambda x: x + x, -1.7e308, -math.inf),
+    (lambda x: x / 1e-200, -1e200, -math.inf),
+    (lambda x: x**2, -1e200, math.inf),
+    (lambda x: x**3, -1e200, -math.inf),
+    (lambda x: x ** Value(3.0), 1e200, math.inf),
+    (lambda x: 10.0**x, 400.0, math.inf),
+    (lambda x: x.exp(), 710.0, math.inf),
+]
+
+
+@pytest.mark.parametrize(("f", "x", "expected"), OVERFLOWS)
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_all_ops_and_both_engines_agree(f: Callable[[Value], Value], x: float, expected: float, mode: str) -> None:
+    leaf = Value(x)
+    root = f(leaf)
+    assert root.data == expected
+    root.backward()
+    compiled = compile(root, mode=mode)
+    value, gradients = compiled.forward_backward({leaf: x})
+    assert value == expected
+    assert gradients[compiled.leaves.index(leaf)] == leaf.grad
+
+
+def test_a_loss_that_overflows_is_infinite_and_so_is_its_gradient() -> None:
+    rnn = unroll(ScalarRNNCell(w=1e20, u=1.0, nonlinearity="identity"), [1.0] * 12)
+    loss = mse_loss(rnn.h[12], 0.0)
+    loss.backward()
+    assert loss.data == math.inf
+    assert rnn.h[12].grad == 2e220
+    assert rnn.h[0].grad == math.inf
+
+
+@pytest.mark.parametrize("w", ["1e20", "1e40", "1e100", "1e200", "-1e100"])
+def test_the_command_says_overflow_however_large_the_weight(w: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--w", w, "--nonlinearity", "identity", "--no-picture"]) == 0
+    assert "overflowed from step" in capsys.readouterr().out
+
+
+def test_what_has_no_real_value_stays_an_error() -> None:
+    for f, x in ((lambda x: x**-1, 0.0), (lambda x: x**0.5, -1.0), (Value.log, 0.0), (lambda x: 1.0 / x, 0.0)):
+        with pytest.raises(DomainError):
+            f(Value(x))

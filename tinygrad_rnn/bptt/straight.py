@@ -1,0 +1,108 @@
+"""The straight path along a part of the state: what of a gradient reaches it without passing a pre-activation.
+
+An LSTM hands c_{t-1} on to c_t through one multiplication by f_t, a GRU h_{t-1} to h_t through one by z_t: no
+matrix and no nonlinearity lies on that way. Along it the error stays constant as long as the gate is open, whence
+*constant error carousel* (Hochreiter & Schmidhuber 1997, section 3.2). Everything else that the state feeds goes
+through a pre-activation, W h + U x + b, of the next step. So the straight path is the graph with all pre-activations
+cut, for any cell; in a plain RNN nothing is left of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..backward import gradients_kept, start, topological_order, walk
+from ..value import Value
+from .anatomy import flatten, state_gradients
+from .unroll import Unrolled
+
+
+@dataclass(frozen=True)
+class Straight:
+    """The straight path along one part of the state, from time step T back to the initial state.
+
+    Attributes:
+        name: the part, such as ``"c"``.
+        factor_name: what the cell calls the factors, such as ``"f"``; empty where it has no name for them.
+        factors: by time step t, for each unit, ∂c_t/∂c_{t-1} along the straight path.
+        gradients: by time step k, for each unit, ∂L/∂c_k, as ``backward()`` gives it.
+        straight: by time step k, for each unit, the part of it that came from the losses along the straight path.
+    """
+
+    name: str
+    factor_name: str
+    factors: dict[int, list[float]]
+    gradients: dict[int, list[float]]
+    straight: dict[int, list[float]]
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything gets from one time step to the one before on this path."""
+        return any(factor for row in self.factors.values() for factor in row)
+
+    def products(self) -> dict[int, list[float]]:
+        """By time step k, for each unit, the product of the factors of all steps from k + 1 to T."""
+        after = [1.0] * len(next(iter(self.straight.values())))
+        found = {max(self.straight): after}
+        for t in sorted(self.factors, reverse=True):
+            after = [a * factor for a, factor in zip(after, self.factors[t])]
+            found[t - 1] = after
+        return found
+
+
+def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
+    """Split ∂L/∂c_k, for every k, into what came straight along the path and the rest.
+
+    Two backward walks from the loss and one per unit and time step, through that step alone; the gradients in the
+    graph are left as they were.
+
+    Args:
+        unrolled: what the loss was computed from.
+        loss: the loss L.
+        name: a part of the state.
+
+    Raises:
+        ArgumentError: no such part.
+    """
+    states = {t: unrolled.state(t, [name]) for t in range(unrolled.first - 1, unrolled.T + 1)}
+    cut = {
+        t: [node for pre in getattr(unrolled.cell, "pre_activation_names", ()) for node in flatten(unrolled[pre][t])]
+        for t in range(unrolled.first, unrolled.T + 1)
+    }
+    factors = {
+        t: [
+            _gradients(unit, [*cut[t], *unrolled.state(t - 1)], [before])[0]
+            for unit, before in zip(states[t], states[t - 1])
+        ]
+        for t in cut
+    }
+    nodes = [unit for units in states.values() for unit in units]
+    flat = iter(_gradients(loss, [node for nodes_cut in cut.values() for node in nodes_cut], nodes))
+    return Straight(
+        name,
+        _called(unrolled, factors),
+        factors,
+        {t: flatten(gradient) for t, gradient in state_gradients(unrolled, loss, name).items()},
+        {t: [next(flat) for _ in units] for t, units in states.items()},
+    )
+
+
+def _gradients(root: Value, cut: Sequence[Value], nodes: Sequence[Value]) -> list[float]:
+    """∂root/∂node for the nodes, along paths on which nothing is cut."""
+    order = topological_order(root, stop=cut)
+    touched = [*order, *cut, *nodes]
+    with gradients_kept(touched):
+        start(touched, root, 1.0)
+        for _ in walk(order, record=False):
+            pass
+        return [node.grad for node in nodes]
+
+
+def _called(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:
+    """The quantity whose numbers the factors are."""
+    for name in unrolled.names:
+        series = unrolled[name]
+        if all(t in series and [node.data for node in flatten(series[t])] == row for t, row in factors.items()):
+            return name
+    return ""

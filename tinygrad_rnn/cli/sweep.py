@@ -1,0 +1,360 @@
+"""``tinygrad-rnn sweep``: train with many settings and seeds."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, DataError, DomainError, MissingDependencyError, SweepError
+from ..nn.cells import NONLINEARITIES
+from ..nn.init import RECURRENT
+from .console import print_json, print_table, say
+from .inputs import finite_number, whole_number
+from .parameters import plot_file
+from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, made
+
+if TYPE_CHECKING:
+    from ..sweep import Record
+
+Options = dict[str, Any]
+
+TASK_OPTIONS = tuple(SETTINGS)
+VARIED = (
+    "T",
+    "count",
+    "length",
+    "cell",
+    "hidden",
+    "layers",
+    "nonlinearity",
+    "init",
+    "batch",
+    "lr",
+    "optimizer",
+    "clip",
+    "truncate",
+)
+FIXED = ("task", "text_file", "csv", "column", "steps", "every", "validation", "patience", "go_on", "engine")
+SHOWN_ERRORS = 3
+PATIENCE = 10.0  # seconds, with a dask scheduler
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "sweep",
+        help="train on a task with many settings and seeds",
+        description="Train on a task with every combination of the options given, and every seed. Each run is recorded "
+        "in a file as it finishes: after Ctrl-C or a crash, the same command goes on; asked for more, it adds the runs "
+        "that are missing.",
+    )
+    what = parser.add_argument_group("the task")
+    what.add_argument("--task", choices=sorted(DEFAULTS), default="reber", help="what to learn (reber)")
+    what.add_argument("--text-file", metavar="FILE", help="the text, in UTF-8 (Alice's Adventures in Wonderland)")
+    what.add_argument("--csv", metavar="FILE", help="the series, a CSV file (yearly sunspot numbers)")
+    what.add_argument("--column", metavar="NAME", help="the column of the CSV file")
+    varied = parser.add_argument_group("what varies: one value or several (defaults differ by task)")
+
+    def vary(name: str, help: str, **kind: Any) -> None:
+        varied.add_argument(name, nargs="+", help=help, **kind)
+
+    vary("--T", "time steps (adding, latch, temporal-order, copy)", type=whole_number(1), metavar="T")
+    vary("--count", "letters to remember (copy)", type=whole_number(1), metavar="N")
+    vary("--length", "time steps of an example (text, series)", type=whole_number(1), metavar="T")
+    vary("--cell", "kind of cell", choices=("rnn", "lstm", "gru"))
+    vary("--hidden", "hidden units per layer", type=whole_number(1), metavar="H")
+    vary("--layers", "layers (1)", type=whole_number(1), metavar="N")
+    vary("--nonlinearity", "of an rnn (tanh)", choices=tuple(NONLINEARITIES))
+    vary("--init", "recurrent weights at the beginning (uniform; copy: orthogonal)", choices=RECURRENT)
+    vary("--batch", "sequences per step", type=whole_number(1), metavar="B")
+    vary("--lr", "learning rate", type=finite_number, metavar="RATE")
+    vary("--optimizer", "(adam)", choices=OPTIMIZERS)
+    vary("--clip", 'bound on the gradient norm, or "none" (1)', type=_or_none(finite_number), metavar="NORM")
+    vary("--truncate", 'cut the gradient after K steps, or "none" (none)', type=_or_none(whole_number(1)), metavar="K")
+    parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (3)")
+    how = parser.add_argument_group("training (defaults differ by task)")
+    how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take")
+    how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations")
+    how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
+    how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
+    how.add_argument(
+        "--go-on",
+        action=argparse.BooleanOptionalAction,
+        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
+    )
+    how.add_argument("--engine", choices=ENGINES, help="eager and compiled give the same numbers (eager)")
+    where = parser.add_argument_group("where to run").add_mutually_exclusive_group()
+    where.add_argument("--workers", type=whole_number(1), metavar="N", help="in N processes (in this one)")
+    where.add_argument("--dask", metavar="ADDRESS", help="on the cluster of this dask scheduler, host:port")
+    output = parser.add_argument_group("output")
+    output.add_argument("-o", "--output", metavar="FILE", help="the records, a JSON line per run (TASK.jsonl)")
+    output.add_argument("--no-retry", action="store_true", help="do not try runs again that failed before")
+    output.add_argument(
+        "--plot", type=plot_file, metavar="FILE", help="error by the first option that varies, .png, .svg or .pdf"
+    )
+    form = output.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the records as JSON")
+    form.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sweep; 1 if runs failed, 130 if Ctrl-C ended it."""
+    from ..sweep import sweep
+
+    settings = _settings(args)
+    target = args.output or f"{args.task}.jsonl"
+    _check(args, target, settings)
+    try:
+        with _executor(args) as executor:
+            records = sweep(
+                train_once,
+                [(setting,) for setting in settings],
+                executor,
+                seeds=range(args.seeds),
+                file=target,
+                retry_failed=not args.no_retry,
+                progress=False if args.quiet or args.json else None,
+            )
+    except KeyboardInterrupt:
+        if not (args.quiet or args.json):
+            say(f"Stopped. What has finished is in {target}: the same command goes on with the rest.")
+        return 130
+    failed = sum(record.failed for record in records)
+    varying = _varying(settings)
+    if args.plot:
+        _plot(args.plot, records, varying)
+    if args.json:
+        print_json({"file": target, "failed": failed, "records": [asdict(record) for record in records]})
+    elif not args.quiet:
+        _report(args, records, varying, target)
+    return 1 if failed else 0
+
+
+def train_once(options: Options, seed: int) -> dict[str, Any]:
+    """A run of the sweep: train once.
+
+    Args:
+        options: those of the command, but for those of other tasks.
+        seed: of weights and sequences.
+
+    Returns:
+        ``error``: of the last validation, by the task's measure; ``best``: the smallest; ``solved``: whether the last
+        met the criterion; ``loss``: of the last validation; ``steps``: how many were taken.
+    """
+    from ..train import train
+
+    task, model, optimizer = made({**options, "seed": seed})
+    history = train(
+        model,
+        task,
+        options["steps"],
+        batch_size=options["batch"],
+        optimizer=optimizer,
+        max_norm=options["clip"],
+        truncate=options["truncate"],
+        seed=seed,
+        validate_every=options["every"],
+        validation_size=options["validation"],
+        patience=options["patience"],
+        stop_when_solved=not options["go_on"],
+        engine=options["engine"].replace("-", " "),
+        progress=False,
+    )
+    if history.ending == "interrupted":
+        raise KeyboardInterrupt
+    last = history.rows[-1]
+    if not math.isfinite(last["validation_loss"]):
+        raise DomainError(f"the loss is {last['validation_loss']}", remedy="Learn at a smaller rate, or clip")
+    return {
+        "error": last["validation_error"],
+        "best": history.best,
+        "solved": history.solved,
+        "loss": last["validation_loss"],
+        "steps": last["step"],
+    }
+
+
+def _task(options: Options) -> Any:
+    from ..tasks import make_task
+
+    given = {SETTINGS[name]: options[name] for name in TASK_OPTIONS if name in options}
+    return make_task(options["task"], given)
+
+
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: None if text == "none" else parse(text)
+
+
+def _settings(args: argparse.Namespace) -> list[Options]:
+    """Every combination of what varies, the first option slowest, each with all that is fixed."""
+    defaults = {**USUAL, "engine": "eager", **DEFAULTS[args.task]}
+    fixed = {name: getattr(args, name) for name in FIXED}
+    fixed |= {name: defaults.get(name) for name in FIXED if fixed[name] is None}
+    values = [getattr(args, name) or [defaults.get(name)] for name in VARIED]
+    settings = [{**fixed, **dict(zip(VARIED, combination))} for combination in itertools.product(*values)]
+    return [
+        {name: value for name, value in setting.items() if value is not None or name not in TASK_OPTIONS}
+        for setting in settings
+    ]
+
+
+def _varying(settings: Sequence[Options]) -> list[str]:
+    """The options that have more than one value."""
+    return [name for name in VARIED if len({setting.get(name) for setting in settings}) > 1]
+
+
+def _check(args: argparse.Namespace, target: str, settings: Sequence[Options]) -> None:
+    """What can be known to go wrong must go wrong before the first run."""
+    from ..tasks import TASKS
+
+    known = TASKS[args.task].known_settings()
+    for name in TASK_OPTIONS:
+        if getattr(args, name) is not None and SETTINGS[name] not in known:
+            raise ArgumentError(f"--{name.replace('_', '-')} is no option of task {args.task}")
+    for options in {tuple(map(options.get, TASK_OPTIONS)): options for options in settings}.values():
+        _task(options)
+    for name in ("lr", "clip"):
+        for options in settings:
+            if options[name] is not None and options[name] <= 0.0:
+                raise ArgumentError(f"--{name} {options[name]:g}", remedy="It must be above 0")
+    for path in (target, args.plot):
+        if path and not Path(path).absolute().parent.is_dir():
+            raise DataError(f"cannot write {path!r}: there is no such folder")
+    if args.plot and importlib.util.find_spec("matplotlib") is None:
+        raise MissingDependencyError("--plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'")
+
+
+@contextmanager
+def _executor(args: argparse.Namespace) -> Iterator[Executor | None]:
+    """What ``--workers`` or ``--dask`` asks for."""
+    if args.workers:
+        from ..sweep import ProcessPool
+
+        with ProcessPool(args.workers) as pool:
+            yield pool
+    elif args.dask:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise MissingDependencyError(
+                "--dask needs dask.distributed", remedy="pip install 'tinygrad_rnn[dask]'"
+            ) from error
+        try:
+            client = Client(args.dask, timeout=PATIENCE)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError, TypeError) as error:
+            raise SweepError(
+                f"no dask scheduler answers at {args.dask} ({error})", remedy="Start one with: dask scheduler"
+            ) from error
+        with client:
+            yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+    else:
+        yield None
+
+
+def _by_setting(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of every setting, in order."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(json.dumps(record.setting), []).append(record)
+    return groups
+
+
+def _errors(records: Sequence[Record]) -> list[float]:
+    return [record.result["error"] for record in records if record.result]
+
+
+def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
+    task = _task(records[0].setting[0])
+    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Measured: {task.metric}, in the last validation, over {args.seeds} seeds. Solved when: {task.criterion}.")
+    print()
+    rows = []
+    for group in _by_setting(records).values():
+        options, errors = group[0].setting[0], _errors(group)
+        results = [record.result for record in group if record.result]
+        rows.append(
+            [
+                *(_shown(options[name]) for name in varying or ["cell"]),
+                *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
+                f"{sum(result['solved'] for result in results)}/{len(group)}",
+                f"{mean(result['steps'] for result in results):.0f}" if results else "",
+                f"{mean(record.seconds for record in group):.1f}",
+                str(len(group) - len(results)),
+            ]
+        )
+    print_table([*(varying or ["cell"]), "mean", "min", "max", "solved", "steps", "seconds", "failed"], rows)
+    print()
+    failures = [record for record in records if record.failed]
+    for record in failures[:SHOWN_ERRORS]:
+        which = ", ".join(f"{name} {_shown(record.setting[0][name])}" for name in varying)
+        say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
+    if len(failures) > SHOWN_ERRORS:
+        say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
+    say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
+    """The error of every run against the first option that varies as a number, and the means as lines."""
+    from matplotlib.figure import Figure
+
+    from ..bptt.plot import save
+
+    task = _task(records[0].setting[0])
+    groups = [group for group in _by_setting(records).values() if _errors(group)]
+
+    def numeric(name: str) -> bool:
+        return all(isinstance(group[0].setting[0][name], (int, float)) for group in groups)
+
+    along = next(filter(numeric, varying), next(iter(varying), "cell"))
+    lines: dict[str, list[tuple[Any, list[float]]]] = {}
+    for group in groups:
+        options = group[0].setting[0]
+        label = ", ".join(f"{name} {_shown(options[name])}" for name in varying if name != along)
+        x = options[along] if numeric(along) else _shown(options[along])
+        lines.setdefault(label, []).append((x, _errors(group)))
+    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
+    axes = figure.subplots()
+    for label, points in lines.items():
+        if numeric(along):
+            points.sort()
+        (line,) = axes.plot(
+            [x for x, _ in points], [mean(errors) for _, errors in points], linewidth=2.0, label=label or "mean"
+        )
+        axes.plot(
+            [x for x, errors in points for _ in errors],
+            [error for _, errors in points for error in errors],
+            "o",
+            color=line.get_color(),
+            alpha=0.5,
+        )
+    for number, label, style in ((task.baseline, "trivial baseline", "--"), (task.goal, "criterion", ":")):
+        axes.axhline(number, color="#666666", linewidth=1.2, linestyle=style, label=label)
+    if along == "lr":
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    if numeric(along):
+        ticks = sorted({x for points in lines.values() for x, _ in points})
+        axes.set_xticks(ticks, map(_shown, ticks))
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel(along)
+    axes.set_ylabel(task.metric)
+    axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
+    figure.legend(loc="outside right upper", frameon=False)
+    axes.grid(True, color="#e6e6e6", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    save(figure, path)

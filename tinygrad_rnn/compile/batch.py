@@ -1,0 +1,93 @@
+"""The sequences of one run, checked before native code sees an address."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..errors import ArgumentError, DataError, ShapeError
+from .boundary import Buffer, numbers
+from .step import Step, Symbols, size_of
+
+
+class Batch:
+    """B sequences of T time steps: inputs, targets and initial states.
+
+    Args:
+        step: says what the inputs and targets are.
+        initial: the state from which a sequence starts, if ``h0`` is None.
+        limits: what whole numbers must be below, for ``"x"`` and ``"target"``.
+        x, target, h0: as for `Recurrence.forward_backward`.
+
+    Raises:
+        ShapeError, OperandError: sizes or types that do not fit.
+        DataError: a whole number out of range.
+    """
+
+    def __init__(
+        self, step: Step, initial: tuple[float, ...], limits: Mapping[str, int], x: Any, target: Any, h0: Any
+    ) -> None:
+        self.step = step
+        if (step.target is ...) != (target is None):
+            raise ArgumentError(
+                "targets for a loss that takes none" if step.target is ... else "no targets", remedy="Check target"
+            )
+        self.x = _checked("x", x, step.x, limits)
+        self.B, self.T = self.x.shape[:2]
+        self.target = None if target is None else _checked("target", target, step.target, limits)
+        if self.target and self.target.shape[:2] != (self.B, self.T):
+            shape = " × ".join(map(str, self.target.shape[:2]))
+            raise ShapeError(f"x is {self.B} × {self.T} steps, target is {shape}")
+        self._state_size = len(initial)
+        self.h0 = numbers("h0", h0, (self.B, len(initial))) if h0 is not None else _repeated(initial, self.B)
+
+    def addresses(self, b: int) -> tuple[int, int, int]:
+        """Where x, targets and states begin for sequence b."""
+        x, target, h0 = self.x.address, self.target.address if self.target else 0, self.h0.address
+        if b:
+            x += 8 * b * self.T * size_of(self.step.x)
+            target += 8 * b * self.T * size_of(self.step.target)
+            h0 += 8 * b * self._state_size
+        return x, target, h0
+
+    def sequence(self, b: int) -> tuple[list[Any], list[Any] | None, list[float]]:
+        """x, targets and initial state of sequence b, as plain numbers."""
+        h0 = self.h0.view.tolist()[b] if self._state_size else []
+        return self.x.view.tolist()[b], self.target.view.tolist()[b] if self.target else None, h0
+
+    def check_finite(self) -> None:
+        """Check that there is no NaN and no infinity.
+
+        Raises:
+            DataError: there is; the error says where.
+        """
+        for name, buffer in (("x", self.x), *([("target", self.target)] if self.target else [])):
+            for position, number in enumerate(buffer.flat()):
+                if not math.isfinite(number):
+                    sequence, rest = divmod(position, math.prod(buffer.shape[1:]))
+                    t = rest // math.prod(buffer.shape[2:]) + 1
+                    raise DataError(
+                        f"{name}_{t} of sequence {sequence} is {number}", time_step=t, remedy="Remove or replace it"
+                    )
+
+
+def _checked(name: str, given: Any, kind: Any, limits: Mapping[str, int]) -> Buffer:
+    if isinstance(kind, int):
+        return numbers(name, given, (None, None, kind))
+    if not isinstance(kind, Symbols):
+        return numbers(name, given, (None, None))
+    buffer = numbers(name, given, (None, None), "q")
+    low, high = min(buffer.flat()), max(buffer.flat())
+    if low < 0 or high >= limits[name]:
+        raise DataError(f"{name} holds {low if low < 0 else high}", remedy=f"Give 0 … {limits[name] - 1}")
+    return buffer
+
+
+@lru_cache(maxsize=8)
+def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
+    """The same initial state for every sequence; never written to."""
+    repeated = array("d", initial * B or (0.0,))
+    return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))

@@ -1,0 +1,85 @@
+"""Whole numbers that are only known at run time: which row of an embedding, which class is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import ops
+from ..errors import GraphError
+from ..nn.one_hot import OneHot
+from ..value import Value
+from .symbol import FIRST, Symbol, Tape
+
+
+class Index:
+    """A whole number that will be given at run time.
+
+    Attributes:
+        number: the same as a symbol.
+        limit: it must be below this.
+        entries: the leaf that stands for one entry of a table, by region and place of the first entry.
+        tables: the parameters that may be meant by such a leaf.
+        picks: the nodes that are one of several computed ones.
+    """
+
+    is_symbolic = True
+
+    def __init__(self, tape: Tape, region: str, limit: int) -> None:
+        self.tape, self.region, self.limit = tape, region, limit
+        self.number = tape._symbol("index", (region,), region)
+        self.entries: dict[tuple[str, int], Value] = {}
+        self.tables: dict[Value, Value] = {}
+        self.picks: set[Value] = set()
+
+    def one_hot(self) -> OneHot:
+        """The vector with 1 at this place, by which nothing is multiplied."""
+        vector = OneHot(0, self.limit)
+        for i, entry in enumerate(vector):
+            entry._data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
+        vector.hot = self  # type: ignore[assignment]
+        return vector
+
+    def choose(self, options: Sequence[Value]) -> Value:
+        """What `ops.choose` asks of an index that is not known yet."""
+        self.limit = min(self.limit, len(options))
+        slots = [_parameter_slot(option) for option in options]
+        if None in slots or any(option.parents for option in options):
+            return self._pick(options)
+        return self._look_up(options, [slot for slot in slots if slot is not None])
+
+    def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
+        """One parameter out of a table: a load whose address depends on the index."""
+        stride = slots[1] - slots[0] if len(slots) > 1 else 0
+        if slots != [slots[0] + i * stride for i in range(len(slots))]:
+            raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
+        place = f"parameter.{self.region}.{stride}", slots[0]
+        # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
+        entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
+        if any(self.tables.setdefault(option, entry) is not entry for option in options):
+            raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
+        return entry
+
+    def _pick(self, options: Sequence[Value]) -> Value:
+        """One of several computed numbers. Only the chosen one receives a gradient."""
+        hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
+        data: Any = options[-1].data
+        for hit, option in list(zip(hits, options))[-2::-1]:
+            data = ops.select(hit, option.data, data)
+
+        def backward() -> None:
+            for hit, option in zip(hits, options):
+                before = option._grad
+                option._grad = hit.select(before + node._grad, 0.0 if before is FIRST else before)
+
+        node = Value(data)
+        node.parents = tuple(options)
+        node._rule = ops.closure("choose", backward)
+        self.picks.add(node)
+        return node
+
+
+def _parameter_slot(option: Value) -> int | None:
+    symbol: Any = option.data
+    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.args[0] == "parameter"
+    return symbol.args[1] if is_parameter else None
