@@ -1,0 +1,66 @@
+"""An RNN of rectified linear units that starts from the identity, on the adding problem (Le, Jaitly & Hinton 2015)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import adding
+from adding import describe, learn
+from common import BLUE, RED, Row, Source, main, timed
+
+from tinygrad_rnn.sweep import Record
+from tinygrad_rnn.tasks import Adding
+
+T, HIDDEN, RATE, BATCH, UPDATES = 150, 16, 0.002, 16, 1750
+
+SOURCE = Source(
+    title=f"IRNN on the adding problem, {T} steps",
+    paper="Le, Jaitly & Hinton, A simple way to initialize recurrent networks of rectified linear units, "
+    "arXiv:1504.00941",
+    year=2015,
+    section="4.1",
+    setting=f"{HIDDEN} rectified linear units, W = 1, b = 0 at first, beside {HIDDEN} tanh units; Adam, rate {RATE}, "
+    f"gradient clipped to norm {adding.MAX_NORM:g}, {UPDATES:,} updates of {BATCH} new sequences",
+    differences="the paper has 100 units, gradient descent, and up to millions of updates; its task is this one; "
+    "settings were chosen on seed 1000",
+    criterion=f"sequences until the mean squared error on {adding.VALIDATED} others is below {adding.GOAL} (always "
+    f"saying 1: {adding.BASELINE:.3f}), and the error on {adding.TESTED} new ones at the end",
+)
+SETTINGS = [("irnn",), ("rnn",)]
+SEEDS = range(5)
+
+
+@timed
+def experiment(kind: str, seed: int) -> dict[str, Any]:
+    """One network."""
+    return learn(kind, HIDDEN, Adding(T), RATE, BATCH, UPDATES, seed)
+
+
+def data(records: Sequence[Record]) -> dict[str, Any]:
+    """What came of each network, by kind."""
+    return adding.data(records)
+
+
+def rows(data: dict[str, Any]) -> list[Row]:
+    """The lines of the table."""
+    return [
+        Row("IRNN", describe(data["irnn"]), "solved, about as fast as an LSTM (curve)"),
+        Row("tanh RNN", describe(data["rnn"]), "not solved (curve)"),
+    ]
+
+
+def picture(data: dict[str, Any]) -> Any:
+    """The learning curves."""
+    styles = (("irnn", BLUE, f"IRNN, {HIDDEN} units"), ("rnn", RED, f"tanh RNN, {HIDDEN} units"))
+    return adding.learning_curves(data, styles, f"Adding two of {T} numbers, from the identity", BATCH)
+
+
+def slice_of(engine: str) -> list[float]:
+    """Some updates of each network on short sequences."""
+    return adding.slice_of(engine, ("irnn", "rnn"), HIDDEN)
+
+
+if __name__ == "__main__":
+    main(sys.modules[__name__])

@@ -1,0 +1,104 @@
+"""Writes `RESULTS.md`, and the block of the README that quotes it, from the JSON files of this directory.
+
+Neither is written by hand: run this after a script has written its JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinygrad_rnn.files import write_whole
+
+HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
+ORDER = (
+    "wall",
+    "temporal_order",
+    "latch",
+    "reber",
+    "adding",
+    "long_lag",
+    "continual_reber",
+    "irnn",
+    "influence_balancing",
+    "characters",
+)
+BEGIN, END = "<!-- results: written by demos/results/table.py -->", "<!-- end of results -->"
+
+HEAD = """# Published results, by the scalar engine
+
+Written by `table.py` from the JSON files beside it; each of these was written by the script of the same name, which
+runs on the public API of the package alone. `python demos/results/NAME.py` repeats a result, and with `--slice` runs a
+small part of it on the compiled and on the eager engine and compares every bit. Seconds are of one processor, all runs
+together; they were taken on a machine under load.
+"""
+
+
+def pending(found: dict[str, dict[str, Any]]) -> str:
+    """What is not there yet."""
+    names = [f"[`{name}.py`]({name}.py)" for name in ORDER if name not in found]
+    return f"\n## Written, but not run in full yet\n\n{', '.join(names)}\n" if names else ""
+
+
+def results() -> dict[str, dict[str, Any]]:
+    """What is in the JSON files, by name."""
+    files = [HERE / f"{name}.json" for name in ORDER]
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()}
+
+
+def page(found: dict[str, dict[str, Any]]) -> str:
+    """`RESULTS.md`."""
+    return (
+        HEAD
+        + "\n"
+        + overview(found, "")
+        + "".join(section(name, result) for name, result in found.items())
+        + pending(found)
+    )
+
+
+def overview(found: dict[str, dict[str, Any]], where: str) -> str:
+    """A line per result: that of its first row."""
+    lines = ["| result | measured | ours | published |", "|---|---|---|---|"]
+    for name, result in found.items():
+        source, row = result["source"], result["rows"][0]
+        first, more = source["paper"].split(",")[:2]
+        paper = f"{first}{' et al.' if '&' in more else ''} {source['year']}"
+        link = f"[{source['title']}]({where}#{name})"
+        lines.append(f"| {link} ({paper}) | {row['what']} | {row['ours']} | {row['theirs']} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(name: str, result: dict[str, Any]) -> str:
+    """All of one result."""
+    source = result["source"]
+    seeds = result["seeds"]
+    runs = f"{result['runs']} runs, seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{result['runs']} runs"
+    lines = [
+        f'\n<a id="{name}"></a>\n## {source["title"]}\n',
+        f"{source['paper']} ({source['year']}), {source['section']}. Script: [`{name}.py`]({name}.py).\n",
+        f"- **Setting:** {source['setting']}.",
+        f"- **Criterion:** {source['criterion']}.",
+        f"- **Not as in the paper:** {source['differences']}.",
+        f"- **Runs:** {runs}; {result['seconds']:,.0f} s.\n",
+        "| measured | ours | published |",
+        "|---|---|---|",
+        *(f"| {row['what']} | {row['ours']} | {row['theirs']} |" for row in result["rows"]),
+        *(["", result["text"]] if "text" in result else []),
+        f"\n![{source['title']}]({name}.png)\n",
+    ]
+    return "\n".join(lines)
+
+
+def readme(text: str, found: dict[str, dict[str, Any]]) -> str:
+    """The README with its block of results."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{overview(found, 'demos/results/RESULTS.md')}{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    found = results()
+    write_whole(HERE / "RESULTS.md", page(found))
+    write_whole(README, readme(README.read_text(encoding="utf-8"), found))
