@@ -116,8 +116,10 @@ def test_the_pictures_are_what_their_script_draws(tmp_path):
 
 
 def _written(svg):
-    """All that is written in a picture; matplotlib draws it as curves and repeats it in comments."""
-    return sorted(re.findall(r"<text.*?>(.*?)</text>", svg) or re.findall(r"<!-- (.*?) -->", svg))
+    """All that is written in a picture; matplotlib draws it as curves and repeats it in comments. Which powers of ten
+    it writes at an axis is its own choice, and differs between its versions."""
+    found = re.findall(r"<text.*?>(.*?)</text>", svg) or re.findall(r"<!-- (.*?) -->", svg)
+    return sorted(text for text in found if "mathdefault{10^" not in text)
 
 
 def test_rooms_import_only_rooms_above_them():
