@@ -9,8 +9,8 @@ small part on both engines and compares every bit.
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.compile import Recurrence
+from tinygrad_rnn.files import write_whole
 from tinygrad_rnn.nn import Cell, Linear
 from tinygrad_rnn.optim import Optimizer, clip_grad_norm_, gradient_norm
 from tinygrad_rnn.sweep import ProcessPool, Record, sweep
@@ -220,7 +221,9 @@ def main(module: ModuleType | Any) -> None:
             )
         write(name, result(module, records))
     figure = module.picture(json.loads(target.read_text(encoding="utf-8"))["data"])
-    figure.savefig(HERE / f"{name}.png", dpi=110)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=110)
+    write_whole(HERE / f"{name}.png", png.getvalue())
 
 
 def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
@@ -244,9 +247,7 @@ def write(name: str, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace('","', '",\n"').replace('},"', '},\n"').replace('],"', '],\n"')
-    temporary = HERE / f".{name}.{os.getpid()}"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(HERE / f"{name}.json")
+    write_whole(HERE / f"{name}.json", text + "\n")
 
 
 def compare(slice_of: Callable[[str], list[float]]) -> None:

@@ -34,7 +34,7 @@ SOURCE = Source(
     f"of variance 0.2, targets ±{TARGET}; {UPDATES} steps of gradient descent, rate {RATE}, on {SEQUENCES} fixed "
     "sequences",
     differences="rate, number of sequences and of steps, and the first numbers of the learned inputs are ours; the "
-    "paper shows the frequency of convergence as a curve, without figures",
+    "paper shows the frequency of convergence as a curve, without figures; settings were chosen on seeds 1000 to 1007",
     criterion=f"at most 5 % of {TESTED} new sequences end on the wrong side",
 )
 LENGTHS = (5, 8, 11, 14, 17, 20, 25, 30, 40, 60, 80)
