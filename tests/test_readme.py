@@ -77,7 +77,7 @@ def test_ci_runs_exactly_the_commands_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     set_up = [line for line in commands() if line.startswith("python3 -m venv")]
     assert len(set_up) == 2
-    assert any(line.endswith("-m pytest") for line in set_up)
+    assert any(line.endswith("-m pytest -n auto") for line in set_up)
     for line in set_up:
         assert line in script
 
