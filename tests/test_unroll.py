@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import (
     Linear,
+    LSTMCell,
     RNNCell,
     ScalarRNNCell,
     Unrolled,
@@ -349,3 +350,18 @@ def test_a_readout_may_be_any_function() -> None:
     assert (unrolled.y[2].label, unrolled.y[2].time_step) == ("y_2", 2)
     total(list(unrolled.y.values())).backward()
     assert unrolled.h[2].grad == 2.0
+
+
+def test_after_zero_grad_a_second_pass_gives_the_same_gradients():
+    cell = LSTMCell(1, 2, seed=0)
+    unrolled = unroll(cell, [[0.5], [-1.0]])
+    loss = total(unrolled.h[2])
+    leaves = [*cell.parameters(), *unrolled.x[1], *unrolled.x[2], *unrolled.state(0)]
+    passes = []
+    for _ in range(2):
+        unrolled.zero_grad()
+        assert not any(leaf.grad for leaf in leaves)
+        loss.backward()
+        passes.append([leaf.grad for leaf in leaves])
+    assert passes[0] == passes[1]
+    assert all(passes[0][: len(list(cell.parameters()))])

@@ -111,6 +111,12 @@ class Unrolled:
             steps[node] = step
         return steps
 
+    def zero_grad(self) -> None:
+        """Set to 0 every gradient to which a further ``backward()`` would add: of parameters, inputs, and h_0."""
+        for node in topological_order(*self._nodes()):
+            if not node.parents:
+                node.zero_grad()
+
     def _add(self, name: str, t: int, quantity: Quantity) -> None:
         self._series.setdefault(name, {})[t] = quantity
         if isinstance(quantity, Value):
