@@ -105,6 +105,15 @@ def test_every_room_is_in_the_readme():
     assert {room.removeprefix("tinygrad_rnn/") for room in ROOMS} >= files | folders
 
 
+def test_times_are_those_of_the_whole_table():
+    table = (ROOT / "tests" / "benchmarks" / "compiled.md").read_text(encoding="utf-8").replace("**", "")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    measured = [row[2:] for row in rows if row[:2] == ["RNN H=16", "35"]]
+    assert len(measured) == 3
+    for batch, exact, fast, c, jax, pytorch, casadi, _xad, eager, micrograd in measured:
+        assert f"| {batch} | " + " | ".join((exact, fast, c, jax, pytorch, casadi, eager, micrograd)) + " |" in README
+
+
 def test_the_pictures_are_what_their_script_draws(tmp_path):
     subprocess.run([sys.executable, "demos/picture.py", tmp_path], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)
     drawn = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
