@@ -264,6 +264,6 @@ def test_ctrl_c_keeps_what_was_learned() -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped after step" in out
-    assert err == ""
+    assert err == "\nStopping after this step …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
     assert os.listdir() == ["adding.safetensors"]
