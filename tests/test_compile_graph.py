@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 import pytest
@@ -302,8 +303,13 @@ def test_a_label_cannot_become_code(label):
 
 @pytest.mark.parametrize(
     "forward",
-    [lambda a: (a > 0.0) * a, lambda a: a > 0.0, lambda a: 1.0 - ((a > 0.0) == (a < 1.0)), lambda a: ops.select(a > 0.0, a < 1.0, a)],
-)  # fmt: skip
+    [
+        lambda a: (a > 0.0) * a,
+        lambda a: a > 0.0,
+        lambda a: 1.0 - ((a > 0.0) == (a < 1.0)),
+        lambda a: ops.select(a > 0.0, a < 1.0, a),
+    ],
+)
 def test_a_comparison_is_a_number_too(registered, forward):
     name = registered(Op("truth", "T", 1, forward, lambda out, a: (2.0 * (a > 0.0),), "T({0})", ("2",)))
     a = Value(0.7)
@@ -319,3 +325,13 @@ def test_what_llvm_refuses_is_an_error_of_ours(registered):
     twin.parents, twin._rule = (a,), OPS[name]  # recorded by itself, it would be refused
     with pytest.raises(CompileError, match="LLVM"):
         compile(twin)
+
+
+def test_threads_may_share_a_graph():
+    a = Value(0.5)
+    program = compile((a * a).tanh())
+    inputs = [0.1 * k for k in range(1, 9)] * 200
+    alone = [(value, list(gradients)) for value, gradients in map(program.forward_backward, ([x] for x in inputs))]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda x: program.forward_backward([x]), inputs))
+    assert [(value, list(gradients)) for value, gradients in together] == alone
