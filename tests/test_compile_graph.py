@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from array import array
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 import pytest
@@ -290,3 +291,47 @@ def test_unknown_mode_and_backward_before_forward():
         compile(Value(1.0), mode="precise")
     with pytest.raises(ArgumentError, match="before forward"):
         compile(Value(1.0)).backward()
+
+
+@pytest.mark.parametrize("label", ["x\n  store double 0x4045000000000000, ptr %y\n  ret i1 false\nb:", "\0", "∂\u2028"])
+def test_a_label_cannot_become_code(label):
+    a = Value(0.5)
+    root = (a * a).tanh()
+    root.label = label
+    assert compile(root).forward() == root.data
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda a: (a > 0.0) * a,
+        lambda a: a > 0.0,
+        lambda a: 1.0 - ((a > 0.0) == (a < 1.0)),
+        lambda a: ops.select(a > 0.0, a < 1.0, a),
+    ],
+)
+def test_a_comparison_is_a_number_too(registered, forward):
+    name = registered(Op("truth", "T", 1, forward, lambda out, a: (2.0 * (a > 0.0),), "T({0})", ("2",)))
+    a = Value(0.7)
+    program = compile(Value.apply(name, a))
+    for number in (-1.5, 0.0, 0.3, 2.0):
+        assert program.forward_backward([number])[0] == float(forward(number))
+        assert list(program.backward()) == [2.0 * (number > 0.0)]
+
+
+def test_what_llvm_refuses_is_an_error_of_ours(registered):
+    name = registered(Op("odd", "O", 1, lambda a: ops.select(a, a, a + 1.0), lambda out, a: (1.0,), "O({0})", ("1",)))
+    a, twin = Value(0.7), Value(0.0)
+    twin.parents, twin._rule = (a,), OPS[name]  # recorded by itself, it would be refused
+    with pytest.raises(CompileError, match="LLVM"):
+        compile(twin)
+
+
+def test_threads_may_share_a_graph():
+    a = Value(0.5)
+    program = compile((a * a).tanh())
+    inputs = [0.1 * k for k in range(1, 9)] * 200
+    alone = [(value, list(gradients)) for value, gradients in map(program.forward_backward, ([x] for x in inputs))]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda x: program.forward_backward([x]), inputs))
+    assert [(value, list(gradients)) for value, gradients in together] == alone

@@ -459,3 +459,12 @@ def test_importing_the_package_does_not_import_llvm():
 
     code = "import sys, tinygrad_rnn, tinygrad_rnn.compile; print('llvmlite' in sys.modules, 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False False\n"
+
+
+def test_the_gradient_of_the_initial_state_has_the_sign_of_the_eager_one():
+    u = Value(0.5)
+    program = Recurrence(lambda x, h: h * x * u, x=None, loss=lambda prediction: prediction * 1.0, h0=0.5)
+    unrolled, loss = program.eager([-0.0])
+    loss.backward()
+    (h0,) = unrolled.state(0)
+    assert bits(program.forward_backward([[-0.0]]).state_gradients[0, 0]) == bits(h0.grad) == bits(0.0)

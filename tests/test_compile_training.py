@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import RecurrentNetwork, train
+from tinygrad_rnn.train.engine import make_engine
 
 
 def histories(task, engines, **settings):
@@ -38,3 +42,15 @@ def test_fast_is_close():
 def test_unknown_engine():
     with pytest.raises(ArgumentError, match="compiled fast"):
         list(histories(TASKS["reber"](), ["jitted"]))
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_examples_that_give_no_loss(engine):
+    task = TASKS["reber"]()
+    model = RecurrentNetwork.for_task(task, "rnn", hidden_size=2, seed=1)
+    example = task.example(random.Random(0))
+    silent = replace(example, targets=[None] * len(example.targets))
+    for examples, words in [([], "no examples"), ([silent], "asks nothing"), ([example, silent], "asks nothing")]:
+        with pytest.raises(ArgumentError, match=words):
+            make_engine(engine, model, task, None).gradients(examples, lambda: False)
+    assert list(make_engine(engine, model, task, None).outputs([])) == []

@@ -43,6 +43,7 @@ class Assembly:
 
     def do(self, text: str, comment: str = "") -> None:
         """An instruction without a result."""
+        comment = "".join(each if each.isprintable() else " " for each in comment)  # a line break would end it
         self.lines.append(f"{text}  ; {comment}" if comment else text)
 
     def new(self, text: str, comment: str = "") -> str:

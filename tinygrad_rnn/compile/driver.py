@@ -49,10 +49,11 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         code.do(f"%{field} = load {kind}, ptr {code.address('%call', place)}")
     alarm = code.variable("false", "i1")
 
-    def copy(source: str, target: str) -> None:
-        code.store(code.load(source), target)
+    def copy(source: str, target: str, onto_zero: bool = False) -> None:
+        number = code.load(source)
+        code.store(code.new(f"fadd double 0.0, {number}") if onto_zero else number, target)
 
-    def interleave(apart: str, together: str, count: str | int, back: bool = False) -> None:
+    def interleave(apart: str, together: str, count: str | int, back: bool = False, onto_zero: bool = False) -> None:
         """Copy ``count`` numbers per sequence from one sequence after the other to lanes side by side, or back."""
         if count == 0:
             return
@@ -61,7 +62,7 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
             beside = code.address(together, k, lanes)
             for lane in range(lanes):
                 ends = code.address(code.address(base, lane, count), k), code.address(beside, lane)
-                copy(*ends[::-1] if back else ends)
+                copy(*(ends[::-1] if back else ends), onto_zero)
 
     with code.loop(len(packed)) as i:
         slot = code.load(code.address("@packed.slots", i), "i64")
@@ -89,7 +90,7 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         interleave("%losses", "%loss", "%windows", back=True)
         interleave("%y.out", "%y", row["y"] and "%y_size", back=True)
         interleave("%new_h", code.address("%state", "%last", row["state"] * lanes), row["state"], back=True)
-        interleave("%h0_gradient", "%state_gradient", row["state"], back=True)
+        interleave("%h0_gradient", "%state_gradient", row["state"], back=True, onto_zero=True)
         with code.loop(parameters) as p:
             gradients, total = code.address("%gradient", p, lanes), code.load(code.address("%total", p))
             for lane in range(lanes):  # this is the order of reduction that is promised

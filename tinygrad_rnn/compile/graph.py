@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,9 @@ def compile(root: Value, mode: str = "exact") -> Program:
 class Program:
     """A compiled graph. Its leaves are slots for numbers. It is a recurrence of one step without a state.
 
-    It has one memory for all runs, so that threads need a program each.
+    Threads may share it, and wait for each other; but `backward` is of the latest `forward`, whoever called that.
+
+    The numbers may be any doubles, also NaN and infinities: the eager engine's leaves may hold them too.
 
     Attributes:
         leaves: the leaves in order of creation: slot i is the number of ``leaves[i]``.
@@ -72,6 +75,7 @@ class Program:
         self._plans = {"forward": both[: len(both) // len(forward + back) * len(forward)], "both": both}
         self._plans["backward"] = both[len(self._plans["forward"]) :]
         self._inputs, self._gradients, self._value, self._loss = map(doubles, (size, size, 1, 1))
+        self._lock = threading.Lock()  # from taking the numbers in until the results are out
         self._seed: float | None = None  # of the latest run; None before any
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
@@ -85,9 +89,10 @@ class Program:
             ShapeError, OperandError: not one number per slot.
             DomainError: where the eager engine would raise it.
         """
-        self._take(inputs)
-        self._run("forward", 1.0)
-        return self._value[0]  # type: ignore[no-any-return]
+        with self._lock:
+            self._take(inputs)
+            self._run("forward", 1.0)
+            return self._value[0]  # type: ignore[no-any-return]
 
     def backward(self, gradient: float = 1.0) -> memoryview[Any]:
         """∂root/∂leaf for every slot, times ``gradient``, from the numbers of the latest `forward`.
@@ -96,26 +101,29 @@ class Program:
             ArgumentError: there was no `forward`.
             DomainError: where the eager engine would raise it.
         """
-        if self._seed is None:
-            raise ArgumentError("backward before forward", remedy="Call forward, or forward_backward")
-        self._run("backward", gradient)
-        return memoryview(self._gradients).cast("B").cast("d")
+        with self._lock:
+            if self._seed is None:
+                raise ArgumentError("backward before forward", remedy="Call forward, or forward_backward")
+            self._run("backward", gradient)
+            return memoryview(bytearray(self._gradients)).cast("d")
 
     def forward_backward(
         self, inputs: Numbers | Mapping[Value, float] | None = None, gradient: float = 1.0
     ) -> tuple[float, memoryview[Any]]:
-        """The root's value, and the gradient for every slot. The view shows the latest gradients."""
-        self._take(inputs)
-        self._run("both", gradient)
-        return self._value[0], memoryview(self._gradients).cast("B").cast("d")
+        """The root's value, and the gradient for every slot. A later run does not change what is returned."""
+        with self._lock:
+            self._take(inputs)
+            self._run("both", gradient)
+            return self._value[0], memoryview(bytearray(self._gradients)).cast("d")
 
     def run_on_values(self, gradient: float = 1.0) -> float:
         """What ``root.backward()`` does: read the numbers that the leaves hold, and add to their gradients."""
-        self._take(None)
-        self._run("both", gradient, [leaf.grad for leaf in self.leaves])
-        for leaf, total in zip(self.leaves, self._gradients):
-            leaf._grad = total
-        return self._value[0]  # type: ignore[no-any-return]
+        with self._lock:
+            self._take(None)
+            self._run("both", gradient, [leaf.grad for leaf in self.leaves])
+            for leaf, total in zip(self.leaves, self._gradients):
+                leaf._grad = total
+            return self._value[0]  # type: ignore[no-any-return]
 
     def _take(self, inputs: Numbers | Mapping[Value, float] | None) -> None:
         if inputs is None or isinstance(inputs, Mapping):
@@ -164,6 +172,7 @@ class Program:
         Raises:
             ArgumentError: nothing was run.
         """
-        if self._seed is None:
-            raise ArgumentError("nothing was run yet", remedy="Call forward_backward")
-        return Inspection([self._eager(backward_too=True)])
+        with self._lock:
+            if self._seed is None:
+                raise ArgumentError("nothing was run yet", remedy="Call forward_backward")
+            return Inspection([self._eager(backward_too=True)])

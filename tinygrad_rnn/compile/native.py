@@ -66,7 +66,10 @@ class Native:
     def __init__(self, text: str) -> None:
         binding = llvm()
         context = binding.create_context()  # a context of its own, so that everything is freed with it
-        module = binding.parse_assembly(text, context)
+        try:
+            module = binding.parse_assembly(text, context)
+        except RuntimeError as error:
+            raise CompileError(f"LLVM does not take the code: {error}".splitlines()[0], remedy=_EAGER) from error
         machine = _machine()  # belongs to the engine from here on
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
         # A tape holds nothing twice and nothing unused, so a short list of passes does as well as all of -O3.

@@ -121,9 +121,15 @@ class Tape:
         """The symbol for a number: itself, or a constant for one that is known."""
         return number if isinstance(number, Symbol) else self.const(number)
 
+    def number(self, number: Any) -> Symbol:
+        """Likewise, of a truth value 1 or 0, as in Python's arithmetic."""
+        symbol = self.symbol(number)
+        return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
+
     def emit(self, op: str, *operands: Any) -> Symbol:
         """The symbol for one operation; one already on the tape if there is one that computes the same bits."""
-        args = tuple(map(self.symbol, operands))
+        taken_as_truth = 1 if op in ("select", "not") else 0
+        args = (*map(self.symbol, operands[:taken_as_truth]), *map(self.number, operands[taken_as_truth:]))
         simpler = self._simpler(op, args)
         if simpler is not None:
             return simpler

@@ -109,7 +109,7 @@ class Trace:
 
 
 def _stores(tape: Tape, region: str, nodes: Sequence[Value]) -> list[Store]:
-    return [Store(Place(region, slot), tape.symbol(node.data)) for slot, node in enumerate(nodes)]
+    return [Store(Place(region, slot), tape.number(node.data)) for slot, node in enumerate(nodes)]
 
 
 def _alarms(conditions: Sequence[Symbol]) -> list[Store]:

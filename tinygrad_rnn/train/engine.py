@@ -47,7 +47,15 @@ class Engine(Protocol):
 
 
 def in_order(examples: Sequence[Example]) -> list[Example]:
-    """The order in which the gradients of a batch are added."""
+    """The order in which the gradients of a batch are added.
+
+    Raises:
+        ArgumentError: there is no example, or one that asks nothing.
+    """
+    if not examples:
+        raise ArgumentError("no examples", remedy="Give at least one")
+    if not all(any(asks(example)) for example in examples):
+        raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
     return sorted(examples, key=lambda example: (len(example.inputs), asks(example)))
 
 
@@ -122,13 +130,12 @@ class CompiledEngine:
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
         """As `Engine.gradients`. Sequences of the same length that ask at the same steps run side by side."""
+        examples = in_order(examples)
         program = self._compiled(examples[0])
         loss, run = 0.0, None
-        for asked, group in groupby(in_order(examples), key=asks):
+        for asked, group in groupby(examples, key=asks):
             if stop():
                 raise Interrupted
-            if not any(asked):
-                raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
             alike = list(group)
             run = program.forward_backward(
                 [example.inputs for example in alike],
@@ -148,6 +155,8 @@ class CompiledEngine:
 
     def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
         """As `Engine.outputs`."""
+        if not examples:
+            return iter(())
         program = self._compiled(examples[0])
         order = sorted(range(len(examples)), key=lambda i: len(examples[i].inputs))
         found: dict[int, Outputs] = {}
@@ -172,7 +181,9 @@ class CompiledEngine:
             def kind(entry: Any, size: int) -> Any:
                 return Symbols(size) if isinstance(entry, int) else size if hasattr(entry, "__len__") else None
 
-            target = next(target for target in example.targets if target is not None)
+            target = next((target for target in example.targets if target is not None), None)
+            if target is None:
+                raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
             self._program = Recurrence(
                 self.model.cell,
                 kind(example.inputs[0], self.task.input_size),
