@@ -204,7 +204,10 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     text = ["train", "--task", "text", "--text-file", "abc.txt", *SMALL, "--quiet", "-o", "t"]
     assert main([*text, "--length", "5"]) == 0
     Path("abc.txt").write_text("acb " * 100)
-    assert "not those that t was trained on" in error_of(capsys, "train", "--resume", "-o", "t", "--steps", "6")
+    for command in (["train", "--resume", "-o", "t", "--steps", "6"], ["eval", "t"]):
+        assert "not those that were trained on" in error_of(capsys, *command)
+    Path("abc.txt").write_text("abc " * 100)
+    assert main(["eval", "t"]) == 0
 
 
 @pytest.mark.parametrize("part", ["settings", "limits", "optimizer", "architecture", "task"])
@@ -217,6 +220,22 @@ def test_a_damaged_file_is_one_clear_error(
     state = {**json.loads(metadata["state"]), part: damage}
     write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
     assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+
+
+@pytest.mark.parametrize("steps", ["5", "6"])  # off and on the grid of validations
+@pytest.mark.parametrize("ended", [["--go-on"], ["--go-on", "--patience", "1", "--lr", "1e-12"]])
+def test_resuming_what_is_finished_changes_nothing(
+    steps: str, ended: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--task", "adding", *SMALL, *ended, "--steps", steps, "-o", "f", "--json"]) == 0
+    first, content = json.loads(capsys.readouterr().out), Path("f").read_bytes()
+    for more in ([], ["--steps", str(len(first["rows"]))]):
+        assert main(["train", "--resume", "-o", "f", "--json", *more]) == 0
+        assert json.loads(capsys.readouterr().out) == first
+    assert first["rows"][-1]["validation_error"] is not None
+    fewer = error_of(capsys, "train", "--resume", "-o", "f", "--steps", "2", "--quiet")
+    assert f"steps is 2, but the checkpoint has taken {len(first['rows'])}" in fewer
+    assert Path("f").read_bytes() == content
 
 
 def test_a_finished_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     trained_on = checkpoint.make_task()
     if args.T is not None and "T" not in trained_on.known_settings():
         raise ArgumentError(f"--T is no option of task {trained_on.name}")
+    checkpoint.check_data(trained_on)
     task = trained_on if args.T is None else checkpoint.make_task(T=args.T)
     model = checkpoint.make_model()
     model.check_fits(task)

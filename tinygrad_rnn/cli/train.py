@@ -132,11 +132,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint = load_checkpoint(target)
         options = _resumed(given, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
-        if task.digest != checkpoint.state["task"]["digest"]:
-            raise DataError(
-                f"the data of task {task.name} are not those that {target} was trained on",
-                remedy="Bring them back, or start anew in another file",
-            )
+        checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
     else:
         name = given.setdefault("task", "reber")
