@@ -55,12 +55,21 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
     assert main(["train", "--resume", "-o", f"{task}.safetensors", "--steps", "5"]) == 0
     assert load_checkpoint(f"{task}.safetensors").step == 5
     capsys.readouterr()
-    assert main(["eval", f"{task}.safetensors", "--sequences", "3", "--json"]) == 0
+    count = ["--sequences", "3"] if "count" in TASKS[task].validation_by else []
+    assert main(["eval", f"{task}.safetensors", *count, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["step"] == 5
     assert result["error"] >= 0.0
-    assert main(["eval", f"{task}.safetensors", "--sequences", "3"]) == 0
-    assert "criterion" in capsys.readouterr().out
+    assert main(["eval", f"{task}.safetensors", *count]) == 0
+    said = capsys.readouterr().out
+    assert "criterion" in said
+    assert ("chose the best weights" in " ".join(said.split())) == (task in ("text", "series"))
+    assert ("on other sequences" in " ".join(printed.out.split())) == (task not in ("text", "series"))
+    assert "1 sequences" not in said
+    assert "1 validation sequences" not in printed.out
+    for option, argument in (("--sequences", "count"), ("--seed", "seed")):
+        if argument not in TASKS[task].validation_by:
+            assert f"{option} makes no difference" in error_of(capsys, "eval", f"{task}.safetensors", option, "3")
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
