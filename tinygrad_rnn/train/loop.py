@@ -85,6 +85,7 @@ def train(
         checkpoint_every: steps between two checkpoints, instead.
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same. What decides
             the numbers must be as it was; ``steps``, ``patience``, ``stop_when_solved`` and ``engine`` may change.
+            Where they leave nothing to do, the history comes back as it was and nothing is written.
         engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
             ``"compiled fast"``, which rounds differently.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
@@ -135,9 +136,20 @@ def train(
     best: dict[str, Any] = {}  # the weights of the best validation so far, the one after the last step left out
     if resume and checkpoint is not None:
         found = load_checkpoint(checkpoint)
+        if found.step > steps:
+            raise ArgumentError(
+                f"steps is {steps}, but the checkpoint has taken {found.step}",
+                remedy="Steps taken before count, too: give at least as many",
+            )
         history = restore(found, model, task, optimizer, scheduler, rng, settings, first_lr)
         best = found.best
+        last = dict(history.rows[-1]) if history.rows else {}
         _take_back_final_validation(history, validate_every)
+        if history.ending not in ("", "interrupted") and _ending(history, steps, patience, stop_when_solved):
+            history.rows[-1].update(last)  # training has ended there, and does not go on
+            if best and history.best_is_earlier:
+                model.load_state_dict(best)
+            return history
     examples = task.validation(validation_size)
     began = time.perf_counter() - (history.rows[-1]["seconds"] if history.rows else 0.0)
 
