@@ -392,7 +392,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
             parameter.grad /= largest
         factor = max_norm / gradient_norm(clipped, norm_type)
     else:
-        factor = min(max_norm / (norm + 1e-6), 1.0)
+        factor = min(1.0, max_norm / (norm + 1e-6))  # 1 of two infinities
     if factor != 1.0:
         for parameter in clipped:
             parameter.grad *= factor
