@@ -101,6 +101,8 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["sample", "text.safetensors", "--length", "5", "--temperature", "2", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out) == 7
     assert "'X' at position 2" in error_of(capsys, "sample", "text.safetensors", "--prompt", "abXc")
+    capital = error_of(capsys, "sample", "text.safetensors", "--prompt", "A")
+    assert "'A' at position 0 is not in the alphabet. Write it in lower case: the alphabet is" in capital
     assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
     assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
@@ -232,6 +234,11 @@ def test_a_damaged_file_is_one_clear_error(
     state = {**json.loads(metadata["state"]), part: damage}
     write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
     assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+
+
+def test_eval_at_a_length_that_the_task_has_not_names_the_length(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", "temporal-order", *SMALL, "--steps", "1", "--quiet", "-o", "f"]) == 0
+    assert "error: T is 2. T must be" in error_of(capsys, "eval", "f", "--T", "2")
 
 
 def test_clipping_can_be_switched_off_and_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
