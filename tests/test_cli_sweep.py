@@ -127,6 +127,7 @@ def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "adding", "--T"], "expected at least one argument"),
         (["--task", "temporal-order", "--T", "10", "5"], "at least 10"),
         (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
+        (["--cell", "rnn", "lstm", "--nonlinearity", "relu"], "--nonlinearity with --cell lstm"),
         (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
         (["--lr", "0.1", "-0.1"], "--lr -0.1"),
         (["--lr", "nan"], "not a finite number"),

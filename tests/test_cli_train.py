@@ -101,6 +101,8 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["sample", "text.safetensors", "--length", "5", "--temperature", "2", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out) == 7
     assert "'X' at position 2" in error_of(capsys, "sample", "text.safetensors", "--prompt", "abXc")
+    capital = error_of(capsys, "sample", "text.safetensors", "--prompt", "A")
+    assert "'A' at position 0 is not in the alphabet. Write it in lower case: the alphabet is" in capital
     assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
     assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
@@ -130,6 +132,7 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--task", "series", "--csv", "missing.csv"], "cannot read 'missing.csv'"),
         (["-o", "missing/x"], "no such folder"),
         (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
+        (["--cell", "gru", "--forget-bias", "1"], "--forget-bias with --cell gru. Only an lstm has a forget gate"),
         (["--history", "h.xml"], "must end in .csv or .json"),
         (["--plot", "p.bmp"], "must end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
@@ -204,6 +207,8 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
         expected = f"{option} is {was} in f, not {given}"
         assert expected in error_of(capsys, "train", "--resume", "-o", "f", option, given)
     assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
+    assert "--forget-bias is for a new" in error_of(capsys, "train", "--resume", "-o", "f", "--forget-bias", "1")
+    assert "--clip is 1.0 in f, not none" in error_of(capsys, "train", "--resume", "-o", "f", "--clip", "none")
     both = error_of(capsys, "train", "--resume", "-o", "f", "--hidden", "3", "--lr", "0.5")
     assert "--hidden is 2 in f, not 3; --lr is 0.02 in f, not 0.5" in both or "--lr is 0.02 in f, not 0.5; " in both
     assert Path("f").read_bytes() == content
@@ -229,6 +234,28 @@ def test_a_damaged_file_is_one_clear_error(
     state = {**json.loads(metadata["state"]), part: damage}
     write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
     assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+
+
+def test_eval_at_a_length_that_the_task_has_not_names_the_length(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--task", "temporal-order", *SMALL, "--steps", "1", "--quiet", "-o", "f"]) == 0
+    assert "error: T is 2. T must be" in error_of(capsys, "eval", "f", "--T", "2")
+
+
+def test_clipping_can_be_switched_off_and_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["train", "--task", "adding", *SMALL, "--quiet", "--go-on"]
+    assert main([*options, "-o", "a", "--clip", "none"]) == 0
+    assert main([*options, "-o", "b", "--clip", "1e9"]) == 0
+    assert load_checkpoint("a").state["settings"]["max_norm"] is None
+    assert load_checkpoint("a").weights == load_checkpoint("b").weights
+    assert main(["train", "--resume", "-o", "a", "--clip", "none", "--steps", "5", "--quiet"]) == 0
+    assert load_checkpoint("a").step == 5
+
+
+@pytest.mark.parametrize(("given", "bias"), [([], 1.0), (["--forget-bias", "-2.5"], -2.5)])
+def test_the_forget_bias_is_1_unless_it_is_given(given: list[str], bias: float) -> None:
+    frozen = ["--optimizer", "sgd", "--lr", "1e-300"]
+    assert main(["train", "--task", "reber", *SMALL, *frozen, "--quiet", "-o", "f", *given]) == 0
+    assert load_checkpoint("f").weights["cell.cells.0.b_f"] == [bias, bias]
 
 
 @pytest.mark.parametrize("steps", ["5", "6"])  # off and on the grid of validations

@@ -163,5 +163,12 @@ def test_the_command_compares_cells(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(data.read_text().splitlines()) == 1 + 4 * 13
     assert main(["decay", "--cells", "gru", "--text", "hello", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["curves"][0]["cell"] == "GRU"
-    for wrong in (["--cells", "rnn", "--norms", "1"], ["--forget-bias", "1"], ["--cells", "cnn"]):
+    for wrong in (
+        ["--cells", "rnn", "--norms", "1"],
+        ["--forget-bias", "1"],
+        ["--cells", "cnn"],
+        ["--cells", "rnn", "gru", "--forget-bias", "1"],
+        ["--cells", "lstm", "gru", "--nonlinearity", "relu"],
+        ["--cells", "gru", "gru"],
+    ):
         assert main(["decay", *wrong]) == 2

@@ -28,6 +28,8 @@ from tinygrad_rnn.interop import (
     write_safetensors,
 )
 from tinygrad_rnn.nn import Module, Recurrent
+from tinygrad_rnn.tasks import Adding
+from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
 
 GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden" / "recurrent.json").read_text())
 KINDS: dict[str, type[RNN | LSTM | GRU]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
@@ -295,3 +297,20 @@ def test_a_missing_file_and_a_ragged_list() -> None:
         read_safetensors("/nowhere/x.safetensors")
     with pytest.raises(ArgumentError, match="ragged"):
         Tensor.of([[1.0], [2.0, 3.0]])
+
+
+def test_what_pytorch_would_compute_differently_does_not_leave() -> None:
+    for module in (RNN(2, 3, nonlinearity="identity"), RNN(2, 3, nonlinearity="identity").cells[0]):
+        with pytest.raises(ArgumentError, match="no nonlinearity 'identity'"):
+            to_torch_state_dict(module)
+    assert "weight_hh_l0" in to_torch_state_dict(RNN(2, 3, nonlinearity="relu"))
+
+
+def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path) -> None:
+    task, path = Adding(3), tmp_path / "run.safetensors"
+    model = RecurrentNetwork.for_task(task, "gru", 2)
+    train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
+    with pytest.raises(DataError, match=r"run.safetensors is a checkpoint .*load_checkpoint\(path\).make_model\(\)"):
+        load_safetensors(model, path)
+    state = to_torch_state_dict(load_checkpoint(path).make_model())
+    assert state["readout.weight"].tolist() == model.state_dict()["readout.V"]

@@ -86,7 +86,14 @@ def test_clipping_leaves_small_gradients_alone_and_survives_large_ones() -> None
     ps[0].grad, ps[1].grad = 3e200, 4e200
     assert optim.clip_grad_norm_(ps, 1.0) == pytest.approx(5e200)
     assert [p.grad for p in ps] == pytest.approx([0.6, 0.8])
-    ps[0].grad = -7.0
+    for norm_type, expected in ((2.0, 5.0 / 2.0**0.5), (1.0, 2.5)):
+        ps[0].grad, ps[1].grad = -1.5e308, 1.5e308
+        assert optim.clip_grad_norm_(ps, 5.0, norm_type) == math.inf
+        assert [p.grad for p in ps] == pytest.approx([-expected, expected], rel=1e-5)
+    ps[0].grad, ps[1].grad = -1.5e308, 1.5e308
+    optim.clip_grad_norm_(ps, math.inf)
+    assert [p.grad for p in ps] == [-1.5e308, 1.5e308]
+    ps[0].grad, ps[1].grad = -7.0, 4e200
     optim.clip_grad_value_(ps, 0.7)
     assert [p.grad for p in ps] == [-0.7, 0.7]
 

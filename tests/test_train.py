@@ -345,6 +345,25 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "h.json", "h.png"]
 
 
+def test_an_optimizer_of_another_model_is_refused() -> None:
+    task = Latch(5)
+    model, other = (RecurrentNetwork.for_task(task, "rnn", 2) for _ in range(2))
+    with pytest.raises(ArgumentError, match="not the model's"):
+        train(model, task, 1, optimizer=optim.SGD(other.parameters(), lr=0.1), progress=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_a_single_validation_can_be_seen_in_the_figure(count: int) -> None:
+    history = History("t", "error", 1.0, 0.1)
+    for step in range(1, count + 1):
+        history.rows.append({"step": step, "loss": 1.0, "gradient_norm": 1.0})
+        history.rows[-1].update(validation_loss=1.0, validation_error=0.5)
+    above, _, below = history.figure().axes
+    for line in (above.lines[1], below.lines[0]):
+        assert len(line.get_xdata()) == count
+        assert (line.get_marker() == "o") == (count < 500)
+
+
 def test_the_bar_shows_loss_gradient_norm_and_sequences_per_second(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -375,7 +375,8 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
         norm_type: p of the p-norm; ``math.inf`` for the largest absolute value.
 
     Returns:
-        The norm before clipping.
+        The norm before clipping; infinite where it is beyond the largest float, and the gradients are clipped all
+        the same.
 
     Raises:
         DomainError: a gradient is NaN or infinite; the error names the parameter, and nothing has changed.
@@ -385,15 +386,21 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
     _within("max_norm", max_norm, most=math.inf)
     _within("norm_type", norm_type, least=SMALLEST, most=math.inf)
     norm = gradient_norm(clipped, norm_type)
-    factor = max_norm / (norm + 1e-6)
-    if factor < 1.0:
+    if norm == math.inf > max_norm:  # of finite numbers: shrunk by the largest, they keep their direction
+        largest = max(abs(parameter.grad) for parameter in clipped)
+        for parameter in clipped:
+            parameter.grad /= largest
+        factor = max_norm / gradient_norm(clipped, norm_type)
+    else:
+        factor = min(1.0, max_norm / (norm + 1e-6))  # 1 of two infinities
+    if factor != 1.0:
         for parameter in clipped:
             parameter.grad *= factor
     return norm
 
 
 def gradient_norm(parameters: Sequence[Value], norm_type: float = 2.0) -> float:
-    """The p-norm of all gradients together, without overflow.
+    """The p-norm of all gradients together: infinite only where it is itself beyond the largest float.
 
     Raises:
         DomainError: a gradient is NaN or infinite; the error names the parameter.

@@ -8,9 +8,24 @@ from dataclasses import asdict
 from typing import Any
 
 from ..bptt.compare import StateDecay, compare_decay, comparison_figure, write_csv, write_json
+from ..errors import ArgumentError
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell
 from .console import folded, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data
+
+
+def check(args: argparse.Namespace) -> None:
+    """Check that the options make a difference to the cells named.
+
+    Raises:
+        ArgumentError: one does not, or a cell is named twice.
+    """
+    for option, kind in (("forget_bias", "lstm"), ("nonlinearity", "rnn")):
+        if getattr(args, option) is not None and kind not in args.cells:
+            raise ArgumentError(f"--{option.replace('_', '-')} without an {kind}", remedy=f"Add {kind} to --cells")
+    for kind in args.cells:
+        if args.cells.count(kind) > 1:
+            raise ArgumentError(f"--cells names {kind} twice", remedy="Name each cell once")
 
 
 def run(args: argparse.Namespace, data: Data) -> int:
@@ -40,7 +55,7 @@ def run(args: argparse.Namespace, data: Data) -> int:
 def _cells(args: argparse.Namespace, size: int, hidden: int) -> dict[str, Cell]:
     def make(kind: str) -> tuple[str, Cell]:
         if kind == "rnn":
-            return "RNN", RNNCell(size, hidden, nonlinearity=args.nonlinearity, seed=args.seed)
+            return "RNN", RNNCell(size, hidden, nonlinearity=args.nonlinearity or "tanh", seed=args.seed)
         if kind == "gru":
             return "GRU", GRUCell(size, hidden, seed=args.seed)
         name = "LSTM" if args.forget_bias is None else f"LSTM, b_f = {args.forget_bias:g}"

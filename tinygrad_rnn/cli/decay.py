@@ -85,14 +85,15 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             raise ArgumentError(f"{option} does not go with decay", remedy=remedy)
-    args.nonlinearity = args.nonlinearity or ("tanh" if args.cells else "identity")
     if args.cells:
+        from . import compare
+
         for option in ("norms", "kind", "radius", "u", "b"):
             if getattr(args, option) not in (None, DEFAULT_NORMS):
                 raise ArgumentError(f"--{option} does not go with --cells", remedy="Leave out one of them")
-        from . import compare
-
+        compare.check(args)
         return compare.run(args, read_data(args))
+    args.nonlinearity = args.nonlinearity or "identity"
     if args.forget_bias is not None:
         raise ArgumentError("--forget-bias without --cells lstm", remedy="Name the cells with --cells")
     data = read_data(args)

@@ -32,6 +32,7 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure."""
+    from ..tasks import make_task
     from ..train import load_checkpoint, validate
 
     checkpoint = load_checkpoint(args.model)
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
                 remedy="Leave it out: it is measured on the part of the data that was held out",
             )
     checkpoint.check_data(trained_on)
-    task = trained_on if args.T is None else checkpoint.make_task(T=args.T)
+    task = trained_on if args.T is None else make_task(trained_on.name, {**trained_on.settings(), "T": args.T})
     model = checkpoint.make_model()
     model.check_fits(task)
     examples = task.validation(args.sequences or 256, 1 if args.seed is None else args.seed)

@@ -106,6 +106,11 @@ def positive_number(text: str) -> float:
     return number
 
 
+def or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The type of an option that takes what ``parse`` does, or "none"."""
+    return lambda text: None if text == "none" else parse(text)
+
+
 @dataclass(frozen=True)
 class Problem:
     """A cell unrolled over a sequence, and what it is to predict: the next item of the sequence.

@@ -7,7 +7,7 @@ import importlib.util
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,9 +19,9 @@ from ..errors import ArgumentError, DataError, DomainError, MissingDependencyErr
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
 from .console import print_json, print_table, say
-from .inputs import finite_number, whole_number
+from .inputs import finite_number, or_none, whole_number
 from .parameters import plot_file
-from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, made
+from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, check_cell, made
 
 if TYPE_CHECKING:
     from ..sweep import Record
@@ -79,8 +79,8 @@ def register(subparsers: Any) -> None:
     vary("--batch", "sequences per step", type=whole_number(1), metavar="B")
     vary("--lr", "learning rate", type=finite_number, metavar="RATE")
     vary("--optimizer", "(adam)", choices=OPTIMIZERS)
-    vary("--clip", 'bound on the gradient norm, or "none" (1)', type=_or_none(finite_number), metavar="NORM")
-    vary("--truncate", 'cut the gradient after K steps, or "none" (none)', type=_or_none(whole_number(1)), metavar="K")
+    vary("--clip", 'bound on the gradient norm, or "none" (1)', type=or_none(finite_number), metavar="NORM")
+    vary("--truncate", 'cut the gradient after K steps, or "none" (none)', type=or_none(whole_number(1)), metavar="K")
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (3)")
     how = parser.add_argument_group("training (defaults differ by task)")
     how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take")
@@ -192,10 +192,6 @@ def _task(options: Options) -> Any:
     return make_task(options["task"], given)
 
 
-def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: None if text == "none" else parse(text)
-
-
 def _settings(args: argparse.Namespace) -> list[Options]:
     """Every combination of what varies, the first option slowest, each with all that is fixed."""
     defaults = {**USUAL, "engine": "eager", **DEFAULTS[args.task]}
@@ -222,6 +218,8 @@ def _check(args: argparse.Namespace, target: str, settings: Sequence[Options]) -
     for name in TASK_OPTIONS:
         if getattr(args, name) is not None and SETTINGS[name] not in known:
             raise ArgumentError(f"--{name.replace('_', '-')} is no option of task {args.task}")
+    for options in settings:
+        check_cell(options)
     for options in {tuple(map(options.get, TASK_OPTIONS)): options for options in settings}.values():
         _task(options)
     for name in ("lr", "clip"):

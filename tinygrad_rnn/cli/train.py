@@ -12,7 +12,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, MissingDependenc
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
 from .console import counted, print_json, say
-from .inputs import CELLS, positive_number, whole_number
+from .inputs import CELLS, finite_number, or_none, positive_number, whole_number
 
 if TYPE_CHECKING:
     from ..optim import Optimizer
@@ -37,6 +37,7 @@ USUAL: dict[str, Any] = {
     "layers": 1,
     "nonlinearity": "tanh",
     "init": "uniform",
+    "forget_bias": None,  # of an lstm, FORGET_BIAS
     "optimizer": "adam",
     "clip": 1.0,
     "truncate": None,
@@ -45,6 +46,7 @@ USUAL: dict[str, Any] = {
     "go_on": False,
     "seed": 0,
 }
+FORGET_BIAS = 1.0  # so that an lstm remembers to begin with (Gers et al. 2000; Jozefowicz et al. 2015)
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
@@ -78,12 +80,21 @@ def register(subparsers: Any) -> None:
         choices=RECURRENT,
         help="recurrent weights at the beginning (uniform, as in PyTorch; copy: orthogonal)",
     )
+    model.add_argument(
+        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of an lstm at the beginning (1)"
+    )
     how = parser.add_argument_group("training (defaults differ by task)")
     how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take, resumed ones included")
     how.add_argument("--batch", type=whole_number(1), metavar="B", help="sequences per step")
     how.add_argument("--lr", type=positive_number, metavar="RATE", help="learning rate")
     how.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
-    how.add_argument("--clip", type=positive_number, metavar="NORM", help="bound on the gradient norm (1)")
+    how.add_argument(
+        "--clip",
+        type=or_none(positive_number),
+        default=argparse.SUPPRESS,  # None is a value of its own
+        metavar="NORM",
+        help='bound on the gradient norm, or "none" (1)',
+    )
     how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
     how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
     how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
@@ -127,7 +138,9 @@ def run(args: argparse.Namespace) -> int:
     target = args.output or f"{args.task or 'reber'}.safetensors"
     _check_targets(args, target)
     known = {"task", "cell", "hidden", "batch", "lr", "every", "engine", *USUAL, *SETTINGS, *FREE}
-    given = {name: option for name, option in vars(args).items() if name in known and option is not None}
+    given = {
+        name: option for name, option in vars(args).items() if name in known and (option is not None or name == "clip")
+    }
     if args.resume:
         checkpoint = load_checkpoint(target)
         options = _resumed(given, checkpoint, target)
@@ -186,17 +199,31 @@ def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
         raise ArgumentError(f"--{settings[setting].replace('_', '-')} is no option of task {name}")
     task = make_task(name, {setting: options[option] for setting, option in settings.items()})
     more: dict[str, Any] = {}
+    check_cell(options)
     if cell == "lstm":
-        more["forget_bias"] = 1.0
+        bias = options.get("forget_bias")
+        more["forget_bias"] = FORGET_BIAS if bias is None else bias
     if cell == "rnn":
         more["nonlinearity"] = options["nonlinearity"]
-    elif options["nonlinearity"] not in (USUAL["nonlinearity"], DEFAULTS[name].get("nonlinearity")):
-        raise ArgumentError(f"--nonlinearity with --cell {cell}", remedy="Only an rnn has a choice of it")
     model = RecurrentNetwork.for_task(
         task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
     )
     kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
     return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
+
+
+def check_cell(options: dict[str, Any]) -> None:
+    """Check that the kind of cell has what the options say of it.
+
+    Raises:
+        ArgumentError: it has not.
+    """
+    cell = options["cell"]
+    usual = (USUAL["nonlinearity"], DEFAULTS[options["task"]].get("nonlinearity"))
+    if cell != "rnn" and options["nonlinearity"] not in usual:
+        raise ArgumentError(f"--nonlinearity with --cell {cell}", remedy="Only an rnn has a choice of it")
+    if cell != "lstm" and options.get("forget_bias") is not None:
+        raise ArgumentError(f"--forget-bias with --cell {cell}", remedy="Only an lstm has a forget gate")
 
 
 def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict[str, Any]:
@@ -209,13 +236,15 @@ def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict
         was = _options_of(checkpoint)
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
-    if "init" in given:
-        raise ArgumentError(f"--init is for a new network, --resume goes on with that of {target}")
+    for name in ("init", "forget_bias"):
+        if name in given:
+            option = name.replace("_", "-")
+            raise ArgumentError(f"--{option} is for a new network, --resume goes on with that of {target}")
     other = [name for name in given if name not in FREE and given[name] != was[name]]
     if other:
         differences = (
             f"--{name.replace('_', '-')} is {was[name] if was[name] is not None else 'not set'} in {target}, "
-            f"not {given[name]}"
+            f"not {'none' if given[name] is None else given[name]}"
             for name in other
         )
         raise ArgumentError(

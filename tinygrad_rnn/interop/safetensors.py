@@ -89,6 +89,9 @@ def write_safetensors(
     write_whole(path, b"".join([struct.pack("<Q", len(text)), text, *parts]))
 
 
+CHECKPOINT = "tinygrad_rnn checkpoint"  # what the metadata of one of `tinygrad_rnn.train` say under "format"
+
+
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a file, and its metadata.
 

@@ -38,7 +38,7 @@ def to_torch_numbers(module: Module) -> dict[str, Numbers]:
     """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
 
     Raises:
-        ArgumentError: the module has parameters that PyTorch has no name for.
+        ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
     """
     return dict(_leaving(module, ""))
 
@@ -46,12 +46,15 @@ def to_torch_numbers(module: Module) -> dict[str, Numbers]:
 def to_torch_state_dict(module: Module) -> dict[str, Any]:
     """The weights as a state dict of 64-bit tensors: ``torch.nn.LSTM(…).double().load_state_dict(…)``.
 
+    A state dict does not say what the nonlinearity is: to an RNN with relu belongs
+    ``torch.nn.RNN(…, nonlinearity="relu")``, and PyTorch has none with identity.
+
     Args:
         module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of such ones: then
             names are prefixed with those of the attributes, as in PyTorch.
 
     Raises:
-        ArgumentError: the module has parameters that PyTorch has no name for.
+        ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
         MissingDependencyError: PyTorch is not installed.
     """
     try:
@@ -107,6 +110,11 @@ def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
 
 
 def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str, Numbers]]:
+    if getattr(cell, "nonlinearity", None) == "identity":
+        raise ArgumentError(
+            "PyTorch's RNN has no nonlinearity 'identity': with these weights it would compute something else",
+            remedy="Take the weights by the names of this package, from state_dict()",
+        )
     gates, own = _gates(cell), cell.state_dict()
     yield f"{prefix}weight_ih{suffix}", _below(own[f"U{gate}"] for gate in gates)
     yield f"{prefix}weight_hh{suffix}", _below(own[f"W{gate}"] for gate in gates)

@@ -107,8 +107,10 @@ def encode(text: str, alphabet: str) -> list[int]:
     place = {character: number for number, character in enumerate(alphabet)}
     for position, character in enumerate(text):
         if character not in place:
+            the = "Write it in lower case: the" if character.lower() in place else "The"
             raise DataError(
-                f"{character!r} at position {position} is not in the alphabet", remedy=f"The alphabet is {alphabet!r}"
+                f"{character!r} at position {position} is not in the alphabet",
+                remedy=f"{the} alphabet is {alphabet!r}",
             )
     return [place[character] for character in text]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError
-from ..interop.safetensors import Tensor, read_safetensors, write_safetensors
+from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import Linear, Recurrent
 from ..nn.module import shape
 from ..optim import OPTIMIZERS, LRScheduler, Optimizer
@@ -26,7 +26,6 @@ from .network import KINDS, RecurrentNetwork
 # What reading something else than expected from JSON can raise.
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
-FORMAT = "tinygrad_rnn checkpoint"
 VERSION = 2
 
 
@@ -199,7 +198,7 @@ def save_checkpoint(
         "history": vars(history),
         "alphabet": getattr(task, "alphabet", None),
     }
-    write_safetensors(path, tensors, {"format": FORMAT, "version": str(VERSION), "state": json.dumps(state)})
+    write_safetensors(path, tensors, {"format": CHECKPOINT, "version": str(VERSION), "state": json.dumps(state)})
 
 
 def _described(optimizer: Optimizer, lr: float) -> dict[str, Any]:
@@ -217,7 +216,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         tensors, metadata = read_safetensors(path)
     except DataError as error:
         raise CheckpointError(error.what, remedy=error.remedy) from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != CHECKPOINT:
         raise CheckpointError(
             f"{name} is not a checkpoint of this package",
             remedy="For weights alone, use tinygrad_rnn.interop.load_safetensors",

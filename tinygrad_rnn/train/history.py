@@ -14,6 +14,8 @@ from ..files import json_text, write_whole
 
 COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
 
+MOST_DOTS = 40  # that leave a line a line
+
 
 @dataclass
 class History:
@@ -95,14 +97,17 @@ class History:
         above.plot(steps, [row["loss"] for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")
         checked = self.validations()
         at = [row["step"] for row in checked]
-        above.plot(at, [row["validation_loss"] for row in checked], color="#08519c", linewidth=2.0, label="validation")
+        dots: dict[str, Any] = {"marker": "o", "markersize": 4.0} if len(at) <= MOST_DOTS else {}  # a line needs two
+        above.plot(
+            at, [row["validation_loss"] for row in checked], color="#08519c", linewidth=2.0, label="validation", **dots
+        )
         above.set_ylabel("loss")
         above.legend(frameon=False)
         above.set_title(f"Training on {self.task}", loc="left")
         middle.plot(steps, [row["gradient_norm"] for row in self.rows], color="#737373", linewidth=0.8)
         middle.set_yscale("log")
         middle.set_ylabel("gradient norm\nbefore clipping")
-        below.plot(at, [row["validation_error"] for row in checked], color="#08519c", linewidth=2.0)
+        below.plot(at, [row["validation_error"] for row in checked], color="#08519c", linewidth=2.0, **dots)
         below.axhline(self.baseline, color="#b2182b", linewidth=1.0, linestyle="--", label="trivial baseline")
         below.axhline(self.goal, color="#1a9850", linewidth=1.0, linestyle=":", label="criterion")
         below.set_ylim(bottom=0.0)

@@ -119,6 +119,10 @@ def train(
         raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
     model.check_fits(task)
     optimizer = optimizer or Adam(model.parameters(), lr=0.01)
+    if not {*map(id, optimizer.parameters)} <= {*map(id, model.parameters())}:
+        raise ArgumentError(
+            "the optimizer has parameters that are not the model's", remedy="Give it model.parameters()"
+        )
     settings = {
         "batch_size": batch_size,
         "truncate": truncate,
