@@ -285,6 +285,7 @@ def png(drawing: Figure, comment: str) -> bytes:
     info.add_text("Comment", comment)
     image = Image.open(drawn).convert("RGB")
     palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    palette.putpalette([255 if shade > 248 else shade for shade in palette.getpalette() or []])  # paper stays white
     image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, "png", optimize=True, pnginfo=info)
     return file.getvalue()
 
