@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 HERE = ROOT / "demos" / "results"
 sys.path.insert(0, str(HERE))
 
+import common  # noqa: E402
 import table  # noqa: E402
 
 NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in ("common", "table"))
@@ -67,6 +68,14 @@ def test_the_rows_follow_from_the_data(name: str) -> None:
     assert [vars(row) for row in script.rows(result["data"])] == result["rows"]
     assert result["source"] == vars(script.SOURCE)
     assert result["seeds"] == list(script.SEEDS)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_picture_is_of_the_data(name: str) -> None:
+    data = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))["data"]
+    picture = (HERE / f"{name}.png").read_bytes()
+    assert b"Comment\0" + common.digest(data).encode() in picture
+    assert len(picture) < 250_000
 
 
 def test_the_pages_are_what_the_script_makes_of_the_json() -> None:

@@ -33,7 +33,8 @@ SOURCE = Source(
     "update; its tolerance of 0.04 on a target scaled to [0, 1] is 0.08 on our sum from 0 to 2; settings were chosen "
     "on seed 1000",
     criterion=f"mean squared error on {TESTED} new sequences (always saying 1: {BASELINE:.3f}), how many are off by "
-    f"more than {TOLERANCE}, and sequences until the error on {VALIDATED} others is below {GOAL}",
+    f"more than {TOLERANCE}; solved: below {GOAL} at the end; for those, sequences until the error on {VALIDATED} "
+    "others was first below it",
 )
 SETTINGS = [("lstm",), ("rnn",)]
 SEEDS = range(5)
@@ -120,10 +121,13 @@ def data(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def describe(runs: list[dict[str, Any]]) -> str:
-    """Solved, error, wrong sequences."""
-    solved = [run["solved"] for run in runs if run["solved"]]
-    text = f"{share(len(solved), len(runs))} below {GOAL}"
-    text += f", after {mean(solved):,.0f} sequences on average" if solved else ""
+    """How many are solved by the error at the end, the first crossing of those, and the errors.
+
+    A first crossing alone is no success: the error may rise again.
+    """
+    solved = [run["solved"] for run in runs if run["mse"] < GOAL]
+    text = f"{share(len(solved), len(runs))} below {GOAL} at the end"
+    text += f", first after {mean(solved):,.0f} sequences on average" if solved else ""
     errors = sorted(run["mse"] for run in runs)
     return f"{text}; error {errors[0]:.2g} to {errors[-1]:.2g}"
 
@@ -142,7 +146,9 @@ def learning_curves(data: dict[str, Any], styles: Sequence[tuple[str, str, str]]
     """Error against sequences, a line per network."""
     drawing = figure(7.6, 4.2)
     axes = drawing.add_subplot()
-    for kind, colour, label in styles:
+    for kind, colour, label in reversed(
+        styles
+    ):  # the first on top: an unsolved run of it lies upon those of the others
         for i, run in enumerate(data[kind]):
             seen = [EVERY * batch * j for j in range(1, len(run["course"]) + 1)]
             axes.plot(seen, run["course"], color=colour, linewidth=1.5, alpha=0.75, label=label if i == 0 else None)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import wraps
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -220,10 +221,8 @@ def main(module: ModuleType | Any) -> None:
                 module.experiment, module.SETTINGS, executor, seeds=module.SEEDS, file=HERE / "runs" / f"{name}.jsonl"
             )
         write(name, result(module, records))
-    figure = module.picture(json.loads(target.read_text(encoding="utf-8"))["data"])
-    png = io.BytesIO()
-    figure.savefig(png, dpi=110)
-    write_whole(HERE / f"{name}.png", png.getvalue())
+    content = json.loads(target.read_text(encoding="utf-8"))["data"]
+    write_whole(HERE / f"{name}.png", png(module.picture(content), digest(content)))
 
 
 def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
@@ -250,6 +249,11 @@ def write(name: str, content: dict[str, Any]) -> None:
     write_whole(HERE / f"{name}.json", text + "\n")
 
 
+def digest(content: Any) -> str:
+    """Of the data of a result; its picture carries it, so that one of other data can be told."""
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def compare(slice_of: Callable[[str], list[float]]) -> None:
     """Say whether both engines give the same numbers, and end with status 1 if not."""
     eager, compiled = slice_of("eager"), slice_of("compiled")
@@ -269,6 +273,21 @@ def figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def png(drawing: Figure, comment: str) -> bytes:
+    """A small file: 256 colours, dithered so that shades stay smooth; the comment is in it as it is."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    drawn, file, info = io.BytesIO(), io.BytesIO(), PngInfo()
+    drawing.savefig(drawn, dpi=110)
+    info.add_text("Comment", comment)
+    image = Image.open(drawn).convert("RGB")
+    palette = image.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    palette.putpalette([255 if shade > 248 else shade for shade in palette.getpalette() or []])  # paper stays white
+    image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(file, "png", optimize=True, pnginfo=info)
+    return file.getvalue()
 
 
 def plain(axes: Any) -> None:

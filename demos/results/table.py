@@ -31,8 +31,8 @@ HEAD = """# Published results, by the scalar engine
 
 Written by `table.py` from the JSON files beside it; each of these was written by the script of the same name, which
 runs on the public API of the package alone. `python demos/results/NAME.py` repeats a result, and with `--slice` runs a
-small part of it on the compiled and on the eager engine and compares every bit. Seconds are of one processor, all runs
-together; they were taken on a machine under load.
+small part of it on the compiled and on the eager engine and compares every bit. Seconds are of processor
+time, all runs of a result together.
 """
 
 
@@ -82,7 +82,7 @@ def section(name: str, result: dict[str, Any]) -> str:
         f"- **Setting:** {source['setting']}.",
         f"- **Criterion:** {source['criterion']}.",
         f"- **Not as in the paper:** {source['differences']}.",
-        f"- **Runs:** {runs}; {result['seconds']:,.0f} s.\n",
+        f"- **Runs:** {runs}; {result['seconds']:,.0f} CPU s.\n",
         "| measured | ours | published |",
         "|---|---|---|",
         *(f"| {row['what']} | {row['ours']} | {row['theirs']} |" for row in result["rows"]),

@@ -137,9 +137,9 @@ def picture(data: dict[str, Any]) -> Any:
     from matplotlib.colors import LogNorm
     from matplotlib.patheffects import withStroke
 
-    # A mesh that follows the wall, dense where it is steep.
+    # A mesh that follows the wall, dense where it is steep, and reaches beyond B at either end of it.
     n = 121
-    offsets = [math.copysign(abs(i / 60) ** 4 * 0.62, i) for i in range(-60, 61)]
+    offsets = [math.copysign(abs(i / 60) ** 4 * 0.7, i) for i in range(-60, 61)]
     columns = [W[0] + (W[1] - W[0]) * i / (n - 1) for i in range(n)]
     walls = [wall(w) for w in columns]
     points = [(w, at + offset) for w, at in zip(columns, walls) for offset in offsets]
