@@ -1,16 +1,18 @@
 # %% [markdown]
 # # 9 · Vanishing and exploding, measured
 #
-# The gradient that reaches T − k steps into the past is scaled by w^(T−k), and with a matrix by about ‖W‖^(T−k):
+# The gradient that reaches T − k steps into the past is scaled by w^(T−k), and with a matrix by at most ‖W‖^(T−k):
 #
-# $$\|W\| < 1 \Rightarrow \text{gradient} \to 0, \qquad \|W\| > 1 \Rightarrow \text{gradient} \to \infty.$$
+# $$\|W\| < 1 \Rightarrow \text{gradient} \to 0, \qquad \|W\| > 1: \text{it can explode.}$$
 #
-# ‖W‖ is the largest singular value of W. On a logarithmic axis a power is a straight line: down, flat or up.
+# ‖W‖ is the largest singular value of W. Of a number, and of a rotation times a number, as below, the powers grow by
+# ‖W‖ exactly, and above 1 the gradient does explode. On a logarithmic axis that is a straight line: down, flat or up.
 
 # %%
 from lesson import ask, check, show
 from tinygrad_rnn import decay
 from tinygrad_rnn.bptt.decay import orthogonal_cells
+from tinygrad_rnn.bptt.matrices import product, spectral_norm
 from tinygrad_rnn.bptt.plot import decay_figure
 
 # %%
@@ -26,6 +28,20 @@ print("‖W‖   10 steps   50 steps  100 steps      law")
 for curve in linear:
     sizes = "  ".join(f"{curve.gradients[lag]:9.3g}" for lag in (10, 50, 100))
     print(f"{curve.W_norm:3}  {sizes}  {curve.law[100]:9.3g}")
+
+# %%
+ask("W = [[0.5, 10], [0, 0.5]] has ‖W‖ = 10. Does a gradient explode, if W is no rotation?")
+
+# %%
+W = power = [[0.5, 10.0], [0.0, 0.5]]
+for lag in range(1, 101):
+    if lag in (1, 10, 100):
+        print(f"lag {lag:3}: ‖W^lag‖ = {spectral_norm(power):9.3g}, at most ‖W‖^lag = {spectral_norm(W) ** lag:9.3g}")
+    power = product(power, W)
+
+# %% [markdown]
+# It vanishes, after a start that looked like the opposite: the eigenvalues, both 0.5, win in the end. ‖W‖ > 1 is
+# necessary for exploding, not sufficient (Pascanu, Mikolov & Bengio 2013).
 
 # %%
 ask("Put tanh back in. Which of the five curves change, and in which direction?")

@@ -23,7 +23,9 @@ ask("12 steps, a loss at each, chunks of 4. Full BPTT finds w.grad = 4.448 in 78
 unrolled = unroll(cell, inputs)
 full = anatomy(unrolled, [mse_loss(unrolled.h[t], targets[t - 1]) for t in range(1, 13)], cell.w)
 cut = truncation(full, k1=4, k2=4)
-print(f"{len(cut.cut_terms())} terms are cut; w.grad = {cut.kept.total():.4f}, the bias is {-cut.cut.total():.4f}")
+left = [(k, t) for k, t, _ in full.terms() if cut.keeps(k, t)]
+print(f"{len(left)} terms are left, {len(cut.cut_terms())} are cut.")
+print(f"w.grad = {cut.kept.total():.4f}, the bias is {-cut.cut.total():.4f}")
 print("the largest that are cut:")
 for term in cut.cut_terms()[:3]:
     print(f"  {term}")
@@ -41,8 +43,14 @@ for chunk in (1, 2, 3, 4, 6, 12):
 # %%
 ask("A lag of 3 fits into a chunk of 4. Is every term with lag 3 kept?")
 
+# %%
+of_lag_3 = [(k, t) for k, t, _ in full.terms() if t - k == 3]
+print(f"{sum(term in left for term in of_lag_3)} of {len(of_lag_3)} are kept:")
+for k, t in of_lag_3:
+    print(f"  loss of step {t:2}, use at step {k}: {'kept' if (k, t) in left else 'cut'}")
+
 # %% [markdown]
-# Grey is what was cut. Losses early in a chunk see hardly any past: of lag 3 only one term per chunk is kept.
+# One per chunk: losses early in a chunk see hardly any past. Grey is what was cut.
 
 # %%
 show(anatomy_figure(full, truncation=cut))

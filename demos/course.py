@@ -7,11 +7,16 @@
 # Here you watch every number of it. Wherever there is a **question**, answer before you run the next cell.
 
 # %%
-# In Colab, and wherever else the package is missing, this installs it.
+# Where the package is missing, this installs it: from the checkout that the notebook is in, or a wheel beside the
+# notebook (upload both to Colab); else from PyPI, which works only once the package is published there.
 from importlib.util import find_spec
+from pathlib import Path
 
 if find_spec("tinygrad_rnn") is None:
-    # %pip install -q "tinygrad_rnn[plot]"
+    beside = [path.parent for path in Path.cwd().glob("../setup.cfg") if (path.parent / "tinygrad_rnn").is_dir()]
+    beside += sorted(Path.cwd().glob("tinygrad_rnn-*.whl"), reverse=True)
+    package = beside[0].resolve() if beside else "tinygrad_rnn"
+    # %pip install -q "{package}[plot]"
     pass
 
 # %%
@@ -98,6 +103,21 @@ for t in range(T, 0, -1):
 print(f"∂L/∂h_12 · J_12 ⋯ J_1 = {h[T].grad * product:.12g}")
 print(f"∂L/∂h_0 by backward() = {h[0].grad:.12g}")
 
+# %% [markdown]
+# **Exercise.** The same for any k. Fill in the product, and run the cell again.
+
+
+# %%
+def chain(w: float, h: list[float], k: int) -> float:
+    """J_T ⋯ J_{k+1} of one unit with tanh, from w and the states h_0 … h_T."""
+    return 1.0
+
+
+for k in (11, 6, 0):
+    mine = h[T].grad * chain(0.9, [h[t].data for t in range(T + 1)], k)
+    word = "solved" if math.isclose(mine, h[k].grad, rel_tol=1e-6) else "not solved yet"
+    print(f"k = {k:2}: yours {mine:+.6f}, by backward() {h[k].grad:+.6f}: {word}")
+
 # %%
 three = unroll(cell, inputs[:3])
 last = mse_loss(three.h[3], 0.3)
@@ -122,9 +142,12 @@ for w in (0.9, 1.0, 1.1):
 # %% [markdown]
 # ## Step 5: the fate of long-range gradients
 #
-# $$\|W\| < 1 \Rightarrow \text{vanishing}, \qquad \|W\| > 1 \Rightarrow \text{exploding}$$
+# With a matrix, ‖W‖, its largest singular value, bounds each factor: at most ‖W‖^(T−k) of a gradient arrives.
 #
-# On a logarithmic axis the law is a straight line, flat exactly at ‖W‖ = 1. Four units, no tanh:
+# $$\|W\| < 1 \Rightarrow \text{vanishing}, \qquad \|W\| > 1: \text{exploding is possible}$$
+#
+# The powers of a rotation times a number reach the bound, and explode above 1. On a logarithmic axis this law is a
+# straight line, flat exactly at ‖W‖ = 1. Four units, such a W, no tanh:
 
 # %%
 norms = [0.8, 0.9, 1.0, 1.1, 1.25]

@@ -116,7 +116,7 @@ def verdict(function: Callable[..., Any]) -> str:
     for arguments, expected in cases:
         call = f"{function.__name__}({', '.join(map(_short, arguments))})"
         try:
-            answer = function(*arguments)
+            answer = _plain(function(*arguments))
             if answer is None:
                 return "not solved yet." if not right else f"not yet: {call} returned None. {exercise.hint}"
             is_right = expected(answer) if callable(expected) else _agree(answer, expected)
@@ -131,6 +131,15 @@ def verdict(function: Callable[..., Any]) -> str:
         return "solved."
     note = "Only the sign is wrong. " if signs == {True} else f"{right} of {len(cases)} cases are right. "
     return f"not yet: {first_wrong}. {note if right or True in signs else ''}{exercise.hint}"
+
+
+def _plain(answer: Any) -> Any:
+    """An answer in Python's own numbers and lists, where it has NumPy's."""
+    if hasattr(answer, "tolist"):
+        answer = answer.tolist()
+    if isinstance(answer, (list, tuple)):
+        return type(answer)([_plain(entry) for entry in answer])
+    return {key: _plain(entry) for key, entry in answer.items()} if isinstance(answer, Mapping) else answer
 
 
 def _agree(answer: Any, expected: Any) -> bool:

@@ -1,14 +1,14 @@
-"""Make a notebook from a script in percent format: python demos/make_notebook.py SCRIPT.py …
+"""Make notebooks from scripts in percent format: demos/07_the_chain.ipynb, say, from demos/07_the_chain.py.
 
-demos/course.ipynb is made from demos/course.py in this way; any lesson can be, too. A notebook is made without outputs,
-so that it gives away no answers.
+demos/course.ipynb is made from demos/course.py in this way. A notebook is made without outputs, so that it gives away
+no answers; one that is there already is replaced.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from pathlib import Path
 
 CELL = re.compile(r"^# %%( \[markdown\])?\n", flags=re.MULTILINE)
@@ -36,7 +36,23 @@ def notebook(script: str) -> str:
     return json.dumps(book, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scripts", nargs="+", type=Path, metavar="SCRIPT.py")
+    for path in parser.parse_args().scripts:
+        try:
+            script = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            parser.error(f"{path} cannot be read ({getattr(error, 'strerror', None) or 'it is no text'})")
+        if path.suffix != ".py" or not CELL.search(script):
+            parser.error(f"{path} is no script in percent format: its cells begin with '# %%'")
+        book = path.with_suffix(".ipynb")
+        try:
+            book.write_text(notebook(script), encoding="utf-8")
+        except OSError as error:
+            parser.error(f"{book} cannot be written ({error.strerror})")
+        print(f"Notebook: {book}")
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or [str(Path(__file__).with_name("course.py"))]:
-        script = Path(name)
-        script.with_suffix(".ipynb").write_text(notebook(script.read_text(encoding="utf-8")), encoding="utf-8")
+    main()

@@ -6,6 +6,7 @@ What lessons say is stored in golden/lessons; `python -m tests.test_course` stor
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pexpect
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
@@ -85,7 +87,9 @@ def test_the_lessons_are_numbered() -> None:
 def test_a_lesson_says_what_is_stored_and_draws_its_picture(lesson: Path, tmp_path: Path) -> None:
     said = run(lesson, tmp_path)
     assert_same(said, (STORED / f"{lesson.stem}.txt").read_text(encoding="utf-8"))
-    assert said.count("\n? ") >= 1
+    _, *answers = re.sub(r"^(Picture|Exercise).*$", "", said, flags=re.MULTILINE).split("\n? ")
+    assert answers
+    assert all(answer.partition("\n")[2].strip() for answer in answers)  # something is said after every question
     assert re.search(r"^Exercise \w+: not solved yet\.$", said, flags=re.MULTILINE)
     (picture,) = tmp_path.iterdir()
     assert picture.stem == lesson.stem
@@ -168,6 +172,18 @@ def test_the_solution_is_accepted(name: str) -> None:
     assert verdict(SOLUTIONS[name]) == "solved."
 
 
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_the_solution_is_accepted_in_numpys_arrays_and_numbers(name: str) -> None:
+    @functools.wraps(SOLUTIONS[name])
+    def solution(*arguments: object) -> object:
+        answer = SOLUTIONS[name](*arguments)
+        return (
+            {key: np.float64(entry) for key, entry in answer.items()} if isinstance(answer, dict) else np.array(answer)
+        )
+
+    assert verdict(solution) == "solved."
+
+
 @pytest.mark.parametrize(("name", "number"), [(name, i) for name in MISTAKES for i in range(len(MISTAKES[name]))])
 def test_a_mistake_is_told_with_a_hint(name: str, number: int) -> None:
     said = verdict(MISTAKES[name][number])
@@ -203,7 +219,9 @@ def test_what_a_learner_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_notebook_is_made_from_its_script() -> None:
     script, book = DEMOS / "course.py", DEMOS / "course.ipynb"
-    assert book.read_text(encoding="utf-8") == notebook(script.read_text(encoding="utf-8")), "run make_notebook.py"
+    assert book.read_text(encoding="utf-8") == notebook(script.read_text(encoding="utf-8")), (
+        "run demos/make_notebook.py on it"
+    )
 
 
 def test_the_notebook_runs_and_says_what_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,9 +232,20 @@ def test_the_notebook_runs_and_says_what_is_stored(tmp_path: Path, monkeypatch: 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("found", [None, object()])
-def test_the_notebook_installs_the_package_only_where_it_is_missing(
-    found: object, monkeypatch: pytest.MonkeyPatch
+def test_the_exercise_of_the_notebook_knows_the_solution(capsys: pytest.CaptureFixture[str]) -> None:
+    until_there, _, _ = (DEMOS / "course.py").read_text(encoding="utf-8").partition("# %%\nthree = ")
+    begin, _, loop = until_there.replace("draw(short, loss)", "").partition("\nfor k in ")
+    names: dict[str, object] = {}
+    exec(begin, names)
+    for chain, said in (names["chain"], "not solved yet"), (SOLUTIONS["chain"], "solved"):
+        capsys.readouterr()
+        exec(f"for k in {loop}", {**names, "chain": chain})
+        assert re.findall(r": ([a-z ]+)$", capsys.readouterr().out, flags=re.MULTILINE) == [said] * 3
+
+
+@pytest.mark.parametrize("place", ["checkout", "wheel", "nowhere", "installed"])
+def test_the_notebook_installs_what_is_beside_it_if_the_package_is_missing(
+    place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     book = nbformat.read(DEMOS / "course.ipynb", as_version=4)
     cell = next(cell for cell in book.cells if cell.cell_type == "code")
@@ -226,9 +255,42 @@ def test_the_notebook_installs_the_package_only_where_it_is_missing(
         def run_line_magic(self, *magic: object) -> None:
             asked.append(magic[:2])
 
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
-    exec(TransformerManager().transform_cell(cell.source), {"get_ipython": Shell})
-    assert asked == ([] if found else [("pip", 'install -q "tinygrad_rnn[plot]"')])
+    for version in "0.1", "0.2":
+        (tmp_path / f"tinygrad_rnn-{version}-py3-none-any.whl").touch()
+    (tmp_path / "empty").mkdir()
+    folder = {"checkout": DEMOS, "wheel": tmp_path, "nowhere": tmp_path / "empty", "installed": DEMOS}[place]
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if place == "installed" else None)
+    names = {"get_ipython": Shell}
+    exec(TransformerManager().transform_cell(cell.source), names)
+    if place == "installed":
+        assert not asked
+        return
+    assert asked == [("pip", 'install -q "{package}[plot]"')]
+    wheel = tmp_path / "tinygrad_rnn-0.2-py3-none-any.whl"
+    assert names["package"] == {"checkout": ROOT.resolve(), "wheel": wheel, "nowhere": "tinygrad_rnn"}[place]
+
+
+def test_make_notebook_says_what_it_cannot_do(tmp_path: Path) -> None:
+    plain, binary, lesson = tmp_path / "plain.py", tmp_path / "binary.py", tmp_path / "lesson.py"
+    plain.write_text("print(1)\n")
+    binary.write_bytes(b"\xff\xfe")
+    lesson.write_text("# %%\n1 + 1\n")
+
+    def make(*scripts: Path) -> tuple[int, str]:
+        command = [sys.executable, str(DEMOS / "make_notebook.py"), *map(str, scripts)]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=ENVIRONMENT, timeout=60)
+        return done.returncode, (done.stdout + done.stderr).rstrip().rpartition("\n")[2]
+
+    before = (DEMOS / "course.ipynb").stat().st_mtime_ns
+    assert "arguments are required: SCRIPT.py" in make()[1]
+    assert (DEMOS / "course.ipynb").stat().st_mtime_ns == before
+    assert make(tmp_path / "nofile.py")[1].endswith("nofile.py cannot be read (No such file or directory)")
+    assert "binary.py cannot be read (it is no text)" in make(binary)[1]
+    assert "plain.py is no script in percent format" in make(plain)[1]
+    assert make(lesson) == (0, f"Notebook: {tmp_path / 'lesson.ipynb'}")
+    assert "lesson.ipynb is no script in percent format" in make(tmp_path / "lesson.ipynb")[1]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".ipynb", ".py", ".py", ".py"]
 
 
 if __name__ == "__main__":

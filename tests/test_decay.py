@@ -214,6 +214,13 @@ def test_a_figure_shows_the_numbers() -> None:
     assert {"‖W‖ = 0.5", "‖W‖ = 2"} <= {text.get_text() for text in axes.texts}
 
 
+def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
+    from tinygrad_rnn.bptt import plot
+
+    (axes,) = plot.decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
+    assert {text.get_text() for text in axes.texts} == {"‖W‖ = 0.1 ↓", "‖W‖ = 0.5", "‖W‖ = 10 ↑"}
+
+
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tinygrad_rnn.bptt import plot
 

@@ -286,23 +286,25 @@ def _legend(axes: Axes, kinds: Sequence[tuple[str, float, Any, float]]) -> None:
 
 
 def _end_labels(axes: Axes, curves: Sequence[DecayCurve], colours: Sequence[Any], limits: tuple[float, float]) -> None:
-    """‖W‖ at the end of each measured curve, moved apart where they would overlap."""
+    """‖W‖ at the end of each measured curve, moved apart where they would overlap; an arrow leads out of sight."""
     bottom, top = limits
     gap = (top - bottom) / 24
     ends = []
     for curve, colour in zip(curves, colours):
         shown = [size for size in _loggable(curve.gradients) if size == size]
-        ends.append((min(max(math.log10(shown[-1]), bottom), top) if shown else bottom, curve, colour))
-    ends.sort(key=lambda end: (end[0], end[1].W_norm))
+        height = math.log10(shown[-1]) if shown else -math.inf
+        arrow = " ↓" if height < bottom else " ↑" if height > top else ""
+        ends.append((min(max(height, bottom), top), f"‖W‖ = {curve.W_norm:.4g}{arrow}", curve.W_norm, colour))
+    ends.sort(key=lambda end: (end[0], end[2]))
     heights: list[float] = []
-    for height, _, _ in ends:
+    for height, *_ in ends:
         heights.append(max(height, heights[-1] + gap) if heights else height)
     excess = max(0.0, heights[-1] - top)
     for i in reversed(range(len(heights))):  # push down from the top, where the labels have run out of it
         heights[i] = min(heights[i], heights[i + 1] - gap) if i + 1 < len(heights) else heights[i] - excess
-    for height, (_, curve, colour) in zip(heights, ends):
+    for height, (_, label, _, colour) in zip(heights, ends):
         axes.annotate(
-            f"‖W‖ = {curve.W_norm:.4g}",
+            label,
             (1.0, 10.0**height),
             xycoords=("axes fraction", "data"),
             xytext=(6, 0),
