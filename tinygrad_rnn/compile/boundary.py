@@ -57,7 +57,7 @@ def real(name: str, given: Any) -> float:
         OperandError: it is none, or too large for a double.
     """
     try:
-        return array("d", (given,))[0]  # type: ignore[no-any-return]
+        return given if type(given) is float else array("d", (given,))[0]
     except (TypeError, OverflowError) as error:
         raise OperandError(f"{name}: {error}", remedy="Give a number") from error
 
