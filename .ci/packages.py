@@ -80,7 +80,7 @@ def installed(python: str, folder: Path, *what: object) -> Path:
 def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
     """The README's code and commands, with the wheel and without the checkout."""
     folder = scratch / f"wheel-{Path(python).parent.parent.name}"
-    own = installed(python, folder / "venv", f"{wheel}[plot]", "pytest", "hypothesis")
+    own = installed(python, folder / "venv", f"{wheel}[compile,plot]", "pytest", "hypothesis")
     for name in ("tests", "demos"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("README.md", "setup.cfg"):

@@ -55,12 +55,21 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
     assert main(["train", "--resume", "-o", f"{task}.safetensors", "--steps", "5"]) == 0
     assert load_checkpoint(f"{task}.safetensors").step == 5
     capsys.readouterr()
-    assert main(["eval", f"{task}.safetensors", "--sequences", "3", "--json"]) == 0
+    count = ["--sequences", "3"] if "count" in TASKS[task].validation_by else []
+    assert main(["eval", f"{task}.safetensors", *count, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["step"] == 5
     assert result["error"] >= 0.0
-    assert main(["eval", f"{task}.safetensors", "--sequences", "3"]) == 0
-    assert "criterion" in capsys.readouterr().out
+    assert main(["eval", f"{task}.safetensors", *count]) == 0
+    said = capsys.readouterr().out
+    assert "criterion" in said
+    assert ("chose the best weights" in " ".join(said.split())) == (task in ("text", "series"))
+    assert ("on other sequences" in " ".join(printed.out.split())) == (task not in ("text", "series"))
+    assert "1 sequences" not in said
+    assert "1 validation sequences" not in printed.out
+    for option, argument in (("--sequences", "count"), ("--seed", "seed")):
+        if argument not in TASKS[task].validation_by:
+            assert f"{option} makes no difference" in error_of(capsys, "eval", f"{task}.safetensors", option, "3")
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -204,7 +213,10 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     text = ["train", "--task", "text", "--text-file", "abc.txt", *SMALL, "--quiet", "-o", "t"]
     assert main([*text, "--length", "5"]) == 0
     Path("abc.txt").write_text("acb " * 100)
-    assert "not those that t was trained on" in error_of(capsys, "train", "--resume", "-o", "t", "--steps", "6")
+    for command in (["train", "--resume", "-o", "t", "--steps", "6"], ["eval", "t"]):
+        assert "not those that were trained on" in error_of(capsys, *command)
+    Path("abc.txt").write_text("abc " * 100)
+    assert main(["eval", "t"]) == 0
 
 
 @pytest.mark.parametrize("part", ["settings", "limits", "optimizer", "architecture", "task"])
@@ -217,6 +229,22 @@ def test_a_damaged_file_is_one_clear_error(
     state = {**json.loads(metadata["state"]), part: damage}
     write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
     assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+
+
+@pytest.mark.parametrize("steps", ["5", "6"])  # off and on the grid of validations
+@pytest.mark.parametrize("ended", [["--go-on"], ["--go-on", "--patience", "1", "--lr", "1e-12"]])
+def test_resuming_what_is_finished_changes_nothing(
+    steps: str, ended: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--task", "adding", *SMALL, *ended, "--steps", steps, "-o", "f", "--json"]) == 0
+    first, content = json.loads(capsys.readouterr().out), Path("f").read_bytes()
+    for more in ([], ["--steps", str(len(first["rows"]))]):
+        assert main(["train", "--resume", "-o", "f", "--json", *more]) == 0
+        assert json.loads(capsys.readouterr().out) == first
+    assert first["rows"][-1]["validation_error"] is not None
+    fewer = error_of(capsys, "train", "--resume", "-o", "f", "--steps", "2", "--quiet")
+    assert f"steps is 2, but the checkpoint has taken {len(first['rows'])}" in fewer
+    assert Path("f").read_bytes() == content
 
 
 def test_a_finished_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,6 +292,6 @@ def test_ctrl_c_keeps_what_was_learned() -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped after step" in out
-    assert err == ""
+    assert err == "\nStopping after this step …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
     assert os.listdir() == ["adding.safetensors"]

@@ -175,7 +175,7 @@ def test_a_hop_is_told_once_and_lights_its_edges():
     chains = explore(unrolled, loss, losses).data["chains"]
     ends = [(later, earlier) for later, earlier, *_ in chains["hops"]]
     assert len(ends) == len(set(ends)) == unrolled.T
-    _, _, edges, name, numbers, product = chains["hops"][0]
+    _, _, edges, name, numbers, product, _ = chains["hops"][0]
     assert name.startswith("w · tanh′(z_")
     assert len(edges) == 4  # tanh, + b, + u x, w h
     assert " · " in numbers
@@ -283,6 +283,8 @@ def test_a_gated_cell_is_scaled_gate_by_gate():
         ([0.9**lag for lag in range(13)], "vanishing"),
         ([1.0] * 13, "flat"),
         ([1.1**lag for lag in range(13)], "exploding"),
+        ([1.0, 1e200, *[math.inf] * 4], "exploding"),
+        ([1.0, 1e200, *[math.nan] * 4], "not a number"),
         ([1.0, *[0.01] * 12], "drops, then flat"),
         ([1.0, *[9.0] * 12], "rises, then flat"),
         ([1.0, 0.2], "vanishing"),

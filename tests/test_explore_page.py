@@ -70,7 +70,13 @@ def problems():
         loss.label = "L"
         return unrolled, loss, losses
 
-    return {"last": problem(5, False), "each": problem(6, True), "long": problem(150, False)}
+    return {
+        "last": problem(5, False),
+        "each": problem(6, True),
+        "long": problem(150, False),
+        "many": problem(200, True),
+        "longer": problem(210, False),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,8 @@ def files(problems, tmp_path_factory):
     bare = unroll(lambda x, h: (h * 0.9 + x).tanh(), [0.1, 0.2, 0.3], h0=0.5)  # no parameters
     made["function"] = explore(bare, mse_loss(bare.h[3], 0.1)).save(folder / "function.html")
     part = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
+    huge = unroll(ScalarRNNCell(w=1e200, u=0.5, nonlinearity="identity"), [0.0] * 5)
+    made["overflow"] = explore(huge, mse_loss(huge.h[5], 0.1)).save(folder / "overflow.html")
     made["part"] = explore(part, mse_loss(part.h[6], 0.1)).save(folder / "part.html")
     return made
 
@@ -365,7 +373,7 @@ def test_the_network_at_a_glance_follows_the_walk_and_chooses_chains(open_page, 
     assert {number for _, number in outline(page)[1:]} == {"…"}
 
 
-def test_a_long_sequence_is_folded_at_a_glance(open_page):
+def test_a_long_sequence_is_folded_at_a_glance(open_page, problems):
     page = open_page("long", width=360)
     names = [name for name, *_ in outline(page)]
     assert names[0] == "h0"
@@ -374,7 +382,17 @@ def test_a_long_sequence_is_folded_at_a_glance(open_page):
     set_range(page, "#chain-k", 70)
     names = [name for name, *_ in outline(page)]
     assert "h70" in names
-    assert page.locator("#outline-picture .small").filter(has_text="steps").count() == 2
+    assert page.locator("#outline-picture .small").filter(has_text="factors").count() == 2
+    product = 1.0
+    for factor in page.locator("#outline-picture .factor").all():
+        product *= number_of(factor.text_content().removeprefix("×"))
+    by_step = state_gradients(problems["long"][0], problems["long"][0].h[150])
+    assert product == pytest.approx(by_step[70], rel=2e-2)
+    unfolded = len(names) - 1 - 2  # neighbours among the states shown, but for the two over a fold
+    folded = [
+        int(one.split()[0]) for one in page.locator("#outline-picture .small").all_text_contents() if "factors" in one
+    ]
+    assert sum(folded) + unfolded == 150
     assert page.locator("#outline-picture .link.lit").count() == 3  # L to h_150, to the fold, and on to h_70
 
 
@@ -459,7 +477,7 @@ def test_fates_are_named_as_they_happen(open_page):
         for label, fate in (("law", law), ("rnn", measured)):
             assert says(page, f"#decay-legend .{label} .left").endswith(f" left: {fate}")
             named = page.locator(f"#decay-plot .curve-name.{label} + .curve-fate").text_content()
-            assert named == fate.rpartition("then ")[2]
+            assert named == fate
 
 
 def test_the_law_and_the_measured_gradient_are_both_named_where_they_differ(open_page):
@@ -470,6 +488,34 @@ def test_the_law_and_the_measured_gradient_are_both_named_where_they_differ(open
     assert "RNN ∂h vanishing" in page.locator("#norm").get_attribute("aria-valuetext")
     page.locator("#own-norm").click()
     assert "norm of W 0.9: the law vanishing" in page.locator("#said").text_content()
+
+
+def test_the_users_own_cell_is_plotted_as_it_is(open_page, problems):
+    page = open_page("each")
+    unrolled, _, _ = problems["each"]
+    by_step = state_gradients(unrolled, unrolled.h[6])
+    expected = [abs(by_step[6 - lag]) for lag in range(7)]
+    for norm in (0, 20):  # no slider moves it
+        set_range(page, "#norm", norm)
+        assert plotted(page, "mine") == pytest.approx(expected, rel=1e-3)
+    assert says(page, "#decay-legend .mine > b") == "your cell ∂h"
+    vector = open_page("lstm")
+    assert vector.locator("#decay-plot .curve.mine, #decay-plot .curve.mine-c").count() == 2
+
+
+def test_a_long_sequences_measured_part_is_named(open_page, problems):
+    page = open_page("longer")
+    unrolled, _, _ = problems["longer"]
+    by_step = state_gradients(unrolled, unrolled.h[210])
+    kept = text.number(abs(by_step[10]))
+    assert says(page, "#lead").endswith(f"The last 200 of 210 steps leave {kept} of it: it vanishes.")
+    assert "whose state starts from 0 there" in says(page, "#decay-about")
+
+
+def test_a_gradient_that_overflows_explodes_in_words(open_page):
+    page = open_page("overflow")
+    assert says(page, "#lead").endswith("Here 5 steps leave ∞ of it: it explodes.")
+    assert "not a number" not in page.locator("body").inner_text()
 
 
 def test_without_input_the_measured_gradient_lies_on_the_law(open_page):
@@ -512,6 +558,38 @@ def test_truncation_greys_what_it_throws_away(open_page, problems, k):
     assert page.locator("#anatomy-table td.cut").count() == sum(
         1 for t in range(1, 7) for use in range(1, t + 1) if t - use >= k
     )
+
+
+def test_beyond_the_windows_told_the_slider_says_what_is_cut_and_ends_with_the_whole(open_page, problems):
+    page = open_page("long")
+    unrolled, loss, _ = problems["long"]
+    split = anatomy(unrolled, {150: loss}, unrolled.cell.w)
+    kept, cut = (text.number(part.total()) for part in (truncation(split, 1, 128).kept, truncation(split, 1, 128).cut))
+    whole = text.number(split.total())
+    assert says(page, "#truncation") == f"∂L/∂w = {whole} in full: nothing is thrown away."
+    assert says(page, "#window-text") == "all 150 steps: nothing is cut"
+    set_range(page, "#window", 128)
+    assert says(page, "#window-text") == "128 steps"
+    assert f"keeps {kept} and throws away {cut}." in says(page, "#truncation")
+
+
+def test_where_the_latest_losses_are_told_their_part_is_called_a_part(open_page, problems):
+    page = open_page("many")
+    unrolled, loss, losses = problems["many"]
+    unrolled.cell.zero_grad()
+    loss.backward()
+    whole = text.number(unrolled.cell.w.grad)
+    part = text.number(anatomy(unrolled, losses[-128:], unrolled.cell.w).total() / 200)
+    assert whole != part
+    said = f"The latest 128 of 200 losses bring {part} of ∂L/∂w = {whole}. Of theirs, "
+    assert says(page, "#truncation") == said + "nothing is thrown away."
+    set_range(page, "#window", 2)
+    assert says(page, "#truncation").startswith(said + "truncated BPTT with a window of 2 steps keeps ")
+    first, most = page.evaluate(
+        "[largest(anatomy.parameters[0].cells.map((row) => row[0])), largest(anatomy.parameters[0].cells.flat())]"
+    )
+    assert 1e-4 * most < first < 1e-3 * most  # the rows begin with the first that can be seen
+    assert page.evaluate("anatomy.parameters[0].uses[0] === anatomy.parameters[0].earlier + 1")
 
 
 def test_a_click_on_a_cell_shows_its_chain(open_page):

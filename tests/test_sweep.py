@@ -48,6 +48,13 @@ def killer(folder: str, number: int, seed: int) -> dict[str, Any]:
     return logged(f"{folder}/log", number, seed)
 
 
+def deadly(folder: str, number: int, seed: int) -> dict[str, Any]:
+    """Runs 3 and 20 always kill their process."""
+    if number in (3, 20):
+        os._exit(1)
+    return logged(f"{folder}/log", number, seed)
+
+
 def untimed(records: list[Record]) -> list[Record]:
     return [replace(record, seconds=0.0) for record in records]
 
@@ -320,18 +327,57 @@ def test_an_endless_supply_of_settings_is_drawn_from_as_runs_finish() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     settings = [(str(tmp_path), number) for number in range(8)]
-    with ProcessPool(2) as pool, pytest.raises(SweepError) as caught:
+    with ProcessPoolExecutor(2) as pool, pytest.raises(SweepError) as caught:
         sweep(killer, settings, pool, file=tmp_path / "s")
     assert "BrokenProcessPool" in str(caught.value)
     assert "They are on s: the same call goes on with the rest" in str(caught.value)
     survived = read_records(tmp_path / "s")
     assert sorted(map(str, caught.value.records)) == sorted(map(str, survived))
     assert not any(record.failed for record in survived)
-    with ProcessPool(2) as pool:
+    with ProcessPoolExecutor(2) as pool:
         assert [record.result for record in sweep(killer, settings, pool, file=tmp_path / "s")] == [
             {"number": number} for number in range(8)
         ]
     assert sorted(record.setting[1] for record in read_records(tmp_path / "s")) == list(range(8))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+def test_a_run_whose_worker_is_killed_once_is_run_again(tmp_path: Path) -> None:
+    settings = [(str(tmp_path), number) for number in range(8)]
+    with ProcessPool(2) as pool:
+        records = sweep(killer, settings, pool, file=tmp_path / "s")
+    assert [record.result for record in records] == [{"number": number} for number in range(8)]
+
+
+@pytest.mark.parametrize("outstanding", [3, 1000])
+def test_runs_that_always_kill_their_worker_are_recorded_and_the_others_go_on(tmp_path: Path, outstanding: int) -> None:
+    settings = [(str(tmp_path), number) for number in range(30)]
+    for _ in range(2 if outstanding == 3 else 1):  # what failed is tried again
+        with ProcessPool(2) as pool:
+            records = sweep(deadly, settings, pool, file=tmp_path / "s", outstanding=outstanding)
+            assert pool.submit(abs, -1).result() == 1
+        assert [record.result for record in records] == [
+            None if number in (3, 20) else {"number": number} for number in range(30)
+        ]
+        assert {record.error for record in records} == {None, "BrokenProcessPool: its worker died"}
+        assert sorted(map(str, records)) == sorted(map(str, read_records(tmp_path / "s")))
+    lines = Path(tmp_path, "log").read_text().split("\n")
+    assert len(set(lines)) == 29
+    assert len(lines) < 45  # few are run twice
+
+
+def test_no_run_is_blamed_if_workers_cannot_even_begin(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"  # lacks if __name__ == "__main__"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from tinygrad_rnn.sweep import ProcessPool, sweep\n"
+        "def nothing(number, seed): return {}\n"
+        "with ProcessPool(1) as pool: sweep(nothing, [(1,), (2,)], pool, file=sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, script, tmp_path / "s"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert "SweepError: the executor is lost after 0 runs" in done.stderr
+    assert read_records(tmp_path / "s") == []
 
 
 def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:

@@ -18,7 +18,7 @@ from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import StackedCell, cross_entropy
 from tinygrad_rnn.tasks import Adding, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
-from tinygrad_rnn.train.engine import EagerEngine, Interrupted
+from tinygrad_rnn.train.engine import EagerEngine, Interrupted, make_engine
 
 
 def never() -> bool:
@@ -234,6 +234,38 @@ def test_ctrl_c_keeps_the_last_complete_step(tmp_path: Path, monkeypatch: pytest
     assert all(p.grad == 0.0 for p in model.parameters())
     assert (tmp_path / "c").exists()
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.parametrize("steps", [4, 9])
+def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
+    engine: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = Latch(5)
+    settings: dict[str, Any] = {"batch_size": 2, "validation_size": 3, "stop_when_solved": False, "validate_every": 2}
+    settings |= {"engine": engine, "checkpoint": tmp_path / "c"}
+    whole = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    expected = train(whole, task, steps, progress=False, **settings)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    engine_class = type(make_engine(engine, model, task, None))
+    outputs, validations = engine_class.outputs, []
+
+    def second_one_interrupted(self: Any, *given: Any) -> Any:
+        validations.append(1)
+        if len(validations) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return outputs(self, *given)
+
+    monkeypatch.setattr(engine_class, "outputs", second_one_interrupted)
+    history = train(model, task, steps, **settings)
+    assert capsys.readouterr().err == "\nStopping after this step …\n"
+    assert (history.ending, len(history.rows)) == ("interrupted", 4)
+    assert history.rows[-1]["validation_error"] is None
+    assert load_checkpoint(tmp_path / "c").step == 4
+    history = train(model, task, steps, resume=True, progress=False, **settings)
+    assert history.ending == "steps"
+    assert [{**row, "seconds": 0} for row in history.rows] == [{**row, "seconds": 0} for row in expected.rows]
+    assert model.state_dict() == whole.state_dict()
 
 
 def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,3 +104,8 @@ def _cells(text: str) -> int:
 def print_json(data: Any) -> None:
     """Print data as JSON, in the form of `json_text`."""
     print(json_text(data))
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 sequence``, ``2 sequences``."""
+    return f"{number} {noun}{'s' * (number != 1)}"

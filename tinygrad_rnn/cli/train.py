@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
-from .console import print_json, say
+from .console import counted, print_json, say
 from .inputs import CELLS, positive_number, whole_number
 
 if TYPE_CHECKING:
@@ -132,11 +132,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint = load_checkpoint(target)
         options = _resumed(given, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
-        if task.digest != checkpoint.state["task"]["digest"]:
-            raise DataError(
-                f"the data of task {task.name} are not those that {target} was trained on",
-                remedy="Bring them back, or start anew in another file",
-            )
+        checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
     else:
         name = given.setdefault("task", "reber")
@@ -174,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
             {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
         )
     elif not args.quiet:
-        _conclude(history, len(task.validation(options["validation"])), target)
+        _conclude(history, task, len(task.validation(options["validation"])), target)
     return 130 if history.ending == "interrupted" else 0
 
 
@@ -289,9 +285,9 @@ def _print_row(history: History) -> None:
     print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
 
 
-def _conclude(history: History, checked: int, target: str) -> None:
+def _conclude(history: History, task: Task, checked: int, target: str) -> None:
     print()
-    say(f"Loss and error ({history.metric}) are those of {checked} validation sequences.")
+    say(f"Loss and error ({history.metric}) are those of {counted(checked, 'validation sequence')}.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
     met = "Criterion met on them" if history.best <= history.goal else "Criterion not met yet"
     ending = {
@@ -304,7 +300,8 @@ def _conclude(history: History, checked: int, target: str) -> None:
     best = f"best {history.metric} {history.best:.4g} at step {row['step']}, " if row else ""
     say(f"{ending}: {best}criterion {history.goal:.4g}, trivially {history.baseline:.4g}.")
     kept = f"with the weights of step {row['step']}" if row and history.best_is_earlier else "as it is now"
-    say(f"Model: {target}, {kept}. Measure it on other sequences with tinygrad-rnn eval {target}.")
+    others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
+    say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
     more = "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
     more += " --go-on" if history.ending == "solved" else ""
     say(f"Go on with tinygrad-rnn train --resume -o {target}{more}.")

@@ -14,11 +14,17 @@ from .chains import Roots
 from .walkthrough import Tick, finite, nothing
 
 MOST_LOSSES = 128
+LEAST_VISIBLE = 1e-4  # of the largest contribution: where the colours of the heat map end
 _MOST_VISITS = 3_000_000  # nodes walked over
 
 
 def anatomies(
-    unrolled: Unrolled, roots: Roots, weights: Sequence[float], steps: Mapping[Value, int | None], tick: Tick = nothing
+    unrolled: Unrolled,
+    roots: Roots,
+    weights: Sequence[float],
+    wholes: Mapping[str, str],
+    steps: Mapping[Value, int | None],
+    tick: Tick = nothing,
 ) -> Any:
     """The anatomy of every parameter, from the losses of the latest steps where there are many.
 
@@ -26,6 +32,7 @@ def anatomies(
         unrolled: what the losses were computed from.
         roots: the losses, with their time steps.
         weights: ∂L/∂loss for each.
+        wholes: ∂L/∂parameter for each, from all losses, as text (`whole_gradients`).
         steps: the time step of every Value.
         tick: called after every parameter.
     """
@@ -38,13 +45,23 @@ def anatomies(
     named = {t: loss for t, loss in losses.items() if t is not None}
     if len(named) < len(losses):
         named = {unrolled.T: next(iter(losses.values()))}
+    left_out = len(roots) - told
     reached = set(unrolled.steps_of(list(named.values())))
     parts = []
     for name, entries in groups.items():
         if any(entry in reached for entry in entries):
-            parts.append(_told(anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries), name))
+            found = anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries)
+            parts.append({"whole": wholes[name], **_told(found, name, left_out > 0)})
         tick()
-    return {"left_out": len(roots) - told, "parameters": parts}
+    return {"left_out": left_out, "parameters": parts}
+
+
+def whole_gradients(steps: Mapping[Value, int | None]) -> dict[str, str]:
+    """The gradient that every parameter has now, as text; of several entries the norm."""
+    return {
+        name: text.number(_size([entry.grad if entry.has_grad else 0.0 for entry in entries]))
+        for name, entries in parameters(steps).items()
+    }
 
 
 def parameters(steps: Mapping[Value, int | None]) -> dict[str, list[Value]]:
@@ -56,13 +73,17 @@ def parameters(steps: Mapping[Value, int | None]) -> dict[str, list[Value]]:
     return groups
 
 
-def _told(found: Anatomy, name: str) -> dict[str, Any]:
+def _told(found: Anatomy, name: str, from_visible: bool) -> dict[str, Any]:
     uses = [k for k in found.use_steps if k is not None]
     losses = [t for t in found.loss_steps if t is not None]
     first = losses[0] - MOST_LOSSES + 1
     shown = [k for k in uses if k >= first]
     by_use, by_loss, by_lag = found.by_use_step(), found.by_loss_step(), found.by_lag()
     table = dict(zip(found.use_steps, found.table()))
+    if from_visible:  # earlier steps of which no loss that is told shows anything
+        least = LEAST_VISIBLE * max((abs(x) for k in shown for x in table[k]), default=0.0)
+        visible = (k for k in shown if k >= losses[0] or any(abs(x) > least for x in table[k]))
+        shown = shown[shown.index(next(visible, shown[-1])) :] if shown else shown
     longest = max((lag for lag in by_lag if lag is not None), default=0)
     return {
         "name": name,
@@ -74,6 +95,7 @@ def _told(found: Anatomy, name: str) -> dict[str, Any]:
         "by_use": [finite(_size(by_use[k])) for k in shown],
         "by_loss": [finite(_size(by_loss.get(t, 0.0))) for t in losses],
         "by_lag": [finite(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
+        "longest": longest,
         "total": text.number(_size(found.total())),
         "windows": _windows(by_lag, min(longest + 1, MOST_LOSSES)),
     }

@@ -12,7 +12,7 @@ from ..draw import graph, text
 from ..errors import ArgumentError, DrawError, GraphError
 from ..value import Value
 from . import walkthrough
-from .anatomy import anatomies, parameters
+from .anatomy import anatomies, parameters, whole_gradients
 from .chains import chains, factor, told_roots
 from .decay import decay_parts, measured
 from .graph import Numbering, Shades, columns, details
@@ -97,7 +97,8 @@ def explore(
             "chains": chains(unrolled, loss, roots, numbers, steps, shades, tick),
         }
         weights = [part.grad for _, part in roots]
-    data["anatomy"] = anatomies(unrolled, roots, weights, steps, tick)
+        wholes = whole_gradients(steps)
+    data["anatomy"] = anatomies(unrolled, roots, weights, wholes, steps, tick)
     data["decay"] = measured(unrolled, tick)
     described = text.clipped(repr(unrolled.cell), 80)
     return Page(f"{described} over {unrolled.T} steps", data)

@@ -19,7 +19,7 @@ from ..gradcheck import gradients
 from ..nn import ScalarRNNCell
 from ..value import Value
 from .graph import Numbering, Shades
-from .walkthrough import Tick, nothing
+from .walkthrough import Tick, finite, nothing
 
 Roots = Sequence[tuple[int | None, Value]]
 
@@ -171,6 +171,7 @@ class _Teller:
             " · ".join(name for name, _, _ in factor.terms) or "1",
             " · ".join(text.number(x) for _, x, _ in factor.terms),
             text.number(factor.product),
+            finite(factor.product),
         ]
 
     def _edges(self, links: Sequence[Link]) -> list[list[int]]:

@@ -137,6 +137,8 @@ def fate(gradients: Sequence[float]) -> tuple[str, str]:
     the whole way. Lag 0 does not count: the first step leads into the cell, which may cost once what is not lost
     again.
     """
+    if any(math.isinf(g) for g in gradients) and not any(math.isnan(g) for g in gradients):
+        return "exploding", "exploding"
     middle = len(gradients) // 2
     near, far = (
         (gradients[1 : middle + 1], gradients[middle + 1 :]) if len(gradients) > 2 else (gradients[:1], gradients)

@@ -26,10 +26,20 @@ class ProcessPool(ProcessPoolExecutor):
     """
 
     def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._start()
+
+    def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         # Nothing is ever sent: the workers notice that the other end is closed, as it is, too, when its process ends.
         far_end, self._end = context.Pipe(duplex=False)
-        super().__init__(workers, context, _begin, (far_end,))
+        super().__init__(self.workers, context, _begin, (far_end,))
+
+    def restart(self) -> None:
+        """After a worker died, which breaks the pool and fails all that it was given: begin anew, with new workers."""
+        self.shutdown()
+        self._end.close()
+        self._start()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         # Workers begin in here, and inherit what is blocked: from their first moment on, Ctrl-C does not reach them.

@@ -14,6 +14,7 @@ from concurrent.futures import (
     Future,
     ThreadPoolExecutor,
 )
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from functools import partial
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from typing import Any
 
 from ..errors import ArgumentError, SweepError
 from ..progress import Bar, make_bar
+from .pool import ProcessPool
 from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
@@ -43,6 +45,10 @@ def sweep(
     A run that raises an exception is recorded with it, and the others go on. With a ``file``, every run is recorded
     there as it finishes, and a run that is on record is not repeated: after Ctrl-C, a crash or a kill, the same call
     goes on with what is missing. It may ask for more settings and seeds, too.
+
+    A run that kills its worker (out of memory, a segmentation fault) takes down a whole pool of processes. A
+    `ProcessPool` is then started anew, and the runs that may have been under way are run again, one at a time: what
+    kills its worker even so is recorded as failed, and the others go on.
 
     Args:
         experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: finite numbers,
@@ -68,8 +74,9 @@ def sweep(
 
     Raises:
         ArgumentError: an argument makes no sense, or the experiment cannot be sent to other processes.
-        SweepError: the file is of something else, and untouched; or the executor is lost: a worker was killed, a
-            cluster went away. What had finished by then is on file, and in the attribute ``records`` of the error.
+        SweepError: the file is of something else, and untouched; or the executor is lost: a cluster went away, or a
+            worker of an executor that is no `ProcessPool` was killed. What had finished by then is on file, and in
+            the attribute ``records`` of the error.
         OSError: the file cannot be written.
     """
     seeds = _checked_seeds(seeds)
@@ -124,21 +131,16 @@ class _Runs:
             return
         self.records[known] = None
         try:
-            future = self.executor.submit(_attempt, self.experiment, setting, seed)
-        except RuntimeError as error:  # it is shut down, or broken
-            raise BrokenExecutor(str(error)) from error
-        self.pending[future] = (setting, seed)
-        future.add_done_callback(self.arrivals.put)
+            self._submit(setting, seed)
+        except BrokenProcessPool as error:
+            self._revive(error, (setting, seed))
 
     def collect(self) -> None:
         """Wait for a run, and record it."""
-        future = self.arrivals.get()
-        setting, seed = self.pending.pop(future)
-        record = Record(setting, seed, *_outcome(future))
-        if self.file:
-            self.file.append(record)
-        self.run += 1
-        self._note(key(setting, seed), record)
+        try:
+            self._collect()
+        except BrokenProcessPool as error:
+            self._revive(error)
 
     def collect_finished(self) -> None:
         """Record the runs that have finished, without waiting for any."""
@@ -154,11 +156,69 @@ class _Runs:
         """Record what has finished, whatever goes wrong."""
         while not self.arrivals.empty():
             with suppress(Exception, KeyboardInterrupt):  # a worker's
-                self.collect()
+                self._collect()
 
     def finished(self) -> list[Record]:
         """The records so far."""
         return [record for record in self.records.values() if record]
+
+    def _submit(self, setting: tuple[Any, ...], seed: int) -> None:
+        try:
+            future = self.executor.submit(_attempt, self.experiment, setting, seed)
+        except BrokenExecutor:
+            raise
+        except RuntimeError as error:  # it is shut down
+            raise BrokenExecutor(str(error)) from error
+        self.pending[future] = (setting, seed)
+        future.add_done_callback(self.arrivals.put)
+
+    def _collect(self) -> None:
+        future = self.arrivals.get()
+        outcome = _outcome(future)
+        self._record(self.pending.pop(future), outcome)
+
+    def _revive(self, error: BrokenProcessPool, *lost: tuple[Any, ...]) -> None:
+        """After a worker died: find out, one at a time, which run it was, and start the others again."""
+        if not isinstance(self.executor, ProcessPool):
+            raise error
+        self._restart(self.executor)
+        again = []
+        pending, self.pending, self.arrivals = self.pending, {}, SimpleQueue()
+        for future, run in pending.items():
+            if future.done() and not isinstance(future.exception(), BrokenProcessPool):
+                self._record(run, _outcome(future))
+            else:
+                again.append(run)
+        # Runs are begun in order. If the one is not among these, the pool breaks again, with fewer runs left.
+        suspects = 2 * self.executor.workers
+        for number, run in enumerate([*again, *lost]):
+            self._submit(*run)
+            if number >= suspects:
+                continue
+            future = self.arrivals.get()
+            try:
+                outcome = _outcome(future)
+            except BrokenProcessPool:
+                self._restart(self.executor)
+                outcome = None, "BrokenProcessPool: its worker died", 0.0
+            self._record(self.pending.pop(future), outcome)
+
+    def _restart(self, pool: ProcessPool) -> None:
+        """New workers.
+
+        Raises:
+            BrokenProcessPool: no run is to blame: they cannot even begin, or not find the experiment.
+        """
+        pool.restart()
+        pool.submit(callable, self.experiment).result()
+
+    def _record(self, run: tuple[Any, ...], outcome: Outcome) -> None:
+        setting, seed = run
+        record = Record(setting, seed, *outcome)
+        if self.file:
+            self.file.append(record)
+        self.run += 1
+        self._note(key(setting, seed), record)
 
     def _note(self, known: str, record: Record) -> None:
         self.records[known] = record

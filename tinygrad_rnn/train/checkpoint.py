@@ -80,6 +80,18 @@ class Checkpoint:
         except _SENSELESS as error:
             raise CheckpointError(f"the checkpoint's task cannot be made: {error}") from error
 
+    def check_data(self, task: Task) -> None:
+        """Check that a task has the data that were trained on.
+
+        Raises:
+            DataError: it has others, under the same name.
+        """
+        if task.digest != self.state["task"].get("digest"):
+            raise DataError(
+                f"the data of task {task.name} are not those that were trained on",
+                remedy="Bring those back, or train anew into another file",
+            )
+
     @property
     def model_step(self) -> int:
         """The step whose weights `make_model` gives."""

@@ -42,8 +42,8 @@ class Engine(Protocol):
             Interrupted: ``stop()`` became true; it is asked at least once per sequence, or group of alike ones.
         """
 
-    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
-        """y_1 … y_T for each of the examples."""
+    def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
+        """y_1 … y_T for each of the examples. Raises as `gradients` does, at the latest while they are taken."""
 
 
 def in_order(examples: Sequence[Example]) -> list[Example]:
@@ -93,9 +93,12 @@ class EagerEngine:
             parameter.grad = gradient / len(examples)
         return loss / len(examples)
 
-    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
+    def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
         """As `Engine.outputs`."""
-        return (self.model.outputs(example.inputs) for example in examples)
+        for example in examples:
+            if stop():
+                raise Interrupted
+            yield self.model.outputs(example.inputs)
 
     def _sequence(self, example: Example) -> float:
         """Add the gradient of one sequence to the parameters, and return its mean loss."""
@@ -150,7 +153,7 @@ class CompiledEngine:
             parameter.grad = gradient / len(examples)
         return loss / len(examples)
 
-    def outputs(self, examples: Sequence[Example]) -> Iterator[Outputs]:
+    def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
         """As `Engine.outputs`."""
         if not examples:
             return iter(())
@@ -158,6 +161,8 @@ class CompiledEngine:
         order = sorted(range(len(examples)), key=lambda i: len(examples[i].inputs))
         found: dict[int, Outputs] = {}
         for _, group in groupby(order, key=lambda i: len(examples[i].inputs)):
+            if stop():
+                raise Interrupted
             alike = list(group)
             predicted: Any = program.predict([examples[i].inputs for i in alike]).tolist()
             found.update(zip(alike, predicted))

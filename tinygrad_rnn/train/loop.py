@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -53,7 +54,8 @@ def train(
 
     A step draws ``batch_size`` sequences, computes the gradient of their mean loss (`tinygrad_rnn.train.engine`
     says in which order it is summed), clips it and updates the parameters once. Ctrl-C ends training after the
-    last complete step, which the model then holds; a second Ctrl-C raises KeyboardInterrupt.
+    last complete step, which the model then holds, and drops a validation that is under way (resumed, training
+    begins with that); a second Ctrl-C raises KeyboardInterrupt.
 
     Truncation cuts each sequence into chunks of ``truncate`` steps: the state flows on from chunk to chunk, the
     gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before
@@ -83,6 +85,7 @@ def train(
         checkpoint_every: steps between two checkpoints, instead.
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same. What decides
             the numbers must be as it was; ``steps``, ``patience``, ``stop_when_solved`` and ``engine`` may change.
+            Where they leave nothing to do, the history comes back as it was and nothing is written.
         engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
             ``"compiled fast"``, which rounds differently.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
@@ -133,9 +136,20 @@ def train(
     best: dict[str, Any] = {}  # the weights of the best validation so far, the one after the last step left out
     if resume and checkpoint is not None:
         found = load_checkpoint(checkpoint)
+        if found.step > steps:
+            raise ArgumentError(
+                f"steps is {steps}, but the checkpoint has taken {found.step}",
+                remedy="Steps taken before count, too: give at least as many",
+            )
         history = restore(found, model, task, optimizer, scheduler, rng, settings, first_lr)
         best = found.best
+        last = dict(history.rows[-1]) if history.rows else {}
         _take_back_final_validation(history, validate_every)
+        if history.ending not in ("", "interrupted") and _ending(history, steps, patience, stop_when_solved):
+            history.rows[-1].update(last)  # training has ended there, and does not go on
+            if best and history.best_is_earlier:
+                model.load_state_dict(best)
+            return history
     examples = task.validation(validation_size)
     began = time.perf_counter() - (history.rows[-1]["seconds"] if history.rows else 0.0)
 
@@ -148,52 +162,65 @@ def train(
                 checkpoint, model, task, optimizer, scheduler, rng, history, settings, limits, first_lr, best
             )
 
-    history.ending = _ending(history, steps, patience, stop_when_solved)
+    def validation_due() -> bool:
+        """Whether one has to follow the last step, and none has yet."""
+        if not history.rows or history.rows[-1]["validation_error"] is not None:
+            return False
+        return len(history.rows) % validate_every == 0 or len(history.rows) >= steps
+
+    def validate_now(stop: Callable[[], bool]) -> None:
+        nonlocal best
+        row = history.rows[-1]
+        said = compute.outputs(examples, stop)
+        row["validation_loss"], row["validation_error"] = validate(model, task, examples, said)
+        row["seconds"] = time.perf_counter() - began
+        if keep_best and row["step"] % validate_every == 0 and history.best_row is row:
+            best = model.state_dict()
+        if on_validation is not None:
+            with bar.external_write_mode():
+                on_validation(history)
+
     bar = make_bar(task.name, steps, len(history.rows), progress)
     try:
-        with _interruptible() as stop:
-            while not history.ending:
-                before = rng.getstate()
-                try:
-                    loss = compute.gradients([task.example(rng) for _ in range(batch_size)], stop)
-                except BaseException as error:
-                    rng.setstate(before)
-                    model.zero_grad()
-                    if not isinstance(error, Interrupted):
-                        raise
-                    history.ending = "interrupted"
-                    break
-                norm = clip(optimizer.parameters)
-                lr = optimizer.lr
-                optimizer.step()
-                if scheduler is not None:
-                    scheduler.step()
-                step = len(history.rows) + 1
-                row: dict[str, Any] = {
-                    "step": step,
-                    "sequences": step * batch_size,
-                    "loss": loss,
-                    "gradient_norm": norm,
-                    "lr": lr,
-                    "validation_loss": None,
-                    "validation_error": None,
-                    "seconds": time.perf_counter() - began,
-                }
-                history.rows.append(row)
-                if step % validate_every == 0 or step >= steps:
-                    said = compute.outputs(examples)
-                    row["validation_loss"], row["validation_error"] = validate(model, task, examples, said)
-                    row["seconds"] = time.perf_counter() - began
-                    if keep_best and step % validate_every == 0 and history.best_row is row:
-                        best = model.state_dict()
-                    if on_validation is not None:
-                        with bar.external_write_mode():
-                            on_validation(history)
-                bar.set_postfix_str(_postfix(history), refresh=False)
-                bar.update()
+        with _interruptible(progress is not False) as stop:
+            try:
+                if validation_due():  # Ctrl-C ended the one that belongs to the last step
+                    validate_now(stop)
                 history.ending = _ending(history, steps, patience, stop_when_solved)
-                if not history.ending and step % (checkpoint_every or validate_every) == 0:
-                    save()
+                while not history.ending:
+                    before = rng.getstate()
+                    try:
+                        loss = compute.gradients([task.example(rng) for _ in range(batch_size)], stop)
+                    except BaseException:
+                        rng.setstate(before)
+                        model.zero_grad()
+                        raise
+                    norm = clip(optimizer.parameters)
+                    lr = optimizer.lr
+                    optimizer.step()
+                    if scheduler is not None:
+                        scheduler.step()
+                    step = len(history.rows) + 1
+                    row: dict[str, Any] = {
+                        "step": step,
+                        "sequences": step * batch_size,
+                        "loss": loss,
+                        "gradient_norm": norm,
+                        "lr": lr,
+                        "validation_loss": None,
+                        "validation_error": None,
+                        "seconds": time.perf_counter() - began,
+                    }
+                    history.rows.append(row)
+                    if validation_due():
+                        validate_now(stop)
+                    bar.set_postfix_str(_postfix(history), refresh=False)
+                    bar.update()
+                    history.ending = _ending(history, steps, patience, stop_when_solved)
+                    if not history.ending and step % (checkpoint_every or validate_every) == 0:
+                        save()
+            except Interrupted:
+                history.ending = "interrupted"
         save()
         if best and history.best_is_earlier:
             model.load_state_dict(best)
@@ -227,10 +254,13 @@ def _postfix(history: History) -> str:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def _interruptible(aloud: bool) -> Iterator[Callable[[], bool]]:
     """Within this context, a first Ctrl-C makes the function that it gives return True; a second one raises.
 
     Only the main thread can listen for Ctrl-C; in any other, nothing changes.
+
+    Args:
+        aloud: whether to say on stderr that the first one was heard.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -241,6 +271,9 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     def note(signum: int, frame: FrameType | None) -> None:
         pressed.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if aloud:
+            with suppress(RuntimeError, OSError):  # the signal may have come in the middle of another write
+                print("\nStopping after this step …", file=sys.stderr, flush=True)
 
     signal.signal(signal.SIGINT, note)
     try:

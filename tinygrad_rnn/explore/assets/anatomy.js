@@ -5,8 +5,11 @@ const anatomy = page.anatomy;
 const heat = byId("heat"), windowSlider = byId("window"), parameterPick = byId("parameter");
 
 const parameterNow = () => anatomy.parameters[Number(parameterPick.value) || 0];
-/** The truncation window as a number of steps; everything, if it is as long as the longest lag. */
-const windowNow = () => Number(windowSlider.value);
+/** The last place of the slider, at which nothing is cut: its own where there are lags beyond the windows told. */
+const lastWindow = ({ windows, longest }) => windows.length + (longest >= windows.length ? 1 : 0);
+const isWhole = (parameter) => Number(windowSlider.value) >= lastWindow(parameter);
+/** The truncation window as a number of steps. */
+const windowNow = () => (isWhole(parameterNow()) ? parameterNow().longest + 1 : Number(windowSlider.value));
 const keeps = (k, t) => t - k < windowNow();
 
 let layout = null;
@@ -192,19 +195,24 @@ function sayAnatomy() {
     for (const part of [heat.parentElement, byId("lag-title"), byId("lag-plot"), byId("anatomy-details")]) part.setAttribute("hidden", "");
     return;
   }
-  const k = windowNow(), whole = k >= parameter.windows.length, [kept, dropped] = parameter.windows[k - 1];
+  const k = windowNow(), whole = isWhole(parameter), [kept, dropped] = whole ? [parameter.total, "0"] : parameter.windows[k - 1];
   const gradient = (parameter.signed ? "" : "‖") + "∂" + page.root + "/∂" + parameter.name + (parameter.signed ? "" : "‖");
   byId("window-text").textContent = whole ? "all " + k + " steps: nothing is cut" : k === 1 ? "1 step" : k + " steps";
   const place = byId("truncation");
-  place.replaceChildren(element("strong", {}, gradient + " = " + parameter.total));
-  place.append(whole ? " in full: nothing is thrown away." : " in full. Truncated BPTT with a window of " + k + (k === 1 ? " step" : " steps")
-    + " keeps " + kept + " and throws away " + dropped + (parameter.signed ? "." : " (norms)."));
+  place.replaceChildren(element("strong", {}, gradient + " = " + parameter.whole));
+  const cut = "runcated BPTT with a window of " + k + (k === 1 ? " step" : " steps") + " keeps " + kept + " and throws away " + dropped
+    + (parameter.signed ? "." : " (norms).");
+  if (anatomy.left_out) {
+    place.prepend("The latest " + parameter.losses.length + " of " + (parameter.losses.length + anatomy.left_out) + " losses bring " + parameter.total + " of ");
+    place.append(whole ? ". Of theirs, nothing is thrown away." : ". Of theirs, t" + cut);
+  } else place.append(" in full" + (whole ? ": nothing is thrown away." : ". T" + cut));
   windowSlider.setAttribute("aria-valuetext", byId("window-text").textContent + ": keeps " + kept + ", throws away " + dropped);
   heatCells.setAttribute("aria-label", "Heat map of " + gradient + ": a row per use step, a column per loss step; arrow keys move, Enter shows the chain");
   const more = [];
   if (!parameter.signed) more.push("Each number is the norm of a " + parameter.name + "-sized contribution.");
   if (anatomy.left_out) more.push("Of " + (parameter.losses.length + anatomy.left_out) + " losses, the latest " + parameter.losses.length + " are split; the sums are theirs.");
   if (parameter.earlier) more.push("Uses in " + parameter.earlier + " earlier steps are not drawn; the sums count them.");
+  if (parameter.longest >= parameter.by_lag.length) more.push("Lags above " + (parameter.by_lag.length - 1) + " are not drawn.");
   if (parameter.losses.length === 1) more.push("There is one loss, so one row of uses.");
   write(byId("anatomy-about"), ["One weight, one gradient: the sum of what every loss step t sends through every use step k.",
     ...more].join(" "));
@@ -230,17 +238,18 @@ function setUpAnatomy() {
   const follow = () => {
     const parameter = parameterNow();
     if (!parameter) return;
-    windowSlider.max = parameter.windows.length;
-    const k = windowNow();
+    const all = windowSlider.value === windowSlider.max;
+    windowSlider.max = lastWindow(parameter);
+    if (all) windowSlider.value = windowSlider.max;
     sayAnatomy();
     if (document.activeElement === parameterPick) say(spoken(byId("truncation").textContent));
-    select({ window: k >= parameter.windows.length ? null : k });
+    select({ window: isWhole(parameter) ? null : windowNow() });
   };
   const parameter = parameterNow();
   parameterPick.disabled = windowSlider.disabled = !parameter;
   if (parameter) {
-    windowSlider.max = parameter.windows.length;
-    windowSlider.value = parameter.windows.length;
+    windowSlider.max = lastWindow(parameter);
+    windowSlider.value = windowSlider.max;
   }
   const soon = oncePerFrame(follow);
   windowSlider.addEventListener("input", soon);

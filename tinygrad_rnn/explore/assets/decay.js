@@ -11,13 +11,15 @@ const lawNow = () => decay.law[Number(normSlider.value)];
 const lawSays = () => { const norm = decay.norms[Number(normSlider.value)]; return norm < 1 ? ["<", "vanishing"] : norm > 1 ? [">", "exploding"] : ["=", "flat"]; };
 /** What a curve is called: RNN ∂h; an LSTM has one for h and one for its cell state c. */
 const curveName = (cell) => cell.name.split(",")[0] + " ∂" + cell.state;
+/** The user's cell as it is, in the graph of this page. */
+const mine = decay.mine.map((curve) => ({ ...curve, key: curve.state === "c" ? "mine-c" : "mine", name: "your cell ∂" + curve.state }));
 /** The measured curve that the headline speaks of: of the user's own cell, if it is among them. */
 const measuredCell = decay.cells.find((cell) => cell.yours) || decay.cells[0];
 
 /** Whole powers of ten between which the axis runs: those of the law, a little more below for what decays faster. */
 const powers = (() => {
   const logs = (curve) => curve.g.filter((g) => g).map((g) => Math.log10(g));
-  const law = decay.law.flatMap(logs), all = [...law, ...decay.cells.flatMap((cell) => cell.curves.flat().flatMap(logs))];
+  const law = decay.law.flatMap(logs), all = [...law, ...mine.flatMap(logs), ...decay.cells.flatMap((cell) => cell.curves.flat().flatMap(logs))];
   const least = (numbers) => numbers.reduce((a, b) => Math.min(a, b), 0);
   const low = Math.floor(least(law)), high = Math.ceil(law.reduce((a, b) => Math.max(a, b), 0));
   return { low: Math.max(Math.floor(least(all)), Math.min(Math.floor(1.4 * low), low - 1)), high: Math.max(1, high) };
@@ -26,7 +28,7 @@ const powers = (() => {
 function plotDecay() {
   const width = decayPlot.clientWidth || 320, height = decayPlot.clientHeight || 300;
   decayPlot.setAttribute("viewBox", "0 0 " + width + " " + height);
-  const labelled = width > 460, left = 46, right = width - (labelled ? 96 : 12), top = 12, bottom = height - 38;
+  const labelled = width > 460, left = 46, right = width - (labelled ? 104 : 12), top = 12, bottom = height - 38;
   const x = (lag) => left + (lag / decay.lags) * (right - left);
   const y = (log) => top + ((powers.high - log) / (powers.high - powers.low)) * (bottom - top);
   const parts = [];
@@ -64,19 +66,20 @@ function plotDecay() {
   };
   for (const cell of decay.cells) inside.append(drawn("path", { class: "curve " + cell.key, d: course(curveOf(cell)) }));
   inside.append(drawn("path", { class: "curve law", d: course(lawNow()) }));
+  for (const curve of mine) inside.append(drawn("path", { class: "curve " + curve.key, d: course(curve) }));
   parts.push(inside);
   if (labelled) {
-    const ends = [["law", "the law", { ...lawNow(), fate: lawSays()[1] }], ...decay.cells.map((cell) => [cell.key, curveName(cell), curveOf(cell)])];
+    const ends = [["law", "the law", { ...lawNow(), fate: lawSays()[1], words: lawSays()[1] }], ...decay.cells.map((cell) => [cell.key, curveName(cell), curveOf(cell)])];
     const labels = ends.map(([key, name, curve]) => {
       const last = curve.g[curve.g.length - 1];
-      return { key, name, fate: curve.fate, at: Math.min(bottom - 4, Math.max(top + 8, last ? y(Math.log10(last)) : last === 0 ? bottom : top)) };
+      return { key, name, fate: curve.fate, words: curve.words, at: Math.min(bottom - 4, Math.max(top + 8, last ? y(Math.log10(last)) : last === 0 ? bottom : top)) };
     }).sort((one, other) => one.at - other.at);
     const apart = 30;  // two lines each; pushed down from the top, then up from the bottom
     labels.forEach((label, i) => { if (i) label.at = Math.max(label.at, labels[i - 1].at + apart); });
     labels.reduceRight((below, label) => { label.at = Math.min(label.at, below - apart); return label.at; }, bottom + apart - 8);
-    for (const { key, name, fate, at } of labels) {
+    for (const { key, name, fate, words, at } of labels) {
       parts.push(drawn("text", { class: "curve-name " + key, x: right + 10, y: at }, name));
-      parts.push(drawn("text", { class: "curve-fate " + fate, x: right + 10, y: at + 13 }, fate));
+      parts.push(drawn("text", { class: "curve-fate " + fate, x: right + 10, y: at + 13 }, words));
     }
   }
   decayPlot.replaceChildren(...parts);
@@ -102,20 +105,21 @@ function sayDecay() {
     place.append(" tanh′ < 1 takes more than ‖W‖ gives.");
   }
   const legend = byId("decay-legend").children;
-  [law, ...decay.cells.map(curveOf)].forEach((curve, i) => {
+  [law, ...decay.cells.map(curveOf), ...mine].forEach((curve, i) => {
     const left = legend[i].querySelector(".left");
     left.replaceChildren(element("b", {}, curve.kept), " left: ", element("b", { class: i ? curve.fate : says }, i ? curve.words : says));
   });
   const words = shown(norm) + ": the law " + says + ", " + law.kept + " left" + after + "; measured: "
-    + decay.cells.map((cell) => curveName(cell) + " " + curveOf(cell).words + ", " + curveOf(cell).kept).join("; ");
+    + decay.cells.map((cell) => curveName(cell) + " " + curveOf(cell).words + ", " + curveOf(cell).kept).join("; ")
+    + "; " + mine.map((curve) => curve.name + ", as it is, " + curve.words + ", " + curve.kept).join("; ");
   normSlider.setAttribute("aria-valuetext", words);
   scaleSlider.setAttribute("aria-valuetext", shown(scale) + " times the inputs; norm of W " + words);
   decayPlot.setAttribute("aria-label", "Gradient magnitude against lag on a logarithmic axis. Norm of W " + words);
   plotDecay();
   if (byId("decay-table").closest("details").open) {
     table("decay-table", "|gradient| at each lag, ‖W‖ = " + shown(norm) + ", inputs × " + shown(scale),
-      ["lag", "the law", ...decay.cells.map(curveName)],
-      law.g.map((g, lag) => [String(lag), shown(g), ...decay.cells.map((cell) => shown(curveOf(cell).g[lag]))]));
+      ["lag", "the law", ...decay.cells.map(curveName), ...mine.map((curve) => curve.name)],
+      law.g.map((g, lag) => [String(lag), shown(g), ...decay.cells.map((cell) => shown(curveOf(cell).g[lag])), ...mine.map((curve) => shown(curve.g[lag]))]));
   }
   return "norm of W " + words;
 }
@@ -123,7 +127,8 @@ function sayDecay() {
 function setUpDecay() {
   const part = decay.lags < decay.of ? "the last " + decay.lags + " of the " + decay.of + " steps of your sequence" : "your sequence";
   write(byId("decay-about"), "How much of a gradient at step T is left some steps further back: the law as a straight line,"
-    + " and |∂h_T/∂h_k| measured by backward passes over " + part + ", an unrolling for every ‖W‖.");
+    + " and |∂h_T/∂h_k| measured by backward passes over " + part + ", an unrolling for every ‖W‖"
+    + (decay.lags < decay.of ? ", whose state starts from 0 there." : "."));
   normSlider.max = decay.norms.length - 1;
   scaleSlider.max = decay.scales.length - 1;
   const own = byId("own-norm");
@@ -148,6 +153,7 @@ function setUpDecay() {
   entry("law", "the law", "");
   legend.lastChild.querySelector(".about").append(byName, ", a straight line on this axis");
   for (const cell of decay.cells) entry(cell.key, curveName(cell), cell.note);
+  for (const { key, name } of mine) entry(key, name, "as it is, in the graph above: no slider moves it");
   sayDecay();
   new ResizeObserver(oncePerFrame(plotDecay)).observe(decayPlot);
 }

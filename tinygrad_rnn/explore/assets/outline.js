@@ -21,7 +21,8 @@ function rowShown(room) {
   const all = page.T - firstStep + 1;
   if (all <= room) return inARow(Array.from({ length: all }, (_, i) => firstStep + i));
   const k = selected.entry === null ? null : entryTimes[selected.entry];
-  const anchors = [...new Set([page.T, k, firstStep, timeNow()])].filter((t) => t !== null);
+  const from = selected.entry === null ? null : chains.roots[selected.root].last;
+  const anchors = [...new Set([page.T, k, from, firstStep, timeNow()])].filter((t) => t !== null);
   let row = [];
   const times = [];
   for (let away = 0; away < room; away++) {
@@ -43,7 +44,7 @@ function chainByStep() {
   const way = visited(selected.root, chains.entries[selected.entry][0]);
   way.forEach((value, i) => {
     const [, , product, level] = rowsOf[selected.root].get(value), hop = i ? hops.get(way[i - 1] + ">" + value) : null;
-    found.set(entryTimes[places.get(value)], { value, product, level, factor: hop && hop[5] });
+    found.set(entryTimes[places.get(value)], { value, product, level, factor: hop && hop[5], times: hop ? hop[6] : 1 });
   });
   return found;
 }
@@ -94,6 +95,15 @@ function linkParts(place, before, now, chain) {
   return parts;
 }
 
+/** What a fold hides: as many factors as links, one more than states, and their product where the chain takes them. */
+function foldParts(x, fold, before, chain) {
+  const hidden = Array.from({ length: fold + 1 }, (_, i) => chain.get(before + i));
+  const taken = chain.has(before + fold + 1) && hidden.every((link) => link && link.times !== null);
+  const small = (dy, text) => drawn("text", { class: "small", x, y: ROWS.state + dy }, text), factors = fold + 1 + " factors";
+  if (!taken) return [small(22, factors)];
+  return [drawn("text", { class: "factor", x, y: ROWS.state - 14 }, "×" + shown(hidden.reduce((product, { times }) => product * times, 1))), small(22, factors)];
+}
+
 /** The state at a time step: its name, and what is left on the chain or what the walk has brought it. */
 function stateParts({ x, wide }, t, link, chain) {
   const level = link ? link.level : chain.size ? -1 : stateLevel(t), said = link ? link.product : chain.size ? "" : boxSays(t);
@@ -132,7 +142,7 @@ const plotOutline = whenChanged(outlineShows, (row) => {
     const parts = i ? linkParts(place, row[i - 1], row[i], chain) : [];
     if (fold) {
       return [...parts, drawn("text", { class: "fold", x: place.x, y: ROWS.state + 5 }, "⋯"),
-        drawn("text", { class: "small", x: place.x, y: ROWS.state + 22 }, fold + (fold === 1 ? " step" : " steps"))];
+        ...foldParts(place.x, fold, row[i - 1].t, chain)];
     }
     return [...parts, ...stateParts(place, t, link, chain), ...(t > firstStep ? inputParts(place, t) : []), ...(rootAt.has(t) ? lossParts(place, t, link) : [])];
   }));
@@ -163,12 +173,12 @@ outline.addEventListener("click", (event) => {
 
 /** What the page is about, in one sentence that ends with what the engine measured. */
 function sayLead() {
-  const words = { vanishing: "it vanishes", exploding: "it explodes", flat: "it stays" };
-  const lead = byId("lead"), mine = page.decay.mine, steps = page.decay.lags;
+  const words = { vanishing: "it vanishes", exploding: "it explodes", flat: "it stays", "not a number": "it is not a number" };
+  const lead = byId("lead"), { mine, lags: steps, of } = page.decay;
   lead.append("The loss sees an early state only through all the later ones. So on its way back in time its gradient is multiplied by one factor per step, ");
   const factor = write(element("b", { class: "whole" }), page.factor || "∂h_t/∂h");
   if (!page.factor) factor.append(element("sub", {}, "t−1"));
-  lead.append(factor, ". Here " + steps + (steps === 1 ? " step leaves " : " steps leave "));
+  lead.append(factor, ". " + (steps < of ? "The last " + steps + " of " + of : "Here " + steps) + (steps === 1 && of === 1 ? " step leaves " : " steps leave "));
   mine.forEach(({ state, kept, fate, words: inWords }, i) => {
     if (i) lead.append("; along the cell state " + state + ", ");
     lead.append(element("b", {}, kept), (i ? "" : " of it") + ": ", element("strong", { class: fate }, words[inWords] || "it " + inWords));
