@@ -468,3 +468,61 @@ def test_the_gradient_of_the_initial_state_has_the_sign_of_the_eager_one():
     loss.backward()
     (h0,) = unrolled.state(0)
     assert bits(program.forward_backward([[-0.0]]).state_gradients[0, 0]) == bits(h0.grad) == bits(0.0)
+
+
+def simple(**given: Any) -> Recurrence:
+    w = Value(0.5, label="w")
+    return Recurrence(**{**arguments(cell=lambda x, h: h * w + x, x=None, loss=lambda p: p * 1.0, h0=0.5), **given})
+
+
+WITH_TARGETS = arguments(target=None, loss=mse_loss)
+A = Value(0.5, label="a")
+WRONG: dict[str, tuple[Any, type[Exception]]] = {
+    "lanes -1": (lambda: simple(lanes=-1), ArgumentError),
+    "lanes 2.5": (lambda: simple(lanes=2.5), ArgumentError),
+    "window 2.0": (lambda: simple().forward_backward([[1.0]], window=2.0), ArgumentError),
+    "window True": (lambda: simple().forward_backward([[1.0]], window=True), ArgumentError),
+    "gradient": (lambda: simple().forward_backward([[1.0]], gradient="a"), OperandError),
+    "onto": (
+        lambda: simple().forward_backward(
+            [[1.0]], onto=Recurrence(RNNCell(1, 2), 1, mse_loss, 2).forward_backward([[[1.0]]], [[[1.0, 1.0]]])
+        ),
+        ArgumentError,
+    ),
+    "asked": (lambda: simple(asks="any").forward([[1.0]], asked=3), ArgumentError),
+    "no symbols": (lambda: Symbols(0), ArgumentError),
+    "half a symbol": (lambda: Symbols(2.5), ArgumentError),  # type: ignore[arg-type]
+    "a float": (lambda: compile(3.0), OperandError),  # type: ignore[arg-type]
+    "a list": (lambda: compile([A, A]), OperandError),  # type: ignore[arg-type]
+    "a string for a leaf": (lambda: compile(A * A).forward({A: "x"}), OperandError),
+    "a leaf by name": (lambda: compile(A * A).forward({"a": 1.0}), ArgumentError),
+    "too large": (lambda: compile(A * A).forward({A: 10**400}), OperandError),
+    "the gradient of a graph": (lambda: compile(A * A).forward_backward([1.0], gradient="a"), OperandError),
+    "loss is a float": (lambda: simple(loss=lambda p: 1.0), OperandError),
+    "loss is None": (lambda: simple(loss=lambda p: None), OperandError),
+    "empty and read-only": (lambda: simple().forward(numpy.broadcast_to(numpy.zeros((1, 1)), (1, 0))), ShapeError),
+    "dates": (lambda: simple().forward(numpy.array([["2020-01-01"]], dtype="M8[D]")), OperandError),
+    "a set": (lambda: simple().forward([{1.0, 2.0}]), ShapeError),
+    "a dict": (lambda: simple().forward({1.0: 2.0}), ShapeError),
+    "too few targets": (lambda: simple(**WITH_TARGETS).eager([1.0, 2.0], [1.0]), ShapeError),
+    "no targets": (lambda: simple(**WITH_TARGETS).eager([1.0, 2.0]), ArgumentError),
+    "h0 is NaN": (lambda: simple().forward([[1.0]], h0=[[math.nan]]), DataError),
+    "kinds of steps": (
+        lambda: simple(cell=lambda x, h: [*h[1:], x * 1.0], loss=lambda h: h[0] * 1.0, h0=[0.0] * 300),
+        CompileError,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_arguments_are_errors_of_ours(what):
+    act, error = WRONG[what]
+    with pytest.raises(error):
+        act()
+
+
+def test_plans_do_not_pile_up():
+    program = simple()
+    for T in range(20_000, 20_020):
+        program.forward_backward(numpy.ones((1, T)))
+    assert sum(map(len, program._plans.values())) < 2_000_000

@@ -53,4 +53,4 @@ def test_examples_that_give_no_loss(engine):
     for examples, words in [([], "no examples"), ([silent], "asks nothing"), ([example, silent], "asks nothing")]:
         with pytest.raises(ArgumentError, match=words):
             make_engine(engine, model, task, None).gradients(examples, lambda: False)
-    assert list(make_engine(engine, model, task, None).outputs([])) == []
+    assert list(make_engine(engine, model, task, None).outputs([], lambda: False)) == []

@@ -209,6 +209,9 @@ def _named(name: str) -> list[Op]:
 def register(op: Op) -> Op:
     """Add an entry to the table, so that ``Value.apply(op.name, ...)`` records it.
 
+    To be compiled, rules must do the same for a symbol as for a float: they are run once, on symbols. One that
+    asks what it was given (``isinstance(a, float)``, ``{0.5: 1.0}.get(a)``) compiles to its answer for symbols.
+
     Raises:
         GraphError: the name is taken, or the formulas or the local gradients do not match the arity.
     """

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/memory.py [--count 10000]
 
-A small graph and a small recurrence are compiled again and again, and one program of each is run again and again.
+A small graph and (a tenth as often: 1,000 times) a small recurrence are compiled again and again, and one program of
+each is run again and again, the recurrence also over sequences of all lengths.
 Printed is the resident memory after every tenth part, and its growth per compilation, or run, over the last half.
 """
 
@@ -42,18 +43,23 @@ def measure(name: str, count: int, act: Callable[[int], object]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000)
-    count = parser.parse_args().count
+    count = max(10, parser.parse_args().count)
     a = Value(0.5)
     root, cell, x, target = (a * a + a).tanh(), RNNCell(1, 2), [[[0.5]] * 3], [[[0.5, 0.5]] * 3]
 
     def recurrence() -> Recurrence:
         return Recurrence(cell, 1, mse_loss, 2)
 
+    def run_of_any_length(i: int) -> None:
+        T = 3 + i % 1000
+        recurrent.forward_backward([[[0.5]] * T], [[[0.5, 0.5]] * T])
+
     program, recurrent = compile(root), recurrence()
     measure("runs of a graph", count, lambda i: program.forward_backward([0.01 * i]))
     measure("runs of a recurrence", count, lambda i: recurrent.forward_backward(x, target))
+    measure("runs of a recurrence, 3 to 1002 steps", max(10, count // 10), run_of_any_length)
     measure("compilations of a graph", count, lambda i: compile(root).forward_backward([0.01]))
-    measure("compilations of a recurrence", count // 10, lambda i: recurrence().forward_backward(x, target))
+    measure("compilations of a recurrence", max(10, count // 10), lambda i: recurrence().forward_backward(x, target))
 
 
 if __name__ == "__main__":

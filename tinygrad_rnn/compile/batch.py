@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..errors import ArgumentError, DataError, ShapeError
+from ..errors import DataError, ShapeError
 from .boundary import Buffer, numbers
 from .step import Step, Symbols, size_of
 
@@ -24,17 +24,14 @@ class Batch:
 
     Raises:
         ShapeError, OperandError: sizes or types that do not fit.
-        DataError: a whole number out of range.
+        DataError: a whole number out of range; an initial state that is not finite.
     """
 
     def __init__(
         self, step: Step, initial: tuple[float, ...], limits: Mapping[str, int], x: Any, target: Any, h0: Any
     ) -> None:
         self.step = step
-        if (step.target is ...) != (target is None):
-            raise ArgumentError(
-                "targets for a loss that takes none" if step.target is ... else "no targets", remedy="Check target"
-            )
+        step.check_target(target)
         self.x = _checked("x", x, step.x, limits)
         self.B, self.T = self.x.shape[:2]
         self.target = None if target is None else _checked("target", target, step.target, limits)
@@ -43,6 +40,9 @@ class Batch:
             raise ShapeError(f"x is {self.B} × {self.T} steps, target is {shape}")
         self._state_size = len(initial)
         self.h0 = numbers("h0", h0, (self.B, len(initial))) if h0 is not None else _repeated(initial, self.B)
+        if h0 is not None and not all(map(math.isfinite, self.h0.flat())):
+            place, number = next((i, each) for i, each in enumerate(self.h0.flat()) if not math.isfinite(each))
+            raise DataError(f"h_0 of sequence {place // len(initial)} is {number}", remedy="Remove or replace it")
 
     def addresses(self, b: int) -> tuple[int, int, int]:
         """Where x, targets and states begin for sequence b."""

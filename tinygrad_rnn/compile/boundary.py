@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
-from ..errors import OperandError, ShapeError
+from ..errors import ArgumentError, OperandError, ShapeError
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -39,6 +39,29 @@ class Buffer:
         return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
 
 
+def whole(name: str, given: Any) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    if isinstance(given, bool) or not hasattr(given, "__index__") or given < 1:
+        raise ArgumentError(f"{name} {given!r}", remedy="Give a whole number of at least 1")
+    return int(given)
+
+
+def real(name: str, given: Any) -> float:
+    """A single number.
+
+    Raises:
+        OperandError: it is none, or too large for a double.
+    """
+    try:
+        return given if type(given) is float else array("d", (given,))[0]
+    except (TypeError, OverflowError) as error:
+        raise OperandError(f"{name}: {error}", remedy="Give a number") from error
+
+
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
     """``given`` as a buffer of this shape, without a copy if it is one already.
 
@@ -54,30 +77,36 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
     """
     try:
         view = given if type(given) is memoryview else memoryview(given)
-    except TypeError:
+    except (TypeError, ValueError):  # not a buffer, or one of something that memoryviews do not know, dates say
         view = _flattened(name, given, len(shape), code)
     kind = "q" if view.format == "l" and view.itemsize == 8 else view.format
     if kind != code:
         raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
     if not view.c_contiguous:
         raise ShapeError(f"{name} is not contiguous in memory", remedy="Give a copy (with NumPy: ascontiguousarray)")
-    buffer, fits = Buffer(view), view.ndim == len(shape)
-    for want, have in zip(shape, buffer.shape):
+    found, fits = view.shape or (), view.ndim == len(shape)
+    for want, have in zip(shape, found):
         fits = fits and want in (None, have)
     if not fits:
         expected = " × ".join("any" if size is None else str(size) for size in shape)
-        found = " × ".join(map(str, buffer.shape)) or "a single number"
-        raise ShapeError(f"{name} is {found}, but must be {expected}")
-    if 0 in buffer.shape:
+        shown = " × ".join(map(str, found)) or "a single number"
+        raise ShapeError(f"{name} is {shown}, but must be {expected}")
+    if 0 in found:
         raise ShapeError(f"{name} is empty")
-    return buffer
+    return Buffer(view)
+
+
+def _is_nested(entry: Any) -> bool:
+    """Whether it has entries in an order; a dict or a set has none."""
+    in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
+    return in_order and not isinstance(entry, (str, bytes, Mapping))
 
 
 def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
     shape: list[int] = []
     level: list[Any] = [given]
     for _ in range(depth):
-        if not all(hasattr(entry, "__len__") and not isinstance(entry, (str, bytes)) for entry in level):
+        if not all(_is_nested(entry) for entry in level):
             raise ShapeError(f"{name} must be nested {depth} deep", remedy="Check the brackets")
         sizes = {len(entry) for entry in level}
         if len(sizes) > 1:

@@ -255,7 +255,11 @@ class _Writer(Assembly):
             self.store(value, self._address(region, slot), self._type(rows))
 
     def _address(self, region: str, slot: int) -> str:
-        """Where a region holds a slot. Of a table that is looked up: a vector of addresses, one per lane."""
+        """Where a region holds a slot.
+
+        A region with dots is a table that is looked up: ``parameter.x.16``, slot 3, is parameter 3 + 16 · x, with the
+        whole number x of each sequence. With several lanes that is a vector of addresses, one per lane.
+        """
         kind, *table = region.split(".")
         scale = 1 if kind in SHARED else self.lanes
         if not table:

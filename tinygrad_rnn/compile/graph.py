@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..backward import backward, topological_order
-from ..errors import ArgumentError
+from ..errors import ArgumentError, OperandError
 from ..value import Value, _compute
-from .boundary import Numbers, numbers
+from .boundary import Numbers, numbers, real
 from .listing import listing
 from .machine import Machine, doubles
 from .plan import moves
@@ -35,12 +35,13 @@ def compile(root: Value, mode: str = "exact") -> Program:
 
     Args:
         root: the node to compute, and to differentiate.
-        mode: ``"exact"``: bit for bit what the eager engine computes. ``"fast"``: fused multiply-add,
-            reassociated sums, and polynomials for exp and tanh (their errors: `elementary.FAST_ULP`).
+        mode: ``"exact"``: bit for bit what the eager engine computes, but for the sign of a NaN. ``"fast"``: fused
+            multiply-add, reassociated sums, and polynomials for exp and tanh (their errors: `elementary.FAST_ULP`).
 
     Raises:
         CompileError: an op does not compile, or the platform is unsupported.
         MissingDependencyError: llvmlite is not installed.
+        OperandError: ``root`` is not a Value.
     """
     return Program(root, mode)
 
@@ -60,6 +61,8 @@ class Program:
 
     def __init__(self, root: Value, mode: str = "exact") -> None:
         check_mode(mode)
+        if not isinstance(root, Value):
+            raise OperandError(f"{root!r:.40} is not a Value", remedy="Compile the node that is the result")
         self.root, self.mode = root, mode
         self._order = topological_order(root)[::-1]
         self.leaves = [node for node in self._order if not node.parents]
@@ -129,15 +132,15 @@ class Program:
         if inputs is None or isinstance(inputs, Mapping):
             for leaf in inputs or ():
                 if leaf not in self._slots:
-                    raise ArgumentError("not a leaf of the compiled graph", node=leaf.name)
-            self._inputs[:] = [leaf.data for leaf in self.leaves]
-            for leaf, number in (inputs or {}).items():
-                self._inputs[self._slots[leaf]] = number
+                    raise ArgumentError("not a leaf of the compiled graph", node=getattr(leaf, "name", repr(leaf)))
+            given = {leaf: real(leaf.name, number) for leaf, number in (inputs or {}).items()}
+            self._inputs[:] = [given.get(leaf, leaf.data) for leaf in self.leaves]
         else:
             buffer = numbers("the inputs", inputs, (len(self.leaves),))  # kept until it was read
             ctypes.memmove(self._inputs, buffer.address, ctypes.sizeof(self._inputs))
 
     def _run(self, what: str, gradient: float, start: Sequence[float] = ()) -> None:
+        gradient = real("gradient", gradient)
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))
         memory = (self._inputs, self._gradients, self._loss, self._value)
         parameters, total, loss, value = map(ctypes.addressof, memory)

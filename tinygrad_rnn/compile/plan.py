@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, CompileError, ShapeError
 from .trace import Trace
 
 #: What the rows of the region of state gradients are for. The others are written and read in turn.
@@ -39,11 +39,16 @@ def moves(kinds: Sequence[int], functions: Sequence[Functions], window: int, bac
     return entries
 
 
+#: Kinds of time steps that are told apart at most. A shift register of n numbers needs n, each with code of its own.
+MOST_KINDS = 256
+
+
 class Kinds:
     """The kinds of time steps, which differ in which nodes a gradient reaches.
 
     At the last step none reaches the new state; before, one reaches those entries that later steps read. Steps
-    without a loss differ too. Usually all nodes are reached anyway, and one kind is enough.
+    without a loss differ too. Usually all nodes are reached anyway, and one kind is enough. In ``h_t = [a_t, b_t]``
+    with ``a_t = b_{t-1}``, b of the last step is read by nobody, and gets no gradient; b of any step before does.
 
     Args:
         traces: the time step with a loss (True) and without.
@@ -51,6 +56,9 @@ class Kinds:
 
     Attributes:
         all: per kind, whether there is a loss, and the entries of the new state that have a gradient.
+
+    Raises:
+        CompileError: there are more than `MOST_KINDS`.
     """
 
     def __init__(self, traces: Mapping[bool, Trace], asks: str) -> None:
@@ -60,9 +68,15 @@ class Kinds:
         while open_ends:
             live = open_ends.pop()
             for key in [
-                (asks, live) for asks in {"every": (True,), "last": (not live, False)}.get(asks, (True, False))
+                (loss, live) for loss in {"every": (True,), "last": (not live, False)}.get(asks, (True, False))
             ]:
                 if key not in self._before:
+                    if len(self._before) == MOST_KINDS:
+                        raise CompileError(
+                            f"time steps differ in more than {MOST_KINDS} ways in which entries of the state get a "
+                            "gradient",
+                            remedy="Keep a shorter history in the state, or use the eager engine",
+                        )
                     self._before[key] = traces[key[0]].live_before(live)
                     open_ends.append(self._before[key])
         merged: dict[tuple[bool, frozenset[object]], tuple[bool, frozenset[int]]] = {}

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..bptt.unroll import Unrolled
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..value import Value
 from .batch import Batch
-from .boundary import Numbers
+from .boundary import Numbers, real, whole
 from .graph import check_mode
 from .listing import listing
 from .machine import Machine, doubles
@@ -28,6 +28,9 @@ LANES = {"exact": 8, "fast": 4}
 #: Instructions up to which a time step is written out once per number, with sequences as lanes. Beyond, the code
 #: would not stay in the processor's cache, and the rows of a layer fill the vectors anyway.
 LANES_UP_TO = 4000
+
+#: Numbers in plans, ten and more per time step, beyond which the plans of earlier runs are forgotten.
+PLANNED = 1_000_000
 
 PlanKey = tuple[int, int, tuple[bool, ...] | None, bool]  # T, window, asked, and whether to go back
 
@@ -90,6 +93,12 @@ class Run:
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
 
 
+def _truths(asked: Any) -> tuple[bool, ...] | None:
+    if not (asked is None or hasattr(asked, "__len__")):
+        raise ArgumentError(f"asked is {asked!r}", remedy="Give a truth value per time step")
+    return None if asked is None else tuple(map(bool, asked))
+
+
 def _added(numbers: Sequence[float]) -> float:
     total = 0.0
     for each in numbers:  # sum() would compensate for rounding
@@ -100,9 +109,9 @@ def _added(numbers: Sequence[float]) -> float:
 class Recurrence:
     """A recurrence as native code: compile time and code size depend on one time step only.
 
-    Exact mode gives, bit for bit, for every sequence what `eager` records and ``backward()`` computes from it.
-    The gradients of the sequences of a batch, each accumulated from 0, are then added in the order of the
-    sequences: ((0 + g_1) + g_2) + …
+    Exact mode gives, bit for bit, for every sequence what `eager` records and ``backward()`` computes from it; only
+    the sign of a NaN may differ. The gradients of the sequences of a batch, each accumulated from 0, are then added in
+    the order of the sequences: ((0 + g_1) + g_2) + …
 
     Args:
         cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Any leaf that existed before
@@ -150,7 +159,8 @@ class Recurrence:
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
-        self._lanes = lanes or (LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1)
+        usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
+        self._lanes = usual if lanes is None else whole("lanes", lanes)
         self._machines: dict[tuple[int, bool], Machine] = {}
         self._plans: dict[Any, array[int]] = {}
 
@@ -242,12 +252,12 @@ class Recurrence:
         window: int | None, onto: Run | None,
     ) -> Run:  # fmt: skip
         batch = Batch(self.step, self._initial, self._limits, x, target, h0)
-        if window is not None and window < 1:
-            raise ArgumentError(f"a window of {window} steps", remedy="Give at least 1")
-        window = min(window or batch.T, batch.T)
-        key = (batch.T, window, None if asked is None else tuple(map(bool, asked)), backward)
-        run = self._new_run(batch, key)
+        window = batch.T if window is None else min(whole("window", window), batch.T)
+        key = (batch.T, window, _truths(asked), backward)
+        gradient, run = real("gradient", gradient), self._new_run(batch, key)
         if onto is not None:
+            if not isinstance(onto, Run) or len(onto.gradients) != len(self.parameters):
+                raise ArgumentError("onto is not a run of this program", remedy="Give what forward_backward returned")
             run.gradients[:] = onto.gradients
         self._execute(batch, key, gradient, run)
         return run
@@ -280,7 +290,7 @@ class Recurrence:
         if plan is None:
             T, window, asked, backward = key
             kinds = [0] * T if machine.outputs else self._kinds.of(T, window, asked)
-            if len(self._plans) > 100:
+            if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
                 self._plans.clear()
             plan = self._plans[machine.outputs, key] = moves(kinds, machine.functions, window, backward)
         return plan
@@ -301,8 +311,11 @@ class Recurrence:
             h0: the initial state in a row.
             asked: per time step, whether there is a loss.
         """
+        self.step.check_target(target)
+        if target is not None and len(target) != len(x):
+            raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
         initial = self._initial if h0 is None else h0
-        return unroll_step(self.step, x, target, initial, self._kinds.mask(len(x), asked))
+        return unroll_step(self.step, x, target, initial, self._kinds.mask(len(x), _truths(asked)))
 
     def inspect(
         self, x: Any, target: Any = None, h0: Any = None, asked: Any = None, gradient: float = 1.0

@@ -8,10 +8,11 @@ from typing import Any
 
 from ..backward import topological_order
 from ..bptt.unroll import Unrolled, _advance
-from ..errors import ArgumentError, CompileError
+from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell, Quantity
 from ..nn.stacked import Recurrent
 from ..value import Value, time_step
+from .boundary import whole
 from .lookup import Index
 from .symbol import Tape
 from .trace import Trace, check_ops, symbols_as_data
@@ -24,6 +25,9 @@ class Symbols:
     """
 
     size: int
+
+    def __post_init__(self) -> None:
+        whole("Symbols of size", self.size)
 
 
 Kind = int | None | Symbols  # vectors of that many numbers; single numbers; whole numbers
@@ -76,7 +80,21 @@ class Step:
         if not asks or self.loss is None:
             return state, None
         prediction = self.prediction(unrolled, t)
-        return state, self.loss(prediction) if self.target is ... else self.loss(prediction, target)
+        loss = self.loss(prediction) if self.target is ... else self.loss(prediction, target)
+        if not isinstance(loss, Value):
+            raise OperandError(f"the loss gives a {type(loss).__name__}", remedy="Return a Value")
+        return state, loss
+
+    def check_target(self, target: Any) -> None:
+        """Check that there are targets where the loss takes some.
+
+        Raises:
+            ArgumentError: it does and there are none, or the other way round.
+        """
+        if (self.target is ...) != (target is None):
+            raise ArgumentError(
+                "targets for a loss that takes none" if self.target is ... else "no targets", remedy="Check target"
+            )
 
     def prediction(self, unrolled: Unrolled, t: Any) -> Quantity:
         """What the loss is of."""

@@ -69,7 +69,7 @@ class Symbol:
     def __repr__(self) -> str:
         return f"{self.op}#{self.index}"
 
-    def __format__(self, spec: str) -> str:  # in the name of a node without a label
+    def __format__(self, spec: str) -> str:  # a node without a label is named after its formatted number
         return repr(self)
 
     # Filled in below, from one list of Python's operators.
