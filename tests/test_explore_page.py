@@ -577,6 +577,14 @@ def test_truncation_greys_what_it_throws_away(open_page, problems, k):
     )
 
 
+def test_the_lag_plot_has_a_scale(open_page):
+    page = open_page("each")
+    marks = page.locator("#lag-plot .mark").all_text_contents()
+    sums = page.evaluate("anatomy.parameters[0].by_lag")
+    assert marks[0] == "0"
+    assert [text.number(max(sums)) in marks, len(marks) in (2, 3)] == [True, True]
+
+
 def test_beyond_the_windows_told_the_slider_says_what_is_cut_and_ends_with_the_whole(open_page, problems):
     page = open_page("long")
     unrolled, loss, _ = problems["long"]
