@@ -362,3 +362,11 @@ def test_a_page_that_takes_long_shows_its_progress_on_a_terminal(tmp_path, monke
     assert main(["explore", "-o", str(tmp_path / "c.html"), "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""  # not long
     assert (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()
+
+
+def test_a_page_is_written_under_the_name_of_a_page_only(tmp_path, capsys):
+    out = tmp_path / "out.svg"
+    assert main(["explore", "-o", str(out), "--steps", "3"]) != 0
+    assert capsys.readouterr().err.count("Let its name end in .html") == 1
+    assert list(tmp_path.iterdir()) == []
+    assert main(["explore", "-o", str(tmp_path / "out.HTM"), "--steps", "3"]) == 0

@@ -15,6 +15,7 @@ from tinygrad_rnn.backward import gradients_kept, start, topological_order, walk
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
 from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import text
 from tinygrad_rnn.explore.decay import fate as fate_of
 
@@ -94,6 +95,9 @@ def files(problems, tmp_path_factory):
     part = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
     huge = unroll(ScalarRNNCell(w=1e200, u=0.5, nonlinearity="identity"), [0.0] * 5)
     made["overflow"] = explore(huge, mse_loss(huge.h[5], 0.1)).save(folder / "overflow.html")
+    hello = folder / "hello.html"
+    assert main(["explore", "--text", "hello", "--loss", "last", "-o", str(hello)]) == 0
+    made["hello"] = hello
     made["part"] = explore(part, mse_loss(part.h[6], 0.1)).save(folder / "part.html")
     return made
 
@@ -357,6 +361,19 @@ def test_the_first_view_shows_the_whole_chain_and_says_what_it_comes_to(open_pag
     assert box["y"] + box["height"] < 900  # on the first screen
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", ["vector", "lstm", "last", "hello"])
+def test_the_first_view_of_the_graph_can_be_read_and_shows_the_loss(open_page, name, width):
+    page = open_page(name, width=width)
+    settle(page)
+    assert page.evaluate("view.zoom") >= 0.9
+    stage, loss = (page.locator(one).bounding_box() for one in ("#stage", ".card.loss"))
+    assert loss["x"] >= stage["x"]
+    assert loss["y"] >= stage["y"]
+    assert loss["x"] + loss["width"] <= stage["x"] + stage["width"]
+    assert loss["y"] + loss["height"] <= stage["y"] + stage["height"]
+
+
 def test_the_network_at_a_glance_follows_the_walk_and_chooses_chains(open_page, problems):
     page = open_page("each")
     unrolled, _, _ = problems["each"]
@@ -558,6 +575,14 @@ def test_truncation_greys_what_it_throws_away(open_page, problems, k):
     assert page.locator("#anatomy-table td.cut").count() == sum(
         1 for t in range(1, 7) for use in range(1, t + 1) if t - use >= k
     )
+
+
+def test_the_lag_plot_has_a_scale(open_page):
+    page = open_page("each")
+    marks = page.locator("#lag-plot .mark").all_text_contents()
+    sums = page.evaluate("anatomy.parameters[0].by_lag")
+    assert marks[0] == "0"
+    assert [text.number(max(sums)) in marks, len(marks) in (2, 3)] == [True, True]
 
 
 def test_beyond_the_windows_told_the_slider_says_what_is_cut_and_ends_with_the_whole(open_page, problems):

@@ -36,8 +36,10 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
     from ..explore import explore
+    from ..explore.page import check_ending
     from ..progress import late_bar
 
+    check_ending(args.output)
     problem = read_problem(args)
     with late_bar("Page", unit="part") as show:
         page = explore(

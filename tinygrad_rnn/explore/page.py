@@ -61,8 +61,9 @@ class Page:
         """Write the page to a file, whole or not at all.
 
         Raises:
-            DrawError: the file cannot be written.
+            DrawError: the name does not end as that of a page, or the file cannot be written.
         """
+        check_ending(path)
         try:
             write_whole(path, self.html())
         except OSError as error:
@@ -81,6 +82,16 @@ class Page:
 
     def __repr__(self) -> str:
         return f"Page({self.title!r})"
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """Refuse a name by which no browser would know a page.
+
+    Raises:
+        DrawError: it ends neither in .html nor in .htm.
+    """
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise DrawError(f"cannot write a page as {os.fspath(path)!r}", remedy="Let its name end in .html")
 
 
 def assemble(title: str, data: dict[str, Any]) -> str:

@@ -166,9 +166,9 @@ heatCells.addEventListener("keydown", (event) => {
 function plotLags() {
   const parameter = parameterNow();
   if (!parameter) return;
-  const plot = byId("lag-plot"), width = plot.clientWidth || 300, height = 150, left = 8, right = width - 8, top = 10, bottom = height - 24;
+  const plot = byId("lag-plot"), width = plot.clientWidth || 300, height = 150, right = width - 8, top = 10, bottom = height - 24;
   plot.setAttribute("viewBox", "0 0 " + width + " " + height);
-  const sums = parameter.by_lag, low = Math.min(0, ...sums), high = Math.max(0, ...sums), span = high - low || 1;
+  const sums = parameter.by_lag, low = Math.min(0, ...sums), high = Math.max(0, ...sums), span = high - low || 1, left = roomFor(low, high);
   const y = (v) => bottom - ((v - low) / span) * (bottom - top), slot = (right - left) / sums.length;
   const parts = [drawn("line", { class: "axis", x1: left, x2: right, y1: y(0), y2: y(0) })];
   sums.forEach((value, lag) => {
@@ -180,6 +180,7 @@ function plotLags() {
     bar.append(drawn("title", {}, "lag " + lag + ": " + shown(value)));
     parts.push(bar);
   });
+  for (const v of marks(low, high, y)) parts.push(drawn("text", { class: "mark", x: left - 6, y: y(v) + 4, "text-anchor": "end" }, shown(v)));
   const every = Math.max(1, Math.ceil(28 / slot));
   for (let lag = 0; lag < sums.length; lag += every) {
     parts.push(drawn("text", { x: left + (lag + 0.5) * slot, y: height - 7, "text-anchor": "middle" }, String(lag)));

@@ -211,14 +211,27 @@ function clamp() {
   view.y = within(view.y + graph.top * view.zoom, stageHeight, height) - graph.top * view.zoom;
 }
 
-/** All of it, if it can be read then; else as much as can be read, the latest time step first, its state in view. */
+const LEAST_READABLE = 0.9;
+/** The states of the last step and the loss, of which the picture has to show at least the latter: left, top, right, bottom. */
+const theEnd = () => {
+  const last = graph.columns[graph.columns.length - 1];
+  const boxes = graph.columns.flatMap((column) => column.cards.filter((card) => card[0] === page.loss || (column === last && card[1] === "state"))
+    .map(([value, , , x, y, width, height]) => [value, column.x + x, y, column.x + x + width, y + height]));
+  const around = (some) => [0, 1, 2, 3].map((i) => (i < 2 ? Math.min : Math.max)(...some.map((box) => box[i + 1])));
+  const loss = around(boxes.filter(([value]) => value === page.loss)), all = around(boxes);
+  return (all[3] - all[1]) * view.zoom + 24 < stageHeight ? [loss, all] : [loss, loss];
+};
+
+/** All of it, if it can be read then; else as much as can be read: h_T and the loss, the latest time step first. */
 function fit() {
   const tall = (stageHeight - 24) / (graph.bottom - graph.top), wide = (stageWidth - 24) / graph.width;
-  view.zoom = Math.min(readable(), Math.max(tall, 0.6), wide > 0.8 ? wide : readable());
+  view.zoom = Math.min(readable(), Math.max(tall, LEAST_READABLE), wide > LEAST_READABLE ? wide : readable());
   view.x = stageWidth - graph.width * view.zoom;
-  view.y = stageHeight / 2;  // the state runs along y = 0
+  const [loss, all] = theEnd();
+  view.y = stageHeight / 2 - ((all[1] + all[3]) / 2) * view.zoom;
   const column = graph.columns[graph.columns.length - 1], state = column.cards.find((card) => card[1] === "state");
   if (state) view.x = Math.max(view.x, stageWidth * 0.2 - (column.x + state[3]) * view.zoom);
+  view.x = Math.min(view.x, stageWidth - 12 - loss[2] * view.zoom);
   clamp();
   placeSoon();
 }

@@ -104,16 +104,19 @@ function foldParts(x, fold, before, chain) {
   return [drawn("text", { class: "factor", x, y: ROWS.state - 14 }, "×" + shown(hidden.reduce((product, { times }) => product * times, 1))), small(22, factors)];
 }
 
+/** What has a text of about this width keep within its box. */
+const squeezed = (width, box) => (width > box - 6 ? { textLength: box - 7, lengthAdjust: "spacingAndGlyphs" } : {});
+const nameWidth = (name) => typeset(name).reduce((sum, [piece, set]) => sum + piece.length * (set ? 6.6 : 9.2), 0);
+
 /** The state at a time step: its name, and what is left on the chain or what the walk has brought it. */
 function stateParts({ x, wide }, t, link, chain) {
   const level = link ? link.level : chain.size ? -1 : stateLevel(t), said = link ? link.product : chain.size ? "" : boxSays(t);
   const name = link ? page.values[link.value][NAME] : stateNames.map((one) => one + "_" + t).join(" ");
   const group = drawn("g", { class: "box" + (t === timeNow() ? (current() ? " to" : " at") : "") + (isThrown(t) ? " thrown" : ""), "data-t": t });
   group.append(boxed("state" + (level >= 0 ? " l" + level : "") + (link ? " lit" : ""), x, ROWS.state, wide, 46, 9),
-    drawn("text", { class: "of-state", x, y: ROWS.state + (said ? -3 : 5) }, name));
+    drawn("text", { class: "of-state", x, y: ROWS.state + (said ? -3 : 5), ...squeezed(nameWidth(name), wide) }, name));
   if (said) {
-    const squeezed = said.length * 6.4 > wide - 6 ? { textLength: wide - 7, lengthAdjust: "spacingAndGlyphs" } : {};
-    group.append(drawn("text", { class: "number", x, y: ROWS.state + 14, ...squeezed }, said));
+    group.append(drawn("text", { class: "number", x, y: ROWS.state + 14, ...squeezed(said.length * 6.4, wide) }, said));
   }
   return [group];
 }

@@ -154,6 +154,12 @@ function sharp(canvas, height) {
   return [pen, width];
 }
 
+/** The numbers to write beside a plot: 0, and its extremes where they are not too near to that. */
+const marks = (low, high, y) => [0, ...[low, high].filter((v) => Math.abs(y(v) - y(0)) > 13)];
+
+/** The room that such numbers take. */
+const roomFor = (...numbers) => 14 + 7.2 * Math.max(...numbers.map((v) => shown(v).length));
+
 /** Where the last of sorted numbers not above x stands; -1 if all are. */
 function lastUpTo(numbers, x) {
   let low = 0, high = numbers.length;

@@ -36,10 +36,11 @@ function sayWeight() {
 }
 
 function plotSums(plot, name, terms, arrived) {
-  const height = 190, left = 8, top = 26, bottom = height - 26;
-  const [pen, width] = sharp(plot, height), right = width - 8;
+  const height = 190, top = 26, bottom = height - 26;
+  const [pen, width] = sharp(plot, height);
   const numbers = terms.flatMap(([, brought, sum]) => [brought, sum]).filter((x) => x !== null);
   const low = numbers.reduce((a, b) => Math.min(a, b), 0), high = numbers.reduce((a, b) => Math.max(a, b), 0), span = high - low || 1;
+  const last = arrived ? terms[arrived - 1][2] : 0, left = roomFor(low, high), right = width - roomFor(low, high, last);
   const y = (v) => bottom - ((v - low) / span) * (bottom - top), slot = (right - left) / terms.length;
   pen.fillStyle = colour("line");
   pen.fillRect(left, y(0), right - left, 1);
@@ -54,9 +55,15 @@ function plotSums(plot, name, terms, arrived) {
   pen.beginPath();
   for (let i = 0; i < arrived; i++) if (terms[i][2] !== null) pen.lineTo(left + (i + 0.5) * slot, y(terms[i][2]));
   pen.stroke();
+  pen.fillStyle = colour("ink");
+  if (last) pen.fillText(shown(last), left + (arrived - 0.5) * slot + 6, y(last) + 4);
+  pen.fillStyle = colour("quiet");
+  pen.textAlign = "right";
+  for (const v of marks(low, high, y)) pen.fillText(shown(v), left - 6, y(v) + 4);
+  pen.textAlign = "left";
   const time = (i) => page.values[page.backward[terms[i][0]][NODE]][TIME];
   pen.fillStyle = colour("quiet");
-  pen.fillText("bars: what each step brings · line: the sum so far", left, 13);
+  pen.fillText("bars: what each step brings · line: the sum so far", 8, 13);
   pen.fillText("t = " + time(0), left, height - 8);
   pen.textAlign = "right";
   pen.fillText("t = " + time(terms.length - 1), right, height - 8);
