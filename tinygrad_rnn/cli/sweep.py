@@ -21,7 +21,7 @@ from ..nn.init import RECURRENT
 from .console import print_json, print_table, say
 from .inputs import finite_number, or_none, whole_number
 from .parameters import plot_file
-from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, check_cell, made
+from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, arguments, check_cell, made
 
 if TYPE_CHECKING:
     from ..sweep import Record
@@ -154,23 +154,9 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     """
     from ..train import train
 
-    task, model, optimizer = made({**options, "seed": seed})
-    history = train(
-        model,
-        task,
-        options["steps"],
-        batch_size=options["batch"],
-        optimizer=optimizer,
-        max_norm=options["clip"],
-        truncate=options["truncate"],
-        seed=seed,
-        validate_every=options["every"],
-        validation_size=options["validation"],
-        patience=options["patience"],
-        stop_when_solved=not options["go_on"],
-        engine=options["engine"].replace("-", " "),
-        progress=False,
-    )
+    options = {**options, "seed": seed}
+    task, model, optimizer = made(options)
+    history = train(model, task, optimizer=optimizer, **arguments(options), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]

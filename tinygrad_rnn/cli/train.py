@@ -157,20 +157,11 @@ def run(args: argparse.Namespace) -> int:
     history = train(
         model,
         task,
-        options["steps"],
-        batch_size=options["batch"],
         optimizer=optimizer,
-        max_norm=options["clip"],
-        truncate=options["truncate"],
-        seed=options["seed"],
-        validate_every=options["every"],
-        validation_size=options["validation"],
-        patience=options["patience"],
-        stop_when_solved=not options["go_on"],
+        **arguments(options),
         keep_best=options.get("keep_best", True),
         checkpoint=target,
         resume=args.resume,
-        engine=options.get("engine", "eager").replace("-", " "),
         progress=False if quiet else None,
         on_validation=None if quiet else _print_row,
     )
@@ -185,6 +176,22 @@ def run(args: argparse.Namespace) -> int:
     elif not args.quiet:
         _conclude(history, task, len(task.validation(options["validation"])), target)
     return 130 if history.ending == "interrupted" else 0
+
+
+def arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """What the options say to `tinygrad_rnn.train.train`."""
+    return {
+        "steps": options["steps"],
+        "batch_size": options["batch"],
+        "max_norm": options["clip"],
+        "truncate": options["truncate"],
+        "seed": options["seed"],
+        "validate_every": options["every"],
+        "validation_size": options["validation"],
+        "patience": options["patience"],
+        "stop_when_solved": not options["go_on"],
+        "engine": options.get("engine", "eager").replace("-", " "),
+    }
 
 
 def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
