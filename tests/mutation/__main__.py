@@ -13,6 +13,7 @@ Processes that tests start themselves see no mutants, so tests that only start p
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -84,6 +85,7 @@ def try_warm(candidates: list[Candidate], known: Known, files: list[str], log: L
     def work(warm: Warm) -> None:
         import_modules({module for module, _ in candidates})
         held = functions(PACKAGE)
+        gc.freeze()  # so that a child shares what it does not touch
         for module, mutant in candidates:
             if time.monotonic() > end:
                 break

@@ -29,7 +29,10 @@ def functions(package: Path) -> Functions:
 
 
 def replacements(mutant: Mutant, path: Path, known: Functions) -> Replacements | None:
-    """The functions to change, and their new code; None if the mistake is not in the bodies of functions alone."""
+    """The functions to change, and their new code; None if the mistake is not in the bodies of functions alone.
+
+    None, too, if none of them exists yet.
+    """
     codes = (compile(tree, str(path), "exec", dont_inherit=True) for tree in (ast.parse(mutant.source), mutant.tree))
     found: Replacements = []
     for before, after in _changed(*codes):
@@ -40,7 +43,7 @@ def replacements(mutant: Mutant, path: Path, known: Functions) -> Replacements |
             return None
         else:
             found += [(function, after) for function in known.get(before, ())]
-    return found
+    return found or None
 
 
 def _changed(before: CodeType, after: CodeType) -> Iterator[tuple[CodeType, CodeType]]:

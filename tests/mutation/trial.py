@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.machinery
 import os
 import signal
@@ -75,8 +74,6 @@ class Warm:
     def pytest_runtestloop(self, session: Any) -> bool:
         self.session = session
         self.items = {item.nodeid: item for item in session.items}
-        gc.collect()
-        gc.freeze()  # so that a child shares what it does not touch
         self.work(self)
         return True
 
