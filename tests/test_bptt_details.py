@@ -13,6 +13,7 @@ from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.bptt import matrices
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
+from tinygrad_rnn.bptt.compare import StateDecay, comparison_figure
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
@@ -217,6 +218,8 @@ def test_uses_outside_time_come_first() -> None:
 def test_how_a_parameter_is_called_and_its_steps_are_listed() -> None:
     cell, unrolled, loss = scalar(1)
     assert repr(anatomy(unrolled, {1: loss}, cell.w)) == "Anatomy(∂L/∂w, uses 1, losses 1)"
+    cell, unrolled, loss = scalar(3)
+    assert repr(anatomy(unrolled, loss, cell.w)) == "Anatomy(∂L/∂w, uses 1 … 3, losses 3)"
     vector = RNNCell(1, 2)
     steps = unroll(vector, [[1.0], [0.5]])
     loss = mse_loss(steps.h[2], [0.0, 0.0])
@@ -225,6 +228,13 @@ def test_how_a_parameter_is_called_and_its_steps_are_listed() -> None:
         for entry in row:
             entry.label = ""
     assert anatomy(steps, loss, vector.W).name == "parameter"
+
+
+def test_a_loss_that_is_a_constant_brings_nothing() -> None:
+    cell, unrolled, loss = scalar()
+    parts = anatomy(unrolled, {1: Value(0.5), 3: loss}, cell.w)
+    assert parts.total() == anatomy(unrolled, loss, cell.w).total()
+    assert parts[1, 1] == 0.0
 
 
 def test_what_came_from_a_later_use_is_never_lost_from_the_total() -> None:
@@ -299,3 +309,35 @@ def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
     unroll(cell, [Value(1.0), Value(2.0)], Value(0.5))
     assert paused == [True, True]
     assert gc.isenabled()
+
+
+# ---- the comparison of cells ------------------------------------------------------------------------------------
+
+
+def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_h() -> None:
+    rows = [
+        StateDecay("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
+        StateDecay("LSTM", "h", (0, 1), (1.0, 0.0)),
+        StateDecay("LSTM", "c", (0, 1), (2.0, 3.0)),
+    ]
+    (axes,) = comparison_figure(rows, "A title").axes
+    rnn, lstm_h, lstm_c = axes.lines
+    assert [list(line.get_xdata()) for line in axes.lines] == [[0, 1, 2], [0, 1], [0, 1]]
+    assert list(rnn.get_ydata()) == [1.0, 0.5, 0.25]
+    assert [line.get_label() for line in (rnn, lstm_c)] == ["RNN: |∂L/∂h$_k$|", "LSTM: |∂L/∂c$_k$|"]
+    assert rnn.get_color() != lstm_h.get_color() == lstm_c.get_color()
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--"]
+    assert axes.get_yscale() == "log"
+    assert axes.get_xlim() == (0.0, 2.0)
+    assert 3.0 <= axes.get_ylim()[1] < 4.0
+    assert axes.get_title("left") == "A title"
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [line.get_label() for line in axes.lines]
+    assert comparison_figure(rows[:1]).axes[0].get_title("left").startswith("How far")
+    many = [StateDecay(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
+    (axes,) = comparison_figure(many).axes
+    assert axes.lines[6].get_color() == axes.lines[0].get_color() != axes.lines[5].get_color()
+    assert axes.get_xlim() == (0.0, 1.0)
+    with pytest.raises(ArgumentError, match="no curves"):
+        comparison_figure([])
