@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time")
     parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"), help="what it has is not tried again")
-    parser.add_argument("--again", nargs="+", default=[], metavar="OUTCOME", help="but for these: survived hung")
+    parser.add_argument("--again", nargs="+", default=[], metavar="OUTCOME", help="only these: survived hung")
     parser.add_argument("--cold", action="store_true", help="import everything anew for every mutant")
     parser.add_argument("--known", type=Path, default=Path("mutants.json"), help="of the tests; kept for the next run")
     args = parser.parse_args()
@@ -141,7 +141,7 @@ def main() -> None:
     sample = {identity(each) for each in random.Random(args.seed).sample(every, round(args.fraction * len(every)))}
     begin, done = log.size(), log.outcomes()
     candidates = [each for each in every if identity(each) in sample]
-    candidates = [each for each in candidates if done.get(identity(each)) in (None, *args.again)]
+    candidates = [each for each in candidates if done.get(identity(each)) in (args.again or [None])]
     if not args.cold:
         try_warm(candidates, known, args.tests, log, end)
     tried = log.outcomes(begin)

@@ -40,13 +40,16 @@ class Known:
 
     @classmethod
     def of(cls, files: list[str], modules: list[str], cache: Path) -> Known:
-        """Read it from the cache; else run all tests twice: with coverage, and each in a process of its own."""
+        """Of the tests in these files: from the cache, or by running all twice: with coverage, and each alone."""
         if not cache.exists():
             found, alone = cache.with_suffix(".lines"), cache.with_suffix(".alone")
             in_child(lambda: _run_with_coverage(files, modules, found), limited=False)
             in_child(lambda: _run_each_alone(files, alone), limited=False)
             cache.write_text(f'{{"lines": {found.read_text()}, "seconds": {alone.read_text()}}}')
-        return cls(**json.loads(cache.read_text()))
+        known = json.loads(cache.read_text())
+        given = {file.partition("::")[0] for file in files}
+        seconds = {test: took for test, took in known["seconds"].items() if test.partition("::")[0] in given}
+        return cls(known["lines"], seconds)
 
     def at_import(self, mutant: Mutant, module: str) -> bool:
         """Whether the mutated statement is also run before the first test."""
