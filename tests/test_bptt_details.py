@@ -14,6 +14,7 @@ from tinygrad_rnn.bptt import matrices
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
 from tinygrad_rnn.bptt.compare import StateDecay, comparison_figure
+from tinygrad_rnn.bptt.decay import mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
@@ -341,3 +342,26 @@ def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_
     assert axes.get_xlim() == (0.0, 1.0)
     with pytest.raises(ArgumentError, match="no curves"):
         comparison_figure([])
+
+
+# ---- decay ------------------------------------------------------------------------------------------------------
+
+
+def test_the_direction_in_which_a_decay_is_measured() -> None:
+    _, unrolled, _ = scalar()
+    assert mean_direction(unrolled) is unrolled.h[3]
+    vector = unroll(RNNCell(1, 2, seed=1), [[1.0]])
+    assert mean_direction(vector).data == pytest.approx(sum(h.data for h in vector.h[1]) / math.sqrt(2.0))
+
+
+@pytest.mark.parametrize("radius", [0.0, 1.0])
+def test_a_radius_may_be_all_of_the_norm_or_nothing(radius: float) -> None:
+    cell = non_normal_cells(2, radius=radius)(0.5)
+    assert matrices.spectral_norm(matrices.numbers(cell.W)) == pytest.approx(0.5)
+    assert matrices.spectral_radius(matrices.numbers(cell.W)) == pytest.approx(0.5 * radius, abs=1e-7)
+
+
+def test_what_the_makers_of_cells_take_unless_told() -> None:
+    assert scalar_cells()(0.9).u.data == 0.5
+    assert matrices.numbers(orthogonal_cells(3)(1.0).W) == matrices.orthogonal(3, seed=0)
+    assert len(non_normal_cells(2)(1.0).U[0]) == len(orthogonal_cells(2)(1.0).U[0]) == 1
