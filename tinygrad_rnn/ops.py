@@ -285,8 +285,6 @@ def called(name: str, arity: int) -> Op:
     A name that the table does not know, or not with this arity, is kept: someone may yet assign
     ``node._backward``. Walking backward through it before that is an error.
     """
-    if not arity:
-        return LEAF
 
     def refuse() -> None:
         raise GraphError(
