@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from common import BLUE, GREY, Row, Source, figure, interval, main, plain, share, timed
+from common import BLUE, GREY, Row, Source, by_setting, figure, interval, main, plain, share, timed
 
 from tinygrad_rnn import Value
 from tinygrad_rnn.compile import Recurrence
@@ -137,12 +137,10 @@ def experiment(T: int, seed: int) -> dict[str, Any]:
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """Successes by T."""
-    by_length = {}
-    for T in LENGTHS:
-        results = [record.result for record in records if record.setting == (T,) and record.result]
-        solved = [r for r in results if r["wrong"] <= 0.05]
-        by_length[str(T)] = {"solved": len(solved), "of": len(results)}
-    return by_length
+    return {
+        str(T): {"solved": sum(run["wrong"] <= 0.05 for run in runs), "of": len(runs)}
+        for (T,), runs in by_setting(records).items()
+    }
 
 
 def rows(data: dict[str, Any]) -> list[Row]:

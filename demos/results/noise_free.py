@@ -10,12 +10,26 @@ import math
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import islice
 from statistics import mean
 from typing import Any
 
-from common import BLUE, GREY, ORANGE, RED, Learner, Network, Row, Source, figure, main, plain, share, timed
+from common import (
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    Learner,
+    Network,
+    Row,
+    Source,
+    by_setting,
+    figure,
+    main,
+    plain,
+    share,
+    timed,
+)
 
 from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.nn import Cell, Linear, RNNCell, cross_entropy, init
@@ -43,9 +57,8 @@ SOURCE = Source(
     criterion=f"the largest error of all outputs, at all steps of both sequences, below {GOAL}; looked at every "
     f"{EVERY} updates",
 )
-SETTINGS = [("lstm", ALONE), ("lstm", 0), ("rnn", ALONE)]
+SETTINGS = [("later",), ("from the start",), ("rnn",)]
 FLOOR = 5e-5  # where the picture shows a difference of 0
-KINDS = ("later", "from the start", "rnn")  # their names
 SEEDS = range(10)
 
 
@@ -85,15 +98,8 @@ class DirectNetwork(Network):
 
 def make_network(kind: str, seed: int) -> DirectNetwork:
     """The network at first."""
-    cell = MemoryCell(SYMBOLS) if kind == "lstm" else RNNCell(SYMBOLS, 1, bias=False)
+    cell = RNNCell(SYMBOLS, 1, bias=False) if kind == "rnn" else MemoryCell(SYMBOLS)
     return DirectNetwork(cell, random.Random(f"weights {seed}"))
-
-
-@cache
-def learner(kind: str, engine: str) -> tuple[DirectNetwork, Learner]:
-    """The network, and it on an engine."""
-    network = make_network(kind, 0)
-    return network, Learner(network, Symbols(SYMBOLS), cross_entropy, Symbols(SYMBOLS), engine)
 
 
 def sequences(lag: int) -> list[list[int]]:
@@ -101,10 +107,14 @@ def sequences(lag: int) -> list[list[int]]:
     return [[first, *range(lag - 1), first] for first in (P - 1, P)]
 
 
-def training(kind: str, alone: int, seed: int, engine: str, lag: int = P) -> Iterator[tuple[float, float, float]]:
+def start(kind: str, seed: int, engine: str) -> tuple[DirectNetwork, Learner]:
+    """A network, and the same on an engine."""
+    network = make_network(kind, seed)
+    return network, Learner(network, Symbols(SYMBOLS), cross_entropy, Symbols(SYMBOLS), engine)
+
+
+def training(network: DirectNetwork, pupil: Learner, alone: int, lag: int = P) -> Iterator[tuple[float, float, float]]:
     """Learn without end: after every update the loss, and h_T of the sequence of x and of that of y."""
-    network, pupil = learner(kind, engine)
-    pupil.restart(make_network(kind, seed))
     inputs, targets = [s[:-1] for s in sequences(lag)], [s[1:] for s in sequences(lag)]
     drawn = network.readout.state_dict()
     init.constant_(network.readout.V, 0.0)  # to the output, there is no cell yet
@@ -130,11 +140,12 @@ def largest_error(pupil: Learner) -> float:
 
 
 @timed
-def experiment(kind: str, alone: int, seed: int) -> dict[str, Any]:
+def experiment(kind: str, seed: int) -> dict[str, Any]:
     """How many sequences it takes, None if the most were not enough; the error, and how h_T differs, meanwhile."""
-    _, pupil = learner(kind, "compiled fast")
+    network, pupil = start(kind, seed, "compiled fast")
+    updates = training(network, pupil, 0 if kind == "from the start" else ALONE)
     errors, gaps, far = [], [], 0.0
-    for update, (_, after_x, after_y) in enumerate(islice(training(kind, alone, seed, "compiled fast"), UPDATES), 1):
+    for update, (_, after_x, after_y) in enumerate(islice(updates, UPDATES), 1):
         far = max(far, abs(after_x))
         if update % EVERY == 0:
             errors.append(largest_error(pupil))
@@ -146,13 +157,10 @@ def experiment(kind: str, alone: int, seed: int) -> dict[str, Any]:
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """What came of each network, by kind."""
-    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    for record in records:
-        assert record.result is not None
-        run = record.result
-        rounded = {name: [float(f"{number:.3g}") for number in run[name]] for name in ("errors", "gaps")}
-        kind = KINDS[SETTINGS.index(record.setting)]
-        by_kind[kind].append({"solved": run["solved"], **rounded, "far": round(run["far"], 1)})
+    by_kind = {kind: runs for (kind,), runs in by_setting(records).items()}
+    for run in [run for runs in by_kind.values() for run in runs]:
+        run.update({name: [float(f"{number:.3g}") for number in run[name]] for name in ("errors", "gaps")})
+        run["far"] = round(run["far"], 1)
     return by_kind
 
 
@@ -177,7 +185,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
             "the reason for adding it later: the “abuse problem”",
         )
     )
-    apart = {kind: [run["gaps"][-1] for run in data[kind]] for kind in KINDS}
+    apart = {kind: [run["gaps"][-1] for run in data[kind]] for kind in data}
     lines.append(
         Row(
             "difference of the state at the end after x and after y, LSTM and RNN",
@@ -207,8 +215,11 @@ def picture(data: dict[str, Any]) -> Any:
     """The largest error, and how far apart what is remembered of x and of y is, a line per network."""
     drawing = figure(10.0, 4.2)
     left, right = drawing.subplots(1, 2)
-    styles = ((BLUE, "LSTM, cell added later"), (ORANGE, "LSTM, cell from the start"), (RED, "tanh RNN"))
-    for kind, (colour, label) in zip(KINDS, styles):
+    for kind, colour, label in (
+        ("later", BLUE, "LSTM, cell added later"),
+        ("from the start", ORANGE, "LSTM, cell from the start"),
+        ("rnn", RED, "tanh RNN"),
+    ):
         for i, run in enumerate(data[kind]):
             seen = [2 * EVERY * j for j in range(1, len(run["errors"]) + 1)]
             style: dict[str, Any] = {"color": colour, "alpha": 0.7, "linewidth": 1.4}
@@ -233,9 +244,10 @@ def picture(data: dict[str, Any]) -> Any:
 def slice_of(engine: str) -> list[float]:
     """Two updates of each network without and two with what remembers, on short sequences."""
     numbers = []
-    for kind in ("lstm", "rnn"):
-        numbers += [number for update in islice(training(kind, 2, 0, engine, lag=5), 4) for number in update]
-        numbers += [parameter.data for parameter in learner(kind, engine)[0].parameters()]
+    for kind in ("later", "rnn"):
+        network, pupil = start(kind, 0, engine)
+        numbers += [number for update in islice(training(network, pupil, 2, lag=5), 4) for number in update]
+        numbers += [parameter.data for parameter in network.parameters()]
     return numbers
 
 
