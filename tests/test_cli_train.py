@@ -14,7 +14,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.sample import draw
-from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.cli.training import DEFAULTS
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import load_checkpoint
@@ -106,6 +106,18 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
     assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
+
+
+def test_the_forget_bias_begins_as_asked() -> None:
+    for given, bias in (([], 1.0), (["--forget-bias", "3"], 3.0), (["--forget-bias", "none"], None)):
+        options = ["--task", "adding", "--cell", "lstm", *SMALL, "--steps", "1", "--lr", "1e-9", "--quiet", "--force"]
+        assert main(["train", *options, *given, "-o", "f"]) == 0
+        biases = load_checkpoint("f").weights["cell.cells.0.b_f"]
+        if bias is not None:
+            assert biases == pytest.approx([bias] * 2, abs=1e-6)
+        else:
+            assert all(abs(entry) < 2**-0.5 for entry in biases)  # U(-1/√H, 1/√H), as in PyTorch
+            assert len(set(biases)) == 2
 
 
 def test_drawing_follows_the_probabilities() -> None:
