@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.training import DEFAULTS, VARIED
+from tinygrad_rnn.cli.training import DEFAULTS, VARIED, shown
 from tinygrad_rnn.sweep import read_records
 
 ROOT = Path(__file__).parent.parent
@@ -77,11 +77,12 @@ def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) ->
     values = {
         **{"T": [5], "cell": ["rnn", "gru"], "hidden": [2], "layers": [2], "init": ["identity"]},
         **{"forget_bias": [None, 3.0], "steps": [3], "batch": [2], "lr": [0.01], "optimizer": ["adamw", "sgd"]},
-        **{"clip": [0.001], "truncate": [1], "nonlinearity": ["relu"]},
+        **{"clip": [0.001], "truncate": [1], "nonlinearity": ["relu"], "bidirectional": [True]},
+        **{"schedule": ["step:1:0.1", "cosine"]},
     }
     assert {*VARIED} - {*values} == {"count", "length", "patience"}  # of other tasks, or of long training
     for name, those in values.items():
-        words = ["none" if value is None else str(value) for value in those]
+        words = list(map(shown, those))
         more = ["--cell", "rnn"] if name == "nonlinearity" else ["--optimizer", "sgd"] if name == "clip" else []
         assert main([*usual, *more, f"--{name.replace('_', '-')}", *words, "-o", name]) == 0
         records = read_records(name)

@@ -30,6 +30,7 @@ from .training import (
     given_options,
     made,
     made_task,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     from ..train import train
 
     options = {**options, "seed": seed}
-    task, model, optimizer = made(options)
-    history = train(model, task, optimizer=optimizer, **arguments(options), progress=False)
+    task, model, optimizer, scheduler = made(options)
+    history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]
@@ -206,7 +207,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         results = [record.result for record in group if record.result]
         rows.append(
             [
-                *(_shown(options[name]) for name in varying or ["cell"]),
+                *(shown(options[name]) for name in varying or ["cell"]),
                 *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
                 f"{sum(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
@@ -218,15 +219,11 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
     print()
     failures = [record for record in records if record.failed]
     for record in failures[:SHOWN_ERRORS]:
-        which = ", ".join(f"{name} {_shown(record.setting[0][name])}" for name in varying)
+        which = ", ".join(f"{name} {shown(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
         say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
     say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
@@ -245,8 +242,8 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     lines: dict[str, list[tuple[Any, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
-        label = ", ".join(f"{name} {_shown(options[name])}" for name in varying if name != along)
-        x = options[along] if numeric(along) else _shown(options[along])
+        label = ", ".join(f"{name} {shown(options[name])}" for name in varying if name != along)
+        x = options[along] if numeric(along) else shown(options[along])
         lines.setdefault(label, []).append((x, _errors(group)))
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.subplots()
@@ -270,7 +267,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         axes.minorticks_off()
     if numeric(along):
         ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(ticks, map(_shown, ticks))
+        axes.set_xticks(ticks, map(shown, ticks))
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel(along)
     axes.set_ylabel(task.metric)

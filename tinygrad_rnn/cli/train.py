@@ -10,9 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
 from .console import counted, print_json, say
-from .training import SETTINGS, Options, add_training_options, arguments, check, complete, flag, given_options, made
+from .training import (
+    SETTINGS,
+    Options,
+    add_training_options,
+    arguments,
+    check,
+    complete,
+    flag,
+    given_options,
+    made,
+    schedule_of,
+    shown,
+)
 
 if TYPE_CHECKING:
+    from ..optim import LRScheduler
     from ..tasks import Task
     from ..train import Checkpoint, History, RecurrentNetwork
 
@@ -65,10 +78,12 @@ def run(args: argparse.Namespace) -> int:
         task, model = checkpoint.make_task(), checkpoint.make_model()
         checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
+        scheduler = checkpoint.make_scheduler(optimizer)
+        _check_schedule(scheduler, options["steps"], target)
     else:
         options = complete({"seed": 0, **given})
         check(given, options)
-        task, model, optimizer = made(options)
+        task, model, optimizer, scheduler = made(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -76,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         model,
         task,
         optimizer=optimizer,
+        scheduler=scheduler,
         **arguments(options),
         keep_best=options.get("keep_best", True),
         checkpoint=target,
@@ -92,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
         )
     elif not args.quiet:
-        _conclude(history, task, len(task.validation(options["validation"])), target)
+        _conclude(history, task, options, target)
     return 130 if history.ending == "interrupted" else 0
 
 
@@ -112,21 +128,35 @@ def _resumed(given: Options, checkpoint: Checkpoint, target: str) -> Options:
     other = [name for name in given if name not in FREE and given[name] != was[name]]
     if other:
         differences = (
-            f"{flag(name)} is {was[name] if was[name] is not None else 'not set'} in {target}, "
-            f"not {'none' if given[name] is None else given[name]}"
+            f"{flag(name)} is {'not set' if was[name] is None else shown(was[name])} in {target}, "
+            f"not {shown(given[name])}"
             for name in other
         )
         raise ArgumentError(
             "; ".join(differences),
             remedy="Go on with --resume -o FILE alone, or start anew in another file",
         )
-    return {**was, **given}
+    options = {**was, **given}
+    check(given, options)
+    return options
+
+
+def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> None:
+    """Check that there is something left to learn at."""
+    from ..optim import CosineAnnealingLR
+
+    if isinstance(scheduler, CosineAnnealingLR) and steps > scheduler.T_max:
+        raise ArgumentError(
+            f"--steps {steps}: the cosine schedule of {target} ends after {scheduler.T_max}",
+            remedy="Give at most that many, or start anew in another file",
+        )
 
 
 def _options_of(checkpoint: Checkpoint) -> Options:
     """The options that a checkpoint was made with."""
     state = checkpoint.state
     built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
+    planned = state["scheduler"]
     arguments = built.get("arguments", {})
     return {
         "task": state["task"]["name"],
@@ -135,8 +165,10 @@ def _options_of(checkpoint: Checkpoint) -> Options:
         "hidden": arguments.get("hidden_size"),
         "layers": arguments.get("num_layers"),
         "nonlinearity": arguments.get("nonlinearity"),
+        "bidirectional": arguments.get("bidirectional", False),
         "optimizer": made["kind"].lower(),
         "lr": made["lr"],
+        "schedule": schedule_of(planned["kind"], planned["settings"]) if planned else "constant",
         "batch": settings["batch_size"],
         "clip": settings["max_norm"],
         "truncate": settings["truncate"],
@@ -184,7 +216,8 @@ def _print_row(history: History) -> None:
     print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
 
 
-def _conclude(history: History, task: Task, checked: int, target: str) -> None:
+def _conclude(history: History, task: Task, options: Options, target: str) -> None:
+    checked = len(task.validation(options["validation"]))
     print()
     say(f"Loss and error ({history.metric}) are those of {counted(checked, 'validation sequence')}.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
@@ -201,6 +234,9 @@ def _conclude(history: History, task: Task, checked: int, target: str) -> None:
     kept = f"with the weights of step {row['step']}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
-    more = "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
-    more += " --go-on" if history.ending == "solved" else ""
+    more = {"interrupted": "", "steps": "", "solved": " --go-on", "patience": " --patience none"}[history.ending]
+    if options["schedule"] != "cosine":
+        more += "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
+    elif history.ending == "steps":
+        return  # the rate is 0
     say(f"Go on with tinygrad-rnn train --resume -o {target}{more}.")

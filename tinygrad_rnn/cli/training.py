@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ..nn.init import RECURRENT
 from .inputs import CELLS, finite_number, or_none, positive_number, whole_number
 
 if TYPE_CHECKING:
-    from ..optim import Optimizer
+    from ..optim import LRScheduler, Optimizer
     from ..tasks import Task
     from ..train import RecurrentNetwork
 
@@ -35,9 +35,11 @@ DEFAULTS: dict[str, Options] = {
 #: The same for every task.
 USUAL: Options = {
     "layers": 1,
+    "bidirectional": False,
     "nonlinearity": "tanh",
     "init": "uniform",
     "forget_bias": 1.0,  # so that an lstm remembers to begin with (Gers et al. 2000; Jozefowicz et al. 2015)
+    "schedule": "constant",
     "optimizer": "adam",
     "clip": 1.0,
     "truncate": None,
@@ -48,6 +50,12 @@ USUAL: Options = {
 }
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 ENGINES = ("eager", "compiled", "compiled-fast")
+#: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
+SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
+    "cosine": ("CosineAnnealingLR", {}),
+    "step": ("StepLR", {"step_size": whole_number(1), "gamma": positive_number}),
+    "exponential": ("ExponentialLR", {"gamma": positive_number}),
+}
 ONLY = {"nonlinearity": ("rnn", "a choice of it"), "forget_bias": ("lstm", "a forget gate")}  # kinds that have it
 
 
@@ -79,18 +87,43 @@ class Option:
     def add_to(self, group: Any, several: bool) -> None:
         """Add it to a parser; if ``several``, with any number of values where it varies."""
         kind: dict[str, Any] = {"help": self.help}
-        if self.type is bool:
-            kind["action"] = argparse.BooleanOptionalAction
+        if self.type is bool and several and self.varies:
+            kind |= {"type": yes_or_no, "metavar": "no|yes"}
+        elif self.type is bool:
+            kind |= {"action": argparse.BooleanOptionalAction}
         else:
             kind |= {"type": self.type, "metavar": self.metavar, "choices": self.choices}
-            if several and self.varies:
-                kind["nargs"] = "+"
+        if several and self.varies:
+            kind |= {"nargs": "+"}
         group.add_argument(self.flag, **kind)
 
 
 def flag(name: str) -> str:
     """What is typed for the option of this name."""
     return f"--{name.replace('_', '-')}"
+
+
+def shown(value: Any) -> str:
+    """The value of an option, as it is typed."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def yes_or_no(text: str) -> bool:
+    """The type of an option that takes "yes" or "no"."""
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is neither yes nor no")
+    return text == "yes"
+
+
+def schedule(text: str) -> str:
+    """The type of an option that takes "constant", or one of `SCHEDULES` with its arguments."""
+    name, *texts = text.split(":")
+    arguments = SCHEDULES[name][1] if name in SCHEDULES else {}
+    if name not in ("constant", *SCHEDULES) or len(texts) != len(arguments):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not constant, cosine, step:N:FACTOR or exponential:FACTOR")
+    return ":".join([name, *(str(parse(text)) for parse, text in zip(arguments.values(), texts))])
 
 
 OPTIONS = {
@@ -107,6 +140,8 @@ OPTIONS = {
         Option("cell", "kind of cell", choices=tuple(CELLS)),
         Option("hidden", "hidden units per layer", whole_number(1), "H"),
         Option("layers", "layers (1)", whole_number(1), "N"),
+        Option("bidirectional", "read backwards, too (no; not for reber, text, series, where the next input is asked)",
+               bool),
         Option("nonlinearity", "of an rnn (tanh; copy: identity)", choices=tuple(NONLINEARITIES)),
         Option("init", "recurrent weights at first (uniform, as in PyTorch; copy: orthogonal)", choices=RECURRENT),
         Option("forget_bias", 'b_f of an lstm at first, or "none": drawn like its other weights (1)',
@@ -116,6 +151,8 @@ OPTIONS = {
         Option("steps", "steps to take in all", whole_number(1), "N"),
         Option("batch", "sequences per step", whole_number(1), "B"),
         Option("lr", "learning rate", positive_number, "RATE"),
+        Option("schedule", "of the rate: constant, cosine (down to 0 at --steps), step:N:FACTOR (times FACTOR every N "
+               "steps), or exponential:FACTOR (at every step) (constant)", schedule, "SCHEDULE"),
         Option("optimizer", "(adam)", choices=("adam", "adamw", "rmsprop", "sgd")),
         Option("clip", 'bound on the gradient norm, or "none" (1)', or_none(positive_number), "NORM"),
         Option("truncate", 'cut the gradient after K steps, or "none" (none)', or_none(whole_number(1)), "K"),
@@ -159,7 +196,7 @@ def complete(given: Options) -> Options:
 
 
 def check(given: Collection[str], options: Options) -> None:
-    """Check that task and cell have the options given.
+    """Check that task and cell have the options given, and that those go together.
 
     Args:
         given: names of those that were typed.
@@ -169,6 +206,7 @@ def check(given: Collection[str], options: Options) -> None:
         ArgumentError: they have not.
     """
     from ..tasks import TASKS
+    from ..train.network import check_bidirectional
 
     known = TASKS[options["task"]].known_settings()
     for name in given:
@@ -177,6 +215,8 @@ def check(given: Collection[str], options: Options) -> None:
         if name in ONLY and options["cell"] != ONLY[name][0]:
             kind, what = ONLY[name]
             raise ArgumentError(f"{flag(name)} with --cell {options['cell']}", remedy=f"Only an {kind} has {what}")
+    if options["bidirectional"]:
+        check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
 def arguments(options: Options) -> dict[str, Any]:
@@ -203,15 +243,31 @@ def made_task(options: Options) -> Task:
     return make_task(options["task"], settings)
 
 
-def made(options: Options) -> tuple[Task, RecurrentNetwork, Optimizer]:
-    """The task, the network and the optimizer that the options describe."""
+def made(options: Options) -> tuple[Task, RecurrentNetwork, Optimizer, LRScheduler | None]:
+    """The task, the network, the optimizer and the schedule that the options describe."""
     from .. import optim
     from ..train import RecurrentNetwork
 
     task, cell = made_task(options), options["cell"]
+    sizes = options["hidden"], options["layers"]
     more = {name: options[name] for name, (kind, _) in ONLY.items() if kind == cell}
-    model = RecurrentNetwork.for_task(
-        task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
-    )
+    more["bidirectional"] = options["bidirectional"]
+    model = RecurrentNetwork.for_task(task, cell, *sizes, options["seed"], options["init"], **more)
     kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
-    return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
+    optimizer = kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
+    name, *texts = options["schedule"].split(":")
+    if name == "constant":
+        return task, model, optimizer, None
+    kind, parsers = SCHEDULES[name]
+    settings = {setting: parse(text) for (setting, parse), text in zip(parsers.items(), texts)}
+    if name == "cosine":
+        settings["T_max"] = options["steps"]
+    return task, model, optimizer, optim.SCHEDULES[kind](optimizer, **settings)
+
+
+def schedule_of(kind: str, settings: Mapping[str, Any]) -> str:
+    """What is typed for a schedule of this kind in `optim`, with these arguments; or its kind, where nothing is."""
+    for name, (known, arguments) in SCHEDULES.items():
+        if known == kind:
+            return ":".join([name, *(str(settings[argument]) for argument in arguments)])
+    return kind

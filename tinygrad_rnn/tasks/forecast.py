@@ -38,6 +38,7 @@ class Forecast(Task):
     trivial = "says that the next number is the present one (persistence)"
     loss = "mse_loss"
     metric = "mean squared error"
+    predicts_next = True
     validation_by = ()
     input_size = output_size = 1
 

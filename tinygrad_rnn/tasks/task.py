@@ -43,6 +43,7 @@ class Task(ABC):
         trivial: the trivial predictor that `baseline` is the error of, in a sentence.
         loss: ``"cross_entropy"``, ``"mse_loss"`` or ``"binary_cross_entropy_with_logits"``, of one time step.
         metric: what `error` measures, such as ``"sequences wrong"``.
+        predicts_next: whether what is asked at a time step is the input of the next one.
         validation_by: which of the arguments of `validation` make a difference; without the seed, its examples are
             always from the same held-out part of the data.
         input_size: number of symbols, or of numbers per time step.
@@ -58,6 +59,7 @@ class Task(ABC):
     trivial: ClassVar[str]
     loss: ClassVar[str]
     metric: ClassVar[str]
+    predicts_next: ClassVar[bool] = False
     validation_by: ClassVar[tuple[str, ...]] = ("count", "seed")
     input_size: int
     output_size: int

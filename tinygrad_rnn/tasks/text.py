@@ -41,6 +41,7 @@ class Text(Task):
     trivial = "knows how frequent each character is (order 0)"
     loss = "cross_entropy"
     metric = "bits per character"
+    predicts_next = True
     validation_by = ("count",)
 
     def __init__(self, path: str | None = None, length: int = 25, simple: bool = True, text: str | None = None) -> None:
