@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
 
@@ -103,6 +103,21 @@ def length(name: str, number: int, least: int, why: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number < least:
         raise ArgumentError(f"{name} is {number!r}", remedy=f"{name} must be a whole number of at least {least}: {why}")
     return number
+
+
+def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:
+    """What to raise where data are too few for examples of ``length`` time steps.
+
+    Args:
+        what: what there is.
+        wanted: how much it would take.
+        length: what was asked for.
+        longest: the length for which the data would do; below 1 if there is none.
+    """
+    shorter = f", or a length of at most {longest}" if longest >= 1 else ""
+    return DataError(
+        f"{what}: too few for examples of {length} time step{'s' * (length != 1)}", remedy=f"Give {wanted}{shorter}"
+    )
 
 
 def largest(numbers: Sequence[float]) -> int:
