@@ -180,7 +180,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
     early = sorted((run["far"], run["solved"]) for run in data["from the start"] if run["solved"])
     lines.append(
         Row(
-            "LSTM with its cell from the start: largest |c_T| on the way, and the sequences it took",
+            "LSTM with its cell from the start: largest size of c_T on the way, and the sequences it took",
             ", ".join(f"{far:.0f}: {solved:,}" for far, solved in early),
             "the reason for adding it later: the “abuse problem”",
         )
