@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.compile import Recurrence
@@ -196,7 +195,7 @@ def share(count: int, of: int) -> str:
     return f"{count} of {of}"
 
 
-def main(module: ModuleType | Any) -> None:
+def main(module: Any) -> None:
     """Run a script of this directory, by its flags.
 
     The script has ``SOURCE``; ``SETTINGS`` and ``SEEDS`` of its ``experiment(*setting, seed=seed)``; ``rows(data)``,

@@ -130,7 +130,8 @@ def experiment(T: int, seed: int) -> dict[str, Any]:
     compiled.read_parameters()
     inputs, targets = sequences(random.Random(f"test {seed}"), TESTED, T)
     run = compiled.forward(*buffers(inputs, targets))
-    wrong = sum(row[0] * target[-1] <= 0.0 for row, target in zip(run.state.tolist(), targets))
+    states: Any = run.state.tolist()
+    wrong = sum(x * target[-1] <= 0.0 for (x,), target in zip(states, targets))
     return {"wrong": wrong / TESTED, "w": unit.w.data}
 
 
@@ -162,8 +163,8 @@ def picture(data: dict[str, Any]) -> Any:
     axes = drawing.add_subplot()
     T = [int(length) for length in data]
     shares = [entry["solved"] / entry["of"] for entry in data.values()]
-    bounds = [interval(entry["solved"], entry["of"]) for entry in data.values()]
-    axes.fill_between(T, *zip(*bounds), color=BLUE, alpha=0.15, linewidth=0, label="95 % interval (Wilson)")
+    low, high = zip(*(interval(entry["solved"], entry["of"]) for entry in data.values()))
+    axes.fill_between(T, low, high, color=BLUE, alpha=0.15, linewidth=0, label="95 % interval (Wilson)")
     axes.plot(T, shares, color=BLUE, linewidth=2.2, marker="o", markersize=5, label=f"share of {len(SEEDS)} runs")
     axes.set(xlabel="length T of the sequence", ylabel="latched the bit", ylim=(-0.03, 1.03), xlim=(0, max(T) + 2))
     axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
