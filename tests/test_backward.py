@@ -423,3 +423,11 @@ def test_a_dot_product_takes_plain_numbers_and_nothing_else() -> None:
         dot(w, ["a", 1.0])
     with pytest.raises(ShapeError, match="2 and 3"):
         dot(w, [1.0, 2.0, 3.0])
+
+
+def test_a_root_that_is_also_a_stop_is_left_out_with_all_below_it():
+    x = Value(2.0)
+    a = x * 3.0
+    b = a + x
+    assert topological_order(a, stop=[a]) == []
+    assert topological_order(a, b, stop=[a]) == [b, x]

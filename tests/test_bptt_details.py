@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import sys
+from array import array
 
 import pytest
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.bptt import matrices
-from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
+from tinygrad_rnn.bptt.compare import StateDecay, comparison_figure
+from tinygrad_rnn.bptt.decay import mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
-from tinygrad_rnn.errors import ArgumentError, GraphError
+from tinygrad_rnn.bptt.unroll import Unrolled
+from tinygrad_rnn.errors import ArgumentError, GraphError, TooManyPathsError
 
 EPSILON = sys.float_info.epsilon
 
@@ -73,6 +79,19 @@ def test_a_residual_as_large_as_its_tolerance_agrees() -> None:
     assert not Link(0, [1.0, 1.0], [1.0, 1.0], [0.0, 0.6], [0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]]).agrees
 
 
+def test_a_state_that_depends_on_nothing_before_is_reached_by_no_way() -> None:
+    assert reach([Value(1.0)], [Value(2.0)]).length == 0
+
+
+def test_the_difference_of_a_link_is_relative_to_its_gradient() -> None:
+    def link(*product: float) -> Link:
+        return Link(0, [3.0, 4.0], list(product), [0.0, 0.0], [1.0, 1.0], [[1.0, 0.0], [0.0, 1.0]])
+
+    assert link(3.0, 4.5).difference == pytest.approx(0.1)
+    assert link(3.0, 4.5).finite
+    assert not link(3.0, math.inf).finite
+
+
 # ---- Jacobians --------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +129,19 @@ def test_seed_0_is_the_seed_where_none_is_given() -> None:
     assert matrices.orthogonal(3) == matrices.orthogonal(3, seed=0)
 
 
+def test_a_matrix_with_an_infinite_entry_has_as_many_singular_values_as_any() -> None:
+    assert matrices.singular_values([[math.inf, 1.0]]) == [math.inf]
+    assert matrices.singular_values([[math.inf], [1.0], [0.0]]) == [math.inf]
+
+
+def test_the_blocks_of_a_non_normal_matrix() -> None:
+    Q, A = matrices.orthogonal(5, seed=3), matrices.non_normal(5, 2.0, 1.0, seed=3)
+    B = matrices.product(matrices.product(matrices.transpose(Q), A), Q)
+    c = 2.0 - 1.0 / 2.0
+    expected = [[1.0, c, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, c, 0], [0, 0, 0, 1.0, 0], [0, 0, 0, 0, 1.0]]
+    assert [entry for row in B for entry in row] == pytest.approx([e for row in expected for e in row], abs=1e-12)
+
+
 # ---- paths ------------------------------------------------------------------------------------------------------
 
 
@@ -127,6 +159,23 @@ def test_every_path_hangs_together() -> None:
         assert all(step.parent is after.node for step, after in zip(path.steps, path.steps[1:]))
     loss.backward()
     assert sum(path.product for path in found) == pytest.approx(x.grad)
+
+
+def test_as_many_paths_as_the_limit_are_listed() -> None:
+    x, y = Value(3.0, label="x"), Value(1.0)
+    loss = x * x
+    assert len(paths(loss, x, limit=2)) == 2
+    assert paths(loss, y, limit=0) == []
+    with pytest.raises(TooManyPathsError):
+        paths(loss, x, limit=1)
+
+
+def test_a_path_is_written_as_the_product_along_its_nodes() -> None:
+    x = Value(3.0, label="x")
+    (alone,), (path,) = paths(x, x), paths(2.0 * x, x)
+    assert str(alone) == "1 = 1   along x"
+    assert str(path) == "2 = 2   along 2·x → x"
+    assert path.steps[0].gradient == 1.0
 
 
 # ---- anatomy ----------------------------------------------------------------------------------------------------
@@ -170,6 +219,8 @@ def test_uses_outside_time_come_first() -> None:
 def test_how_a_parameter_is_called_and_its_steps_are_listed() -> None:
     cell, unrolled, loss = scalar(1)
     assert repr(anatomy(unrolled, {1: loss}, cell.w)) == "Anatomy(∂L/∂w, uses 1, losses 1)"
+    cell, unrolled, loss = scalar(3)
+    assert repr(anatomy(unrolled, loss, cell.w)) == "Anatomy(∂L/∂w, uses 1 … 3, losses 3)"
     vector = RNNCell(1, 2)
     steps = unroll(vector, [[1.0], [0.5]])
     loss = mse_loss(steps.h[2], [0.0, 0.0])
@@ -178,6 +229,23 @@ def test_how_a_parameter_is_called_and_its_steps_are_listed() -> None:
         for entry in row:
             entry.label = ""
     assert anatomy(steps, loss, vector.W).name == "parameter"
+
+
+def test_a_loss_that_is_a_constant_brings_nothing() -> None:
+    cell, unrolled, loss = scalar()
+    parts = anatomy(unrolled, {1: Value(0.5), 3: loss}, cell.w)
+    assert parts.total() == anatomy(unrolled, loss, cell.w).total()
+    assert parts[1, 1] == 0.0
+
+
+def test_what_came_from_a_later_use_is_never_lost_from_the_total() -> None:
+    def one_cell(*numbers: float) -> Anatomy:
+        return Anatomy("b", (2,), (2,), (1,), (array("d", numbers),))  # a use at step 2, a loss said to be of step 1
+
+    assert one_cell(0.0, 0.0).total() == [0.0, 0.0]
+    assert one_cell(0.0, 3.0).total() == [0.0, 3.0]
+    assert [steps[:2] for steps in one_cell(0.0, 3.0).terms()] == [(2, 1)]
+    assert list(one_cell(0.0, 0.0).terms()) == []
 
 
 # ---- truncation -------------------------------------------------------------------------------------------------
@@ -214,3 +282,86 @@ def test_where_passes_cut() -> None:
     assert cut_at(2, 2) == [h[2]]
     assert cut_at(1, 2) == [h[2]]  # of the last pass
     assert cut_at(1, 2, 3) == [h[1]]
+
+
+def test_terms_of_one_size_come_latest_first() -> None:
+    cell = ScalarRNNCell(w=1.0, u=1.0, nonlinearity="identity")
+    unrolled = unroll(cell, [1.0, 0.0, 0.0, 0.0])  # so that h_1 = … = h_4 = 1, and every use but the first brings 1
+    split = truncation(anatomy(unrolled, {t: unrolled.h[t] * 1.0 for t in (1, 2, 3, 4)}, cell.w), 1, 1)
+    found = [(term.size, term.t, term.k) for term in split.cut_terms()]
+    assert found == [(1.0, 4, 3), (1.0, 4, 2), (1.0, 3, 2), (0.0, 4, 1), (0.0, 3, 1), (0.0, 2, 1)]
+
+
+# ---- unrolling --------------------------------------------------------------------------------------------------
+
+
+def test_an_unrolling_that_has_not_begun_ends_before_its_first_step() -> None:
+    assert Unrolled(ScalarRNNCell(w=0.9, u=0.5), ["h"], first=3).T == 2
+
+
+def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
+    paused = []
+
+    def cell(x: Value, h: Value) -> Value:
+        paused.append(not gc.isenabled())
+        return h
+
+    assert gc.isenabled()
+    unroll(cell, [Value(1.0), Value(2.0)], Value(0.5))
+    assert paused == [True, True]
+    assert gc.isenabled()
+
+
+# ---- the comparison of cells ------------------------------------------------------------------------------------
+
+
+def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_h() -> None:
+    rows = [
+        StateDecay("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
+        StateDecay("LSTM", "h", (0, 1), (1.0, 0.0)),
+        StateDecay("LSTM", "c", (0, 1), (2.0, 3.0)),
+    ]
+    (axes,) = comparison_figure(rows, "A title").axes
+    rnn, lstm_h, lstm_c = axes.lines
+    assert [list(line.get_xdata()) for line in axes.lines] == [[0, 1, 2], [0, 1], [0, 1]]
+    assert list(rnn.get_ydata()) == [1.0, 0.5, 0.25]
+    assert [line.get_label() for line in (rnn, lstm_c)] == ["RNN: |∂L/∂h$_k$|", "LSTM: |∂L/∂c$_k$|"]
+    assert rnn.get_color() != lstm_h.get_color() == lstm_c.get_color()
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--"]
+    assert axes.get_yscale() == "log"
+    assert axes.get_xlim() == (0.0, 2.0)
+    assert 3.0 <= axes.get_ylim()[1] < 4.0
+    assert axes.get_title("left") == "A title"
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [line.get_label() for line in axes.lines]
+    assert comparison_figure(rows[:1]).axes[0].get_title("left").startswith("How far")
+    many = [StateDecay(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
+    (axes,) = comparison_figure(many).axes
+    assert axes.lines[6].get_color() == axes.lines[0].get_color() != axes.lines[5].get_color()
+    assert axes.get_xlim() == (0.0, 1.0)
+    with pytest.raises(ArgumentError, match="no curves"):
+        comparison_figure([])
+
+
+# ---- decay ------------------------------------------------------------------------------------------------------
+
+
+def test_the_direction_in_which_a_decay_is_measured() -> None:
+    _, unrolled, _ = scalar()
+    assert mean_direction(unrolled) is unrolled.h[3]
+    vector = unroll(RNNCell(1, 2, seed=1), [[1.0]])
+    assert mean_direction(vector).data == pytest.approx(sum(h.data for h in vector.h[1]) / math.sqrt(2.0))
+
+
+@pytest.mark.parametrize("radius", [0.0, 1.0])
+def test_a_radius_may_be_all_of_the_norm_or_nothing(radius: float) -> None:
+    cell = non_normal_cells(2, radius=radius)(0.5)
+    assert matrices.spectral_norm(matrices.numbers(cell.W)) == pytest.approx(0.5)
+    assert matrices.spectral_radius(matrices.numbers(cell.W)) == pytest.approx(0.5 * radius, abs=1e-7)
+
+
+def test_what_the_makers_of_cells_take_unless_told() -> None:
+    assert scalar_cells()(0.9).u.data == 0.5
+    assert matrices.numbers(orthogonal_cells(3)(1.0).W) == matrices.orthogonal(3, seed=0)
+    assert len(non_normal_cells(2)(1.0).U[0]) == len(orthogonal_cells(2)(1.0).U[0]) == 1

@@ -24,7 +24,8 @@ INPUTS = {
     "text": 300,
     "safetensors": 800,
     "checkpoint": 60,
-    "command": 60,
+    "command": 90,
+    "records": 30,
     "debugger": 60,
     "expression": 400,
 }

@@ -288,6 +288,16 @@ def test_a_breakpoint_stops_at_nodes_with_one_and_with_many_operands_and_with_cl
     assert stops[1][3:] == (5.0, 5.0 * root.parents[0].grad)
 
 
+def test_a_breakpoint_elsewhere_does_not_stop_at_nodes_with_many_operands_and_with_closures(stops):
+    x, y = Value(2.0), Value(3.0)
+    wide = Value.custom(1.0, (x, x, x), (1.0, 2.0, 3.0))
+    hand_made = Value(2.0, (wide,), "mine")
+    hand_made._backward = lambda: setattr(wide, "grad", wide.grad + 5 * hand_made.grad)
+    y.breakpoint()
+    (hand_made * y).backward()
+    assert [(name, node.op, parent) for name, node, parent, *_ in stops] == [("walk", "mul", y)]
+
+
 def test_a_removed_breakpoint_stops_nothing(stops):
     d = diamond()
     with d.a.breakpoint():

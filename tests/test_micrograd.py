@@ -16,7 +16,7 @@ import pytest
 
 import tinygrad_rnn.engine
 import tinygrad_rnn.nn
-from tinygrad_rnn import Value
+from tinygrad_rnn import Value, no_grad
 
 PROGRAMS = {
     "an expression of everything": """
@@ -362,3 +362,15 @@ def test_draw_dot_and_trace_are_here() -> None:
         source = draw_dot(y, **arguments).source
         assert "tanh" in source
         assert "digraph" in source
+
+
+def test_a_rule_assigned_to_a_leaf_or_within_no_grad_is_the_nodes_rule():
+    a, calls = Value(2.0), []
+    leaf = Value(3.0)
+    leaf._backward = lambda: calls.append("leaf")
+    leaf.backward()
+    node = Value(6.0, (a,), "mine")
+    with no_grad():
+        node._backward = lambda: calls.append("node")
+    node.backward()
+    assert calls == ["leaf", "node"]

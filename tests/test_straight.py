@@ -11,7 +11,7 @@ import pytest
 
 from tinygrad_rnn import LSTM, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, total, unroll
 from tinygrad_rnn.bptt.plot import save, straight_figure
-from tinygrad_rnn.bptt.straight import straight_path
+from tinygrad_rnn.bptt.straight import Straight, straight_path
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 
@@ -132,3 +132,19 @@ def test_the_plot_of_many_units_and_steps_has_no_numbers_in_it(tmp_path: Path) -
     assert not figure.axes[0].texts
     assert all(axes.get_ylabel() for axes in figure.axes)
     save(figure, tmp_path / "many.svg")
+
+
+def test_a_path_exists_if_any_unit_has_a_factor() -> None:
+    assert Straight("c", "f", {1: [0.0, 0.5]}, {}, {}).exists
+    assert not Straight("c", "f", {1: [0.0, 0.0]}, {}, {}).exists
+
+
+def test_factors_have_the_name_of_what_agrees_with_them_at_every_step() -> None:
+    def cell(x: Value, c: Value) -> Value:
+        return c * x + 0.1
+
+    unrolled = unroll(cell, [0.5, 0.25], Value(0.8), first=1)
+    assert straight_path(unrolled, unrolled.h[2], "h").factor_name == "x"
+    unrolled = unroll(cell, [0.5, 0.25], Value(0.0), readout=lambda h: 2.5 * h)
+    unrolled["x"][2] = Value(7.0)
+    assert straight_path(unrolled, unrolled.h[2], "h").factor_name == ""

@@ -214,9 +214,24 @@ def test_a_torn_header_is_written_again(length: int, tmp_path: Path) -> None:
         (HEADER.replace("1", "2"), "has version 2"),
         (HEADER + "{}\n", "line 2 is no record"),
         (HEADER + "\n", "line 2 is no record"),
-        (
-            HEADER + '{"setting": [1, 2], "seed": 0, "result": null, "error": null, "seconds": 0.0}\n',
-            "line 2 is no record",
+        (HEADER.replace("1", "1e999"), "is not the file of a sweep"),
+        (HEADER + "[" * 100_000 + "\n", "line 2 is no record"),
+        *(
+            (
+                HEADER + f'{{"setting": {setting}, "seed": {seed}, {came}, "seconds": {seconds}}}\n',
+                "line 2 is no record",
+            )
+            for setting, seed, came, seconds in (
+                ("[1, 2]", 0, '"result": null, "error": null', 0.0),
+                ("[1, 2]", 0, '"result": [], "error": null', 0.0),
+                ("[1, 2]", 0, '"result": {"sum": NaN}, "error": null', 0.0),
+                ("[1, 2]", 0, '"result": null, "error": 1', 0.0),
+                ("[1, 2]", '"0"', '"result": {}, "error": null', 0.0),
+                ('"12"', 0, '"result": {}, "error": null', 0.0),
+                ("[1, 2]", 0, '"result": {}, "error": null', "[]"),
+                ("[1, 2]", 0, '"result": {}, "error": null', "1e999"),
+                ("[1, 2]", 0, '"result": {}, "error": null', 10**400),
+            )
         ),
     ],
 )

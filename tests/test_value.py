@@ -548,3 +548,20 @@ def test_a_graph_is_freed_without_the_garbage_collector() -> None:
     del h, loss
     assert watched() is None
     assert x.grad
+
+
+def test_a_number_too_large_for_a_double_is_told_from_what_is_no_number() -> None:
+    with pytest.raises(OperandError, match="is not a real number that fits a double"):
+        Value(10**400)
+
+
+def test_14_characters_of_a_label_are_shown_whole() -> None:
+    assert "label='abcdefghijkl')" in repr(Value(1.0, label="abcdefghijkl"))
+    assert "label='abcdefghijkl…)" in repr(Value(1.0, label="abcdefghijklm"))
+
+
+def test_a_graph_with_more_paths_than_could_be_walked_is_copied() -> None:
+    node = Value(1.0)
+    for _ in range(60):
+        node = node + node
+    assert copy.deepcopy(node).data == 2.0**60

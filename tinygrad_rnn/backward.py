@@ -115,7 +115,7 @@ def topological_order(*roots: Value, stop: Sequence[Value] = ()) -> list[Value]:
         stop: nodes to leave out, with all that is reached only through them.
     """
     seen: set[Any] = {None, *roots, *stop}  # None stands for the operand that a unary op or a leaf lacks
-    to_visit = [root for root in roots if root not in stop] if stop else list(roots)
+    to_visit = [root for root in roots if root not in stop]
     while to_visit:
         node = to_visit.pop()
         first, second = node._first, node._second

@@ -29,9 +29,8 @@ _thread = local()
 class _Block(ContextDecorator):
     """A context that holds for the thread that entered it, and may be entered again within itself."""
 
-    def __enter__(self) -> _Block:
+    def __enter__(self) -> None:
         self._count(1)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._count(-1)

@@ -29,9 +29,10 @@ from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import read_column, read_text
 from tinygrad_rnn.debugger import Debugger, Terminal
-from tinygrad_rnn.errors import ArgumentError, DataError, TinygradRNNError
+from tinygrad_rnn.errors import ArgumentError, DataError, SweepError, TinygradRNNError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.interop.safetensors import DTYPES, Tensor
+from tinygrad_rnn.sweep import read_records
 from tinygrad_rnn.tasks import Reber, Task, Text
 from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
 
@@ -297,13 +298,13 @@ def check_command(data: bytes) -> bool:
     Path("f.csv").write_bytes(CSV[0])
     Path("f.safetensors").write_bytes(checkpoints()[1][1])
     before = set(os.listdir())
-    training = arguments[:1] == ["train"]
+    training = arguments[:1] in (["train"], ["sweep"])
     with limited(1.0, KeyboardInterrupt) if training else limited():
         code, out, err = command(arguments)
     new = set(os.listdir()) - before
     assert not [name for name in new if name.endswith(".tmp")]
-    stepping = arguments[:1] == ["step"]
-    assert code in (0, 2) or (code == 1 and stepping) or (code == 130 and training), (code, err)
+    partly = arguments[:1] in (["step"], ["sweep"])  # 1: a command of the debugger, or a run, failed
+    assert code in (0, 2) or (code == 1 and partly) or (code == 130 and training), (code, err)
     if code == 2 and not training:
         assert not new, new
     if code == 0:
@@ -340,6 +341,10 @@ COMMANDS = (
     "train reber --steps 2 --validation 2 --batch 2 --force",
     "train text --steps 2 --validation 2 --hidden 2 --length 4 --json",
     "train adding --T 3 --steps 1 --validation 1 --cell gru --history h.csv --force",
+    "sweep --task adding --T 2 3 --cell rnn lstm --hidden 1 --steps 1 --validation 1 --seeds 1 -o r.jsonl --json",
+    "sweep --task latch --T 2 --lr 0.1 1e308 --clip none 1 --truncate 1 none --steps 2 --every 1 --seeds 1 --no-retry",
+    "sweep --task text --length 2 --hidden 1 --layers 2 --optimizer sgd adam --steps 1 --seeds 1 --batch 1 --quiet",
+    "sweep --task series --csv f.csv --column level --length 2 --steps 1 --patience 1 --go-on --plot p.svg --seeds 1",
 )
 OPTIONS = sorted({word for line in COMMANDS for word in line.split()} | {"nan", "inf", "1e308", "0", "-1", "a", "all"})
 
@@ -354,6 +359,61 @@ def generate_command(rng: random.Random, seeds: Sequence[bytes], words: Sequence
             word = mutated(rng, [word], words).replace(b"\n", b"")
         arguments[i : i + rng.choice((0, 1, 1))] = rng.choice(([word], [word], [], [word, rng.choice(words)]))
     return b"\n".join(arguments)
+
+
+# ---- the file of a sweep ----------------------------------------------------------------------------------------
+
+SWEEP = (
+    "sweep",
+    "--task=adding",
+    "--T=2",
+    "--hidden",
+    "1",
+    "2",
+    "--steps=1",
+    "--validation=1",
+    "--batch=1",
+    "--seeds=2",
+)
+
+
+@cache
+def _swept() -> bytes:
+    """The file of a sweep that is done."""
+    command([*SWEEP, "-o", "seed.jsonl"])
+    path = Path("seed.jsonl")
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def generate_records(rng: random.Random, seeds: Sequence[bytes], words: Sequence[bytes]) -> bytes:
+    """The file with some bytes changed, or with a line that is still JSON."""
+    if rng.random() < 0.5:
+        return mutated(rng, seeds, words)
+    lines = rng.choice(seeds).split(b"\n")
+    i = rng.randrange(len(lines) - 1)
+    lines[i] = mutated_json(rng, lines[i].decode()).encode()
+    return b"\n".join(lines)
+
+
+def check_records(data: bytes) -> bool:
+    """The sweep goes on, and can be reported; or the file is refused, and left as it was."""
+    path = Path("f.jsonl")
+    path.write_bytes(data)
+    with contextlib.suppress(SweepError):
+        read_records(path)
+    assert path.read_bytes() == data
+    with limited():
+        code, out, err = command([*SWEEP, "-o", str(path), "--json"])
+    assert code in (0, 1, 2), (code, err)
+    if code == 2:
+        assert path.read_bytes() == data
+        return False
+    assert len(json.loads(out, parse_constant=_refuse)["records"]) == 4
+    with limited():
+        assert command([*SWEEP, "-o", str(path)])[0] == code
+    return True
 
 
 # ---- the debugger -----------------------------------------------------------------------------------------------
@@ -434,6 +494,7 @@ TARGETS = {
             [word.encode() for word in OPTIONS],
             generate_command,
         ),
+        Target("records", lambda: [_swept()], check_records, [b'"seed": 0', b"null", b"}", b"[]"], generate_records),
         Target("debugger", lambda: DEBUGGER, check_debugger, DEBUGGER_WORDS),
         Target("expression", lambda: EXPRESSIONS, check_expression, DEBUGGER_WORDS),
     )

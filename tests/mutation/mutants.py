@@ -1,11 +1,16 @@
-"""Mutants of a module: each differs from it by one small mistake that a programmer could have made."""
+"""Mutants of a module: each differs from it by one small mistake that a programmer could have made.
+
+Left as they are: docstrings, annotations, decorators, what only the type checker reads, strings, and what stands in
+a `raise` statement, which is mostly the wording of a message. That something is raised is put to the test.
+"""
 
 from __future__ import annotations
 
 import ast
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 _OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
@@ -27,29 +32,35 @@ class Mutant:
         line: where the mistake is.
         statement: the first and the last line of the statement that it is in, without the statements within it.
         before, after: the mistake.
-        tree: the whole module.
+        source: of the module, without the mistake.
+        place: which node of it is changed, and which of its changes this is.
     """
 
     line: int
     statement: tuple[int, int]
     before: str
     after: str
-    tree: ast.Module
+    source: str = field(repr=False)
+    place: tuple[int, int]
+
+    @property
+    def tree(self) -> ast.Module:
+        """The whole module, with the mistake."""
+        tree = ast.parse(self.source)
+        which, choice = self.place
+        node, _ = next(islice(_nodes(tree), which, None))
+        changed = next(islice(_changes(node), choice, None))
+        node.__class__ = changed.__class__  # in place, so that nobody has to know who holds the node
+        node.__dict__.clear()
+        node.__dict__.update(changed.__dict__)
+        return ast.fix_missing_locations(tree)
 
 
 def mutants(source: str) -> Iterator[Mutant]:
     """All mutants of a module, in order of the source."""
-    whole = ast.parse(source)
-    for place, (node, statement) in enumerate(_nodes(whole)):
+    for which, (node, statement) in enumerate(_nodes(ast.parse(source))):
         for choice, changed in enumerate(_changes(node)):
-            tree = copy.deepcopy(whole)
-            twin, _ = list(_nodes(tree))[place]
-            again = list(_changes(twin))[choice]
-            twin.__class__ = again.__class__  # in place, so that nobody has to know who holds the node
-            twin.__dict__.clear()
-            twin.__dict__.update(again.__dict__)
-            ast.fix_missing_locations(tree)
-            yield Mutant(node.lineno, statement, _written(node), _written(changed), tree)
+            yield Mutant(node.lineno, statement, _written(node), _written(changed), source, (which, choice))
 
 
 def _nodes(tree: ast.AST, statement: tuple[int, int] = (0, 0)) -> Iterator[tuple[Any, tuple[int, int]]]:
@@ -66,7 +77,8 @@ def _nodes(tree: ast.AST, statement: tuple[int, int] = (0, 0)) -> Iterator[tuple
                 extent = node.lineno, max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or node.lineno
             if hasattr(node, "lineno"):
                 yield node, extent
-            yield from _nodes(node, extent)
+            if not isinstance(node, ast.Raise):
+                yield from _nodes(node, extent)
 
 
 def _inert(node: ast.AST) -> bool:

@@ -107,8 +107,8 @@ def _counts(edges: Edges, loss: Value, node: Value) -> dict[Value, int]:
 
 
 def _check(steps: list[Step]) -> None:
-    if any(step.node._rule.backward is not None for step in steps):
-        node = steps[0].node
+    node = steps[0].node  # of all of them
+    if node._rule.backward is not None:
         raise GraphError(
             "this op adds to its operands' gradients by itself, and has no local gradients to multiply",
             op=node.op,

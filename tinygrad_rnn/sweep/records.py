@@ -14,7 +14,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ArgumentError, SweepError
@@ -201,7 +201,18 @@ def _line(data: dict[str, Any]) -> bytes:
     return json.dumps(data, allow_nan=False).encode() + b"\n"
 
 
-_PARTS = {field.name for field in fields(Record)}
+# Of a record in the file, and of which type each is.
+_PARTS: dict[str, tuple[type, ...]] = {
+    "setting": (list,),
+    "seed": (int,),
+    "result": (dict, type(None)),
+    "error": (str, type(None)),
+    "seconds": (int, float),
+}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
@@ -212,7 +223,7 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
         if header["format"] != FORMAT:
             raise ValueError
         version, experiment = int(header["version"]), str(header["experiment"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise SweepError(f"{name} is not the file of a sweep", remedy="Give another file") from error
     if version > VERSION:
         raise SweepError(
@@ -222,11 +233,13 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
     records: dict[str, Record] = {}
     for number, line in enumerate(lines[1:], 2):
         try:
-            data = json.loads(line)
-            if data.keys() != _PARTS or (data["result"] is None) == (data["error"] is None):
+            data = json.loads(line, parse_constant=_refuse)
+            if data.keys() != _PARTS.keys() or not all(isinstance(data[name], _PARTS[name]) for name in _PARTS):
+                raise ValueError
+            if (data["result"] is None) == (data["error"] is None) or not math.isfinite(data["seconds"]):
                 raise ValueError
             record = Record(**{**data, "setting": tuple(data["setting"])})
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SweepError(
                 f"{name} is damaged: line {number} is no record", remedy="Take that line out, or give another file"
             ) from error
