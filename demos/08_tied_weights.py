@@ -36,7 +36,8 @@ targets = [*inputs[1:], 0.5]
 unrolled = unroll(cell, inputs)
 split = anatomy(unrolled, [mse_loss(unrolled.h[t], targets[t - 1]) for t in range(1, 13)], cell.w)
 print(f"{sum(1 for _ in split.terms())} terms; w.grad = {split.total():+.6f}. By lag t − k:")
-print("  ".join(f"{lag}: {term:+.3f}" for lag, term in split.by_lag().items() if lag < 6))
+by_lag = split.by_lag()
+print("  ".join(f"{lag}: {by_lag[lag]:+.3f}" for lag in range(6)))
 
 # %%
 show(anatomy_figure(split))

@@ -44,7 +44,7 @@ for chunk in (1, 2, 3, 4, 6, 12):
 ask("A lag of 3 fits into a chunk of 4. Is every term with lag 3 kept?")
 
 # %%
-of_lag_3 = [(k, t) for k, t, _ in full.terms() if t - k == 3]
+of_lag_3 = [(k, k + 3) for k in range(1, unrolled.T - 2)]
 print(f"{sum(term in left for term in of_lag_3)} of {len(of_lag_3)} are kept:")
 for k, t in of_lag_3:
     print(f"  loss of step {t:2}, use at step {k}: {'kept' if (k, t) in left else 'cut'}")

@@ -62,7 +62,7 @@ show(draw(unrolled, loss))
 
 
 # %%
-def run_tape(tape: list[tuple], inputs: list[float]) -> float:
+def run_tape(tape: list[tuple[str, int] | tuple[str, int, int]], inputs: list[float]) -> float:
     """The last number, for lines ("add", i, j), ("mul", i, j) and ("tanh", i); the inputs are numbers 0, 1, 2, …"""
     ...
 

@@ -11,6 +11,7 @@ import sys
 
 from lesson import ask, check, show
 from tinygrad_rnn import ScalarRNNCell, Unrolled, Value, mse_loss, unroll
+from tinygrad_rnn.backward import Step
 from tinygrad_rnn.debugger import Debugger
 
 
@@ -68,7 +69,7 @@ show(debugger.graph())
 
 
 # %%
-def stop_here(step) -> bool:
+def stop_here(step: Step) -> bool:
     """Whether this step, one application of the chain rule, brings something from time step 2 to w."""
     ...
 

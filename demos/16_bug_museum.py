@@ -66,7 +66,8 @@ cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
 
 
 def cut_at_every_step(x: Value, h: Value) -> Value:
-    return cell(x, h.detach())
+    new: Value = cell(x, h.detach())
+    return new
 
 
 unrolled = unroll(cut_at_every_step, [1.0, 0.5, -1.0], Value(0.2))

@@ -63,7 +63,7 @@ def show(picture: Any) -> None:
     if _in_notebook():
         from IPython.display import display
 
-        display(picture)
+        display(picture)  # type: ignore[no-untyped-call]
         return
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="lesson-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -306,6 +306,7 @@ def _leaves(steps: int, share: float, b: float) -> bool:
     cell = LSTMCell(1, 1)
     for parameter in cell.parameters():
         parameter.data = 0.0
+    assert cell.b_f is not None
     cell.b_f[0].data = b
     unrolled = unroll(cell, [[0.0]] * steps)
     unrolled["c"][steps][0].backward()

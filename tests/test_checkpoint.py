@@ -123,6 +123,22 @@ def test_a_model_and_its_task_come_back_from_the_file_alone(tmp_path: Path) -> N
         assert twin.outputs(example.inputs) == model.outputs(example.inputs)
 
 
+def test_a_schedule_comes_back_and_another_is_refused(tmp_path: Path) -> None:
+    run(2, tmp_path / "c")
+    checkpoint = load_checkpoint(tmp_path / "c")
+    model = checkpoint.make_model()
+    schedule = checkpoint.make_scheduler(checkpoint.make_optimizer(model))
+    assert isinstance(schedule, optim.CosineAnnealingLR)
+    assert (schedule.T_max, schedule.initial_lr) == (20, 0.03)
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    other = optim.CosineAnnealingLR(optimizer, 21)
+    arguments: dict[str, Any] = {"batch_size": 2, "validate_every": 5, "validation_size": 3, "truncate": 4}
+    with pytest.raises(CheckpointError, match=r"another scheduler: T_max 20 there, T_max 21 here"):
+        train(
+            model, Reber(), 3, optimizer=optimizer, scheduler=other, checkpoint=tmp_path / "c", resume=True, **arguments
+        )
+
+
 def test_a_model_of_ones_own_takes_its_own_program(tmp_path: Path) -> None:
     model = RecurrentNetwork(RNNCell(7, 2), Linear(2, 7))
     train(model, Reber(), 1, batch_size=1, validation_size=1, checkpoint=tmp_path / "c", progress=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.cli.training import DEFAULTS, VARIED, shown
 from tinygrad_rnn.sweep import read_records
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def test_a_table_has_a_row_per_setting(capsys: pytest.CaptureFixture[str]) -> No
     assert printed.err == ""
     lines = printed.out.splitlines()
     (at,) = (i for i, line in enumerate(lines) if line.split()[:2] == ["T", "cell"])
-    assert lines[at].split() == ["T", "cell", "mean", "min", "max", "solved", "steps", "seconds", "failed"]
+    assert lines[at].split() == ["T", "cell", "mean", "min", "max", "solved", "taken", "seconds", "failed"]
     rows = [line.split() for line in lines[at + 1 : at + 5]]
     assert [row[:2] for row in rows] == [["2", "rnn"], ["2", "gru"], ["3", "rnn"], ["3", "gru"]]
     for row, group in zip(rows, zip(*[iter(read_records("adding.jsonl"))] * 2)):
@@ -66,6 +66,29 @@ def test_a_run_is_what_train_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert [record.result[name] for name in ("error", "loss", "steps")] == [
         last[name] for name in ("validation_error", "validation_loss", "step")
     ]
+
+
+def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every value of every option that varies, given alone, is in the records and changes the numbers."""
+    usual = ["sweep", "--task", "adding", "--T", "4", "--cell", "lstm", "--go-on", *SMALL, "--seeds", "1", "--quiet"]
+    usual += ["--validation", "20", "--lr", "0.1", "--clip", "none"]
+    assert main([*usual, "-o", "usual"]) == 0
+    (plain,) = read_records("usual")
+    values = {
+        **{"T": [5], "cell": ["rnn", "gru"], "hidden": [2], "layers": [2], "init": ["identity"]},
+        **{"forget_bias": [None, 3.0], "steps": [3], "batch": [2], "lr": [0.01], "optimizer": ["adamw", "sgd"]},
+        **{"clip": [0.001], "truncate": [1], "nonlinearity": ["relu"], "bidirectional": [True]},
+        **{"schedule": ["step:1:0.1", "cosine"]},
+    }
+    assert {*VARIED} - {*values} == {"count", "length", "patience"}  # of other tasks, or of long training
+    for name, those in values.items():
+        words = list(map(shown, those))
+        more = ["--cell", "rnn"] if name == "nonlinearity" else ["--optimizer", "sgd"] if name == "clip" else []
+        assert main([*usual, *more, f"--{name.replace('_', '-')}", *words, "-o", name]) == 0
+        records = read_records(name)
+        assert [record.setting[0][name] for record in records] == those
+        losses = [record.result["loss"] for record in records if record.result]
+        assert len({plain.result["loss"] if plain.result else None, *losses}) == len(those) + 1
 
 
 @pytest.mark.parametrize("task", sorted(DEFAULTS))
@@ -129,9 +152,10 @@ def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
         (["--cell", "rnn", "lstm", "--nonlinearity", "relu"], "--nonlinearity with --cell lstm"),
         (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
-        (["--lr", "0.1", "-0.1"], "--lr -0.1"),
+        (["--lr", "0.1", "-0.1"], "'-0.1' is not a number above 0"),
         (["--lr", "nan"], "not a finite number"),
-        (["--clip", "-1"], "--clip -1"),
+        (["--clip", "-1"], "'-1' is not a number above 0"),
+        (["--cell", "lstm", "gru", "--forget-bias", "1"], "--forget-bias with --cell gru"),
         (["--truncate", "never"], "whole number"),
         (["--cell", "rnn", "esn"], "invalid choice"),
         (["--workers", "0"], "whole number of at least 1"),

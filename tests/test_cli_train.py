@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tinygrad_rnn import optim
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.sample import draw
-from tinygrad_rnn.cli.train import DEFAULTS
+from tinygrad_rnn.cli.training import DEFAULTS
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
-from tinygrad_rnn.train import load_checkpoint
+from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,18 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
 
 
+def test_the_forget_bias_begins_as_asked() -> None:
+    for given, bias in (([], 1.0), (["--forget-bias", "3"], 3.0), (["--forget-bias", "none"], None)):
+        options = ["--task", "adding", "--cell", "lstm", *SMALL, "--steps", "1", "--lr", "1e-9", "--quiet", "--force"]
+        assert main(["train", *options, *given, "-o", "f"]) == 0
+        biases = load_checkpoint("f").weights["cell.cells.0.b_f"]
+        if bias is not None:
+            assert biases == pytest.approx([bias] * 2, abs=1e-6)
+        else:
+            assert all(abs(entry) < 2**-0.5 for entry in biases)  # U(-1/√H, 1/√H), as in PyTorch
+            assert len(set(biases)) == 2
+
+
 def test_drawing_follows_the_probabilities() -> None:
     import random
 
@@ -133,6 +146,15 @@ def test_drawing_follows_the_probabilities() -> None:
         (["-o", "missing/x"], "no such folder"),
         (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
         (["--cell", "gru", "--forget-bias", "1"], "--forget-bias with --cell gru. Only an lstm has a forget gate"),
+        (["--bidirectional"], "task reber asks for the next input"),
+        (["--task", "latch", "--bidirectional", "--truncate", "2"], "truncation with a bidirectional network"),
+        (["--task", "latch", "--bidirectional", "--engine", "compiled"], "engine 'compiled' with a bidirectional"),
+        (["--schedule", "linear"], "'linear' is not constant, cosine, step:N:FACTOR or exponential:FACTOR"),
+        (["--schedule", "step:5"], "'step:5' is not constant, cosine, step:N:FACTOR or"),
+        (["--schedule", "cosine:9"], "'cosine:9' is not constant"),
+        (["--schedule", "step:0:0.5"], "'0' is not a whole number of at least 1"),
+        (["--schedule", "exponential:-1"], "'-1' is not a number above 0"),
+        (["--schedule", "exponential:nan"], "'nan' is not a finite number"),
         (["--history", "h.xml"], "must end in .csv or .json"),
         (["--plot", "p.bmp"], "must end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
@@ -171,6 +193,69 @@ def state(path: str) -> tuple[object, ...]:
     return checkpoint.weights, checkpoint.best, checkpoint.slots, rest, rows
 
 
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.4, 0.4, 0.4, 0.4]),
+        ("cosine", [0.4, 0.34142135623730953, 0.2, 0.05857864376269051]),  # 0.2 (1 + cos(πt/4))
+        ("step:2:0.5", [0.4, 0.4, 0.2, 0.2]),
+        ("exponential:.5", [0.4, 0.2, 0.1, 0.05]),
+    ],
+)
+def test_a_schedule_sets_the_rate_of_every_step_and_goes_on_when_resumed(
+    schedule: str, rates: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["train", "--task", "adding", "--T", "3", *SMALL, "--go-on", "--lr", "0.4", "--schedule", schedule]
+    assert main([*options, "-o", "whole"]) == 0
+    advice = " ".join(capsys.readouterr().out.split())
+    assert [row["lr"] for row in load_checkpoint("whole").state["history"]["rows"]] == pytest.approx(rates, rel=1e-15)
+    if schedule == "cosine":
+        assert "Go on with" not in advice
+        assert "the cosine schedule of whole ends after 4. Give at most that many" in error_of(
+            capsys, "train", "--resume", "-o", "whole", "--steps", "5"
+        )
+        assert main([*options, "--resume", "-o", "whole", "--quiet"]) == 0  # nothing is left to do
+        return
+    assert "train --resume -o whole --steps 8." in advice
+    assert main([*options, "--steps", "2", "-o", "part", "--quiet"]) == 0
+    assert main(["train", "--resume", "-o", "part", "--steps", "4", "--quiet"]) == 0
+    assert state("part") == state("whole")
+
+
+def test_a_cosine_schedule_that_was_cut_short_goes_on_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["train", "--task", "adding", "--T", "3", *SMALL, "--steps", "6", "--schedule", "cosine", "--quiet"]
+    assert main([*options, "--go-on", "-o", "whole"]) == 0
+    patient = [*options, "--every", "1", "--patience", "1", "--lr", "1e-300", "-o", "part"]
+    assert main(patient) == 0
+    assert load_checkpoint("part").step == 2
+    assert main(["train", "--resume", "-o", "part", "--patience", "none", "--go-on", "--quiet"]) == 0
+    rates = [row["lr"] * 1e300 for row in load_checkpoint("part").state["history"]["rows"]]
+    assert rates == pytest.approx([row["lr"] / 0.02 for row in load_checkpoint("whole").state["history"]["rows"]])
+
+
+def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    task = TASKS["adding"]()
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    optimizer = optim.SGD(model.parameters())
+    schedule = optim.LambdaLR(optimizer, lambda steps: 1 / (steps + 1))
+    train(model, task, 1, optimizer=optimizer, scheduler=schedule, validation_size=1, checkpoint="f", progress=False)
+    assert "a LambdaLR cannot be made from a checkpoint" in error_of(capsys, "train", "--resume", "-o", "f")
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["train", "--task", "copy", "--bidirectional", "--cell", cell, "--layers", "2", *SMALL, "--go-on"]
+    assert main([*options, "-o", "whole"]) == 0
+    said = capsys.readouterr().out
+    assert f"{cell.upper()}(10 → 2, num_layers=2, bidirectional)" in said
+    assert "Linear(4 → 9)" in said
+    assert main([*options, "--steps", "3", "-o", "part", "--quiet"]) == 0
+    assert main(["train", "--resume", "-o", "part", "--steps", "4", "--bidirectional", "--quiet"]) == 0
+    assert state("part") == state("whole")
+    assert "engine 'compiled'" in error_of(capsys, "train", "--resume", "-o", "part", "--engine", "compiled")
+    assert main(["eval", "whole", "--sequences", "3"]) == 0
+
+
 @pytest.mark.parametrize("stop", [1, 4, 5])
 def test_resume_takes_everything_from_the_file(stop: int, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "copy", "--T", "2", "--count", "1", "--cell", "rnn", "--layers", "2", "--nonlinearity", "relu"]
@@ -195,6 +280,7 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
         ("--hidden", "2", "3"),
         ("--layers", "1", "2"),
         ("--nonlinearity", "not set", "relu"),
+        ("--schedule", "constant", "step:5:0.5"),
         ("--optimizer", "adam", "sgd"),
         ("--lr", "0.02", "0.5"),
         ("--batch", "1", "2"),
@@ -206,6 +292,8 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     ):
         expected = f"{option} is {was} in f, not {given}"
         assert expected in error_of(capsys, "train", "--resume", "-o", "f", option, given)
+    bidirectional = error_of(capsys, "train", "--resume", "-o", "f", "--bidirectional")
+    assert "--bidirectional is no in f, not yes" in bidirectional
     assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
     assert "--forget-bias is for a new" in error_of(capsys, "train", "--resume", "-o", "f", "--forget-bias", "1")
     assert "--clip is 1.0 in f, not none" in error_of(capsys, "train", "--resume", "-o", "f", "--clip", "none")
@@ -224,7 +312,7 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     assert main(["eval", "t"]) == 0
 
 
-@pytest.mark.parametrize("part", ["settings", "limits", "optimizer", "architecture", "task"])
+@pytest.mark.parametrize("part", ["settings", "limits", "scheduler", "optimizer", "architecture", "task"])
 @pytest.mark.parametrize("damage", [{}, {"settings": 5, "kind": 5, "name": 5}, {"kind": "LSTM", "arguments": 5}])
 def test_a_damaged_file_is_one_clear_error(
     part: str, damage: dict[str, object], capsys: pytest.CaptureFixture[str]

@@ -506,6 +506,11 @@ WRONG: dict[str, tuple[Any, type[Exception]]] = {
     "a dict": (lambda: simple().forward({1.0: 2.0}), ShapeError),
     "too few targets": (lambda: simple(**WITH_TARGETS).eager([1.0, 2.0], [1.0]), ShapeError),
     "no targets": (lambda: simple(**WITH_TARGETS).eager([1.0, 2.0]), ArgumentError),
+    "the usual h0 is NaN": (lambda: simple(h0=math.nan), DataError),
+    "the usual h0 is infinite": (
+        lambda: Recurrence(LSTMCell(1, 2), 1, None, h0=([0.0, 0.0], [0.0, -math.inf])),
+        DataError,
+    ),
     "h0 is NaN": (lambda: simple().forward([[1.0]], h0=[[math.nan]]), DataError),
     "kinds of steps": (
         lambda: simple(cell=lambda x, h: [*h[1:], x * 1.0], loss=lambda h: h[0] * 1.0, h0=[0.0] * 300),

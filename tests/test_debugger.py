@@ -211,7 +211,7 @@ def test_a_mistyped_breakpoint_is_refused_when_it_is_typed(where, complaint):
 def test_a_condition_without_a_value_stops_and_says_why():
     debugger = scalar()
     debugger.stop_at("h_3 if 1 / (t - 3) > 0")
-    with pytest.raises(ArgumentError, match=r"breakpoint 1 cannot be told at step 13: .* division by zero"):
+    with pytest.raises(ArgumentError, match=r"breakpoint 1 cannot be told at step 13: .*division by zero"):
         debugger.cont()
     assert debugger.view.node.label == "h_3"
 

@@ -15,11 +15,14 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
 
 import tinygrad_rnn
-from tinygrad_rnn import MLP, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
+from tinygrad_rnn import MLP, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
 from tinygrad_rnn.draw import Drawing, draw, engine
 from tinygrad_rnn.errors import ArgumentError, DrawError
+from tinygrad_rnn.nn import Cell
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -97,6 +100,27 @@ def test_the_folded_view_and_any_graph_come_out() -> None:
 def _square() -> Value:
     x = Value(3.0, label="x")
     return x * x
+
+
+@pytest.mark.parametrize("view", ["full", "folded"])
+@pytest.mark.parametrize("cell", [LSTMCell(1, 1), GRUCell(1, 1), RNNCell(1, 3, seed=2), ScalarRNNCell()])
+def test_boxes_have_room_for_the_widest_font_that_stands_in_for_helvetica(cell: Cell, view: str) -> None:
+    """DejaVu Sans, which matplotlib has with it."""
+    scalar = isinstance(cell, ScalarRNNCell)
+    unrolled = unroll(cell, [0.1 if scalar else [0.1], -0.2 if scalar else [-0.2]])
+    state = unrolled.state(2)
+    loss = state[0] * state[-1]
+    loss.backward()
+    picture = draw(unrolled, loss, view=view).picture
+    boxes = [*picture.boxes, *(box for frame in picture.frames for box in frame.boxes)]
+    boxes = [box for box in boxes if any(box.lines)]
+    assert len(boxes) > 5
+    for box in boxes:
+        font = FT2Font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if box.bold else "normal")))
+        font.set_size(100.0 * box.size, 72.0)  # where rounding to pixels is nothing
+        for row in box.lines:
+            font.set_text(row)
+            assert font.get_width_height()[0] / 6400.0 < box.width - 8.0, row
 
 
 def test_an_unknown_suffix_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_what_pytorch_would_compute_differently_does_not_leave() -> None:
     for module in (RNN(2, 3, nonlinearity="identity"), RNN(2, 3, nonlinearity="identity").cells[0]):
         with pytest.raises(ArgumentError, match="no nonlinearity 'identity'"):
             to_torch_state_dict(module)
-    assert "weight_hh_l0" in to_torch_state_dict(RNN(2, 3, nonlinearity="relu"))
+    assert "weight_hh_l0" in to_torch_numbers(RNN(2, 3, nonlinearity="relu"))
 
 
 def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path) -> None:
@@ -312,5 +312,5 @@ def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path
     train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
     with pytest.raises(DataError, match=r"run.safetensors is a checkpoint .*load_checkpoint\(path\).make_model\(\)"):
         load_safetensors(model, path)
-    state = to_torch_state_dict(load_checkpoint(path).make_model())
-    assert state["readout.weight"].tolist() == model.state_dict()["readout.V"]
+    numbers = to_torch_numbers(load_checkpoint(path).make_model())
+    assert numbers["readout.weight"] == model.state_dict()["readout.V"]

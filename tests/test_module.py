@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Linear, Module, RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
+from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, OperandError, ShapeError
-from tinygrad_rnn.nn import MLP, Layer, Neuron
+from tinygrad_rnn.nn import MLP, Layer, Neuron, OneHot
 
 
 class Model(Module):
@@ -162,6 +163,18 @@ def test_linear_computes_its_equation() -> None:
     assert Linear(3, 2, bias=False).c is None
     assert len(Linear(3, 2, bias=False).parameters()) == 6
     assert [p.label for p in Linear(1, 2).parameters()] == ["V[0,0]", "V[1,0]", "c[0]", "c[1]"]
+
+
+def test_linear_takes_a_symbol_as_a_column_of_its_weights() -> None:
+    linear = Linear(3, 2, seed=5)
+    results = []
+    for x in (OneHot(1, 3), [Value(0.0), Value(1.0), Value(0.0)]):
+        linear.zero_grad()
+        y = linear(x)
+        total([(k + 1) * entry for k, entry in enumerate(y)]).backward()
+        results.append([[entry.data for entry in y], [parameter.grad for parameter in linear.parameters()]])
+    assert results[0] == results[1]
+    assert len(topological_order(linear(OneHot(1, 3))[0])) == 3  # V[0,1], c[0] and their sum: nothing times 0
 
 
 def test_starting_numbers_come_from_the_seed() -> None:

@@ -58,6 +58,19 @@ def test_golden_file_is_what_pytorch_says_today() -> None:
             assert today == pytest.approx(stored, rel=1e-13)
 
 
+@pytest.mark.parametrize("name", optim.SCHEDULES)
+def test_a_schedule_is_made_again_from_its_settings(name: str) -> None:
+    first = optim.SCHEDULES[name](optim.SGD(parameters([0.0]), lr=0.3), **GOLDEN["schedulers"][name])
+    twin = optim.SCHEDULES[name](optim.SGD(parameters([0.0]), lr=0.3), **json.loads(json.dumps(first.settings)))
+    assert [first.lr_at(n) for n in range(9)] == [twin.lr_at(n) for n in range(9)]
+
+
+def test_a_rate_beyond_the_largest_float_is_an_error_of_ours() -> None:
+    schedule = optim.ExponentialLR(optim.SGD(parameters([0.0])), 1e200)
+    with pytest.raises(ArgumentError, match="learning rate of the schedule is inf"):
+        schedule.lr_at(2)
+
+
 def test_a_schedule_of_ones_own() -> None:
     optimizer = optim.Adam(parameters([0.0]), lr=0.5)
     schedule = optim.LambdaLR(optimizer, lambda steps: min(1.0, (steps + 1) / 4))

@@ -59,6 +59,7 @@ def test_every_result_states_what_it_is(name: str) -> None:
         assert row["what"]
         assert row["ours"]
         assert row["theirs"]
+        assert "|" not in "".join(row.values())  # it would part the columns of the table
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -130,6 +130,7 @@ def test_the_plot_of_many_units_and_steps_has_no_numbers_in_it(tmp_path: Path) -
     unrolled = unroll(LSTMCell(1, 12), [[0.1]] * 40)
     figure = straight_figure(straight_path(unrolled, squares(unrolled.h[40]), "c"))
     assert not figure.axes[0].texts
+    assert all(axes.get_ylabel() for axes in figure.axes)
     save(figure, tmp_path / "many.svg")
 
 

@@ -254,7 +254,40 @@ def test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_
     assert describe(dict).startswith("dict(")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
+#: Windows' locks of bytes, in terms of those of this platform; of these, a process may lock a byte twice.
+AS_ON_WINDOWS = """
+import fcntl, importlib, os, sys, types
+sys.path.insert(0, sys.argv[1])
+from tinygrad_rnn.sweep import records
+def locking(file, mode, count):
+    assert (mode, count) == ("LK_NBLCK", 1)
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, os.lseek(file, 0, os.SEEK_CUR))
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK="LK_NBLCK", locking=locking)
+sys.platform = "win32"
+importlib.reload(records)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="plays Windows on other platforms")
+def test_a_second_process_is_kept_out_by_the_locks_of_windows_too(tmp_path: Path) -> None:
+    code = (
+        f"{AS_ON_WINDOWS}\n"
+        "file = records.RecordFile(sys.argv[2], 'f(seed)'); file.append(records.Record((), 0, {}, None, 1.0))\n"
+        "print('open', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, ROOT, tmp_path / "s"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "open\n"
+        assert len(read_records(tmp_path / "s")) == 1
+        content = (tmp_path / "s").read_bytes()
+        second = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+        assert "SweepError: another process is writing to s" in second.stderr
+        assert (tmp_path / "s").read_bytes() == content
+        first.communicate("\n")
+    subprocess.run(command, input="\n", text=True, check=True, capture_output=True)
+
+
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     path = tmp_path / "s"
     code = (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +255,36 @@ def test_a_series_is_scaled_by_its_training_part(tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_one_clear_error(make: Any, complaint: str) -> None:
     with pytest.raises((ArgumentError, DataError), match=complaint):
         make()
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 19, 20, 37])
+def test_what_is_advised_for_too_few_data_is_enough(count: int, tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+
+    def series(count: int, length: int) -> Task:
+        file.write_text("x\n" + "".join(f"{i % 7}\n" for i in range(count)))
+        return Forecast(str(file), length=length)
+
+    def text(count: int, length: int) -> Task:
+        file.write_text("".join(chr(97 + i % 7) for i in range(count)))
+        return Text(str(file), length=length)
+
+    for make in (text, series):
+        with pytest.raises(DataError, match=f"{count} (character|number)") as caught:
+            make(count, 30)
+        remedy = str(caught.value.remedy)
+        (least,) = map(int, re.findall(r"least (\d+)", remedy))
+        assert [_accepts(make, n, 30) for n in (least - 1, least)] == [False, True]
+        (longest,) = map(int, re.findall(r"at most (\d+)", remedy) or [0])
+        assert [_accepts(make, count, length) for length in (longest, longest + 1)] == [longest > 0, False]
+
+
+def _accepts(make: Callable[[int, int], Task], count: int, length: int) -> bool:
+    try:
+        make(count, length)
+    except (DataError, ArgumentError):
+        return False
+    return True
 
 
 def test_a_constant_series_and_a_binary_text_are_refused(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
 from tinygrad_rnn import progress as progress_module
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
-from tinygrad_rnn.nn import StackedCell, cross_entropy
-from tinygrad_rnn.tasks import Adding, Forecast, Latch, Reber, Task, TemporalOrder, Text
+from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
+from tinygrad_rnn.tasks import TASKS, Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted, make_engine
 
@@ -58,6 +58,41 @@ def test_truncation_cuts_the_gradient_and_not_the_state() -> None:
     assert gradients[None] == gradients[10]
     assert gradients[4][1] == gradients[None][1]
     assert gradients[4][0] != gradients[None][0]
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_a_bidirectional_network_reads_out_both_directions(kind: str) -> None:
+    task = CopyMemory(T=2, count=1)
+    model = RecurrentNetwork.for_task(task, kind, 3, num_layers=2, seed=2, bidirectional=True)
+    assert len(model.readout.V[0]) == 6
+    batch = draw(task, 1)
+    inputs, targets = batch[0].inputs, batch[0].targets
+    output, _ = model.cell(model.encoded(inputs))  # type: ignore[operator]
+    total([cross_entropy(model.readout(h), target) for h, target in zip(output, targets)]).backward(1 / len(targets))
+    expected = [parameter.grad for parameter in model.parameters()]
+    assert all(any(parameter.grad for parameter in cell.parameters()) for cell in model.cell.cells)  # type: ignore
+    assert EagerEngine(model, task, None).gradients(batch, never) == validate(model, task, batch)[0]
+    assert [parameter.grad for parameter in model.parameters()] == expected
+    assert {y.time_step for y in model.predictions(inputs)[2]} == {3}
+
+
+def test_what_a_bidirectional_network_cannot_do_is_refused_before_the_first_step() -> None:
+    for task in TASKS.values():
+        example = draw(task(), 1)[0]
+        assert task.predicts_next == (example.inputs[1:] == example.targets[:-1])
+        if task.predicts_next:
+            with pytest.raises(ArgumentError, match="which a bidirectional network has already read"):
+                RecurrentNetwork.for_task(task(), "gru", 2, bidirectional=True)
+    reber = Reber()
+    cheating = RecurrentNetwork(GRU(7, 2, bidirectional=True), Linear(4, 7))
+    with pytest.raises(ArgumentError, match="already read"):
+        train(cheating, reber, 1, progress=False)
+    model = RecurrentNetwork.for_task(Latch(5), "gru", 2, bidirectional=True)
+    for more in ({"truncate": 2}, {"engine": "compiled"}):
+        with pytest.raises(ArgumentError, match="with a bidirectional network"):
+            train(model, Latch(5), 1, progress=False, **more)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="no single time step"):
+        model([[1.0]])
 
 
 def test_an_interrupted_gradient_is_given_up() -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .bptt.truncated import truncated_bptt
     from .debugger import debug
     from .draw import Drawing, draw_dot, trace
+    from .draw import draw as draw  # the package, which can be called
     from .explore import explore
 
 __version__ = "0.1.0"

@@ -287,6 +287,11 @@ class LRScheduler(ABC):
     def lr_at(self, steps: int) -> float:
         """The learning rate after so many steps."""
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments, by name, other than the optimizer, as JSON; none where they are no such thing."""
+        return {}
+
     def step(self) -> None:
         """Count a step and set the learning rate."""
         self.steps += 1
@@ -331,9 +336,18 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = int(_within("step_size", step_size, least=1)), _within("gamma", gamma)
         super().__init__(optimizer)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments, by name, other than the optimizer."""
+        return {"step_size": self.step_size, "gamma": self.gamma}
+
     def lr_at(self, steps: int) -> float:
         """The learning rate after so many steps."""
-        return self.initial_lr * self.gamma ** (steps // self.step_size)
+        try:
+            factor = self.gamma ** (steps // self.step_size)
+        except OverflowError:
+            factor = math.inf
+        return _within("the learning rate of the schedule", self.initial_lr * factor)
 
 
 class ExponentialLR(StepLR):
@@ -341,6 +355,11 @@ class ExponentialLR(StepLR):
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         super().__init__(optimizer, 1, gamma)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments, by name, other than the optimizer."""
+        return {"gamma": self.gamma}
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -355,10 +374,20 @@ class CosineAnnealingLR(LRScheduler):
         self.T_max, self.eta_min = int(_within("T_max", T_max, least=1)), _within("eta_min", eta_min)
         super().__init__(optimizer)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments, by name, other than the optimizer."""
+        return {"T_max": self.T_max, "eta_min": self.eta_min}
+
     def lr_at(self, steps: int) -> float:
         """The learning rate after so many steps."""
         done = min(steps, self.T_max) / self.T_max
         return self.eta_min + (self.initial_lr - self.eta_min) * (1.0 + math.cos(math.pi * done)) / 2.0
+
+
+SCHEDULES: dict[str, type[LRScheduler]] = {
+    kind.__name__: kind for kind in (StepLR, ExponentialLR, CosineAnnealingLR)
+}  # those that their settings make again
 
 
 # ---- clipping -----------------------------------------------------------------------------------------------

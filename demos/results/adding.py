@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Sequence
-from functools import cache
 from statistics import mean
 from typing import Any
 
-from common import BLUE, GREY, RED, Learner, Network, Row, Source, figure, main, plain, share, timed
+from common import BLUE, GREY, RED, Learner, Network, Row, Source, by_setting, figure, main, plain, share, timed
 
 from tinygrad_rnn.nn import Linear, LSTMCell, RNNCell, init, mse_loss
 from tinygrad_rnn.optim import Adam
@@ -56,17 +55,10 @@ def make_network(kind: str, size: int, seed: int) -> Network:
     return Network(cell, Linear(size, 1, seed=rng))
 
 
-@cache
-def learner(kind: str, size: int, engine: str) -> Learner:
-    """The network on an engine."""
-    return Learner(make_network(kind, size, 0), 2, mse_loss, 1, engine)
-
-
 def start(kind: str, size: int, rate: float, seed: int, engine: str) -> tuple[Learner, Adam]:
-    """A fresh network and its optimizer."""
-    pupil = learner(kind, size, engine)
-    pupil.restart(make_network(kind, size, seed))
-    return pupil, Adam(pupil.network.parameters(), lr=rate)
+    """A network on an engine, and its optimizer."""
+    network = make_network(kind, size, seed)
+    return Learner(network, 2, mse_loss, 1, engine), Adam(network.parameters(), lr=rate)
 
 
 def study(pupil: Learner, optimizer: Adam, task: Adding, batch: int, rng: random.Random) -> float:
@@ -99,8 +91,8 @@ def learn(kind: str, size: int, task: Adding, rate: float, batch: int, updates: 
     return {
         "course": course,
         "solved": solved,
-        "mse": mean(tested),
         "wrong": sum(error > TOLERANCE**2 for error in tested),
+        "mse": mean(tested),
     }
 
 
@@ -112,12 +104,10 @@ def experiment(kind: str, seed: int) -> dict[str, Any]:
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """What came of each network, by kind."""
-    by_kind: dict[str, list[dict[str, Any]]] = {}
-    for record in records:
-        assert record.result is not None
-        kept = {key: record.result[key] for key in ("course", "solved", "wrong")}
-        by_kind.setdefault(record.setting[0], []).append({**kept, "mse": float(f"{record.result['mse']:.3g}")})
-    return by_kind
+    return {
+        kind: [{**run, "mse": float(f"{run['mse']:.3g}")} for run in runs]
+        for (kind,), runs in by_setting(records).items()
+    }
 
 
 def describe(runs: list[dict[str, Any]]) -> str:

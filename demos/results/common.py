@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.compile import Recurrence
@@ -191,12 +190,22 @@ def timed(experiment: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
     return run
 
 
+def by_setting(records: Sequence[Record]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """What the experiment gave, but for the time it took, by setting: one result per seed."""
+    results: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        assert record.result is not None  # see `result`
+        kept = {name: value for name, value in record.result.items() if name != "cpu"}
+        results.setdefault(record.setting, []).append(kept)
+    return results
+
+
 def share(count: int, of: int) -> str:
     """``"29 of 30"``."""
     return f"{count} of {of}"
 
 
-def main(module: ModuleType | Any) -> None:
+def main(module: Any) -> None:
     """Run a script of this directory, by its flags.
 
     The script has ``SOURCE``; ``SETTINGS`` and ``SEEDS`` of its ``experiment(*setting, seed=seed)``; ``rows(data)``,

@@ -13,7 +13,7 @@ from itertools import islice
 from statistics import mean, median
 from typing import Any
 
-from common import BLUE, GREY, RED, Learner, Network, Row, Source, figure, main, plain, share, timed
+from common import BLUE, GREY, RED, Learner, Network, Row, Source, by_setting, figure, main, plain, share, timed
 
 from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.nn import Cell, Linear, LSTMCell, RNNCell, cross_entropy
@@ -76,10 +76,9 @@ def make_network(forgets: bool, seed: int) -> Network:
     return Network(cell, Linear(HIDDEN, 7, seed=rng))
 
 
-@cache
-def learner(forgets: bool, engine: str) -> Learner:
-    """The network on an engine."""
-    return Learner(make_network(forgets, 0), Symbols(7), cross_entropy, Symbols(7), engine)
+def learner(forgets: bool, seed: int, engine: str) -> Learner:
+    """A network on an engine."""
+    return Learner(make_network(forgets, seed), Symbols(7), cross_entropy, Symbols(7), engine)
 
 
 def stream(rng: random.Random) -> Iterator[tuple[int, frozenset[int]]]:
@@ -143,17 +142,16 @@ def until_mistakes(pupil: Learner, seed: int) -> list[int]:
 @timed
 def experiment(forgets: bool, seed: int) -> dict[str, Any]:
     """How far each test stream is predicted."""
-    pupil = learner(forgets, "compiled fast")
-    pupil.restart(make_network(forgets, seed))
+    pupil = learner(forgets, seed, "compiled fast")
     losses = learn(pupil, seed, UPDATES, STREAMS, WINDOW)
     return {"lengths": until_mistakes(pupil, seed), "loss": mean(losses[-50:])}
 
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """The lengths of every network."""
+    results = by_setting(records)
     return {
-        name: [record.result["lengths"] for record in records if record.setting == (forgets,) and record.result]
-        for name, forgets in (("with", True), ("without", False))
+        name: [run["lengths"] for run in results[forgets,]] for name, forgets in (("with", True), ("without", False))
     }
 
 
@@ -227,8 +225,7 @@ def slice_of(engine: str) -> list[float]:
     """Two updates of either network."""
     numbers = []
     for forgets in (True, False):
-        pupil = learner(forgets, engine)
-        pupil.restart(make_network(forgets, 0))
+        pupil = learner(forgets, 0, engine)
         numbers += learn(pupil, 0, 2, 9, 12)
         numbers += [parameter.data for parameter in pupil.network.parameters()]
     return numbers

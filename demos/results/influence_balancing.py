@@ -111,7 +111,7 @@ def experiment(part: str, K: int, seed: int) -> dict[str, Any]:
     """What a gradient through K steps sees, or training with it."""
     if part == "gradient":
         unrolled = unroll(System(), [0.0] * K)
-        by_lag = anatomy(unrolled, unrolled["x"][K][0], unrolled.cell.theta).by_lag()  # type: ignore[union-attr]
+        by_lag = anatomy(unrolled, unrolled["x"][K][0], unrolled.cell.theta).by_lag()
         sums = [0.0]
         for lag in range(K):
             sums.append(sums[-1] + by_lag[lag])

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from common import BLUE, GREY, Row, Source, figure, interval, main, plain, share, timed
+from common import BLUE, GREY, Row, Source, by_setting, figure, interval, main, plain, share, timed
 
 from tinygrad_rnn import Value
 from tinygrad_rnn.compile import Recurrence
@@ -130,18 +130,17 @@ def experiment(T: int, seed: int) -> dict[str, Any]:
     compiled.read_parameters()
     inputs, targets = sequences(random.Random(f"test {seed}"), TESTED, T)
     run = compiled.forward(*buffers(inputs, targets))
-    wrong = sum(row[0] * target[-1] <= 0.0 for row, target in zip(run.state.tolist(), targets))
+    states: Any = run.state.tolist()
+    wrong = sum(x * target[-1] <= 0.0 for (x,), target in zip(states, targets))
     return {"wrong": wrong / TESTED, "w": unit.w.data}
 
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """Successes by T."""
-    by_length = {}
-    for T in LENGTHS:
-        results = [record.result for record in records if record.setting == (T,) and record.result]
-        solved = [r for r in results if r["wrong"] <= 0.05]
-        by_length[str(T)] = {"solved": len(solved), "of": len(results)}
-    return by_length
+    return {
+        str(T): {"solved": sum(run["wrong"] <= 0.05 for run in runs), "of": len(runs)}
+        for (T,), runs in by_setting(records).items()
+    }
 
 
 def rows(data: dict[str, Any]) -> list[Row]:
@@ -162,8 +161,8 @@ def picture(data: dict[str, Any]) -> Any:
     axes = drawing.add_subplot()
     T = [int(length) for length in data]
     shares = [entry["solved"] / entry["of"] for entry in data.values()]
-    bounds = [interval(entry["solved"], entry["of"]) for entry in data.values()]
-    axes.fill_between(T, *zip(*bounds), color=BLUE, alpha=0.15, linewidth=0, label="95 % interval (Wilson)")
+    low, high = zip(*(interval(entry["solved"], entry["of"]) for entry in data.values()))
+    axes.fill_between(T, low, high, color=BLUE, alpha=0.15, linewidth=0, label="95 % interval (Wilson)")
     axes.plot(T, shares, color=BLUE, linewidth=2.2, marker="o", markersize=5, label=f"share of {len(SEEDS)} runs")
     axes.set(xlabel="length T of the sequence", ylabel="latched the bit", ylim=(-0.03, 1.03), xlim=(0, max(T) + 2))
     axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")

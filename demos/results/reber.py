@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Sequence
-from functools import cache
 from itertools import zip_longest
 from statistics import mean
 from typing import Any
 
-from common import BLUE, GREY, RED, Learner, Network, Row, Source, figure, main, plain, share, timed
+from common import BLUE, GREY, RED, Learner, Network, Row, Source, by_setting, figure, main, plain, share, timed
 
 from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.nn import Linear, LSTMCell, cross_entropy
@@ -46,17 +45,10 @@ def make_network(seed: int) -> Network:
     return Network(LSTMCell(7, HIDDEN, forget_bias=1.0, seed=rng), Linear(HIDDEN, 7, seed=rng))
 
 
-@cache
-def learner(engine: str) -> Learner:
-    """The network on an engine."""
-    return Learner(make_network(0), Symbols(7), cross_entropy, Symbols(7), engine)
-
-
 def start(seed: int, engine: str) -> tuple[Learner, Adam]:
-    """A fresh network and its optimizer."""
-    pupil = learner(engine)
-    pupil.restart(make_network(seed))
-    return pupil, Adam(pupil.network.parameters(), lr=RATE)
+    """A network on an engine, and its optimizer."""
+    network = make_network(seed)
+    return Learner(network, Symbols(7), cross_entropy, Symbols(7), engine), Adam(network.parameters(), lr=RATE)
 
 
 def study(pupil: Learner, optimizer: Adam, string: Example) -> float:
@@ -95,7 +87,7 @@ def experiment(seed: int) -> dict[str, Any]:
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
     """What each seed needed, and the course of each."""
-    results = [record.result for record in records if record.result]
+    (results,) = by_setting(records).values()
     return {"solved": [r["solved"] for r in results], "courses": [r["course"] for r in results]}
 
 

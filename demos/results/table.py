@@ -20,6 +20,7 @@ ORDER = (
     "reber",
     "adding",
     "long_lag",
+    "noise_free",
     "continual_reber",
     "irnn",
     "influence_balancing",

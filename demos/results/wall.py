@@ -67,7 +67,8 @@ def errors_and_slopes(points: Sequence[tuple[float, float]], engine: str = "comp
     """Of every (w, b): the error, and its derivatives by w and by b."""
     if engine == "compiled":
         run = program().forward_backward([[0.0] * T] * len(points), h0=[[START, w, b] for w, b in points])
-        return [[E, g[1], g[2]] for E, g in zip(run.losses, run.state_gradients.tolist())]
+        gradients: Any = run.state_gradients.tolist()
+        return [[E, by_w, by_b] for E, (_, by_w, by_b) in zip(run.losses, gradients)]
     rows = []
     for w, b in points:
         unrolled, E = program().eager([0.0] * T, h0=[START, w, b])
@@ -148,7 +149,8 @@ def picture(data: dict[str, Any]) -> Any:
     E, steep = surface[:, :, 0], np.hypot(surface[:, :, 1], surface[:, :, 2])
 
     drawing = figure(15.0, 5.6)
-    left, right = drawing.subfigures(1, 2, width_ratios=[1.0, 1.75])
+    halves: Any = drawing.subfigures(1, 2, width_ratios=[1.0, 1.75])
+    left, right = halves
     outline = [withStroke(linewidth=4.0, foreground="#1a1a1a")]
     styles = (("plain", "#ff5a5f", "plain step"), ("clipped", "#7df9c0", "steps clipped to norm 1"))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tinygrad_rnn.cli.train import DEFAULTS, ENGINES, USUAL, made
+from tinygrad_rnn.cli.training import DEFAULTS, ENGINES, arguments, complete, made
 from tinygrad_rnn.train import train, validate
 
 FRESH = 256
@@ -20,23 +20,10 @@ FRESH = 256
 def row(name: str, seeds: list[int], engine: str) -> str:
     steps, seconds, errors = [], [], []
     for seed in seeds:
-        options = {**USUAL, **DEFAULTS[name], "task": name, "seed": seed}
-        task, model, optimizer = made(options)
+        options = complete({"task": name, "seed": seed, "engine": engine})
+        task, model, optimizer, scheduler = made(options)
         began = time.process_time()
-        history = train(
-            model,
-            task,
-            options["steps"],
-            batch_size=options["batch"],
-            optimizer=optimizer,
-            max_norm=options["clip"],
-            seed=seed,
-            validate_every=options["every"],
-            validation_size=options["validation"],
-            stop_when_solved=not options["go_on"],
-            engine=engine,
-            progress=False,
-        )
+        history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
         seconds.append(f"{time.process_time() - began:.0f}")
         steps.append(str(len(history.rows)))
         errors.append(f"{validate(model, task, task.validation(FRESH, seed=1))[1]:.3g}")
@@ -54,4 +41,4 @@ if __name__ == "__main__":
     print("| task | network | steps | CPU seconds | reached | what is measured | trivially | criterion |")
     print("|---|---|---|---|---|---|---|---|")
     for name in args.tasks:
-        print(row(name, args.seeds, args.engine.replace("-", " ")), flush=True)
+        print(row(name, args.seeds, args.engine), flush=True)

@@ -147,6 +147,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     below.set_xlim(ks[0], ks[-1])
     below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True))
     below.set_xlabel("time step k")
+    below.set_ylabel(f"‖∂L/∂{way.name}$_k$‖, product of the {factor}")
     below.legend(frameon=False, loc="lower right")
     return figure
 

@@ -15,36 +15,27 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DataError, DomainError, MissingDependencyError, SweepError
-from ..nn.cells import NONLINEARITIES
-from ..nn.init import RECURRENT
+from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from .console import print_json, print_table, say
-from .inputs import finite_number, or_none, whole_number
+from .inputs import whole_number
 from .parameters import plot_file
-from .train import DEFAULTS, ENGINES, OPTIMIZERS, SETTINGS, USUAL, arguments, check_cell, made
+from .training import (
+    SETTINGS,
+    VARIED,
+    Options,
+    add_training_options,
+    arguments,
+    check,
+    complete,
+    given_options,
+    made,
+    made_task,
+    shown,
+)
 
 if TYPE_CHECKING:
     from ..sweep import Record
 
-Options = dict[str, Any]
-
-TASK_OPTIONS = tuple(SETTINGS)
-VARIED = (
-    "T",
-    "count",
-    "length",
-    "cell",
-    "hidden",
-    "layers",
-    "nonlinearity",
-    "init",
-    "batch",
-    "lr",
-    "optimizer",
-    "clip",
-    "truncate",
-)
-FIXED = ("task", "text_file", "csv", "column", "steps", "every", "validation", "patience", "go_on", "engine")
 SHOWN_ERRORS = 3
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
@@ -54,45 +45,12 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "sweep",
         help="train on a task with many settings and seeds",
-        description="Train on a task with every combination of the options given, and every seed. Each run is recorded "
-        "in a file as it finishes: after Ctrl-C or a crash, the same command goes on; asked for more, it adds the runs "
-        "that are missing.",
+        description="Train on a task with every combination of the values given (of many options, as many as wanted), "
+        "and every seed. Each run is recorded in a file as it finishes: after Ctrl-C or a crash, the same command goes "
+        "on; asked for more, it adds the runs that are missing.",
     )
-    what = parser.add_argument_group("the task")
-    what.add_argument("--task", choices=sorted(DEFAULTS), default="reber", help="what to learn (reber)")
-    what.add_argument("--text-file", metavar="FILE", help="the text, in UTF-8 (Alice's Adventures in Wonderland)")
-    what.add_argument("--csv", metavar="FILE", help="the series, a CSV file (yearly sunspot numbers)")
-    what.add_argument("--column", metavar="NAME", help="the column of the CSV file")
-    varied = parser.add_argument_group("what varies: one value or several (defaults differ by task)")
-
-    def vary(name: str, help: str, **kind: Any) -> None:
-        varied.add_argument(name, nargs="+", help=help, **kind)
-
-    vary("--T", "time steps (adding, latch, temporal-order, copy)", type=whole_number(1), metavar="T")
-    vary("--count", "letters to remember (copy)", type=whole_number(1), metavar="N")
-    vary("--length", "time steps of an example (text, series)", type=whole_number(1), metavar="T")
-    vary("--cell", "kind of cell", choices=("rnn", "lstm", "gru"))
-    vary("--hidden", "hidden units per layer", type=whole_number(1), metavar="H")
-    vary("--layers", "layers (1)", type=whole_number(1), metavar="N")
-    vary("--nonlinearity", "of an rnn (tanh)", choices=tuple(NONLINEARITIES))
-    vary("--init", "recurrent weights at the beginning (uniform; copy: orthogonal)", choices=RECURRENT)
-    vary("--batch", "sequences per step", type=whole_number(1), metavar="B")
-    vary("--lr", "learning rate", type=finite_number, metavar="RATE")
-    vary("--optimizer", "(adam)", choices=OPTIMIZERS)
-    vary("--clip", 'bound on the gradient norm, or "none" (1)', type=or_none(finite_number), metavar="NORM")
-    vary("--truncate", 'cut the gradient after K steps, or "none" (none)', type=or_none(whole_number(1)), metavar="K")
+    add_training_options(parser, several=True)
     parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (3)")
-    how = parser.add_argument_group("training (defaults differ by task)")
-    how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take")
-    how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations")
-    how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
-    how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
-    how.add_argument(
-        "--go-on",
-        action=argparse.BooleanOptionalAction,
-        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
-    )
-    how.add_argument("--engine", choices=ENGINES, help="eager and compiled give the same numbers (eager)")
     where = parser.add_argument_group("where to run").add_mutually_exclusive_group()
     where.add_argument("--workers", type=whole_number(1), metavar="N", help="in N processes (in this one)")
     where.add_argument("--dask", metavar="ADDRESS", help="on the cluster of this dask scheduler, host:port")
@@ -112,9 +70,10 @@ def run(args: argparse.Namespace) -> int:
     """Sweep; 1 if runs failed, 130 if Ctrl-C ended it."""
     from ..sweep import sweep
 
-    settings = _settings(args)
-    target = args.output or f"{args.task}.jsonl"
-    _check(args, target, settings)
+    given = given_options(args)
+    settings = _settings(given)
+    target = args.output or f"{settings[0]['task']}.jsonl"
+    _check(args, target, given, settings)
     try:
         with _executor(args) as executor:
             records = sweep(
@@ -155,8 +114,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     from ..train import train
 
     options = {**options, "seed": seed}
-    task, model, optimizer = made(options)
-    history = train(model, task, optimizer=optimizer, **arguments(options), progress=False)
+    task, model, optimizer, scheduler = made(options)
+    history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]
@@ -171,23 +130,12 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     }
 
 
-def _task(options: Options) -> Any:
-    from ..tasks import make_task
-
-    given = {SETTINGS[name]: options[name] for name in TASK_OPTIONS if name in options}
-    return make_task(options["task"], given)
-
-
-def _settings(args: argparse.Namespace) -> list[Options]:
+def _settings(given: Options) -> list[Options]:
     """Every combination of what varies, the first option slowest, each with all that is fixed."""
-    defaults = {**USUAL, "engine": "eager", **DEFAULTS[args.task]}
-    fixed = {name: getattr(args, name) for name in FIXED}
-    fixed |= {name: defaults.get(name) for name in FIXED if fixed[name] is None}
-    values = [getattr(args, name) or [defaults.get(name)] for name in VARIED]
-    settings = [{**fixed, **dict(zip(VARIED, combination))} for combination in itertools.product(*values)]
+    varied = [name for name in VARIED if name in given]
     return [
-        {name: value for name, value in setting.items() if value is not None or name not in TASK_OPTIONS}
-        for setting in settings
+        complete({**given, **dict(zip(varied, values))})
+        for values in itertools.product(*(given[name] for name in varied))
     ]
 
 
@@ -196,22 +144,12 @@ def _varying(settings: Sequence[Options]) -> list[str]:
     return [name for name in VARIED if len({setting.get(name) for setting in settings}) > 1]
 
 
-def _check(args: argparse.Namespace, target: str, settings: Sequence[Options]) -> None:
+def _check(args: argparse.Namespace, target: str, given: Options, settings: Sequence[Options]) -> None:
     """What can be known to go wrong must go wrong before the first run."""
-    from ..tasks import TASKS
-
-    known = TASKS[args.task].known_settings()
-    for name in TASK_OPTIONS:
-        if getattr(args, name) is not None and SETTINGS[name] not in known:
-            raise ArgumentError(f"--{name.replace('_', '-')} is no option of task {args.task}")
     for options in settings:
-        check_cell(options)
-    for options in {tuple(map(options.get, TASK_OPTIONS)): options for options in settings}.values():
-        _task(options)
-    for name in ("lr", "clip"):
-        for options in settings:
-            if options[name] is not None and options[name] <= 0.0:
-                raise ArgumentError(f"--{name} {options[name]:g}", remedy="It must be above 0")
+        check(given, options)
+    for options in {tuple(map(options.get, SETTINGS)): options for options in settings}.values():
+        made_task(options)
     for path in (target, args.plot):
         if path and not Path(path).absolute().parent.is_dir():
             raise DataError(f"cannot write {path!r}: there is no such folder")
@@ -259,7 +197,7 @@ def _errors(records: Sequence[Record]) -> list[float]:
 
 
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
-    task = _task(records[0].setting[0])
+    task = made_task(records[0].setting[0])
     say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
     say(f"Measured: {task.metric}, in the last validation, over {args.seeds} seeds. Solved when: {task.criterion}.")
     print()
@@ -269,7 +207,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         results = [record.result for record in group if record.result]
         rows.append(
             [
-                *(_shown(options[name]) for name in varying or ["cell"]),
+                *(shown(options[name]) for name in varying or ["cell"]),
                 *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
                 f"{sum(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
@@ -277,19 +215,15 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
                 str(len(group) - len(results)),
             ]
         )
-    print_table([*(varying or ["cell"]), "mean", "min", "max", "solved", "steps", "seconds", "failed"], rows)
+    print_table([*(varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
     print()
     failures = [record for record in records if record.failed]
     for record in failures[:SHOWN_ERRORS]:
-        which = ", ".join(f"{name} {_shown(record.setting[0][name])}" for name in varying)
+        which = ", ".join(f"{name} {shown(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
         say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
     say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
@@ -298,7 +232,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
 
     from ..bptt.plot import save
 
-    task = _task(records[0].setting[0])
+    task = made_task(records[0].setting[0])
     groups = [group for group in _by_setting(records).values() if _errors(group)]
 
     def numeric(name: str) -> bool:
@@ -308,8 +242,8 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     lines: dict[str, list[tuple[Any, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
-        label = ", ".join(f"{name} {_shown(options[name])}" for name in varying if name != along)
-        x = options[along] if numeric(along) else _shown(options[along])
+        label = ", ".join(f"{name} {shown(options[name])}" for name in varying if name != along)
+        x = options[along] if numeric(along) else shown(options[along])
         lines.setdefault(label, []).append((x, _errors(group)))
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.subplots()
@@ -333,7 +267,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         axes.minorticks_off()
     if numeric(along):
         ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(ticks, map(_shown, ticks))
+        axes.set_xticks(ticks, map(shown, ticks))
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel(along)
     axes.set_ylabel(task.metric)

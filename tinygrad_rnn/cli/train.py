@@ -9,48 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
-from ..nn.cells import NONLINEARITIES
-from ..nn.init import RECURRENT
 from .console import counted, print_json, say
-from .inputs import CELLS, finite_number, or_none, positive_number, whole_number
+from .training import (
+    SETTINGS,
+    Options,
+    add_training_options,
+    arguments,
+    check,
+    complete,
+    flag,
+    given_options,
+    made,
+    schedule_of,
+    shown,
+)
 
 if TYPE_CHECKING:
-    from ..optim import Optimizer
+    from ..optim import LRScheduler
     from ..tasks import Task
     from ..train import Checkpoint, History, RecurrentNetwork
 
-#: What is not asked for otherwise: settings with which each task is learned in about a minute.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 5000, "every": 250},
-    "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
-    "latch": {"cell": "rnn", "hidden": 4, "batch": 4, "lr": 0.02, "steps": 1500, "every": 100},
-    "temporal-order": {"cell": "gru", "hidden": 8, "batch": 2, "lr": 0.02, "steps": 1000, "every": 100},
-    "copy": {
-        **{"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.005, "steps": 3000, "every": 250, "T": 3},
-        **{"nonlinearity": "identity", "init": "orthogonal"},  # nothing vanishes, nothing explodes
-    },
-    "text": {"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.01, "steps": 600, "every": 100, "go_on": True},
-    "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50, "go_on": True},
-}
-#: The same for every task.
-USUAL: dict[str, Any] = {
-    "layers": 1,
-    "nonlinearity": "tanh",
-    "init": "uniform",
-    "forget_bias": None,  # of an lstm, FORGET_BIAS
-    "optimizer": "adam",
-    "clip": 1.0,
-    "truncate": None,
-    "validation": 64,
-    "patience": None,
-    "go_on": False,
-    "seed": 0,
-}
-FORGET_BIAS = 1.0  # so that an lstm remembers to begin with (Gers et al. 2000; Jozefowicz et al. 2015)
-SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-ENGINES = ("eager", "compiled", "compiled-fast")
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
 
@@ -62,58 +41,13 @@ def register(subparsers: Any) -> None:
         description="Train an RNN, LSTM or GRU, made of scalar Values, on a task, and save it. Ctrl-C keeps what was "
         "learned; --resume -o FILE goes on from there, with everything as it was.",
     )
-    what = parser.add_argument_group("the task")
-    what.add_argument("--task", choices=sorted(DEFAULTS), help="what to learn (reber)")
-    what.add_argument("--T", type=whole_number(1), metavar="T", help="time steps (adding, latch, temporal-order, copy)")
-    what.add_argument("--count", type=whole_number(1), metavar="N", help="letters to remember (copy)")
-    what.add_argument("--length", type=whole_number(1), metavar="T", help="time steps of an example (text, series)")
-    what.add_argument("--text-file", metavar="FILE", help="the text, in UTF-8 (Alice's Adventures in Wonderland)")
-    what.add_argument("--csv", metavar="FILE", help="the series, a CSV file (yearly sunspot numbers)")
-    what.add_argument("--column", metavar="NAME", help="the column of the CSV file")
-    model = parser.add_argument_group("the network (defaults differ by task)")
-    model.add_argument("--cell", choices=tuple(CELLS), help="kind of cell")
-    model.add_argument("--hidden", type=whole_number(1), metavar="H", help="hidden units per layer")
-    model.add_argument("--layers", type=whole_number(1), metavar="N", help="layers (1)")
-    model.add_argument("--nonlinearity", choices=tuple(NONLINEARITIES), help="of an rnn (tanh; copy: identity)")
-    model.add_argument(
-        "--init",
-        choices=RECURRENT,
-        help="recurrent weights at the beginning (uniform, as in PyTorch; copy: orthogonal)",
-    )
-    model.add_argument(
-        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of an lstm at the beginning (1)"
-    )
-    how = parser.add_argument_group("training (defaults differ by task)")
-    how.add_argument("--steps", type=whole_number(1), metavar="N", help="steps to take, resumed ones included")
-    how.add_argument("--batch", type=whole_number(1), metavar="B", help="sequences per step")
-    how.add_argument("--lr", type=positive_number, metavar="RATE", help="learning rate")
-    how.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
-    how.add_argument(
-        "--clip",
-        type=or_none(positive_number),
-        default=argparse.SUPPRESS,  # None is a value of its own
-        metavar="NORM",
-        help='bound on the gradient norm, or "none" (1)',
-    )
-    how.add_argument("--truncate", type=whole_number(1), metavar="K", help="cut the gradient after K steps (never)")
-    how.add_argument("--every", type=whole_number(1), metavar="N", help="steps between validations and checkpoints")
-    how.add_argument("--validation", type=whole_number(1), metavar="N", help="sequences to validate on (64)")
-    how.add_argument("--patience", type=whole_number(1), metavar="N", help="end after N validations without progress")
-    how.add_argument(
-        "--go-on",
-        action=argparse.BooleanOptionalAction,
-        help="whether to go on when a validation meets the criterion (no; text, series: yes)",
-    )
-    how.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and sequences (0)")
-    how.add_argument(
-        "--engine",
-        choices=ENGINES,
-        help="eager; compiled, the same to the bit as native code (needs the extra compile); or compiled-fast, which "
-        "rounds differently (eager)",
-    )
+    add_training_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
-        "-o", "--output", metavar="FILE", help="the model and all that --resume needs (TASK.safetensors)"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the model and all that --resume needs, kept at every validation (TASK.safetensors)",
     )
     kept = output.add_mutually_exclusive_group()
     kept.add_argument(
@@ -135,22 +69,21 @@ def run(args: argparse.Namespace) -> int:
     """Train; 130 if Ctrl-C ended it."""
     from ..train import load_checkpoint, train
 
-    target = args.output or f"{args.task or 'reber'}.safetensors"
+    given = given_options(args)
+    target = args.output or f"{given.get('task', 'reber')}.safetensors"
     _check_targets(args, target)
-    known = {"task", "cell", "hidden", "batch", "lr", "every", "engine", *USUAL, *SETTINGS, *FREE}
-    given = {
-        name: option for name, option in vars(args).items() if name in known and (option is not None or name == "clip")
-    }
     if args.resume:
         checkpoint = load_checkpoint(target)
         options = _resumed(given, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
         checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
+        scheduler = checkpoint.make_scheduler(optimizer)
+        _check_schedule(scheduler, options["steps"], target)
     else:
-        name = given.setdefault("task", "reber")
-        options = {**USUAL, **DEFAULTS[name], **given}
-        task, model, optimizer = made(options)
+        options = complete({"seed": 0, **given})
+        check(given, options)
+        task, model, optimizer, scheduler = made(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -158,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         model,
         task,
         optimizer=optimizer,
+        scheduler=scheduler,
         **arguments(options),
         keep_best=options.get("keep_best", True),
         checkpoint=target,
@@ -174,66 +108,11 @@ def run(args: argparse.Namespace) -> int:
             {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
         )
     elif not args.quiet:
-        _conclude(history, task, len(task.validation(options["validation"])), target)
+        _conclude(history, task, options, target)
     return 130 if history.ending == "interrupted" else 0
 
 
-def arguments(options: dict[str, Any]) -> dict[str, Any]:
-    """What the options say to `tinygrad_rnn.train.train`."""
-    return {
-        "steps": options["steps"],
-        "batch_size": options["batch"],
-        "max_norm": options["clip"],
-        "truncate": options["truncate"],
-        "seed": options["seed"],
-        "validate_every": options["every"],
-        "validation_size": options["validation"],
-        "patience": options["patience"],
-        "stop_when_solved": not options["go_on"],
-        "engine": options.get("engine", "eager").replace("-", " "),
-    }
-
-
-def made(options: dict[str, Any]) -> tuple[Task, RecurrentNetwork, Optimizer]:
-    """The task, the network and the optimizer that the options describe."""
-    from .. import optim
-    from ..tasks import TASKS, make_task
-    from ..train import RecurrentNetwork
-
-    name, cell = options["task"], options["cell"]
-    settings = {SETTINGS[option]: option for option in SETTINGS if option in options}
-    for setting in sorted(settings.keys() - TASKS[name].known_settings()):
-        raise ArgumentError(f"--{settings[setting].replace('_', '-')} is no option of task {name}")
-    task = make_task(name, {setting: options[option] for setting, option in settings.items()})
-    more: dict[str, Any] = {}
-    check_cell(options)
-    if cell == "lstm":
-        bias = options.get("forget_bias")
-        more["forget_bias"] = FORGET_BIAS if bias is None else bias
-    if cell == "rnn":
-        more["nonlinearity"] = options["nonlinearity"]
-    model = RecurrentNetwork.for_task(
-        task, cell, options["hidden"], options["layers"], options["seed"], options["init"], **more
-    )
-    kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
-    return task, model, kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
-
-
-def check_cell(options: dict[str, Any]) -> None:
-    """Check that the kind of cell has what the options say of it.
-
-    Raises:
-        ArgumentError: it has not.
-    """
-    cell = options["cell"]
-    usual = (USUAL["nonlinearity"], DEFAULTS[options["task"]].get("nonlinearity"))
-    if cell != "rnn" and options["nonlinearity"] not in usual:
-        raise ArgumentError(f"--nonlinearity with --cell {cell}", remedy="Only an rnn has a choice of it")
-    if cell != "lstm" and options.get("forget_bias") is not None:
-        raise ArgumentError(f"--forget-bias with --cell {cell}", remedy="Only an lstm has a forget gate")
-
-
-def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict[str, Any]:
+def _resumed(given: Options, checkpoint: Checkpoint, target: str) -> Options:
     """The options of the run that the checkpoint is of, with what may change as given.
 
     Raises:
@@ -245,26 +124,39 @@ def _resumed(given: dict[str, Any], checkpoint: Checkpoint, target: str) -> dict
         raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
     for name in ("init", "forget_bias"):
         if name in given:
-            option = name.replace("_", "-")
-            raise ArgumentError(f"--{option} is for a new network, --resume goes on with that of {target}")
+            raise ArgumentError(f"{flag(name)} is for a new network, --resume goes on with that of {target}")
     other = [name for name in given if name not in FREE and given[name] != was[name]]
     if other:
         differences = (
-            f"--{name.replace('_', '-')} is {was[name] if was[name] is not None else 'not set'} in {target}, "
-            f"not {'none' if given[name] is None else given[name]}"
+            f"{flag(name)} is {'not set' if was[name] is None else shown(was[name])} in {target}, "
+            f"not {shown(given[name])}"
             for name in other
         )
         raise ArgumentError(
             "; ".join(differences),
             remedy="Go on with --resume -o FILE alone, or start anew in another file",
         )
-    return {**was, **given}
+    options = {**was, **given}
+    check(given, options)
+    return options
 
 
-def _options_of(checkpoint: Checkpoint) -> dict[str, Any]:
+def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> None:
+    """Check that there is something left to learn at."""
+    from ..optim import CosineAnnealingLR
+
+    if isinstance(scheduler, CosineAnnealingLR) and steps > scheduler.T_max:
+        raise ArgumentError(
+            f"--steps {steps}: the cosine schedule of {target} ends after {scheduler.T_max}",
+            remedy="Give at most that many, or start anew in another file",
+        )
+
+
+def _options_of(checkpoint: Checkpoint) -> Options:
     """The options that a checkpoint was made with."""
     state = checkpoint.state
     built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
+    planned = state["scheduler"]
     arguments = built.get("arguments", {})
     return {
         "task": state["task"]["name"],
@@ -273,8 +165,10 @@ def _options_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "hidden": arguments.get("hidden_size"),
         "layers": arguments.get("num_layers"),
         "nonlinearity": arguments.get("nonlinearity"),
+        "bidirectional": arguments.get("bidirectional", False),
         "optimizer": made["kind"].lower(),
         "lr": made["lr"],
+        "schedule": schedule_of(planned["kind"], planned["settings"]) if planned else "constant",
         "batch": settings["batch_size"],
         "clip": settings["max_norm"],
         "truncate": settings["truncate"],
@@ -285,6 +179,7 @@ def _options_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "steps": limits["steps"],
         "patience": limits["patience"],
         "go_on": not limits["stop_when_solved"],
+        "engine": "eager",
     }
 
 
@@ -321,7 +216,8 @@ def _print_row(history: History) -> None:
     print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
 
 
-def _conclude(history: History, task: Task, checked: int, target: str) -> None:
+def _conclude(history: History, task: Task, options: Options, target: str) -> None:
+    checked = len(task.validation(options["validation"]))
     print()
     say(f"Loss and error ({history.metric}) are those of {counted(checked, 'validation sequence')}.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
@@ -338,6 +234,9 @@ def _conclude(history: History, task: Task, checked: int, target: str) -> None:
     kept = f"with the weights of step {row['step']}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
-    more = "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
-    more += " --go-on" if history.ending == "solved" else ""
+    more = {"interrupted": "", "steps": "", "solved": " --go-on", "patience": " --patience none"}[history.ending]
+    if options["schedule"] != "cosine":
+        more += "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
+    elif history.ending == "steps":
+        return  # the rate is 0
     say(f"Go on with tinygrad-rnn train --resume -o {target}{more}.")

@@ -131,6 +131,7 @@ class Recurrence:
 
     Raises:
         CompileError: the step does not compile; the error says why.
+        DataError: a number of the initial state is NaN or infinite.
         MissingDependencyError: llvmlite is not installed.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..backward import topological_order
 from ..bptt.unroll import Unrolled, _advance
 from ..errors import ArgumentError, CompileError, OperandError
-from ..nn.cells import Cell, Quantity
+from ..nn.cells import Cell, Quantity, finite
 from ..nn.stacked import Recurrent
 from ..value import Value, time_step
 from .boundary import whole
@@ -60,6 +60,7 @@ class Step:
 
         Raises:
             ArgumentError: a plain function has no h0.
+            DataError: a number of the initial state is NaN or infinite.
         """
         if isinstance(cell, Recurrent):
             cell = cell.cell
@@ -70,7 +71,7 @@ class Step:
             state = cell.initial_state()
         else:
             raise ArgumentError("a plain function has no initial state", remedy="Give h0")
-        return cls(cell, readout, loss, x, target, state)
+        return cls(cell, readout, loss, x, target, tuple(finite(part, "h0", 0) for part in state))
 
     def __call__(
         self, unrolled: Unrolled, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, asks: bool

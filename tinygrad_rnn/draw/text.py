@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_GROUPS = (("iIjlftr.,:;|!'()[]{}·-_′ ", 0.36), ("mwMW@%∂∏…—", 0.92), ("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", 0.4))
+_GROUPS = (
+    ("iIjlftr.,:;|!'()[]{}·-′ ", 0.39),
+    ("⁰¹²³⁴⁵⁶⁷⁸⁹", 0.41),
+    ("_⁻∂", 0.53),
+    ("+−=×≈<>", 0.84),
+    ("mwMW@%∏…—", 1.0),
+)
 
 
 class _Widths(dict[str, float]):
-    """How wide a character of Helvetica is, about, at size 1."""
+    """How wide a character is, about, at size 1: in DejaVu Sans, the widest of the fonts that stand in for Helvetica
+    where there is none, as on most Linux machines."""
 
     def __missing__(self, character: str) -> float:
         of_group = (width for group, width in _GROUPS if character in group)
-        width = next(of_group, 0.7 if character.isupper() else 0.58 if ord(character) < 0x1100 else 1.0)
+        width = next(of_group, 0.75 if character.isupper() else 0.64 if ord(character) < 0x1100 else 1.0)
         self[character] = width
         return width
 
@@ -75,7 +82,8 @@ def superscript(exponent: int) -> str:
 
 
 def width(text: str, size: float, mono: bool = False) -> float:
-    """About how wide a text in Helvetica, or Courier New, is, in points, rather too much than too little."""
+    """About how wide a text in Helvetica, or what stands in for it, is, or in Courier New, in points; rather too much
+    than too little."""
     if mono:
         return 0.62 * size * len(text)
     return size * sum(map(_width_of.__getitem__, text))

@@ -57,13 +57,14 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
         ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
         MissingDependencyError: PyTorch is not installed.
     """
+    named = to_torch_numbers(module)
     try:
         import torch
     except ImportError as error:
         raise MissingDependencyError(
             "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"
         ) from error
-    return {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in to_torch_numbers(module).items()}
+    return {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in named.items()}
 
 
 def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sums import dot
-from ..value import Value
+from ..value import Operand
+from .cells import plus, product
 from .module import Module
 from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 
@@ -35,15 +35,14 @@ class Linear(Module):
         self.V = matrix("V", size("out_features", out_features), in_features, lambda: rng.uniform(-bound, bound))
         self.c = vector("c", out_features, lambda: rng.uniform(-bound, bound)) if bias else None
 
-    def __call__(self, h: Sequence[Value]) -> Vector:
-        """y for one h.
+    def __call__(self, h: Sequence[Operand]) -> Vector:
+        """y for one h; for a one-hot h, V h is a column of V.
 
         Raises:
             ShapeError: h does not have in_features entries.
         """
         fits("h", h, "V", self.V)
-        y = [dot(row, h) for row in self.V]
-        return [a + b for a, b in zip(y, self.c)] if self.c else y
+        return plus(product(self.V, h), self.c)
 
     def __repr__(self) -> str:
         return f"Linear({len(self.V[0])} → {len(self.V)})"

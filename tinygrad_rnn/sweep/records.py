@@ -12,16 +12,30 @@ import errno
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ArgumentError, SweepError
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+
+    LOCKED = 2**31 - 2  # the byte that is locked: as far behind all lines as it can be, for nobody else can read it
+
+    def _lock(file: int) -> None:
+        os.lseek(file, LOCKED, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+else:
     import fcntl
-except ImportError:  # on Windows, nobody keeps a second process out
-    fcntl = None  # type: ignore[assignment]
+
+    def _lock(file: int) -> None:
+        # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That this
+        # lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
@@ -144,12 +158,8 @@ class RecordFile:
         self.close()
 
     def _lock(self) -> None:
-        if fcntl is None:
-            return
         try:
-            # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That
-            # this lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file.fileno())
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 return  # a file system without locks

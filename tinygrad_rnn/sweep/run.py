@@ -63,8 +63,7 @@ def sweep(
         seeds: whole numbers.
         file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. It is refused if
             the experiment has another name, or other parameters or defaults; whatever else may change between two
-            calls belongs in the settings. Only one process at a time can write to it, if the file system has locks,
-            and the platform is not Windows.
+            calls belongs in the settings. Only one process at a time can write to it, if the file system has locks.
         retry_failed: whether a run that is on record as failed is tried again.
         outstanding: so many runs at most are in the executor's hands at a time. Give more than it has workers.
         progress: whether to show a progress bar; None for "if stderr is a terminal".

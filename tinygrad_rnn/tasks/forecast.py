@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from hashlib import sha256
 
 from ..data import read_column, sunspots
 from ..errors import DataError
-from .task import Example, Outputs, Task, length
+from .task import Example, Outputs, Task, length, too_short
 
 HELD_OUT = 0.2
 
@@ -38,6 +39,7 @@ class Forecast(Task):
     trivial = "says that the next number is the present one (persistence)"
     loss = "mse_loss"
     metric = "mean squared error"
+    predicts_next = True
     validation_by = ()
     input_size = output_size = 1
 
@@ -47,9 +49,12 @@ class Forecast(Task):
         cut = len(series.numbers) - int(len(series.numbers) * HELD_OUT)
         training = series.numbers[:cut]
         if len(training) <= self.length or len(series.numbers) - cut < 2:
-            raise DataError(
-                f"{series.title} has {len(series.numbers)} numbers, too few for examples of {self.length}",
-                remedy=f"With a fifth held out, length can be at most {max(len(training) - 1, 0)}",
+            least = next(n for n in itertools.count(10) if n - int(n * HELD_OUT) > self.length)
+            raise too_short(
+                f"{series.title} has {len(series.numbers)} numbers, of which a fifth is held out",
+                f"at least {least} numbers",
+                self.length,
+                len(training) - 1 if len(series.numbers) >= 10 else 0,  # of fewer, no two are held out
             )
         self.digest = sha256(repr(series.numbers).encode()).hexdigest()
         self.mean = math.fsum(training) / len(training)

@@ -58,6 +58,7 @@ class Reber(Task):
     trivial = "knows the grammar but not the second symbol, and guesses the last but one: half of the strings wrong"
     loss = "cross_entropy"
     metric = "strings wrong"
+    predicts_next = True
     input_size = output_size = len(SYMBOLS)
     goal = 0.01
 

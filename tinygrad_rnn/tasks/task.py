@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
 
@@ -43,6 +43,7 @@ class Task(ABC):
         trivial: the trivial predictor that `baseline` is the error of, in a sentence.
         loss: ``"cross_entropy"``, ``"mse_loss"`` or ``"binary_cross_entropy_with_logits"``, of one time step.
         metric: what `error` measures, such as ``"sequences wrong"``.
+        predicts_next: whether what is asked at a time step is the input of the next one.
         validation_by: which of the arguments of `validation` make a difference; without the seed, its examples are
             always from the same held-out part of the data.
         input_size: number of symbols, or of numbers per time step.
@@ -58,6 +59,7 @@ class Task(ABC):
     trivial: ClassVar[str]
     loss: ClassVar[str]
     metric: ClassVar[str]
+    predicts_next: ClassVar[bool] = False
     validation_by: ClassVar[tuple[str, ...]] = ("count", "seed")
     input_size: int
     output_size: int
@@ -101,6 +103,21 @@ def length(name: str, number: int, least: int, why: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number < least:
         raise ArgumentError(f"{name} is {number!r}", remedy=f"{name} must be a whole number of at least {least}: {why}")
     return number
+
+
+def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:
+    """What to raise where data are too few for examples of ``length`` time steps.
+
+    Args:
+        what: what there is.
+        wanted: how much it would take.
+        length: what was asked for.
+        longest: the length for which the data would do; below 1 if there is none.
+    """
+    shorter = f", or a length of at most {longest}" if longest >= 1 else ""
+    return DataError(
+        f"{what}: too few for examples of {length} time step{'s' * (length != 1)}", remedy=f"Give {wanted}{shorter}"
+    )
 
 
 def largest(numbers: Sequence[float]) -> int:

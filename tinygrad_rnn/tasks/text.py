@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from hashlib import sha256
 
 from ..data import alice, read_text
 from ..errors import DataError
-from .task import Example, Outputs, Task, length
+from .task import Example, Outputs, Task, length, too_short
 
 HELD_OUT = 0.1
 
@@ -41,6 +42,7 @@ class Text(Task):
     trivial = "knows how frequent each character is (order 0)"
     loss = "cross_entropy"
     metric = "bits per character"
+    predicts_next = True
     validation_by = ("count",)
 
     def __init__(self, path: str | None = None, length: int = 25, simple: bool = True, text: str | None = None) -> None:
@@ -48,21 +50,19 @@ class Text(Task):
         self.text = text
         raw = text if text is not None else alice() if path is None else read_text(path)
         self._all = " ".join(raw.split()).lower() if simple else raw
-        if len(self._all) < 2:
-            raise DataError(
-                f"the text has {len(self._all)} character{'s' * (len(self._all) != 1)}",
-                remedy="There must be a next one to predict: at least two",
-            )
         self.alphabet = "".join(sorted(set(self._all)))
         self.digest = sha256(self._all.encode()).hexdigest()
         self.input_size = self.output_size = len(self.alphabet)
         numbers = self.encode(self._all)
         cut = len(numbers) - int(len(numbers) * HELD_OUT)
         self._training, self._held_out = numbers[:cut], numbers[cut:]
-        if min(len(self._training), len(self._held_out)) <= self.length:
-            raise DataError(
-                f"the text has {len(self._all)} characters, too few for examples of {self.length}",
-                remedy=f"With a tenth held out, length can be at most {max(len(self._held_out) - 1, 0)}",
+        if len(self._held_out) <= self.length:
+            name = "the text" if path is None else os.path.basename(path)
+            raise too_short(
+                f"{name} has {len(self._all)} character{'s' * (len(self._all) != 1)}, of which a tenth is held out",
+                f"at least {round((self.length + 1) / HELD_OUT)} characters",
+                self.length,
+                len(self._held_out) - 1,
             )
         self.baseline = _bits(self._training, self._held_out, len(self.alphabet), order=0)
         self.goal = _bits(self._training, self._held_out, len(self.alphabet), order=1)

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, Tiny
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import Linear, Recurrent
 from ..nn.module import shape
-from ..optim import OPTIMIZERS, LRScheduler, Optimizer
+from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..tasks import Task, make_task
 from .history import COLUMNS, History
 from .network import KINDS, RecurrentNetwork
@@ -128,12 +128,13 @@ class Checkpoint:
         most = max(len(matrix[0]) for matrix in weights.values() if shape(matrix)[1:])
         if self.alphabet is not None and len(self.alphabet) != len(V):
             raise ShapeError(f"an alphabet of {len(self.alphabet)} characters for {len(V)} outputs")
-        if arguments["hidden_size"] != len(V[0]) or max(arguments["input_size"], arguments["num_layers"]) > max(
-            most, len(weights)
-        ):
+        directions = 2 if arguments.get("bidirectional") else 1
+        if arguments["hidden_size"] * directions != len(V[0]) or max(
+            arguments["input_size"], arguments["num_layers"]
+        ) > max(most, len(weights)):
             raise ShapeError("sizes and weights do not fit together")
         recurrent = KINDS[built["kind"].lower()](**arguments)
-        readout = Linear(recurrent.hidden_size, len(V), "readout.c" in weights)
+        readout = Linear(len(V[0]), len(V), "readout.c" in weights)
         model = RecurrentNetwork(recurrent, readout)
         model.load_state_dict(weights)
         return model
@@ -150,6 +151,26 @@ class Checkpoint:
         except (ArgumentError, *_SENSELESS) as error:
             raise CheckpointError(f"no optimizer can be made from the checkpoint: {error}") from error
 
+    def make_scheduler(self, optimizer: Optimizer) -> LRScheduler | None:
+        """A schedule of the kind that was used, as it was at the beginning; None if there was none.
+
+        Raises:
+            CheckpointError: it is none that the checkpoint can say all of, such as a `LambdaLR`; or the file
+                contradicts itself.
+        """
+        made = self.state["scheduler"]
+        if made is None:
+            return None
+        try:
+            if made["kind"] not in SCHEDULES:
+                raise CheckpointError(
+                    f"a {made['kind']} cannot be made from a checkpoint",
+                    remedy="Resume with train(), and the schedule that it was written with",
+                )
+            return SCHEDULES[made["kind"]](optimizer, **made["settings"])
+        except (ArgumentError, *_SENSELESS) as error:
+            raise CheckpointError(f"no schedule can be made from the checkpoint: {error}") from error
+
 
 def architecture(model: RecurrentNetwork) -> dict[str, Any]:
     """What a model is made of, as JSON."""
@@ -160,6 +181,8 @@ def architecture(model: RecurrentNetwork) -> dict[str, Any]:
         arguments["bias"] = any(path.rpartition(".")[2].startswith("b") for path in cell.state_dict())
         if hasattr(cell, "nonlinearity"):
             arguments["nonlinearity"] = cell.nonlinearity
+        if cell.bidirectional:
+            arguments["bidirectional"] = True
         built["arguments"] = arguments
     return built
 
@@ -193,7 +216,7 @@ def save_checkpoint(
         "settings": dict(settings),
         "limits": dict(limits),
         "optimizer": {**_described(optimizer, lr), "state": trained},
-        "scheduler": scheduler and {"kind": type(scheduler).__name__, "state": scheduler.state_dict()},
+        "scheduler": scheduler and {**_planned(scheduler), "state": scheduler.state_dict()},
         "random": rng.getstate(),
         "history": vars(history),
         "alphabet": getattr(task, "alphabet", None),
@@ -203,6 +226,10 @@ def save_checkpoint(
 
 def _described(optimizer: Optimizer, lr: float) -> dict[str, Any]:
     return {"kind": type(optimizer).__name__, "lr": lr, "settings": optimizer.settings}
+
+
+def _planned(scheduler: LRScheduler) -> dict[str, Any]:
+    return {"kind": type(scheduler).__name__, "settings": scheduler.settings}
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -344,7 +371,7 @@ def _check_same(
         "architecture": architecture(model),
         "settings": dict(settings),
         "optimizer": _described(optimizer, lr),
-        "scheduler": {"kind": type(scheduler).__name__} if scheduler else None,
+        "scheduler": scheduler and _planned(scheduler),
     }
     for part, now in here.items():
         then = state[part]

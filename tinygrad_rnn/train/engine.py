@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..bptt.truncated import windows
 from ..bptt.unroll import collector_paused
 from ..errors import ArgumentError
+from ..sums import total
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
-from .network import LOSSES, RecurrentNetwork
+from ..value import Value
+from .network import LOSSES, RecurrentNetwork, check_bidirectional
 
 if TYPE_CHECKING:
     from ..compile import Recurrence
@@ -102,17 +104,24 @@ class EagerEngine:
 
     def _sequence(self, example: Example) -> float:
         """Add the gradient of one sequence to the parameters, and return its mean loss."""
-        k = self.truncate or len(example.inputs)
-        inputs = self.model.encoded(example.inputs)
         loss = 0.0
-        for window in windows(
-            self.model.cell, inputs, example.targets, k, k, loss=self.loss, readout=self.model.readout
-        ):
-            if window.losses:
-                root = window.loss
+        for losses in self._losses(example):
+            if losses:
+                root = total(losses)
                 root.backward(1.0 / example.asked)
                 loss += root.data
         return loss / example.asked
+
+    def _losses(self, example: Example) -> Iterator[list[Value]]:
+        """The losses of one window of truncated BPTT after the other, or of the whole sequence."""
+        if self.truncate is None:
+            predicted = self.model.predictions(example.inputs)
+            yield [self.loss(y, target) for y, target in zip(predicted, example.targets) if target is not None]
+        else:
+            model, k = self.model, self.truncate
+            inputs = model.encoded(example.inputs)
+            for window in windows(model.cell, inputs, example.targets, k, k, loss=self.loss, readout=model.readout):
+                yield list(window.losses.values())
 
 
 class CompiledEngine:
@@ -201,9 +210,11 @@ def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | 
     """The engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is none, or it cannot do this with this model.
         MissingDependencyError: it needs a package that is not installed.
     """
+    if model.bidirectional:
+        check_bidirectional(task, truncate, name)
     if name == "eager":
         return EagerEngine(model, task, truncate)
     if name in ("compiled", "compiled fast"):

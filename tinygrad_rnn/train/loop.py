@@ -60,8 +60,8 @@ def train(
     Truncation cuts each sequence into chunks of ``truncate`` steps: the state flows on from chunk to chunk, the
     gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before
     the one update per batch, so that truncation changes the gradient and nothing else, and can be compared with
-    full BPTT. It does not update after every chunk, as is often done with one endless sequence: for that many
-    updates, make the sequences of the task as short as the chunks, which then begin with a state of zeros.
+    full BPTT. It does not update after every chunk, as is often done with one endless sequence: that is what
+    `bptt.truncated_bptt` does with an ``after_window`` that takes an optimizer's step and sets its gradients to zero.
 
     Args:
         model: changed in place.

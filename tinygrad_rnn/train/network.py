@@ -21,10 +21,10 @@ from ..nn import (
     init,
     mse_loss,
 )
-from ..nn.parameters import Seed, generator
+from ..nn.parameters import Seed, Vector, generator
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
-from ..value import Value, no_grad
+from ..value import Value, no_grad, time_step
 
 LOSSES = {
     "cross_entropy": cross_entropy,
@@ -35,7 +35,8 @@ KINDS: dict[str, type[RNN | LSTM | GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU
 
 
 class RecurrentNetwork(Module):
-    """y_t = V h_t + c, h being what a recurrent module computes.
+    """y_t = V h_t + c, h being what a recurrent module computes; of a bidirectional one, both directions' h_t joined:
+    that of the last step has seen the whole sequence forwards, but only the last input backwards.
 
     Args:
         cell: a `Cell`, or an `RNN`, `LSTM` or `GRU`.
@@ -61,6 +62,7 @@ class RecurrentNetwork(Module):
         num_layers: int = 1,
         seed: Seed = 0,
         recurrent_init: str = "uniform",
+        bidirectional: bool = False,
         **more: Any,
     ) -> RecurrentNetwork:
         """A network of the right sizes for a task.
@@ -72,16 +74,21 @@ class RecurrentNetwork(Module):
             num_layers: number of layers.
             seed: an int, or a `random.Random` to draw the weights from.
             recurrent_init: how the recurrent weights begin, as in `nn.init.recurrent_`.
+            bidirectional: whether each layer also runs backwards in time.
             more: arguments of `RNN`, `LSTM` or `GRU`, such as ``forget_bias``.
 
         Raises:
-            ArgumentError: an unknown kind or way to begin, or a size that is none.
+            ArgumentError: an unknown kind or way to begin, a size that is none, or a task that cannot be read in both
+                directions.
         """
         if kind not in KINDS:
             raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+        if bidirectional:
+            check_bidirectional(task)
         rng = generator(seed)
-        recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, seed=rng, **more)
-        model = cls(recurrent, Linear(hidden_size, task.output_size, seed=rng))
+        recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, bidirectional=bidirectional, seed=rng, **more)
+        readout = Linear(hidden_size * (2 if bidirectional else 1), task.output_size, seed=rng)
+        model = cls(recurrent, readout)
         init.recurrent_(recurrent, recurrent_init, rng)
         return model
 
@@ -89,9 +96,21 @@ class RecurrentNetwork(Module):
         """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.
 
         Raises:
-            ArgumentError, DataError, ShapeError: as `unroll`.
+            ArgumentError: as `unroll`; or the network is bidirectional, for which there is `predictions`.
+            DataError, ShapeError: as `unroll`.
         """
         return unroll(self.cell, self.encoded(inputs), state, self.readout)
+
+    def predictions(self, inputs: Sequence[Any]) -> list[Vector]:
+        """y_1 … y_T. Arguments and errors as of a call, but for bidirectional networks, too."""
+        if not self.bidirectional:
+            return list(self(inputs).y.values())
+        output, _ = self.cell(self.encoded(inputs))
+        predicted = []
+        for t, h in enumerate(output, start=1):
+            with time_step(t):
+                predicted.append(self.readout(h))
+        return predicted
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
         """The inputs as `unroll` takes them: whole numbers become one-hot."""
@@ -102,11 +121,16 @@ class RecurrentNetwork(Module):
         """Length of x_t."""
         return self._input_size
 
+    @property
+    def bidirectional(self) -> bool:
+        """Whether it reads sequences backwards, too."""
+        return isinstance(self.cell, Recurrent) and self.cell.bidirectional
+
     def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
         """The numbers y_1 … y_T, without a graph."""
         with no_grad():
-            unrolled = self(inputs)
-        return [[entry.data for entry in unrolled.y[t]] for t in range(1, unrolled.T + 1)]
+            predicted = self.predictions(inputs)
+        return [[entry.data for entry in y] for y in predicted]
 
     def generate(self, prompt: Sequence[int]) -> Generator[list[float], int, None]:
         """A coroutine for sampling: yields y_t as floats, and takes by ``send`` the symbol that comes next.
@@ -126,11 +150,14 @@ class RecurrentNetwork(Module):
                 y = self.readout(named["h"])
 
     def check_fits(self, task: Task) -> None:
-        """Check that the sizes are those of a task.
+        """Check that the sizes are those of a task, and that it may be read in the directions of this network.
 
         Raises:
             ShapeError: they are not; the error names both.
+            ArgumentError: it may not.
         """
+        if self.bidirectional:
+            check_bidirectional(task)
         output_size = len(self.readout.V)
         if (self.input_size, output_size) != (task.input_size, task.output_size):
             raise ShapeError(
@@ -141,6 +168,29 @@ class RecurrentNetwork(Module):
 
     def __repr__(self) -> str:
         return f"RecurrentNetwork({self.cell!r}, {self.readout!r})"
+
+
+def check_bidirectional(task: Task | type[Task], truncate: int | None = None, engine: str = "eager") -> None:
+    """Check that a bidirectional network can be trained so.
+
+    Raises:
+        ArgumentError: it cannot.
+    """
+    if task.predicts_next:
+        raise ArgumentError(
+            f"task {task.name} asks for the next input, which a bidirectional network has already read",
+            remedy="Read it in one direction",
+        )
+    if truncate is not None:
+        raise ArgumentError(
+            "truncation with a bidirectional network, whose backward direction begins at the end of the sequence",
+            remedy="Leave out one of the two",
+        )
+    if engine != "eager":
+        raise ArgumentError(
+            f"engine {engine!r} with a bidirectional network: it compiles a time step, which needs no later ones",
+            remedy="Use the eager one",
+        )
 
 
 def validate(
