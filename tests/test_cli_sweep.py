@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.sweep import train_once
 from tinygrad_rnn.cli.training import DEFAULTS, VARIED, shown
+from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +91,53 @@ def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) ->
         assert [record.setting[0][name] for record in records] == those
         losses = [record.result["loss"] for record in records if record.result]
         assert len({plain.result["loss"] if plain.result else None, *losses}) == len(those) + 1
+
+
+def test_a_setting_holds_the_options_that_its_cell_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "--task", "adding", "--T", "2", "--cell", "rnn", "lstm", *SMALL, "--seeds", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "over 1 seed." in printed
+    assert "cell  " in printed
+    assert "bias" not in printed  # only the cell varies
+    rnn, lstm = (record.setting[0] for record in read_records("adding.jsonl"))
+    assert {*rnn} ^ {*lstm} == {"nonlinearity", "forget_bias"}
+    assert (rnn["nonlinearity"], lstm["forget_bias"]) == ("tanh", 1.0)
+    biases = ["--cell", "lstm", "--forget-bias", "none", "1"]
+    assert main(["sweep", "--task", "adding", "--T", "2", *biases, *SMALL]) == 0
+    assert "forget-bias  " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("task", "option"), [("series", "--csv"), ("text", "--text-file")])
+def test_new_data_under_an_old_name_are_new_runs(task: str, option: str) -> None:
+    """Else the numbers of the old data would be told as those of the new."""
+    command = ["sweep", "--task", task, option, "data", "--length", "3", *SMALL, "--seeds", "1", "--quiet", "-o", "s"]
+    losses = []
+    for content in ("2\n3\n5\n7\n" * 12, "7\n3\n4\n2\n" * 12):
+        for _ in range(2):  # the second time, it is on record
+            Path("data").write_text("n\n" + content)
+            assert main(command) == 0
+        losses.append([record.result["loss"] for record in read_records("s") if record.result])
+    (first,), (again, second) = losses
+    assert first == again
+    assert second != first
+    (options,) = read_records("s")[-1].setting
+    Path("data").write_text("n\n" + "1\n2\n" * 12)  # while the sweep is running
+    with pytest.raises(DataError, match="not those that the sweep began with"):
+        train_once(options, 0)
+
+
+@pytest.mark.parametrize("damage", [{}, {"error": "none"}, {"steps": None}, {"solved": []}, {"error": 10**400}])
+def test_a_result_of_another_kind_is_told_in_a_line(
+    damage: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*ADDING, "--quiet"]) == 0
+    *lines, last = Path("adding.jsonl").read_text().splitlines()
+    record = json.loads(last)
+    record["result"] = {**record["result"], **damage} if damage else {}
+    Path("adding.jsonl").write_text("\n".join([*lines, json.dumps(record)]) + "\n")
+    complaint = error_of(capsys, *ADDING, "--plot", "p.svg")
+    assert "adding.jsonl: the result of seed 1 with " in complaint
+    assert "Take that line out" in complaint
 
 
 @pytest.mark.parametrize("task", sorted(DEFAULTS))

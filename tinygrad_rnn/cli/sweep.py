@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
-from .console import print_json, print_table, say
+from .console import counted, print_json, print_table, say
 from .inputs import whole_number
 from .parameters import plot_file
 from .training import (
@@ -27,6 +28,7 @@ from .training import (
     arguments,
     check,
     complete,
+    dashed,
     given_options,
     made,
     made_task,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ..sweep import Record
 
 SHOWN_ERRORS = 3
+DATA = "data"  # in a setting: the digest of what the task reads, for the file may change between two sweeps
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
 
@@ -74,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(given)
     target = args.output or f"{settings[0]['task']}.jsonl"
     _check(args, target, given, settings)
+    _add_data(settings)
     try:
         with _executor(args) as executor:
             records = sweep(
@@ -89,8 +93,9 @@ def run(args: argparse.Namespace) -> int:
         if not (args.quiet or args.json):
             say(f"Stopped. What has finished is in {target}: the same command goes on with the rest.")
         return 130
+    _check_results(records, target)
     failed = sum(record.failed for record in records)
-    varying = _varying(settings)
+    varying = [name for name in VARIED if len(set(given.get(name, ()))) > 1]
     if args.plot:
         _plot(args.plot, records, varying)
     if args.json:
@@ -115,6 +120,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
 
     options = {**options, "seed": seed}
     task, model, optimizer, scheduler = made(options)
+    if task.digest != options.get(DATA, ""):
+        raise DataError(f"the data of task {task.name} are not those that the sweep began with")
     history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
@@ -139,22 +146,39 @@ def _settings(given: Options) -> list[Options]:
     ]
 
 
-def _varying(settings: Sequence[Options]) -> list[str]:
-    """The options that have more than one value."""
-    return [name for name in VARIED if len({setting.get(name) for setting in settings}) > 1]
-
-
 def _check(args: argparse.Namespace, target: str, given: Options, settings: Sequence[Options]) -> None:
     """What can be known to go wrong must go wrong before the first run."""
     for options in settings:
         check(given, options)
-    for options in {tuple(map(options.get, SETTINGS)): options for options in settings}.values():
-        made_task(options)
     for path in (target, args.plot):
         if path and not Path(path).absolute().parent.is_dir():
             raise DataError(f"cannot write {path!r}: there is no such folder")
     if args.plot and importlib.util.find_spec("matplotlib") is None:
         raise MissingDependencyError("--plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'")
+
+
+def _add_data(settings: Sequence[Options]) -> None:
+    """Add the digest of its data to every setting, if its task reads any. Raises what making a task does."""
+    digests: dict[tuple[Any, ...], str] = {}
+    for options in settings:
+        which = tuple(map(options.get, SETTINGS))
+        if which not in digests:
+            digests[which] = made_task(options).digest
+        if digests[which]:
+            options[DATA] = digests[which]
+
+
+def _check_results(records: Sequence[Record], target: str) -> None:
+    """What is on file may be of an older version of this command, or of someone's own `train_once`."""
+    for record in records:
+        numbers = (
+            [record.result.get(name) for name in ("error", "solved", "steps")] if record.result is not None else []
+        )
+        if not all(isinstance(n, (int, float)) and abs(n) <= sys.float_info.max for n in numbers):
+            raise SweepError(
+                f"{target}: the result of seed {record.seed} with {record.setting[0]} is not one of this command",
+                remedy="Take that line out, or give another file",
+            )
 
 
 @contextmanager
@@ -199,7 +223,8 @@ def _errors(records: Sequence[Record]) -> list[float]:
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = made_task(records[0].setting[0])
     say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
-    say(f"Measured: {task.metric}, in the last validation, over {args.seeds} seeds. Solved when: {task.criterion}.")
+    over = counted(args.seeds, "seed")
+    say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()
     rows = []
     for group in _by_setting(records).values():
@@ -215,11 +240,11 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
                 str(len(group) - len(results)),
             ]
         )
-    print_table([*(varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
+    print_table([*map(dashed, varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
     print()
     failures = [record for record in records if record.failed]
     for record in failures[:SHOWN_ERRORS]:
-        which = ", ".join(f"{name} {shown(record.setting[0][name])}" for name in varying)
+        which = ", ".join(f"{dashed(name)} {shown(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
         say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
@@ -242,7 +267,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     lines: dict[str, list[tuple[Any, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
-        label = ", ".join(f"{name} {shown(options[name])}" for name in varying if name != along)
+        label = ", ".join(f"{dashed(name)} {shown(options[name])}" for name in varying if name != along)
         x = options[along] if numeric(along) else shown(options[along])
         lines.setdefault(label, []).append((x, _errors(group)))
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
@@ -269,7 +294,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         ticks = sorted({x for points in lines.values() for x, _ in points})
         axes.set_xticks(ticks, map(shown, ticks))
     axes.set_ylim(bottom=0.0)
-    axes.set_xlabel(along)
+    axes.set_xlabel(dashed(along))
     axes.set_ylabel(task.metric)
     axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
     figure.legend(loc="outside right upper", frameon=False)

@@ -98,9 +98,14 @@ class Option:
         group.add_argument(self.flag, **kind)
 
 
+def dashed(name: str) -> str:
+    """The name of an option as people know it."""
+    return name.replace("_", "-")
+
+
 def flag(name: str) -> str:
     """What is typed for the option of this name."""
-    return f"--{name.replace('_', '-')}"
+    return f"--{dashed(name)}"
 
 
 def shown(value: Any) -> str:
@@ -190,9 +195,12 @@ def given_options(args: argparse.Namespace) -> Options:
 
 
 def complete(given: Options) -> Options:
-    """The options given, and the defaults of all others."""
+    """The options given, and the defaults of all others that the cell has."""
     task = given.get("task", "reber")
-    return {"task": task, **USUAL, **DEFAULTS[task], **given}
+    usual = {**USUAL, **DEFAULTS[task]}
+    cell = given.get("cell", usual["cell"])
+    known = {name: value for name, value in usual.items() if name not in ONLY or cell == ONLY[name][0]}
+    return {"task": task, **known, **given}
 
 
 def check(given: Collection[str], options: Options) -> None:
