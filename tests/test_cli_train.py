@@ -155,8 +155,8 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--schedule", "step:0:0.5"], "'0' is not a whole number of at least 1"),
         (["--schedule", "exponential:-1"], "'-1' is not a number above 0"),
         (["--schedule", "exponential:nan"], "'nan' is not a finite number"),
-        (["--history", "h.xml"], "must end in .csv or .json"),
-        (["--plot", "p.bmp"], "must end in .png"),
+        (["--history", "h.xml"], "does not end in .csv, .json"),
+        (["--plot", "p.bmp"], "does not end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
     ],
 )

@@ -116,6 +116,10 @@ def test_the_command_shows_and_plots_it(
     assert "f_(k+1)" in printed
     assert "constant error path" in printed
     assert Path("s.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["anatomy", "--cell", "gru", "--steps", "3"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "a step multiplies each unit by z_t" in printed
+    assert "constant error path" not in printed  # which is an LSTM's
     assert main(["anatomy", "--cell", "gru", "--steps", "3", "--json"]) == 0
     (way,) = json.loads(capsys.readouterr().out)["straight"]
     assert (way["name"], way["factor_name"]) == ("h", "z")

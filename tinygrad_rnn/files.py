@@ -33,8 +33,13 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    data = content.encode() if isinstance(content, str) else content
-    target = Path(os.path.realpath(path))
+    try:
+        _write_whole(Path(os.path.realpath(path)), content.encode() if isinstance(content, str) else content)
+    except OSError as error:  # it names the temporary file
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+
+
+def _write_whole(target: Path, data: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return

@@ -214,7 +214,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(f"a plot cannot be written as {ending or 'a file without an ending'}", remedy=_KNOWN)
     content = io.BytesIO()
     dates = {"Date": None} if ending == ".svg" else {"CreationDate": None} if ending == ".pdf" else None
-    with _matplotlib().rc_context({"svg.hashsalt": "tinygrad_rnn"}):
+    with require_matplotlib().rc_context({"svg.hashsalt": "tinygrad_rnn"}):
         figure.savefig(content, format=ending[1:], dpi=160, metadata=dates)
     write_whole(path, content.getvalue())
 
@@ -222,7 +222,12 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 # ---- parts of figures -------------------------------------------------------------------------------------------
 
 
-def _matplotlib() -> Any:
+def require_matplotlib() -> Any:
+    """matplotlib.
+
+    Raises:
+        MissingDependencyError: it is missing.
+    """
     try:
         import matplotlib
     except ImportError as error:
@@ -236,7 +241,7 @@ def new_figure(width: float, height: float) -> Figure:
     Raises:
         MissingDependencyError: matplotlib is missing.
     """
-    _matplotlib()
+    require_matplotlib()
     from .figure import NotebookFigure
 
     return NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")

@@ -14,7 +14,8 @@ from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, add_input_options, read_problem, whole_number
-from .parameters import add_parameter_option, chosen, plot_file, shares
+from .outputs import check_plotting, check_writable, plot_file
+from .parameters import add_parameter_option, chosen, shares
 
 if TYPE_CHECKING:
     from ..bptt.anatomy import Anatomy, Numbers
@@ -68,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
     from ..bptt.paths import paths
     from ..bptt.straight import straight_path
 
+    plots = [file for file in (args.output, args.jacobians, args.straight) if file]
+    check_writable(*plots)
+    check_plotting(*plots)
     problem = read_problem(args)
     parameter = chosen(problem, args.parameter)
     parts = anatomy(problem.unrolled, shares(problem), parameter)
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             "--straight: in this cell every way from one state to the next leads through a pre-activation",
             remedy="Add --cell lstm or --cell gru",
         )
-    if args.output or args.jacobians or args.straight:
+    if plots:
         from ..bptt import plot
 
         if args.straight:
@@ -98,7 +102,6 @@ def run(args: argparse.Namespace) -> int:
         if args.jacobians:
             plot.save(plot.chain_norms_figure(chains), args.jacobians)
     gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
-    plots = [file for file in (args.output, args.jacobians, args.straight) if file]
     if args.json:
         print_json({**_as_dict(problem, parts, gradient, chains, found, ways), "plots": plots})
         return 0
@@ -211,9 +214,9 @@ def _print_straight(way: Straight) -> None:
     name = way.factor_name or "factor"
     say(
         f"Straight along {way.name}, past every matrix and nonlinearity, a step multiplies each unit by {name}"
-        f"{'_t' if way.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}: the "
-        f"constant error path. The column straight is what of {L} came that way; the rest went through "
-        "pre-activations, and may cancel it."
+        f"{'_t' if way.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}"
+        f"{': the constant error path' if way.name == 'c' else ''}. The column straight is what of {L} came that way; "
+        "the rest went through pre-activations, and may cancel it."
     )
 
 

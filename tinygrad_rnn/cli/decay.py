@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
 from .inputs import CELLS, DEFAULT_HIDDEN, Data, add_input_options, finite_number, read_data
+from .outputs import check_plotting, check_writable, file_ending_in
 
 if TYPE_CHECKING:
     from ..bptt.decay import CellFactory, DecayCurve
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         if value is not None:
             raise ArgumentError(f"{option} does not go with decay", remedy=remedy)
+    check_writable(*args.output)
+    check_plotting(*args.output)
     if args.cells:
         from . import compare
 
@@ -192,7 +195,4 @@ def _title(kind: str, nonlinearity: str, data: Data) -> str:
 def _output_file(text: str) -> str:
     from ..bptt.plot import FORMATS
 
-    known = (".csv", ".json", *FORMATS)
-    if not text.lower().endswith(known):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(known)}")
-    return text
+    return file_ending_in(".csv", ".json", *FORMATS)(text)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .console import say
 from .inputs import add_input_options, read_problem
+from .outputs import check_writable
 
 DEFAULT_PAGE = "bptt.html"
 
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from ..progress import late_bar
 
     check_ending(args.output)
+    check_writable(args.output)
     problem = read_problem(args)
     with late_bar("Page", unit="part") as show:
         page = explore(

@@ -8,6 +8,7 @@ import os
 from ..bptt.chain import chain
 from .console import print_json, say
 from .inputs import add_input_options, read_problem
+from .outputs import check_writable
 from .report import Report
 
 DEFAULT_PICTURE = "bptt.svg"
@@ -40,10 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the main job; 1 if backward() and the chain disagree, which would be a bug."""
+    picture = None if args.no_picture else args.output
+    check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()
     report = Report(problem, list(chain(problem.unrolled, problem.loss)))
-    picture = None if args.no_picture else args.output
     overwritten = picture is not None and os.path.exists(picture)
     if picture is not None:
         from ..draw import draw

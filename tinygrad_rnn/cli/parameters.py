@@ -1,8 +1,7 @@
-"""Options that name a parameter, whole or by entry, and a plot."""
+"""Options that name a parameter, whole or by entry."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from operator import attrgetter
 from typing import Any
@@ -57,12 +56,3 @@ def _parsed(name: str) -> tuple[str, tuple[int, ...]]:
     """``W[0,1]`` as ("W", (0, 1))."""
     match = re.fullmatch(r"(\w+)\[(\d+(?:,\d+)*)\]", name, flags=re.ASCII)
     return (match[1], tuple(map(int, match[2].split(",")))) if match else (name, ())
-
-
-def plot_file(text: str) -> str:
-    """The type of an option that takes the name of a plot to write."""
-    from ..bptt.plot import FORMATS
-
-    if not text.lower().endswith(FORMATS):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(FORMATS)}")
-    return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
 import json
 import math
@@ -12,14 +11,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from .console import counted, print_json, print_table, say
 from .inputs import whole_number
-from .parameters import plot_file
+from .outputs import check_plotting, check_writable, plot_file
 from .training import (
     SETTINGS,
     VARIED,
@@ -150,11 +148,8 @@ def _check(args: argparse.Namespace, target: str, given: Options, settings: Sequ
     """What can be known to go wrong must go wrong before the first run."""
     for options in settings:
         check(given, options)
-    for path in (target, args.plot):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise DataError(f"cannot write {path!r}: there is no such folder")
-    if args.plot and importlib.util.find_spec("matplotlib") is None:
-        raise MissingDependencyError("--plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'")
+    check_writable(target, args.plot)
+    check_plotting(args.plot)
 
 
 def _add_data(settings: Sequence[Options]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, CheckpointError, DataError, MissingDependencyError
+from ..errors import ArgumentError, CheckpointError
 from .console import counted, print_json, say
+from .outputs import check_plotting, check_writable, file_ending_in, plot_file
 from .training import (
     SETTINGS,
     Options,
@@ -57,8 +56,12 @@ def register(subparsers: Any) -> None:
         "be other than they were",
     )
     kept.add_argument("--force", action="store_true", help="overwrite FILE")
-    output.add_argument("--history", metavar="FILE", help="a row per step, .csv or .json")
-    output.add_argument("--plot", metavar="FILE", help="loss, gradient norm and error by step, .png, .svg or .pdf")
+    output.add_argument(
+        "--history", type=file_ending_in(".csv", ".json"), metavar="FILE", help="a row per step, .csv or .json"
+    )
+    output.add_argument(
+        "--plot", type=plot_file, metavar="FILE", help="loss, gradient norm and error by step, .png, .svg or .pdf"
+    )
     form = output.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the result as JSON")
     form.add_argument("--quiet", action="store_true", help="print nothing")
@@ -100,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         on_validation=None if quiet else _print_row,
     )
     if args.history:
-        (history.write_json if args.history.endswith(".json") else history.write_csv)(args.history)
+        (history.write_json if args.history.lower().endswith(".json") else history.write_csv)(args.history)
     if args.plot:
         history.plot(args.plot)
     if args.json:
@@ -185,18 +188,10 @@ def _options_of(checkpoint: Checkpoint) -> Options:
 
 def _check_targets(args: argparse.Namespace, target: str) -> None:
     """What can be known to go wrong at the end must go wrong before the training."""
-    for path in (target, args.history, args.plot):
-        if path and not Path(path).absolute().parent.is_dir():
-            raise DataError(f"cannot write {path!r}: there is no such folder")
+    check_writable(target, args.history, args.plot)
+    check_plotting(args.plot)
     if os.path.exists(target) and not (args.resume or args.force):
         raise ArgumentError(f"{target} exists", remedy="Go on from it with --resume, or overwrite it with --force")
-    if args.history and not args.history.endswith((".csv", ".json")):
-        raise ArgumentError(f"--history {args.history}", remedy="Its name must end in .csv or .json")
-    if args.plot:
-        if not args.plot.endswith((".png", ".svg", ".pdf")):
-            raise ArgumentError(f"--plot {args.plot}", remedy="Its name must end in .png, .svg or .pdf")
-        if importlib.util.find_spec("matplotlib") is None:
-            raise MissingDependencyError("--plot needs matplotlib", remedy="pip install 'tinygrad_rnn[plot]'")
 
 
 def _introduce(task: Task, model: RecurrentNetwork) -> None:

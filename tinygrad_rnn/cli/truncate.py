@@ -9,7 +9,8 @@ from ..bptt.anatomy import flatten, norm
 from .console import folded, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, add_input_options, read_problem, whole_number
-from .parameters import add_parameter_option, chosen, plot_file, shares, trees
+from .outputs import check_plotting, check_writable, plot_file
+from .parameters import add_parameter_option, chosen, shares, trees
 
 if TYPE_CHECKING:
     from ..bptt.anatomy import Numbers
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     from ..bptt.anatomy import anatomy
     from ..bptt.truncated import truncation
 
+    check_writable(args.output, args.picture)
+    check_plotting(args.output)
     k2 = args.k2
     k1 = args.k1 or k2
     problem = read_problem(args)
