@@ -155,6 +155,10 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--schedule", "step:0:0.5"], "'0' is not a whole number of at least 1"),
         (["--schedule", "exponential:-1"], "'-1' is not a number above 0"),
         (["--schedule", "exponential:nan"], "'nan' is not a finite number"),
+        (["--schedule", "exponential:1e300"], "argument --schedule: '1e300' is not a factor of at most 1"),
+        (["--schedule", "step:3:1.1"], "argument --schedule: '1.1' is not a factor of at most 1"),
+        (["--forget-bias", "None"], "argument --forget-bias: 'None' is not a finite number, nor \"none\""),
+        (["--truncate", "0"], "argument --truncate: '0' is not a whole number of at least 1, nor \"none\""),
         (["--history", "h.xml"], "does not end in .csv, .json"),
         (["--plot", "p.bmp"], "does not end in .png"),
         (["--resume"], "cannot read 'reber.safetensors'"),
@@ -228,7 +232,13 @@ def test_a_cosine_schedule_that_was_cut_short_goes_on_to_its_end(capsys: pytest.
     patient = [*options, "--every", "1", "--patience", "1", "--lr", "1e-300", "-o", "part"]
     assert main(patient) == 0
     assert load_checkpoint("part").step == 2
-    assert main(["train", "--resume", "-o", "part", "--patience", "none", "--go-on", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", "-o", "part", "--patience", "none", "--go-on", "--steps", "4"]) == 0
+    assert load_checkpoint("part").step == 4
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == "Go on with tinygrad-rnn train --resume -o part --steps 6."
+    assert main(said.removeprefix("Go on with tinygrad-rnn ").rstrip(".").split()) == 0
+    assert "Go on with" not in capsys.readouterr().out
     rates = [row["lr"] * 1e300 for row in load_checkpoint("part").state["history"]["rows"]]
     assert rates == pytest.approx([row["lr"] / 0.02 for row in load_checkpoint("whole").state["history"]["rows"]])
 

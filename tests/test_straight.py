@@ -138,6 +138,32 @@ def test_the_plot_of_many_units_and_steps_has_no_numbers_in_it(tmp_path: Path) -
     save(figure, tmp_path / "many.svg")
 
 
+def test_the_plot_of_one_unit_and_step_has_whole_numbers_on_its_axes() -> None:
+    unrolled = unroll(LSTMCell(1, 1), [[0.1]])
+    figure = straight_figure(straight_path(unrolled, squares(unrolled.h[1]), "c"))
+    lines, below = figure.axes[:2]
+    assert [y for y in lines.get_yticks() if abs(y) < 0.5] == [0.0]
+    assert {x for x in below.get_xticks() if 0.0 <= x <= 1.0} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("steps", [1, 12, 200])
+def test_the_legend_of_the_plot_lies_outside_its_axes(steps: int) -> None:
+    unrolled = unroll(LSTMCell(1, 4), [[0.1]] * steps)
+    figure = straight_figure(straight_path(unrolled, squares(unrolled.h[steps]), "c"))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 3
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+    assert figure.bbox.containsx(box.x0 + 1.0)
+    assert box.y0 >= 0.0
+
+
+def test_a_sequence_of_one_step_is_called_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["anatomy", "--cell", "lstm", "--steps", "1"]) == 0
+    assert "yearly sunspot numbers, 2007; " in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_path_exists_if_any_unit_has_a_factor() -> None:
     assert Straight("c", "f", {1: [0.0, 0.5]}, {}, {}).exists
     assert not Straight("c", "f", {1: [0.0, 0.0]}, {}, {}).exists

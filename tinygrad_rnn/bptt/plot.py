@@ -124,7 +124,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
                 lines.text(t - 0.5, unit, f"{way.factors[t][unit]:.2f}", ha="center", va="center", color=colour)
     lines.spines[:].set_visible(False)
     lines.tick_params(left=False)
-    lines.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    lines.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     lines.set_ylabel(f"unit of {way.name}")
     figure.colorbar(image, ax=lines, label=factor).outline.set_visible(False)
     lines.set_title(title or f"The straight path along {way.name}", loc="left")
@@ -145,10 +145,10 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
         below.plot(ks, _loggable(sizes), color=colour, linewidth=width, linestyle=style, label=label)
     _log_axis(below, [size for sizes, *_ in curves for size in sizes])
     below.set_xlim(ks[0], ks[-1])
-    below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True))
+    below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True, min_n_ticks=1))
     below.set_xlabel("time step k")
     below.set_ylabel(f"‖∂L/∂{way.name}$_k$‖, product of the {factor}")
-    below.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower left", ncols=1)
     return figure
 
 
@@ -348,7 +348,7 @@ def _bars(
     draw(steps, sizes, width, color=[_NORM if anatomy.shape else _POSITIVE if n > 0 else _NEGATIVE for n in sizes])
     zero_line(0.0, color=_FAINT, linewidth=0.8)
     (axes.set_xlim if upright else axes.set_ylim)(steps[0] - 0.5, steps[-1] + 0.5)
-    along.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    along.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     across.set_major_locator(MaxNLocator(nbins=3))
 
 

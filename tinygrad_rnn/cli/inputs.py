@@ -106,9 +106,24 @@ def positive_number(text: str) -> float:
     return number
 
 
+def factor(text: str) -> float:
+    """The type of an option that takes a number above 0 and at most 1."""
+    number = positive_number(text)
+    if number > 1.0:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a factor of at most 1")
+    return number
+
+
 def or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """The type of an option that takes what ``parse`` does, or "none"."""
-    return lambda text: None if text == "none" else parse(text)
+
+    def parse_or_none(text: str) -> Any:
+        try:
+            return None if text == "none" else parse(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f'{error}, nor "none"') from error
+
+    return parse_or_none
 
 
 @dataclass(frozen=True)
@@ -283,7 +298,7 @@ def _numbers(series: Series, steps: int | None, default: int) -> Data:
         raise DataError(f"{series.title} has only one number", remedy="There must be one to predict: give at least two")
     used = series.last(1 + _steps(steps, default, available, "numbers")).scaled()
     return Data(
-        f"{series.title}, {used.labels[0]} to {used.labels[-2]}",
+        f"{series.title}, {' to '.join(dict.fromkeys((used.labels[0], used.labels[-2])))}",
         f"scaled linearly so that these {len(used.numbers)} numbers run from -1 to 1; "
         f"the last, {used.labels[-1]}, is only predicted",
         used.numbers[:-1],

@@ -53,7 +53,7 @@ def register(subparsers: Any) -> None:
         "--resume",
         action="store_true",
         help="go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
-        "be other than they were",
+        "be other than they were, and --init and --forget-bias, which a new network begins with, are not taken",
     )
     kept.add_argument("--force", action="store_true", help="overwrite FILE")
     output.add_argument(
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
         )
     elif not args.quiet:
-        _conclude(history, task, options, target)
+        _conclude(history, task, options, scheduler, target)
     return 130 if history.ending == "interrupted" else 0
 
 
@@ -144,13 +144,19 @@ def _resumed(given: Options, checkpoint: Checkpoint, target: str) -> Options:
     return options
 
 
-def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> None:
-    """Check that there is something left to learn at."""
+def _end_of(scheduler: LRScheduler | None) -> int | None:
+    """The step after which the rate is 0; None if there is none."""
     from ..optim import CosineAnnealingLR
 
-    if isinstance(scheduler, CosineAnnealingLR) and steps > scheduler.T_max:
+    return scheduler.T_max if isinstance(scheduler, CosineAnnealingLR) else None
+
+
+def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> None:
+    """Check that there is something left to learn at."""
+    end = _end_of(scheduler)
+    if end and steps > end:
         raise ArgumentError(
-            f"--steps {steps}: the cosine schedule of {target} ends after {scheduler.T_max}",
+            f"--steps {steps}: the cosine schedule of {target} ends after {end}",
             remedy="Give at most that many, or start anew in another file",
         )
 
@@ -211,7 +217,7 @@ def _print_row(history: History) -> None:
     print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
 
 
-def _conclude(history: History, task: Task, options: Options, target: str) -> None:
+def _conclude(history: History, task: Task, options: Options, scheduler: LRScheduler | None, target: str) -> None:
     checked = len(task.validation(options["validation"]))
     print()
     say(f"Loss and error ({history.metric}) are those of {counted(checked, 'validation sequence')}.")
@@ -230,8 +236,9 @@ def _conclude(history: History, task: Task, options: Options, target: str) -> No
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
     more = {"interrupted": "", "steps": "", "solved": " --go-on", "patience": " --patience none"}[history.ending]
-    if options["schedule"] != "cosine":
-        more += "" if history.ending == "interrupted" else f" --steps {2 * len(history.rows)}"
-    elif history.ending == "steps":
+    end = _end_of(scheduler)
+    if end == len(history.rows):
         return  # the rate is 0
+    if history.ending != "interrupted" and end != options["steps"]:
+        more += f" --steps {end or 2 * len(history.rows)}"
     say(f"Go on with tinygrad-rnn train --resume -o {target}{more}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
-from .inputs import CELLS, finite_number, or_none, positive_number, whole_number
+from .inputs import CELLS, factor, finite_number, or_none, positive_number, whole_number
 
 if TYPE_CHECKING:
     from ..optim import LRScheduler, Optimizer
@@ -53,8 +53,8 @@ ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
 SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
     "cosine": ("CosineAnnealingLR", {}),
-    "step": ("StepLR", {"step_size": whole_number(1), "gamma": positive_number}),
-    "exponential": ("ExponentialLR", {"gamma": positive_number}),
+    "step": ("StepLR", {"step_size": whole_number(1), "gamma": factor}),
+    "exponential": ("ExponentialLR", {"gamma": factor}),
 }
 ONLY = {"nonlinearity": ("rnn", "a choice of it"), "forget_bias": ("lstm", "a forget gate")}  # kinds that have it
 
@@ -156,8 +156,8 @@ OPTIONS = {
         Option("steps", "steps to take in all", whole_number(1), "N"),
         Option("batch", "sequences per step", whole_number(1), "B"),
         Option("lr", "learning rate", positive_number, "RATE"),
-        Option("schedule", "of the rate: constant, cosine (down to 0 at --steps), step:N:FACTOR (times FACTOR every N "
-               "steps), or exponential:FACTOR (at every step) (constant)", schedule, "SCHEDULE"),
+        Option("schedule", "of the rate: constant, cosine (down to 0 at --steps), step:N:FACTOR (times FACTOR, at "
+               "most 1, every N steps), or exponential:FACTOR (at every step) (constant)", schedule, "SCHEDULE"),
         Option("optimizer", "(adam)", choices=("adam", "adamw", "rmsprop", "sgd")),
         Option("clip", 'bound on the gradient norm, or "none" (1)', or_none(positive_number), "NORM"),
         Option("truncate", 'cut the gradient after K steps, or "none" (none)', or_none(whole_number(1)), "K"),
