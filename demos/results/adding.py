@@ -11,12 +11,12 @@ from typing import Any
 from common import BLUE, GREY, RED, Learner, Network, Row, Source, by_setting, figure, main, plain, share, timed
 
 from tinygrad_rnn.nn import Linear, LSTMCell, RNNCell, init, mse_loss
-from tinygrad_rnn.optim import Adam
+from tinygrad_rnn.optim import Adam, CosineAnnealingLR
 from tinygrad_rnn.sweep import Record
 from tinygrad_rnn.tasks import Adding
 
 T, HIDDEN, RATE, MAX_NORM, BATCH = 100, 8, 0.01, 1.0, 16
-UPDATES, EVERY, VALIDATED, TESTED = 1500, 125, 256, 2560
+UPDATES, EVERY, VALIDATED, TESTED = 4625, 125, 256, 2560  # 4625 updates are the paper's 74,000 sequences
 BASELINE, GOAL, TOLERANCE = Adding.baseline, Adding.goal, 0.08
 
 SOURCE = Source(
@@ -26,17 +26,18 @@ SOURCE = Source(
     section="5.4, experiment 4, table 7",
     setting=f"LSTM with {HIDDEN} cells (361 weights), forget gates at bias 5 and input gates at -3 at first (as "
     f"in the paper, which has -3 and -6), and tanh RNN with {HIDDEN} units; "
-    f"Adam, rate {RATE}, gradient clipped to norm {MAX_NORM:g}, {UPDATES:,} updates of {BATCH} new sequences",
+    f"Adam, rate {RATE} falling as a half cosine over {UPDATES:,} updates of {BATCH} new sequences, gradient clipped "
+    f"to norm {MAX_NORM:g}",
     differences="numbers from U(0, 1) and the length always 100, as in Le et al. 2015 (1997: from U(-1, 1), marked by "
     "±1, 100 to 110 steps); the paper has 4 cells without forget gates (93 weights), 10 trials, one sequence per "
     "update; its tolerance of 0.04 on a target scaled to [0, 1] is 0.08 on our sum from 0 to 2; settings were chosen "
-    "on seed 1000",
+    "on seeds 1000 to 1004",
     criterion=f"mean squared error on {TESTED} new sequences (always saying 1: {BASELINE:.3f}), how many are off by "
     f"more than {TOLERANCE}; solved: below {GOAL} at the end; for those, sequences until the error on {VALIDATED} "
     "others was first below it",
 )
 SETTINGS = [("lstm",), ("rnn",)]
-SEEDS = range(5)
+SEEDS = range(10)
 
 
 def make_network(kind: str, size: int, seed: int) -> Network:
@@ -80,9 +81,11 @@ def learn(kind: str, size: int, task: Adding, rate: float, batch: int, updates: 
     """Train, looking at the error now and then, and test."""
     pupil, optimizer = start(kind, size, rate, seed, "compiled fast")
     rng = random.Random(f"sequences {seed}")
+    schedule = CosineAnnealingLR(optimizer, updates)
     course, solved = [], None
     for update in range(1, updates + 1):
         study(pupil, optimizer, task, batch, rng)
+        schedule.step()
         if update % EVERY == 0:
             course.append(float(f"{mean(errors(pupil, task, VALIDATED, seed)):.3g}"))
             if solved is None and course[-1] < GOAL:
@@ -143,7 +146,7 @@ def learning_curves(data: dict[str, Any], styles: Sequence[tuple[str, str, str]]
             seen = [EVERY * batch * j for j in range(1, len(run["course"]) + 1)]
             axes.plot(seen, run["course"], color=colour, linewidth=1.5, alpha=0.75, label=label if i == 0 else None)
     axes.axhline(BASELINE, color=GREY, linestyle="--", linewidth=1.0)
-    axes.text(seen[-1], BASELINE * 0.7, "always saying 1", color=GREY, fontsize=9, ha="right")
+    axes.text(seen[-1], BASELINE * 1.35, "always saying 1", color=GREY, fontsize=9, ha="right")
     axes.axhline(GOAL, color=GREY, linestyle=":", linewidth=1.0)
     axes.text(seen[0], GOAL * 1.1, "solved", color=GREY, fontsize=9)
     axes.set(yscale="log", xlabel="sequences seen", ylabel="mean squared error")
