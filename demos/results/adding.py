@@ -30,8 +30,9 @@ SOURCE = Source(
     f"to norm {MAX_NORM:g}",
     differences="numbers from U(0, 1) and the length always 100, as in Le et al. 2015 (1997: from U(-1, 1), marked by "
     "±1, 100 to 110 steps); the paper has 4 cells without forget gates (93 weights), 10 trials, one sequence per "
-    "update; its tolerance of 0.04 on a target scaled to [0, 1] is 0.08 on our sum from 0 to 2; settings were chosen "
-    "on seeds 1000 to 1004",
+    "update; its target is scaled to [0, 1], so that its tolerance of 0.04 is 0.08 on our sum from 0 to 2, and its "
+    "bound of 0.01 would be 0.04; it counts sequences until, in addition, the last 2000 were right; settings were "
+    "chosen on seeds 1000 to 1004",
     criterion=f"mean squared error on {TESTED} new sequences (always saying 1: {BASELINE:.3f}), how many are off by "
     f"more than {TOLERANCE}; solved: below {GOAL} at the end; for those, sequences until the error on {VALIDATED} "
     "others was first below it",
@@ -129,7 +130,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
     """The lines of the table."""
     wrong = [run["wrong"] for run in data["lstm"]]
     return [
-        Row("LSTM", describe(data["lstm"]), "10 of 10 below 0.01, after 74,000 sequences on average"),
+        Row("LSTM", describe(data["lstm"]), "10 of 10, after 74,000 sequences on average (until 2000 are right, too)"),
         Row("LSTM, test sequences off", f"{min(wrong)} to {max(wrong)} of {TESTED}", "1 of 2560 on average, 3 at most"),
         Row("RNN", describe(data["rnn"]), "said to be unsolved by other recurrent nets"),
     ]
@@ -149,7 +150,7 @@ def learning_curves(data: dict[str, Any], styles: Sequence[tuple[str, str, str]]
     axes.text(seen[-1], BASELINE * 1.35, "always saying 1", color=GREY, fontsize=9, ha="right")
     axes.axhline(GOAL, color=GREY, linestyle=":", linewidth=1.0)
     axes.text(seen[0], GOAL * 1.1, "solved", color=GREY, fontsize=9)
-    axes.set(yscale="log", xlabel="sequences seen", ylabel="mean squared error")
+    axes.set(yscale="log", xlabel="sequences seen", ylabel=f"mean squared error on {VALIDATED}")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.set_title(title, loc="left", fontsize=11)
     axes.legend(frameon=False, loc="lower left")

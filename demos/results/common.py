@@ -215,7 +215,7 @@ def main(module: Any) -> None:
     name = Path(module.__file__).stem
     parser = argparse.ArgumentParser(description=f"{module.SOURCE.title} ({module.SOURCE.paper})")
     parser.add_argument("--slice", action="store_true", help="run a small part on both engines and compare every bit")
-    parser.add_argument("--picture", action="store_true", help="only draw the picture again, from the JSON")
+    parser.add_argument("--picture", action="store_true", help="only tell and draw again what the JSON has")
     parser.add_argument("--workers", type=int, default=0, help="processes to run in; by default this one")
     arguments = parser.parse_args()
     if arguments.slice:
@@ -230,8 +230,9 @@ def main(module: Any) -> None:
                 module.experiment, module.SETTINGS, executor, seeds=module.SEEDS, file=HERE / "runs" / f"{name}.jsonl"
             )
         write(name, result(module, records))
-    content = json.loads(target.read_text(encoding="utf-8"))["data"]
-    write_whole(HERE / f"{name}.png", png(module.picture(content), digest(content)))
+    stored = json.loads(target.read_text(encoding="utf-8"))
+    write(name, {**stored, **told(module, stored["data"])})
+    write_whole(HERE / f"{name}.png", png(module.picture(stored["data"]), digest(stored["data"])))
 
 
 def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
@@ -241,13 +242,20 @@ def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
         sys.exit(f"{len(failed)} runs failed, the first with: {failed[0].error}")
     data = module.data(records)
     return {
-        "source": asdict(module.SOURCE),
-        "rows": [asdict(row) for row in module.rows(data)],
+        **told(module, data),
         "seeds": list(module.SEEDS),
         "runs": len(records),
         "seconds": round(sum(record.result["cpu"] for record in records if record.result), 1),
-        **({"text": module.text(data)} if hasattr(module, "text") else {}),
         "data": data,
+    }
+
+
+def told(module: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """What a script says of its data."""
+    return {
+        "source": asdict(module.SOURCE),
+        "rows": [asdict(row) for row in module.rows(data)],
+        **({"text": module.text(data)} if hasattr(module, "text") else {}),
     }
 
 

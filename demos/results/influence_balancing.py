@@ -137,11 +137,15 @@ def rows(data: dict[str, Any]) -> list[Row]:
     sums = data["sums"]
     first = next(K for K in range(1, len(sums)) if sums[K] < 0.0)
     off = {training["K"]: training["off"] for training in data["trainings"]}
+    names = [*map(str, LENGTHS[:-1]), "full"]
     fates = ["diverges" if off[K][-1] > off[K][0] else "converges" for K in LENGTHS]
     return [
         Row(
-            f"gradient cut after {', '.join(map(str, LENGTHS[:-1]))} steps, or not",
-            ", ".join(fates),
+            "gradient cut after K steps, or full",
+            "; ".join(
+                f"K = {', '.join(name for name, its in zip(names, fates) if its == fate)}: {fate}"
+                for fate in ("diverges", "converges")
+            ),
             "diverges unless the truncation is much longer than the intrinsic range (curves)",
         ),
         Row(

@@ -166,7 +166,7 @@ def picture(data: dict[str, Any]) -> Any:
     axes.plot(T, shares, color=BLUE, linewidth=2.2, marker="o", markersize=5, label=f"share of {len(SEEDS)} runs")
     axes.set(xlabel="length T of the sequence", ylabel="latched the bit", ylim=(-0.03, 1.03), xlim=(0, max(T) + 2))
     axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
-    axes.set_title("One tanh unit learns to latch a bit, if it needs not wait long", loc="left", fontsize=11)
+    axes.set_title("One tanh unit learns to latch a bit, if it need not wait long", loc="left", fontsize=11)
     axes.text(3.4, 0.06, "the class comes in\nat steps 1 to 3", color=GREY, fontsize=9)
     axes.axvspan(0, LEARNED, color=GREY, alpha=0.15, linewidth=0)
     axes.legend(frameon=False)

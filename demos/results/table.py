@@ -76,14 +76,16 @@ def section(name: str, result: dict[str, Any]) -> str:
     """All of one result."""
     source = result["source"]
     seeds = result["seeds"]
-    runs = f"{result['runs']} runs, seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{result['runs']} runs"
+    runs = f"{result['runs']} run{'s' if result['runs'] > 1 else ''}"
+    runs += f", seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else ""
+    cost = f"{result['seconds']:,.0f} CPU s" if result["seconds"] >= 1.0 else "less than 1 CPU s"
     lines = [
         f'\n<a id="{name}"></a>\n## {source["title"]}\n',
         f"{source['paper']} ({source['year']}), {source['section']}. Script: [`{name}.py`]({name}.py).\n",
         f"- **Setting:** {source['setting']}.",
         f"- **Criterion:** {source['criterion']}.",
         f"- **Not as in the paper:** {source['differences']}.",
-        f"- **Runs:** {runs}; {result['seconds']:,.0f} CPU s.\n",
+        f"- **Runs:** {runs}; {cost}.\n",
         "| measured | ours | published |",
         "|---|---|---|",
         *(f"| {row['what']} | {row['ours']} | {row['theirs']} |" for row in result["rows"]),

@@ -36,7 +36,7 @@ SOURCE = Source(
     f"of gradient descent from w = {AT_THE_WALL[0]}, b = {AT_THE_WALL[1]} with rate {RATE}, plain and clipped to norm "
     f"{MAX_NORM:g}",
     differences="none known; the paper shows the surface and the step as a picture, without figures",
-    criterion="the steepest slope on the line w = 5, and where descent from the top of the wall ends",
+    criterion="the steepest slope on the line w = 5, and the errors of descent from the face of the wall",
 )
 SETTINGS = [("line", 2001), ("descent", STEPS)]
 SEEDS = (0,)
@@ -53,7 +53,7 @@ class Unit(Cell):
         return {"x": w * before.sigmoid() + b, "w": w * 1.0, "b": b * 1.0}
 
     def initial_state(self) -> tuple[Value, ...]:
-        """x_0, and the top of the wall."""
+        """x_0, and the face of the wall."""
         return Value(START), Value(AT_THE_WALL[0]), Value(AT_THE_WALL[1])
 
 
@@ -79,7 +79,7 @@ def errors_and_slopes(points: Sequence[tuple[float, float]], engine: str = "comp
 
 
 def descent(clip: bool, steps: int, engine: str = "compiled") -> list[list[float]]:
-    """Where gradient descent goes from the top of the wall: (w, b, error) before every step and at the end."""
+    """Where gradient descent goes from the face of the wall: (w, b, error) before every step and at the end."""
     w, b = (Value(number) for number in AT_THE_WALL)
     optimizer = SGD([w, b], lr=RATE)
     path = []
@@ -118,17 +118,30 @@ def rows(data: dict[str, Any]) -> list[Row]:
     return [
         Row(
             f"{STEPS} plain steps from the wall",
-            f"{math.dist(plain[0][:2], plain[-1][:2]):.3g} away, by the first; least error "
-            f"{min(E for *_, E in plain):.3f}",
+            f"{math.dist(plain[0][:2], plain[-1][:2]):.3g} away, by the first; {errors(plain)}",
             "thrown far away (picture)",
         ),
         Row(
             f"{STEPS} steps clipped to norm {MAX_NORM:g}",
-            f"{math.dist(clipped[0][:2], clipped[-1][:2]):.3f} away; least error {min(E for *_, E in clipped):.4f}",
+            f"{math.dist(clipped[0][:2], clipped[-1][:2]):.3f} away; {errors(clipped)}",
             "stays near the wall (picture)",
         ),
         Row("steepest ∂E/∂b at w = 5", f"{data['slope']:.0f} at b = {data['b']:.4f}", "a wall (picture)"),
     ]
+
+
+def errors(path: list[list[float]]) -> str:
+    """The errors on a path."""
+    passed = [E for *_, E in path]
+    return f"error {passed[0]:.3f} at first, {min(passed):.3f} at the least, {passed[-1]:.3f} at the end"
+
+
+def text(data: dict[str, Any]) -> str:
+    """What clipping does, and what it does not."""
+    return (
+        "Clipping bounds the step, so that descent stays where it was; with a constant rate it does not come to rest "
+        "in the valley, but climbs the wall again and again."
+    )
 
 
 def picture(data: dict[str, Any]) -> Any:
