@@ -565,3 +565,24 @@ def test_a_graph_with_more_paths_than_could_be_walked_is_copied() -> None:
     for _ in range(60):
         node = node + node
     assert copy.deepcopy(node).data == 2.0**60
+
+
+def test_parents_that_are_assigned_leave_none_of_those_before() -> None:
+    a, b, c, d = (Value(number) for number in (1.0, 2.0, 3.0, 4.0))
+    node = Value(6.0, (a, b, c, d), "sum")
+    assert node.parents == (a, b, c, d)
+    node.parents = (d, a)
+    assert node.parents == (d, a)
+
+
+def test_every_operator_says_what_it_records() -> None:
+    assert (Value.__sub__.__doc__, Value.__rsub__.__doc__) == ("Record self − other.", "Record other − self.")
+    assert pickle.loads(pickle.dumps(Value.__rsub__)) is Value.__rsub__
+
+
+def test_a_node_made_by_hand_gets_the_rule_of_its_ops_name_and_arity() -> None:
+    x, y = Value(2.0), Value(3.0)
+    Value(6.0, (x, y), "mul").backward()
+    assert (x.grad, y.grad) == (3.0, 2.0)
+    with pytest.raises(GraphError, match="no derivative"):
+        Value(6.0, (x,), "mul").backward()
