@@ -88,6 +88,9 @@ def main() -> None:
     from . import graphs
     from .targets import TARGETS, own_folder
 
+    unknown = sorted({*args.targets} - {*TARGETS, "graphs"})
+    if unknown:
+        parser.error(f"no target {', '.join(unknown)}. There are: {', '.join([*TARGETS, 'graphs'])}")
     for name in args.targets:
         rng = random.Random(args.seed)
         make: Any

@@ -8,6 +8,7 @@ killed, and the next begins anew.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -144,4 +145,7 @@ def main(kills: int = 50, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description="Kill training and sweeping at random moments, and look what is left.")
+    parser.add_argument("kills", type=int, nargs="?", default=50)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    main(**vars(parser.parse_args()))
