@@ -151,10 +151,9 @@ def learning_curves(data: dict[str, Any], styles: Sequence[tuple[str, str, str]]
     axes.axhline(GOAL, color=GREY, linestyle=":", linewidth=1.0)
     axes.text(seen[0], GOAL * 1.1, "solved", color=GREY, fontsize=9)
     axes.set(yscale="log", xlabel="sequences seen", ylabel=f"mean squared error on {VALIDATED}")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.set_title(title, loc="left", fontsize=11)
     axes.legend(frameon=False, loc="lower left")
-    plain(axes)
+    plain(axes, counts=True)
     return drawing
 
 

@@ -307,8 +307,10 @@ def png(drawing: Figure, comment: str) -> bytes:
     return file.getvalue()
 
 
-def plain(axes: Any) -> None:
-    """A quiet grid, and no frame above and to the right."""
+def plain(axes: Any, counts: bool = False) -> None:
+    """A quiet grid, and no frame above and to the right; along x, counts get a comma between thousands."""
+    if counts:
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.grid(True, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

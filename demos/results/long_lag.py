@@ -133,10 +133,9 @@ def picture(data: dict[str, Any]) -> Any:
     axes.axhline(math.log(2.0), color=GREY, linestyle="--", linewidth=1.0)
     axes.text(UPDATES * BATCH, math.log(2.0) * 0.72, "at a guess", color=GREY, fontsize=9, ha="right")
     axes.set(yscale="log", xlabel="sequences seen", ylabel="training loss")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.set_title(f"x or y, at least {LAG} distractors ago (a dot: solved)", loc="left", fontsize=11)
     axes.legend(frameon=False)
-    plain(axes)
+    plain(axes, counts=True)
     return drawing
 
 

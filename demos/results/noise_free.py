@@ -235,8 +235,7 @@ def picture(data: dict[str, Any]) -> Any:
     right.set_title("State at the end, after x and after y", loc="left", fontsize=11)
     for axes in (left, right):
         axes.set_xlabel("sequences seen")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        plain(axes)
+        plain(axes, counts=True)
     return drawing
 
 

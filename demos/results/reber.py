@@ -139,8 +139,7 @@ def picture(data: dict[str, Any]) -> Any:
     right.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
     right.set_title("Seeds without any mistake left", loc="left", fontsize=11)
     for axes in (left, right):
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        plain(axes)
+        plain(axes, counts=True)
     return drawing
 
 
