@@ -9,7 +9,7 @@
 # %%
 from lesson import ask, check, show
 from tinygrad_rnn import Value, draw_dot
-from tinygrad_rnn.backward import start, topological_order, walk
+from tinygrad_rnn.engine.backward import local_gradients, topological_order
 
 x = Value(3.0, label="x")
 a = x**2
@@ -22,11 +22,15 @@ print(f"a = x² = {a.data:g}, b = a² = {b.data:g}, y = a + b = {y.data:g}")
 # %%
 def backward_in(order: list[Value]) -> None:
     """A backward pass in any order, right or wrong."""
-    start(order, y, 1.0)
-    for step in walk(order):
-        print(f"  {step.flow}")
+    for node in order:
+        node.zero_grad()
+    y.grad = 1.0
+    for node in order:
+        for parent, slope in zip(node.parents, local_gradients(node)):
+            before = parent.grad
+            parent.grad += slope * node.grad
+            print(f"  {parent.label}.grad = {before:g} + {slope:g}·{node.grad:g} = {parent.grad:g}")
     print(f"  ∂y/∂x = {x.grad:g}")
-    x.zero_grad()
 
 
 # %%

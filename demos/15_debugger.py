@@ -11,8 +11,8 @@ import sys
 
 from lesson import ask, check, show
 from tinygrad_rnn import ScalarRNNCell, Unrolled, Value, mse_loss, unroll
-from tinygrad_rnn.backward import Step
-from tinygrad_rnn.debugger import Debugger
+from tinygrad_rnn.debugger import Debugger, Terminal, draw_flow
+from tinygrad_rnn.engine.steps import Step
 
 
 def forward() -> tuple[ScalarRNNCell, Unrolled, Value]:
@@ -31,7 +31,7 @@ def forward() -> tuple[ScalarRNNCell, Unrolled, Value]:
 # %%
 def look() -> None:
     here = sys._getframe(1).f_locals
-    node, factor, gradient = here["node"].name, here["local_gradient"], here["gradient"]
+    node, factor, gradient = here["node"].name, here["local_gradient"], here["node"].grad
     print(f"stopped at t = {here['node'].time_step}: {node} passes {factor:.4f}·({gradient:.4f}) to w")
 
 
@@ -56,13 +56,14 @@ ask("Stop where the gradient of h_1 is complete. What has w.grad become by then,
 # %%
 cell, unrolled, loss = forward()
 debugger = Debugger(loss, unrolled)
-debugger.do("b h_1", "c", "why w", "chain 0")
+Terminal(debugger).do("b h_1", "c", "why w", "chain 0")
 
 # %% [markdown]
-# The picture shows the pass where it stands. Press on with `debugger.do("c")`, or `tinygrad-rnn step` at a terminal.
+# The picture shows the pass where it stands. Press on with `Terminal(debugger).do("c")`, or `tinygrad-rnn step` in a
+# terminal.
 
 # %%
-show(debugger.graph())
+show(draw_flow(debugger))
 
 # %% [markdown]
 # **Exercise.** A condition for a breakpoint: stop where w receives its part from time step 2, and nowhere else.

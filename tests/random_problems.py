@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Unrolled, Value, dot, mse_loss, unroll
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.nn.parameters import matrix
 
@@ -107,7 +107,7 @@ def rounding(root: Value, more_roundings: int = 0) -> dict[Value, float]:
     roundings = dict.fromkeys(order, 0)
     magnitude[root] = 1.0
     for node in order:
-        slopes = node._rule.local_gradients(node.data, *[parent.data for parent in node.parents])
+        slopes = node.operation.local_gradients(node.data, *[parent.data for parent in node.parents])
         for parent, slope in zip(node.parents, slopes):
             magnitude[parent] += abs(slope) * magnitude[node]
             roundings[parent] = max(roundings[parent], roundings[node] + 2 + uses[parent])

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
-from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy, flatten, norm, state_gradients
+from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
-from tinygrad_rnn.gradcheck import gradients
 
 from .random_problems import Problem, problems, rounding
 
@@ -213,8 +212,6 @@ def test_what_cannot_be_split_is_refused() -> None:
     w = unrolled.cell.w
     with pytest.raises(GraphError, match="no loss depends"):
         anatomy(unrolled, unrolled.h[1], Value(1.0, label="other"))
-    with pytest.raises(GraphError, match="no loss depends"):
-        anatomy(unrolled, w, w)
     with pytest.raises(ArgumentError, match="twice"):
         anatomy(unrolled, unrolled.h[1], [w, w])
     with pytest.raises(ArgumentError, match="no losses"):
@@ -226,6 +223,15 @@ def test_what_cannot_be_split_is_refused() -> None:
         split[2, 1]
     with pytest.raises(ArgumentError, match="no entry"):
         split.entry(0)
+
+
+def test_a_loss_that_is_the_parameter_itself_is_counted() -> None:
+    unrolled = unroll(ScalarRNNCell(0.5), [1.0, 2.0])
+    w, loss = unrolled.cell.w, unrolled.h[2]
+    assert anatomy(unrolled, w, w).total() == 1.0
+    assert anatomy(unrolled, {None: w, 2: loss}, w).total() == pytest.approx(1.0 + gradients(loss, [w])[0])
+    h = unrolled.h[1]
+    assert anatomy(unrolled, [h], h).total() == 1.0
 
 
 def test_an_infinite_gradient_is_shown_as_such() -> None:

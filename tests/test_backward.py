@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, dot, no_grad, total
-from tinygrad_rnn.backward import Step, start, topological_order, walk
+from tinygrad_rnn.engine.backward import topological_order
+from tinygrad_rnn.engine.passes import steps as engine_steps
+from tinygrad_rnn.engine.steps import Step
 from tinygrad_rnn.errors import DomainError, GraphError, OperandError, ShapeError
 
 from .stepped_graphs import build, programs
@@ -145,9 +147,17 @@ def test_the_gradient_of_the_root_is_set_and_not_added() -> None:
     assert (root.grad, x.grad) == (1.0, 2.0)
     root.backward(gradient=-0.5)
     assert (root.grad, x.grad) == (-0.5, 1.0)
-    x.backward()
-    x.backward()
-    assert x.grad == 1.0
+
+
+def test_a_leaf_that_is_the_root_accumulates_like_any_other() -> None:
+    w = Value(2.0)
+    (w * w).backward()
+    w.backward()
+    assert w.grad == 5.0
+    w.backward(0.5)
+    assert w.grad == 5.5
+    list(w.backward_steps(2.0))
+    assert w.grad == 7.5
 
 
 def test_backward_with_a_gradient() -> None:
@@ -311,9 +321,8 @@ def test_the_walk_shows_every_edge_once_and_adds_up(program: object) -> None:
     whole = [node.grad for node in order]
     for node in order:
         node.zero_grad()
-    start(order, graph.root, 1.0)
     steps: list[Step] = []
-    for step in walk(order):
+    for step in engine_steps(graph.root):
         assert step.parent.grad == step.gradient_after
         if step.node.op == "closure":  # which says only what it left: its contribution is the difference
             assert step.contribution == step.gradient_after - step.gradient_before
@@ -348,7 +357,7 @@ loss = cross_entropy(list(unrolled.y.values()), [t % 3 for t in range(9)])
 loss = loss + sum((p * p for p in cell.parameters()), Value(0.0)) * 1e-3
 loss.backward()
 loss.backward()
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 for node in topological_order(loss):
     print(node.name, node.data.hex(), node.grad.hex())
 """
@@ -373,31 +382,29 @@ def test_the_same_program_gives_the_same_bytes_in_every_process() -> None:
 # ---- sums ------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.floats(-10, 10), max_size=20), st.booleans())
-def test_sums_record_add_nodes(numbers: list[float], balanced: bool) -> None:
+@given(st.lists(st.floats(-10, 10), max_size=20))
+def test_sums_record_add_nodes(numbers: list[float]) -> None:
     leaves = [Value(number) for number in numbers]
-    root = total(leaves, balanced)
-    assert root.data == pytest.approx(sum(numbers), abs=1e-12)
-    if not balanced:
-        assert root.data == (reduce(operator.add, numbers) if numbers else 0.0)
+    root = total(leaves)
+    assert root.data == (reduce(operator.add, numbers) if numbers else 0.0)
     root.backward()
     assert all(leaf.grad == 1.0 for leaf in leaves)
     assert {node.op for node in topological_order(root)} <= {"", "add"}
     assert len(topological_order(root)) == max(1, 2 * len(numbers) - 1)
-    assert depth(root) == (0 if not numbers else (len(numbers) - 1).bit_length() if balanced else len(numbers) - 1)
+    assert depth(root) == max(0, len(numbers) - 1)
 
 
-@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=20), st.booleans())
-def test_dot_products_record_mul_and_add_nodes(pairs: list[tuple[float, float]], balanced: bool) -> None:
+@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10)), min_size=1, max_size=20))
+def test_dot_products_record_mul_and_add_nodes(pairs: list[tuple[float, float]]) -> None:
     a, b = [Value(x) for x, _ in pairs], [Value(y) for _, y in pairs]
-    root = dot(a, b, balanced)
+    root = dot(a, b)
     assert root.data == pytest.approx(sum(x * y for x, y in pairs), abs=1e-9)
     root.backward()
     assert [x.grad for x in a] == [y.data for y in b]
     assert [y.grad for y in b] == [x.data for x in a]
     assert len(topological_order(root)) == 4 * len(pairs) - 1
     with no_grad():
-        for twin in (dot(a, b, balanced), dot([x for x, _ in pairs], b, balanced)):
+        for twin in (dot(a, b), dot([x for x, _ in pairs], b)):
             assert (repr(twin.data), twin.parents) == (repr(root.data), ())  # to the bit, the sign of zero included
 
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn import RNNCell, Value, cross_entropy, mse_loss, ops, total, unroll
+from tinygrad_rnn import RNNCell, Value, cross_entropy, mse_loss, total, unroll
 from tinygrad_rnn.compile import Program, compile
+from tinygrad_rnn.engine import ops
+from tinygrad_rnn.engine.ops import OPS, Op
 from tinygrad_rnn.errors import ArgumentError, CompileError, DomainError, OperandError, ShapeError
-from tinygrad_rnn.ops import OPS, Op
 
 SLOW = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 EDGES = [
@@ -76,7 +77,7 @@ def leaves_of(root: Value) -> list[Value]:
         if node not in seen:
             seen[node] = None
             to_visit += node.parents
-    return sorted((node for node in seen if not node.parents), key=lambda node: node._id)
+    return sorted((node for node in seen if not node.parents), key=lambda node: node.serial)
 
 
 @SLOW
@@ -322,7 +323,7 @@ def test_a_comparison_is_a_number_too(registered, forward):
 def test_what_llvm_refuses_is_an_error_of_ours(registered):
     name = registered(Op("odd", "O", 1, lambda a: ops.select(a, a, a + 1.0), lambda out, a: (1.0,), "O({0})", ("1",)))
     a, twin = Value(0.7), Value(0.0)
-    twin.parents, twin._rule = (a,), OPS[name]  # recorded by itself, it would be refused
+    twin.parents, twin.operation = (a,), OPS[name]  # recorded by itself, it would be refused
     with pytest.raises(CompileError, match="LLVM"):
         compile(twin)
 

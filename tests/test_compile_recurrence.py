@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
 from tinygrad_rnn.bptt.truncated import windows
 from tinygrad_rnn.compile import Recurrence, Symbols, compile
+from tinygrad_rnn.engine.arithmetic import choose
 from tinygrad_rnn.errors import (
     ArgumentError,
     CompileError,
@@ -28,7 +29,6 @@ from tinygrad_rnn.errors import (
     ShapeError,
 )
 from tinygrad_rnn.nn import LSTM, Cell, GRUCell, LSTMCell, OneHot
-from tinygrad_rnn.ops import choose
 
 
 def bits(number: float) -> bytes:

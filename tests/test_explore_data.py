@@ -19,12 +19,13 @@ from tinygrad_rnn import (
     total,
     unroll,
 )
-from tinygrad_rnn.backward import Step, gradients_kept, start, topological_order, walk
 from tinygrad_rnn.bptt.anatomy import anatomy, norm, state_gradients
 from tinygrad_rnn.bptt.matrices import spectral_norm
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import text
+from tinygrad_rnn.engine.backward import gradients_kept, topological_order
+from tinygrad_rnn.engine.passes import steps as engine_steps
 from tinygrad_rnn.errors import ArgumentError, DrawError, GraphError
 from tinygrad_rnn.explore import graph as pieces
 from tinygrad_rnn.explore.decay import fate
@@ -76,9 +77,7 @@ def test_gradients_in_the_graph_stay_as_they_were():
 def test_the_walk_is_the_engines():
     unrolled, loss, _ = problem()
     data = explore(unrolled, loss).data
-    order = topological_order(loss)
-    start(order, loss, 1.0)
-    steps: list[Step] = list(walk(order))
+    steps = list(engine_steps(loss))
     assert len(data["backward"]) == len(steps)
     for row, step in zip(data["backward"], steps):
         node, parent, position, formula, by_number, flow, brought, so_far, _ = row

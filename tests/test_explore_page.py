@@ -11,12 +11,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright import sync_api as playwright
 
 from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
-from tinygrad_rnn.backward import gradients_kept, start, topological_order, walk
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import text
+from tinygrad_rnn.engine.backward import gradients_kept, start, topological_order, walk
 from tinygrad_rnn.explore.decay import fate as fate_of
 
 HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, gradcheck
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 
 # An expression is ("x", i), ("c", number) or (op, *expressions).
 Expression = tuple[Any, ...]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import RNNCell, Value, gradcheck, mse_loss, unroll
-from tinygrad_rnn import ops as table
+from tinygrad_rnn.engine import ops as table
+from tinygrad_rnn.engine.backward import gradients
+from tinygrad_rnn.engine.ops import OPS
 from tinygrad_rnn.errors import GradcheckError, OperandError
-from tinygrad_rnn.gradcheck import gradients
-from tinygrad_rnn.ops import OPS
 
 OPERANDS = (0.7, 1.3)  # in the domain of every op, away from kinks
 every_op = pytest.mark.parametrize("name", OPS)

@@ -334,7 +334,7 @@ def test_the_constructor_takes_the_arguments_of_the_lectures() -> None:
     c = Value(-6.0, (a, b), "*", label="c")
     assert (c.label, c._op, c._prev, a._prev, a._op) == ("c", "*", (a, b), (), "")
     assert Value(data=1.0, _children=(a,), _op="tanh").data == 1.0
-    assert repr(Value(2.0)).startswith("Value(data=2")
+    assert repr(Value(2.0, label="a")) == "a: data 2, grad 0"
 
 
 def test_twice_backward_over_the_same_graph_is_where_we_differ_on_purpose() -> None:

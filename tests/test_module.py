@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn import Linear, Module, RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, OperandError, ShapeError
 from tinygrad_rnn.nn import MLP, Layer, Neuron, OneHot
 

@@ -27,10 +27,10 @@ def test_an_executed_notebook_shows_values_drawings_and_pages(tmp_path, monkeypa
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     _, value, leaf, drawing, page, series = (cell.outputs[0].data if cell.outputs else {} for cell in book.cells)
     assert set(value) == set(drawing) == {"text/plain", "image/svg+xml"}
-    assert value["text/plain"].startswith("Value(data=")
+    assert value["text/plain"].startswith("(h_3 - 0.2)^2: data ")
     assert value["image/svg+xml"].rstrip().endswith("</svg>")
     assert set(leaf) == set(series) == {"text/plain"}
-    assert leaf["text/plain"] == "Value(data=0.9, grad=" + leaf["text/plain"].partition("grad=")[2]
+    assert leaf["text/plain"].startswith("w: data 0.9, grad ")
     assert set(page) == {"text/plain", "text/html"}
     assert page["text/plain"].startswith('Page("ScalarRNNCell(')
     assert page["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn import Value, ops
+from tinygrad_rnn import Value
+from tinygrad_rnn.engine import ops
+from tinygrad_rnn.engine.ops import OPS, Op
 from tinygrad_rnn.errors import DomainError, GraphError, OperandError
-from tinygrad_rnn.ops import OPS, Op
 
 POINTS = (-30.0, -3.0, -1.0, -0.7, -1e-3, 0.0, 1e-3, 0.5, 1.0, 2.0, 2.5, 7.0, 30.0)
 EXPONENTS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 10.0)

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
-from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.paths import count_paths, paths
+from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import GraphError, TooManyPathsError
-from tinygrad_rnn.gradcheck import gradients
 
 from .random_problems import Problem, problems, rounding
 

@@ -131,20 +131,48 @@ def _written(svg):
     return sorted(text for text in found if "mathdefault{10^" not in text)
 
 
-def test_rooms_import_only_rooms_above_them():
-    names = [Path(room).stem for room in ROOMS if room.startswith("tinygrad_rnn/")]
-    for place, room in enumerate(names):
-        above = set(names[: place + 1])
-        folder = ROOT / "tinygrad_rnn" / room
-        for file in folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")]:
-            imported = set(_imported_rooms(file))
-            assert imported & set(names) <= above, f"{file.relative_to(ROOT)} imports {imported - above}"
+def test_a_room_imports_only_rooms_that_stand_earlier_in_the_table():
+    rooms = [Path(room).stem for room in ROOMS if room.startswith("tinygrad_rnn/")]
+    for module, imported in IMPORTS.items():
+        if len(module) < 2 or module[1] == "__main__":  # the package itself, which wires
+            continue
+        for other in imported - {("tinygrad_rnn",)}:
+            assert rooms.index(other[1]) <= rooms.index(module[1]), f"{'.'.join(module)} imports {'.'.join(other)}"
 
 
-def _imported_rooms(file):
-    """The rooms, siblings below ``tinygrad_rnn``, whose import importing a file entails."""
-    package = file.relative_to(ROOT).parts[:-1]
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not what functions import when called
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
-            yield from base[1:2] or (alias.name for alias in node.names)
+def test_no_modules_import_each_other_in_a_circle():
+    to_visit = {module: set(imported) - {("tinygrad_rnn",), module} for module, imported in IMPORTS.items()}
+    while free := [module for module, imported in to_visit.items() if not imported]:
+        for module in free:
+            del to_visit[module]
+        for imported in to_visit.values():
+            imported.difference_update(free)
+    assert not to_visit, "modules in a circle, or that import one that is"
+
+
+def _imports() -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    """What every module of the package imports of it, wherever the statement stands: inside functions and below
+    ``if TYPE_CHECKING:``, too."""
+    files = {}
+    for file in (ROOT / "tinygrad_rnn").rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        files[parts[:-1] if parts[-1] == "__init__" else parts] = file
+    found = {}
+    for module, file in files.items():
+        package = module if file.name == "__init__.py" else module[:-1]
+        found[module] = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = (*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else ()))
+                found[module] |= {(*base, alias.name) if (*base, alias.name) in files else base for alias in node.names}
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                assert not any(name and name.split(".")[0] == "tinygrad_rnn" for name in names), file
+    return found
+
+
+IMPORTS = _imports()
+
+
+def test_the_test_of_imports_sees_what_is_hidden_in_functions():
+    assert ("tinygrad_rnn", "debugger") in IMPORTS["tinygrad_rnn", "cli", "step"]

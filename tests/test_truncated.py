@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
-from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.bptt.anatomy import anatomy, flatten
 from tinygrad_rnn.bptt.truncated import (
     Window,
@@ -24,8 +23,8 @@ from tinygrad_rnn.bptt.truncated import (
     truncation,
     windows,
 )
+from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
-from tinygrad_rnn.gradcheck import gradients
 
 from .random_problems import Problem, problems, rounding
 
@@ -309,7 +308,7 @@ def walk_without(edges: list[tuple[Value, Value]], root: Value, parameters: list
     sums = dict.fromkeys(topological_order(root), 0.0)
     sums[root] = 1.0
     for node in list(sums):
-        slopes = node._rule.local_gradients(node.data, *[parent.data for parent in node.parents])
+        slopes = node.operation.local_gradients(node.data, *[parent.data for parent in node.parents])
         for parent, slope in zip(node.parents, slopes):
             if (parent, node) not in forbidden:
                 sums[parent] += slope * sums[node]

@@ -9,9 +9,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .anomaly import detect_anomaly
 from .bptt import Unrolled, unroll
-from .gradcheck import gradcheck
+from .engine.anomaly import detect_anomaly
+from .engine.gradcheck import gradcheck
+from .engine.recording import no_grad, time_step, trace_creation
+from .engine.sums import dot, total
+from .engine.value import Value
 from .nn import (
     GRU,
     LSTM,
@@ -29,8 +32,6 @@ from .nn import (
     cross_entropy,
     mse_loss,
 )
-from .sums import dot, total
-from .value import Value, no_grad, time_step, trace_creation
 
 if TYPE_CHECKING:
     from .bptt.anatomy import anatomy
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from .draw import draw as draw  # the package, which can be called
     from .explore import explore
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "GRU",
@@ -100,6 +101,17 @@ _LAZY = {
     "trace": "draw",
     "truncated_bptt": "bptt.truncated",
 }
+
+
+def _repr_mimebundle_(self: Value, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+    """For notebooks: the text and, where the graph is small, a drawing of it."""
+    from .draw.notebook import mimebundle
+
+    return mimebundle(self)
+
+
+# The engine knows nothing of pictures: whoever knows both introduces them to each other.
+Value._repr_mimebundle_ = _repr_mimebundle_  # type: ignore[attr-defined]
 
 
 def __getattr__(name: str) -> Any:

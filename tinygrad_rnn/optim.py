@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .engine.value import Value
 from .errors import ArgumentError, DomainError, OperandError, ShapeError
-from .value import Value
 
 State = dict[str, Any]  # JSON: numbers, and lists of numbers
 SMALLEST = math.ulp(0.0)  # the least number above 0

@@ -1,7 +1,7 @@
 """A training loop without zero_grad(): every step goes by the sum of all gradients so far."""
 
 from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
-from tinygrad_rnn.debugger import Debugger
+from tinygrad_rnn.debugger import Debugger, Terminal
 
 for broken in (True, False):
     print("broken:" if broken else "right:")
@@ -14,6 +14,6 @@ for broken in (True, False):
         debugger = Debugger(loss, unrolled)
         debugger.finish()
         print(f"epoch {epoch}: why w")
-        debugger.do("why w")
+        Terminal(debugger).do("why w")
         for parameter in cell.parameters():
             parameter.data -= 0.1 * parameter.grad

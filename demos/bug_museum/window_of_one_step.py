@@ -1,7 +1,7 @@
 """Truncated BPTT that cuts the gradient at every step of its window, not where the window begins."""
 
 from tinygrad_rnn import ScalarRNNCell, Value, mse_loss, unroll
-from tinygrad_rnn.debugger import Debugger
+from tinygrad_rnn.debugger import Debugger, Terminal
 
 cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
 
@@ -20,4 +20,4 @@ for cut in (cut_at_every_step, cell):
     loss = mse_loss(unrolled.h[4], 0.3)
     loss.label = "L"
     cell.zero_grad()
-    Debugger(loss, unrolled).do("finish", "chain 0", "why w")
+    Terminal(Debugger(loss, unrolled)).do("finish", "chain 0", "why w")

@@ -32,7 +32,7 @@ from micrograd.engine import Value as MicrogradValue
 
 import tinygrad_rnn
 from tinygrad_rnn import RNNCell, mse_loss, unroll
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 
 sys.setrecursionlimit(1_000_000)  # micrograd sorts its graph by recursion
 

@@ -110,13 +110,11 @@ def main() -> None:
         compare("backward()", lambda: earlier.time_backward(backward), plain, rounds)
         print()
 
-    core = importlib.import_module("tinygrad_rnn.backward")
+    core = importlib.import_module("tinygrad_rnn.engine.backward")
+    rewind = importlib.import_module("tinygrad_rnn.debugger.rewind")
 
     def bare(loss: Any) -> None:
-        order = core.topological_order(loss)
-        core.start(order, loss, 1.0)
-        for _ in core.walk(order, record=False):
-            pass
+        core.propagate({loss: 1.0})
 
     print("Nobody asked for anything:")
     compare("the walk by itself → backward()", lambda: problem.time_backward(bare), plain, rounds)
@@ -140,9 +138,9 @@ def main() -> None:
         rounds,
     )
     compare(
-        "backward() → backward_steps(undo=True)",
+        "backward() → a pass that can be taken back",
         plain,
-        lambda: problem.time_backward(lambda loss: loss.backward_steps(undo=True).finish()),
+        lambda: problem.time_backward(lambda loss: rewind.Rewindable(loss).finish()),
         rounds,
     )
     compare(

@@ -13,7 +13,7 @@ from typing import Any
 import mpmath
 
 from tinygrad_rnn import Value
-from tinygrad_rnn.backward import topological_order
+from tinygrad_rnn.engine.backward import topological_order
 
 from ..test_expressions import (
     BINARY,

@@ -25,10 +25,10 @@ from unittest import mock
 import safetensors
 
 from tinygrad_rnn import ScalarRNNCell, mse_loss, optim, unroll
-from tinygrad_rnn.backward import topological_order
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import read_column, read_text
 from tinygrad_rnn.debugger import Debugger, Terminal
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, SweepError, TinygradRNNError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.interop.safetensors import DTYPES, Tensor

@@ -48,6 +48,10 @@ FILE = Path(__file__).with_name("bits.json")
 EXACT_BINARY, EXACT_UNARY = ("add", "sub", "mul", "div", "maximum", "minimum"), ("neg", "abs", "sqrt", "relu")
 OTHER_UNARY = ("tanh", "sigmoid", "exp", "log", "sin", "cos")
 
+CONSTANTS: tuple[Callable[[Value], Value], ...] = (
+    lambda a: 2.0 * a, lambda a: a - 1.5, lambda a: 1.0 - a, lambda a: a / 4
+)  # fmt: skip
+
 Case = tuple[str, bool, Callable[[], Sequence[float]]]  # a name, whether it is exact everywhere, and its numbers
 
 
@@ -89,7 +93,7 @@ def random_graph(seed: int, exact: bool) -> list[Value]:
         elif kind == "custom":
             nodes.append(Value.custom(a.data - b.data, (a, b, a), (0.5, -1.0, 0.25)))
         elif kind == "constant":
-            nodes.append(rng.choice((lambda: 2.0 * a, lambda: a - 1.5, lambda: 1.0 - a, lambda: a / 4))())
+            nodes.append(rng.choice(CONSTANTS)(a))
         else:
             nodes.append(Value.apply(kind, a))
         if not abs(nodes[-1].data) < 1e6:

@@ -15,13 +15,13 @@ import math
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, TypeVar
 
-from ..backward import gradients_kept, start, topological_order, walk
+from ..engine.backward import gradients, gradients_kept, topological_order, visit
+from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
-from ..gradcheck import gradients
 from ..nn.module import shape
-from ..value import Value
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
@@ -175,7 +175,10 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     steps = unrolled.steps_of([loss for _, loss in by_step])
     by_step = [(steps[loss] if t is _ASK else t, loss) for t, loss in by_step]
     watched = {entry: i for i, entry in enumerate(entries)}
-    use_steps = _ascending({steps[node] for node in steps if any(parent in watched for parent in node.parents)})
+    use_steps = _ascending(
+        {steps[node] for node in steps if any(parent in watched for parent in node.parents)}
+        | {steps[loss] for _, loss in by_step if loss in watched}  # the loss is the parameter itself
+    )
     if not use_steps:
         raise GraphError("no loss depends on this parameter", node=name, remedy="Pass a parameter that was unrolled")
     loss_steps = _ascending({t for t, _ in by_step})
@@ -183,25 +186,21 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     columns = {t: array("d", bytes(8 * len(rows) * len(entries))) for t in loss_steps}
     with gradients_kept(list(steps)):
         for t, loss in by_step:
-            order = topological_order(loss)
-            for entry in entries:
-                entry._grad = 0.0
-            start(order, loss, 1.0)
-            for _ in walk(_emptying(order, steps, watched, rows, columns[t]), record=False):
-                pass
+            _take_apart(loss, steps, watched, rows, columns[t])
     return Anatomy(name, shape(parameter), use_steps, loss_steps, tuple(columns.values()))
 
 
-def _emptying(
-    order: Sequence[Value],
+def _take_apart(
+    loss: Value,
     steps: Mapping[Value, TimeStep],
     watched: Mapping[Value, int],
     rows: Mapping[TimeStep, int],
     column: array[float],
-) -> Iterator[Value]:
-    """The nodes of ``order`` for the walk to visit; between two time steps, what the first of them brought
-    to the watched nodes is taken out and noted.
+) -> None:
+    """The backward pass from one loss; between two time steps, what the first of them brought to the watched nodes is
+    taken out and noted.
     """
+    order = topological_order(loss)
     waiting = dict(watched)
     received = [0.0] * len(watched)
 
@@ -209,21 +208,26 @@ def _emptying(
         if step in rows:
             row = rows[step]
             for node, i in waiting.items():
-                gradient = node._grad
+                gradient = node.grad
                 if gradient:  # NaN too
                     column[row + i] += gradient
                     received[i] += gradient
-                    node._grad = 0.0
+                    node.zero_grad()
 
-    current = steps[order[0]]
-    for node in order:
-        if steps[node] != current:
+    for node in (*order, *watched):
+        node.zero_grad()
+    loss.grad = 1.0
+    current = steps[loss]
+    for (step, entry), nodes in groupby(order, key=lambda node: (steps[node], waiting.get(node))):
+        if step != current:
             note(current)
-            current = steps[node]
-        if node in waiting:  # all its uses are behind: give it back its gradient, for what lies below it
+            current = step
+        together = list(nodes)
+        if entry is not None:  # all its uses are behind: it gets back its gradient, for what lies below it
             note(current)
-            node._grad = received[waiting.pop(node)]
-        yield node
+            (node,) = together
+            node.grad = received[waiting.pop(node)]
+        visit(together)
 
 
 def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[int, Numbers]:

@@ -19,9 +19,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..backward import gradients_kept, start, topological_order, walk
+from ..engine.backward import gradients_kept, local_gradients, topological_order
+from ..engine.passes import steps
+from ..engine.value import Value
 from ..errors import GraphError
-from ..value import Value
 from .matrices import Rows, transpose
 from .unroll import Unrolled
 
@@ -87,7 +88,7 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
         loss: the root of the one backward pass that has run.
 
     Raises:
-        GraphError: ``loss.backward()`` has not run, or a derivative is a closure.
+        GraphError: ``loss.backward()`` has not run.
     """
     if not loss.has_grad:
         raise GraphError("there is no gradient to compare", node=loss.name, remedy="Call loss.backward() first")
@@ -166,11 +167,7 @@ class Reach:
 
 
 def reach(after: Sequence[Value], before: Sequence[Value]) -> Reach:
-    """Multiply the local gradients of the op table forwards, from the state before a time step to the one after it.
-
-    Raises:
-        GraphError: a derivative is a closure.
-    """
+    """Multiply the local gradients of the op table forwards, from the state before a time step to the one after it."""
     new = dict.fromkeys(after)
     onward: dict[Value, list[Way]] = {}
     longest = 0
@@ -182,7 +179,7 @@ def reach(after: Sequence[Value], before: Sequence[Value]) -> Reach:
         row: dict[Value, tuple[float, float]] = {}
         length = 0
         if not rows.keys().isdisjoint(node.parents):
-            for parent, factor in zip(node.parents, _local_gradients(node)):
+            for parent, factor in zip(node.parents, local_gradients(node)):
                 for entry, (derivative, magnitude) in rows.get(parent, {}).items():
                     a, b = row.get(entry, (0.0, 0.0))
                     row[entry] = a + factor * derivative, b + abs(factor) * magnitude
@@ -198,33 +195,16 @@ def reach(after: Sequence[Value], before: Sequence[Value]) -> Reach:
     return Reach([node for node in order if node in new] + handed_on, onward, longest)
 
 
-def _local_gradients(node: Value) -> Sequence[float]:
-    rule = node._rule
-    if rule.backward is not None:
-        raise GraphError(
-            "its derivative is a closure, so that its local gradients are unknown",
-            op=rule.name,
-            node=node.name,
-            time_step=node.time_step,
-            remedy="Record it with Value.custom or with an op of the table",
-        )
-    local_gradients: Sequence[float] = rule.local_gradients(node.data, *[parent.data for parent in node.parents])
-    return local_gradients
-
-
 def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value, tuple[float, float]]:
     """What the loss gives to each state entry without passing through another, and the same with absolute values:
     the graph is cut at all of them.
     """
     cut = tuple(dict.fromkeys(node for state in states.values() for node in state))
-    order = topological_order(loss, stop=cut)
-    touched = [*order, *cut]
     magnitudes = dict.fromkeys(cut, 0.0)
-    with gradients_kept(touched):
-        start(touched, loss, 1.0)
-        if loss in magnitudes:
-            magnitudes[loss] = 1.0
-        for step in walk(order):
+    if loss in magnitudes:
+        return {node: (float(node is loss), float(node is loss)) for node in cut}
+    with gradients_kept([*topological_order(loss, stop=cut), *cut]):
+        for step in steps(loss, stop=cut):
             if step.parent in magnitudes:
                 magnitudes[step.parent] += abs(step.contribution)
         return {node: (node.grad, magnitudes[node]) for node in cut}

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..engine.value import Value
 from ..errors import ArgumentError
 from ..files import json_text, write_whole
 from ..nn.cells import Cell
 from ..nn.stacked import Recurrent
-from ..value import Value
 from .anatomy import norm, state_gradients
 from .decay import mean_direction
 from .unroll import Unrolled, unroll

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..engine.sums import total
+from ..engine.value import Value
 from ..errors import ArgumentError
 from ..files import json_text, write_whole
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.parameters import Seed
-from ..sums import total
-from ..value import Value
 from .anatomy import norm, state_gradients
 from .jacobian import power
 from .matrices import Rows, non_normal, orthogonal, scaled

@@ -12,10 +12,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..backward import gradients_kept, start, topological_order, walk
+from ..engine.backward import gradients
 from ..errors import ArgumentError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
-from ..value import Value
 from .matrices import Rows, identity, numbers, product, spectral_norm, spectral_radius
 from .unroll import Unrolled
 
@@ -45,17 +44,7 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[st
             time_step=t - 1,
             remedy="Give every entry of h0 a Value of its own",
         )
-    return [_row(root, before, columns) for root in unrolled.state(t, of)]
-
-
-def _row(root: Value, before: Sequence[Value], columns: Sequence[Value]) -> list[float]:
-    order = topological_order(root, stop=before)
-    touched = [*order, *before]
-    with gradients_kept(touched):
-        start(touched, root, 1.0)
-        for _ in walk(order, record=False):
-            pass
-        return [column.grad for column in columns]
+    return [gradients(root, columns, stop=before) for root in unrolled.state(t, of)]
 
 
 def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:

@@ -12,9 +12,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..backward import Step, gradients_kept, start, topological_order, walk
+from ..engine.backward import gradients_kept, topological_order
+from ..engine.passes import steps
+from ..engine.steps import Step
+from ..engine.value import Value
 from ..errors import GraphError, TooManyPathsError
-from ..value import Value
 
 Edges = dict[Value, list[Step]]
 
@@ -83,11 +85,9 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
 
 def _edges(loss: Value) -> Edges:
     """The edges below the loss, as the walk records them, by the node from which they lead down."""
-    order = topological_order(loss)
     edges: Edges = {}
-    with gradients_kept(order):
-        start(order, loss, 1.0)
-        for step in walk(order):
+    with gradients_kept(topological_order(loss)):
+        for step in steps(loss):
             edges.setdefault(step.node, []).append(step)
     return edges
 
@@ -108,7 +108,7 @@ def _counts(edges: Edges, loss: Value, node: Value) -> dict[Value, int]:
 
 def _check(steps: list[Step]) -> None:
     node = steps[0].node  # of all of them
-    if node._rule.backward is not None:
+    if node.operation.backward is not None:
         raise GraphError(
             "this op adds to its operands' gradients by itself, and has no local gradients to multiply",
             op=node.op,

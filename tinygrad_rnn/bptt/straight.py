@@ -9,11 +9,11 @@ cut, for any cell; in a plain RNN nothing is left of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..backward import gradients_kept, start, topological_order, walk
-from ..value import Value
+from ..engine.backward import gradients
+from ..engine.value import Value
 from .anatomy import flatten, state_gradients
 from .unroll import Unrolled
 
@@ -72,13 +72,13 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
     }
     factors = {
         t: [
-            _gradients(unit, [*cut[t], *unrolled.state(t - 1)], [before])[0]
+            gradients(unit, [before], stop=[*cut[t], *unrolled.state(t - 1)])[0]
             for unit, before in zip(states[t], states[t - 1])
         ]
         for t in cut
     }
     nodes = [unit for units in states.values() for unit in units]
-    flat = iter(_gradients(loss, [node for nodes_cut in cut.values() for node in nodes_cut], nodes))
+    flat = iter(gradients(loss, nodes, stop=[node for nodes_cut in cut.values() for node in nodes_cut]))
     return Straight(
         name,
         _called(unrolled, factors),
@@ -86,17 +86,6 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
         {t: flatten(gradient) for t, gradient in state_gradients(unrolled, loss, name).items()},
         {t: [next(flat) for _ in units] for t, units in states.items()},
     )
-
-
-def _gradients(root: Value, cut: Sequence[Value], nodes: Sequence[Value]) -> list[float]:
-    """∂root/∂node for the nodes, along paths on which nothing is cut."""
-    order = topological_order(root, stop=cut)
-    touched = [*order, *cut, *nodes]
-    with gradients_kept(touched):
-        start(touched, root, 1.0)
-        for _ in walk(order, record=False):
-            pass
-        return [node.grad for node in nodes]
 
 
 def _called(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:

@@ -28,14 +28,14 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
-from ..backward import gradients_kept, topological_order, walk
+from ..engine.backward import gradients_kept, propagate, topological_order
+from ..engine.gradcheck import gradcheck
+from ..engine.sums import total
+from ..engine.value import Value
 from ..errors import ArgumentError, DataError
-from ..gradcheck import gradcheck
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.parameters import size
-from ..sums import total
-from ..value import Value
 from .anatomy import Anatomy, Numbers, TimeStep, flatten, norm
 from .unroll import Unrolled, unroll
 
@@ -297,26 +297,13 @@ def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Val
     """
     _check_sizes(k1, k2)
     by_step = list(losses.values())
-    _pass([loss], {loss: 1.0}, by_step)  # from the loss to those of the single steps nothing is cut
+    propagate({loss: 1.0}, stop=by_step)  # from the loss to those of the single steps nothing is cut
     gradients = {node: node.grad for node in by_step}
     for e in _passes(unrolled, k1):
         new = [node for t, node in losses.items() if e - k1 < t <= e]
         cut = unrolled.state(e - k2) if e - k2 >= unrolled.first else []
-        earlier = [node._grad for node in cut]
-        _pass(new, gradients, cut)
-        for node, gradient in zip(cut, earlier):  # what the edges that are cut have brought is dropped
-            node._grad = gradient
-
-
-def _pass(roots: Sequence[Value], gradients: Mapping[Value, float], stop: Sequence[Value]) -> None:
-    order = topological_order(*roots, stop=stop)
-    for node in (*order, *stop):
-        if node.parents or node._grad is None:
-            node._grad = 0.0
-    for root in roots:
-        root._grad = gradients[root]
-    for _ in walk(order, record=False):
-        pass
+        with gradients_kept(cut):  # what the edges that are cut bring is dropped
+            propagate({node: gradients[node] for node in new}, stop=cut)
 
 
 def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) -> list[tuple[Value, Value]]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..backward import topological_order
+from ..engine.backward import topological_order
+from ..engine.copying import InCreationOrder
+from ..engine.recording import time_step
+from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError, TinygradRNNError
 from ..nn.cells import Cell, Quantity, as_quantity, as_sequence, finite
 from ..nn.stacked import Recurrent
-from ..value import InCreationOrder, Value, time_step
 
 
 class Unrolled:

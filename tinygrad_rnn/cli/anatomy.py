@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..backward import topological_order
 from ..bptt.anatomy import flatten, norm, reshape
+from ..engine.backward import topological_order
 from ..errors import ArgumentError
 from .console import folded, print_json, print_table, say
 from .heat_map import print_heat_map

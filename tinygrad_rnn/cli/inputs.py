@@ -10,11 +10,12 @@ from typing import Any
 
 from ..bptt import Unrolled, unroll
 from ..data import Series, read_column, sunspots
+from ..engine.recording import time_step
+from ..engine.sums import total
+from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn import Cell, GRUCell, Linear, LSTMCell, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
 from ..nn.cells import NONLINEARITIES
-from ..sums import total
-from ..value import Value, time_step
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4

@@ -6,9 +6,9 @@ import re
 from operator import attrgetter
 from typing import Any
 
+from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.module import shape
-from ..value import Value
 from .inputs import Problem
 
 

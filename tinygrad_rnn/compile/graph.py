@@ -7,9 +7,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..backward import backward, topological_order
+from ..engine.backward import topological_order
+from ..engine.making import compute
+from ..engine.value import Value
 from ..errors import ArgumentError, OperandError
-from ..value import Value, _compute
 from .boundary import Numbers, numbers, real
 from .listing import listing
 from .machine import Machine, doubles
@@ -125,7 +126,7 @@ class Program:
             self._take(None)
             self._run("both", gradient, [leaf.grad for leaf in self.leaves])
             for leaf, total in zip(self.leaves, self._gradients):
-                leaf._grad = total
+                leaf.grad = total
             return self._value[0]  # type: ignore[no-any-return]
 
     def _take(self, inputs: Numbers | Mapping[Value, float] | None) -> None:
@@ -154,10 +155,10 @@ class Program:
         twins: dict[Value, Value] = {}
         for node in self._order:
             parents = tuple(twins[parent] for parent in node.parents)
-            twins[node] = _compute(node._rule, parents) if parents else Value(self._inputs[self._slots[node]])
+            twins[node] = compute(node.operation, parents) if parents else Value(self._inputs[self._slots[node]])
             twins[node].label, twins[node].time_step = node.label, node.time_step
         if backward_too:
-            backward(twins[self.root], self._seed or 0.0)
+            twins[self.root].backward(self._seed or 0.0)
         return twins[self.root]
 
     # ---- looking ----------------------------------------------------------------------------------------

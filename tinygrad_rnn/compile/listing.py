@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..notation import number
-from ..value import Value
+from ..engine.notation import number
+from ..engine.value import Value
 from .symbol import Symbol
 
 
@@ -23,7 +23,7 @@ def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
     slots = {parameter: slot for slot, parameter in enumerate(parameters)}
     rows = []
     for i, node in enumerate(nodes):
-        op, name = node._rule, node.label or f"v{i}"
+        op, name = node.operation, node.label or f"v{i}"
         operands, names[node] = [names[parent] for parent in node.parents], name
         slopes = [formula.format(*operands, out=name) for formula in op.local_formulas]
         formula = op.formula.format(*operands) if slopes else f"{op.name}({', '.join(operands)})"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import ops
+from ..engine import ops
+from ..engine.arithmetic import Symbolic, select
+from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.one_hot import OneHot
-from ..value import Value
-from .symbol import FIRST, Symbol, Tape
+from .symbol import Symbol, Tape
 
 
-class Index:
+class Index(Symbolic):
     """A whole number that will be given at run time.
 
     Attributes:
@@ -22,8 +23,6 @@ class Index:
         tables: the parameters that may be meant by such a leaf.
         picks: the nodes that are one of several computed ones.
     """
-
-    is_symbolic = True
 
     def __init__(self, tape: Tape, region: str, limit: int) -> None:
         self.tape, self.region, self.limit = tape, region, limit
@@ -36,12 +35,12 @@ class Index:
         """The vector with 1 at this place, by which nothing is multiplied."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
-            entry._data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
+            entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
         vector.hot = self  # type: ignore[assignment]
         return vector
 
     def choose(self, options: Sequence[Value]) -> Value:
-        """What `ops.choose` asks of an index that is not known yet."""
+        """What `arithmetic.choose` asks of an index that is not known yet."""
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
@@ -65,16 +64,16 @@ class Index:
         hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
         data: Any = options[-1].data
         for hit, option in list(zip(hits, options))[-2::-1]:
-            data = ops.select(hit, option.data, data)
+            data = select(hit, option.data, data)
 
         def backward() -> None:
             for hit, option in zip(hits, options):
-                before = option._grad
-                option._grad = hit.select(before + node._grad, 0.0 if before is FIRST else before)
+                before: Any = option.grad
+                option.grad = hit.select(before + node.grad, before if option.has_grad else 0.0)  # type: ignore[assignment]
 
         node = Value(data)
         node.parents = tuple(options)
-        node._rule = ops.closure("choose", backward)
+        node.operation = ops.closure("choose", backward)
         self.picks.add(node)
         return node
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..bptt.unroll import Unrolled
+from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..value import Value
 from .batch import Batch
 from .boundary import Numbers, real, whole
 from .graph import check_mode

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..backward import topological_order
 from ..bptt.unroll import Unrolled
+from ..engine.backward import gradients_kept, topological_order
+from ..engine.recording import time_step
+from ..engine.sums import total
+from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.one_hot import OneHot
-from ..sums import total
-from ..value import Value, time_step
 from .step import Step, Symbols
 
 
@@ -84,14 +85,15 @@ def replay(step: Step, sequence: Any, mask: Sequence[bool], window: int, gradien
 @contextmanager
 def lent(parameters: Sequence[Value], numbers: Sequence[float]) -> Iterator[None]:
     """Within this context, parameters hold other numbers, and no gradients."""
-    kept = [(parameter, parameter.data, parameter._grad) for parameter in parameters]
+    kept = [parameter.data for parameter in parameters]
     for parameter, number in zip(parameters, numbers):
-        parameter.data, parameter._grad = number, None
+        parameter.data = number
     try:
-        yield
+        with gradients_kept(parameters):
+            yield
     finally:
-        for parameter, data, gradient in kept:
-            parameter.data, parameter._grad = data, gradient
+        for parameter, data in zip(parameters, kept):
+            parameter.data = data
 
 
 class Inspection:

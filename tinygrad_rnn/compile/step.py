@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..backward import topological_order
 from ..bptt.unroll import Unrolled, _advance
+from ..engine.backward import topological_order
+from ..engine.recording import time_step
+from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell, Quantity, finite
 from ..nn.stacked import Recurrent
-from ..value import Value, time_step
 from .boundary import whole
 from .lookup import Index
 from .symbol import Tape
@@ -135,8 +136,8 @@ def find_parameters(step: Step, fast: bool) -> list[Value]:
     Raises:
         CompileError: the step does not compile.
     """
-    first_id = Value(0.0)._id
-    found = [node for node in trace_step(step, (), True, fast, predicts=True).nodes if node._id < first_id]
+    first = Value(0.0).serial
+    found = [node for node in trace_step(step, (), True, fast, predicts=True).nodes if node.serial < first]
     computed = [node for node in found if node.parents]
     if computed:
         raise CompileError("a node was computed before the step", node=computed[0].name)
@@ -173,7 +174,7 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
                 raise
             raise CompileError(
                 f"the time step cannot be traced: {error}",
-                remedy="Compute with Values, their methods and tinygrad_rnn.ops, not with math or float()",
+                remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
             ) from error
         new_state = flat(new)
         outputs = flat([step.prediction(unrolled, "t")]) if predicts else []

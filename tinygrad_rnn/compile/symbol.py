@@ -3,6 +3,10 @@
 The rules of the op table, the cells, the losses and the backward walk do plain arithmetic on whatever they are
 given. Given symbols, they leave behind the list of everything they would have computed: the `Tape`. So the
 compiler has no derivative and no order of accumulation of its own.
+
+The gradient of a node that no contribution has reached yet, `NO_GRADIENT`, is 0.0, and 0.0 + c is c in every bit unless
+c is -0.0. An addition per node is saved at no loss: a gradient goes nowhere but into products and sums, where the sign
+of a zero changes nothing but signs of zeros, and what leaves compiled code is added to 0.0 first.
 """
 
 from __future__ import annotations
@@ -11,8 +15,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ..engine.arithmetic import Symbolic, is_number
+from ..engine.node import NO_GRADIENT
 from ..errors import GraphError
-from ..value import Value
 
 #: Comparisons, and LLVM's names for them.
 COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
@@ -35,7 +40,7 @@ ALARMS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
-class Symbol:
+class Symbol(Symbolic):
     """One instruction of a tape, and the number that it will compute.
 
     Attributes:
@@ -45,25 +50,24 @@ class Symbol:
     """
 
     __slots__ = ("args", "index", "op", "tape")
-    is_symbolic = True
     __hash__ = object.__hash__
 
     def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
         self.tape, self.op, self.args, self.index = tape, op, args, len(tape.symbols)
 
     def select(self, if_true: Any, if_false: Any) -> Symbol:
-        """What `ops.select` asks of a condition that is not known yet."""
+        """What `arithmetic.select` asks of a condition that is not known yet."""
         return self.tape.emit("select", self, if_true, if_false)
 
     def require(self) -> bool:
-        """What `ops.refuted` asks of a condition that is not known yet."""
+        """What `arithmetic.refuted` asks of a condition that is not known yet."""
         self.tape.alarms.append(self.tape.emit("not", self))
         return False
 
     def __bool__(self) -> bool:
         raise GraphError(
             "a decision was taken on a number that is only known when the compiled code runs",
-            remedy="Use ops.select, Value.maximum or Value.relu instead of if, max or and",
+            remedy="Use arithmetic.select, Value.maximum or Value.relu instead of if, max or and",
         )
 
     def __repr__(self) -> str:
@@ -78,10 +82,10 @@ class Symbol:
 
 def _install(python_name: str, op: str) -> None:
     def forward(self: Symbol, *other: Any) -> Any:  # a Value records by itself what is done to it
-        return NotImplemented if other and isinstance(other[0], Value) else self.tape.emit(op, self, *other)
+        return self.tape.emit(op, self, *other) if all(map(is_number, other)) else NotImplemented
 
     def reflected(self: Symbol, other: Any) -> Any:
-        return self.tape.emit(op, other, self)
+        return self if other is NO_GRADIENT else self.tape.emit(op, other, self)
 
     setattr(Symbol, python_name, forward)
     if op in ("add", "sub", "mul", "div", "pow"):  # of a comparison Python itself makes the reflected one
@@ -167,18 +171,3 @@ class Tape:
 
 def _is(symbol: Symbol, number: float) -> bool:
     return symbol.op == "const" and bool(symbol.args[0] == number)
-
-
-class _First:
-    """The gradient of a node that no contribution has reached yet.
-
-    Eager gradients start from 0.0, and 0.0 + c is c in every bit unless c is -0.0. An addition per node is saved
-    here at no loss: a gradient goes nowhere but into products and sums, where the sign of a zero changes nothing
-    but signs of zeros, and what leaves compiled code is added to 0.0 first.
-    """
-
-    def __add__(self, contribution: Any) -> Any:
-        return contribution
-
-
-FIRST = _First()

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import hooks
-from ..backward import topological_order, walk
+from ..engine import hooks
+from ..engine.backward import gradients_kept, propagate, topological_order
+from ..engine.node import Node
+from ..engine.ops import OPS, Op
+from ..engine.value import Value
 from ..errors import CompileError, TinygradRNNError
-from ..ops import OPS, Op
-from ..value import Value
 from .schedule import Pass, Place, Store
-from .symbol import FIRST, Symbol, Tape
+from .symbol import Symbol, Tape
 
 
 @dataclass
@@ -83,20 +84,14 @@ class Trace:
     def _differentiated(self, live: Iterable[int]) -> dict[Value, Any]:
         """The gradients after a walk backward over symbols."""
         order = self.reached(live)
-        for node in order:
-            node._grad = self.starts.get(node, FIRST)
-        for slot in live:
-            self.new_state[slot]._grad = self.tape.load("new_state_gradient", slot)
+        roots: dict[Node, Any] = {self.new_state[slot]: self.tape.load("new_state_gradient", slot) for slot in live}
         if self.loss is not None:
-            self.loss._grad = self._seed()
-        for _ in walk(order, record=False):
-            pass
-        return {node: node._grad for node in order}
-
-    def _seed(self) -> Symbol:
-        """From which gradient the loss starts; a leaf that is the loss itself adds it to what it has."""
-        seed, before = self.tape.load("seed", 0), self.starts.get(self.loss)  # type: ignore[arg-type]
-        return seed if before is None else before + seed
+            roots[self.loss] = self.tape.load("seed", 0)
+        with gradients_kept([*order, *self.starts]):
+            for leaf, start in self.starts.items():
+                leaf.grad = start  # type: ignore[assignment]
+            propagate(roots)
+            return {node: node.grad for node in order}
 
     def _label(self, gradients: Mapping[Value, Any]) -> None:
         """Note what to call each symbol in comments."""
@@ -118,15 +113,15 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
 
 @contextmanager
 def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> Iterator[None]:
-    """For the time of tracing, parameters hold symbols; their own numbers and gradients come back in any case."""
-    kept = [(parameter, parameter.data, parameter._grad) for parameter in parameters]
+    """For the time of tracing, parameters hold symbols; their own numbers come back in any case."""
+    kept = [parameter.data for parameter in parameters]
     for slot, parameter in enumerate(parameters):
         parameter.data = tape.load("parameter", slot)  # type: ignore[assignment]
     try:
         yield
     finally:
-        for parameter, data, gradient in kept:
-            parameter.data, parameter._grad = data, gradient
+        for parameter, data in zip(parameters, kept):
+            parameter.data = data
 
 
 def trace_graph(root: Value, fast: bool) -> Trace:
@@ -142,11 +137,11 @@ def trace_graph(root: Value, fast: bool) -> Trace:
     for node in order:
         parents = tuple(twins[parent] for parent in node.parents)
         if node.parents:
-            number = node._rule.forward(*[parent.data for parent in parents])
+            number = node.operation.forward(*[parent.data for parent in parents])
         else:
             number = tape.load("parameter", len(starts))
         twin = twins[node] = Value(number, label=node.label)
-        twin.parents, twin._rule, twin.time_step = parents, node._rule, node.time_step
+        twin.parents, twin.operation, twin.time_step = parents, node.operation, node.time_step
         if not node.parents:
             starts[twin] = tape.load("gradient", len(starts))
     return Trace(tape, list(twins.values()), twins[root], starts, outputs=[twins[root]])
@@ -158,8 +153,8 @@ def check_ops(nodes: Collection[Value]) -> None:
     Raises:
         CompileError: an op does not compile, or a node has a hook; the error names it.
     """
-    for node in nodes if hooks.watched else ():
-        if any(hooks.among([node])):
+    for node in nodes:
+        if hooks.is_watched(node):
             raise CompileError(
                 "compiled code would not stop at the hook or breakpoint of this node",
                 node=node.name,
@@ -168,9 +163,9 @@ def check_ops(nodes: Collection[Value]) -> None:
             )
     known: set[Op] = set()
     for node in nodes:
-        if node.parents and node._rule not in known:
-            known.add(node._rule)
-            _check_op(node._rule, node)
+        if node.parents and node.operation not in known:
+            known.add(node.operation)
+            _check_op(node.operation, node)
 
 
 def _check_op(op: Op, node: Value) -> None:
@@ -195,5 +190,5 @@ def _check_op(op: Op, node: Value) -> None:
             op=op.name,
             node=node.name,
             time_step=node.time_step,
-            remedy="Write its rules with arithmetic, the functions of tinygrad_rnn.ops (exp, log, ...) and ops.select",
+            remedy="Write its rules with operators and the functions of engine.arithmetic (exp, log, select, ...)",
         ) from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..bptt import Unrolled
-from ..value import Value
+from ..engine.value import Value
 from .breakpoints import Breakpoint
+from .picture import draw_flow
 from .session import ChainRow, Debugger
 from .terminal import Terminal
 
-__all__ = ["Breakpoint", "ChainRow", "Debugger", "Terminal", "debug"]
+__all__ = ["Breakpoint", "ChainRow", "Debugger", "Terminal", "debug", "draw_flow"]
 
 
 def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True) -> Debugger:

@@ -8,15 +8,11 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..backward import Step
+from ..engine.steps import Step
 from ..errors import ArgumentError
 from . import expressions
-from .names import STEP_NAMES, NamesAt
-
-if TYPE_CHECKING:
-    from .session import Debugger
+from .names import STEP_NAMES, Labels, NamesAt
 
 Test = Callable[[Step], bool]
 
@@ -59,7 +55,7 @@ class Breakpoint:
     condition: ast.expr | None
     hits: int = 0
 
-    def stops_at(self, step: Step, debugger: Debugger) -> bool:
+    def stops_at(self, step: Step, labels: Labels) -> bool:
         """Whether to stop at a step.
 
         Raises:
@@ -68,15 +64,13 @@ class Breakpoint:
         if not self.test(step):
             return False
         try:
-            return self.condition is None or bool(expressions.evaluate(self.condition, NamesAt(step, debugger.labels)))
+            return self.condition is None or bool(expressions.evaluate(self.condition, NamesAt(step, labels)))
         except ArgumentError as error:
-            error.what = (
-                f"the condition of breakpoint {self.number} cannot be told at step {debugger.steps.taken}: {error.what}"
-            )
+            error.what = f"the condition of breakpoint {self.number} has no value there: {error.what}"
             raise
 
 
-def parse(number: int, text: str, debugger: Debugger) -> Breakpoint:
+def parse(number: int, text: str, labels: Labels) -> Breakpoint:
     """The breakpoint that a person typed, in the form of `GRAMMAR`.
 
     Raises:
@@ -88,11 +82,11 @@ def parse(number: int, text: str, debugger: Debugger) -> Breakpoint:
         if not condition.strip():
             raise ArgumentError("there is no condition after 'if'")
         tree = expressions.parse(condition)
-        _check_names(tree, debugger)
-    return Breakpoint(number, text.strip(), _place(place.strip(), debugger), tree)
+        _check_names(tree, labels)
+    return Breakpoint(number, text.strip(), _place(place.strip(), labels), tree)
 
 
-def _place(place: str, debugger: Debugger) -> Test:
+def _place(place: str, labels: Labels) -> Test:
     if not place:
         return lambda step: True
     if bound := _BOUND.fullmatch(place):
@@ -102,10 +96,10 @@ def _place(place: str, debugger: Debugger) -> Test:
     if kind in ("nan", "inf") and not rest:
         return lambda step: not (math.isfinite(step.contribution) and math.isfinite(step.gradient_after))
     if kind == "op" and rest:
-        return _op(rest, debugger)
+        return _op(rest, labels)
     if kind == "t" and rest:
-        return _time_step(rest, debugger)
-    return _label(rest if kind == "label" and rest else place, debugger)
+        return _time_step(rest, labels)
+    return _label(rest if kind == "label" and rest else place, labels)
 
 
 def _bound(sign: str, number: str) -> Test:
@@ -117,15 +111,15 @@ def _bound(sign: str, number: str) -> Test:
     return lambda step: compare(abs(step.gradient), bound)
 
 
-def _op(name: str, debugger: Debugger) -> Test:
-    ops = {node.op for node in debugger.steps.order if node.parents}
+def _op(name: str, labels: Labels) -> Test:
+    ops = {node.op for node in labels.order if node.parents}
     if name not in ops:
         raise ArgumentError(f"no op {name!r} in this graph", remedy=f"There is {', '.join(sorted(ops))}")
     return lambda step: step.op == name
 
 
-def _time_step(text: str, debugger: Debugger) -> Test:
-    steps = {node.time_step for node in debugger.steps.order if node.parents} - {None}
+def _time_step(text: str, labels: Labels) -> Test:
+    steps = {node.time_step for node in labels.order if node.parents} - {None}
     if text not in map(str, steps):
         known = sorted(step for step in steps if step is not None)
         remedy = f"They run from {known[0]} to {known[-1]}" if known else "This graph was not unrolled over time"
@@ -133,11 +127,11 @@ def _time_step(text: str, debugger: Debugger) -> Test:
     return lambda step: str(step.time_step) == text
 
 
-def _label(label: str, debugger: Debugger) -> Test:
+def _label(label: str, labels: Labels) -> Test:
     try:
-        nodes = frozenset(debugger.labels.entries(label))
+        nodes = frozenset(labels.entries(label))
     except ArgumentError as error:
-        if any(node.op == label for node in debugger.steps.order if node.parents):
+        if any(node.op == label for node in labels.order if node.parents):
             error.remedy = f"For every op {label}: b op {label}"
         raise
 
@@ -147,14 +141,14 @@ def _label(label: str, debugger: Debugger) -> Test:
     return test
 
 
-def _check_names(tree: ast.expr, debugger: Debugger) -> None:
+def _check_names(tree: ast.expr, labels: Labels) -> None:
     """Complain about an unknown name now, not when the pass has come to it."""
     parts = list(ast.walk(tree))
     elsewhere = {part.func for part in parts if isinstance(part, ast.Call)}
     for part in parts:
         if isinstance(part, ast.Subscript):
-            debugger.labels.node(expressions.label(part))
+            labels.node(expressions.label(part))
             elsewhere.update(inner for inner in ast.walk(part) if isinstance(inner, ast.expr))
     for part in parts:
         if isinstance(part, ast.Name) and part not in elsewhere and part.id not in STEP_NAMES:
-            debugger.labels.node(part.id)
+            labels.node(part.id)

@@ -24,8 +24,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from ..engine.value import Value
 from ..errors import ArgumentError
-from ..value import Value
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "abs": abs,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from ..backward import Step
+from ..engine.steps import Step
+from ..engine.value import Value
 from ..errors import ArgumentError
-from ..value import Value
 
 STEP_NAMES: Mapping[str, Callable[[Step], Any]] = {
     "node": lambda step: step.node,
@@ -25,9 +25,14 @@ STEP_NAMES: Mapping[str, Callable[[Step], Any]] = {
 
 
 class Labels:
-    """The nodes of a graph by label."""
+    """The nodes of a graph by label.
+
+    Attributes:
+        order: all nodes, in the order of the walk.
+    """
 
     def __init__(self, order: list[Value]) -> None:
+        self.order = order
         self._nodes: dict[str, list[Value]] = {}
         for node in reversed(order):
             if node.label:

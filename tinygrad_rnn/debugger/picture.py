@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bptt import Unrolled
 from ..draw import Drawing, draw, draw_dot
 from ..draw.geometry import Text
 from ..draw.graph import Edge, Node
-
-if TYPE_CHECKING:
-    from .session import Debugger
+from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
 KEY = "blue: done, orange: the latest step, dashed grey: to come"

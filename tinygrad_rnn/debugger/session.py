@@ -5,26 +5,21 @@ the terminal is one way to use it, a notebook another.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..backward import Step
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian
 from ..bptt.matrices import Rows, identity, product
+from ..engine.steps import ForwardStep, Step
+from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
-from ..stepping import ForwardStep
-from ..value import Value
 from . import breakpoints, expressions
 from .breakpoints import Breakpoint
 from .names import Labels, NamesAt
-
-if TYPE_CHECKING:
-    from ..draw import Drawing
-
+from .rewind import Rewindable
 
 Edge = tuple[Value, int]  # a node, and the position of an operand
 
@@ -55,7 +50,7 @@ class Debugger:
 
     Args:
         loss: where the pass starts.
-        unrolled: what the loss was computed from, for `chain` and `graph`.
+        unrolled: what the loss was computed from, for `chain`.
         undo: keep every step, for `back`, `why`, `path`, `up` and `down`. Without it memory does not grow.
 
     Attributes:
@@ -70,7 +65,8 @@ class Debugger:
     def __init__(self, loss: Value, unrolled: Unrolled | None = None, undo: bool = True) -> None:
         self.loss = loss
         self.unrolled = unrolled
-        self.steps = loss.backward_steps(undo=undo)
+        self.steps = Rewindable(loss) if undo else loss.backward_steps()
+        self._places = {node: place for place, node in enumerate(self.steps.order)}
         self.labels = Labels(self.steps.order)
         self.breakpoints: dict[int, Breakpoint] = {}
         self.total = sum(map(_edges, self.steps.order))
@@ -105,7 +101,7 @@ class Debugger:
             ArgumentError: the condition of a breakpoint has no value at the step just taken, such as 1/0.
         """
         for step in self.going():
-            hit = [each for each in self.breakpoints.values() if each.stops_at(step, self)]
+            hit = [each for each in self.breakpoints.values() if each.stops_at(step, self.labels)]
             for each in hit:
                 each.hits += 1
             if hit:
@@ -137,9 +133,10 @@ class Debugger:
             the steps undone; fewer than asked for at the start of the pass.
         """
         self.depth = 0
-        undone = [self.steps.back()]
-        while len(undone) < count and self.steps.taken:
-            undone.append(self.steps.back())
+        steps = self._kept("back")
+        undone = [steps.back()]
+        while len(undone) < count and steps.taken:
+            undone.append(steps.back())
         return undone
 
     def reset(self) -> None:
@@ -155,7 +152,7 @@ class Debugger:
         Raises:
             ArgumentError: it is not of that form, or nothing in the graph can ever match it.
         """
-        found = breakpoints.parse(self._numbers + 1, text, self)
+        found = breakpoints.parse(self._numbers + 1, text, self.labels)
         self._numbers += 1
         self.breakpoints[found.number] = found
         return found
@@ -227,12 +224,18 @@ class Debugger:
     def upcoming(self) -> Iterator[Edge]:
         """The edges that are still to be walked, as node and position of the operand."""
         last = self.steps.last
-        begin = self._place(last.node) if last else 0
+        begin = self._places[last.node] if last else 0
         for place in range(begin, len(self.steps.order)):
             node = self.steps.order[place]
             for position in _positions(node):
                 if not last or node is not last.node or position > last.position:
                     yield node, position
+
+    def latest(self, count: int) -> list[Step]:
+        """The latest steps, oldest first; where they are not kept, the last one."""
+        if isinstance(self.steps, Rewindable):
+            return self.steps.history[-count:]
+        return [] if self.steps.last is None else [self.steps.last]
 
     # ---- what has flowed so far -------------------------------------------------------------------------------
 
@@ -278,15 +281,14 @@ class Debugger:
 
     def is_in_graph(self, node: Value) -> bool:
         """Whether the loss depends on a node."""
-        place = self._place(node)
-        return place < len(self.steps.order) and self.steps.order[place] is node
+        return node in self._places
 
     def is_walked(self, node: Value, position: int) -> bool:
         """Whether the step from a node to its operand at this position has been taken."""
         last = self.steps.last
         if last is None or not self.is_in_graph(node):
             return False
-        return (self._place(node), position) <= (self._place(last.node), last.position)
+        return (self._places[node], position) <= (self._places[last.node], last.position)
 
     def chain(self, k: int) -> list[ChainRow]:
         """The product of the Jacobians from the last state back to h_k, so far.
@@ -313,16 +315,6 @@ class Debugger:
             rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete, connected))
         return rows
 
-    def graph(self) -> Drawing:
-        """A picture of what has flowed so far: done, current, to come.
-
-        Raises:
-            DrawError: it cannot be drawn.
-        """
-        from .picture import draw_flow
-
-        return draw_flow(self)
-
     def forward(self, count: int = 1) -> list[ForwardStep]:
         """The next steps of the forward pass, as it was; of a negative count, the previous ones, latest first.
 
@@ -333,23 +325,12 @@ class Debugger:
         begin, self._shown = self._shown, min(max(self._shown + count, 0), len(self._film))
         return self._film[begin : self._shown] if count > 0 else self._film[self._shown : begin][::-1]
 
-    def do(self, *commands: str) -> None:
-        """Carry out commands of the terminal, such as ``"b h_3"``, and print what they say."""
-        from .terminal import Terminal
-
-        terminal = Terminal(self)
-        for command in commands:
-            terminal.onecmd(command)
-
     def __repr__(self) -> str:
         state = "complete" if self.steps.finished else f"{self.steps.taken} of {self.total} steps"
         latest = f", {self.steps.last}" if self.steps.last else ""
         return f"Debugger({state}{latest})"
 
     # ---- places in the order of the walk --------------------------------------------------------------------
-
-    def _place(self, node: Value) -> int:
-        return bisect_left(self.steps.order, -node._id, key=lambda other: -other._id)
 
     def _uses(self) -> dict[Value, tuple[Edge, Edge]]:
         """For every node but the loss, the edges by which the gradient reaches it first and last."""
@@ -362,14 +343,17 @@ class Debugger:
         return self._first_and_last_use
 
     def _history(self, what: str) -> list[Step]:
-        if not self.steps.undo:
+        return self._kept(what).history
+
+    def _kept(self, what: str) -> Rewindable:
+        if not isinstance(self.steps, Rewindable):
             raise GraphError(f"{what} needs the steps, which are not kept", remedy="Start it with undo")
-        return self.steps.history
+        return self.steps
 
 
 def _positions(node: Value) -> range | list[int]:
     """The positions of the operands, each of which takes a step."""
-    if node._rule.backward is None:
+    if node.operation.backward is None:
         return range(len(node.parents))
     return sorted({node.parents.index(parent) for parent in node.parents})
 

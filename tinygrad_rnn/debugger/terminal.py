@@ -15,14 +15,15 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TextIO
 
-from .. import notation
-from ..backward import Step
 from ..bptt.matrices import Rows
+from ..engine import notation
+from ..engine.steps import Step
+from ..engine.value import Value
 from ..errors import ArgumentError, TinygradRNNError
-from ..value import Value
 from . import expressions
 from .breakpoints import GRAMMAR, Breakpoint
 from .names import STEP_NAMES
+from .picture import KEY, draw_flow
 from .session import Debugger
 
 _AROUND = 5  # steps that `l` lists before and after
@@ -145,7 +146,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
     def do_list(self, argument: str) -> None:
         """l [N]: the latest N steps (5), the current one, and the N to come."""
         count = _count(argument) if argument else _AROUND
-        done = self.debugger.steps.history[-1 - count :] or [s for s in (self.debugger.steps.last,) if s]
+        done = self.debugger.latest(1 + count)
         first = self.debugger.steps.taken - len(done) + 1
         for number, step in enumerate(done, first):
             self._say(f"{'->' if step is self.debugger.steps.last else '  '} {number:>5}  {step}")
@@ -210,9 +211,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
 
     def do_graph(self, argument: str) -> None:
         """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (backward.svg)."""
-        from .picture import KEY
-
-        self._say(f"written: {self.debugger.graph().save(argument or 'backward.svg')}   ({KEY})")
+        self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg')}   ({KEY})")
 
     # ---- leaving -------------------------------------------------------------------------------------------------
 
@@ -243,6 +242,11 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
             self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
 
     # ---- the loop --------------------------------------------------------------------------------------------------
+
+    def do(self, *commands: str) -> None:
+        """Carry out commands, such as ``"b h_3"``, and print what they say."""
+        for command in commands:
+            self.onecmd(command)
 
     def run(self, script: Iterable[str] | None = None) -> int:
         """Carry out the commands of a script or, without one, read them from stdin until the end.

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..backward import topological_order
 from ..bptt import Unrolled
 from ..bptt.unroll import collector_paused
+from ..engine.backward import topological_order
+from ..engine.value import Value
 from ..errors import ArgumentError, DrawError
-from ..value import Value
 from . import cards, dot, folded, graph, text, timeline
 from .chain import strongest
 from .colours import Scale

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .. import notation
-from ..value import Value
+from ..engine import notation
+from ..engine.value import Value
 from . import colours, text
 from .colours import Scale
 from .geometry import Box
@@ -21,9 +21,13 @@ def title(value: Value, name: str = "") -> str:
     label = text.clipped(value.label or name, _LONGEST)
     if not value.parents:
         return label or text.number(value.data)
-    symbol = value._rule.symbol or value.op
+    symbol = value.operation.symbol or value.op
     whole = notation.formula(value)
-    for written in (*([whole] if "…" not in whole else []), value.formula(_operand), symbol):
+    for written in (
+        *([whole] if "…" not in whole else []),
+        value.operation.formula.format(*map(_operand, value.parents)),
+        symbol,
+    ):
         line = text.clipped(f"{label} = {written}" if label else written, 200)
         if len(line) <= _LONGEST:
             return line

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ..engine.value import Value
 from ..errors import ArgumentError
-from ..value import Value
 from . import text
 from .graph import TimeStep, local_gradients
 
@@ -247,7 +247,7 @@ def factor_of(step: int, links: Sequence[Link], steps: Mapping[Value, TimeStep])
 
 def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Value | None] | None:
     """How the derivative along a link is written: w for a product with w, tanh′(z_3) for a function."""
-    rule, x = link.child._rule, link.local_gradient
+    rule, x = link.child.operation, link.local_gradient
     formula = rule.local_formulas[link.position] if rule.local_formulas else ""
     if formula == "1":
         return None

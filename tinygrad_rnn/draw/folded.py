@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..backward import topological_order
 from ..bptt import Unrolled
 from ..bptt.anatomy import flatten
 from ..bptt.jacobian import jacobian, recurrent_matrix
 from ..bptt.matrices import Rows, identity, product, scaled, spectral_norm
+from ..engine.backward import topological_order
+from ..engine.value import Value
 from ..errors import ArgumentError, MissingDependencyError
-from ..value import Value
 from . import colours, geometry, legend, text
 from .colours import Scale
 from .geometry import Box, Curve, Line, Picture, Text

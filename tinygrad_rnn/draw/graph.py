@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backward import gradients_kept, topological_order, walk
 from ..bptt import Unrolled
+from ..engine import backward
+from ..engine.backward import topological_order
+from ..engine.value import Value
 from ..errors import TinygradRNNError
-from ..value import Value
 
 TimeStep = int | None
 
@@ -23,25 +24,11 @@ def trace(root: Value) -> tuple[set[Value], set[tuple[Value, Value]]]:
 
 
 def local_gradients(node: Value) -> tuple[float, ...]:
-    """∂node/∂operand for every operand, as the backward walk finds it; NaN where it finds none.
-
-    Where the derivative is a closure, which adds to the gradients of its operands by itself, only their sum
-    is seen for an operand that occurs twice: it stands where the operand occurs first.
-    """
-    unknown = (math.nan,) * len(node.parents)
+    """∂node/∂operand for every operand, as the backward walk finds it; NaN where it finds none."""
     try:
-        if node._rule.backward is None:
-            return tuple(node._rule.local_gradients(node.data, *[parent.data for parent in node.parents]))
-        found = list(unknown)
-        with gradients_kept((node, *node.parents)):
-            for parent in node.parents:
-                parent._grad = 0.0
-            node._grad = 1.0
-            for step in walk((node,)):
-                found[step.position] = step.local_gradient
-        return tuple(found)
+        return backward.local_gradients(node)
     except (TinygradRNNError, ValueError, ArithmeticError):
-        return unknown
+        return (math.nan,) * len(node.parents)
 
 
 def values_in(quantity: Any) -> list[Value]:

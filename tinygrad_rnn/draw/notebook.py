@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from ..value import Value
+from ..engine.value import Value
 
 MOST_NODES = 60  # drawn without being asked for: more could neither be read nor drawn in a blink
 _TIME_LIMIT = 5.0

@@ -9,7 +9,7 @@ from typing import Any
 from ..bptt import Unrolled
 from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
 from ..draw import text
-from ..value import Value
+from ..engine.value import Value
 from .chains import Roots
 from .walkthrough import Tick, finite, nothing
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from ..backward import gradients_kept, topological_order
 from ..bptt import Unrolled
 from ..draw import graph, text
+from ..engine.backward import gradients_kept, topological_order
+from ..engine.value import Value
 from ..errors import ArgumentError, DrawError, GraphError
-from ..value import Value
 from . import walkthrough
 from .anatomy import anatomies, parameters, whole_gradients
 from .chains import chains, factor, told_roots
@@ -75,7 +75,7 @@ def explore(
 
     root = text.clipped(loss.label or "L", 20)
     with gradients_kept(values):
-        taken = walkthrough.record(order, loss)
+        taken = walkthrough.record(loss)
         states = graph.states_of(unrolled)
         shades = Shades([v.grad for entries in states.values() for _, _, v in entries if v.has_grad])
         drawn = graph.build(unrolled, loss, steps, list(range(min(states), unrolled.T + 1)))

@@ -10,14 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..backward import topological_order
 from ..bptt import Unrolled
 from ..bptt.jacobian import recurrent_matrix
 from ..draw import graph, text
 from ..draw.chain import Factor, Link, best_ways, factor_of, log10_of, path_to, sign_of
-from ..gradcheck import gradients
+from ..engine.backward import gradients, topological_order
+from ..engine.value import Value
 from ..nn import ScalarRNNCell
-from ..value import Value
 from .graph import Numbering, Shades
 from .walkthrough import Tick, finite, nothing
 

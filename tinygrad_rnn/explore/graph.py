@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import notation
 from ..draw import graph, text, timeline
 from ..draw.colours import Scale
 from ..draw.geometry import Box, Curve, Line, Picture
-from ..value import Value
+from ..engine import notation
+from ..engine.value import Value
 
 LONGEST = 120  # characters of a name or a formula
 LEVELS = 10  # steps of the colour scale, from a gradient that has vanished to the largest one

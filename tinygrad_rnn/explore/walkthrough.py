@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backward import Step, start, walk
 from ..draw import text
-from ..value import Value
+from ..engine import passes
+from ..engine.steps import Step
+from ..engine.value import Value
 from .graph import LONGEST, Numbering, Shades
 
 Tick = Callable[[], object]  # called whenever a part of the work is done
@@ -18,10 +19,9 @@ def nothing() -> None:
     """Do nothing."""
 
 
-def record(order: Sequence[Value], loss: Value) -> list[Step]:
+def record(loss: Value) -> list[Step]:
     """The steps of one backward pass from the loss, which leaves its gradients in the graph."""
-    start(order, loss, 1.0)
-    return list(walk(order))
+    return list(passes.steps(loss))
 
 
 def forward(order: Sequence[Value], numbers: Numbering) -> list[int]:

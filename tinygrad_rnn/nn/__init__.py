@@ -1,6 +1,6 @@
 """Modules, layers, cells and losses. Also stands in for ``micrograd.nn``."""
 
-from ..value import Value
+from ..engine.value import Value
 from . import init
 from .cells import Cell, RNNCell, ScalarRNNCell
 from .gated import GRUCell, LSTMCell

@@ -11,10 +11,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..engine.arithmetic import choose
+from ..engine.sums import dot
+from ..engine.value import Operand, Value, as_value
 from ..errors import ArgumentError, DataError, ShapeError
-from ..ops import choose
-from ..sums import dot
-from ..value import Operand, Value, as_value
 from .module import Module, is_vector
 from .one_hot import OneHot
 from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..value import Operand, Value
+from ..engine.value import Operand, Value
 from .cells import Cell, affine, plus, product
 from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..value import Operand
+from ..engine.value import Operand
 from .cells import plus, product
 from .module import Module
 from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import ops
+from ..engine import arithmetic
+from ..engine.sums import total
+from ..engine.value import Value, as_value
 from ..errors import ArgumentError, ShapeError
-from ..sums import total
-from ..value import Value, as_value
 from .module import is_vector, pairs, shape
 
 
@@ -33,7 +33,7 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     """
     if not values:
         raise ShapeError("log-sum-exp of no values")
-    largest = ops.largest([value.data for value in values])
+    largest = arithmetic.largest([value.data for value in values])
     result: Value = total([(value - largest).exp() for value in values]).log() + largest
     return result
 
@@ -52,12 +52,12 @@ def cross_entropy(input: Any, target: Any) -> Value:
     if not is_vector(input) or not len(input):
         raise ShapeError("cross-entropy of no predictions", remedy="Give logits: one list, or one per time step")
     if not is_vector(input[0]):
-        if not hasattr(target, "is_symbolic") and (
+        if not isinstance(target, arithmetic.Symbolic) and (
             not hasattr(target, "__index__") or is_vector(target) or not 0 <= target < len(input)
         ):
             raise ArgumentError(f"target {target!r}", remedy=f"A target is a whole number from 0 to {len(input) - 1}")
         logits = [as_value(logit) for logit in input]
-        right: Value = ops.choose(logits, target)
+        right: Value = arithmetic.choose(logits, target)
         return log_sum_exp(logits) - right
     if shape(target) != (len(input),):
         raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
@@ -78,7 +78,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
     losses = []
     for logit, target_entry in pairs("input", input, "target", target):
         v, y = as_value(logit), as_value(target_entry)
-        if ops.refuted(y.data >= 0.0) or ops.refuted(y.data <= 1.0):
+        if arithmetic.refuted(y.data >= 0.0) or arithmetic.refuted(y.data <= 1.0):
             raise ArgumentError(f"target {y.data!r}", remedy="A target is the probability of class 1, from 0 to 1")
         losses.append(log_sum_exp([Value(0.0), v]) - y * v)
     return _mean(losses)

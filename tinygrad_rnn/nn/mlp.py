@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from ..sums import total
-from ..value import Operand, Value, as_value
+from ..engine.sums import total
+from ..engine.value import Operand, Value, as_value
 from .module import Module
 
 

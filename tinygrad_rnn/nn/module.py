@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..engine.arithmetic import number as to_number
+from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..value import Value, _number
 
 Tree = Any  # a Value, or lists of trees
 
@@ -58,7 +59,7 @@ class Module:
                 remedy=f"This model has {', '.join(own)}",
             )
         news = [
-            (parameter, _number(number))
+            (parameter, to_number(number))
             for path, tree in own.items()
             for parameter, number in pairs(f"parameter {path}", tree, "the state's", state_dict[path])
         ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..engine.value import Value
 from ..errors import ArgumentError
-from ..value import Value
 
 
 class OneHot(list[Value]):

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..value import Value
 
 Seed = int | random.Random
 Vector = list[Value]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+from ..engine.recording import time_step
 from ..errors import ArgumentError, ShapeError, TinygradRNNError
-from ..value import time_step
 from .cells import Cell, Quantity, RNNCell, as_sequence, finite
 from .gated import GRUCell, LSTMCell
 from .module import Module, shape

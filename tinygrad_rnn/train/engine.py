@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..bptt.truncated import windows
 from ..bptt.unroll import collector_paused
+from ..engine.sums import total
+from ..engine.value import Value
 from ..errors import ArgumentError
-from ..sums import total
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
-from ..value import Value
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.parameters import size
 from ..optim import Adam, LRScheduler, Optimizer, clip_grad_norm_, gradient_norm
 from ..progress import make_bar
 from ..tasks import Task
-from ..value import Value
 from .checkpoint import load_checkpoint, restore, save_checkpoint
 from .engine import Interrupted, make_engine
 from .history import History

@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from ..bptt import Unrolled, unroll
+from ..engine.recording import no_grad, time_step
+from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn import (
     GRU,
@@ -24,7 +26,6 @@ from ..nn import (
 from ..nn.parameters import Seed, Vector, generator
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
-from ..value import Value, no_grad, time_step
 
 LOSSES = {
     "cross_entropy": cross_entropy,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from contextlib import ContextDecorator
 
+from ..errors import AnomalyError
 from . import notation
-from .backward import Step, observers, topological_order
-from .errors import AnomalyError
-from .value import Value, trace_creation
+from .backward import topological_order
+from .passes import observers
+from .recording import trace_creation
+from .steps import Step
+from .value import Value
 
 #: Ops whose derivative is nowhere 0: a 0 is what rounding left of it.
 _NEVER_FLAT = frozenset({"tanh", "sigmoid", "exp"})
@@ -71,7 +74,7 @@ class detect_anomaly(ContextDecorator):
 def _anomaly(node: Value, what: str) -> AnomalyError:
     return AnomalyError(
         what,
-        op=node._rule.title or None,
+        op=node.operation.title or None,
         node=notation.name(node),
         time_step=node.time_step,
         created_at=node.created_at,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .ops import Op
-    from .value import Value
+from .node import Node
+from .ops import Op
 
 Written = tuple[str, int]  # a text, and how tightly it binds: it needs parentheses where something tighter is due
 
@@ -31,22 +29,54 @@ _CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")
 _NAME = re.compile(r"[\w.'′]+(\[[\w,: ]*\])*")
 
 
+_LABEL, _FORMULA = 24, 31  # characters of a description
+
+# What a console that knows only Western European letters cannot print.
+_PLAIN = (("−", "-"), ("σ", "sigmoid"), ("√(", "sqrt("), ("√", "sqrt "))
+
+
+def description(node: Node) -> str:
+    """A node on one line of less than 100 characters: ``h_3 = tanh(z_3): data 0.21, grad -0.18``.
+
+    It can be printed on any console, and describes a node that is just being made, too.
+    """
+    label = getattr(node, "_label", "")
+    operation = getattr(node, "operation", None)
+    try:
+        written = formula(node)
+    except (AttributeError, IndexError, KeyError):  # half-made, or of an op whose formula is wrong
+        written = operation.name if operation is not None else ""
+    for sign, plain in _PLAIN:
+        written = written.replace(sign, plain)
+    what = " = ".join(filter(None, [_cut(label, _LABEL), _cut(written, _FORMULA)])) or "leaf"
+    data = getattr(node, "_data", None)
+    if data is None or operation is None or not hasattr(node, "_grad"):
+        return f"{what}: being made"
+    gradient = f"{node.grad:.6g}" if node.has_grad or not node.parents else "not run"
+    return f"{what}: data {data:.6g}, grad {gradient}"
+
+
+def _cut(text: str, length: int) -> str:
+    text = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def number(x: float) -> str:
     """A number as a reader wants it: four significant digits."""
     return f"{x:.4g}"
 
 
-def time_step(node: Value) -> str:
+def time_step(node: Node) -> str:
     """What a line about a node begins with: ``t=3  ``, or nothing outside an unrolling."""
     return "" if node.time_step is None else f"t={node.time_step}  "
 
 
-def name(node: Value) -> str:
+def name(node: Node) -> str:
     """The label, or else the formula down to labels, cut short with "…" where that would be long."""
     return _name(node)[0]
 
 
-def gradient(node: Value) -> str:
+def gradient(node: Node) -> str:
     """``h_3.grad``, or ``(w·h_3 + b).grad``."""
     return f"{_bound(_name(node, 2), _ATOM)}.grad"
 
@@ -56,37 +86,37 @@ def product(*factors: float) -> str:
     return "·".join(f"({text})" if text.startswith("-") else text for text in map(number, factors))
 
 
-def formula(node: Value) -> str:
+def formula(node: Node) -> str:
     """The formula that computed a node, by name: ``tanh(z_3)``. That of a leaf is empty."""
     return _forward(node, lambda parent: _name(parent, 2))[0]
 
 
-def application(op: Op, operands: Sequence[Value]) -> str:
+def application(op: Op, operands: Sequence[Node]) -> str:
     """The formula of an op applied to these operands, by name, whether or not there is such a node."""
     return _filled(op.formula, [_name(operand, 2) for operand in operands], _binding(op)[1])
 
 
-def formula_in_numbers(node: Value) -> str:
+def formula_in_numbers(node: Node) -> str:
     """The formula that computed a node, by number: ``tanh(0.5)``. That of a leaf is empty."""
     return _forward(node, _number)[0]
 
 
-def derivative(node: Value, parent: Value) -> str:
+def derivative(node: Node, parent: Node) -> str:
     """``∂h_3/∂z_3``."""
     return f"∂{_bound(_name(node, 2), _ATOM)}/∂{_bound(_name(parent, 2), _ATOM)}"
 
 
-def local_formula(node: Value, position: int) -> str:
+def local_formula(node: Node, position: int) -> str:
     """The formula of ∂node/∂operand by name: ``1 − h_3²``; empty where the op has none."""
     return _local(node, position, lambda other: _name(other, 2))
 
 
-def local_formula_in_numbers(node: Value, position: int) -> str:
+def local_formula_in_numbers(node: Node, position: int) -> str:
     """The formula of ∂node/∂operand by number: ``1 − 0.4622²``; empty where the op has none."""
     return _local(node, position, _number)
 
 
-def _name(node: Value, depth: int = 3) -> Written:
+def _name(node: Node, depth: int = 3) -> Written:
     if node.label:
         return node.label, _ATOM if _NAME.fullmatch(node.label) else _LOOSE
     if not node.parents:
@@ -96,13 +126,13 @@ def _name(node: Value, depth: int = 3) -> Written:
     return _forward(node, lambda parent: _name(parent, depth - 1))
 
 
-def _number(node: Value) -> Written:
+def _number(node: Node) -> Written:
     text = number(node.data)
     return text, _SUM if text.startswith("-") else _POWER if "e" in text else _ATOM
 
 
-def _forward(node: Value, write: Callable[[Value], Written]) -> Written:
-    op = node._rule
+def _forward(node: Node, write: Callable[[Node], Written]) -> Written:
+    op = node.operation
     binding, due = _binding(op)
     return _filled(op.formula, [write(parent) for parent in node.parents], due), binding
 
@@ -115,8 +145,8 @@ def _binding(op: Op) -> tuple[int, tuple[int, ...]]:
     return (_ATOM, (_LOOSE,) * operands) if _CALL.fullmatch(op.formula) else (_LOOSE, (_ATOM,) * operands)
 
 
-def _local(node: Value, position: int, write: Callable[[Value], Written]) -> str:
-    op = node._rule
+def _local(node: Node, position: int, write: Callable[[Node], Written]) -> str:
+    op = node.operation
     if not op.local_formulas:
         return ""
     template = op.local_formulas[position]

@@ -1,9 +1,7 @@
 """The op table: what every operation computes and what its local derivatives are, side by side.
 
-A rule is plain arithmetic on its operands and its output. Given floats it yields floats; given anything
-else that does arithmetic (a symbolic operand of a compiler, say) it yields that. The elementary functions
-below make this true of ``log`` and its like too: on a float they call `math`, on anything else they call
-the method of that name.
+A rule is plain arithmetic on its operands and its output. Given floats it yields floats; given anything else that does
+arithmetic (a symbol of the compiler, say) it yields that. `arithmetic` has the functions that rules are written with.
 
 A result too large for a double is infinite with its sign, as in IEEE 754 and in PyTorch, whatever the op, so that
 an explosion can be watched. What has no real value at all (division by 0, ln 0, √-1, 0 ** -1) is an error.
@@ -11,17 +9,18 @@ an explosion can be watched. What has no real value at all (division by 0, ln 0,
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache, reduce
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import FunctionType
 from typing import Any, NoReturn
 
-from .errors import GraphError
+from ..errors import DomainError, GraphError
+from .arithmetic import Rule, cos, exp, log, maximum, pow_, select, sin, sqrt, tanh
 
-Rule = Callable[..., Any]
+Edges = Iterable[tuple[Any, Any]]  # pairs of a parent and ∂node/∂parent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +38,8 @@ class Op:
         domain: what the operands must satisfy, where not every number will do.
         backward: None, or a zero-argument function that adds to the operands' gradients by itself.
         made_by: for an op outside the table, the function that made it and its arguments.
+        edges: ``edges(node)`` are the pairs of a parent and ∂node/∂parent, for a node that this op computed. This is
+            what the backward pass calls.
     """
 
     name: str
@@ -51,6 +52,10 @@ class Op:
     domain: str = ""
     backward: Callable[[], object] | None = None
     made_by: tuple[Any, ...] = ()
+    edges: Callable[[Any], Edges] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edges", _edges(self))
 
     @property
     def title(self) -> str:
@@ -77,51 +82,83 @@ class Op:
         )
 
 
-def _elementary(name: str) -> Callable[[Any], Any]:
-    on_float: Callable[[float], float] = getattr(math, name)
+# ---- the rules of an op, applied to a node ----------------------------------------------------------------------
 
-    def function(x: Any) -> Any:
+
+def _edges(op: Op) -> Callable[[Any], Edges]:
+    """What `Op.edges` is. The first two are nearly all there are; a loop over operands would take twice their time."""
+    rule = op.local_gradients
+
+    def edges_of_two(node: Any) -> Edges:
+        a, b = node.parents
+        to_a, to_b = rule(node._data, a._data, b._data)
+        return (a, to_a), (b, to_b)
+
+    def edges_of_one(node: Any) -> Edges:
+        (a,) = node.parents
+        return ((a, *rule(node._data, a._data)),)
+
+    def edges_of_many(node: Any) -> Edges:
+        return tuple(zip(node.parents, rule(node._data, *[parent._data for parent in node.parents])))
+
+    if op.backward is not None:
+        return _edges_of_closure(op, op.backward)
+    edges = {1: edges_of_one, 2: edges_of_two}.get(op.arity, edges_of_many)
+    return _checked(op, edges) if op.domain else edges
+
+
+def _checked(op: Op, edges: Callable[[Any], Edges]) -> Callable[[Any], Edges]:
+    """The same, for rules that may fail: the error says at which node."""
+
+    def checked_edges(node: Any) -> Edges:
         try:
-            return on_float(x) if isinstance(x, float) else getattr(x, name)()
-        except OverflowError:  # exp is the one that can
-            return math.inf
+            return edges(node)
+        except (ValueError, ArithmeticError) as error:
+            raise _undefined(op, node, error) from error
 
-    return function
-
-
-exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", "cos", "sqrt"))
+    return checked_edges
 
 
-def select(condition: Any, if_true: Any, if_false: Any) -> Any:
-    """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
-    return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
+def _undefined(op: Op, node: Any, error: Exception) -> DomainError:
+    return DomainError(
+        f"the derivative has no finite value: {error}",
+        op=op.title,
+        node=node.name,
+        time_step=node.time_step,
+        remedy=f"{op.title} needs {op.domain}" if op.domain else None,
+        created_at=node.created_at,
+    )
 
 
-def refuted(condition: Any) -> bool:
-    """Whether a condition does not hold. For a symbolic one: no, but should it turn out not to hold when the
-    compiled code runs, then the eager engine, which knows the numbers, is asked to raise its error.
-    """
-    return not condition if isinstance(condition, bool) else condition.require()
+class _Nothing:
+    """What flows along the edges of a closure, which adds to the gradients by itself: no bit of them changes."""
+
+    def __mul__(self, gradient: Any) -> _Nothing:
+        return self
+
+    def __radd__(self, gradient: Any) -> Any:
+        return gradient
+
+    def __repr__(self) -> str:
+        return "what its own _backward adds"
 
 
-def choose(options: Any, index: Any) -> Any:
-    """``options[index]``, also for an index that is symbolic."""
-    return options[index] if hasattr(index, "__index__") else index.choose(options)
+NOTHING: Any = _Nothing()
 
 
-def largest(numbers: Any) -> Any:
-    """``max(numbers)``, also of symbolic operands."""
-    return max(numbers) if all(isinstance(number, float) for number in numbers) else reduce(_maximum, numbers)
+def _edges_of_closure(op: Op, backward: Callable[[], object]) -> Callable[[Any], Edges]:
+    def edges(node: Any) -> Edges:
+        for parent in dict.fromkeys(node.parents):  # whoever iterates prepares the parents, ...
+            yield parent, NOTHING
+        try:
+            backward()  # ... so that the closure finds them ready
+        except (ValueError, ArithmeticError) as error:
+            raise _undefined(op, node, error) from error
+
+    return edges
 
 
-def pow_(base: Any, exponent: Any) -> Any:
-    """``base ** exponent`` over the reals: `math.pow` refuses what would be complex, and 0 to a negative power."""
-    if not (isinstance(base, float) and isinstance(exponent, float)):
-        return base**exponent
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
+# ---- the table --------------------------------------------------------------------------------------------------
 
 
 def _sigmoid(a: Any) -> Any:
@@ -134,9 +171,10 @@ def _sign(a: Any) -> Any:
     return select(a > 0.0, 1.0, select(a < 0.0, -1.0, 0.0))
 
 
-def _maximum(a: Any, b: Any) -> Any:
-    # a + b is NaN when neither comparison holds, that is, when an operand is.
-    return select(a > b, a, select(b >= a, b, a + b))
+def _tanh_slope(a: Any) -> Any:
+    # 1 - out² has no digits left where tanh saturates: it is 4 % off at 18, and 0 from 19.1 on.
+    e = exp(-2.0 * abs(a))
+    return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
 def _share(a: Any, b: Any) -> Any:
@@ -162,10 +200,11 @@ _TABLE: tuple[Op, ...] = (
     Op("mul",     "*",    2, operator.mul,                       lambda out, a, b: (b, a),                                    "{0}·{1}",        ("{1}", "{0}")),
     Op("div",     "/",    2, operator.truediv,                   lambda out, a, b: (1.0 / b, -out / b),                       "{0} / {1}",      ("1 / {1}", "−{out} / {1}"),           "a divisor other than 0"),
     Op("pow",     "**",   2, pow_,                               lambda out, a, b: (_pow_slope(a, b), out * _log_of_base(a)), "{0}^{1}",        ("{1}·{0}^({1} − 1)", "{out}·ln {0}"), "a positive base (any base has the plain whole powers)"),
-    Op("maximum", "max",  2, _maximum,                           lambda out, a, b: (_share(a, b), _share(b, a)),              "max({0}, {1})",  ("[{0} > {1}]", "[{1} > {0}]")),
-    Op("minimum", "min",  2, lambda a, b: -_maximum(-a, -b),     lambda out, a, b: (_share(b, a), _share(a, b)),              "min({0}, {1})",  ("[{0} < {1}]", "[{1} < {0}]")),
+    Op("maximum", "max",  2, maximum,                            lambda out, a, b: (_share(a, b), _share(b, a)),              "max({0}, {1})",  ("[{0} > {1}]", "[{1} > {0}]")),
+    Op("minimum", "min",  2, lambda a, b: -maximum(-a, -b),     lambda out, a, b: (_share(b, a), _share(a, b)),              "min({0}, {1})",  ("[{0} < {1}]", "[{1} < {0}]")),
     Op("neg",     "-",    1, operator.neg,                       lambda out, a: (-1.0,),                                      "−{0}",           ("−1",)),
     Op("tanh",    "tanh", 1, tanh,                               lambda out, a: (1.0 - out * out,),                           "tanh({0})",      ("1 − {out}²",)),
+    Op("tanh_exact", "tanh", 1, tanh,                            lambda out, a: (_tanh_slope(a),),                            "tanh({0})",      ("1 / cosh²({0})",)),
     Op("sigmoid", "σ",    1, _sigmoid,                           lambda out, a: (out * (1.0 - out),),                         "σ({0})",         ("{out}·(1 − {out})",)),
     Op("relu",    "ReLU", 1, lambda a: select(a <= 0.0, 0.0, a), lambda out, a: (select(a <= 0.0, 0.0, 1.0),),                "relu({0})",      ("[{0} > 0]",)),
     Op("exp",     "exp",  1, exp,                                lambda out, a: (out,),                                       "exp({0})",       ("{out}",)),
@@ -178,6 +217,12 @@ _TABLE: tuple[Op, ...] = (
 # fmt: on
 
 OPS: dict[str, Op] = {op.name: op for op in _TABLE}
+
+for _op in _TABLE:  # A debugger, a traceback and a profiler show which rule they are in
+    for _rule, _name in ((_op.forward, _op.name), (_op.local_gradients, f"{_op.name}_derivative")):
+        if isinstance(_rule, FunctionType) and _rule.__name__ == "<lambda>":
+            _rule.__name__ = _rule.__qualname__ = _name
+            _rule.__code__ = _rule.__code__.replace(co_name=_name)
 
 #: The op of a node that nothing computed: an input, a parameter, a constant.
 LEAF = Op("", "", 0, lambda: 0.0, lambda out: (), "", ())
@@ -227,6 +272,7 @@ def register(op: Op) -> Op:
                 op=op.name,
                 remedy="It must give a tuple of one local gradient per operand",
             )
+    object.__setattr__(op, "edges", _checked(op, op.edges))  # nobody knows yet where its rules fail
     OPS[op.name] = op
     return op
 

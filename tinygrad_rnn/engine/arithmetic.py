@@ -1,0 +1,144 @@
+"""Numbers: what is taken for one, and the functions with which the rules of the op table are written.
+
+The functions work on floats and on anything else that does arithmetic. On a float they call `math`; on a number that
+is not known yet (`Symbolic`) they call its method of the same name. So a rule that is written with them serves the
+eager engine and the compiler alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from numbers import Real
+from typing import Any
+
+from ..errors import OperandError
+
+Rule = Callable[..., Any]
+
+
+class Symbolic:
+    """A number, or an index, that is only known when compiled code runs. Rules ask it for what needs a decision."""
+
+    __slots__ = ()
+
+    def select(self, if_true: Any, if_false: Any) -> Any:
+        """``if_true if self else if_false``, for a condition."""
+        raise NotImplementedError
+
+    def require(self) -> bool:
+        """Note that compiled code has to give way to the eager engine unless this condition holds; return False."""
+        raise NotImplementedError
+
+    def choose(self, options: Any) -> Any:
+        """``options[self]``, for an index."""
+        raise NotImplementedError
+
+
+# ---- what is a number -------------------------------------------------------------------------------------------
+
+
+def is_number(data: object) -> bool:
+    """Whether ``data`` can stand for one real number.
+
+    Python's and NumPy's real scalars can, as can an array or tensor without dimensions. A string, a complex number,
+    a date, a masked entry, an array, or a Value cannot.
+    """
+    if isinstance(data, (Real, Symbolic)):
+        return True
+    if not (hasattr(data, "__float__") or hasattr(data, "__index__")) or hasattr(data, "operation"):
+        return False
+    return not getattr(data, "ndim", 0) and not is_foreign(data)
+
+
+def is_foreign(data: object) -> bool:
+    """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
+    dtype = getattr(data, "dtype", None)
+    kind = getattr(dtype, "kind", "c" if getattr(dtype, "is_complex", False) else "f")
+    return dtype is not None and (
+        kind not in "biufO" or (getattr(data, "ndim", 0) == 0 and hasattr(data, "mask") and bool(data.mask))
+    )
+
+
+def number(data: Any) -> float:
+    """``data`` as a float.
+
+    Raises:
+        OperandError: it is not a real number, or one that does not fit a double.
+    """
+    if data.__class__ is float:
+        return data
+    if not is_number(data):
+        raise OperandError(f"{str(data)[:40]!r} is a {type(data).__name__}, not a number", remedy=_remedy(data))
+    try:
+        return data if isinstance(data, Symbolic) else float(data)  # type: ignore[return-value]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OperandError(f"{str(data)[:40]!r} is not a real number that fits a double: {error}") from error
+
+
+def _remedy(data: object) -> str | None:
+    if hasattr(data, "operation"):
+        return "Use its .data, or .detach(), if you mean its number"
+    if getattr(data, "mask", False):
+        return "The entry is masked: leave it out, or fill it"
+    return None
+
+
+# ---- functions for rules ----------------------------------------------------------------------------------------
+
+
+def _elementary(name: str) -> Callable[[Any], Any]:
+    on_float: Callable[[float], float] = getattr(math, name)
+
+    def function(x: Any) -> Any:
+        try:
+            return on_float(x) if isinstance(x, float) else getattr(x, name)()
+        except OverflowError:  # exp is the one that can
+            return math.inf
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", "cos", "sqrt"))
+
+
+def pow_(base: Any, exponent: Any) -> Any:
+    """``base ** exponent`` over the reals: `math.pow` refuses what would be complex, and 0 to a negative power."""
+    if not (isinstance(base, float) and isinstance(exponent, float)):
+        return base**exponent
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
+
+
+def select(condition: Any, if_true: Any, if_false: Any) -> Any:
+    """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
+    return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
+
+
+def refuted(condition: Any) -> bool:
+    """Whether a condition does not hold.
+
+    Of a symbolic condition that is not known; then compiled code calls the eager engine, which raises its error, if
+    the condition turns out not to hold.
+    """
+    return not condition if isinstance(condition, bool) else condition.require()
+
+
+def choose(options: Any, index: Any) -> Any:
+    """``options[index]``, also for a symbolic index."""
+    return index.choose(options) if isinstance(index, Symbolic) else options[index]
+
+
+def largest(numbers: Any) -> Any:
+    """``max(numbers)``, also of symbolic numbers."""
+    return max(numbers) if all(isinstance(each, float) for each in numbers) else reduce(maximum, numbers)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of two numbers; NaN if one of them is."""
+    # a + b is NaN when neither comparison holds, that is, when an operand is.
+    return select(a > b, a, select(b >= a, b, a + b))

@@ -1,0 +1,111 @@
+"""Copies of whole graphs, and pickles: never node by node, since the nodes may be a million deep.
+
+`copy.deepcopy` and `pickle` follow references, and so would go as deep as the graph is long. Both are given the nodes
+below a root as a list, oldest first: whoever copies them in this order always has the parents of a node before the
+node. And the copies are created in the order of the originals, so that their ``backward()`` adds up gradients in the
+same order.
+
+Hooks and breakpoints stay with the node on which they were set, as in PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from threading import local
+from typing import Any, TypeVar
+from weakref import ref
+
+from .backward import topological_order
+from .node import NO_GRADIENT, Node, next_id
+from .ops import Op
+
+N = TypeVar("N", bound=Node)
+
+#: In each thread, the nodes that a pickler has been given as a list (`_OldestFirst`). Each of them then need not give
+#: the list again, for what lies below itself: pickle takes one node after the other, and tells none about the others.
+_thread = local()
+
+
+def copy(node: N) -> N:
+    """A copy of one node, with the same parents."""
+    return _twin(node, node.parents)
+
+
+def deepcopy(node: N, memo: dict[int, Any]) -> N:
+    """A copy of a node and of all that it depends on."""
+    found, to_copy = {node}, [node]
+    for each in to_copy:
+        for parent in each.parents:
+            if parent not in found and id(parent) not in memo:
+                found.add(parent)
+                to_copy.append(parent)
+    for each in sorted(to_copy, key=attrgetter("_id"), reverse=True):
+        memo[id(each)] = _twin(each, tuple([memo[id(parent)] for parent in each.parents]))
+    twin: N = memo[id(node)]
+    return twin
+
+
+def reduce(node: Node) -> tuple[Any, ...]:
+    """What pickle stores of a node."""
+    below = InCreationOrder(*node.parents) if node.parents and not _is_at_work_on(node) else None
+    gradient = node._grad if node.has_grad else None
+    state = (node.operation, node._data, gradient, node._label, node.time_step)
+    return _restore, (below, node.__class__, *state, *node.parents)
+
+
+class InCreationOrder:
+    """All nodes that some roots reach, for `pickle` and `copy`: they come back as a list, oldest first."""
+
+    def __init__(self, *roots: Node) -> None:
+        self.roots = roots
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes = _OldestFirst(reversed(topological_order(*self.roots)))
+        _thread.at_work = ref(nodes)
+        return list, (), None, nodes
+
+
+class _OldestFirst:
+    """An iterator that knows all that it gives. It lives as long as `pickle` is at work on them."""
+
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._given = dict.fromkeys(nodes)
+        self._rest = iter(self._given)
+
+    def __iter__(self) -> Iterator[Node]:
+        return self
+
+    def __next__(self) -> Node:
+        return next(self._rest)
+
+    def __contains__(self, node: Node) -> bool:
+        return node in self._given
+
+
+def _is_at_work_on(node: Node) -> bool:
+    """Whether the pickler at work in this thread meets the parents of this node before the node."""
+    at_work: _OldestFirst | None = getattr(_thread, "at_work", lambda: None)()
+    return at_work is not None and node in at_work
+
+
+def _twin(node: N, parents: tuple[Any, ...]) -> N:
+    if node.operation.backward is not None:
+        node.operation.refuse_copies()
+    return _filled(node.__class__, node.operation, node._data, node._grad, node._label, node.time_step, parents)
+
+
+def _restore(
+    _: object, cls: type[N], op: Op, data: float, grad: float | None, label: str, step: int | None, *parents: Any
+) -> N:
+    return _filled(cls, op, data, NO_GRADIENT if grad is None else grad, label, step, parents)
+
+
+def _filled(
+    cls: type[N], op: Op, data: float, grad: float, label: str, step: int | None, parents: tuple[Any, ...]
+) -> N:
+    node: N = object.__new__(cls)
+    node._data, node._grad, node._label = data, grad, label
+    node.operation, node.parents, node.time_step = op, parents, step
+    node._id, node._extra = next_id(), None
+    return node

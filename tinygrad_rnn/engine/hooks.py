@@ -1,0 +1,115 @@
+"""What hardly any node has: hooks on its gradient, breakpoints, a note of where it was created.
+
+A pass over a graph does not look for them node by node: it reads once whether there are any at all (`watched`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any, SupportsFloat
+from weakref import ref
+
+from .node import Node
+
+Hook = Callable[[float], SupportsFloat | None]
+
+#: The nodes that have hooks or breakpoints, by their number in the order of creation.
+watched: dict[int, ref[Node]] = {}
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CreationSite:
+    """The line of the user's program that created a node."""
+
+    code: CodeType
+    line: int
+
+    def __str__(self) -> str:
+        return f'File "{self.code.co_filename}", line {self.line}, in {self.code.co_name}'
+
+
+@dataclass(slots=True, eq=False)
+class Extra:
+    """The rarely used fields of a node, kept behind its slot ``_extra``.
+
+    Attributes:
+        hooks: functions to call with the gradient, in order of registration.
+        breakpoints: handles of the breakpoints.
+        created_at: where the node was created, if that was traced.
+    """
+
+    hooks: dict[Handle, Hook] = field(default_factory=dict)
+    breakpoints: dict[Handle, None] = field(default_factory=dict)
+    created_at: CreationSite | None = None
+
+
+class Handle:
+    """Removes the hook or breakpoint that it was returned for: by ``remove()``, or at the end of a ``with`` block."""
+
+    def __init__(self, node: Node, registered: dict[Handle, Any], entry: Any) -> None:
+        self._node, self._registered = ref(node), registered
+        registered[self] = entry
+        watched[node._id] = ref(node, lambda _, key=node._id: watched.pop(key, None))  # type: ignore[misc]
+
+    def remove(self) -> None:
+        """Remove the hook or breakpoint; a second time does nothing."""
+        self._registered.pop(self, None)
+        node = self._node()
+        if node is not None and not is_watched(node):
+            watched.pop(node._id, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def users_line() -> CreationSite | None:
+    """The innermost line under execution that is not this package's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return None if frame is None else CreationSite(frame.f_code, frame.f_lineno)
+
+
+def extra(node: Node) -> Extra:
+    """The node's `Extra`, made if there is none."""
+    if node._extra is None:
+        node._extra = Extra()
+    found: Extra = node._extra
+    return found
+
+
+def add_hook(node: Node, hook: Hook) -> Handle:
+    """Call ``hook`` with the complete gradient of ``node`` in every pass."""
+    return Handle(node, extra(node).hooks, hook)
+
+
+def add_breakpoint(node: Node) -> Handle:
+    """Stop in every pass where the gradient of ``node`` flows on."""
+    return Handle(node, extra(node).breakpoints, None)
+
+
+def hooks_of(node: Node) -> list[Hook]:
+    """The hooks of a node, in order of registration."""
+    return [] if node._extra is None else list(node._extra.hooks.values())
+
+
+def is_watched(node: Node) -> bool:
+    """Whether a node has hooks or breakpoints."""
+    return node._extra is not None and bool(node._extra.hooks or node._extra.breakpoints)
+
+
+def among(order: Sequence[Node]) -> tuple[frozenset[Node], frozenset[Node]]:
+    """The nodes in ``order`` that have hooks, and those that have breakpoints."""
+    found = [node for node in order if node._extra is not None] if watched else []
+    return (
+        frozenset(node for node in found if node._extra.hooks),
+        frozenset(node for node in found if node._extra.breakpoints),
+    )

@@ -1,0 +1,146 @@
+"""What a new node is told about the program around it: whether to record, its time step, whether to note its line.
+
+This is one frozen `Scope` in one context variable, so that it holds for a thread, or an asynchronous task, alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What holds for the nodes that are created now.
+
+    Attributes:
+        time_step: the time step to which they belong.
+        records: whether they remember how they were computed; otherwise they are leaves.
+        traces: whether they note which line of the user's program created them.
+        outer: the scope around this one, which comes back at its end.
+    """
+
+    time_step: int | None = None
+    records: bool = True
+    traces: bool = False
+    outer: Scope | None = None
+
+
+_scope: ContextVar[Scope] = ContextVar("scope", default=Scope())  # noqa: B039  # it is frozen
+
+#: The scope in force. Every new node calls it.
+current = _scope.get
+
+
+def enter(**changes: Any) -> None:
+    """Begin a scope that differs from the one in force by these fields."""
+    outer = current()
+    _scope.set(replace(outer, outer=outer, **changes))
+
+
+def leave() -> None:
+    """End the latest scope."""
+    _scope.set(current().outer or Scope())
+
+
+class _Within:
+    """A context manager, and a decorator of functions, for the nodes that are created within.
+
+    It may be entered again within itself. A decorated generator holds it while it runs, not while it waits.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+
+    def __enter__(self) -> None:
+        enter(**self._changes)
+
+    def __exit__(self, *_: object) -> None:
+        leave()
+
+    def __call__(self, function: F) -> F:
+        @wraps(function)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        @wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        @wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            return (yield from self._resumed(function(*args, **kwargs)))
+
+        @wraps(function)
+        async def asynchronous_generator(*args: Any, **kwargs: Any) -> Any:
+            inner = function(*args, **kwargs)
+            argument = None
+            while True:
+                try:
+                    with self:
+                        item = await inner.asend(argument)
+                except StopAsyncIteration:
+                    return
+                argument = yield item
+
+        if inspect.isasyncgenfunction(function):
+            return asynchronous_generator  # type: ignore[return-value]
+        if inspect.iscoroutinefunction(function):
+            return coroutine  # type: ignore[return-value]
+        return generator if inspect.isgeneratorfunction(function) else plain  # type: ignore[return-value]
+
+    def _resumed(self, inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """The generator, with this context around every stretch in which it runs."""
+        resume: Callable[[Any], Any] = inner.send
+        argument: Any = None
+        while True:
+            try:
+                with self:
+                    item = resume(argument)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                resume, argument = inner.send, (yield item)
+            except GeneratorExit:
+                with self:
+                    inner.close()
+                raise
+            except BaseException as error:
+                resume, argument = inner.throw, error
+
+
+class no_grad(_Within):
+    """Within this context, or in a function decorated with it, results are leaves: no graph is recorded.
+
+    It holds for the thread, or the asynchronous task, that entered it, as in PyTorch. In a decorated generator or
+    asynchronous function it holds whenever that function runs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(records=False)
+
+
+class trace_creation(_Within):
+    """Within this context every new node notes which line of the user's program created it (`Value.created_at`).
+
+    It holds for the thread, or the asynchronous task, that entered it. A traced node takes several times as long to
+    make.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(traces=True)
+
+
+class time_step(_Within):
+    """Nodes that are created within this context belong to time step ``t``."""
+
+    def __init__(self, t: int | None) -> None:
+        super().__init__(time_step=t)

@@ -1,0 +1,371 @@
+"""`Value`: a number that remembers how it was computed."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, SupportsFloat, Union
+
+from ..errors import GraphError, OperandError
+from . import copying, hooks, making, notation, ops, passes
+from .arithmetic import cos, exp, is_foreign, is_number, log, number, sin, sqrt, tanh
+from .backward import visit
+from .making import compute, record
+from .node import Node, text
+from .ops import OPS
+from .recording import current
+from .steps import ForwardSteps
+
+Operand = Union["Value", SupportsFloat]
+
+ADD, SUB, MUL, DIV, NEG, ABS = (OPS[name] for name in ("add", "sub", "mul", "div", "neg", "abs"))
+TANH, TANH_EXACT, SIGMOID, RELU = (OPS[name] for name in ("tanh", "tanh_exact", "sigmoid", "relu"))
+EXP, LOG, SQRT, SIN, COS, POW = (OPS[name] for name in ("exp", "log", "sqrt", "sin", "cos", "pow"))
+
+#: What the variables pane of a debugger shows of a Value.
+PANE = ("name", "data", "grad", "op", "parents", "time_step")
+
+
+class Value(Node):
+    """A number that remembers how it was computed and, after ``backward()``, how a result depends on it.
+
+    Args:
+        data: a real number.
+        _children: the operands it was computed from; empty for a leaf.
+        _op: name or symbol of the operation that computed it; empty for a leaf.
+        label: a name for people.
+
+    Raises:
+        OperandError: ``data`` is not a real number, an operand is not a Value, or the label is not text.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
+        is_plain = data.__class__ is float or (data.__class__ is int and data.bit_length() < 1024)
+        making.leaf(self, float(data) if is_plain else number(data), label and text(label))
+        if _children and current().records:
+            self.parents = _all_values(_children)
+            self.operation = ops.called(_op, len(self.parents))
+
+    # ---- recording: every operator is a row of the op table -----------------------------------------------------
+
+    def __add__(self, other: Any) -> Value:
+        if other.__class__ is not Value and (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(ADD, self._data + other._data, (self, other))
+
+    def __radd__(self, other: Any) -> Value:
+        if (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(ADD, other._data + self._data, (other, self))  # type: ignore[no-any-return]
+
+    def __sub__(self, other: Any) -> Value:
+        if other.__class__ is not Value and (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(SUB, self._data - other._data, (self, other))
+
+    def __rsub__(self, other: Any) -> Value:
+        if (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(SUB, other._data - self._data, (other, self))  # type: ignore[no-any-return]
+
+    def __mul__(self, other: Any) -> Value:
+        if other.__class__ is not Value and (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(MUL, self._data * other._data, (self, other))
+
+    def __rmul__(self, other: Any) -> Value:
+        if (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return record(MUL, other._data * self._data, (other, self))  # type: ignore[no-any-return]
+
+    def __truediv__(self, other: Any) -> Value:
+        if other.__class__ is not Value or other._data.__class__ is not float or other._data == 0.0:
+            return _divided(self, other)
+        return record(DIV, self._data / other._data, (self, other))
+
+    def __rtruediv__(self, other: Any) -> Value:
+        if (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return compute(DIV, (other, self))  # type: ignore[no-any-return]
+
+    def __pow__(self, other: Any) -> Value:
+        """Record self ^ other. A plain number as exponent is part of the op, so that the base may be negative."""
+        if isinstance(other, Value):
+            return compute(POW, (self, other))
+        if is_number(other) or is_foreign(other):
+            return compute(ops.power(number(other)), (self,))
+        return NotImplemented
+
+    def __rpow__(self, other: Any) -> Value:
+        if (other := operand(other)) is NotImplemented:
+            return NotImplemented
+        return compute(POW, (other, self))  # type: ignore[no-any-return]
+
+    def __neg__(self) -> Value:
+        return record(NEG, -self._data, (self,))
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __abs__(self) -> Value:
+        return record(ABS, abs(self._data), (self,))
+
+    def tanh(self) -> Value:
+        """Record tanh(self)."""
+        return record(TANH, tanh(self._data), (self,))
+
+    def tanh_exact(self) -> Value:
+        """Record tanh(self), with a derivative that keeps its digits where tanh saturates."""
+        return record(TANH_EXACT, tanh(self._data), (self,))
+
+    def sigmoid(self) -> Value:
+        """Record σ(self)."""
+        return record(SIGMOID, SIGMOID.forward(self._data), (self,))
+
+    def relu(self) -> Value:
+        """Record max(self, 0)."""
+        return record(RELU, RELU.forward(self._data), (self,))
+
+    def exp(self) -> Value:
+        """Record e ^ self."""
+        return record(EXP, exp(self._data), (self,))
+
+    def log(self) -> Value:
+        """Record the natural logarithm of self."""
+        try:
+            return record(LOG, log(self._data), (self,))
+        except ValueError:
+            return compute(LOG, (self,))
+
+    def sqrt(self) -> Value:
+        """Record the square root of self."""
+        try:
+            return record(SQRT, sqrt(self._data), (self,))
+        except ValueError:
+            return compute(SQRT, (self,))
+
+    def sin(self) -> Value:
+        """Record sin(self)."""
+        try:
+            return record(SIN, sin(self._data), (self,))
+        except ValueError:
+            return compute(SIN, (self,))
+
+    def cos(self) -> Value:
+        """Record cos(self)."""
+        try:
+            return record(COS, cos(self._data), (self,))
+        except ValueError:
+            return compute(COS, (self,))
+
+    def maximum(self, other: Operand) -> Value:
+        """Record max(self, other). Equal operands share the gradient."""
+        return Value.apply("maximum", self, other)
+
+    def minimum(self, other: Operand) -> Value:
+        """Record min(self, other). Equal operands share the gradient."""
+        return Value.apply("minimum", self, other)
+
+    @staticmethod
+    def apply(op: str, *operands: Operand) -> Value:
+        """Record the op that has this name, or symbol, in the op table.
+
+        Raises:
+            GraphError: no such op, or the number of operands is not its arity.
+        """
+        row = ops.lookup(op, len(operands))
+        if row.arity != len(operands):
+            raise GraphError(f"{len(operands)} operands for an op that takes {row.arity}", op=row.name)
+        return compute(row, tuple(map(as_value, operands)))
+
+    @staticmethod
+    def custom(
+        data: SupportsFloat,
+        parents: Sequence[Value],
+        local_gradients: Sequence[SupportsFloat],
+        op: str = "custom",
+        label: str = "",
+    ) -> Value:
+        """Record a number computed elsewhere, with its local gradient for each parent.
+
+        Raises:
+            GraphError: the numbers of parents and of local gradients differ, or are 0.
+            OperandError: a parent is not a Value, or something is not a real number.
+        """
+        if len(parents) != len(local_gradients) or not parents:
+            raise GraphError(
+                f"{len(parents)} parents but {len(local_gradients)} local gradients",
+                op=op,
+                remedy="Give one local gradient per parent, and at least one parent",
+            )
+        row = ops.fixed(op, tuple(map(number, local_gradients)))
+        node = record(row, number(data), _all_values(parents))
+        node.label = label
+        return node
+
+    # ---- the backward pass --------------------------------------------------------------------------------------
+
+    backward = passes.backward
+
+    def backward_steps(self, gradient: SupportsFloat = 1.0) -> passes.BackwardSteps:
+        """`backward`, one application of the chain rule at a time: an iterator of `Step` records.
+
+        Drained, it leaves the same gradients as ``backward()``, to the last bit. See `BackwardSteps` for what
+        holds in between.
+
+        Args:
+            gradient: the gradient of self.
+        """
+        return passes.BackwardSteps(self, number(gradient))
+
+    def forward_steps(self) -> ForwardSteps:
+        """How this number arose: every node that it depends on, in order of creation, to read in either direction."""
+        return ForwardSteps(self)
+
+    def register_hook(self, hook: hooks.Hook) -> hooks.Handle:
+        """Call ``hook(gradient)`` in every pass once this node's gradient is complete, before it flows on.
+
+        As in PyTorch, a number that the hook returns replaces the gradient, several hooks are called in order
+        of registration, and the gradient of a leaf is that of the pass alone, without what it has accumulated.
+
+        Returns:
+            a handle whose ``remove()`` removes the hook.
+        """
+        return hooks.add_hook(self, hook)
+
+    def breakpoint(self) -> hooks.Handle:
+        """Call Python's `breakpoint` in every pass whenever this node's gradient flows on to an operand.
+
+        The debugger (whichever `sys.breakpointhook` starts) stops inside the walk, where ``node``, ``parent``,
+        ``local_gradient`` and ``contribution`` are local variables, before the contribution is added. The gradient of
+        a leaf flows no further: there it stops whenever a contribution arrives.
+
+        Returns:
+            a handle whose ``remove()`` removes the breakpoint.
+        """
+        return hooks.add_breakpoint(self)
+
+    def zero_grad(self) -> None:
+        """Set the gradient to 0."""
+        self._grad = 0.0
+
+    def detach(self) -> Value:
+        """A leaf with the same data, where gradients stop."""
+        return Value(self._data, label=self._label)
+
+    # ---- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The label or, without one, the formula; a leaf without a label is its number."""
+        return notation.name(self)
+
+    @property
+    def created_at(self) -> hooks.CreationSite | None:
+        """The line of the user's program that created this node, if `trace_creation` was on."""
+        return None if self._extra is None else self._extra.created_at
+
+    def item(self) -> float:
+        """The data, as in PyTorch."""
+        return self._data
+
+    def __repr__(self) -> str:
+        return notation.description(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    def __dir__(self) -> list[str]:
+        """All names; for the variables pane of VS Code and PyCharm the six that say what this Value is."""
+        asked_by = sys._getframe(1).f_globals.get("__name__", "")
+        return list(PANE) if asked_by.startswith("_pydevd") else list(super().__dir__())
+
+    # ---- comparing and deciding: by the number; == is identity --------------------------------------------------
+
+    def __lt__(self, other: Any) -> bool:
+        return _compared(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> bool:
+        return _compared(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return _compared(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> bool:
+        return _compared(operator.ge, self, other)
+
+    def __bool__(self) -> bool:
+        return bool(self._data != 0.0)
+
+    def _cut(self, *_: object) -> NoReturn:
+        raise OperandError(
+            "this would cut the number off its graph, and no gradient would flow",
+            node=self.name,
+            time_step=self.time_step,
+            remedy="Take .data for the plain number, or record it: v.tanh(), v.exp(), abs(v), v ** 2, Value.apply",
+        )
+
+    __float__ = __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _cut
+
+    # ---- micrograd's names, copies ------------------------------------------------------------------------------
+
+    @property
+    def _prev(self) -> tuple[Value, ...]:
+        return self.parents
+
+    @property
+    def _op(self) -> str:
+        return self.operation.symbol
+
+    @property
+    def _backward(self) -> Callable[[], None]:
+        """Apply the chain rule to this node alone, as ``v._backward()``; assign a function to replace the rule."""
+        return lambda: visit([self])
+
+    @_backward.setter
+    def _backward(self, function: Callable[[], object]) -> None:
+        if self.parents or current().records:  # what no_grad made a leaf stays one
+            self.operation = ops.closure(self.operation.name, function, self.operation.symbol)
+
+    __copy__, __deepcopy__, __reduce__ = copying.copy, copying.deepcopy, copying.reduce
+
+
+def operand(data: Any) -> Any:
+    """``data`` itself if it is a Value; a new leaf if it is a number; else NotImplemented, as operators return it."""
+    if isinstance(data, Value):
+        return data
+    if data.__class__ in (int, float) or is_number(data):
+        return Value(data)
+    if is_foreign(data):
+        number(data)  # raises: NumPy, if it were asked next, would make a number of it
+    return NotImplemented
+
+
+def as_value(data: Operand) -> Value:
+    """``data`` itself if it is a Value, else a new leaf that holds it."""
+    return data if isinstance(data, Value) else Value(data)
+
+
+def _divided(value: Value, other: Any) -> Value:
+    """The quotient where the divisor is no Value yet, or 0, or a symbol."""
+    if (divisor := operand(other)) is NotImplemented:
+        return NotImplemented  # type: ignore[no-any-return]
+    return compute(DIV, (value, divisor))  # type: ignore[no-any-return]
+
+
+def _compared(compare: Callable[[Any, Any], Any], value: Value, other: Any) -> bool:
+    if isinstance(other, Value):
+        return bool(compare(value._data, other._data))
+    return bool(compare(value._data, number(other))) if is_number(other) else NotImplemented
+
+
+def _all_values(operands: Sequence[Any]) -> tuple[Value, ...]:
+    for each in operands:
+        if not isinstance(each, Value):
+            raise OperandError(
+                f"the operand {str(each)[:40]!r} is a {type(each).__name__}, not a Value", remedy="Wrap it: Value(…)"
+            )
+    return tuple(operands)
