@@ -296,7 +296,7 @@ def test_terms_of_one_size_come_latest_first() -> None:
 
 
 def test_an_unrolling_that_has_not_begun_ends_before_its_first_step() -> None:
-    assert Unrolled(ScalarRNNCell(w=0.9, u=0.5), ["h"], first=3).T == 2
+    assert Unrolled(ScalarRNNCell(w=0.9, u=0.5), ["h"], 3, [Value(0.0)], {}).T == 2
 
 
 def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
@@ -308,7 +308,7 @@ def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
 
     assert gc.isenabled()
     unroll(cell, [Value(1.0), Value(2.0)], Value(0.5))
-    assert paused == [True, True]
+    assert paused == [False, True]  # from the second time step on
     assert gc.isenabled()
 
 

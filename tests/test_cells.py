@@ -95,7 +95,7 @@ def test_the_state_starts_at_zero() -> None:
 
 @pytest.mark.parametrize("make", [lambda f: ScalarRNNCell(nonlinearity=f), lambda f: RNNCell(1, 1, nonlinearity=f)])
 def test_an_unknown_nonlinearity_is_refused(make: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"'softplus'.*tanh, relu, identity"):
+    with pytest.raises(ArgumentError, match=r"'softplus'.*tanh, tanh_exact, relu, identity"):
         make("softplus")
 
 

@@ -16,7 +16,8 @@ from tinygrad_rnn.bptt.decay import decay, scalar_cells
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.draw import text
-from tinygrad_rnn.engine.backward import gradients_kept, start, topological_order, walk
+from tinygrad_rnn.engine.backward import gradients_kept, topological_order
+from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.explore.decay import fate as fate_of
 
 HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
@@ -177,8 +178,7 @@ def walked(loss):
     """The nodes below the loss, and the steps of a backward pass that finds no gradients."""
     order = topological_order(loss)
     with gradients_kept(order):
-        start(order, loss, 1.0)
-        return order, list(walk(order))
+        return order, list(steps(loss))
 
 
 def number_of(shown):

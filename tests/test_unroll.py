@@ -304,7 +304,7 @@ def test_a_copy_with_its_loss_is_one_graph_with_the_same_gradients_to_the_bit(
         ((ScalarRNNCell(), "ab"), OperandError, "'a' is a str", 1),
         ((ScalarRNNCell(), [0.1, None]), OperandError, "NoneType", 2),
         ((ScalarRNNCell(), [0.1, [0.2]]), ShapeError, "x is 1 numbers, but w, u, b are single", 2),
-        ((ScalarRNNCell(), [0.1], [0.2]), ShapeError, "h is 1 numbers", 1),
+        ((ScalarRNNCell(), [0.1], [0.2]), ShapeError, "h is 1 numbers", None),
         ((ScalarRNNCell(), [0.1], math.nan), DataError, "h0 is nan", 0),
         ((ScalarRNNCell(), [0.1], "0"), OperandError, "'0' is a str", None),
         ((RNNCell(2, 3), [[0.1, 0.2], [0.1]]), ShapeError, "x is 1 numbers, but U is 3 × 2", 2),

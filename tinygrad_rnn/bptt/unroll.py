@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 from ..engine.backward import topological_order
 from ..engine.copying import InCreationOrder
-from ..engine.recording import time_step
+from ..engine.recording import current, new_scope, put_in_force
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError, TinygradRNNError
 from ..nn.cells import Cell, Quantity, as_quantity, as_sequence, finite
 from ..nn.stacked import Recurrent
+
+Series = dict[str, dict[int, Quantity]]  # by name and time step
 
 
 class Unrolled:
@@ -30,12 +33,18 @@ class Unrolled:
         state_names: names of what is carried from step to step.
     """
 
-    def __init__(self, cell: Any, state_names: Sequence[str], first: int = 1) -> None:
+    def __init__(
+        self, cell: Any, state_names: Sequence[str], first: int, initial: Sequence[Quantity], series: Series
+    ) -> None:
         self.cell = cell
         self.state_names = tuple(state_names)
         self.first = first
-        self.T = first - 1
-        self._series: dict[str, dict[int, Quantity]] = {}
+        self.T = max(series["x"], default=first - 1) if series else first - 1
+        self._series: Series = {}
+        for name, part in zip(self.state_names, initial):
+            keep(self._series, name, first - 1, part)
+        for name in sorted(series, key=lambda name: name not in (*self.state_names, "x")):
+            self._series[name] = {**self._series.get(name, {}), **series[name]}
 
     def __getitem__(self, name: str) -> dict[int, Quantity]:
         try:
@@ -119,14 +128,6 @@ class Unrolled:
             if not node.parents:
                 node.zero_grad()
 
-    def _add(self, name: str, t: int, quantity: Quantity) -> None:
-        self._series.setdefault(name, {})[t] = quantity
-        if isinstance(quantity, Value):
-            _name(quantity, f"{name}_{t}", t)
-        else:
-            for i, entry in enumerate(quantity):
-                _name(entry, f"{name}_{t}[{i}]", t)
-
     def __getstate__(self) -> tuple[Any, ...]:
         """For `copy` and `pickle`: first all nodes, so that the graph is copied as one and never in depth."""
         return InCreationOrder(*self._nodes()), vars(self).copy()
@@ -141,14 +142,6 @@ class Unrolled:
 
     def __repr__(self) -> str:
         return f"Unrolled({self.cell!r}, T={self.T})"
-
-
-def _name(node: Value, label: str, t: int) -> None:
-    node.label = node.label or label
-    if node.time_step is None:
-        node.time_step = t
-    elif node.time_step != t and not node.parents:
-        node.time_step = None  # an input of several time steps (an entry of an embedding, say) belongs to none
 
 
 def unroll(
@@ -176,61 +169,127 @@ def unroll(
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
-    inputs = as_sequence(inputs)
-    if isinstance(cell, Recurrent):
-        cell = cell.cell
-    if h0 is not None:
-        parts = h0 if _has_parts(cell, h0) else (h0,)
-        state = tuple(finite(part, "h0", first - 1) for part in parts)
-    elif isinstance(cell, Cell):
-        state = cell.initial_state()
+    series: Series
+    stepped, series, outer, paused = cell if isinstance(cell, Cell) else as_cell(cell, h0), {}, current(), False
+    state = start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
+    try:
+        for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
+            put_in_force(new_scope((t, *outer[1:])))
+            x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(stepped, x, t)
+            state = advance(stepped, series, t, x, state, readout)
+            if t == first and (paused := gc.isenabled()):  # a graph has no cycles, and looking for some takes as long
+                gc.disable()
+    except TinygradRNNError as error:
+        error.time_step = current().time_step if error.time_step is None else error.time_step
+        raise
+    finally:
+        put_in_force(outer)
+        if paused:
+            gc.enable()
+    return Unrolled(getattr(stepped, "function", stepped), stepped.state_names, first, start, series)
+
+
+def advance(
+    cell: Cell,
+    series: Series,
+    t: int,
+    x: Quantity,
+    state: Sequence[Quantity],
+    readout: Callable[[Any], Any] | None = None,
+) -> tuple[Quantity, ...]:
+    """One time step: compute, name and keep its quantities in ``series``, and return the new state. The input has its
+    name already.
+    """
+    named = cell.step(x, *state)
+    series.setdefault("x", {})[t] = x
+    # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
+    for name in sorted(named, key=lambda name: name not in cell.state_names):
+        keep(series, name, t, named[name])
+    if readout is not None:
+        keep(series, "y", t, as_quantity(readout(named["h"])))
+    return tuple(named[name] for name in cell.state_names)
+
+
+def keep(series: Series, name: str, t: int, quantity: Quantity) -> None:
+    """Name a quantity of a time step, and keep it."""
+    series.setdefault(name, {})[t] = quantity
+    if isinstance(quantity, Value):
+        _name(quantity, f"{name}_{t}", t)
     else:
-        raise ArgumentError("a plain function has no initial state", remedy="Give h0")
-    names = getattr(cell, "state_names", ("h", "c")[: len(state)])
-    if len(names) != len(state):
+        for i, entry in enumerate(quantity):
+            _name(entry, f"{name}_{t}[{i}]", t)
+
+
+def _name(node: Value, label: str, t: int) -> None:
+    node.label = node.label or label
+    if node.time_step is None:
+        node.time_step = t
+    elif node.time_step != t and not node.parents:
+        node.time_step = None  # an input of several time steps (an entry of an embedding, say) belongs to none
+
+
+def as_input(cell: Cell, x: Any, t: int) -> Quantity:
+    """An input as a Quantity with a name.
+
+    Raises:
+        DataError: a number of it is NaN or infinite.
+        ShapeError: it does not fit the cell.
+    """
+    quantity = finite(x, f"x_{t}", t)
+    cell.check("x", quantity)
+    keep({}, "x", t, quantity)
+    return quantity
+
+
+def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
+    """The state ``h0`` after time step ``t`` as a tuple of its parts; by default the cell's own.
+
+    Raises:
+        DataError: a number of it is NaN or infinite.
+        ShapeError: it does not fit the cell.
+    """
+    if h0 is None:
+        state = cell.initial_state()
+        for part in state:
+            for entry in [part] if isinstance(part, Value) else part:
+                entry.label = ""  # it is not h_0
+        return state
+    parts = h0 if isinstance(h0, tuple) and len(cell.state_names) > 1 else (h0,)
+    if len(parts) != len(cell.state_names):
         raise ShapeError(
-            f"a state of {len(state)} parts for a cell whose state is {', '.join(names)}",
+            f"a state of {len(parts)} parts for a cell whose state is {', '.join(cell.state_names)}",
             remedy="Give h0 as a tuple of that many; a function with a larger state needs an attribute state_names",
         )
-    unrolled = Unrolled(cell, names, first)
-    for name, quantity in zip(names, state):
-        unrolled._add(name, first - 1, quantity)
-    with collector_paused():
-        for t, x in enumerate(inputs, start=first):
-            with time_step(t):
-                try:
-                    state = _advance(unrolled, t, finite(x, f"x_{t}", t), state, readout)
-                except TinygradRNNError as error:
-                    error.time_step = t if error.time_step is None else error.time_step
-                    raise
-            unrolled.T = t
-    return unrolled
+    state = tuple(finite(part, "h0", t) for part in parts)
+    for name, part in zip(cell.state_names, state):
+        cell.check(name, part)
+    return state
 
 
-def _advance(
-    unrolled: Unrolled, t: int, x: Quantity, state: tuple[Quantity, ...], readout: Callable[[Any], Any] | None
-) -> tuple[Quantity, ...]:
-    """One time step: compute, name and keep its quantities, and return the new state."""
-    cell = unrolled.cell
-    unrolled._add("x", t, x)
-    if isinstance(cell, Cell):
-        named = cell.step(x, *state)
-    else:
-        new = cell(x, *state)
+def as_cell(cell: Any, h0: Any) -> Cell:
+    """What `unroll` steps through, if it is not a `Cell` already: the layers of a network as one, or a function."""
+    return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
+
+
+class _FunctionCell(Cell):
+    """A function ``cell(x, *state)`` that returns the next state."""
+
+    def __init__(self, function: Callable[..., Any], h0: Any) -> None:
+        parts = len(h0) if isinstance(h0, tuple) and len(h0) > 1 else 1
+        self.function = function
+        self.state_names = tuple(getattr(function, "state_names", ("h", "c")[:parts]))
+
+    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+        """The new state by name."""
+        new = self.function(x, *state)
         parts = new if len(state) > 1 else (new,)
         if not isinstance(parts, (list, tuple)) or len(parts) != len(state):
-            raise ShapeError("the cell did not return its new state", remedy=f"It is {', '.join(unrolled.state_names)}")
-        named = dict(zip(unrolled.state_names, map(as_quantity, parts)))
-    # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
-    for name in sorted(named, key=lambda name: name not in unrolled.state_names):
-        unrolled._add(name, t, named[name])
-    if readout is not None:
-        unrolled._add("y", t, as_quantity(readout(named["h"])))
-    return tuple(named[name] for name in unrolled.state_names)
+            raise ShapeError("the cell did not return its new state", remedy=f"It is {', '.join(self.state_names)}")
+        return dict(zip(self.state_names, map(as_quantity, parts)))
 
-
-def _has_parts(cell: Any, h0: Any) -> bool:
-    return isinstance(h0, tuple) and len(getattr(cell, "state_names", h0)) > 1
+    def initial_state(self) -> tuple[Quantity, ...]:
+        """A function has none."""
+        raise ArgumentError("a plain function has no initial state", remedy="Give h0")
 
 
 @contextmanager

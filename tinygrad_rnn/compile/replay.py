@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..bptt.unroll import Unrolled
+from ..bptt.unroll import Series, Unrolled, keep
 from ..engine.backward import gradients_kept, topological_order
 from ..engine.recording import time_step
 from ..engine.sums import total
@@ -37,9 +37,10 @@ def unroll_step(
         first: number of the first time step.
     """
     state = step.shaped([Value(entry) for entry in h0])
-    unrolled = Unrolled(step.cell, step.names, first)
+    start: tuple[Any, ...] = state
+    series: Series = {}
     for name, part in zip(step.names, state):
-        unrolled._add(name, first - 1, part)
+        keep({}, name, first - 1, part)
     losses = []
     for i, (entry, asks) in enumerate(zip(x, mask)):
         with time_step(first + i):
@@ -50,10 +51,12 @@ def unroll_step(
                 if isinstance(step.target, Symbols)
                 else _operand(step.target, target[i])
             )
-            state, loss = step(unrolled, first + i, _operand(step.x, entry), state, goal, asks)
+            operand = _operand(step.x, entry)
+            keep({}, "x", first + i, operand)
+            state, loss = step(series, first + i, operand, state, goal, asks)
             if loss is not None:
                 losses.append(loss)
-        unrolled.T = first + i
+    unrolled = Unrolled(getattr(step.cell, "function", step.cell), step.names, first, start, series)
     return unrolled, total(losses) if losses else None
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.unroll import Unrolled, _advance
+from ..bptt.unroll import Series, advance, as_cell, given_state
 from ..engine.backward import topological_order
 from ..engine.recording import time_step
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
-from ..nn.cells import Cell, Quantity, finite
-from ..nn.stacked import Recurrent
+from ..nn.cells import Cell, Quantity
 from .boundary import whole
 from .lookup import Index
 from .symbol import Tape
@@ -39,7 +38,7 @@ class Step:
     """What one time step does, as plain Python on Values.
 
     Attributes:
-        cell: a `Cell`, or a function ``cell(x, *state)``.
+        cell: the cell.
         readout: from h_t to y_t, or None.
         loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets; the prediction is y_t, or
             h_t without a read-out. None if there is no loss.
@@ -48,7 +47,7 @@ class Step:
         state: the initial state, which also says its sizes.
     """
 
-    cell: Cell | Callable[..., Any]
+    cell: Cell
     readout: Callable[[Any], Any] | None
     loss: Callable[..., Value] | None
     x: Kind
@@ -63,25 +62,21 @@ class Step:
             ArgumentError: a plain function has no h0.
             DataError: a number of the initial state is NaN or infinite.
         """
-        if isinstance(cell, Recurrent):
-            cell = cell.cell
-        if h0 is not None:
-            parts = h0 if isinstance(h0, tuple) else (h0,)
-            state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
-        elif isinstance(cell, Cell):
-            state = cell.initial_state()
-        else:
-            raise ArgumentError("a plain function has no initial state", remedy="Give h0")
-        return cls(cell, readout, loss, x, target, tuple(finite(part, "h0", 0) for part in state))
+        cell = cell if isinstance(cell, Cell) else as_cell(cell, h0)
+        if h0 is None:
+            return cls(cell, readout, loss, x, target, cell.initial_state())
+        parts = h0 if isinstance(h0, tuple) else (h0,)
+        state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
+        return cls(cell, readout, loss, x, target, given_state(cell, state if len(state) > 1 else state[0], 0))
 
     def __call__(
-        self, unrolled: Unrolled, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, asks: bool
+        self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, asks: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
         """Record time step t: the cell and, if something is asked, the read-out and the loss, in this order."""
-        state = _advance(unrolled, t, x, state, self.readout if asks else None)
+        state = advance(self.cell, series, t, x, state, self.readout if asks else None)
         if not asks or self.loss is None:
             return state, None
-        prediction = self.prediction(unrolled, t)
+        prediction = self.prediction(series, t)
         loss = self.loss(prediction) if self.target is ... else self.loss(prediction, target)
         if not isinstance(loss, Value):
             raise OperandError(f"the loss gives a {type(loss).__name__}", remedy="Return a Value")
@@ -98,14 +93,14 @@ class Step:
                 "targets for a loss that takes none" if self.target is ... else "no targets", remedy="Check target"
             )
 
-    def prediction(self, unrolled: Unrolled, t: Any) -> Quantity:
+    def prediction(self, series: Series, t: Any) -> Quantity:
         """What the loss is of."""
-        return unrolled["y" if self.readout else unrolled.state_names[0]][t]
+        return series["y" if self.readout else self.names[0]][t]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parts of the state."""
-        return tuple(getattr(self.cell, "state_names", ("h", "c")[: len(self.state)]))
+        return self.cell.state_names
 
     @property
     def initial(self) -> list[float]:
@@ -165,10 +160,10 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
     state = step.shaped(old_state)
     for name, part in zip(step.names, state):
         _label(part, f"{name}_{{t-1}}")
-    unrolled = Unrolled(step.cell, step.names)
+    series: Series = {}
     with symbols_as_data(tape, parameters), time_step("t"):  # type: ignore[arg-type]
         try:
-            new, loss = step(unrolled, "t", x_index.one_hot() if x_index else x, state, target_index or target, asks)
+            new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, asks)
         except (TypeError, AttributeError) as error:
             if "Symbol" not in str(error):
                 raise
@@ -177,7 +172,7 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
                 remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
             ) from error
         new_state = flat(new)
-        outputs = flat([step.prediction(unrolled, "t")]) if predicts else []
+        outputs = flat([step.prediction(series, "t")]) if predicts else []
         nodes = topological_order(*new_state, *outputs, *([] if loss is None else [loss]))[::-1]
         check_ops([node for node in nodes if not any(node in index.picks for index in indices)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):

@@ -67,8 +67,8 @@ def number(data: Any) -> float:
     Raises:
         OperandError: it is not a real number, or one that does not fit a double.
     """
-    if data.__class__ is float:
-        return data
+    if data.__class__ is float or (data.__class__ is int and data.bit_length() < 1024):
+        return float(data)
     if not is_number(data):
         raise OperandError(f"{str(data)[:40]!r} is a {type(data).__name__}, not a number", remedy=_remedy(data))
     try:

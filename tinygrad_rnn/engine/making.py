@@ -19,31 +19,21 @@ _new: Any = object.__new__
 
 def record(op: Op, data: float, parents: tuple[N, ...]) -> N:
     """A new node for the number that an op gave; within `no_grad`, a leaf."""
-    scope, node = current(), _new(parents[0].__class__)  # going through __init__ would take half as long again
+    node, (time_step, records, traces, _) = _new(parents[0].__class__), current()  # __init__ would take longer
     node._data, node._grad, node._label = data, NO_GRADIENT, ""
-    node.operation, node.parents, node.time_step = op, parents, scope.time_step
+    node.operation, node.parents, node.time_step = op, parents, time_step
     node._id, node._extra = next_id(), None
-    if scope.traces or not scope.records:
-        _heed(scope, node)
+    if traces or not records:
+        heed(current(), node)
     return node  # type: ignore[no-any-return]
 
 
-def _heed(scope: Scope, node: Node) -> None:
+def heed(scope: Scope, node: Node) -> None:
     """Do what `trace_creation` and `no_grad` ask for a new node."""
     if scope.traces:
         hooks.extra(node).created_at = hooks.users_line()
     if not scope.records:
         node.operation, node.parents = LEAF, ()
-
-
-def leaf(node: Node, data: float, label: str) -> None:
-    """Fill the slots of a new leaf."""
-    scope = current()
-    node._data, node._grad, node._label = data, NO_GRADIENT, label
-    node.operation, node.parents, node.time_step = LEAF, (), scope.time_step
-    node._id, node._extra = next_id(), None
-    if scope.traces:
-        _heed(scope, node)
 
 
 def compute(op: Op, parents: tuple[N, ...]) -> N:

@@ -38,26 +38,15 @@ class _Number(property):
 
 
 class _Text(property):
-    """A slot that lets nothing in but text."""
+    """A slot that makes text of what is assigned."""
 
     def __init__(self, slot: str, doc: str) -> None:
-        super().__init__(attrgetter(slot), lambda node, label: setattr(node, slot, text(label)), doc=doc)
+        super().__init__(attrgetter(slot), lambda node, label: setattr(node, slot, str(label)), doc=doc)
 
     if TYPE_CHECKING:
 
         def __get__(self, node: Any, owner: type | None = None, /) -> str: ...  # type: ignore[override]
-        def __set__(self, node: Any, label: str, /) -> None: ...
-
-
-def text(label: Any) -> str:
-    """``label`` if it is text.
-
-    Raises:
-        OperandError: it is something else.
-    """
-    if not isinstance(label, str):
-        raise OperandError(f"the label {label!r:.40} is a {type(label).__name__}", remedy=f"Give text: {str(label)!r}")
-    return label
+        def __set__(self, node: Any, label: object, /) -> None: ...
 
 
 class Node:

@@ -8,45 +8,39 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from functools import wraps
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, NamedTuple, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What holds for the nodes that are created now.
 
     Attributes:
         time_step: the time step to which they belong.
         records: whether they remember how they were computed; otherwise they are leaves.
         traces: whether they note which line of the user's program created them.
-        outer: the scope around this one, which comes back at its end.
+        outer: the scope around this one, which comes back at its end; None for the outermost.
     """
 
     time_step: int | None = None
     records: bool = True
     traces: bool = False
-    outer: Scope | None = None
+    outer: Any = None
 
 
-_scope: ContextVar[Scope] = ContextVar("scope", default=Scope())  # noqa: B039  # it is frozen
+_scope: ContextVar[Scope] = ContextVar("scope", default=Scope())  # noqa: B039  # a tuple
 
 #: The scope in force. Every new node calls it.
 current = _scope.get
 
-
-def enter(**changes: Any) -> None:
-    """Begin a scope that differs from the one in force by these fields."""
-    outer = current()
-    _scope.set(replace(outer, outer=outer, **changes))
+#: Put another scope in force. Who calls it puts the earlier one back.
+put_in_force = _scope.set
 
 
-def leave() -> None:
-    """End the latest scope."""
-    _scope.set(current().outer or Scope())
+#: A scope from a tuple of all its fields. It is one call into C, which a debugger does not step into.
+new_scope = partial(tuple.__new__, Scope)
 
 
 class _Within:
@@ -59,10 +53,11 @@ class _Within:
         self._changes = changes
 
     def __enter__(self) -> None:
-        enter(**self._changes)
+        outer = current()
+        put_in_force(outer._replace(outer=outer, **self._changes))
 
     def __exit__(self, *_: object) -> None:
-        leave()
+        put_in_force(current().outer or Scope())
 
     def __call__(self, function: F) -> F:
         @wraps(function)

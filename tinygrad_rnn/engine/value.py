@@ -12,8 +12,8 @@ from . import copying, hooks, making, notation, ops, passes
 from .arithmetic import cos, exp, is_foreign, is_number, log, number, sin, sqrt, tanh
 from .backward import visit
 from .making import compute, record
-from .node import Node, text
-from .ops import OPS
+from .node import NO_GRADIENT, Node, next_id
+from .ops import LEAF, OPS
 from .recording import current
 from .steps import ForwardSteps
 
@@ -37,17 +37,15 @@ class Value(Node):
         label: a name for people.
 
     Raises:
-        OperandError: ``data`` is not a real number, an operand is not a Value, or the label is not text.
+        OperandError: ``data`` is not a real number, or an operand is not a Value.
     """
 
     __slots__ = ()
 
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
-        is_plain = data.__class__ is float or (data.__class__ is int and data.bit_length() < 1024)
-        making.leaf(self, float(data) if is_plain else number(data), label and text(label))
-        if _children and current().records:
-            self.parents = _all_values(_children)
-            self.operation = ops.called(_op, len(self.parents))
+        self._data, self._label, self._grad = data if type(data) is float else number(data), str(label), NO_GRADIENT
+        self.operation, self.parents, self._id, self._extra = LEAF, (), next_id(), None
+        self.time_step = current().time_step if not (_children or current().traces) else _fill_in(self, _children, _op)
 
     # ---- recording: every operator is a row of the op table -----------------------------------------------------
 
@@ -331,6 +329,19 @@ class Value(Node):
             self.operation = ops.closure(self.operation.name, function, self.operation.symbol)
 
     __copy__, __deepcopy__, __reduce__ = copying.copy, copying.deepcopy, copying.reduce
+
+
+def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
+    """Add what hardly any Value has that is made by hand: operands, and a note of where it was made.
+
+    Returns:
+        its time step.
+    """
+    if children:
+        value.parents = _all_values(children)
+        value.operation = ops.called(op, len(value.parents))
+    making.heed(current(), value)
+    return current().time_step
 
 
 def operand(data: Any) -> Any:

@@ -57,8 +57,11 @@ def finite(data: Any, name: str, t: int) -> Quantity:
     return quantity
 
 
+_SINGLE = {float, int, Value}  # types of a single number, most of the time
+
 NONLINEARITIES: dict[str, Callable[[Value], Value]] = {
     "tanh": Value.tanh,
+    "tanh_exact": Value.tanh_exact,
     "relu": Value.relu,
     "identity": lambda z: z,
 }
@@ -85,14 +88,27 @@ class Cell(Module):
     def initial_state(self) -> tuple[Quantity, ...]:
         """The state before the first time step, zeros, in the order of `state_names`."""
 
+    def check(self, name: str, quantity: Quantity) -> None:
+        """Check an input, or a part of the state, before it is used. Does nothing unless a cell overrides it.
+
+        Raises:
+            ShapeError: it does not fit.
+        """
+
+    def _check(self, x: Any, state: Sequence[Quantity]) -> None:
+        if state and len(state) != len(self.state_names):
+            raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
+        for name, quantity in zip(("x", *self.state_names), (x, *state)):
+            self.check(name, quantity)
+
     def __call__(self, x: Any, *state: Quantity) -> Any:
         """The next state: h, or a tuple in the order of `state_names` where there is more than h.
 
         Raises:
             ShapeError: x or the state does not fit.
         """
-        if state and len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
+        if not {type(x), *map(type, state)} <= _SINGLE or len(state) > 1:
+            self._check(x, state)
         named = self.step(x, *(state or self.initial_state()))
         new = tuple(named[name] for name in self.state_names)
         return new if len(new) > 1 else new[0]
@@ -114,7 +130,8 @@ class ScalarRNNCell(Cell):
 
     Args:
         w, u, b: numbers, or Values to share.
-        nonlinearity: ``"tanh"``, ``"relu"`` or ``"identity"``.
+        nonlinearity: ``"tanh"``, ``"tanh_exact"`` (the same, with a derivative that keeps its digits where tanh
+            saturates), ``"relu"`` or ``"identity"``.
 
     Raises:
         ArgumentError: unknown nonlinearity.
@@ -127,22 +144,23 @@ class ScalarRNNCell(Cell):
         )
         self.nonlinearity = known(nonlinearity)
 
-    def step(self, x: Any, *state: Any) -> dict[str, Value]:
-        """z_t = w h_{t-1} + u x_t + b and h_t.
+    def step(self, x: Any, h: Any) -> dict[str, Value]:
+        """z_t = w h_{t-1} + u x_t + b and h_t."""
+        h = NONLINEARITIES[self.nonlinearity](z := self.w * h + self.u * x + self.b)
+        return {"z": z, "h": h}
+
+    def check(self, name: str, quantity: Quantity) -> None:
+        """Check that a quantity is a single number.
 
         Raises:
-            ShapeError: x or the state is not a single number.
+            ShapeError: it is not.
         """
-        (h,) = state
-        for name, number in (("x", x), ("h", h)):
-            if is_vector(number):
-                raise ShapeError(f"{name} is {len(number)} numbers, but w, u, b are single", remedy=f"Give one {name}")
-        z = self.w * h + self.u * as_value(x) + self.b
-        return {"z": z, "h": NONLINEARITIES[self.nonlinearity](z)}
+        if is_vector(quantity):
+            raise ShapeError(f"{name} is {len(quantity)} numbers, but w, u, b are single", remedy=f"Give one {name}")
 
     def initial_state(self) -> tuple[Value]:
         """h_0 = 0."""
-        return (Value(0.0),)
+        return (Value(0.0, label="h_0"),)
 
     def __repr__(self) -> str:
         w, u, b = self.w.data, self.u.data, self.b.data
