@@ -14,8 +14,9 @@ import math
 
 from lesson import ask, check, show
 from tinygrad_rnn import LSTMCell, RNNCell, Unrolled, Value, jacobian, unroll
-from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure
+from tinygrad_rnn.bptt.compare import compare_decay
 from tinygrad_rnn.bptt.decay import mean_direction
+from tinygrad_rnn.plots.plot import comparison_figure
 
 inputs = [[math.sin(t)] for t in range(1, 101)]
 

@@ -34,11 +34,11 @@ from tinygrad_rnn import (
     truncated_bptt,
     unroll,
 )
-from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure
+from tinygrad_rnn.bptt.compare import compare_decay
 from tinygrad_rnn.bptt.decay import mean_direction, orthogonal_cells
-from tinygrad_rnn.bptt.plot import anatomy_figure, decay_figure
 from tinygrad_rnn.bptt.truncated import truncation
-from tinygrad_rnn.draw import draw
+from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.plots.plot import anatomy_figure, comparison_figure, decay_figure
 
 # %% [markdown]
 # ## The recurrence, unrolled

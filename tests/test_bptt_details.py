@@ -10,16 +10,17 @@ from array import array
 import pytest
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
-from tinygrad_rnn.bptt import matrices
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, reach
-from tinygrad_rnn.bptt.compare import StateDecay, comparison_figure
+from tinygrad_rnn.bptt.compare import StateDecay
 from tinygrad_rnn.bptt.decay import mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
 from tinygrad_rnn.bptt.unroll import Unrolled
 from tinygrad_rnn.errors import ArgumentError, GraphError, TooManyPathsError
+from tinygrad_rnn.nn import linalg as matrices
+from tinygrad_rnn.plots.plot import comparison_figure
 
 EPSILON = sys.float_info.epsilon
 

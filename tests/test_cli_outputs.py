@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.files import write_whole
+from tinygrad_rnn.support.files import write_whole
 
 #: By command line, where the file's name is to be added: an ending that it may have.
 WRITERS = {

@@ -30,7 +30,7 @@ from tinygrad_rnn.bptt.decay import (
 from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
-from tinygrad_rnn.files import write_whole
+from tinygrad_rnn.support.files import write_whole
 
 from .random_problems import GatedCell
 
@@ -170,7 +170,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 def figures() -> dict[str, Any]:
-    from tinygrad_rnn.bptt import plot
+    from tinygrad_rnn.plots import plot
 
     unrolled = unroll(ScalarRNNCell(0.9), noise(12))
     losses = {t: mse_loss(unrolled.h[t], 0.5) for t in range(1, 13)}
@@ -188,7 +188,7 @@ def figures() -> dict[str, Any]:
 
 
 def test_figures_are_written_in_every_format_always_with_the_same_bytes(tmp_path: Path) -> None:
-    from tinygrad_rnn.bptt import plot
+    from tinygrad_rnn.plots import plot
 
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for name, figure in figures().items():
@@ -202,7 +202,7 @@ def test_figures_are_written_in_every_format_always_with_the_same_bytes(tmp_path
 
 
 def test_a_figure_shows_the_numbers() -> None:
-    from tinygrad_rnn.bptt import plot
+    from tinygrad_rnn.plots import plot
 
     curves = decay(scalar_cells(nonlinearity="identity"), [0.5, 2.0], noise(10))
     (axes,) = plot.decay_figure(curves).axes
@@ -215,14 +215,14 @@ def test_a_figure_shows_the_numbers() -> None:
 
 
 def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
-    from tinygrad_rnn.bptt import plot
+    from tinygrad_rnn.plots import plot
 
     (axes,) = plot.decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
     assert {text.get_text() for text in axes.texts} == {"‖W‖ = 0.1 ↓", "‖W‖ = 0.5", "‖W‖ = 10 ↑"}
 
 
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinygrad_rnn.bptt import plot
+    from tinygrad_rnn.plots import plot
 
     with pytest.raises(ArgumentError, match="no curves"):
         plot.decay_figure([])
@@ -237,6 +237,6 @@ def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_importing_needs_the_standard_library_only() -> None:
-    code = "import sys, tinygrad_rnn, tinygrad_rnn.bptt.plot; print({'numpy', 'matplotlib'} & sys.modules.keys())"
+    code = "import sys, tinygrad_rnn, tinygrad_rnn.plots.plot; print({'numpy', 'matplotlib'} & sys.modules.keys())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "set()"

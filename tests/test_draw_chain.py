@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, unroll
 from tinygrad_rnn.bptt.jacobian import jacobian
 from tinygrad_rnn.bptt.paths import paths
-from tinygrad_rnn.draw import draw
-from tinygrad_rnn.draw.chain import Chain, strongest
-from tinygrad_rnn.draw.geometry import Picture
-from tinygrad_rnn.draw.graph import states_of
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.pictures.chain import Chain, strongest
+from tinygrad_rnn.pictures.geometry import Picture
+from tinygrad_rnn.pictures.graph import states_of
 
 
 def chain_of(unrolled: Unrolled, loss: Value, k: int | None = None, name: str = "h") -> Chain:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
@@ -20,9 +21,9 @@ from matplotlib.ft2font import FT2Font
 
 import tinygrad_rnn
 from tinygrad_rnn import MLP, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
-from tinygrad_rnn.draw import Drawing, draw, engine
 from tinygrad_rnn.errors import ArgumentError, DrawError
 from tinygrad_rnn.nn import Cell
+from tinygrad_rnn.pictures import Drawing, draw, engine
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -150,7 +151,7 @@ def test_the_same_program_draws_the_same_bytes_in_every_process() -> None:
     program = """
 import hashlib, sys
 from tinygrad_rnn import RNNCell, Value, mse_loss, unroll
-from tinygrad_rnn.draw import draw, draw_dot
+from tinygrad_rnn.pictures import draw, draw_dot
 waste = [Value(i) for i in range(int(sys.argv[1]))]
 unrolled = unroll(RNNCell(1, 2, seed=1), [[0.5], [0.1]])
 loss = mse_loss(unrolled.h[2], [1.0, 0.0])
@@ -218,16 +219,16 @@ def test_the_last_words_of_a_failing_engine_are_passed_on(
 
 
 def test_importing_the_package_starts_nothing() -> None:
-    check = "import sys, tinygrad_rnn; print([m for m in ('tinygrad_rnn.draw', 'subprocess') if m in sys.modules])"
+    check = "import sys, tinygrad_rnn; print([m for m in ('tinygrad_rnn.pictures', 'subprocess') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_the_name_draw_is_a_function_and_a_package() -> None:
-    from tinygrad_rnn import draw as package
-
-    assert package(unroll(ScalarRNNCell(), [1.0])).source == package.draw(unroll(ScalarRNNCell(), [1.0])).source  # type: ignore[operator]
+def test_every_name_is_the_same_thing_at_every_access() -> None:
     assert tinygrad_rnn.Drawing is Drawing
+    assert tinygrad_rnn.draw is draw is tinygrad_rnn.draw
+    assert tinygrad_rnn.explore is tinygrad_rnn.explore
+    assert not any(isinstance(getattr(tinygrad_rnn, name), ModuleType) for name in tinygrad_rnn.__all__)
 
 
 # ---- labels are text ------------------------------------------------------------------------------------------

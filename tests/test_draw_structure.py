@@ -10,10 +10,10 @@ from itertools import combinations
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Unrolled, Value, cross_entropy, mse_loss, unroll
-from tinygrad_rnn.draw import draw, trace
-from tinygrad_rnn.draw.geometry import Box, Picture
-from tinygrad_rnn.draw.graph import Edge, Node
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.pictures import draw, trace
+from tinygrad_rnn.pictures.geometry import Box, Picture
+from tinygrad_rnn.pictures.graph import Edge, Node
 
 Problem = tuple[Unrolled, Value]
 

@@ -14,14 +14,14 @@ import pytest
 from tinygrad_rnn import GRU, LSTM, GRUCell, LSTMCell, RNNCell, Value, total, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, flatten, state_gradients
 from tinygrad_rnn.bptt.chain import chain
-from tinygrad_rnn.bptt.compare import compare_decay, comparison_figure, write_csv, write_json
+from tinygrad_rnn.bptt.compare import compare_decay, write_csv, write_json
 from tinygrad_rnn.bptt.decay import decay
-from tinygrad_rnn.bptt.plot import save
 from tinygrad_rnn.bptt.truncated import truncated_bptt, truncated_gradcheck
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.draw import draw
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
+from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.plots.plot import comparison_figure, save
 
 CELLS: dict[str, Any] = {
     "RNN": lambda: RNNCell(2, 2, seed=1),

@@ -20,16 +20,16 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy, norm, state_gradients
-from tinygrad_rnn.bptt.matrices import spectral_norm
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.draw import text
 from tinygrad_rnn.engine.backward import gradients_kept, topological_order
 from tinygrad_rnn.engine.passes import steps as engine_steps
 from tinygrad_rnn.errors import ArgumentError, DrawError, GraphError
-from tinygrad_rnn.explore import graph as pieces
-from tinygrad_rnn.explore.decay import fate
-from tinygrad_rnn.explore.page import encoded
+from tinygrad_rnn.nn.linalg import spectral_norm
+from tinygrad_rnn.page import graph as pieces
+from tinygrad_rnn.page.decay import fate
+from tinygrad_rnn.page.page import encoded
+from tinygrad_rnn.pictures import text
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def all_norms():
 def few_norms(request, monkeypatch):
     """Measure for few ‖W‖ only, which takes a fraction of the time."""
     if "all_norms" not in request.fixturenames:
-        monkeypatch.setattr("tinygrad_rnn.explore.decay.NORMS", (0.5, 0.7, 1.0, 1.5))
+        monkeypatch.setattr("tinygrad_rnn.page.decay.NORMS", (0.5, 0.7, 1.0, 1.5))
 
 
 def problem(T=5, w=0.9, each=False):
@@ -132,7 +132,7 @@ def test_colours_are_levels_of_the_drawings_scale():
 
 
 def explore_asset(name):
-    from tinygrad_rnn.explore.page import _asset
+    from tinygrad_rnn.page.page import _asset
 
     return _asset(name)
 
@@ -325,7 +325,7 @@ def test_errors_say_what_is_wrong(tmp_path):
 
 def test_too_large_a_graph_is_refused(monkeypatch):
     unrolled, loss, _ = problem()
-    monkeypatch.setattr("tinygrad_rnn.explore.api.MOST_NODES", 10)
+    monkeypatch.setattr("tinygrad_rnn.page.api.MOST_NODES", 10)
     with pytest.raises(DrawError, match="too many for a page"):
         explore(unrolled, loss)
 
@@ -350,14 +350,14 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
 
 
 def test_a_page_that_takes_long_shows_its_progress_on_a_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 0.0)
+    monkeypatch.setattr("tinygrad_rnn.support.progress.PATIENCE", 0.0)
     assert main(["explore", "-o", str(tmp_path / "a.html"), "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""  # no terminal
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert main(["explore", "-o", str(tmp_path / "b.html"), "--steps", "3"]) == 0
     shown = capsys.readouterr().err
     assert re.search(r"Page.*\d+/(\d+)", shown)
-    monkeypatch.setattr("tinygrad_rnn.progress.PATIENCE", 60.0)
+    monkeypatch.setattr("tinygrad_rnn.support.progress.PATIENCE", 60.0)
     assert main(["explore", "-o", str(tmp_path / "c.html"), "--steps", "3"]) == 0
     assert capsys.readouterr().err == ""  # not long
     assert (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()

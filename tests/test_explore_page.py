@@ -15,10 +15,10 @@ from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
 from tinygrad_rnn.bptt.truncated import truncation
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.draw import text
 from tinygrad_rnn.engine.backward import gradients_kept, topological_order
 from tinygrad_rnn.engine.passes import steps
-from tinygrad_rnn.explore.decay import fate as fate_of
+from tinygrad_rnn.page.decay import fate as fate_of
+from tinygrad_rnn.pictures import text
 
 HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
 INPUTS = [math.sin(0.7 * i) for i in range(1, 400)]

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
-from tinygrad_rnn.bptt import matrices
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, jacobian_product
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, GraphError, MissingDependencyError
+from tinygrad_rnn.nn import linalg as matrices
 
 from .random_problems import GatedCell, Problem, problems, rounding
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_rnn.files import write_whole
+from tinygrad_rnn.support.files import write_whole
 
 from .soak.kill import kill_sweeping, kill_training
 

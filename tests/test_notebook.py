@@ -7,13 +7,13 @@ import pytest
 from nbclient import NotebookClient
 
 from tinygrad_rnn import ScalarRNNCell, Value, draw_dot, no_grad, unroll
-from tinygrad_rnn.draw import notebook
+from tinygrad_rnn.pictures import notebook
 
 ROOT = Path(__file__).parent.parent
 
 SETUP = """
 from tinygrad_rnn import ScalarRNNCell, Value, explore, mse_loss, unroll
-from tinygrad_rnn.draw import draw
+from tinygrad_rnn.pictures import draw
 unrolled = unroll(ScalarRNNCell(), [1.0, 0.5, -0.5])
 loss = mse_loss(unrolled.h[3], 0.2)
 loss.backward()
@@ -48,7 +48,7 @@ def test_a_leaf_and_a_large_graph_show_as_text(monkeypatch):
     def never(*_, **__):
         pytest.fail("drawn")
 
-    monkeypatch.setattr("tinygrad_rnn.draw.api.draw_dot", never)
+    monkeypatch.setattr("tinygrad_rnn.pictures.api.draw_dot", never)
     with no_grad():
         alone = Value(2.0) * 3.0
     deep = Value(1.0)
@@ -69,7 +69,7 @@ def test_the_largest_graph_that_is_drawn():
 def test_showing_a_value_never_raises(monkeypatch):
     broken = Value.custom(1.0, [Value(2.0)], [3.0], op="{9}")
     assert "text/plain" in broken._repr_mimebundle_()
-    monkeypatch.setattr("tinygrad_rnn.draw.engine.programs", lambda: [])
+    monkeypatch.setattr("tinygrad_rnn.pictures.engine.programs", lambda: [])
     y = Value(2.0, label="x") * 3.0
     assert y._repr_mimebundle_() == {"text/plain": repr(y)}
 
@@ -81,7 +81,7 @@ def test_a_state_of_an_unrolled_network_shows_itself():
 
 def test_a_notebook_shows_a_figure(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    source = "from tinygrad_rnn.bptt.plot import new_figure\nnew_figure(2.0, 1.0)"
+    source = "from tinygrad_rnn.plots.plot import new_figure\nnew_figure(2.0, 1.0)"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "image/png" in book.cells[0].outputs[0].data

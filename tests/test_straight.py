@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import LSTM, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, total, unroll
-from tinygrad_rnn.bptt.plot import save, straight_figure
 from tinygrad_rnn.bptt.straight import Straight, straight_path
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.plots.plot import save, straight_figure
 
 INPUTS = [[0.3], [-0.8], [0.5], [0.1]]
 

@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from .bptt.straight import straight_path
     from .bptt.truncated import truncated_bptt
     from .debugger import debug
-    from .draw import Drawing, draw_dot, trace
-    from .draw import draw as draw  # the package, which can be called
-    from .explore import explore
+    from .page import explore
+    from .pictures import Drawing, draw, draw_dot, trace
 
 __version__ = "0.2.0"
 
@@ -70,6 +69,7 @@ __all__ = [
     "decay",
     "detect_anomaly",
     "dot",
+    "draw",
     "draw_dot",
     "explore",
     "gradcheck",
@@ -89,23 +89,24 @@ __all__ = [
 
 # What is imported when it is asked for, and the module in which it lives.
 _LAZY = {
-    "Drawing": "draw",
+    "Drawing": "pictures",
     "anatomy": "bptt.anatomy",
     "debug": "debugger",
     "decay": "bptt.decay",
-    "draw_dot": "draw",
-    "explore": "explore",
+    "draw": "pictures",
+    "draw_dot": "pictures",
+    "explore": "page",
     "jacobian": "bptt.jacobian",
     "paths": "bptt.paths",
     "straight_path": "bptt.straight",
-    "trace": "draw",
+    "trace": "pictures",
     "truncated_bptt": "bptt.truncated",
 }
 
 
 def _repr_mimebundle_(self: Value, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
     """For notebooks: the text and, where the graph is small, a drawing of it."""
-    from .draw.notebook import mimebundle
+    from .pictures.notebook import mimebundle
 
     return mimebundle(self)
 

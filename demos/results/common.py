@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.compile import Recurrence
-from tinygrad_rnn.files import write_whole
 from tinygrad_rnn.nn import Cell, Linear
 from tinygrad_rnn.optim import Optimizer, clip_grad_norm_, gradient_norm
+from tinygrad_rnn.support.files import write_whole
 from tinygrad_rnn.sweep import ProcessPool, Record, sweep
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinygrad_rnn.files import write_whole
+from tinygrad_rnn.support.files import write_whole
 
 HERE = Path(__file__).parent
 README = HERE.parents[1] / "README.md"

@@ -22,7 +22,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tinygrad_rnn import ScalarRNNCell, explore, mse_loss, time_step, total, unroll
-from tinygrad_rnn.explore import Page
+from tinygrad_rnn.page import Page
 
 #: What is done in round i, as JavaScript; a slider moves by one place each time.
 SLIDE = (

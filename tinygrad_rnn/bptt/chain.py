@@ -23,7 +23,7 @@ from ..engine.backward import gradients_kept, local_gradients, topological_order
 from ..engine.passes import steps
 from ..engine.value import Value
 from ..errors import GraphError
-from .matrices import Rows, transpose
+from ..nn.linalg import Rows, transpose
 from .unroll import Unrolled
 
 Vector = list[float]

@@ -11,19 +11,16 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..files import json_text, write_whole
 from ..nn.cells import Cell
 from ..nn.stacked import Recurrent
+from ..support.files import json_text, write_whole
 from .anatomy import norm, state_gradients
 from .decay import mean_direction
 from .unroll import Unrolled, unroll
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -75,41 +72,6 @@ def compare_decay(
             by_step = state_gradients(unrolled, root, state)
             rows.append(StateDecay(name, state, lags, tuple(norm(by_step[unrolled.T - lag]) for lag in lags)))
     return rows
-
-
-def comparison_figure(rows: Sequence[StateDecay], title: str = "") -> Figure:
-    """All rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
-
-    Raises:
-        ArgumentError: there are no rows.
-        MissingDependencyError: matplotlib is missing.
-    """
-    from .plot import _log_axis, _loggable, new_figure
-
-    if not rows:
-        raise ArgumentError("there are no curves to plot")
-    figure = new_figure(8.0, 5.0)
-    axes = figure.add_subplot()
-    names = list(dict.fromkeys(row.cell for row in rows))
-    for row in rows:
-        axes.plot(
-            row.lags,
-            _loggable(row.gradients),
-            color=_COLOURS[names.index(row.cell) % len(_COLOURS)],
-            linewidth=2.0,
-            linestyle="-" if row.state.startswith("h") else (0, (5, 3)),
-            label=f"{row.cell}: |∂L/∂{row.state}$_k$|",
-        )
-    _log_axis(axes, [size for row in rows for size in row.gradients])
-    axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))
-    axes.set_xlabel("lag T − k: steps back in time")
-    axes.set_ylabel("size of the gradient")
-    axes.set_title(title or "How far a gradient reaches back, by cell", loc="left")
-    axes.legend(frameon=False)
-    return figure
-
-
-_COLOURS = ("#b2182b", "#2166ac", "#1a9850", "#e08214", "#5b3a8c", "#555555")
 
 
 def write_csv(rows: Sequence[StateDecay], path: str | os.PathLike[str]) -> None:

@@ -21,12 +21,12 @@ from typing import Any
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..files import json_text, write_whole
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
+from ..nn.linalg import Rows, non_normal, orthogonal, scaled
 from ..nn.parameters import Seed
+from ..support.files import json_text, write_whole
 from .anatomy import norm, state_gradients
 from .jacobian import power
-from .matrices import Rows, non_normal, orthogonal, scaled
 from .unroll import Unrolled, unroll
 
 CellFactory = Callable[[float], Cell]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..engine.backward import gradients
 from ..errors import ArgumentError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
-from .matrices import Rows, identity, numbers, product, spectral_norm, spectral_radius
+from ..nn.linalg import Rows, identity, numbers, product, spectral_norm, spectral_radius
 from .unroll import Unrolled
 
 

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             remedy="Add --cell lstm or --cell gru",
         )
     if plots:
-        from ..bptt import plot
+        from ..plots import plot
 
         if args.straight:
             plot.save(plot.straight_figure(ways[-1], f"The straight path: {problem.title}"), args.straight)

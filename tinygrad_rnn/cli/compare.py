@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..bptt.compare import StateDecay, compare_decay, comparison_figure, write_csv, write_json
+from ..bptt.compare import StateDecay, compare_decay, write_csv, write_json
 from ..errors import ArgumentError
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell
 from .console import folded, print_json, print_table, say
@@ -39,10 +39,10 @@ def run(args: argparse.Namespace, data: Data) -> int:
         elif file.lower().endswith(".json"):
             write_json(rows, file)
         else:
-            from ..bptt import plot
+            from ..plots import plot
 
             title = f"How far a gradient reaches back, by cell ({hidden} units)\n{data.title}"
-            plot.save(comparison_figure(rows, title), file)
+            plot.save(plot.comparison_figure(rows, title), file)
     if args.json:
         print_json({"curves": [asdict(row) for row in rows], "files": args.output})
         return 0

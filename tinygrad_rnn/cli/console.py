@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from unicodedata import combining, east_asian_width
 
-from ..files import json_text
+from ..support.files import json_text
 
 _PLAIN = str.maketrans(
     {

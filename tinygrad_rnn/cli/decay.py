@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         elif file.lower().endswith(".json"):
             write_json(curves, file)
         else:
-            from ..bptt import plot
+            from ..plots import plot
 
             plot.save(plot.decay_figure(curves, _title(kind, args.nonlinearity, data)), file)
     if args.json:
@@ -193,6 +193,6 @@ def _title(kind: str, nonlinearity: str, data: Data) -> str:
 
 
 def _output_file(text: str) -> str:
-    from ..bptt.plot import FORMATS
+    from ..plots.plot import FORMATS
 
     return file_ending_in(".csv", ".json", *FORMATS)(text)

@@ -36,9 +36,9 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
-    from ..explore import explore
-    from ..explore.page import check_ending
-    from ..progress import late_bar
+    from ..page import explore
+    from ..page.page import check_ending
+    from ..support.progress import late_bar
 
     check_ending(args.output)
     check_writable(args.output)

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     report = Report(problem, list(chain(problem.unrolled, problem.loss)))
     overwritten = picture is not None and os.path.exists(picture)
     if picture is not None:
-        from ..draw import draw
+        from ..pictures import draw
 
         drawing = draw(
             problem.unrolled,

@@ -23,7 +23,7 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
 
 def plot_file(text: str) -> str:
     """The type of an option that takes the name of a plot to write."""
-    from ..bptt.plot import FORMATS
+    from ..plots.plot import FORMATS
 
     return file_ending_in(*FORMATS)(text)
 
@@ -54,7 +54,7 @@ def check_plotting(*paths: str | None) -> None:
     Raises:
         MissingDependencyError: there is none.
     """
-    from ..bptt.plot import FORMATS, require_matplotlib
+    from ..plots.plot import FORMATS, require_matplotlib
 
     if any(path and path.lower().endswith(FORMATS) for path in paths):
         require_matplotlib()

@@ -11,9 +11,9 @@ from typing import Any
 from ..bptt.anatomy import norm
 from ..bptt.chain import Link
 from ..bptt.jacobian import recurrent_matrix
-from ..bptt.matrices import Rows, product
 from ..engine.value import Value
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
+from ..nn.linalg import Rows, product
 from .console import print_table, say
 from .inputs import Problem, shown
 

@@ -250,7 +250,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     """The error of every run against the first option that varies as a number, and the means as lines."""
     from matplotlib.figure import Figure
 
-    from ..bptt.plot import save
+    from ..plots.plot import save
 
     task = made_task(records[0].setting[0])
     groups = [group for group in _by_setting(records).values() if _errors(group)]

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     parts = truncation(anatomy(problem.unrolled, losses, parameter), k1, k2)
     all_parameters = [truncation(anatomy(problem.unrolled, losses, tree), k1, k2) for tree in trees(problem).values()]
     if args.output:
-        from ..bptt import plot
+        from ..plots import plot
 
         plot.save(plot.anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
@@ -158,9 +158,9 @@ def _size(numbers: Numbers) -> float:
 def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
     """The graph with the gradients of truncated BPTT, and where it cuts."""
     from ..bptt.truncated import cut_edges, truncated_backward
-    from ..draw import draw
-    from ..draw.colours import CUT, QUIET
-    from ..draw.geometry import Text
+    from ..pictures import draw
+    from ..pictures.colours import CUT, QUIET
+    from ..pictures.geometry import Text
 
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..bptt import Unrolled
-from ..draw import Drawing, draw, draw_dot
-from ..draw.geometry import Text
-from ..draw.graph import Edge, Node
+from ..pictures import Drawing, draw, draw_dot
+from ..pictures.geometry import Text
+from ..pictures.graph import Edge, Node
 from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"

@@ -12,10 +12,10 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian
-from ..bptt.matrices import Rows, identity, product
 from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
+from ..nn.linalg import Rows, identity, product
 from . import breakpoints, expressions
 from .breakpoints import Breakpoint
 from .names import Labels, NamesAt

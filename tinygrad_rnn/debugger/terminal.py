@@ -15,11 +15,11 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TextIO
 
-from ..bptt.matrices import Rows
 from ..engine import notation
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import ArgumentError, TinygradRNNError
+from ..nn.linalg import Rows
 from . import expressions
 from .breakpoints import GRAMMAR, Breakpoint
 from .names import STEP_NAMES

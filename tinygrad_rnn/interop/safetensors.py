@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, DataError
-from ..files import write_whole
+from ..support.files import write_whole
 
 # The dtypes that are read, with struct's code; a double holds each of their numbers exactly.
 DTYPES = {"F64": "d", "F32": "f", "F16": "e", "I32": "i", "I16": "h", "I8": "b", "U8": "B"}

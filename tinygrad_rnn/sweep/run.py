@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import ArgumentError, SweepError
-from ..progress import Bar, make_bar
+from ..support.progress import Bar, make_bar
 from .pool import ProcessPool
 from .records import Record, RecordFile, key, plain
 

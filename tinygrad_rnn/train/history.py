@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..files import json_text, write_whole
+from ..support.files import json_text, write_whole
 
 COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
 
@@ -89,7 +89,7 @@ class History:
         Raises:
             MissingDependencyError: matplotlib is missing.
         """
-        from ..bptt.plot import new_figure
+        from ..plots.plot import new_figure
 
         figure = new_figure(8.0, 6.4)
         above, middle, below = figure.subplots(3, sharex=True)
@@ -126,6 +126,6 @@ class History:
             MissingDependencyError: matplotlib is missing.
             ArgumentError: no such format.
         """
-        from ..bptt.plot import save
+        from ..plots.plot import save
 
         save(self.figure(), path)

@@ -17,7 +17,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.parameters import size
 from ..optim import Adam, LRScheduler, Optimizer, clip_grad_norm_, gradient_norm
-from ..progress import make_bar
+from ..support.progress import make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint, restore, save_checkpoint
 from .engine import Interrupted, make_engine

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
-from ..draw import text
 from ..engine.value import Value
+from ..pictures import text
 from .chains import Roots
 from .walkthrough import Tick, finite, nothing
 

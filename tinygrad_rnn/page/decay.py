@@ -13,11 +13,11 @@ from ..bptt import Unrolled, unroll
 from ..bptt.anatomy import norm, state_gradients
 from ..bptt.decay import CellFactory, mean_direction, orthogonal_cells
 from ..bptt.jacobian import recurrent_matrix
-from ..bptt.matrices import numbers, orthogonal, scaled, spectral_norm
-from ..draw import text
 from ..engine.value import Value
 from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.cells import Cell
+from ..nn.linalg import numbers, orthogonal, scaled, spectral_norm
+from ..pictures import text
 from .walkthrough import Tick, finite, nothing
 
 NORMS = tuple(i / 20 for i in range(10, 31))  # 0.5 to 1.5, through 1

@@ -1,6 +1,6 @@
 """The picture of the unrolled graph, cut into columns, so that a page need hold only those in view.
 
-It is the static drawing's own geometry (`tinygrad_rnn.draw`): the same cards at the same places.
+It is the static drawing's own geometry (`tinygrad_rnn.pictures`): the same cards at the same places.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..draw import graph, text, timeline
-from ..draw.colours import Scale
-from ..draw.geometry import Box, Curve, Line, Picture
 from ..engine import notation
 from ..engine.value import Value
+from ..pictures import graph, text, timeline
+from ..pictures.colours import Scale
+from ..pictures.geometry import Box, Curve, Line, Picture
 
 LONGEST = 120  # characters of a name or a formula
 LEVELS = 10  # steps of the colour scale, from a gradient that has vanished to the largest one

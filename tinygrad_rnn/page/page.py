@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DrawError
-from ..files import write_whole
+from ..support.files import write_whole
 
 STYLE = "page.css"
 SCRIPTS = (

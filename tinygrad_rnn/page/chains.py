@@ -12,11 +12,11 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import recurrent_matrix
-from ..draw import graph, text
-from ..draw.chain import Factor, Link, best_ways, factor_of, log10_of, path_to, sign_of
 from ..engine.backward import gradients, topological_order
 from ..engine.value import Value
 from ..nn import ScalarRNNCell
+from ..pictures import graph, text
+from ..pictures.chain import Factor, Link, best_ways, factor_of, log10_of, path_to, sign_of
 from .graph import Numbering, Shades
 from .walkthrough import Tick, finite, nothing
 

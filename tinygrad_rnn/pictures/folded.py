@@ -10,10 +10,10 @@ from itertools import pairwise
 from ..bptt import Unrolled
 from ..bptt.anatomy import flatten
 from ..bptt.jacobian import jacobian, recurrent_matrix
-from ..bptt.matrices import Rows, identity, product, scaled, spectral_norm
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, MissingDependencyError
+from ..nn.linalg import Rows, identity, product, scaled, spectral_norm
 from . import colours, geometry, legend, text
 from .colours import Scale
 from .geometry import Box, Curve, Line, Picture, Text

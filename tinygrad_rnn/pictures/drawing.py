@@ -13,7 +13,7 @@ from typing import Any
 import graphviz
 
 from ..errors import DrawError, TinygradRNNError
-from ..files import write_whole
+from ..support.files import write_whole
 from . import dot, engine
 from .geometry import Picture, Text
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..draw import text
 from ..engine import passes
 from ..engine.steps import Step
 from ..engine.value import Value
+from ..pictures import text
 from .graph import LONGEST, Numbering, Shades
 
 Tick = Callable[[], object]  # called whenever a part of the work is done

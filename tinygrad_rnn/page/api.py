@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any
 
 from ..bptt import Unrolled
-from ..draw import graph, text
 from ..engine.backward import gradients_kept, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError, GraphError
+from ..pictures import graph, text
 from . import walkthrough
 from .anatomy import anatomies, parameters, whole_gradients
 from .chains import chains, factor, told_roots

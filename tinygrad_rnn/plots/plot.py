@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bptt.anatomy import Anatomy, Numbers, TimeStep, norm
+from ..bptt.compare import StateDecay
+from ..bptt.decay import DecayCurve
+from ..bptt.jacobian import ChainNorm
+from ..bptt.straight import Straight
+from ..bptt.truncated import Truncation
 from ..errors import ArgumentError, MissingDependencyError
-from ..files import write_whole
-from .anatomy import Anatomy, Numbers, TimeStep, norm
-from .decay import DecayCurve
-from .jacobian import ChainNorm
-from .straight import Straight
-from .truncated import Truncation
+from ..support.files import write_whole
 
 Sums = dict[TimeStep, Numbers]
 
@@ -35,6 +36,8 @@ _NEGATIVE, _POSITIVE, _NORM = "#2166ac", "#b2182b", "#5b3a8c"
 _SIGNED_DECADES, _NORM_DECADES = 3, 6  # how far below the largest term a heat map still tells sizes apart
 _MOST_DECADES = 24  # how far from 1 a logarithmic axis reaches
 _DASHES = (0, (5, 3))
+
+_CELL_COLOURS = ("#b2182b", "#2166ac", "#1a9850", "#e08214", "#5b3a8c", "#555555")
 
 
 def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
@@ -403,3 +406,33 @@ def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
             f"grey: cut by truncation to\nk1 = {truncation.k1}, k2 = {truncation.k2}",
         ]
     return lines
+
+
+def comparison_figure(rows: Sequence[StateDecay], title: str = "") -> Figure:
+    """All rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
+
+    Raises:
+        ArgumentError: there are no rows.
+        MissingDependencyError: matplotlib is missing.
+    """
+    if not rows:
+        raise ArgumentError("there are no curves to plot")
+    figure = new_figure(8.0, 5.0)
+    axes = figure.add_subplot()
+    names = list(dict.fromkeys(row.cell for row in rows))
+    for row in rows:
+        axes.plot(
+            row.lags,
+            _loggable(row.gradients),
+            color=_CELL_COLOURS[names.index(row.cell) % len(_CELL_COLOURS)],
+            linewidth=2.0,
+            linestyle="-" if row.state.startswith("h") else (0, (5, 3)),
+            label=f"{row.cell}: |∂L/∂{row.state}$_k$|",
+        )
+    _log_axis(axes, [size for row in rows for size in row.gradients])
+    axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))
+    axes.set_xlabel("lag T − k: steps back in time")
+    axes.set_ylabel("size of the gradient")
+    axes.set_title(title or "How far a gradient reaches back, by cell", loc="left")
+    axes.legend(frameon=False)
+    return figure
