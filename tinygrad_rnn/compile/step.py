@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.unroll import Series, advance, as_cell, given_state
+from ..bptt.unroll import Series, advance, as_cell, given_state, keep
 from ..engine.backward import topological_order
 from ..engine.recording import time_step
 from ..engine.value import Value
@@ -161,6 +161,8 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
     for name, part in zip(step.names, state):
         _label(part, f"{name}_{{t-1}}")
     series: Series = {}
+    if x is not None:
+        keep({}, "x", "t", x)  # type: ignore[arg-type]
     with symbols_as_data(tape, parameters), time_step("t"):  # type: ignore[arg-type]
         try:
             new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, asks)
