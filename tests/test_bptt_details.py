@@ -12,15 +12,17 @@ import pytest
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
 from tinygrad_rnn.bptt.chain import Link, chain, derivatives
-from tinygrad_rnn.bptt.compare import StateDecay
-from tinygrad_rnn.bptt.decay import mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
+from tinygrad_rnn.bptt.decay import DecayCurve, mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
-from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
+from tinygrad_rnn.bptt.truncated import truncated_bptt
+from tinygrad_rnn.bptt.truncation import cut_edges, truncated_backward, truncation
 from tinygrad_rnn.bptt.unroll import Unrolled
 from tinygrad_rnn.errors import ArgumentError, GraphError, TooManyPathsError
 from tinygrad_rnn.nn import linalg as matrices
 from tinygrad_rnn.plots.plot import comparison_figure
+
+from .truncated_gradcheck import truncated_gradcheck
 
 EPSILON = sys.float_info.epsilon
 
@@ -333,9 +335,9 @@ def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
 
 def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_h() -> None:
     rows = [
-        StateDecay("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
-        StateDecay("LSTM", "h", (0, 1), (1.0, 0.0)),
-        StateDecay("LSTM", "c", (0, 1), (2.0, 3.0)),
+        DecayCurve("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
+        DecayCurve("LSTM", "h", (0, 1), (1.0, 0.0)),
+        DecayCurve("LSTM", "c", (0, 1), (2.0, 3.0)),
     ]
     (axes,) = comparison_figure(rows, "A title").axes
     rnn, lstm_h, lstm_c = axes.lines
@@ -352,7 +354,7 @@ def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_
     assert axes.get_ylabel()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [line.get_label() for line in axes.lines]
     assert comparison_figure(rows[:1]).axes[0].get_title("left").startswith("How far")
-    many = [StateDecay(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
+    many = [DecayCurve(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
     (axes,) = comparison_figure(many).axes
     assert axes.lines[6].get_color() == axes.lines[0].get_color() != axes.lines[5].get_color()
     assert axes.get_xlim() == (0.0, 1.0)

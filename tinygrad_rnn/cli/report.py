@@ -209,9 +209,9 @@ class Report(ABC):
         lost = [link.k for link in self.links if not link.digits_left]
         if lost:
             return (
-                f"At {len(lost)} of {len(self.links)} states, from step {lost[0]} back, the gradient has no digits left: "
-                f"it differs by more than {FEWEST_DIGITS:g} of itself from the chain, which multiplies by the exact "
-                "derivative of tanh. Where tanh saturates, the 1 − tanh² of backward() is mostly rounding; the "
+                f"At {len(lost)} of {len(self.links)} states, from step {lost[0]} back, the gradient has no digits "
+                f"left: it differs by more than {FEWEST_DIGITS:g} of itself from the chain, which multiplies by the "
+                "exact derivative of tanh. Where tanh saturates, the 1 − tanh² of backward() is mostly rounding; the "
                 "nonlinearity tanh_exact, of the scalar cell and of an rnn, keeps the digits."
             )
         found = max((link.difference for link in self.links if norm(link.gradient) > TINY), default=0.0)
