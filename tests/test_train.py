@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
-from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
+from tinygrad_rnn.plots.saving import save
+from tinygrad_rnn.plots.training import history_figure
+from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.tasks import TASKS, Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted, make_engine
@@ -368,7 +370,7 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     )
     history.write_csv(tmp_path / "h.csv")
     history.write_json(tmp_path / "h.json")
-    history.plot(tmp_path / "h.png")
+    save(history_figure(history), tmp_path / "h.png")
     with open(tmp_path / "h.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
@@ -376,7 +378,7 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "h.json").read_text())["rows"][0]["loss"] == history.rows[0]["loss"]
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ArgumentError):
-        history.plot(tmp_path / "h.bmp")
+        save(history_figure(history), tmp_path / "h.bmp")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "h.json", "h.png"]
 
 
@@ -393,7 +395,7 @@ def test_a_single_validation_can_be_seen_in_the_figure(count: int) -> None:
     for step in range(1, count + 1):
         history.rows.append({"step": step, "loss": 1.0, "gradient_norm": 1.0})
         history.rows[-1].update(validation_loss=1.0, validation_error=0.5)
-    above, _, below = history.figure().axes
+    above, _, below = history_figure(history).axes
     for line in (above.lines[1], below.lines[0]):
         assert len(line.get_xdata()) == count
         assert (line.get_marker() == "o") == (count < 500)

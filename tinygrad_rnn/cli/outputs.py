@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
-from ..plots.plot import FORMATS, require_matplotlib
+from ..plots.saving import FORMATS, require_matplotlib
 from .options import file_ending_in
 
 #: The type of an option that takes the name of a plot to write.
