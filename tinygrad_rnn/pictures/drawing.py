@@ -160,7 +160,7 @@ class Drawing:
 
         Args:
             filename: the file of the DOT text; by default ``outfile`` with the suffix .gv, or else Source.gv.
-            directory: the folder that ``filename`` is relative to.
+            directory: the folder that the file of the DOT text is relative to.
             view: whether to open the picture.
             cleanup: whether to delete the DOT text afterwards.
             format: svg, png or dot; by default the suffix of ``outfile``, or else `format`.
@@ -179,7 +179,7 @@ class Drawing:
         else:
             target = Path(outfile)
             known = _known(format or target.suffix[1:] or self.format, "format")
-            text = Path(directory or "", filename) if filename else target.with_suffix(".gv")
+            text = Path(directory or "", filename or target.with_suffix(".gv"))
         self._write(target, known, make_folder=True)
         if not cleanup and text != target:
             self._write(text, "dot", make_folder=True)
