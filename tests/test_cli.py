@@ -320,7 +320,7 @@ import sys
 from tinygrad_rnn.cli import COMMANDS, main
 main([{command!r}, "--help"])
 print(*[name for name in [*COMMANDS, "main_job"] if f"tinygrad_rnn.cli.{{name}}" in sys.modules])
-print(*[name for name in ("pictures", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
+print(*[name for name in ("pictures", "plots", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     *_, commands, rooms = done.stdout.split("\n")[:-1]

@@ -19,8 +19,9 @@ from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
 from .options import JSON, Option, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, split_loss
+from .plotting import check_plotting, plot_file
 
 DESCRIPTION = (
     "Split the gradient of a tied weight into what came through each of its uses from each step's loss, and add it up "
