@@ -1,7 +1,21 @@
-"""Settings of the tests."""
+"""Settings of the tests, and what many of them need."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tinygrad_rnn.engine.ops import OPS
 
 # Tests must not fail for the machine's being slow.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
+
+
+@pytest.fixture
+def ops_as_they_were() -> Iterator[None]:
+    """Take the ops that a test has added to the table out again."""
+    before = set(OPS)
+    yield
+    for name in set(OPS) - before:
+        del OPS[name]

@@ -45,6 +45,8 @@ def test_data_and_type_marker_are_package_data():
     files = resources.files("tinygrad_rnn")
     assert files.joinpath("py.typed").is_file()
     assert files.joinpath("data/sunspots.csv").is_file()
+    assert files.joinpath("README.md").is_file()
+    assert files.joinpath("compile/README.md").is_file()
     readme = files.joinpath("data/README.md").read_text(encoding="utf-8")
     for word in ("Source", "Licence", "Date", "public domain"):
         assert word in readme
