@@ -403,6 +403,19 @@ def test_ctrl_c_ends_it_quietly():
 
 
 @POSIX
+def test_ctrl_c_can_be_tested_in_a_background_job():
+    test = f"{__file__}::{test_ctrl_c_ends_it_quietly.__name__}"
+    done = subprocess.run(
+        ["bash", "-c", "trap '' INT; exec \"$@\"", "bash", sys.executable, "-m", "pytest", "-q", test],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@POSIX
 def test_a_full_disk_is_told():
     with open("/dev/full", "w") as full:
         done = subprocess.run([*PROGRAM, "--no-picture"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
