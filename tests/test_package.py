@@ -9,6 +9,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import tinygrad_rnn
 import tinygrad_rnn.cli
@@ -56,6 +57,24 @@ def test_every_public_name_is_there():
     for name in tinygrad_rnn.__all__:
         assert getattr(tinygrad_rnn, name) is not None
     assert sorted(set(tinygrad_rnn.__all__)) == sorted(tinygrad_rnn.__all__)
+
+
+WITH_WHEELS = [("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "x86_64"), ("darwin", "arm64")]
+WITH_WHEELS += [("win32", "AMD64"), ("win32", "ARM64")]
+WITHOUT_WHEELS = [("emscripten", "wasm32"), ("linux", "armv7l"), ("linux", "i686"), ("linux", "riscv64")]
+WITHOUT_WHEELS += [("win32", "x86"), ("freebsd14", "amd64"), ("android", "aarch64"), ("ios", "iPhone15,2")]
+
+
+@pytest.mark.parametrize(("system", "machine"), [*WITH_WHEELS, *WITHOUT_WHEELS])
+def test_the_embedded_graphviz_is_asked_for_where_it_has_wheels(system, machine):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    environment = {"sys_platform": system, "platform_machine": machine}
+    names = [r.name for r in requirements if r.marker is None or r.marker.evaluate(environment)]
+    assert names.count("graphviz-pure") == ((system, machine) in WITH_WHEELS)
+    assert names.count("graphviz") == 1
 
 
 def needed():
