@@ -402,6 +402,7 @@ def test_ctrl_c_ends_it_quietly():
     assert os.listdir() == ["pipe.csv"]
 
 
+@pytest.mark.slow
 @POSIX
 def test_ctrl_c_can_be_tested_in_a_background_job():
     test = f"{__file__}::{test_ctrl_c_ends_it_quietly.__name__}"

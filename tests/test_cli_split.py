@@ -127,6 +127,7 @@ def test_decay_runs_over_the_sequence(report):
 # ---- files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_are_written(capsys):
     assert main(["anatomy", "-o", "anatomy.png", "--jacobians", "norms.svg"]) == 0
     assert main(["truncate", "-o", "truncate.svg", "--picture", "cut.dot", "--k1", "2"]) == 0

@@ -84,6 +84,7 @@ def test_the_lessons_are_numbered() -> None:
     assert [int(lesson.name[:2]) for lesson in LESSONS] == list(range(1, 17))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 def test_a_lesson_says_what_is_stored_and_draws_its_picture(lesson: Path, tmp_path: Path) -> None:
     said = run(lesson, tmp_path)
@@ -144,6 +145,7 @@ def test_a_lesson_says_in_a_line_what_is_not_installed() -> None:
     assert done.stderr == "error: plots need matplotlib. pip install 'tinygrad_rnn[plot]'\n"
 
 
+@pytest.mark.slow
 def test_a_lesson_opens_as_a_notebook(tmp_path: Path) -> None:
     lesson = DEMOS / "04_tanh.py"
     book = execute(notebook(lesson.read_text(encoding="utf-8")), DEMOS)
@@ -248,6 +250,7 @@ def test_the_notebook_is_made_from_its_script() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_says_what_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     book = execute((DEMOS / "course.ipynb").read_text(encoding="utf-8"), tmp_path)

@@ -99,6 +99,18 @@ def test_no_test_is_left_out_for_want_of_a_package_but_torch():
             assert module in may_lack, f"{file.name} is left out without {module}, which dev does not install"
 
 
+def test_the_citation_is_of_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {tinygrad_rnn.__version__}\n" in citation
+
+
+def test_no_code_of_the_package_loads_a_pickle():
+    for file in (ROOT / "tinygrad_rnn").rglob("*.py"):
+        assert not re.search(
+            r"\b(pickle|marshal|shelve)\.(loads?|Unpickler|open)\b", file.read_text(encoding="utf-8")
+        ), f"{file}: SECURITY.md says that nothing is unpickled"
+
+
 def test_console_script_is_the_command():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")

@@ -101,6 +101,7 @@ def test_every_use_has_example_command_lines():
     assert {"README.md", *(f"tinygrad_rnn/{room}/README.md" for room in uses)} <= set(EXAMPLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES)
 def test_example_command_lines_are_accepted(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -147,6 +148,12 @@ def test_every_link_leads_somewhere(page):
             assert heading in _anchors(target.read_text(encoding="utf-8")), link
 
 
+def test_every_test_file_that_is_named_exists():
+    named = set(re.findall(r"`(test_\w+)`", PAGES["tests/README.md"]))
+    files = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert named <= files, "files that tests/README.md names and that are gone"
+
+
 def _anchors(text):
     """What GitHub makes of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
@@ -181,6 +188,7 @@ def test_times_are_those_of_the_whole_table():
         assert f"| {batch} | " + " | ".join((exact, fast, c, jax, pytorch, casadi, eager, micrograd)) + " |" in shown
 
 
+@pytest.mark.slow
 def test_the_pictures_are_what_their_script_draws(tmp_path):
     subprocess.run([sys.executable, "demos/picture.py", tmp_path], cwd=ROOT, env=ENVIRONMENT, check=True, timeout=60)
     drawn = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}

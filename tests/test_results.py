@@ -30,6 +30,7 @@ def test_every_json_has_its_script_and_picture() -> None:
     assert sorted(path.stem for path in HERE.glob("*.png")) == sorted(RUN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_both_engines_give_the_same_bits(name: str) -> None:
     done = subprocess.run(

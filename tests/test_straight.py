@@ -107,6 +107,7 @@ def test_a_cell_of_ones_own_may_have_one_too() -> None:
     assert way.straight == way.gradients
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_plots_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

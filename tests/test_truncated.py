@@ -239,6 +239,7 @@ def peak(run: Any) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_is_constant_where_that_of_full_bptt_grows() -> None:
     def memory(T: int, k: int) -> int:
         w = Value(0.9)
