@@ -204,6 +204,7 @@ def test_the_main_job_on_every_cell(cell, report, capsys):
     assert ("s_5 to s_0" if cell == "lstm" else "h_5 to h_0") in " ".join(said.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "command",
@@ -230,6 +231,7 @@ def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
         assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 @pytest.mark.parametrize("arguments", [(), ("--text", "naïve 你"), ("--help",), ("--csv", "∂")])
 def test_any_encoding_will_do(encoding, arguments, monkeypatch):

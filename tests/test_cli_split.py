@@ -180,6 +180,7 @@ def test_lines_fit_the_terminal(columns, arguments, monkeypatch, capsys):
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding(command, encoding):

@@ -186,6 +186,7 @@ WORK: dict[str, tuple[Callable[[int], Any], Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "work"), WORK.values(), ids=WORK.keys())
 def test_work_grows_in_proportion_to_the_nodes(prepare: Callable[[int], Any], work: Callable[[Any], Any]) -> None:
     counts = []
