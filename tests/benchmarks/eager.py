@@ -218,11 +218,8 @@ def main() -> None:
     for row in table:
         factors = [f"× {row[key]:.2f}" if row[key] else "" for key in ("micrograd_takes", "earlier_takes")]
         memory = [f"{row[key]:.0f}" for key in ("bytes_per_node", "peak_bytes_per_node")]
-        print(
-            form.format(
-                row["collector"], row["program"], row["nodes"], f"{row['median_seconds'] * 1e3:.1f} ms", *factors, *memory
-            )
-        )
+        time_taken = f"{row['median_seconds'] * 1e3:.1f} ms"
+        print(form.format(row["collector"], row["program"], row["nodes"], time_taken, *factors, *memory))
     if args.json:
         args.json.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
