@@ -17,7 +17,7 @@ from .steps import Step
 
 
 class Observer(Protocol):
-    """Someone who watches all passes."""
+    """An object that is notified of every event in every backward pass."""
 
     def began(self, root: Any) -> None:
         """A pass from ``root`` is about to take its first step."""
@@ -70,7 +70,7 @@ class BackwardSteps(Iterator[Step]):
     - the gradients are those of a pass half-way: final for the nodes whose edges have been walked, and for the
       others what has reached them so far;
     - going on (``next()``, a ``for`` loop, ``finish()``) completes the pass as if it had never stopped;
-    - ``reset()`` returns to the start of the pass, and gives the leaves back what they had then.
+    - ``reset()`` returns to the start of the pass, and restores the gradients that the leaves had then.
 
     Dropping the iterator leaves the gradients as they are. After another pass over the same inner nodes, going on is an
     error: it would mix the gradients of the two.

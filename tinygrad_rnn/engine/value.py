@@ -332,7 +332,7 @@ class Value(Node):
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
-    """Add what hardly any Value has that is made by hand: operands, and a note of where it was made.
+    """Add the operands of a Value that is made by hand, and where it was made.
 
     Returns:
         its time step.
@@ -351,7 +351,7 @@ def operand(data: Any) -> Any:
     if data.__class__ in (int, float) or is_number(data):
         return Value(data)
     if is_foreign(data):
-        number(data)  # raises: NumPy, if it were asked next, would make a number of it
+        number(data)  # raises. Otherwise NumPy would try next, and make a number of it
     return NotImplemented
 
 
