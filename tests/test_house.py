@@ -1,16 +1,21 @@
-"""Private names stay in their room: read from the syntax trees, wherever a statement stands."""
+"""Private names stay in their room, and the change log says where every name has gone."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import operator
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import tinygrad_rnn
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tinygrad_rnn"
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "demos").rglob("*.py")])
 
 #: The slots of a node. Outside the engine there are public names for what they hold.
@@ -113,6 +118,44 @@ def test_what_is_private_to_this_room_or_to_others_packages_is_none_of_its_busin
 
 
 def test_all_rooms_are_looked_at() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rooms = {Path(name).stem for name in re.findall(r"^\| `tinygrad_rnn/(.+?)` \|", readme, flags=re.MULTILINE)}
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms > {"engine", "nn", "cli"}
     assert rooms < {room(path) for path in FILES}
+
+
+# ---- the change log ---------------------------------------------------------------------------------------------
+
+#: Rows of the tables of CHANGELOG.md: what was, and what is instead.
+CHANGES = re.findall(r"^\| (?!---|old |gone )(.+) \| (.+) \|$", CHANGELOG, flags=re.MULTILINE)
+
+
+def exists(name: str) -> bool:
+    """Whether there is a module of this name, or an attribute of a module or a class."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        try:
+            return operator.attrgetter(".".join(parts[end:]))(found) is not None if parts[end:] else True
+        except AttributeError:
+            return False
+    return False
+
+
+def test_the_change_log_leads_from_names_that_are_gone_to_names_that_exist() -> None:
+    names = re.compile(r"`(tinygrad_rnn(?:\.\w+)+)")
+    assert len(CHANGES) > 40
+    for old, new in CHANGES:
+        assert not [name for name in names.findall(old) if exists(name) and not is_function_now(name)], old
+        assert not [name for name in names.findall(new) if not exists(name)], new
+
+
+def is_function_now(name: str) -> bool:
+    """Whether the package has a function of the name of a module that is gone."""
+    return name in ("tinygrad_rnn.draw", "tinygrad_rnn.explore", "tinygrad_rnn.gradcheck")
+
+
+def test_the_change_log_begins_with_this_version() -> None:
+    assert re.findall(r"^## (.+)$", CHANGELOG, flags=re.MULTILINE)[0] == tinygrad_rnn.__version__
