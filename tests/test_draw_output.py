@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -264,8 +265,44 @@ def test_draw_dot_stands_in_for_micrograds(tmp_path: Path, monkeypatch: pytest.M
     assert "rankdir=TB" in dot.source
     assert dot.render("gout") == "gout.png"
     assert dot.render(tmp_path / "deep", format="svg", cleanup=True) == str(tmp_path / "deep.svg")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout", "gout.png"]
     assert dot.pipe("svg").startswith(b"<?xml")
+
+
+CALLS: list[dict[str, Any]] = [
+    {}, {"filename": "a"}, {"filename": "b.gv", "format": "png"}, {"filename": "c", "cleanup": True},
+    {"outfile": "want.svg"}, {"outfile": "want.png", "directory": "below"}, {"outfile": "x.svg", "filename": "y.txt"},
+    {"outfile": "odd.picture", "format": "svg"}, {"filename": "d", "directory": "deep/er"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", CALLS, ids=str)
+def test_render_writes_the_files_that_the_package_graphviz_writes(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dot").symlink_to(engine.programs()[0])  # the package graphviz finds it on the PATH alone
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    drawing = draw_dot(_square())
+    found = {}
+    for name, drawn in (("ours", drawing), ("theirs", drawing.dot)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        returned = drawn.render(**arguments)
+        files = sorted(str(path.relative_to(tmp_path / name)) for path in Path().resolve().rglob("*") if path.is_file())
+        found[name] = os.path.normpath(returned), files
+    assert found["ours"] == found["theirs"]
+
+
+def test_pipe_and_save_as_in_the_package_graphviz(tmp_path: Path) -> None:
+    drawing = draw_dot(_square())
+    assert isinstance(drawing.pipe("svg"), bytes)
+    assert drawing.pipe("svg", encoding="utf-8") == drawing.svg()
+    assert drawing.pipe("dot", encoding="utf-8") == drawing.source == drawing.dot.source
+    assert drawing.save("s.dot", directory=tmp_path / "new") == tmp_path / "new" / "s.dot"
+    assert (tmp_path / "new" / "s.dot").read_text(encoding="utf-8") == drawing.source
+    with pytest.raises(TypeError):
+        drawing.render(renderer="cairo")  # type: ignore[call-arg]  # what is not offered is not swallowed
 
 
 def test_draw_dot_shows_every_node_with_data_and_gradient() -> None:

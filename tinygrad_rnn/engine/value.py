@@ -328,7 +328,10 @@ class Value(Node):
         if self.parents or current().records:  # what no_grad made a leaf stays one
             self.operation = ops.closure(self.operation.name, function, self.operation.symbol)
 
-    __copy__, __deepcopy__, __reduce__ = copying.copy, copying.deepcopy, copying.reduce
+    __copy__, __deepcopy__ = copying.copy, copying.deepcopy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copying.reduce(self)
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
