@@ -44,7 +44,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 import numpy as np  # noqa: E402
 
 from tinygrad_rnn import RNNCell, total  # noqa: E402
-from tinygrad_rnn.compile import Recurrence  # noqa: E402
+from tinygrad_rnn.compile import Recurrence, Vector  # noqa: E402
 from tinygrad_rnn.nn import LSTMCell  # noqa: E402
 
 D = 8
@@ -106,7 +106,7 @@ Runner = Callable[[], tuple[float, Any]]  # the loss and all gradients in one ro
 
 def compiled(mode: str) -> Callable[[Problem], Runner]:
     def make(problem: Problem) -> Runner:
-        program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last", mode=mode)
+        program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last", mode=mode)
         x = problem.x
 
         def run() -> tuple[float, Any]:
@@ -119,7 +119,7 @@ def compiled(mode: str) -> Callable[[Problem], Runner]:
 
 
 def eager(problem: Problem) -> Runner:
-    program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last")
+    program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last")
     sequences = problem.x.tolist()
 
     def run() -> tuple[float, Any]:
