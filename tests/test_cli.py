@@ -14,6 +14,7 @@ import pytest
 
 from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
 from tinygrad_rnn.data import sunspots
+from tinygrad_rnn.nn.cells import NONLINEARITIES
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
@@ -291,6 +292,9 @@ def test_help_names_every_option_and_gives_defaults_in_one_form(command):
     parser = make_parser(command)
     said = parser.format_help()
     for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            assert (command, action.dest) in {("decay", "w"), ("decay", "loss")}
+            continue
         assert all(option in said for option in action.option_strings)
         assert action.help
         if action.default not in (None, False, argparse.SUPPRESS, []):
@@ -298,6 +302,17 @@ def test_help_names_every_option_and_gives_defaults_in_one_form(command):
             assert action.help.endswith(f"(default: {default})"), action.help
         assert action.help.count("(default: ") <= 1
     assert not re.search(r"\((?!default)[^)]*\bby default\b", said)
+
+
+def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
+    choices = [
+        action.choices
+        for command in COMMANDS
+        for action in make_parser(command)._actions
+        if action.dest == "nonlinearity"
+    ]
+    assert len(choices) == len(set(COMMANDS) - {"eval", "sample"})
+    assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
 
 
 @pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])

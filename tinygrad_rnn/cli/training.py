@@ -61,6 +61,7 @@ USUAL: Options = {
     "go_on": False,
     "engine": "eager",
 }
+#: Options that are settings of the task, and what it calls them.
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
@@ -99,7 +100,7 @@ def _usual(name: str) -> str:
     tasks: dict[str, list[str]] = {}
     for task, settings in DEFAULTS.items():
         arguments = inspect.signature(TASKS[task]).parameters
-        of_task = {name: arguments[setting].default for name, setting in SETTINGS.items() if setting in arguments}
+        of_task = {option: arguments[setting].default for option, setting in SETTINGS.items() if setting in arguments}
         usual = {**of_task, **USUAL, **settings}
         if name in usual:
             tasks.setdefault(as_typed(usual[name]), []).append(task)
@@ -216,14 +217,14 @@ def with_defaults(typed: Options) -> Options:
 
 
 def check(typed: Collection[str], options: Options) -> None:
-    """Check that task and cell have the typed options, and that all go together.
+    """Check that the typed options apply to the task and the cell, and that all go together.
 
     Args:
         typed: names of those that were typed.
         options: all, with their values.
 
     Raises:
-        ArgumentError: they have not, or they do not.
+        ArgumentError: one does not apply, or two do not go together.
     """
     known = TASKS[options["task"]].known_settings()
     for name in typed:
