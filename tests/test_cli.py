@@ -206,6 +206,7 @@ def test_the_main_job_on_every_cell(cell, report, capsys):
     assert ("s_5 to s_0" if cell == "lstm" else "h_5 to h_0") in " ".join(said.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "command",
@@ -232,6 +233,7 @@ def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
         assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 @pytest.mark.parametrize("arguments", [(), ("--text", "naïve 你"), ("--help",), ("--csv", "∂")])
 def test_any_encoding_will_do(encoding, arguments, monkeypatch):
@@ -453,6 +455,20 @@ def test_ctrl_c_ends_it_quietly():
         assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 130
     assert os.listdir() == ["pipe.csv"]
+
+
+@pytest.mark.slow
+@POSIX
+def test_ctrl_c_can_be_tested_in_a_background_job():
+    test = f"{__file__}::{test_ctrl_c_ends_it_quietly.__name__}"
+    done = subprocess.run(
+        ["bash", "-c", "trap '' INT; exec \"$@\"", "bash", sys.executable, "-m", "pytest", "-q", test],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @POSIX

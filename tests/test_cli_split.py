@@ -127,6 +127,7 @@ def test_decay_runs_over_the_sequence(report):
 # ---- files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_are_written(capsys):
     assert main(["anatomy", "-o", "anatomy.png", "--jacobians", "norms.svg"]) == 0
     assert main(["truncate", "-o", "truncate.svg", "--picture", "cut.dot", "--k1", "2"]) == 0
@@ -179,6 +180,7 @@ def test_lines_fit_the_terminal(columns, arguments, monkeypatch, capsys):
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding(command, encoding):

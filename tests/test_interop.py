@@ -75,6 +75,7 @@ def test_outputs_and_gradients_are_those_of_pytorch(golden: dict[str, Any]) -> N
         assert close(mine[name], gradient), name
 
 
+@pytest.mark.slow
 def test_golden_file_is_what_pytorch_says_today() -> None:
     pytest.importorskip("torch")
     run = runpy.run_path(str(Path(__file__).parent / "golden" / "make_recurrent.py"))["run"]
@@ -279,6 +280,7 @@ def test_damaged_and_foreign_files_are_one_clear_error(tmp_path: Path, content: 
     assert "bad.safetensors" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_random_damage_never_raises_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_safetensors(path, {"a": Tensor((2, 2), (1.0, 2.0, 3.0, 4.0)), "b": Tensor((1,), (3.0,))}, {"k": "v"})

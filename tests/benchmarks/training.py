@@ -1,4 +1,4 @@
-"""What every task reaches with the settings that ``tinygrad-rnn train`` has for it: the table of the README.
+"""What every task reaches with the settings that ``tinygrad-rnn train`` has for it: the table of `README.md`, here.
 
 python tests/benchmarks/training.py [--seeds 0 1 2] [--tasks adding latch] [--engine eager]
 
