@@ -315,6 +315,7 @@ def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
     assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])
 def test_only_the_module_of_the_command_that_was_named_is_imported(command):
     code = f"""

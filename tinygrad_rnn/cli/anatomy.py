@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.straight:
         if not straights:
             raise ArgumentError(
-                "--straight: in this cell every way from one state to the next leads through a pre-activation",
+                "--straight: in this cell every path from one state to the next leads through a pre-activation",
                 remedy="Add --cell lstm or --cell gru",
             )
         plot.save(plot.straight_figure(straights[-1], f"The straight path: {problem.title}"), args.straight)
