@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..bptt.decay import (
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             plot.save(measured.figure(), file)
     if args.json:
-        print_json({"curves": [asdict(curve) for curve in measured.curves], "files": args.output})
+        print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
         return 0
     measured.print()
     for file in args.output:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..bptt.anatomy import Numbers, anatomy, flatten, norm
-from ..bptt.truncated import Truncation, cut_edges, truncated_backward, truncation
+from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
