@@ -107,18 +107,22 @@ class Variants:
             variants[t], live = self._number[key], self._before[key]
         return variants
 
-    def has_loss(self, T: int, mask: Sequence[Any] | None) -> tuple[bool, ...]:
-        """Per time step, whether there is a loss.
+    def check_mask(self, T: int, mask: Any) -> tuple[bool, ...] | None:
+        """The mask of a run as truth values.
 
         Raises:
-            ArgumentError, ShapeError: the mask does not fit.
+            ArgumentError, ShapeError: it does not fit.
         """
         if not (mask is None or hasattr(mask, "__len__")):
             raise ArgumentError(f"mask is {mask!r}", remedy="Give a truth value per time step")
         if (mask is not None) != (self.loss_at == "mask"):
             raise ArgumentError("a mask goes with loss_at='mask'", remedy="Give both or neither")
         if mask is None:
-            return (self.loss_at == "every",) * (T - 1) + (True,)
+            return None
         if len(mask) != T:
             raise ShapeError(f"mask has {len(mask)} entries for {T} time steps")
         return tuple(map(bool, mask))
+
+    def has_loss(self, T: int, mask: tuple[bool, ...] | None) -> tuple[bool, ...]:
+        """Per time step, whether there is a loss."""
+        return (self.loss_at == "every",) * (T - 1) + (True,) if mask is None else mask

@@ -42,19 +42,21 @@ class Course(NamedTuple):
     """Everything about a run that its plan depends on.
 
     Attributes:
-        has_loss: per time step, whether there is a loss.
+        T: the number of time steps.
         window: time steps after which the gradient is cut.
+        mask: per time step, whether there is a loss; None unless each run has a mask.
         backward: whether there is a backward pass.
     """
 
-    has_loss: tuple[bool, ...]
+    T: int
     window: int
+    mask: tuple[bool, ...] | None
     backward: bool
 
     @property
     def windows(self) -> int:
         """The number of windows."""
-        return -(-len(self.has_loss) // self.window)
+        return -(-self.T // self.window)
 
 
 class Run:
@@ -229,7 +231,7 @@ class Recurrence:
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
         """The losses, without gradients. Arguments and errors as of `forward_backward`."""
         batch = self._batch(x, target, h0)
-        course = Course(self._variants.has_loss(batch.T, mask), batch.T, backward=False)
+        course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
         run = self._new_run(batch, course)
         self._execute(batch, course, 1.0, run)
         return run
@@ -264,7 +266,7 @@ class Recurrence:
         """
         batch = self._batch(x, target, h0)
         window = batch.T if window is None else min(whole("window", window), batch.T)
-        course = Course(self._variants.has_loss(batch.T, mask), window, backward=True)
+        course = Course(batch.T, window, self._variants.check_mask(batch.T, mask), backward=True)
         gradient, run = real("gradient", gradient), self._new_run(batch, course)
         if onto is not None:
             if not isinstance(onto, Run) or len(onto.gradients) != len(self.parameters):
@@ -279,7 +281,7 @@ class Recurrence:
         B, T = batch.B, batch.T
         size = self._machine(self._lanes if self._lanes <= B else 1, predict=True).sizes.y
         predictions = doubles(B * T * size)
-        course = Course((True,) * T, T, backward=False)
+        course = Course(T, T, None, backward=False)
         self._execute(batch, course, 1.0, self._new_run(batch, course), ctypes.addressof(predictions), T * size)
         return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
@@ -307,16 +309,17 @@ class Recurrence:
                 done += groups * lanes
         if alarm:  # let the eager engine raise its error, if it was no false alarm
             batch.check_finite()
+            has_loss = (True,) * batch.T if predict else self._variants.has_loss(batch.T, course.mask)
+            seed = gradient if course.backward else None
             with self._parameters_of_the_run():
                 for b in range(batch.B):
-                    seed = gradient if course.backward else None
-                    replay(batch.step, batch.sequence(b), course.has_loss, window, seed)
+                    replay(batch.step, batch.sequence(b), has_loss, window, seed)
 
     def _plan(self, lanes: int, predict: bool, course: Course) -> array[int]:
         plan = self._plans.get((predict, course))
         if plan is None:
-            has_loss, window, backward = course
-            variants = [0] * len(has_loss) if predict else self._variants.of(window, has_loss)
+            T, window, mask, backward = course
+            variants = [0] * T if predict else self._variants.of(window, self._variants.has_loss(T, mask))
             if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
                 self._plans.clear()
             plan = moves(variants, self._machine(lanes, predict).functions, window, backward)
@@ -349,7 +352,8 @@ class Recurrence:
         if target is not None and len(target) != len(x):
             raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
         initial = self._initial if h0 is None else h0
-        return unroll_step(self.step, x, target, initial, self._variants.has_loss(len(x), mask))
+        has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
+        return unroll_step(self.step, x, target, initial, has_loss)
 
     def inspect(
         self, x: Any, target: Any = None, h0: Any = None, mask: Any = None, gradient: float = 1.0
