@@ -1,4 +1,4 @@
-"""The sequences of one run, checked before native code sees an address."""
+"""The sequences of one run, with all checks before native code sees an address."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int
 
 @lru_cache(maxsize=8)
 def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
-    """The same initial state for every sequence; never written to."""
+    """The same initial state for every sequence. Nobody writes to it."""
     repeated = array("d", initial * B or (0.0,))
     return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))
