@@ -25,8 +25,9 @@ class Batch:
         x, target, h0: as for `Recurrence.forward_backward`.
 
     Raises:
-        ShapeError, OperandError: sizes or types that do not fit.
-        DataError: a whole number out of range; an initial state that is not finite.
+        ArgumentError: there are targets although the loss takes none, or the other way round.
+        ShapeError, OperandError: sizes or types do not fit.
+        DataError: a whole number is out of range, or an initial state is not finite.
     """
 
     def __init__(

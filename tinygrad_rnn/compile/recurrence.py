@@ -256,7 +256,7 @@ class Recurrence:
         Args:
             x: B × T × length (B × T for single or whole numbers): nested lists, or a buffer such as a NumPy
                 array of doubles or 64-bit whole numbers, which is read in place.
-            target: likewise.
+            target: the targets, in the same form; None if the loss takes none.
             h0: the initial state, B × state size, its parts in a row (default: that of the cell).
             mask: for ``loss_at="mask"``: per time step, whether there is a loss.
             gradient: the gradient of each loss.
@@ -301,10 +301,10 @@ class Recurrence:
 
         Args:
             batch: the sequences.
-            course: says what to run.
+            course: the course of the run.
             gradient: the gradient of each loss.
             run: memory for the results.
-            predictions: memory for the predictions, where only these are wanted.
+            predictions: memory for the predictions of `predict`; None for a run with losses.
         """
         alarm, done, window, predict = False, 0, course.window, predictions is not None
         parameters, y = ctypes.addressof(self._numbers), ctypes.addressof(predictions) if predict else 0

@@ -80,9 +80,11 @@ class Step:
             ArgumentError: there are not.
         """
         if self.target is None and target is not None:
-            raise ArgumentError("targets, but the loss takes none", remedy="Leave target out")
+            raise ArgumentError(
+                "targets for a recurrence that takes none", remedy="Leave them out, or give Recurrence their kind"
+            )
         if self.target is not None and target is None:
-            raise ArgumentError("no targets, but the loss takes them", remedy="Give target")
+            raise ArgumentError("no targets for a recurrence that takes some", remedy="Give target")
 
     def prediction(self, series: Series, t: Any) -> Quantity:
         """The node, or nodes, that the loss compares with the target."""
