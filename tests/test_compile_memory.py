@@ -35,8 +35,9 @@ def test_a_table_is_not_the_region_in_which_it_lies():
 
 
 def test_places_are_sorted_by_region_so_that_neighbours_follow_each_other():
-    places = [Place(GRADIENT, 0), Place(GRADIENT, 1), Place(GRADIENT.table("x", 5), 0), Place(LOSS, 0)]
-    assert sorted(places[::-1]) == places
+    table = GRADIENT.table("x", 5)
+    places = [Place(LOSS, 0), Place(table, 0), Place(GRADIENT, 1), Place(GRADIENT, 0)]
+    assert sorted(places) == [Place(GRADIENT, 0), Place(GRADIENT, 1), Place(table, 0), Place(LOSS, 0)]
 
 
 def test_the_sizes_of_rows():

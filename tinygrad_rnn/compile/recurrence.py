@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..bptt.unroll import Unrolled
 from ..engine.backward import gradients_kept
@@ -20,7 +20,7 @@ from .inputs import Kind, numbers_per_step
 from .listing import listing
 from .machine import Machine, doubles
 from .memory import Sizes
-from .plan import LOSS_AT, Variants, moves
+from .plan import LOSS_AT, Course, Variants, moves
 from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
@@ -36,27 +36,6 @@ LANES_UP_TO = 4000
 
 #: The most numbers in plans, ten and more per time step. Beyond, the plans of earlier runs are forgotten.
 PLANNED = 1_000_000
-
-
-class Course(NamedTuple):
-    """Everything about a run that its plan depends on.
-
-    Attributes:
-        T: the number of time steps.
-        window: time steps after which the gradient is cut.
-        mask: per time step, whether there is a loss; None unless each run has a mask.
-        backward: whether there is a backward pass.
-    """
-
-    T: int
-    window: int
-    mask: tuple[bool, ...] | None
-    backward: bool
-
-    @property
-    def windows(self) -> int:
-        """The number of windows."""
-        return -(-self.T // self.window)
 
 
 class Run:
@@ -327,11 +306,10 @@ class Recurrence:
     def _plan(self, lanes: int, predict: bool, course: Course) -> array[int]:
         plan = self._plans.get((predict, course))
         if plan is None:
-            T, window, mask, backward = course
-            variants = [0] * T if predict else self._variants.of(window, self._variants.has_loss(T, mask))
+            variants = [0] * course.T if predict else self._variants.of(course)
             if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
                 self._plans.clear()
-            plan = moves(variants, self._machine(lanes, predict).functions, window, backward)
+            plan = moves(variants, self._machine(lanes, predict).functions, course.window, course.backward)
             self._plans[predict, course] = plan
         return plan
 
