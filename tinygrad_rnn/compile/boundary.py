@@ -40,10 +40,10 @@ class Buffer:
 
 
 def whole(name: str, given: Any) -> int:
-    """Return a whole number of at least 1 as an int.
+    """A whole number of at least 1.
 
     Raises:
-        ArgumentError: it is not one.
+        ArgumentError: it is none.
     """
     if isinstance(given, bool) or not hasattr(given, "__index__") or given < 1:
         raise ArgumentError(f"{name} {given!r}", remedy="Give a whole number of at least 1")
