@@ -305,6 +305,7 @@ def test_code_does_not_grow_with_time_or_batch():
     assert program.ir is text
 
 
+@pytest.mark.slow
 def test_a_step_of_fourteen_thousand_nodes():
     program = Recurrence(RNNCell(8, 64), Vector(8), mse_loss, Vector(64))
     assert len(program._with_loss.nodes) > 14_000
@@ -313,6 +314,7 @@ def test_a_step_of_fourteen_thousand_nodes():
     agree(program, draw_numbers(rng, Vector(8), 1, 2), draw_numbers(rng, Vector(64), 1, 2))
 
 
+@pytest.mark.slow
 def test_memory_is_given_back():
     resource = pytest.importorskip("resource")  # Windows has none
     a = Value(0.5)
@@ -567,6 +569,7 @@ def test_wrong_arguments_are_errors_of_ours(what):
         act()
 
 
+@pytest.mark.slow
 def test_plans_do_not_pile_up():
     program = simple()
     for T in range(20_000, 20_020):
