@@ -16,6 +16,8 @@ from tinygrad_rnn import Value
 from .debuggers import APPLICATION, DEMO, ENVIRONMENT, LOCALS, ROOT, WALK, Adapter, launch_configurations, lines_with
 from .test_pdb import expected_steps
 
+pytestmark = pytest.mark.slow
+
 PANE = ["name", "data", "grad", "op", "parents", "time_step"]
 
 

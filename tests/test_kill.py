@@ -13,7 +13,7 @@ from tinygrad_rnn.support.files import write_whole
 
 from .soak.kill import kill_sweeping, kill_training
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")]
 
 
 @pytest.mark.parametrize("kill", [kill_training, kill_sweeping])

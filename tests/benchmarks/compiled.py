@@ -45,7 +45,7 @@ import numpy as np  # noqa: E402
 
 import tinygrad_rnn  # noqa: E402
 from tinygrad_rnn import RNNCell, total  # noqa: E402
-from tinygrad_rnn.compile import Recurrence  # noqa: E402
+from tinygrad_rnn.compile import Recurrence, Vector  # noqa: E402
 from tinygrad_rnn.nn import LSTMCell  # noqa: E402
 
 D = 8
@@ -107,7 +107,7 @@ Runner = Callable[[], tuple[float, Any]]  # the loss and all gradients in one ro
 
 def compiled(mode: str) -> Callable[[Problem], Runner]:
     def make(problem: Problem) -> Runner:
-        program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last", mode=mode)
+        program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last", mode=mode)
         x = problem.x
 
         def run() -> tuple[float, Any]:
@@ -120,7 +120,7 @@ def compiled(mode: str) -> Callable[[Problem], Runner]:
 
 
 def eager(problem: Problem) -> Runner:
-    program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last")
+    program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last")
     sequences = problem.x.tolist()
 
     def run() -> tuple[float, Any]:
