@@ -20,20 +20,28 @@ class Foreign:
 
     ndim = 0
 
-    def __init__(self, is_complex: bool) -> None:
-        self.dtype = SimpleNamespace(is_complex=is_complex)
+    def __init__(self, **dtype: bool) -> None:
+        self.dtype = SimpleNamespace(**dtype)
 
     def __float__(self) -> float:
         return 2.0
 
 
 def test_what_is_a_number_is_a_plain_yes_or_no() -> None:
-    for data in (1, 2.5, True, np.float32(1), np.int8(1), np.array(1.0), np.array(1, dtype=object), Foreign(False)):
+    entries = (
+        np.float32(1),
+        np.int8(1),
+        np.array(1.0),
+        np.array(1, dtype=object),
+        Foreign(is_complex=False),
+        Foreign(),
+    )
+    for data in (1, 2.5, True, *entries):
         assert arithmetic.is_number(data) is True
         assert not arithmetic.is_foreign(data)
     for data in ("1", None, 1j, Value(1.0), np.array([1.0]), np.array([1.0])[:0], [1.0]):
         assert arithmetic.is_number(data) is False
-    for data in (np.complex64(1), np.array("2020", dtype="M8[D]"), np.ma.masked, Foreign(True)):
+    for data in (np.complex64(1), np.array("2020", dtype="M8[D]"), np.ma.masked, Foreign(is_complex=True)):
         assert arithmetic.is_number(data) is False
         assert arithmetic.is_foreign(data)
 
