@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.options import as_typed
 from tinygrad_rnn.cli.sweep import train_once
-from tinygrad_rnn.cli.training import DEFAULTS, VARIED, shown
+from tinygrad_rnn.cli.training import DEFAULTS, VARIED
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
 
@@ -84,7 +85,7 @@ def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) ->
     }
     assert {*VARIED} - {*values} == {"count", "length", "patience"}  # of other tasks, or of long training
     for name, those in values.items():
-        words = list(map(shown, those))
+        words = list(map(as_typed, those))
         more = ["--cell", "rnn"] if name == "nonlinearity" else ["--optimizer", "sgd"] if name == "clip" else []
         assert main([*usual, *more, f"--{name.replace('_', '-')}", *words, "-o", name]) == 0
         records = read_records(name)

@@ -28,6 +28,7 @@ from tinygrad_rnn.interop import (
     write_safetensors,
 )
 from tinygrad_rnn.nn import Module, Recurrent
+from tinygrad_rnn.nn.cells import NONLINEARITIES
 from tinygrad_rnn.tasks import Adding
 from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
 
@@ -301,11 +302,19 @@ def test_a_missing_file_and_a_ragged_list() -> None:
         Tensor.of([[1.0], [2.0, 3.0]])
 
 
-def test_what_pytorch_would_compute_differently_does_not_leave() -> None:
-    for module in (RNN(2, 3, nonlinearity="identity"), RNN(2, 3, nonlinearity="identity").cells[0]):
-        with pytest.raises(ArgumentError, match="no nonlinearity 'identity'"):
+@pytest.mark.parametrize("nonlinearity", [name for name in NONLINEARITIES if name not in ("tanh", "relu")])
+def test_what_pytorch_would_compute_differently_does_not_leave(nonlinearity: str, tmp_path: Path) -> None:
+    for module in (RNN(2, 3, nonlinearity=nonlinearity), RNN(2, 3, nonlinearity=nonlinearity).cells[0]):
+        with pytest.raises(ArgumentError, match=f"no nonlinearity '{nonlinearity}'"):
             to_torch_state_dict(module)
-    assert "weight_hh_l0" in to_torch_numbers(RNN(2, 3, nonlinearity="relu"))
+        with pytest.raises(ArgumentError, match=f"no nonlinearity '{nonlinearity}'"):
+            save_safetensors(module, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_what_pytorch_computes_likewise_leaves(nonlinearity: str) -> None:
+    assert "weight_hh_l0" in to_torch_numbers(RNN(2, 3, nonlinearity=nonlinearity))
 
 
 def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path) -> None:
