@@ -315,6 +315,7 @@ def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
     assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])
 def test_only_the_module_of_the_command_that_was_named_is_imported(command):
     code = f"""
@@ -322,7 +323,7 @@ import sys
 from tinygrad_rnn.cli import COMMANDS, main
 main([{command!r}, "--help"])
 print(*[name for name in [*COMMANDS, "main_job"] if f"tinygrad_rnn.cli.{{name}}" in sys.modules])
-print(*[name for name in ("pictures", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
+print(*[name for name in ("pictures", "plots", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     *_, commands, rooms = done.stdout.split("\n")[:-1]

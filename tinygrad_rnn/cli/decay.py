@@ -29,7 +29,8 @@ from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
-from .outputs import check_plotting, check_writable
+from .outputs import check_writable
+from .plotting import check_plotting
 
 NORMS = (0.7, 0.9, 1.0, 1.1, 1.3)
 RADIUS = 0.8
