@@ -13,6 +13,7 @@ from ..nn.init import RECURRENT
 from .inputs import CELLS, factor, finite_number, or_none, positive_number, whole_number
 
 if TYPE_CHECKING:
+    from .. import train
     from ..optim import LRScheduler, Optimizer
     from ..tasks import Task
     from ..train import RecurrentNetwork
@@ -227,20 +228,25 @@ def check(given: Collection[str], options: Options) -> None:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
-def arguments(options: Options) -> dict[str, Any]:
-    """What the options say to `tinygrad_rnn.train.train`."""
-    return {
-        "steps": options["steps"],
-        "batch_size": options["batch"],
-        "max_norm": options["clip"],
-        "truncate": options["truncate"],
-        "seed": options["seed"],
-        "validate_every": options["every"],
-        "validation_size": options["validation"],
-        "patience": options["patience"],
-        "stop_when_solved": not options["go_on"],
-        "engine": options["engine"].replace("-", " "),
-    }
+def arguments(
+    options: Options, optimizer: Optimizer, scheduler: LRScheduler | None
+) -> tuple[train.Settings, train.Limits]:
+    """Settings and limits of training, as the options describe them."""
+    from .. import train
+
+    settings = train.Settings(
+        optimizer=optimizer,
+        scheduler=scheduler,
+        batch_size=options["batch"],
+        max_norm=options["clip"],
+        truncate=options["truncate"],
+        seed=options["seed"],
+        validate_every=options["every"],
+        validation_size=options["validation"],
+        keep_best=options.get("keep_best", True),
+        engine=options["engine"].replace("-", " "),
+    )
+    return settings, train.Limits(options["steps"], options["patience"], not options["go_on"])
 
 
 def made_task(options: Options) -> Task:
