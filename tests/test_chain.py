@@ -19,8 +19,9 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.chain import chain
-from tinygrad_rnn.bptt.jacobian import jacobian_product
 from tinygrad_rnn.errors import GraphError
+
+from .random_problems import jacobian_product
 
 weights = st.floats(-2.0, 2.0)
 inputs = st.lists(st.floats(-2.0, 2.0), min_size=1, max_size=12)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..engine.backward import gradients
-from ..errors import ArgumentError, GraphError
+from ..errors import GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, identity, numbers, product, spectral_norm, spectral_radius
 from .unroll import Unrolled
@@ -45,20 +45,6 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[st
             remedy="Give every entry of h0 a Value of its own",
         )
     return [gradients(root, columns, stop=before) for root in unrolled.state(t, of)]
-
-
-def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:
-    """J_t J_{t-1} ⋯ J_{k+1} = ∂h_t/∂h_k; the identity for k = t.
-
-    Raises:
-        ArgumentError: not k <= t, or outside the time steps.
-    """
-    if k > t:
-        raise ArgumentError(f"the state at time step {t} cannot depend on that at {k}", remedy="Give k <= t")
-    result = identity(len(unrolled.state(t)))
-    for step in range(t, k, -1):
-        result = product(result, jacobian(unrolled, step))
-    return result
 
 
 @dataclass(frozen=True)
