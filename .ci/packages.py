@@ -83,7 +83,7 @@ def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
     own = installed(python, folder / "venv", f"{wheel}[compile,plot]", "pytest", "hypothesis")
     for name in ("tests", "demos"):
         shutil.copytree(ROOT / name, folder / name)
-    for name in ("README.md", "setup.cfg"):
+    for name in ("README.md", "CONTRIBUTING.md", "setup.cfg"):
         shutil.copy(ROOT / name, folder / name)
     where = run(own, "-c", "import tinygrad_rnn; print(tinygrad_rnn.__file__)", cwd=folder)
     if "site-packages" not in where:

@@ -363,6 +363,7 @@ for node in topological_order(loss):
 """
 
 
+@pytest.mark.slow
 def test_the_same_program_gives_the_same_bytes_in_every_process() -> None:
     outputs = {
         subprocess.run(

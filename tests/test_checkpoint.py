@@ -78,6 +78,7 @@ def test_checkpoint_every_step_is_the_same_training(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL at random moments: there is always a whole checkpoint, and it leads to the same end."""
     path = tmp_path / "run.safetensors"

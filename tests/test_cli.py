@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_rnn.cli import build_parser, main
+from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
 from tinygrad_rnn.data import sunspots
+from tinygrad_rnn.nn.cells import NONLINEARITIES
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
@@ -204,6 +206,7 @@ def test_the_main_job_on_every_cell(cell, report, capsys):
     assert ("s_5 to s_0" if cell == "lstm" else "h_5 to h_0") in " ".join(said.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "command",
@@ -230,6 +233,7 @@ def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
         assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 @pytest.mark.parametrize("arguments", [(), ("--text", "naïve 你"), ("--help",), ("--csv", "∂")])
 def test_any_encoding_will_do(encoding, arguments, monkeypatch):
@@ -268,15 +272,63 @@ def test_version_and_help(capsys):
         assert option in said
 
 
-def commands():
-    (subparsers,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return sorted(subparsers.choices)
-
-
-def test_every_command_has_help(capsys):
-    for command in commands():
+def test_every_command_has_help_and_is_in_that_of_the_main_job(capsys):
+    assert main(["--help"]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if re.match("  [a-z]", line)]
+    assert listed[-len(COMMANDS) :] == list(COMMANDS)
+    for command in COMMANDS:
         assert main([command, "--help"]) == 0
         assert f"tinygrad-rnn {command}" in capsys.readouterr().out
+
+
+def test_every_module_with_options_is_a_command():
+    folder = ROOT / "tinygrad_rnn" / "cli"
+    modules = {file.stem for file in folder.glob("*.py") if "\nDESCRIPTION =" in file.read_text(encoding="utf-8")}
+    assert modules == {MAIN_JOB, *COMMANDS}
+
+
+@pytest.mark.parametrize("command", [MAIN_JOB, *COMMANDS])
+def test_help_names_every_option_and_gives_defaults_in_one_form(command):
+    parser = make_parser(command)
+    said = parser.format_help()
+    for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            assert (command, action.dest) in {("decay", "w"), ("decay", "loss")}
+            continue
+        assert all(option in said for option in action.option_strings)
+        assert action.help
+        if action.default not in (None, False, argparse.SUPPRESS, []):
+            default = " ".join(map(str, action.default)) if isinstance(action.default, tuple) else action.default
+            assert action.help.endswith(f"(default: {default})"), action.help
+        assert action.help.count("(default: ") <= 1
+    assert not re.search(r"\((?!default)[^)]*\bby default\b", said)
+
+
+def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
+    choices = [
+        action.choices
+        for command in COMMANDS
+        for action in make_parser(command)._actions
+        if action.dest == "nonlinearity"
+    ]
+    assert len(choices) == len(set(COMMANDS) - {"eval", "sample"})
+    assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])
+def test_only_the_module_of_the_command_that_was_named_is_imported(command):
+    code = f"""
+import sys
+from tinygrad_rnn.cli import COMMANDS, main
+main([{command!r}, "--help"])
+print(*[name for name in [*COMMANDS, "main_job"] if f"tinygrad_rnn.cli.{{name}}" in sys.modules])
+print(*[name for name in ("pictures", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    *_, commands, rooms = done.stdout.split("\n")[:-1]
+    assert commands == (command if command in COMMANDS else "main_job")
+    if command not in COMMANDS:
+        assert rooms == ""
 
 
 # ---- mistakes -----------------------------------------------------------------------------------------------
@@ -324,7 +376,10 @@ MISTAKES = {
     "directory as picture": (["-o", "folder.svg"], "folder.svg"),
     "unknown option": (["--bogus", "3"], "--bogus"),
     "abbreviated option": (["--tex", "hello"], "--tex"),
-    "unknown command": (["bogus"], "bogus"),
+    "unknown command": (["bogus"], "no command 'bogus'. tinygrad-rnn --help lists the commands"),
+    "misspelt command": (["anatomi", "--json"], "no command 'anatomi'. Did you mean anatomy?"),
+    "no command": ([""], "no command ''"),
+    "module that is no command": (["options"], "no command 'options'"),
     "line break": (["--csv", "a\nb"], "cannot read"),
 }
 
@@ -400,6 +455,20 @@ def test_ctrl_c_ends_it_quietly():
         assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 130
     assert os.listdir() == ["pipe.csv"]
+
+
+@pytest.mark.slow
+@POSIX
+def test_ctrl_c_can_be_tested_in_a_background_job():
+    test = f"{__file__}::{test_ctrl_c_ends_it_quietly.__name__}"
+    done = subprocess.run(
+        ["bash", "-c", "trap '' INT; exec \"$@\"", "bash", sys.executable, "-m", "pytest", "-q", test],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @POSIX

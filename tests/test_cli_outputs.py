@@ -40,8 +40,8 @@ def where_any_work_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for place in ("cli.anatomy", "cli.truncate", "cli.explore", "cli.main_job"):
         monkeypatch.setattr(f"tinygrad_rnn.{place}.read_problem", work)
     monkeypatch.setattr("tinygrad_rnn.cli.decay.read_data", work)
-    monkeypatch.setattr("tinygrad_rnn.train.train", work)
-    monkeypatch.setattr("tinygrad_rnn.sweep.sweep", work)
+    monkeypatch.setattr("tinygrad_rnn.cli.train.train", work)
+    monkeypatch.setattr("tinygrad_rnn.cli.sweep.sweep", work)
 
 
 @pytest.mark.parametrize("command", WRITERS)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.options import as_typed
 from tinygrad_rnn.cli.sweep import train_once
-from tinygrad_rnn.cli.training import DEFAULTS, VARIED, shown
+from tinygrad_rnn.cli.training import DEFAULTS, VARIED
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
 
@@ -84,7 +85,7 @@ def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) ->
     }
     assert {*VARIED} - {*values} == {"count", "length", "patience"}  # of other tasks, or of long training
     for name, those in values.items():
-        words = list(map(shown, those))
+        words = list(map(as_typed, those))
         more = ["--cell", "rnn"] if name == "nonlinearity" else ["--optimizer", "sgd"] if name == "clip" else []
         assert main([*usual, *more, f"--{name.replace('_', '-')}", *words, "-o", name]) == 0
         records = read_records(name)
@@ -179,6 +180,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(capsys: pytest.CaptureFix
     assert Path("adding.jsonl").read_text().count("\n") > lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
 def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     varied = ["--lr", "0.001", "0.1", "--optimizer", "sgd", "adam"] if ending == ".svg" else []
@@ -236,6 +238,7 @@ def test_no_scheduler_there(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert "no dask scheduler answers at 127.0.0.1:1 " in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
 @pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
 def test_ctrl_c_keeps_what_has_finished(workers: list[str]) -> None:

@@ -90,6 +90,7 @@ def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> Non
         assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
 
 
+@pytest.mark.slow
 def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> None:
     Path("abc.txt").write_text("abc " * 200)
     options = ["--task", "text", "--text-file", "abc.txt", "--length", "8", "--cell", "rnn", "--hidden", "6"]

@@ -22,6 +22,7 @@ def histories(task, engines, **settings):
         yield rows, model.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reber", "adding", "latch", "copy"])
 @pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
 def test_training_is_the_same_to_the_bit(name, kind):

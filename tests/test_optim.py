@@ -49,6 +49,7 @@ def test_schedules_are_those_of_pytorch(name: str) -> None:
     assert rates == pytest.approx(GOLDEN["rates"][name], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_golden_file_is_what_pytorch_says_today() -> None:
     pytest.importorskip("torch")
     run = runpy.run_path(str(Path(__file__).parent / "golden" / "make_optim.py"))["run"]

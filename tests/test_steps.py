@@ -232,6 +232,7 @@ def test_a_pass_broken_off_by_the_keyboard_can_be_reset():
 # ---- memory ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_stepping_through_a_million_nodes_needs_no_more_memory_from_step_to_step():
     x = Value(1e-3)
     node = x

@@ -389,6 +389,7 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     assert sorted(record.setting[1] for record in read_records(tmp_path / "s")) == list(range(8))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
 def test_a_run_whose_worker_is_killed_once_is_run_again(tmp_path: Path) -> None:
     settings = [(str(tmp_path), number) for number in range(8)]
@@ -397,6 +398,7 @@ def test_a_run_whose_worker_is_killed_once_is_run_again(tmp_path: Path) -> None:
     assert [record.result for record in records] == [{"number": number} for number in range(8)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outstanding", [3, 1000])
 def test_runs_that_always_kill_their_worker_are_recorded_and_the_others_go_on(tmp_path: Path, outstanding: int) -> None:
     settings = [(str(tmp_path), number) for number in range(30)]

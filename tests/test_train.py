@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
-from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
+from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.tasks import TASKS, Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted, make_engine

@@ -1,4 +1,4 @@
-"""What every task reaches with the settings that ``tinygrad-rnn train`` has for it: the table of the README.
+"""What every task reaches with the settings that ``tinygrad-rnn train`` has for it: the table of `README.md`, here.
 
 python tests/benchmarks/training.py [--seeds 0 1 2] [--tasks adding latch] [--engine eager]
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tinygrad_rnn.cli.training import DEFAULTS, ENGINES, arguments, complete, made
+from tinygrad_rnn.cli.training import DEFAULTS, ENGINES, arguments, build, with_defaults
 from tinygrad_rnn.train import train, validate
 
 FRESH = 256
@@ -20,8 +20,8 @@ FRESH = 256
 def row(name: str, seeds: list[int], engine: str) -> str:
     steps, seconds, errors = [], [], []
     for seed in seeds:
-        options = complete({"task": name, "seed": seed, "engine": engine})
-        task, model, optimizer, scheduler = made(options)
+        options = with_defaults({"task": name, "seed": seed, "engine": engine})
+        task, model, optimizer, scheduler = build(options)
         began = time.process_time()
         history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
         seconds.append(f"{time.process_time() - began:.0f}")

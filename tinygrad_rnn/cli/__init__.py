@@ -1,9 +1,18 @@
 """The ``tinygrad-rnn`` command.
 
-Without a command it does the main job (`main_job`). Every other module of this package that has
-``register(subparsers)`` is a command: ``register`` adds its parser and sets ``run`` as a default of it, and
-``run(args)`` returns the exit code. Such a module imports what it needs within ``run``, so that asking for
-help, and every other command, stays fast.
+To read it:
+
+- this file: `main` imports the module of the command that was named, and reports errors in one line;
+- `options`: how a command declares its options, and those that several share;
+- `inputs`: the options that choose a cell and a sequence, and the problem that they describe;
+- `main_job` and `report`: what ``tinygrad-rnn`` does without a command;
+- the commands, each in the module of its name. Those about a gradient share `inputs`, `parameters` and `heat_map`,
+  and `compare` belongs to `decay`; ``train`` and ``sweep`` share `training`;
+- `console` and `outputs`: what all of them print and write.
+
+A command is a module with a ``DESCRIPTION``, a table ``OPTIONS``, and ``run(args)``, which returns the exit code. A
+new one also gets a line in `COMMANDS`. Only the module of the command that was named is imported, so that help and
+every other command stay fast.
 """
 
 from __future__ import annotations
@@ -11,66 +20,68 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import pkgutil
-import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from difflib import get_close_matches
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
-from . import main_job
-from .console import speak_any_encoding
+from .console import columns, speak_any_encoding
+from .options import Parser, add_options
 
 PROGRAM = "tinygrad-rnn"
+MAIN_JOB = "main_job"  # the module of what is done without a command
+#: The commands and their help, in the order in which a newcomer looks for them.
+COMMANDS = {
+    "step": "step through the backward pass, with breakpoints, undo, and the letters of pdb",
+    "explore": "write an interactive page: walk through time, slide ‖W‖ across 1, see the chain",
+    "anatomy": "where a gradient came from: by time step of use, time step of loss, and lag",
+    "decay": "how a gradient vanishes or explodes with distance, beside the law ‖W‖^(T−k)",
+    "truncate": "what truncated BPTT keeps of the gradient, and what it cuts",
+    "train": "train a network on a task",
+    "eval": "measure a trained network",
+    "sample": "generate text from a trained network",
+    "sweep": "train on a task with many settings and seeds",
+}
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of this package, so that they are told like all others.
+class MainParser(Parser):
+    """The parser of the main job, whose help also lists the commands."""
 
-    Options cannot be abbreviated, so that a new option never breaks an old script.
-    """
+    remedy = "{prog} --help lists the options and commands; a command comes first"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-        # argparse's own takes -1e-3 (before Python 3.14) and -inf for options.
-        self._negative_number_matcher = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
+    def format_help(self) -> str:
+        """The help of the main job, and the commands."""
+        width = max(40, columns(80) - 2)
+        commands = (
+            textwrap.fill(help, width, initial_indent=f"  {name:<22}", subsequent_indent=" " * 24)
+            for name, help in COMMANDS.items()
+        )
+        end = f"{PROGRAM} COMMAND --help lists the options of a command."
+        return "\n".join([f"{super().format_help()}\ncommands:", *commands, "", end, ""])
 
-    def error(self, message: str) -> NoReturn:
-        commands = " and commands; a command comes first" if self.prog == PROGRAM else ""
-        raise ArgumentError(message, remedy=f"{self.prog} --help lists the options{commands}")
 
-
-def build_parser(commands: bool = True) -> Parser:
-    """The parser of the whole command line, or of the main job alone.
-
-    Args:
-        commands: whether to register them. Without, they need not be imported, and a stray word among the
-            options of the main job is not mistaken for one.
-    """
-    parser = Parser(
-        prog=PROGRAM,
-        description="Unroll an RNN over a real sequence, run backward(), and show how the gradient reached every step.",
-        epilog=f"{PROGRAM} COMMAND --help lists the options of a command.",
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    main_job.add_options(parser)
-    parser.set_defaults(run=main_job.run)
-    if commands:
-        subparsers = parser.add_subparsers(metavar="COMMAND", title="other commands")
-        for module_info in pkgutil.iter_modules(__path__):
-            module = importlib.import_module(f"{__name__}.{module_info.name}")
-            if hasattr(module, "register"):
-                module.register(subparsers)
+def make_parser(command: str = MAIN_JOB) -> argparse.ArgumentParser:
+    """The parser of one of `COMMANDS`, or by default of the main job."""
+    module = importlib.import_module(f".{command}", __name__)
+    if command == MAIN_JOB:
+        usage = f"{PROGRAM} [option ...]\n       {PROGRAM} COMMAND [option ...]"
+        parser: Parser = MainParser(prog=PROGRAM, usage=usage, description=module.DESCRIPTION)
+        parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    else:
+        parser = Parser(prog=f"{PROGRAM} {command}", description=module.DESCRIPTION)
+    add_options(parser, module.OPTIONS)
+    parser.set_defaults(run=module.run)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default the process's own) and return the exit code.
 
-    A mistake of the user ends in one line on stderr and exit code 2; Ctrl-C (130) and a closed pipe (141)
-    end without a word, with the codes that a shell gives to a process killed by SIGINT and SIGPIPE.
+    A mistake of the user ends in one line on stderr and exit code 2. Ctrl-C (130) and a closed pipe (141) end
+    without a message, with the codes that a shell gives to a process killed by SIGINT and SIGPIPE.
     """
     speak_any_encoding()
     argv = sys.argv[1:] if argv is None else argv
@@ -80,23 +91,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except TinygradRNNError as error:
-        return _complain(str(error))
+        return _report(str(error))
     except BrokenPipeError:
         _abandon_stdout()
         return 141
     except OSError as error:
         _abandon_stdout()
-        return _complain(f"{error.filename or 'output'}: {error.strerror or error}")
+        return _report(f"{error.filename or 'output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         _abandon_stdout()
         return 130
 
 
 def _run(argv: Sequence[str]) -> int:
-    names_a_command = bool(argv) and not argv[0].startswith("-")
-    asks_for_help = not {"-h", "--help"}.isdisjoint(argv)
+    command, arguments = MAIN_JOB, argv
+    if argv and not argv[0].startswith("-"):
+        command, *arguments = argv
+        if command not in COMMANDS:
+            close = get_close_matches(command, COMMANDS, n=1)
+            remedy = f"Did you mean {close[0]}?" if close else f"{PROGRAM} --help lists the commands"
+            raise ArgumentError(f"no command {command[:40]!r}", remedy=remedy)
     try:
-        args = build_parser(names_a_command or asks_for_help).parse_args(argv)
+        args = make_parser(command).parse_args(arguments)
     except SystemExit:  # --help and --version
         return 0
     code: int = args.run(args)
@@ -104,12 +120,12 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _abandon_stdout() -> None:
-    """Python flushes stdout once more as it exits, which must not fail, or block, again."""
+    """Redirect stdout to nowhere: Python flushes it once more as it exits, which must not fail, or block, again."""
     with suppress(AttributeError, OSError):  # there is no stdout, or it is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _complain(message: str) -> int:
+def _report(message: str) -> int:
     one_line = " ".join(message.split())
     print(f"{PROGRAM}: error: {one_line}", file=sys.stderr)
     return 2

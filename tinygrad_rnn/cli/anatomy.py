@@ -6,115 +6,104 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..bptt.anatomy import flatten, norm, reshape
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, flatten, norm, reshape
+from ..bptt.jacobian import ChainNorm, chain_norms
+from ..bptt.paths import Path, paths
+from ..bptt.straight import Straight, straight_path
 from ..engine.backward import topological_order
 from ..errors import ArgumentError
-from .console import folded, print_json, print_table, say
+from ..plots import plot
+from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
-from .inputs import Problem, add_input_options, read_problem, whole_number
+from .inputs import Problem, input_options, read_problem
+from .options import JSON, Option, output_option, whole_number
 from .outputs import check_plotting, check_writable, plot_file
-from .parameters import add_parameter_option, chosen, shares
+from .parameters import PARAMETER, find_parameter, split_loss
 
-if TYPE_CHECKING:
-    from ..bptt.anatomy import Anatomy, Numbers
-    from ..bptt.jacobian import ChainNorm
-    from ..bptt.paths import Path
-    from ..bptt.straight import Straight
-
-
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "anatomy",
-        help="where a gradient came from: by time step of use, time step of loss, and lag",
-        description="Split the gradient of a tied weight into what came through each of its uses from each step's "
-        "loss, and add it up again by use step, by loss step and by lag.",
-    )
-    add_input_options(parser, loss="all")
-    output = parser.add_argument_group("what to show")
-    add_parameter_option(output)
-    output.add_argument(
-        "--jacobians",
-        nargs="?",
-        const=False,
-        type=plot_file,
-        metavar="FILE",
-        help="the norms of J_T ⋯ J_(k+1) beside their bounds as well, and plotted if there is a FILE",
-    )
-    output.add_argument(
-        "--paths",
-        nargs="?",
-        const=1000,
-        type=whole_number(1),
-        metavar="MOST",
-        help="every path from the loss to the parameter, a single number, if there are at most that many (1000)",
-    )
-    output.add_argument(
-        "--straight",
-        type=plot_file,
-        metavar="FILE",
-        help="plot the straight path along the state (c of an lstm, h of a gru), with its factors",
-    )
-    output.add_argument("-o", "--output", type=plot_file, metavar="FILE", help="a heat map: .png, .svg or .pdf")
-    output.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.set_defaults(run=run)
+DESCRIPTION = (
+    "Split the gradient of a tied weight into what came through each of its uses from each step's loss, and add it up "
+    "again by use step, by loss step and by lag."
+)
+OPTIONS = {
+    **input_options(loss="all"),
+    "what to show": (
+        PARAMETER,
+        Option(
+            "jacobians",
+            "norms of J_T ⋯ J_(k+1) beside their bounds, and a plot of them if there is a FILE",
+            nargs="?",
+            const=False,
+            type=plot_file,
+            metavar="FILE",
+        ),
+        Option(
+            "paths",
+            "every path from the loss to the parameter, a single number; refused if there are more than MOST",
+            usual="1000",
+            nargs="?",
+            const=1000,
+            type=whole_number(1),
+            metavar="MOST",
+        ),
+        Option(
+            "straight",
+            "plot of the straight path along the state (c of an lstm, h of a gru), with its factors",
+            type=plot_file,
+            metavar="FILE",
+        ),
+        output_option("heat map: .png, .svg or .pdf", type=plot_file),
+        JSON,
+    ),
+}
 
 
 def run(args: argparse.Namespace) -> int:
     """Split a gradient, and show the parts."""
-    from ..bptt.anatomy import anatomy
-    from ..bptt.jacobian import chain_norms
-    from ..bptt.paths import paths
-    from ..bptt.straight import straight_path
-
     plots = [file for file in (args.output, args.jacobians, args.straight) if file]
     check_writable(*plots)
     check_plotting(*plots)
     problem = read_problem(args)
-    parameter = chosen(problem, args.parameter)
-    parts = anatomy(problem.unrolled, shares(problem), parameter)
+    parameter = find_parameter(problem, args.parameter)
+    parts = anatomy(problem.unrolled, split_loss(problem), parameter)
     problem.loss.backward()
     chains = chain_norms(problem.unrolled) if args.jacobians is not None else []
-    found: list[Path] = []
+    all_paths: list[Path] = []
     if args.paths:
         if parts.shape:
             raise ArgumentError(
                 f"--paths lead to a single number, {parts.name} has {len(flatten(parameter))}",
                 remedy=f"Name an entry: --parameter {parts.name}[{','.join('0' for _ in parts.shape)}]",
             )
-        found = paths(problem.loss, parameter, args.paths)
-    ways = [straight_path(problem.unrolled, problem.loss, name) for name in problem.unrolled.state_names]
-    ways = [way for way in ways if way.exists]
-    if args.straight and not ways:
-        raise ArgumentError(
-            "--straight: in this cell every way from one state to the next leads through a pre-activation",
-            remedy="Add --cell lstm or --cell gru",
-        )
-    if plots:
-        from ..plots import plot
-
-        if args.straight:
-            plot.save(plot.straight_figure(ways[-1], f"The straight path: {problem.title}"), args.straight)
-        if args.output:
-            plot.save(plot.anatomy_figure(parts), args.output)
-        if args.jacobians:
-            plot.save(plot.chain_norms_figure(chains), args.jacobians)
+        all_paths = paths(problem.loss, parameter, args.paths)
+    straights = [straight_path(problem.unrolled, problem.loss, name) for name in problem.unrolled.state_names]
+    straights = [straight for straight in straights if straight.exists]
+    if args.straight:
+        if not straights:
+            raise ArgumentError(
+                "--straight: in this cell every way from one state to the next leads through a pre-activation",
+                remedy="Add --cell lstm or --cell gru",
+            )
+        plot.save(plot.straight_figure(straights[-1], f"The straight path: {problem.title}"), args.straight)
+    if args.output:
+        plot.save(plot.anatomy_figure(parts), args.output)
+    if args.jacobians:
+        plot.save(plot.chain_norms_figure(chains), args.jacobians)
     gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
     if args.json:
-        print_json({**_as_dict(problem, parts, gradient, chains, found, ways), "plots": plots})
+        print_json({**_as_dict(problem, parts, gradient, chains, all_paths, straights), "plots": plots})
         return 0
     _print_parts(problem, parts, gradient)
     if chains:
         print()
         _print_chains(chains)
-    if found:
+    if all_paths:
         print()
-        _print_paths(found)
-    for way in ways:
+        _print_paths(all_paths)
+    for straight in straights:
         print()
-        _print_straight(way)
+        _print_straight(straight)
     for file in plots:
         say(f"Plot: {file}")
     return 0
@@ -125,10 +114,10 @@ def _as_dict(
     parts: Anatomy,
     gradient: Numbers,
     chains: Sequence[ChainNorm],
-    found: Sequence[Path],
-    ways: Sequence[Straight],
+    all_paths: Sequence[Path],
+    straights: Sequence[Straight],
 ) -> dict[str, Any]:
-    """Everything, for programs."""
+    """Return everything, for JSON."""
     sums = {"by_use_step": parts.by_use_step(), "by_loss_step": parts.by_loss_step(), "by_lag": parts.by_lag()}
     return {
         "parameter": parts.name,
@@ -139,8 +128,8 @@ def _as_dict(
         "contributions": [[parts[k, t] for t in parts.loss_steps] for k in parts.use_steps],
         **{name: [{"step": step, "sum": part} for step, part in each.items()] for name, each in sums.items()},
         "jacobians": [asdict(row) for row in chains],
-        "paths": [{"factors": path.factors, "product": path.product} for path in found],
-        "straight": [asdict(way) for way in ways],
+        "paths": [{"factors": path.factors, "product": path.product} for path in all_paths],
+        "straight": [asdict(straight) for straight in straights],
     }
 
 
@@ -162,7 +151,7 @@ def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
     steps = sorted({step for each in sums for step in each}, key=lambda step: -1 if step is None else step)
     print_table(
         ["n", *map(bars.format, ("used at k = n", "loss of t = n", "lag t−k = n"))],
-        folded([[str(n), *(f"{size(each[n]):.6g}" if n in each else "" for each in sums)] for n in steps]),
+        fold_rows([[str(n), *(f"{size(each[n]):.6g}" if n in each else "" for each in sums)] for n in steps]),
     )
     print()
     difference = max(abs(a - b) for a, b in zip(flatten(parts.total()), flatten(gradient)))
@@ -175,7 +164,7 @@ def _print_chains(rows: Sequence[ChainNorm]) -> None:
     law = rows[0].bound is not None
     print_table(
         [*header, "‖W‖^(T−k)", "ρ(W)^(T−k)"] if law else header,
-        folded(
+        fold_rows(
             [
                 [
                     str(row.k),
@@ -193,29 +182,29 @@ def _print_chains(rows: Sequence[ChainNorm]) -> None:
     )
 
 
-def _print_straight(way: Straight) -> None:
-    """A row per time step: the factors of the straight path, their product, and what of the gradient came along it."""
-    many, products = len(way.straight[max(way.straight)]) > 1, way.products()
-    factor = f"{way.factor_name}_(k+1)" if way.factor_name else "factor of step k+1"
-    L = f"∂L/∂{way.name}_k"
+def _print_straight(path: Straight) -> None:
+    """Print a row per time step: the factors, their product, and what of the gradient came along the path."""
+    many, products = len(path.straight[max(path.straight)]) > 1, path.products()
+    factor = f"{path.factor_name}_(k+1)" if path.factor_name else "factor of step k+1"
+    L = f"∂L/∂{path.name}_k"
     rows = [
         [
             str(k),
-            _span(way.factors[k + 1]) if k + 1 in way.factors else "",
+            _span(path.factors[k + 1]) if k + 1 in path.factors else "",
             _span(products[k]),
-            f"{norm(way.straight[k]) if many else way.straight[k][0]:.6g}",
-            f"{norm(way.gradients[k]) if many else way.gradients[k][0]:.6g}",
+            f"{norm(path.straight[k]) if many else path.straight[k][0]:.6g}",
+            f"{norm(path.gradients[k]) if many else path.gradients[k][0]:.6g}",
         ]
-        for k in sorted(way.straight, reverse=True)
+        for k in sorted(path.straight, reverse=True)
     ]
     header = ["k", factor, "their product", "straight", L]
-    print_table([*header[:3], *(f"‖{name}‖" if many else name for name in header[3:])], folded(rows))
+    print_table([*header[:3], *(f"‖{name}‖" if many else name for name in header[3:])], fold_rows(rows))
     print()
-    name = way.factor_name or "factor"
+    name = path.factor_name or "factor"
     say(
-        f"Straight along {way.name}, past every matrix and nonlinearity, a step multiplies each unit by {name}"
-        f"{'_t' if way.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}"
-        f"{': the constant error path' if way.name == 'c' else ''}. The column straight is what of {L} came that way; "
+        f"Straight along {path.name}, past every matrix and nonlinearity, a step multiplies each unit by {name}"
+        f"{'_t' if path.factor_name else ''}{' (here the smallest … the largest of all units)' if many else ''}"
+        f"{': the constant error path' if path.name == 'c' else ''}. The column straight is what of {L} came that way; "
         "the rest went through pre-activations, and may cancel it."
     )
 
@@ -225,12 +214,13 @@ def _span(numbers: Sequence[float]) -> str:
     return low if low == high else f"{low} … {high}"
 
 
-def _print_paths(found: Sequence[Path]) -> None:
-    for path in found:
+def _print_paths(all_paths: Sequence[Path]) -> None:
+    for path in all_paths:
         say(str(path))
-    count = f"These {len(found)} paths add" if len(found) > 1 else "This path adds"
-    edges = sum(len(node.parents) for node in topological_order(found[0].loss))
+    add = f"These {len(all_paths)} paths add" if len(all_paths) > 1 else "This path adds"
+    product = math.fsum(path.product for path in all_paths)
+    edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
-        f"{count} up to {math.fsum(path.product for path in found):.9g}; backward() lists none of them: it goes once "
+        f"{add} up to {product:.9g}; backward() lists none of them: it goes once "
         f"through the {edges} edges of the graph."
     )

@@ -1,4 +1,4 @@
-"""What commands say: on any terminal, in any encoding, at any width."""
+"""Output: sentences, tables and JSON for any terminal, in any encoding, at any width."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PLAIN = str.maketrans(
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
-    """What to write where the encoding lacks a character: a look-alike of the same width."""
+    """Return a look-alike of the same width for a character that the encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end].translate(_PLAIN)
@@ -53,14 +53,14 @@ codecs.register_error("tinygrad_rnn.plainly", _plainly)
 
 
 def speak_any_encoding() -> None:
-    """From now on, what stdout or stderr cannot encode is written with look-alikes."""
+    """Make stdout and stderr write look-alikes for what they cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="tinygrad_rnn.plainly")
 
 
 def columns(without_terminal: int) -> int:
-    """Columns of the terminal, or of the environment variable COLUMNS; where there is neither, as given."""
+    """The columns of the terminal, or of the environment variable COLUMNS, or else ``without_terminal``."""
     return shutil.get_terminal_size((without_terminal, 24)).columns
 
 
@@ -70,8 +70,9 @@ def say(text: str) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print columns, right-aligned, two spaces apart; where they do not fit side by side, in several tables,
-    each with the first column.
+    """Print columns, right-aligned, two spaces apart.
+
+    If they do not fit side by side, print several tables, each with the first column.
     """
     table = [header, *rows]
     widths = [max(map(_cells, column)) for column in zip(*table)]
@@ -88,8 +89,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
 
 
-def folded(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]:
-    """The rows of a table, with "⋯" in place of the middle of a long one."""
+def fold_rows(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]:
+    """The rows of a table, with "⋯" in place of the middle of a long one: at most so many."""
     if len(rows) <= most:
         return list(rows)
     half = (most - 1) // 2
@@ -97,7 +98,7 @@ def folded(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]
 
 
 def _cells(text: str) -> int:
-    """How many cells of a terminal the text takes."""
+    """The number of cells of a terminal that the text takes."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -106,6 +107,11 @@ def print_json(data: Any) -> None:
     print(json_text(data))
 
 
-def counted(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     """``1 sequence``, ``2 sequences``."""
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def printable(name: str) -> str:
+    """A name for a table: characters that do not print are written as Python writes them."""
+    return name if name.isprintable() and name.strip() else repr(name)[1:-1] if name != " " else "' '"

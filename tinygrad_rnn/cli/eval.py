@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from ..errors import ArgumentError
-from .console import counted, print_json, say
-from .inputs import whole_number
+from ..tasks import make_task
+from ..train import load_checkpoint, validate
+from .console import count, print_json, say
+from .options import JSON, MODEL, Option, seed_option, whole_number
 
+DESCRIPTION = (
+    "Measure a network that `tinygrad-rnn train` saved, by its task's own criterion, on new sequences (text, series: "
+    "on the part that was held out, the same as in training)."
+)
+OPTIONS = {
+    "": (
+        MODEL,
+        Option("sequences", "number of sequences; not for series", usual="256", type=whole_number(1), metavar="N"),
+        seed_option("the sequences; not for text, series", None, "1"),
+        Option("T", "another number of time steps", usual="as in training", type=whole_number(1), metavar="T"),
+        JSON,
+    )
+}
 HELD_OUT = "These are of the held-out part of the data, on which training validated and chose the best weights, too."
 
 
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "eval",
-        help="measure a trained network",
-        description="Measure a network that `tinygrad-rnn train` saved, by its task's own criterion, on new "
-        "sequences (text, series: on the part that was held out, the same as in training).",
-    )
-    parser.add_argument("model", metavar="FILE", help="what train saved")
-    parser.add_argument("--sequences", type=whole_number(1), metavar="N", help="how many (256; not for series)")
-    parser.add_argument(
-        "--seed", type=whole_number(0), metavar="N", help="seed of the sequences (1; not for text, series)"
-    )
-    parser.add_argument("--T", type=whole_number(1), metavar="T", help="another number of time steps")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=run)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Measure."""
-    from ..tasks import make_task
-    from ..train import load_checkpoint, validate
-
+    """Measure, and print the result."""
     checkpoint = load_checkpoint(args.model)
     trained_on = checkpoint.make_task()
     if args.T is not None and "T" not in trained_on.known_settings():
@@ -69,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(
             f"{model!r} with the weights of step {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
-            f"{counted(len(examples), 'sequence')}:"
+            f"{count(len(examples), 'sequence')}:"
         )
         say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {task.goal:.4g}, trivially {task.baseline:.4g}")
         if "seed" not in task.validation_by:

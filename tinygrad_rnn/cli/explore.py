@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
 
+from ..page import explore
+from ..page.page import check_ending
+from ..support.progress import late_bar
 from .console import say
-from .inputs import add_input_options, read_problem
+from .inputs import input_options, read_problem
+from .options import output_option
 from .outputs import check_writable
 
-DEFAULT_PAGE = "bptt.html"
-
-
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "explore",
-        help="write an interactive page: walk through time, slide ‖W‖ across 1, see the chain",
-        description="Write an interactive page, one HTML file that works offline, about the inputs of the main job: "
-        "the unrolled graph with every step of its computation, how the gradient decays for every ‖W‖, and where it "
-        "came from. Here every time step has a loss, unless --loss last is given.",
-    )
-    add_input_options(parser)
-    parser.set_defaults(run=run, loss="all")
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o",
-        "--output",
-        default=DEFAULT_PAGE,
-        metavar="FILE",
-        help=f"the page ({DEFAULT_PAGE}); an existing file is overwritten",
-    )
+DESCRIPTION = (
+    "Write an interactive page, one HTML file that works offline, about the inputs of the main job: the unrolled graph "
+    "with every step of its computation, how the gradient decays for every ‖W‖, and where it came from. Here every "
+    "time step has a loss, unless --loss last is given."
+)
+OPTIONS = {
+    **input_options(loss="all"),
+    "output": (output_option("page; an existing file is overwritten", default="bptt.html"),),
+}
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
-    from ..page import explore
-    from ..page.page import check_ending
-    from ..support.progress import late_bar
-
     check_ending(args.output)
     check_writable(args.output)
     problem = read_problem(args)

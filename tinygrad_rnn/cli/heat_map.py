@@ -14,12 +14,13 @@ _TALLEST = 40  # rows
 
 
 def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = None) -> None:
-    """Print a cell per use step (upwards) and loss step (to the right), shaded by magnitude; where they do not
-    fit, several steps share a cell, which shows the largest of them.
+    """Print a cell per use step (upwards) and loss step (to the right), shaded by magnitude.
+
+    Where they do not fit, several steps share a cell, which shows the largest of them.
 
     Args:
         anatomy: a gradient split by use step and loss step.
-        keeps: whether truncated BPTT keeps a (use step, loss step); what it cuts is marked.
+        keeps: returns whether truncated BPTT keeps a (use step, loss step); what it cuts is marked.
     """
     sizes = {
         (k, t): abs(size)
@@ -43,12 +44,12 @@ def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = 
         else:
             lost.add(place)
     for row in reversed(range(count)):
-        shown = "".join(
+        shades = "".join(
             (_shade(cells[row, column], largest) if (row, column) in cells else CUT if (row, column) in lost else " ")
             * wide
             for column in range(count)
         )
-        print(f"{first + row * together:>{margin - 3}} | {shown}".rstrip())
+        print(f"{first + row * together:>{margin - 3}} | {shades}".rstrip())
     print(" " * (margin - 2) + "+" + "-" * (count * wide + 1))
     print(" " * margin + _scale([first + i * together for i in range(count)], wide))
     print()

@@ -1,10 +1,9 @@
-"""The options that say what is unrolled over what, shared by the commands, and the problem that they describe."""
+"""The problem: the options that choose a cell and a sequence, and what they describe."""
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,117 +13,92 @@ from ..engine.recording import time_step
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError, DataError
-from ..nn import Cell, GRUCell, Linear, LSTMCell, RNNCell, ScalarRNNCell, cross_entropy, mse_loss
+from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
+from ..nn.kinds import KINDS, ONLY
+from .options import Option, Preset, Table, finite_number, flag, seed_option, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
-CELLS = {"rnn": 1, "lstm": 4, "gru": 3}  # kinds of vector cells, and how many matrices W each has
 MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
 
 
-def add_input_options(
-    parser: argparse.ArgumentParser,
+def input_options(
     steps: int = DEFAULT_STEPS,
     loss: str = "last",
-    one_cell: bool = True,
     nonlinearity: str = "tanh",
-) -> None:
-    """Add the options that `read_problem` reads.
+    one_cell: bool = True,
+    refused: Collection[str] = (),
+) -> Table:
+    """The options that `read_problem` reads.
 
     Args:
-        parser: where to add them.
+        steps: the largest number of time steps without --steps.
+        loss: the loss of a series without --loss; that of a text is the mean over all steps.
+        nonlinearity: the default of --nonlinearity, for people.
         one_cell: whether there is an option that names the kind of cell.
-        steps: how many time steps there are at most, unless --steps says so.
-        loss: which loss of a series there is, unless --loss says so; of a text, it is that of all steps.
-        nonlinearity: which one is used, for people, unless --nonlinearity says so.
+        refused: those of w and loss that the command refuses.
     """
-    parser.set_defaults(default_steps=steps, default_loss=loss)
-    data = parser.add_argument_group("the sequence (by default, yearly sunspot numbers)")
-    source = data.add_mutually_exclusive_group()
-    source.add_argument("--csv", metavar="FILE", help="a series from a CSV file, scaled to span [-1, 1]")
-    source.add_argument("--text", metavar="TEXT", help="predict the next character of this text")
-    data.add_argument("--column", metavar="NAME", help="the column of the CSV file")
-    data.add_argument(
-        "--steps",
-        type=whole_number(1),
-        metavar="T",
-        help=f"time steps, the last of the sequence (up to {steps})",
-    )
-    usual = "last; for a text, all" if loss == "last" else "all"
-    data.add_argument("--loss", choices=("last", "all"), help=f"the last step's loss, or the mean over all ({usual})")
-    cell = parser.add_argument_group("the cell")
-    for name, meaning, default in (("w", "recurrent weight", 0.9), ("u", "input weight", 0.5), ("b", "bias", 0.0)):
-        cell.add_argument(
-            f"--{name}", type=finite_number, metavar="NUMBER", help=f"{meaning} of the scalar cell ({default})"
-        )
-    cell.add_argument(
-        "--nonlinearity", choices=tuple(NONLINEARITIES), help=f"of the scalar cell or an rnn ({nonlinearity})"
-    )
-    if one_cell:
-        cell.add_argument("--cell", choices=tuple(CELLS), help="a vector cell of this kind (for a text, rnn)")
-    cell.add_argument(
-        "--hidden",
-        type=whole_number(1),
-        metavar="H",
-        help=f"hidden units of a vector cell (for a text, and with --cell, {DEFAULT_HIDDEN})",
-    )
-    cell.add_argument(
-        "--forget-bias", type=finite_number, metavar="NUMBER", help="b_f of an lstm (drawn like its other weights)"
-    )
-    cell.add_argument(
-        "--seed", type=whole_number(0), default=0, metavar="N", help="seed of a vector cell's weights (0)"
-    )
-
-
-def whole_number(least: int) -> Callable[[str], int]:
-    """The type of an option that takes a whole number of at least ``least``."""
-
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least {least}")
-        return int(text)
-
-    return parse
-
-
-def finite_number(text: str) -> float:
-    """The type of an option that takes a finite number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a finite number")
-    return number
-
-
-def positive_number(text: str) -> float:
-    """The type of an option that takes a finite number above 0."""
-    number = finite_number(text)
-    if number <= 0.0:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number above 0")
-    return number
-
-
-def factor(text: str) -> float:
-    """The type of an option that takes a number above 0 and at most 1."""
-    number = positive_number(text)
-    if number > 1.0:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a factor of at most 1")
-    return number
-
-
-def or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The type of an option that takes what ``parse`` does, or "none"."""
-
-    def parse_or_none(text: str) -> Any:
-        try:
-            return None if text == "none" else parse(text)
-        except argparse.ArgumentTypeError as error:
-            raise argparse.ArgumentTypeError(f'{error}, nor "none"') from error
-
-    return parse_or_none
+    kind = Option("cell", "kind of a vector cell", choices=tuple(KINDS), usual="the scalar cell; for a text, rnn")
+    return {
+        "the sequence (default: yearly sunspot numbers)": (
+            (
+                Option("csv", "CSV file with a series, which is scaled to span [-1, 1]", metavar="FILE"),
+                Option("text", "text of which the next character is predicted", metavar="TEXT"),
+            ),
+            Option("column", "column of the CSV file", usual="the only one", metavar="NAME"),
+            Option(
+                "steps",
+                "number of time steps, the last of the sequence",
+                usual=f"as many as there are, up to {steps}",
+                type=whole_number(1),
+                metavar="T",
+            ),
+            Option(
+                "loss",
+                "loss of the last step, or mean over all",
+                usual="last; for a text, all" if loss == "last" else "all",
+                hidden="loss" in refused,
+                choices=("last", "all"),
+            ),
+            Preset("default_steps", steps),
+            Preset("default_loss", loss),
+        ),
+        "the cell": (
+            Option(
+                "w",
+                "recurrent weight of the scalar cell",
+                usual="0.9",
+                hidden="w" in refused,
+                type=finite_number,
+                metavar="NUMBER",
+            ),
+            Option("u", "input weight of the scalar cell", usual="0.5", type=finite_number, metavar="NUMBER"),
+            Option("b", "bias of the scalar cell", usual="0.0", type=finite_number, metavar="NUMBER"),
+            Option(
+                "nonlinearity",
+                "nonlinearity of the scalar cell or an rnn",
+                usual=nonlinearity,
+                choices=tuple(NONLINEARITIES),
+            ),
+            *([kind] if one_cell else []),
+            Option(
+                "hidden",
+                "hidden units; any number chooses a vector cell",
+                usual=str(DEFAULT_HIDDEN),
+                type=whole_number(1),
+                metavar="H",
+            ),
+            Option(
+                "forget_bias",
+                "b_f of an lstm",
+                usual="drawn like its other weights",
+                type=finite_number,
+                metavar="NUMBER",
+            ),
+            seed_option("the weights of a vector cell"),
+        ),
+    }
 
 
 @dataclass(frozen=True)
@@ -181,7 +155,7 @@ class Data:
 
 
 def read_problem(args: argparse.Namespace) -> Problem:
-    """The problem that the options of `add_input_options` describe.
+    """The problem that the options of `input_options` describe.
 
     Raises:
         ArgumentError: options that do not go together.
@@ -208,8 +182,8 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
     if kind is None:
         if args.forget_bias is not None:
             raise ArgumentError("--forget-bias without an lstm", remedy="Add --cell lstm")
-        given = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
-        return ScalarRNNCell(**given, nonlinearity=args.nonlinearity or "tanh"), None
+        weights = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
+        return ScalarRNNCell(**weights, nonlinearity=args.nonlinearity or "tanh"), None
     for name in ("w", "u", "b"):
         if getattr(args, name) is not None:
             other = "--text" if data.alphabet else "--cell" if args.cell else "--hidden"
@@ -219,30 +193,29 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
             )
     size = len(data.alphabet) or 1
     hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
-    nodes = 2 * CELLS[kind] * len(data.inputs) * hidden * (hidden + size)
+    nodes = 2 * KINDS[kind].matrices * len(data.inputs) * hidden * (hidden + size)
     if nodes > MOST_NODES:
         raise ArgumentError(
             f"{hidden} hidden units over {len(data.inputs)} time steps make about {nodes:,} nodes",
             remedy=f"This command takes up to {MOST_NODES:,}: give a smaller --hidden or --steps",
         )
-    return vector_cell(kind, size, hidden, args), Linear(hidden, size, seed=args.seed + 1)
+    check_kind(kind, [name for name in ONLY if getattr(args, name) is not None])
+    cell = kinds.make_cell(
+        kind, size, hidden, seed=args.seed, nonlinearity=args.nonlinearity, forget_bias=args.forget_bias
+    )
+    return cell, Linear(hidden, size, seed=args.seed + 1)
 
 
-def vector_cell(kind: str, size: int, hidden: int, args: argparse.Namespace) -> Cell:
-    """A cell of one of the `CELLS`, with the options that its kind has.
+def check_kind(kind: str, typed: Iterable[str]) -> None:
+    """Check that a kind of cell has the options that were typed.
 
     Raises:
-        ArgumentError: one is given that its kind has not.
+        ArgumentError: it lacks one.
     """
-    if kind != "rnn" and args.nonlinearity is not None:
-        raise ArgumentError(f"--nonlinearity with a cell of kind {kind}", remedy="Only an rnn has a choice of it")
-    if kind != "lstm" and args.forget_bias is not None:
-        raise ArgumentError(f"--forget-bias with a cell of kind {kind}", remedy="Only an lstm has a forget gate")
-    if kind == "rnn":
-        return RNNCell(size, hidden, nonlinearity=args.nonlinearity or "tanh", seed=args.seed)
-    if kind == "lstm":
-        return LSTMCell(size, hidden, forget_bias=args.forget_bias, seed=args.seed)
-    return GRUCell(size, hidden, seed=args.seed)
+    for name in typed:
+        if name in ONLY and kind != ONLY[name][0]:
+            only, what = ONLY[name]
+            raise ArgumentError(f"{flag(name)} with --cell {kind}", remedy=f"Only an {only} has {what}")
 
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
@@ -337,8 +310,3 @@ def _steps(wanted: int | None, default: int, available: int, items: str) -> int:
             remedy=f"Ask for at most --steps {available}",
         )
     return wanted
-
-
-def shown(name: str) -> str:
-    """A name as a table can show it: characters that do not print are written as Python would."""
-    return name if name.isprintable() and name.strip() else repr(name)[1:-1] if name != " " else "' '"

@@ -7,48 +7,42 @@ import os
 
 from ..bptt.chain import chain
 from .console import print_json, say
-from .inputs import add_input_options, read_problem
+from .inputs import input_options, read_problem
+from .options import JSON, QUIET, Option, Switch, output_option
 from .outputs import check_writable
-from .report import Report
+from .report import make_report
 
-DEFAULT_PICTURE = "bptt.svg"
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the main job."""
-    add_input_options(parser)
-    output = parser.add_argument_group("output")
-    picture = output.add_mutually_exclusive_group()
-    picture.add_argument(
-        "-o",
-        "--output",
-        default=DEFAULT_PICTURE,
-        metavar="FILE",
-        help=f"the picture, .svg, .png or .dot ({DEFAULT_PICTURE}); an existing file is overwritten",
-    )
-    picture.add_argument("--no-picture", action="store_true", help="draw nothing")
-    output.add_argument(
-        "--view", choices=("full", "folded"), help="draw every Value, or a node per state (full, where a step is small)"
-    )
-    output.add_argument(
-        "--state", metavar="NAME", help="to which part of the state the chain is lit: h, or c of an lstm (h)"
-    )
-    output.add_argument("--local-gradients", action="store_true", help="write its local gradient on every edge")
-    form = output.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print everything as JSON")
-    form.add_argument("--quiet", action="store_true", help="print nothing")
+DESCRIPTION = "Unroll an RNN over a real sequence, run backward(), and show how the gradient reached every step."
+OPTIONS = {
+    **input_options(),
+    "output": (
+        (
+            output_option("picture: .svg, .png or .dot; an existing file is overwritten", default="bptt.svg"),
+            Switch("no_picture", "draw nothing"),
+        ),
+        Option(
+            "view",
+            "every Value, or one node per state",
+            usual="full, where a step is small",
+            choices=("full", "folded"),
+        ),
+        Option("state", "part of the state to which the chain is lit: h, or c of an lstm", usual="h", metavar="NAME"),
+        Switch("local_gradients", "write its local gradient on every edge"),
+        (JSON, QUIET),
+    ),
+}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the main job; 1 if backward() and the chain disagree, which would be a bug."""
+    """Do the main job; return 1 if backward() and the chain disagree, which would be a bug."""
     picture = None if args.no_picture else args.output
     check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()
-    report = Report(problem, list(chain(problem.unrolled, problem.loss)))
+    report = make_report(problem, list(chain(problem.unrolled, problem.loss)))
     overwritten = picture is not None and os.path.exists(picture)
     if picture is not None:
-        from ..pictures import draw
+        from ..pictures import draw  # as slow to import as all else together: not for --help and --no-picture
 
         drawing = draw(
             problem.unrolled,

@@ -1,35 +1,20 @@
-"""Files to write: what can be known to go wrong with them goes wrong before the work."""
+"""Check output paths up front, so that a long computation never ends in a failed write."""
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DataError
+from ..plots.plot import FORMATS, require_matplotlib
+from .options import file_ending_in
 
-
-def file_ending_in(*endings: str) -> Callable[[str], str]:
-    """The type of an option that takes the name of a file, whose ending says what is written."""
-
-    def parse(text: str) -> str:
-        if not text.lower().endswith(endings):
-            raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(endings)}")
-        return text
-
-    return parse
-
-
-def plot_file(text: str) -> str:
-    """The type of an option that takes the name of a plot to write."""
-    from ..plots.plot import FORMATS
-
-    return file_ending_in(*FORMATS)(text)
+#: The type of an option that takes the name of a plot to write.
+plot_file = file_ending_in(*FORMATS)
 
 
 def check_writable(*paths: str | None) -> None:
-    """Check that files can be written, as far as it can be known. None is no file.
+    """Check that files can be written, as far as can be known. None is no file.
 
     Raises:
         DataError: one cannot.
@@ -49,12 +34,10 @@ def check_writable(*paths: str | None) -> None:
 
 
 def check_plotting(*paths: str | None) -> None:
-    """Check that there is matplotlib, if any of these files is a plot.
+    """Check that matplotlib is installed, if any of these files is a plot.
 
     Raises:
-        MissingDependencyError: there is none.
+        MissingDependencyError: it is not.
     """
-    from ..plots.plot import FORMATS, require_matplotlib
-
     if any(path and path.lower().endswith(FORMATS) for path in paths):
         require_matplotlib()

@@ -1,4 +1,4 @@
-"""Options that name a parameter, whole or by entry."""
+"""The parameter whose gradient a command splits, whole or by entry, and the losses that it is split by."""
 
 from __future__ import annotations
 
@@ -10,49 +10,48 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.module import shape
 from .inputs import Problem
+from .options import Option
+
+PARAMETER = Option(
+    "parameter",
+    "parameter whose gradient is split: w, u or b; of a vector cell a whole W, U, b, V or c, or an entry such as "
+    "W[0,1]",
+    usual="the recurrent weights: w, or the first W",
+    metavar="NAME",
+)
 
 
-def add_parameter_option(parser: Any) -> None:
-    """Add the option for `chosen`."""
-    parser.add_argument(
-        "--parameter",
-        metavar="NAME",
-        help="whose gradient is split: w, u or b; of a vector cell a whole W, U, b, V or c, or an entry such as "
-        "W[0,1] (w, or W)",
-    )
-
-
-def trees(problem: Problem) -> dict[str, Any]:
-    """The parameters of a problem, each as its cell or read-out holds it."""
+def parameters_of(problem: Problem) -> dict[str, Any]:
+    """The parameters of a problem, each as its cell or read-out holds it: a Value, or lists of them."""
     modules = [problem.cell, *([problem.readout] if problem.readout is not None else [])]
     return {path: attrgetter(path)(module) for module in modules for path in module.state_dict()}
 
 
-def chosen(problem: Problem, name: str | None) -> Any:
-    """The parameter of that name: a Value, or lists of them. By default the first, the recurrent weights.
+def find_parameter(problem: Problem, name: str | None) -> Any:
+    """Return the parameter or entry of that name; by default the first parameter, the recurrent weights.
 
     Raises:
         ArgumentError: there is no such parameter or entry.
     """
-    known = trees(problem)
-    path, index = _parsed(name or next(iter(known)))
-    if path not in known:
-        raise ArgumentError(f"no parameter {name!r}", remedy=f"There is {', '.join(known)}")
-    tree = known[path]
+    parameters = parameters_of(problem)
+    path, index = _parse(name or next(iter(parameters)))
+    if path not in parameters:
+        raise ArgumentError(f"no parameter {name!r}", remedy=f"There is {', '.join(parameters)}")
+    entry = parameters[path]
     for i in index:
-        if not isinstance(tree, list) or i >= len(tree):
-            raise ArgumentError(f"{path} has no entry {name!r}", remedy=f"Its shape is {shape(known[path])}")
-        tree = tree[i]
-    return tree
+        if not isinstance(entry, list) or i >= len(entry):
+            raise ArgumentError(f"{path} has no entry {name!r}", remedy=f"Its shape is {shape(parameters[path])}")
+        entry = entry[i]
+    return entry
 
 
-def shares(problem: Problem) -> list[Value]:
-    """What each step's loss contributes to ``problem.loss``, which is their mean."""
+def split_loss(problem: Problem) -> list[Value]:
+    """Return what each step's loss contributes to ``problem.loss``, which is their mean."""
     n = len(problem.losses)
     return problem.losses if n == 1 else [loss / n for loss in problem.losses]
 
 
-def _parsed(name: str) -> tuple[str, tuple[int, ...]]:
+def _parse(name: str) -> tuple[str, tuple[int, ...]]:
     """``W[0,1]`` as ("W", (0, 1))."""
     match = re.fullmatch(r"(\w+)\[(\d+(?:,\d+)*)\]", name, flags=re.ASCII)
     return (match[1], tuple(map(int, match[2].split(",")))) if match else (name, ())

@@ -1,21 +1,24 @@
-"""What the main job found, for people and for programs."""
+"""The report of the main job, for people and as JSON.
+
+A `ScalarReport` shows numbers, a `VectorReport` the norms of vectors and matrices.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from ..bptt.anatomy import norm
+from ..bptt.anatomy import Numbers, flatten, norm
 from ..bptt.chain import Link
 from ..bptt.jacobian import recurrent_matrix
-from ..engine.value import Value
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
-from ..nn.linalg import Rows, product
-from .console import print_table, say
-from .inputs import Problem, shown
+from ..nn.linalg import product
+from .console import print_table, printable, say
+from .inputs import Problem
 
 _GATED: dict[type[Cell], str] = {
     LSTMCell: "c_t = f_t·c_(t-1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t-1) + U x_t + b), g = tanh(…)",
@@ -25,8 +28,13 @@ _GATED: dict[type[Cell], str] = {
 TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
 
 
+def make_report(problem: Problem, links: list[Link]) -> Report:
+    """The report of the kind that suits the cell."""
+    return (ScalarReport if isinstance(problem.cell, ScalarRNNCell) else VectorReport)(problem, links)
+
+
 @dataclass(frozen=True)
-class Report:
+class Report(ABC):
     """What the main job found.
 
     Attributes:
@@ -36,11 +44,7 @@ class Report:
 
     problem: Problem
     links: list[Link]
-
-    @property
-    def scalar(self) -> bool:
-        """Whether the cell has a single number per step."""
-        return isinstance(self.problem.cell, ScalarRNNCell)
+    weight: ClassVar[str]  # the name of the recurrent weights
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -49,18 +53,18 @@ class Report:
 
     @property
     def state(self) -> str:
-        """What the whole state is called: h, or s where there is more than h."""
+        """The name of the whole state: h, or s where there is more than h."""
         return "h" if self.states == ("h",) else "s"
 
     @property
     def agrees(self) -> bool:
-        """Whether no step disagrees; where a number overflowed, nothing can be said."""
+        """Whether no step disagrees; where a number overflowed, we cannot tell."""
         return all(link.agrees or not link.finite for link in self.links)
 
     @cached_property
     def factors(self) -> list[float]:
         """J_T ⋯ J_{k+1} for every link: the number of a scalar cell, else the Frobenius norm."""
-        return [self._size(link.jacobian) for link in self.links]
+        return [self.size(link.jacobian) for link in self.links]
 
     @cached_property
     def law(self) -> list[float] | None:
@@ -71,11 +75,11 @@ class Report:
         powers = [self.links[0].jacobian]  # the identity
         for _ in self.links[1:]:
             powers.append(product(powers[-1], W))
-        return [self._size(power) for power in powers]
+        return [self.size(power) for power in powers]
 
     @cached_property
     def kept(self) -> float:
-        """The part of a gradient at h_T that arrives at h_0, by magnitude."""
+        """The share of a gradient at h_T that arrives at h_0, by magnitude."""
         return abs(self.factors[-1] / self.factors[0])
 
     @property
@@ -88,7 +92,7 @@ class Report:
         return "vanishing" if self.kept < 1.0 else "exploding"
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for programs."""
+        """Return everything, for JSON."""
         problem = self.problem
         law: Sequence[float | None] = self.law or [None] * len(self.links)
         return {
@@ -101,11 +105,11 @@ class Report:
                 {
                     "k": link.k,
                     "input": problem.names[link.k - 1] if link.k else None,
-                    **{name: _data(problem.unrolled[name][link.k]) for name in self.states},
-                    "gradient": self._unwrap(link.gradient),
-                    "chain": self._unwrap(link.product),
-                    "residual": self._unwrap(link.residual),
-                    "tolerance": self._unwrap(link.tolerance),
+                    **{name: self.unwrap(self._part(name, link.k)) for name in self.states},
+                    "gradient": self.unwrap(link.gradient),
+                    "chain": self.unwrap(link.product),
+                    "residual": self.unwrap(link.residual),
+                    "tolerance": self.unwrap(link.tolerance),
                     "factor": factor,
                     "law": power,
                     "agrees": link.agrees,
@@ -119,48 +123,58 @@ class Report:
         }
 
     def print(self) -> None:
-        """Everything, for people."""
+        """Print everything."""
         problem = self.problem
         say(f"Sequence: {problem.title}; {problem.description}.")
-        say(f"Cell: {self._cell()}; {' = '.join(f'{name}_0' for name in self.states)} = 0.")
+        say(f"Cell: {_describe(problem)}; {' = '.join(f'{name}_0' for name in self.states)} = 0.")
         say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
         print()
-        print_table(self._header(), self._rows())
+        print_table(["k", "input", *self._headings(), "agree"], self._rows())
         print()
         say(self._legend())
         say(self._agreement())
-        say(self._fate())
-        say(self._parameters())
+        say(self._verdict())
+        say(self.describe_parameters())
 
-    def _cell(self) -> str:
-        cell = self.problem.cell
-        if isinstance(cell, ScalarRNNCell):
-            numbers = ", ".join(f"{p.label} = {p.data:g}" for p in (cell.w, cell.u, cell.b))
-            return f"h_t = {_applied(cell.nonlinearity, 'w·h_(t-1) + u·x_t + b')} with {numbers}"
-        if isinstance(cell, RNNCell):
-            recurrence = _applied(cell.nonlinearity, "W h_(t-1) + U x_t + b")
-            return f"h_t = {recurrence} with {len(cell.W)} hidden units, read out as y_t = V h_t + c"
-        if type(cell) in _GATED:
-            return f"{_GATED[type(cell)]}; {len(self.problem.unrolled.h[0])} hidden units, read out as y_t = V h_t + c"
-        return repr(cell)
+    # ---- what differs by the kind of cell ----
 
-    def _header(self) -> list[str]:
-        if self.scalar:
-            names = ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T-k)"]
-        else:
-            parts = [f"‖{name}_k‖" for name in self.states]
-            names = [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
-        return ["k", "input", *(names if self.law else names[:-1]), "agree"]
+    @abstractmethod
+    def size(self, numbers: Numbers) -> float:
+        """A vector or a matrix as one number."""
+
+    @abstractmethod
+    def unwrap(self, vector: list[float]) -> float | list[float]:
+        """A vector as JSON has it."""
+
+    @abstractmethod
+    def headings(self) -> list[str]:
+        """The heads of the columns from the state to the law."""
+
+    @abstractmethod
+    def describe_factors(self) -> tuple[str, str]:
+        """The column of factors in words, and what the bars ‖·‖ mean."""
+
+    @abstractmethod
+    def describe_parameters(self) -> str:
+        """The gradients of the parameters in words."""
+
+    # ---- what does not ----
+
+    def _part(self, name: str, k: int) -> list[float]:
+        """The numbers of a part of the state at step k."""
+        return [entry.data for entry in self.problem.unrolled.state(k, [name])]
+
+    def _headings(self) -> list[str]:
+        return self.headings() if self.law else self.headings()[:-1]
 
     def _rows(self) -> list[list[str]]:
-        names = ["", *map(shown, self.problem.names)]
+        names = ["", *map(printable, self.problem.names)]
         rows = []
         for i, link in enumerate(self.links):
-            parts = [_data(self.problem.unrolled[name][link.k]) for name in self.states]
             numbers = [
-                *(_state(part if self.scalar else norm(part)) for part in parts),
-                f"{self._unwrap_or_norm(link.gradient):.6g}",
-                f"{self._unwrap_or_norm(link.product):.6g}",
+                *(_state(self.size(self._part(name, link.k))) for name in self.states),
+                f"{self.size(link.gradient):.6g}",
+                f"{self.size(link.product):.6g}",
                 f"{self.factors[i]:.6g}",
             ]
             law = [] if self.law is None else [f"{self.law[i]:.6g}"]
@@ -170,15 +184,11 @@ class Report:
 
     def _legend(self) -> str:
         T, s = self.problem.unrolled.T, self.state
-        if self.scalar:
-            factors = f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}"
-        else:
-            factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
+        factors, norms = self.describe_factors()
         if len(self.problem.losses) == 1:
             by_the_chain = f"by the chain is ∂L/∂{s}_{T} times it"
         else:
             by_the_chain = "by the chain is the sum, over the losses of all steps, of such products"
-        norms = "" if self.scalar else "; ‖·‖ is the Euclidean (of a matrix, the Frobenius) norm"
         whole = "" if s == "h" else f"{s}_k is the whole state, {', '.join(f'{name}_k' for name in self.states)}. "
         return f"{whole}∂L/∂{s}_k is what backward() left. {factors}; {by_the_chain}{norms}."
 
@@ -198,7 +208,7 @@ class Report:
             f"of them to {found:.1e} of the gradient{f' where it is above {TINY:g}' if tiny else ''}."
         )
 
-    def _fate(self) -> str:
+    def _verdict(self) -> str:
         T, s = self.problem.unrolled.T, self.state
         if self.verdict == "overflowing":
             return f"The gradient explodes beyond what a double can hold on its way from {s}_{T} to {s}_0."
@@ -207,29 +217,76 @@ class Report:
         words = f"The gradient {verb}: {distance} from {s}_{T} to {s}_0 it is multiplied by {_positive(self.kept)}"
         if not self.law:
             return f"{words}."
-        power = f"{'w' if self.scalar else 'W'}^{T}"
+        power = f"{self.weight}^{T}"
         law = abs(self.law[-1] / self.law[0])
         if math.isclose(law, self.kept, rel_tol=1e-9):
             return f"{words}, as the law {power} says."
         return f"{words}; the law {power} alone says {_positive(law)}, {_slope(self.problem.cell)} does the rest."
 
-    def _parameters(self) -> str:
-        if self.scalar:
-            return ", ".join(f"{name}.grad = {p.grad:.9g}" for name, p in self.problem.named_parameters()) + "."
-        squares: dict[str, list[float]] = {}
+
+class ScalarReport(Report):
+    """The report of a scalar cell, whose states, gradients and Jacobians are single numbers."""
+
+    weight = "w"
+
+    def size(self, numbers: Numbers) -> float:
+        number: float = flatten(numbers)[0]
+        return number
+
+    def unwrap(self, vector: list[float]) -> float:
+        return vector[0]
+
+    def headings(self) -> list[str]:
+        return ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T-k)"]
+
+    def describe_factors(self) -> tuple[str, str]:
+        T = self.problem.unrolled.T
+        return f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}", ""
+
+    def describe_parameters(self) -> str:
+        return ", ".join(f"{name}.grad = {p.grad:.9g}" for name, p in self.problem.named_parameters()) + "."
+
+
+class VectorReport(Report):
+    """The report of any other cell, of whose vectors and matrices it shows the norms."""
+
+    weight = "W"
+
+    def size(self, numbers: Numbers) -> float:
+        return norm(numbers)
+
+    def unwrap(self, vector: list[float]) -> list[float]:
+        return vector
+
+    def headings(self) -> list[str]:
+        parts = [f"‖{name}_k‖" for name in self.states]
+        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
+
+    def describe_factors(self) -> tuple[str, str]:
+        T, s = self.problem.unrolled.T, self.state
+        factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
+        return factors, "; ‖·‖ is the Euclidean (of a matrix, the Frobenius) norm"
+
+    def describe_parameters(self) -> str:
+        grads: dict[str, list[float]] = {}
         for name, parameter in self.problem.named_parameters():
-            squares.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        sizes = ", ".join(f"‖∂L/∂{name}‖ = {norm(grads):.9g}" for name, grads in squares.items())
+            grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
+        sizes = ", ".join(f"‖∂L/∂{name}‖ = {norm(entries):.9g}" for name, entries in grads.items())
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
-    def _size(self, matrix: Rows) -> float:
-        return matrix[0][0] if self.scalar else norm(matrix)
 
-    def _unwrap(self, vector: list[float]) -> float | list[float]:
-        return vector[0] if self.scalar else vector
-
-    def _unwrap_or_norm(self, vector: list[float]) -> float:
-        return vector[0] if self.scalar else norm(vector)
+def _describe(problem: Problem) -> str:
+    """The cell in words: its recurrence and its size."""
+    cell = problem.cell
+    if isinstance(cell, ScalarRNNCell):
+        numbers = ", ".join(f"{p.label} = {p.data:g}" for p in (cell.w, cell.u, cell.b))
+        return f"h_t = {_applied(cell.nonlinearity, 'w·h_(t-1) + u·x_t + b')} with {numbers}"
+    if isinstance(cell, RNNCell):
+        recurrence = _applied(cell.nonlinearity, "W h_(t-1) + U x_t + b")
+        return f"h_t = {recurrence} with {len(cell.W)} hidden units, read out as y_t = V h_t + c"
+    if type(cell) in _GATED:
+        return f"{_GATED[type(cell)]}; {len(problem.unrolled.h[0])} hidden units, read out as y_t = V h_t + c"
+    return repr(cell)
 
 
 def _applied(nonlinearity: str, z: str) -> str:
@@ -252,7 +309,3 @@ def _factor(cell: Cell) -> str:
 def _state(h: float) -> str:
     # What tanh squashes has four digits after the point; a state without bounds would need 300 before it.
     return f"{h:.4f}" if abs(h) < 1e4 else f"{h:.6g}"
-
-
-def _data(quantity: Any) -> Any:
-    return quantity.data if isinstance(quantity, Value) else [entry.data for entry in quantity]

@@ -1,42 +1,36 @@
-"""``tinygrad-rnn sample``: let a network that was trained on a text write."""
+"""``tinygrad-rnn sample``: generate text from a network that was trained on one."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import random
-from typing import Any
 
 from ..errors import ArgumentError
-from .inputs import finite_number, whole_number
+from ..tasks.text import encode
+from ..train import load_checkpoint
+from .options import MODEL, Option, finite_number, seed_option, whole_number
 
-
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "sample",
-        help="let a trained network write",
-        description="Let a network that `tinygrad-rnn train --task text` saved write, character by character.",
+DESCRIPTION = "Generate text, character by character, from a network that `tinygrad-rnn train --task text` saved."
+OPTIONS = {
+    "": (
+        MODEL,
+        Option("prompt", "beginning of the text", usual="a space", metavar="TEXT"),
+        Option("length", "characters to generate", default=300, type=whole_number(0), metavar="N"),
+        Option(
+            "temperature",
+            "1 draws from the network's probabilities, less favours the likely, 0 takes the likeliest",
+            default=0.8,
+            type=finite_number,
+            metavar="X",
+        ),
+        seed_option("the draws"),
     )
-    parser.add_argument("model", metavar="FILE", help="what train saved")
-    parser.add_argument("--prompt", metavar="TEXT", help="how the text begins (a space)")
-    parser.add_argument("--length", type=whole_number(0), default=300, metavar="N", help="characters to write (300)")
-    parser.add_argument(
-        "--temperature",
-        type=finite_number,
-        default=0.8,
-        metavar="X",
-        help="1 draws from the network's probabilities, less favours the likely, 0 takes the likeliest (0.8)",
-    )
-    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="seed of the draws (0)")
-    parser.set_defaults(run=run)
+}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write."""
-    from ..tasks.text import encode
-    from ..train import load_checkpoint
-
+    """Generate text, and print every character at once."""
     if args.temperature < 0.0:
         raise ArgumentError(f"--temperature {args.temperature:g}", remedy="Give a number of at least 0")
     checkpoint = load_checkpoint(args.model)
@@ -63,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def draw(logits: list[float], temperature: float, rng: random.Random) -> int:
-    """A symbol drawn from softmax(logits / temperature)."""
+    """Draw a symbol from softmax(logits / temperature)."""
     highest = max(logits)
     if temperature == 0.0:
         return logits.index(highest)

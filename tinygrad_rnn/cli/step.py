@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from .inputs import add_input_options, read_problem
+from ..debugger import Debugger, Terminal
+from .inputs import input_options, read_problem
+from .options import Option, Switch
 
-
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "step",
-        help="step through the backward pass, with breakpoints, undo, and the letters of pdb",
-        description="Step through the backward pass of the main job's loss. Commands come from -c, or else from "
-        "standard input, one a line; help lists them. The exit code is 1 if a command of a script failed.",
-    )
-    add_input_options(parser)
-    script = parser.add_argument_group("stepping")
-    script.add_argument(
-        "-c",
-        "--command",
-        action="append",
-        dest="commands",
-        metavar="COMMAND",
-        help="carry out this command and leave; may be given several times, for one after the other",
-    )
-    script.add_argument(
-        "--no-undo",
-        action="store_true",
-        help="do not keep the steps: memory does not grow, but back, why, w, u and d are gone",
-    )
-    parser.set_defaults(run=run)
+DESCRIPTION = (
+    "Step through the backward pass of the main job's loss. Commands come from -c, or else from standard input, one a "
+    "line; help lists them. The exit code is 1 if a command of a script failed."
+)
+OPTIONS = {
+    **input_options(),
+    "stepping": (
+        Option(
+            "commands",
+            "command to carry out before leaving; may be given several times, for one after the other",
+            ("-c", "--command"),
+            action="append",
+            metavar="COMMAND",
+        ),
+        Switch("no_undo", "do not keep the steps: memory does not grow, but back, why, w, u and d are gone"),
+    ),
+}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry out the commands; 1 if one of a script failed."""
-    from ..debugger import Debugger, Terminal
-
+    """Carry out the commands; return 1 if one of a script failed."""
     problem = read_problem(args)
     return Terminal(Debugger(problem.loss, problem.unrolled, undo=not args.no_undo)).run(args.commands)

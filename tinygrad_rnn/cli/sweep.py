@@ -12,69 +12,60 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
-from .console import counted, print_json, print_table, say
-from .inputs import whole_number
+from ..plots.plot import save
+from ..sweep import ProcessPool, Record, sweep
+from ..train import train
+from .console import count, print_json, print_table, say
+from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_plotting, check_writable, plot_file
 from .training import (
     SETTINGS,
     VARIED,
     Options,
-    add_training_options,
     arguments,
+    build,
+    build_task,
     check,
-    complete,
-    dashed,
-    given_options,
-    made,
-    made_task,
-    shown,
+    training_options,
+    typed_options,
+    with_defaults,
 )
 
-if TYPE_CHECKING:
-    from ..sweep import Record
-
+DESCRIPTION = (
+    "Train on a task with every combination of the values given (of many options, as many as wanted), and every seed. "
+    "Each run is recorded in a file as it finishes: after Ctrl-C or a crash, the same command goes on; with more "
+    "values or seeds, it adds the runs that are missing."
+)
+OPTIONS = {
+    **training_options(several=True),
+    "the runs": (
+        Option("seeds", "number of seeds, from 0", default=3, type=whole_number(1), metavar="N"),
+        (
+            Option("workers", "number of processes", usual="this one", type=whole_number(1), metavar="N"),
+            Option("dask", "dask scheduler whose cluster runs it, host:port", metavar="ADDRESS"),
+        ),
+    ),
+    "output": (
+        output_option("records, a JSON line per run", usual="TASK.jsonl"),
+        Switch("no_retry", "do not try runs again that failed before"),
+        Option("plot", "error by the first option that varies: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
+        (JSON, QUIET),
+    ),
+}
 SHOWN_ERRORS = 3
 DATA = "data"  # in a setting: the digest of what the task reads, for the file may change between two sweeps
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
 
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "sweep",
-        help="train on a task with many settings and seeds",
-        description="Train on a task with every combination of the values given (of many options, as many as wanted), "
-        "and every seed. Each run is recorded in a file as it finishes: after Ctrl-C or a crash, the same command goes "
-        "on; asked for more, it adds the runs that are missing.",
-    )
-    add_training_options(parser, several=True)
-    parser.add_argument("--seeds", type=whole_number(1), default=3, metavar="N", help="seeds 0 to N-1 (3)")
-    where = parser.add_argument_group("where to run").add_mutually_exclusive_group()
-    where.add_argument("--workers", type=whole_number(1), metavar="N", help="in N processes (in this one)")
-    where.add_argument("--dask", metavar="ADDRESS", help="on the cluster of this dask scheduler, host:port")
-    output = parser.add_argument_group("output")
-    output.add_argument("-o", "--output", metavar="FILE", help="the records, a JSON line per run (TASK.jsonl)")
-    output.add_argument("--no-retry", action="store_true", help="do not try runs again that failed before")
-    output.add_argument(
-        "--plot", type=plot_file, metavar="FILE", help="error by the first option that varies, .png, .svg or .pdf"
-    )
-    form = output.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the records as JSON")
-    form.add_argument("--quiet", action="store_true", help="print nothing")
-    parser.set_defaults(run=run)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Sweep; 1 if runs failed, 130 if Ctrl-C ended it."""
-    from ..sweep import sweep
-
-    given = given_options(args)
-    settings = _settings(given)
+    """Sweep; return 1 if runs failed, 130 if Ctrl-C ended it."""
+    typed = typed_options(args)
+    settings = _settings(typed)
     target = args.output or f"{settings[0]['task']}.jsonl"
-    _check(args, target, given, settings)
+    _check(args, target, typed, settings)
     _add_data(settings)
     try:
         with _executor(args) as executor:
@@ -93,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         return 130
     _check_results(records, target)
     failed = sum(record.failed for record in records)
-    varying = [name for name in VARIED if len(set(given.get(name, ()))) > 1]
+    varying = [name for name in VARIED if len(set(typed.get(name, ()))) > 1]
     if args.plot:
         _plot(args.plot, records, varying)
     if args.json:
@@ -104,20 +95,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def train_once(options: Options, seed: int) -> dict[str, Any]:
-    """A run of the sweep: train once.
+    """Train once: a run of the sweep.
 
     Args:
-        options: those of the command, but for those of other tasks.
+        options: those of the command, except those of other tasks.
         seed: of weights and sequences.
 
     Returns:
         ``error``: of the last validation, by the task's measure; ``best``: the smallest; ``solved``: whether the last
         met the criterion; ``loss``: of the last validation; ``steps``: how many were taken.
     """
-    from ..train import train
-
     options = {**options, "seed": seed}
-    task, model, optimizer, scheduler = made(options)
+    task, model, optimizer, scheduler = build(options)
     if task.digest != options.get(DATA, ""):
         raise DataError(f"the data of task {task.name} are not those that the sweep began with")
     history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
@@ -135,36 +124,40 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     }
 
 
-def _settings(given: Options) -> list[Options]:
+def _settings(typed: Options) -> list[Options]:
     """Every combination of what varies, the first option slowest, each with all that is fixed."""
-    varied = [name for name in VARIED if name in given]
+    varied = [name for name in VARIED if name in typed]
     return [
-        complete({**given, **dict(zip(varied, values))})
-        for values in itertools.product(*(given[name] for name in varied))
+        with_defaults({**typed, **dict(zip(varied, values))})
+        for values in itertools.product(*(typed[name] for name in varied))
     ]
 
 
-def _check(args: argparse.Namespace, target: str, given: Options, settings: Sequence[Options]) -> None:
-    """What can be known to go wrong must go wrong before the first run."""
+def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequence[Options]) -> None:
+    """Check options and files before the first run."""
     for options in settings:
-        check(given, options)
+        check(typed, options)
     check_writable(target, args.plot)
     check_plotting(args.plot)
 
 
 def _add_data(settings: Sequence[Options]) -> None:
-    """Add the digest of its data to every setting, if its task reads any. Raises what making a task does."""
+    """Add the digest of its data to every setting whose task reads any. Raises as building a task does."""
     digests: dict[tuple[Any, ...], str] = {}
     for options in settings:
         which = tuple(map(options.get, SETTINGS))
         if which not in digests:
-            digests[which] = made_task(options).digest
+            digests[which] = build_task(options).digest
         if digests[which]:
             options[DATA] = digests[which]
 
 
 def _check_results(records: Sequence[Record], target: str) -> None:
-    """What is on file may be of an older version of this command, or of someone's own `train_once`."""
+    """Check the records, which may be of an older version of this command, or of someone's own `train_once`.
+
+    Raises:
+        SweepError: one is.
+    """
     for record in records:
         numbers = (
             [record.result.get(name) for name in ("error", "solved", "steps")] if record.result is not None else []
@@ -178,10 +171,8 @@ def _check_results(records: Sequence[Record], target: str) -> None:
 
 @contextmanager
 def _executor(args: argparse.Namespace) -> Iterator[Executor | None]:
-    """What ``--workers`` or ``--dask`` asks for."""
+    """The executor that ``--workers`` or ``--dask`` names."""
     if args.workers:
-        from ..sweep import ProcessPool
-
         with ProcessPool(args.workers) as pool:
             yield pool
     elif args.dask:
@@ -216,9 +207,9 @@ def _errors(records: Sequence[Record]) -> list[float]:
 
 
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
-    task = made_task(records[0].setting[0])
+    task = build_task(records[0].setting[0])
     say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
-    over = counted(args.seeds, "seed")
+    over = count(args.seeds, "seed")
     say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()
     rows = []
@@ -227,7 +218,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         results = [record.result for record in group if record.result]
         rows.append(
             [
-                *(shown(options[name]) for name in varying or ["cell"]),
+                *(as_typed(options[name]) for name in varying or ["cell"]),
                 *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
                 f"{sum(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
@@ -235,11 +226,11 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
                 str(len(group) - len(results)),
             ]
         )
-    print_table([*map(dashed, varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
+    print_table([*map(dash, varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
     print()
     failures = [record for record in records if record.failed]
     for record in failures[:SHOWN_ERRORS]:
-        which = ", ".join(f"{dashed(name)} {shown(record.setting[0][name])}" for name in varying)
+        which = ", ".join(f"{dash(name)} {as_typed(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
         say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
@@ -247,12 +238,10 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
 
 
 def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
-    """The error of every run against the first option that varies as a number, and the means as lines."""
+    """Plot the error of every run against the first option that varies as a number, and the means as lines."""
     from matplotlib.figure import Figure
 
-    from ..plots.plot import save
-
-    task = made_task(records[0].setting[0])
+    task = build_task(records[0].setting[0])
     groups = [group for group in _by_setting(records).values() if _errors(group)]
 
     def numeric(name: str) -> bool:
@@ -262,8 +251,8 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     lines: dict[str, list[tuple[Any, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
-        label = ", ".join(f"{dashed(name)} {shown(options[name])}" for name in varying if name != along)
-        x = options[along] if numeric(along) else shown(options[along])
+        label = ", ".join(f"{dash(name)} {as_typed(options[name])}" for name in varying if name != along)
+        x = options[along] if numeric(along) else as_typed(options[along])
         lines.setdefault(label, []).append((x, _errors(group)))
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     axes = figure.subplots()
@@ -287,9 +276,9 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         axes.minorticks_off()
     if numeric(along):
         ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(ticks, map(shown, ticks))
+        axes.set_xticks(ticks, map(as_typed, ticks))
     axes.set_ylim(bottom=0.0)
-    axes.set_xlabel(dashed(along))
+    axes.set_xlabel(dash(along))
     axes.set_ylabel(task.metric)
     axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
     figure.legend(loc="outside right upper", frameon=False)

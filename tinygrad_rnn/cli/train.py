@@ -4,89 +4,69 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, CheckpointError
-from .console import counted, print_json, say
-from .outputs import check_plotting, check_writable, file_ending_in, plot_file
+from ..optim import CosineAnnealingLR, LRScheduler
+from ..tasks import Task
+from ..train import Checkpoint, History, RecurrentNetwork, load_checkpoint, train
+from .console import count, print_json, say
+from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
+from .outputs import check_plotting, check_writable, plot_file
 from .training import (
+    DEFAULT_TASK,
     SETTINGS,
     Options,
-    add_training_options,
     arguments,
+    build,
     check,
-    complete,
-    flag,
-    given_options,
-    made,
     schedule_of,
-    shown,
+    training_options,
+    typed_options,
+    with_defaults,
 )
 
-if TYPE_CHECKING:
-    from ..optim import LRScheduler
-    from ..tasks import Task
-    from ..train import Checkpoint, History, RecurrentNetwork
-
+DESCRIPTION = (
+    "Train an RNN, LSTM or GRU, made of scalar Values, on a task, and save it. Ctrl-C keeps what was learned; "
+    "--resume -o FILE goes on from there, with everything as it was."
+)
+OPTIONS = {
+    **training_options(),
+    "output": (
+        output_option("model and all that --resume needs, written at every validation", usual="TASK.safetensors"),
+        (
+            Switch(
+                "resume",
+                "go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
+                "be other than they were, and --init and --forget-bias, which a new network begins with, are not taken",
+            ),
+            Switch("force", "overwrite FILE"),
+        ),
+        Option("history", "a row per update, .csv or .json", type=file_ending_in(".csv", ".json"), metavar="FILE"),
+        Option("plot", "loss, gradient norm and error by update: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
+        (JSON, QUIET),
+    ),
+}
 FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
 
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "train",
-        help="train a network on a task",
-        description="Train an RNN, LSTM or GRU, made of scalar Values, on a task, and save it. Ctrl-C keeps what was "
-        "learned; --resume -o FILE goes on from there, with everything as it was.",
-    )
-    add_training_options(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="the model and all that --resume needs, kept at every validation (TASK.safetensors)",
-    )
-    kept = output.add_mutually_exclusive_group()
-    kept.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
-        "be other than they were, and --init and --forget-bias, which a new network begins with, are not taken",
-    )
-    kept.add_argument("--force", action="store_true", help="overwrite FILE")
-    output.add_argument(
-        "--history", type=file_ending_in(".csv", ".json"), metavar="FILE", help="a row per step, .csv or .json"
-    )
-    output.add_argument(
-        "--plot", type=plot_file, metavar="FILE", help="loss, gradient norm and error by step, .png, .svg or .pdf"
-    )
-    form = output.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print the result as JSON")
-    form.add_argument("--quiet", action="store_true", help="print nothing")
-    parser.set_defaults(run=run)
-
-
 def run(args: argparse.Namespace) -> int:
-    """Train; 130 if Ctrl-C ended it."""
-    from ..train import load_checkpoint, train
-
-    given = given_options(args)
-    target = args.output or f"{given.get('task', 'reber')}.safetensors"
+    """Train; return 130 if Ctrl-C ended it."""
+    typed = typed_options(args)
+    target = args.output or f"{typed.get('task', DEFAULT_TASK)}.safetensors"
     _check_targets(args, target)
     if args.resume:
         checkpoint = load_checkpoint(target)
-        options = _resumed(given, checkpoint, target)
+        options = _options_to_resume(typed, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
         checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
         scheduler = checkpoint.make_scheduler(optimizer)
         _check_schedule(scheduler, options["steps"], target)
     else:
-        options = complete({"seed": 0, **given})
-        check(given, options)
-        task, model, optimizer, scheduler = made(options)
+        options = with_defaults({"seed": 0, **typed})
+        check(typed, options)
+        task, model, optimizer, scheduler = build(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -115,44 +95,47 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def _resumed(given: Options, checkpoint: Checkpoint, target: str) -> Options:
-    """The options of the run that the checkpoint is of, with what may change as given.
+def _options_to_resume(typed: Options, checkpoint: Checkpoint, target: str) -> Options:
+    """The options of the run that the checkpoint is of, with what may change as it was typed.
 
     Raises:
-        ArgumentError: one that may not change is given, and is another.
+        ArgumentError: one that may not change was typed with another value.
+        CheckpointError: the checkpoint does not say them.
     """
     try:
         was = _options_of(checkpoint)
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
     for name in ("init", "forget_bias"):
-        if name in given:
+        if name in typed:
             raise ArgumentError(f"{flag(name)} is for a new network, --resume goes on with that of {target}")
-    other = [name for name in given if name not in FREE and given[name] != was[name]]
+    other = [name for name in typed if name not in FREE and typed[name] != was[name]]
     if other:
         differences = (
-            f"{flag(name)} is {'not set' if was[name] is None else shown(was[name])} in {target}, "
-            f"not {shown(given[name])}"
+            f"{flag(name)} is {'not set' if was[name] is None else as_typed(was[name])} in {target}, "
+            f"not {as_typed(typed[name])}"
             for name in other
         )
         raise ArgumentError(
             "; ".join(differences),
             remedy="Go on with --resume -o FILE alone, or start anew in another file",
         )
-    options = {**was, **given}
-    check(given, options)
+    options = {**was, **typed}
+    check(typed, options)
     return options
 
 
 def _end_of(scheduler: LRScheduler | None) -> int | None:
     """The step after which the rate is 0; None if there is none."""
-    from ..optim import CosineAnnealingLR
-
     return scheduler.T_max if isinstance(scheduler, CosineAnnealingLR) else None
 
 
 def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> None:
-    """Check that there is something left to learn at."""
+    """Check that the schedule has not ended before ``steps``.
+
+    Raises:
+        ArgumentError: it has.
+    """
     end = _end_of(scheduler)
     if end and steps > end:
         raise ArgumentError(
@@ -193,7 +176,7 @@ def _options_of(checkpoint: Checkpoint) -> Options:
 
 
 def _check_targets(args: argparse.Namespace, target: str) -> None:
-    """What can be known to go wrong at the end must go wrong before the training."""
+    """Check the files to write before the training."""
     check_writable(target, args.history, args.plot)
     check_plotting(args.plot)
     if os.path.exists(target) and not (args.resume or args.force):
@@ -211,7 +194,7 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
 
 
 def _print_row(history: History) -> None:
-    """The latest validation, as soon as it is done, also into a file."""
+    """Print the latest validation at once, also into a file."""
     row = history.rows[-1]
     numbers = (f"{row['validation_loss']:.4f}", f"{row['validation_error']:.4f}", f"{row['seconds']:.1f}")
     print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
@@ -220,7 +203,7 @@ def _print_row(history: History) -> None:
 def _conclude(history: History, task: Task, options: Options, scheduler: LRScheduler | None, target: str) -> None:
     checked = len(task.validation(options["validation"]))
     print()
-    say(f"Loss and error ({history.metric}) are those of {counted(checked, 'validation sequence')}.")
+    say(f"Loss and error ({history.metric}) are those of {count(checked, 'validation sequence')}.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
     met = "Criterion met on them" if history.best <= history.goal else "Criterion not met yet"
     ending = {

@@ -1,25 +1,38 @@
-"""The options of training, shared by the commands that train, and what they describe."""
+"""The options of training, which ``train`` and ``sweep`` share, and what they describe."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import optim
 from ..errors import ArgumentError
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
-from .inputs import CELLS, factor, finite_number, or_none, positive_number, whole_number
-
-if TYPE_CHECKING:
-    from ..optim import LRScheduler, Optimizer
-    from ..tasks import Task
-    from ..train import RecurrentNetwork
+from ..nn.kinds import KINDS, ONLY, settings_of
+from ..tasks import TASKS, Task, make_task
+from ..train import RecurrentNetwork
+from ..train.network import check_bidirectional
+from .inputs import check_kind
+from .options import (
+    Option,
+    Table,
+    as_typed,
+    factor,
+    finite_number,
+    flag,
+    or_none,
+    positive_number,
+    seed_option,
+    whole_number,
+    yes_or_no,
+)
 
 Options = dict[str, Any]  # by name, as in `OPTIONS`
 
-#: What is not asked for otherwise: settings with which each task is learned in about a minute.
+#: Defaults by task: settings with which each is learned in about a minute.
 DEFAULTS: dict[str, Options] = {
     "reber": {"cell": "lstm", "hidden": 8, "batch": 1, "lr": 0.01, "steps": 5000, "every": 250},
     "adding": {"cell": "gru", "hidden": 6, "batch": 2, "lr": 0.02, "steps": 1500, "every": 100},
@@ -32,7 +45,7 @@ DEFAULTS: dict[str, Options] = {
     "text": {"cell": "rnn", "hidden": 16, "batch": 1, "lr": 0.01, "steps": 600, "every": 100, "go_on": True},
     "series": {"cell": "lstm", "hidden": 6, "batch": 2, "lr": 0.01, "steps": 300, "every": 50, "go_on": True},
 }
-#: The same for every task.
+#: Defaults of every task.
 USUAL: Options = {
     "layers": 1,
     "bidirectional": False,
@@ -48,6 +61,7 @@ USUAL: Options = {
     "go_on": False,
     "engine": "eager",
 }
+#: Options that are settings of the task, and what it calls them.
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
@@ -56,70 +70,42 @@ SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
     "step": ("StepLR", {"step_size": whole_number(1), "gamma": factor}),
     "exponential": ("ExponentialLR", {"gamma": factor}),
 }
-ONLY = {"nonlinearity": ("rnn", "a choice of it"), "forget_bias": ("lstm", "a forget gate")}  # kinds that have it
+DEFAULT_TASK = "reber"
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option of training. Its default is not that of the parser: see `complete`.
+class TrainingOption(Option):
+    """An option of training. Its default is not that of the parser, which leaves it out: see `with_defaults`.
 
-    Attributes:
-        name: what it is parsed to.
-        help: what it means, for people.
-        type: of a value, from its text; bool for one that is only switched on or off.
-        metavar: what a value is called.
-        choices: the values that there are, where they are few.
+    Args:
         varies: whether a sweep takes several values.
+        name, help, usual, more: as of `Option`; ``usual`` is by default what `DEFAULTS` and `USUAL` say.
     """
 
-    name: str
-    help: str
-    type: Callable[[str], Any] = str
-    metavar: str | None = None
-    choices: Collection[str] | None = None
-    varies: bool = True
+    def __init__(self, name: str, help: str, *, usual: str | None = None, varies: bool = True, **more: Any) -> None:
+        super().__init__(name, help, default=argparse.SUPPRESS, usual=usual or _usual(name), **more)
+        self.varies = varies
 
-    @property
-    def flag(self) -> str:
-        """What is typed."""
-        return flag(self.name)
-
-    def add_to(self, group: Any, several: bool) -> None:
-        """Add it to a parser; if ``several``, with any number of values where it varies."""
-        kind: dict[str, Any] = {"help": self.help}
-        if self.type is bool and several and self.varies:
-            kind |= {"type": yes_or_no, "metavar": "no|yes"}
-        elif self.type is bool:
-            kind |= {"action": argparse.BooleanOptionalAction}
-        else:
-            kind |= {"type": self.type, "metavar": self.metavar, "choices": self.choices}
-        if several and self.varies:
-            kind |= {"nargs": "+"}
-        group.add_argument(self.flag, **kind)
+    def of_a_sweep(self) -> Option:
+        """The same option with any number of values, if it varies."""
+        if not self.varies:
+            return self
+        settings = {**self.settings, "nargs": "+"}
+        if settings.pop("action", None):  # an option that is switched on and off
+            settings |= {"type": yes_or_no, "metavar": "no|yes"}
+        return Option(self.name, self.help, default=self.default, usual=self.usual, **settings)
 
 
-def dashed(name: str) -> str:
-    """The name of an option as people know it."""
-    return name.replace("_", "-")
-
-
-def flag(name: str) -> str:
-    """What is typed for the option of this name."""
-    return f"--{dashed(name)}"
-
-
-def shown(value: Any) -> str:
-    """The value of an option, as it is typed."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
-
-
-def yes_or_no(text: str) -> bool:
-    """The type of an option that takes "yes" or "no"."""
-    if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is neither yes nor no")
-    return text == "yes"
+def _usual(name: str) -> str:
+    """The default of an option for people: that of the default task, and the tasks where it is another."""
+    tasks: dict[str, list[str]] = {}
+    for task, settings in DEFAULTS.items():
+        arguments = inspect.signature(TASKS[task]).parameters
+        of_task = {option: arguments[setting].default for option, setting in SETTINGS.items() if setting in arguments}
+        usual = {**of_task, **USUAL, **settings}
+        if name in usual:
+            tasks.setdefault(as_typed(usual[name]), []).append(task)
+    first, *others = tasks
+    return "; ".join([first, *(f"{', '.join(tasks[value])}: {value}" for value in others)])
 
 
 def schedule(text: str) -> str:
@@ -131,104 +117,126 @@ def schedule(text: str) -> str:
     return ":".join([name, *(str(parse(text)) for parse, text in zip(arguments.values(), texts))])
 
 
-OPTIONS = {
+ON_OR_OFF = argparse.BooleanOptionalAction
+OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
     "the task": (
-        Option("task", "what to learn (reber)", choices=sorted(DEFAULTS), varies=False),
-        Option("T", "time steps (adding, latch, temporal-order, copy)", whole_number(1), "T"),
-        Option("count", "letters to remember (copy)", whole_number(1), "N"),
-        Option("length", "time steps of an example (text, series)", whole_number(1), "T"),
-        Option("text_file", "the text, in UTF-8 (Alice's Adventures in Wonderland)", metavar="FILE", varies=False),
-        Option("csv", "the series, a CSV file (yearly sunspot numbers)", metavar="FILE", varies=False),
-        Option("column", "the column of the CSV file", metavar="NAME", varies=False),
+        TrainingOption("task", "task to learn", usual=DEFAULT_TASK, choices=sorted(DEFAULTS), varies=False),
+        TrainingOption("T", "time steps (adding, latch, temporal-order, copy)", type=whole_number(1), metavar="T"),
+        TrainingOption("count", "letters to remember (copy)", type=whole_number(1), metavar="N"),
+        TrainingOption("length", "time steps of an example (text, series)", type=whole_number(1), metavar="T"),
+        TrainingOption(
+            "text_file",
+            "text to learn, in UTF-8 (text)",
+            usual="Alice's Adventures in Wonderland",
+            metavar="FILE",
+            varies=False,
+        ),
+        TrainingOption(
+            "csv", "CSV file with the series (series)", usual="yearly sunspot numbers", metavar="FILE", varies=False
+        ),
+        TrainingOption("column", "column of the CSV file", usual="the only one", metavar="NAME", varies=False),
     ),
-    "the network (defaults differ by task)": (
-        Option("cell", "kind of cell", choices=tuple(CELLS)),
-        Option("hidden", "hidden units per layer", whole_number(1), "H"),
-        Option("layers", "layers (1)", whole_number(1), "N"),
-        Option("bidirectional", "read backwards, too (no; not for reber, text, series, where the next input is asked)",
-               bool),
-        Option("nonlinearity", "of an rnn (tanh; copy: identity)", choices=tuple(NONLINEARITIES)),
-        Option("init", "recurrent weights at first (uniform, as in PyTorch; copy: orthogonal)", choices=RECURRENT),
-        Option("forget_bias", 'b_f of an lstm at first, or "none": drawn like its other weights (1)',
-               or_none(finite_number), "NUMBER"),
+    "the network": (
+        TrainingOption("cell", "kind of cell", choices=tuple(KINDS)),
+        TrainingOption("hidden", "hidden units per layer", type=whole_number(1), metavar="H"),
+        TrainingOption("layers", "number of layers", type=whole_number(1), metavar="N"),
+        TrainingOption(
+            "bidirectional",
+            "read backwards also; not for reber, text, series, which ask for the next input",
+            action=ON_OR_OFF,
+        ),
+        TrainingOption("nonlinearity", "nonlinearity of an rnn", choices=tuple(NONLINEARITIES)),
+        TrainingOption("init", "initial recurrent weights, where uniform is as in PyTorch", choices=RECURRENT),
+        TrainingOption(
+            "forget_bias",
+            'initial b_f of an lstm, or "none": drawn like its other weights',
+            type=or_none(finite_number),
+            metavar="NUMBER",
+        ),
     ),
-    "training (defaults differ by task)": (
-        Option("steps", "steps to take in all", whole_number(1), "N"),
-        Option("batch", "sequences per step", whole_number(1), "B"),
-        Option("lr", "learning rate", positive_number, "RATE"),
-        Option("schedule", "of the rate: constant, cosine (down to 0 at --steps), step:N:FACTOR (times FACTOR, at "
-               "most 1, every N steps), or exponential:FACTOR (at every step) (constant)", schedule, "SCHEDULE"),
-        Option("optimizer", "(adam)", choices=("adam", "adamw", "rmsprop", "sgd")),
-        Option("clip", 'bound on the gradient norm, or "none" (1)', or_none(positive_number), "NORM"),
-        Option("truncate", 'cut the gradient after K steps, or "none" (none)', or_none(whole_number(1)), "K"),
-        Option("every", "steps between validations", whole_number(1), "N", varies=False),
-        Option("validation", "sequences to validate on (64)", whole_number(1), "N", varies=False),
-        Option("patience", 'end after N validations without progress, or "none" (none)',
-               or_none(whole_number(1)), "N"),
-        Option("go_on", "whether to go on when a validation meets the criterion (no; text, series: yes)",
-               bool, varies=False),
-        Option("engine", "eager; compiled, the same to the bit as native code (needs the extra compile); or "
-               "compiled-fast, which rounds differently (eager)",
-               choices=ENGINES, varies=False),
+    "training": (
+        TrainingOption("steps", "number of updates in all", type=whole_number(1), metavar="N"),
+        TrainingOption("batch", "sequences per update", type=whole_number(1), metavar="B"),
+        TrainingOption("lr", "learning rate", type=positive_number, metavar="RATE"),
+        TrainingOption(
+            "schedule",
+            "schedule of the rate: constant, cosine (down to 0 at --steps), step:N:FACTOR (times FACTOR, at most 1, "
+            "every N updates), or exponential:FACTOR (at every update)",
+            type=schedule,
+            metavar="SCHEDULE",
+        ),
+        TrainingOption("optimizer", "optimizer", choices=("adam", "adamw", "rmsprop", "sgd")),
+        TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
+        TrainingOption(
+            "truncate",
+            'time steps after which the gradient is cut, or "none"',
+            type=or_none(whole_number(1)),
+            metavar="K",
+        ),
+        TrainingOption("every", "updates between validations", type=whole_number(1), metavar="N", varies=False),
+        TrainingOption("validation", "sequences to validate on", type=whole_number(1), metavar="N", varies=False),
+        TrainingOption(
+            "patience",
+            'number of validations without progress after which to end, or "none"',
+            type=or_none(whole_number(1)),
+            metavar="N",
+        ),
+        TrainingOption("go_on", "go on when a validation meets the criterion", action=ON_OR_OFF, varies=False),
+        TrainingOption(
+            "engine",
+            "eager; compiled, the same to the bit as native code (needs the extra compile); or compiled-fast, which "
+            "rounds differently",
+            choices=ENGINES,
+            varies=False,
+        ),
     ),
-}  # fmt: skip
+}
+SEED = seed_option("weights and sequences", argparse.SUPPRESS, "0")
 NAMES = [option.name for options in OPTIONS.values() for option in options]
-NOT_GIVEN = object()  # None is a value of its own
 VARIED = [option.name for options in OPTIONS.values() for option in options if option.varies]
 
 
-def add_training_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """Add `OPTIONS`, in groups; if ``several``, with any number of values where they vary, else with a seed."""
-    for title, options in OPTIONS.items():
-        group = parser.add_argument_group(title)
-        for option in options:
-            option.add_to(group, several)
-    if not several:
-        parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and sequences (0)")
-    parser.set_defaults(**dict.fromkeys([*NAMES, "seed"], NOT_GIVEN))
+def training_options(several: bool = False) -> Table:
+    """`OPTIONS` and a seed; if ``several``, with any number of values where they vary, and without a seed."""
+    if several:
+        return {title: [option.of_a_sweep() for option in options] for title, options in OPTIONS.items()}
+    return {**OPTIONS, "training": (*OPTIONS["training"], SEED)}
 
 
-def given_options(args: argparse.Namespace) -> Options:
+def typed_options(args: argparse.Namespace) -> Options:
     """Those of `OPTIONS` that were typed, and the seed."""
-    found = {name: getattr(args, name) for name in (*NAMES, "seed")}
-    return {name: value for name, value in found.items() if value is not NOT_GIVEN}
+    return {name: getattr(args, name) for name in (*NAMES, "seed") if hasattr(args, name)}
 
 
-def complete(given: Options) -> Options:
-    """The options given, and the defaults of all others that the cell has."""
-    task = given.get("task", "reber")
+def with_defaults(typed: Options) -> Options:
+    """The typed options, completed with the defaults for this task and cell."""
+    task = typed.get("task", DEFAULT_TASK)
     usual = {**USUAL, **DEFAULTS[task]}
-    cell = given.get("cell", usual["cell"])
-    known = {name: value for name, value in usual.items() if name not in ONLY or cell == ONLY[name][0]}
-    return {"task": task, **known, **given}
+    own = settings_of(typed.get("cell", usual["cell"]))
+    return {"task": task, **{name: value for name, value in usual.items() if name not in ONLY or name in own}, **typed}
 
 
-def check(given: Collection[str], options: Options) -> None:
-    """Check that task and cell have the options given, and that those go together.
+def check(typed: Collection[str], options: Options) -> None:
+    """Check that the typed options apply to the task and the cell, and that all go together.
 
     Args:
-        given: names of those that were typed.
+        typed: names of those that were typed.
         options: all, with their values.
 
     Raises:
-        ArgumentError: they have not.
+        ArgumentError: one does not apply, or two do not go together.
     """
-    from ..tasks import TASKS
-    from ..train.network import check_bidirectional
-
     known = TASKS[options["task"]].known_settings()
-    for name in given:
+    for name in typed:
         if name in SETTINGS and SETTINGS[name] not in known:
             raise ArgumentError(f"{flag(name)} is no option of task {options['task']}")
-        if name in ONLY and options["cell"] != ONLY[name][0]:
-            kind, what = ONLY[name]
-            raise ArgumentError(f"{flag(name)} with --cell {options['cell']}", remedy=f"Only an {kind} has {what}")
+    check_kind(options["cell"], typed)
     if options["bidirectional"]:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
 def arguments(options: Options) -> dict[str, Any]:
-    """What the options say to `tinygrad_rnn.train.train`."""
+    """The arguments of `tinygrad_rnn.train.train` that the options describe."""
     return {
         "steps": options["steps"],
         "batch_size": options["batch"],
@@ -243,26 +251,21 @@ def arguments(options: Options) -> dict[str, Any]:
     }
 
 
-def made_task(options: Options) -> Task:
-    """The task that the options describe."""
-    from ..tasks import make_task
-
+def build_task(options: Options) -> Task:
+    """Build the task that the options describe."""
     settings = {setting: options[name] for name, setting in SETTINGS.items() if name in options}
     return make_task(options["task"], settings)
 
 
-def made(options: Options) -> tuple[Task, RecurrentNetwork, Optimizer, LRScheduler | None]:
-    """The task, the network, the optimizer and the schedule that the options describe."""
-    from .. import optim
-    from ..train import RecurrentNetwork
-
-    task, cell = made_task(options), options["cell"]
+def build(options: Options) -> tuple[Task, RecurrentNetwork, optim.Optimizer, optim.LRScheduler | None]:
+    """Build the task, the network, the optimizer and the schedule that the options describe."""
+    task, cell = build_task(options), options["cell"]
     sizes = options["hidden"], options["layers"]
-    more = {name: options[name] for name, (kind, _) in ONLY.items() if kind == cell}
+    more = {name: options[name] for name in settings_of(cell)}
     more["bidirectional"] = options["bidirectional"]
     model = RecurrentNetwork.for_task(task, cell, *sizes, options["seed"], options["init"], **more)
-    kinds = {kind.lower(): made for kind, made in optim.OPTIMIZERS.items()}
-    optimizer = kinds[options["optimizer"]](model.parameters(), lr=options["lr"])
+    optimizers = {name.lower(): optimizer for name, optimizer in optim.OPTIMIZERS.items()}
+    optimizer = optimizers[options["optimizer"]](model.parameters(), lr=options["lr"])
     name, *texts = options["schedule"].split(":")
     if name == "constant":
         return task, model, optimizer, None
@@ -274,7 +277,7 @@ def made(options: Options) -> tuple[Task, RecurrentNetwork, Optimizer, LRSchedul
 
 
 def schedule_of(kind: str, settings: Mapping[str, Any]) -> str:
-    """What is typed for a schedule of this kind in `optim`, with these arguments; or its kind, where nothing is."""
+    """The schedule of this kind in `optim`, with these arguments, as it is typed; or its kind if it cannot be typed."""
     for name, (known, arguments) in SCHEDULES.items():
         if known == kind:
             return ":".join([name, *(str(settings[argument]) for argument in arguments)])

@@ -3,70 +3,65 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..bptt.anatomy import flatten, norm
-from .console import folded, print_json, print_table, say
+from ..bptt.anatomy import Numbers, anatomy, flatten, norm
+from ..bptt.truncated import Truncation, cut_edges, truncated_backward, truncation
+from ..pictures import draw
+from ..pictures.colours import CUT, QUIET
+from ..pictures.geometry import Text
+from ..plots import plot
+from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
-from .inputs import Problem, add_input_options, read_problem, whole_number
+from .inputs import Problem, input_options, read_problem
+from .options import JSON, Option, output_option, whole_number
 from .outputs import check_plotting, check_writable, plot_file
-from .parameters import add_parameter_option, chosen, shares, trees
+from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
 
-if TYPE_CHECKING:
-    from ..bptt.anatomy import Numbers
-    from ..bptt.truncated import Truncation
-
-DEFAULT_K2 = 4
-
-
-def register(subparsers: Any) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "truncate",
-        help="what truncated BPTT keeps of the gradient, and what it cuts",
-        description="Compare the gradient of truncated BPTT (every k1 steps, a backward pass through k2 steps) with "
-        "that of full BPTT, and name what was cut.",
-    )
-    add_input_options(parser, loss="all")
-    period = parser.add_argument_group("truncation")
-    period.add_argument(
-        "--k2", type=whole_number(1), default=DEFAULT_K2, metavar="K", help=f"steps back ({DEFAULT_K2})"
-    )
-    period.add_argument(
-        "--k1", type=whole_number(1), metavar="K", help="steps between two backward passes, at most k2 (k2: chunks)"
-    )
-    output = parser.add_argument_group("what to show")
-    add_parameter_option(output)
-    output.add_argument(
-        "--terms", type=whole_number(0), default=5, metavar="N", help="how many of the terms that were cut to name (5)"
-    )
-    output.add_argument("-o", "--output", type=plot_file, metavar="FILE", help="a heat map: .png, .svg or .pdf")
-    output.add_argument(
-        "--picture",
-        metavar="FILE",
-        help="the graph with cut edges in grey: .svg, .png or .dot; with k1 < k2, those of the last pass",
-    )
-    output.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.set_defaults(run=run)
+DESCRIPTION = (
+    "Compare the gradient of truncated BPTT (every k1 steps, a backward pass through k2 steps) with that of full BPTT, "
+    "and name what was cut."
+)
+OPTIONS = {
+    **input_options(loss="all"),
+    "truncation": (
+        Option("k2", "time steps of a backward pass", default=4, type=whole_number(1), metavar="K"),
+        Option(
+            "k1",
+            "time steps between two backward passes, at most k2",
+            usual="k2: chunks",
+            type=whole_number(1),
+            metavar="K",
+        ),
+    ),
+    "what to show": (
+        PARAMETER,
+        Option("terms", "number of terms to name of those that were cut", default=5, type=whole_number(0), metavar="N"),
+        output_option("heat map: .png, .svg or .pdf", type=plot_file),
+        Option(
+            "picture",
+            "graph with cut edges in grey: .svg, .png or .dot; with k1 < k2, those of the last pass",
+            metavar="FILE",
+        ),
+        JSON,
+    ),
+}
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare truncated with full BPTT."""
-    from ..bptt.anatomy import anatomy
-    from ..bptt.truncated import truncation
-
     check_writable(args.output, args.picture)
     check_plotting(args.output)
     k2 = args.k2
     k1 = args.k1 or k2
     problem = read_problem(args)
-    losses = shares(problem)
-    parameter = chosen(problem, args.parameter)
+    losses = split_loss(problem)
+    parameter = find_parameter(problem, args.parameter)
     parts = truncation(anatomy(problem.unrolled, losses, parameter), k1, k2)
-    all_parameters = [truncation(anatomy(problem.unrolled, losses, tree), k1, k2) for tree in trees(problem).values()]
+    all_parameters = [
+        truncation(anatomy(problem.unrolled, losses, tree), k1, k2) for tree in parameters_of(problem).values()
+    ]
     if args.output:
-        from ..plots import plot
-
         plot.save(plot.anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
         _draw(problem, k1, k2, args.picture)
@@ -81,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _as_dict(parts: Truncation, all_parameters: list[Truncation]) -> dict[str, Any]:
-    """Everything, for programs."""
+    """Return everything, for JSON."""
     full, kept = parts.full.by_lag(), parts.kept.by_lag()
     return {
         "k1": parts.k1,
@@ -122,7 +117,7 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     kept, cut = parts.kept.by_lag(), parts.cut.by_lag()
     print_table(
         ["lag", bars.format(f"∂L/∂{name}"), bars.format("kept"), bars.format("cut")],
-        folded(
+        fold_rows(
             [
                 [str(lag), *(f"{_size(each):.6g}" for each in (full, kept[lag], cut[lag]))]
                 for lag, full in parts.full.by_lag().items()
@@ -156,12 +151,7 @@ def _size(numbers: Numbers) -> float:
 
 
 def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
-    """The graph with the gradients of truncated BPTT, and where it cuts."""
-    from ..bptt.truncated import cut_edges, truncated_backward
-    from ..pictures import draw
-    from ..pictures.colours import CUT, QUIET
-    from ..pictures.geometry import Text
-
+    """Draw the graph with the gradients of truncated BPTT, and mark where it cuts."""
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
     losses = {t: loss for loss in problem.losses if (t := unrolled.step_of(loss)) is not None}

@@ -14,8 +14,10 @@ from ..errors import ArgumentError, OperandError
 from .boundary import Numbers, numbers, real
 from .listing import listing
 from .machine import Machine, doubles
+from .memory import Sizes
 from .plan import moves
 from .replay import Inspection
+from .symbol import Tape
 from .trace import trace_graph
 
 MODES = ("exact", "fast")
@@ -69,10 +71,9 @@ class Program:
         self.leaves = [node for node in self._order if not node.parents]
         self._slots = {leaf: slot for slot, leaf in enumerate(self.leaves)}
         size = len(self.leaves)
-        row = {"x": 0, "target": 0, "state": 0, "y": 1}
-        trace = trace_graph(root, mode == "fast")
+        trace = trace_graph(root, Tape(fast=mode == "fast"))
         self._nodes = trace.nodes
-        self._machine = Machine([(trace, ())], 1, mode == "fast", size, row)
+        self._machine = Machine([(trace, ())], 1, Sizes(size, y=1))
         self.ir = self._machine.text
         ((forward, back),) = self._machine.functions
         both = moves([0], self._machine.functions, 1, backward=True)

@@ -17,7 +17,7 @@ def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
 
     Args:
         nodes: nodes over symbols, parents first.
-        parameters: leaves that hold numbers but are parameters.
+        parameters: leaves that are parameters although they hold plain numbers.
     """
     names: dict[Value, str] = {}
     slots = {parameter: slot for slot, parameter in enumerate(parameters)}
@@ -45,5 +45,5 @@ def _source(data: float | Symbol) -> str:
         return number(data)
     if data.op != "load":
         return f"{data.op}(…), taken as a constant"
-    (region, *table), slot = data.args[0].split("."), data.args[1]
-    return f"{region} {slot}" + (f" + {table[1]}·{table[0]}" if table else "")
+    region, slot = data.place
+    return f"{region.name} {slot}" + (f" + {region.stride}·{region.index}" if region.index else "")

@@ -10,24 +10,26 @@ from ..engine.arithmetic import Symbolic, select
 from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.one_hot import OneHot
+from .memory import PARAMETER, Place, Region
 from .symbol import Symbol, Tape
 
 
 class Index(Symbolic):
-    """A whole number that will be given at run time.
+    """A whole number that is known at run time only.
 
     Attributes:
+        region: where it lies.
         number: the same as a symbol.
         limit: it must be below this.
-        entries: the leaf that stands for one entry of a table, by region and place of the first entry.
-        tables: the parameters that may be meant by such a leaf.
-        picks: the nodes that are one of several computed ones.
+        entries: for each column of a table, by the place of its first entry, the leaf that stands for any entry of it.
+        tables: for each parameter in such a column, that leaf.
+        picks: the nodes that choose one of several computed nodes.
     """
 
-    def __init__(self, tape: Tape, region: str, limit: int) -> None:
+    def __init__(self, tape: Tape, region: Region, limit: int) -> None:
         self.tape, self.region, self.limit = tape, region, limit
-        self.number = tape._symbol("index", (region,), region)
-        self.entries: dict[tuple[str, int], Value] = {}
+        self.number = tape.index(region)
+        self.entries: dict[Place, Value] = {}
         self.tables: dict[Value, Value] = {}
         self.picks: set[Value] = set()
 
@@ -40,7 +42,7 @@ class Index(Symbolic):
         return vector
 
     def choose(self, options: Sequence[Value]) -> Value:
-        """What `arithmetic.choose` asks of an index that is not known yet."""
+        """Called by `arithmetic.choose` for an index that is not known yet."""
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
@@ -52,7 +54,7 @@ class Index(Symbolic):
         stride = slots[1] - slots[0] if len(slots) > 1 else 0
         if slots != [slots[0] + i * stride for i in range(len(slots))]:
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
-        place = f"parameter.{self.region}.{stride}", slots[0]
+        place = Place(PARAMETER.table(self.region.name, stride), slots[0])
         # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
         entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
         if any(self.tables.setdefault(option, entry) is not entry for option in options):
@@ -80,5 +82,5 @@ class Index(Symbolic):
 
 def _parameter_slot(option: Value) -> int | None:
     symbol: Any = option.data
-    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.args[0] == "parameter"
-    return symbol.args[1] if is_parameter else None
+    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.place.region == PARAMETER
+    return symbol.place.slot if is_parameter else None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .memory import Place
 from .symbol import CONDITIONS, SOURCES, Symbol
 
 #: Instructions in one section. The time that LLVM takes grows faster than the length of a function, so that
@@ -13,15 +14,8 @@ from .symbol import CONDITIONS, SOURCES, Symbol
 SECTION_LENGTH = 4000
 
 
-class Place(NamedTuple):
-    """Where a number lies in memory."""
-
-    region: str
-    slot: int
-
-
 class Store(NamedTuple):
-    """A number to be left in memory; or, in region ``"alarm"``, a condition to be reported."""
+    """A number to be left in memory; or, in the region `ALARM`, a condition to be reported."""
 
     place: Place
     value: Symbol

@@ -18,6 +18,7 @@ from typing import Any
 from ..engine.arithmetic import Symbolic, is_number
 from ..engine.node import NO_GRADIENT
 from ..errors import GraphError
+from .memory import Place, Region
 
 #: Comparisons, and LLVM's names for them.
 COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
@@ -45,7 +46,8 @@ class Symbol(Symbolic):
 
     Attributes:
         op: name of the instruction: ``"add"``, ``"tanh"``, ``"select"``, ``"load"``, ``"const"``, ...
-        args: its operands, all symbols; for a load, region and slot; for a constant, the number.
+        args: its operands, all symbols; for a load, region and slot; for an index, the region; for a constant, the
+            number.
         index: place on the tape.
     """
 
@@ -55,12 +57,17 @@ class Symbol(Symbolic):
     def __init__(self, tape: Tape, op: str, args: tuple[Any, ...]) -> None:
         self.tape, self.op, self.args, self.index = tape, op, args, len(tape.symbols)
 
+    @property
+    def place(self) -> Place:
+        """Of a load: where the number lies."""
+        return Place(*self.args)
+
     def select(self, if_true: Any, if_false: Any) -> Symbol:
-        """What `arithmetic.select` asks of a condition that is not known yet."""
+        """Called by `arithmetic.select` for a condition that is not known yet."""
         return self.tape.emit("select", self, if_true, if_false)
 
     def require(self) -> bool:
-        """What `arithmetic.refuted` asks of a condition that is not known yet."""
+        """Called by `arithmetic.refuted` for a condition that is not known yet."""
         self.tape.alarms.append(self.tape.emit("not", self))
         return False
 
@@ -117,16 +124,20 @@ class Tape:
         """A number that is known already."""
         return self._symbol("const", (float(number),), float(number).hex())  # hex tells -0.0 from 0.0
 
-    def load(self, region: str, slot: int) -> Symbol:
+    def load(self, region: Region, slot: int) -> Symbol:
         """The number that a region of memory holds in a slot when the instruction runs."""
         return self._symbol("load", (region, slot), (region, slot))
+
+    def index(self, region: Region) -> Symbol:
+        """The whole number that a region holds when the instruction runs."""
+        return self._symbol("index", (region,), region)
 
     def symbol(self, number: Any) -> Symbol:
         """The symbol for a number: itself, or a constant for one that is known."""
         return number if isinstance(number, Symbol) else self.const(number)
 
     def number(self, number: Any) -> Symbol:
-        """Likewise, of a truth value 1 or 0, as in Python's arithmetic."""
+        """The symbol for a number; a truth value counts as 1 or 0, as in Python's arithmetic."""
         symbol = self.symbol(number)
         return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
 

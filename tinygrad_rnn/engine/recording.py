@@ -1,6 +1,6 @@
-"""What a new node is told about the program around it: whether to record, its time step, whether to note its line.
+"""What holds for new nodes: whether they are recorded, their time step, whether they note the line that created them.
 
-This is one frozen `Scope` in one context variable, so that it holds for a thread, or an asynchronous task, alone.
+It is one frozen `Scope` in one context variable. So each thread, and each asynchronous task, has its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _scope: ContextVar[Scope] = ContextVar("scope", default=Scope())  # noqa: B039  
 #: The scope in force. Every new node calls it.
 current = _scope.get
 
-#: Put another scope in force. Who calls it puts the earlier one back.
+#: Put another scope in force. The caller must put the earlier one back.
 put_in_force = _scope.set
 
 

@@ -32,13 +32,14 @@ GATES: dict[type[Module], tuple[str, ...]] = {
     LSTMCell: ("_i", "_f", "_g", "_o"),
     GRUCell: ("_r", "_z", "_n"),
 }
+NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 
 
 def to_torch_numbers(module: Module) -> dict[str, Numbers]:
     """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
 
     Raises:
-        ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
+        ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
     """
     return dict(_leaving(module, ""))
 
@@ -47,14 +48,14 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     """The weights as a state dict of 64-bit tensors: ``torch.nn.LSTM(…).double().load_state_dict(…)``.
 
     A state dict does not say what the nonlinearity is: to an RNN with relu belongs
-    ``torch.nn.RNN(…, nonlinearity="relu")``, and PyTorch has none with identity.
+    ``torch.nn.RNN(…, nonlinearity="relu")``. PyTorch has none with identity or tanh_exact.
 
     Args:
         module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of such ones: then
             names are prefixed with those of the attributes, as in PyTorch.
 
     Raises:
-        ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
+        ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
         MissingDependencyError: PyTorch is not installed.
     """
     named = to_torch_numbers(module)
@@ -111,9 +112,10 @@ def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
 
 
 def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str, Numbers]]:
-    if getattr(cell, "nonlinearity", None) == "identity":
+    nonlinearity = getattr(cell, "nonlinearity", "tanh")
+    if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(
-            "PyTorch's RNN has no nonlinearity 'identity': with these weights it would compute something else",
+            f"PyTorch's RNN has no nonlinearity {nonlinearity!r}: with these weights it would compute something else",
             remedy="Take the weights by the names of this package, from state_dict()",
         )
     gates, own = _gates(cell), cell.state_dict()

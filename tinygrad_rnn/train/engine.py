@@ -149,7 +149,7 @@ class CompiledEngine:
             run = program.forward_backward(
                 [example.inputs for example in alike],
                 [self._filled(example.targets) for example in alike],
-                asked=asked,
+                mask=asked,
                 gradient=1.0 / sum(asked),
                 window=self.truncate,
                 onto=run,
@@ -185,10 +185,12 @@ class CompiledEngine:
     def _compiled(self, example: Example) -> Recurrence:
         """The program, holding the present numbers of the parameters."""
         if self._program is None:
-            from ..compile import Recurrence, Symbols
+            from ..compile import Number, Recurrence, Symbols, Vector
 
-            def kind(entry: Any, size: int) -> Any:
-                return Symbols(size) if isinstance(entry, int) else size if hasattr(entry, "__len__") else None
+            def kind(entry: Any, size: int) -> Number | Symbols | Vector:
+                if isinstance(entry, int):
+                    return Symbols(size)
+                return Vector(size) if hasattr(entry, "__len__") else Number()
 
             target = next((target for target in example.targets if target is not None), None)
             if target is None:
@@ -199,7 +201,7 @@ class CompiledEngine:
                 LOSSES[self.task.loss],
                 kind(target, self.task.output_size),
                 self.model.readout,
-                asks="any",
+                loss_at="mask",
                 mode=self.mode,
             )
         self._program.read_parameters()

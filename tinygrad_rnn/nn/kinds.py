@@ -1,0 +1,60 @@
+"""Kinds of cells by name: the one place where ``"lstm"`` becomes an `LSTMCell`, or an `LSTM` with layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ArgumentError
+from .cells import Cell, RNNCell
+from .gated import GRUCell, LSTMCell
+from .parameters import Seed
+from .stacked import GRU, LSTM, RNN
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of recurrent network.
+
+    Attributes:
+        cell: its cell, for one time step.
+        module: its module, with layers and directions.
+        matrices: the number of recurrent matrices of a cell, one per gate.
+    """
+
+    cell: type[RNNCell | LSTMCell | GRUCell]
+    module: type[RNN | LSTM | GRU]
+    matrices: int
+
+
+KINDS = {"rnn": Kind(RNNCell, RNN, 1), "lstm": Kind(LSTMCell, LSTM, 4), "gru": Kind(GRUCell, GRU, 3)}
+#: Settings that only one kind has: which one, and what it has.
+ONLY = {"nonlinearity": ("rnn", "a choice of it"), "forget_bias": ("lstm", "a forget gate")}
+
+
+def settings_of(kind: str) -> list[str]:
+    """The names of the settings that this kind alone has."""
+    return [name for name, (only, _) in ONLY.items() if only == kind]
+
+
+def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: Any) -> Cell:
+    """A cell of a kind.
+
+    Args:
+        kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
+        input_size: length of x_t.
+        hidden_size: length of h_t.
+        seed: an int, or a `random.Random` to draw the weights from.
+        settings: of `ONLY`, those that the kind has. None stands for the default of the cell.
+
+    Raises:
+        ArgumentError: the kind is unknown, a size is not a whole number of at least 1, or the kind lacks a setting.
+    """
+    if kind not in KINDS:
+        raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+    given = {name: setting for name, setting in settings.items() if setting is not None}
+    for name in given:
+        if name not in settings_of(kind):
+            only = "Only an {} has {}".format(*ONLY[name]) if name in ONLY else f"The settings are {', '.join(ONLY)}"
+            raise ArgumentError(f"{name} with a cell of kind {kind}", remedy=only)
+    return KINDS[kind].cell(input_size, hidden_size, seed=seed, **given)
