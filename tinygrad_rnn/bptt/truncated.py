@@ -35,7 +35,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
-from ..nn.parameters import size
+from ..support.checks import whole_number
 from .anatomy import Anatomy, Numbers, TimeStep, flatten, norm
 from .unroll import Unrolled, unroll
 
@@ -353,7 +353,7 @@ def _round_up(t: int, k1: int) -> int:
 
 
 def _check_sizes(k1: int, k2: int) -> None:
-    if size("k1", k1) > size("k2", k2):
+    if whole_number("k1", k1) > whole_number("k2", k2):
         raise ArgumentError(
             f"k1 = {k1} steps between backward passes of k2 = {k2} steps: some losses would reach nothing",
             remedy="Take k1 of at most k2",

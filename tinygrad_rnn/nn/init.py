@@ -12,6 +12,7 @@ import math
 
 from ..errors import ArgumentError
 from . import linalg
+from .gate import Gate
 from .module import Module
 from .parameters import Matrix, Seed, Vector, generator
 
@@ -55,10 +56,10 @@ RECURRENT = ("uniform", "orthogonal", "identity")
 
 
 def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
-    """Set the recurrent weights of all cells of a module, W or W_i, W_f and so on.
+    """Set the recurrent weights W of every gate in a module.
 
     Args:
-        module: what has the cells.
+        module: a cell, or a module made of cells.
         how: ``"orthogonal"`` (`orthogonal_`), ``"identity"`` (`eye_`), or ``"uniform"``, which leaves them as drawn.
         seed: an int, or a `random.Random` to draw from.
 
@@ -68,12 +69,12 @@ def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
     if how not in RECURRENT:
         raise ArgumentError(f"recurrent weights {how!r}", remedy=f"Known ways: {', '.join(RECURRENT)}")
     rng = generator(seed)
-    for path, W in module._trees():
-        if path.rpartition(".")[2].partition("_")[0] == "W":
+    for gate in module.modules():
+        if isinstance(gate, Gate):
             if how == "orthogonal":
-                orthogonal_(W, seed=rng)
+                orthogonal_(gate.W, seed=rng)
             elif how == "identity":
-                eye_(W)
+                eye_(gate.W)
 
 
 def scale_(W: Matrix, spectral_norm: float) -> None:

@@ -12,7 +12,8 @@ from operator import mul
 from typing import Any
 
 from ..errors import ArgumentError, MissingDependencyError
-from .parameters import Seed, generator, size
+from ..support.checks import whole_number
+from .parameters import Seed, generator
 
 Rows = list[list[float]]
 
@@ -111,7 +112,7 @@ def orthonormal(count: int, length: int, seed: Seed = 0) -> Rows:
 
 def orthogonal(n: int, seed: Seed = 0) -> Rows:
     """A random n × n orthogonal matrix."""
-    return orthonormal(size("n", n), n, seed)
+    return orthonormal(whole_number("n", n), n, seed)
 
 
 def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
@@ -126,7 +127,7 @@ def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
     """
     if not 0.0 <= radius <= norm or norm == 0.0:
         raise ArgumentError(f"spectral radius {radius:g} with norm {norm:g}", remedy="It needs 0 <= radius <= norm")
-    if size("n", n) < 2:
+    if whole_number("n", n) < 2:
         raise ArgumentError("a non-normal 1 × 1 matrix", remedy="Take n of at least 2")
     blocks = scaled(identity(n), radius)
     for i in range(0, n - 1, 2):

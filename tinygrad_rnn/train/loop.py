@@ -15,8 +15,8 @@ from typing import Any
 
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..nn.parameters import size
 from ..optim import Adam, LRScheduler, Optimizer, clip_grad_norm_, gradient_norm
+from ..support.checks import whole_number
 from ..support.progress import make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint, restore, save_checkpoint
@@ -112,7 +112,7 @@ def train(
         ("checkpoint_every", checkpoint_every),
     ):
         if number is not None:
-            size(name, number)
+            whole_number(name, number)
     if max_norm is not None and not max_norm > 0.0:
         raise ArgumentError(f"max_norm is {max_norm!r}", remedy="Give a number above 0, or None")
     if resume and checkpoint is None:
