@@ -102,7 +102,6 @@ def test_a_gradient_without_digits_is_neither_said_to_agree_nor_to_be_a_bug(caps
     assert "They agree at all 5 states" in " ".join(capsys.readouterr().out.split())
 
 
-
 def test_a_number_may_be_negative_and_in_scientific_notation(report):
     assert report("--w", "-1.5e-1", "--b", "-.25", "--no-picture")["cell"] == {
         "type": "ScalarRNNCell",

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
-from ..errors import ArgumentError, OperandError, ShapeError
+from ..errors import OperandError, ShapeError
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -37,17 +37,6 @@ class Buffer:
     def flat(self) -> list[Any]:
         """All numbers in a row."""
         return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
-
-
-def whole(name: str, given: Any) -> int:
-    """A whole number of at least 1.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    if isinstance(given, bool) or not hasattr(given, "__index__") or given < 1:
-        raise ArgumentError(f"{name} {given!r}", remedy="Give a whole number of at least 1")
-    return int(given)
 
 
 def real(name: str, given: Any) -> float:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.one_hot import OneHot
-from .boundary import whole
+from ..support.checks import whole_number
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Vector:
     code: ClassVar[str] = "d"
 
     def __post_init__(self) -> None:
-        whole("Vector of size", self.size)
+        whole_number("Vector of size", self.size)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ class Symbols:
     shape: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
-        whole("Symbols of size", self.size)
+        whole_number("Symbols of size", self.size)
 
     def operand(self, entry: int) -> OneHot:
         """The symbol as the cell takes it."""

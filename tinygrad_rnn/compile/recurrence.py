@@ -13,8 +13,9 @@ from ..bptt.unroll import Unrolled
 from ..engine.backward import gradients_kept
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
 from .batch import Batch
-from .boundary import Numbers, real, whole
+from .boundary import Numbers, real
 from .graph import check_mode
 from .inputs import Kind, numbers_per_step
 from .listing import listing
@@ -160,7 +161,7 @@ class Recurrence:
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
-        self._lanes = usual if lanes is None else whole("lanes", lanes)
+        self._lanes = usual if lanes is None else whole_number("lanes", lanes)
         self._machines: dict[tuple[int, bool], Machine] = {}
         self._plans: dict[tuple[bool, Course], array[int]] = {}
 
@@ -249,7 +250,7 @@ class Recurrence:
             DomainError: the eager engine would raise it.
         """
         batch = self._batch(x, target, h0)
-        window = batch.T if window is None else min(whole("window", window), batch.T)
+        window = batch.T if window is None else min(whole_number("window", window), batch.T)
         course = Course(batch.T, window, self._variants.check_mask(batch.T, mask), backward=True)
         gradient, run = real("gradient", gradient), self._new_run(batch, course)
         if onto is not None:

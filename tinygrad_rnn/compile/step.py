@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.unroll import Series, advance, as_cell, given_state, keep
+from ..bptt.unroll import Series, as_cell, given_state, keep, keep_step
 from ..engine.backward import topological_order
 from ..engine.recording import time_step
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
-from ..nn.cells import Cell, Quantity
+from ..nn.cells import Cell
+from ..nn.quantities import Quantity, entries
+from ..nn.through_time import advance
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index
 from .memory import GRADIENT, STATE, TARGET, Region, X
@@ -64,7 +66,8 @@ class Step:
         self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
         """Record time step t: the cell and, if there is a loss, the read-out and the loss, in this order."""
-        state = advance(self.cell, series, t, x, state, self.readout if has_loss else None)
+        named, state = advance(self.cell, x, state)
+        keep_step(self.cell, series, t, x, named, self.readout if has_loss else None)
         if not has_loss or self.loss is None:
             return state, None
         prediction = self.prediction(series, t)
@@ -110,7 +113,7 @@ class Step:
 
 def flat(state: Sequence[Quantity]) -> list[Value]:
     """The entries of all parts of a state in a row."""
-    return [entry for part in state for entry in ([part] if isinstance(part, Value) else part)]
+    return [entry for part in state for entry in entries(part)]
 
 
 def find_parameters(step: Step) -> list[Value]:
