@@ -83,7 +83,7 @@ def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
     own = installed(python, folder / "venv", f"{wheel}[compile,plot]", "pytest", "hypothesis")
     for name in ("tests", "demos"):
         shutil.copytree(ROOT / name, folder / name)
-    for name in ("README.md", "setup.cfg"):
+    for name in ("README.md", "CONTRIBUTING.md", "setup.cfg"):
         shutil.copy(ROOT / name, folder / name)
     where = run(own, "-c", "import tinygrad_rnn; print(tinygrad_rnn.__file__)", cwd=folder)
     if "site-packages" not in where:
@@ -95,7 +95,7 @@ def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
 
 def test_sdist(python: str, scratch: Path, sdist: Path) -> str:
     """Some of the tests, as they come with the sdist."""
-    own = installed(python, scratch / "sdist", f"{sdist}[compile,linalg,plot]", "pytest", "hypothesis")
+    own = installed(python, scratch / "sdist", f"{sdist}[compile,linalg,plot]", "pytest", "hypothesis", "mpmath")
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = scratch.glob("tinygrad_rnn-*")

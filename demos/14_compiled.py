@@ -11,7 +11,7 @@ import time
 
 from lesson import ask, check, show
 from tinygrad_rnn import ScalarRNNCell, draw, mse_loss, unroll
-from tinygrad_rnn.compile import Recurrence, compile
+from tinygrad_rnn.compile import Number, Recurrence, compile
 
 cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
 unrolled = unroll(cell, [1.0, 0.5])
@@ -43,7 +43,7 @@ long = unroll(again, [0.1] * T)
 mse_loss(long.h[T], 0.3).backward()
 eager = time.perf_counter() - began
 
-step = Recurrence(again, x=None, loss=mse_loss, target=None, asks="last")
+step = Recurrence(again, x=Number(), loss=mse_loss, target=Number(), loss_at="last")
 step.forward([[0.1]], [[0.3]])  # compiles
 began = time.perf_counter()
 run = step.forward_backward([[0.1] * T], [[0.3] * T])

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README, each by one command.
+"""Draw the pictures of the README and of the page on BPTT, each by one command.
 
 python demos/picture.py [FOLDER]
 """

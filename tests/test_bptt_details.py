@@ -147,9 +147,10 @@ def test_seed_0_is_the_seed_where_none_is_given() -> None:
     assert matrices.orthogonal(3) == matrices.orthogonal(3, seed=0)
 
 
-def test_a_matrix_with_an_infinite_entry_has_as_many_singular_values_as_any() -> None:
-    assert matrices.singular_values([[math.inf, 1.0]]) == [math.inf]
-    assert matrices.singular_values([[math.inf], [1.0], [0.0]]) == [math.inf]
+def test_a_matrix_with_an_infinite_entry_has_an_infinite_norm() -> None:
+    assert matrices.spectral_norm([[math.inf, 1.0]]) == math.inf
+    assert matrices.spectral_norm([[math.inf], [1.0], [0.0]]) == math.inf
+    assert matrices.spectral_norm([[1.0, math.nan]]) == math.inf
 
 
 def test_the_blocks_of_a_non_normal_matrix() -> None:

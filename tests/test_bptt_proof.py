@@ -155,6 +155,7 @@ def test_against_the_stored_gradients_of_pytorch(case: dict[str, Any]) -> None:
     compare(same_step_here(case), case)
 
 
+@pytest.mark.slow
 def test_against_pytorch_as_installed() -> None:
     pytest.importorskip("torch")
     today = runpy.run_path(str(GOLDEN / "make_rnn.py"))["run"]()

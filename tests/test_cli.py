@@ -14,6 +14,7 @@ import pytest
 
 from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
 from tinygrad_rnn.data import sunspots
+from tinygrad_rnn.nn.cells import NONLINEARITIES
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
@@ -99,7 +100,6 @@ def test_a_gradient_without_digits_is_neither_said_to_agree_nor_to_be_a_bug(caps
     assert [row["digits_left"] for row in rows] == [row["agrees"] for row in rows] == [True, False, False, False, False]
     assert main([*command, "--nonlinearity", "tanh_exact"]) == 0
     assert "They agree at all 5 states" in " ".join(capsys.readouterr().out.split())
-
 
 
 def test_a_number_may_be_negative_and_in_scientific_notation(report):
@@ -221,6 +221,7 @@ def test_the_main_job_on_every_cell(cell, report, capsys):
     assert ("s_5 to s_0" if cell == "lstm" else "h_5 to h_0") in " ".join(said.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     "command",
@@ -247,6 +248,7 @@ def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
         assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "utf-8"])
 @pytest.mark.parametrize("arguments", [(), ("--text", "naïve 你"), ("--help",), ("--csv", "∂")])
 def test_any_encoding_will_do(encoding, arguments, monkeypatch):
@@ -305,6 +307,9 @@ def test_help_names_every_option_and_gives_defaults_in_one_form(command):
     parser = make_parser(command)
     said = parser.format_help()
     for action in parser._actions:
+        if action.help == argparse.SUPPRESS:
+            assert (command, action.dest) in {("decay", "w"), ("decay", "loss")}
+            continue
         assert all(option in said for option in action.option_strings)
         assert action.help
         if action.default not in (None, False, argparse.SUPPRESS, []):
@@ -314,6 +319,18 @@ def test_help_names_every_option_and_gives_defaults_in_one_form(command):
     assert not re.search(r"\((?!default)[^)]*\bby default\b", said)
 
 
+def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
+    choices = [
+        action.choices
+        for command in COMMANDS
+        for action in make_parser(command)._actions
+        if action.dest == "nonlinearity"
+    ]
+    assert len(choices) == len(set(COMMANDS) - {"eval", "sample"})
+    assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])
 def test_only_the_module_of_the_command_that_was_named_is_imported(command):
     code = f"""
@@ -321,7 +338,7 @@ import sys
 from tinygrad_rnn.cli import COMMANDS, main
 main([{command!r}, "--help"])
 print(*[name for name in [*COMMANDS, "main_job"] if f"tinygrad_rnn.cli.{{name}}" in sys.modules])
-print(*[name for name in ("pictures", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
+print(*[name for name in ("pictures", "plots", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     *_, commands, rooms = done.stdout.split("\n")[:-1]
@@ -454,6 +471,20 @@ def test_ctrl_c_ends_it_quietly():
         assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 130
     assert os.listdir() == ["pipe.csv"]
+
+
+@pytest.mark.slow
+@POSIX
+def test_ctrl_c_can_be_tested_in_a_background_job():
+    test = f"{__file__}::{test_ctrl_c_ends_it_quietly.__name__}"
+    done = subprocess.run(
+        ["bash", "-c", "trap '' INT; exec \"$@\"", "bash", sys.executable, "-m", "pytest", "-q", test],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 @POSIX

@@ -127,6 +127,7 @@ def test_decay_runs_over_the_sequence(report):
 # ---- files --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_are_written(capsys):
     assert main(["anatomy", "-o", "anatomy.png", "--jacobians", "norms.svg"]) == 0
     assert main(["truncate", "-o", "truncate.svg", "--picture", "cut.dot", "--k1", "2"]) == 0
@@ -179,6 +180,7 @@ def test_lines_fit_the_terminal(columns, arguments, monkeypatch, capsys):
     assert "\x1b" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding(command, encoding):
@@ -219,6 +221,15 @@ MISTAKES = {
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),
     "kind of picture": (["truncate", "--picture", "a.gif"], "a.gif"),
+    "sweep and cells": (["decay", "--cells", "rnn", "--norms", "1"], "--norms does not go with --cells"),
+    "kind and cells": (["decay", "--cells", "rnn", "--kind", "scalar"], "--kind does not go with --cells"),
+    "radius and cells": (["decay", "--cells", "rnn", "--radius", "0.8"], "--radius does not go with --cells"),
+    "weights and cells": (["decay", "--cells", "rnn", "--u", "0.5"], "--u does not go with --cells"),
+    "a cell twice": (["decay", "--cells", "rnn", "rnn"], "--cells names rnn twice"),
+    "forget bias and no lstm": (["decay", "--cells", "rnn", "--forget-bias", "1"], "Add lstm to --cells"),
+    "nonlinearity and no rnn": (["decay", "--cells", "gru", "--nonlinearity", "relu"], "Add rnn to --cells"),
+    "forget bias and no cells": (["decay", "--forget-bias", "1"], "Name the cells with --cells"),
+    "weight of a vector cell": (["decay", "--hidden", "2", "--b", "1"], "--b is a weight of the scalar cell"),
     "w of decay": (["decay", "--w", "0.5"], "--norms"),
     "loss of decay": (["decay", "--loss", "all"], "--loss does not go with decay"),
     "negative norm": (["decay", "--norms", "-1"], "norm"),

@@ -180,6 +180,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(capsys: pytest.CaptureFix
     assert Path("adding.jsonl").read_text().count("\n") > lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
 def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     varied = ["--lr", "0.001", "0.1", "--optimizer", "sgd", "adam"] if ending == ".svg" else []
@@ -237,6 +238,7 @@ def test_no_scheduler_there(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert "no dask scheduler answers at 127.0.0.1:1 " in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
 @pytest.mark.parametrize("workers", [[], ["--workers", "2"]])
 def test_ctrl_c_keeps_what_has_finished(workers: list[str]) -> None:

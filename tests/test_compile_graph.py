@@ -80,6 +80,7 @@ def leaves_of(root: Value) -> list[Value]:
     return sorted((node for node in seen if not node.parents), key=lambda node: node.serial)
 
 
+@pytest.mark.slow
 @SLOW
 @given(programs(), st.lists(st.lists(numbers, min_size=4, max_size=4), min_size=1, max_size=12))
 def test_every_graph_agrees_with_eager_to_the_bit(program, batches):
@@ -182,6 +183,7 @@ def test_inner_nodes_can_be_read():
         compiled.inspect().value("h_9[0]")
 
 
+@pytest.mark.slow
 @example(2000)
 @given(st.integers(1, 60))
 @settings(max_examples=5, deadline=None)

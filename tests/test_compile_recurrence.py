@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, cross_entropy, mse_loss, total, unroll
 from tinygrad_rnn.bptt.truncated import windows
-from tinygrad_rnn.compile import Recurrence, Symbols, compile
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.engine.arithmetic import choose
 from tinygrad_rnn.errors import (
     ArgumentError,
@@ -66,50 +66,56 @@ def arguments(**given: Any) -> dict[str, Any]:
 
 
 CASES: dict[str, Any] = {  # arguments of Recurrence
-    "scalar": lambda: arguments(cell=ScalarRNNCell(0.9, 0.5, 0.1), x=None, target=None, loss=mse_loss),
-    "relu": lambda: arguments(cell=ScalarRNNCell(-0.9, 0.5, 0.1, "relu"), x=None, target=None, loss=mse_loss),
-    "no targets": lambda: arguments(cell=RNNCell(2, 3), x=2, loss=lambda h: total([a * a for a in h])),
-    "rnn": lambda: arguments(cell=RNNCell(3, 5), x=3, readout=Linear(5, 4), target=Symbols(4), loss=cross_entropy),
-    "no bias": lambda: arguments(cell=RNNCell(3, 5, bias=False), x=3, readout=Linear(5, 2), target=2, loss=mse_loss),
+    "scalar": lambda: arguments(cell=ScalarRNNCell(0.9, 0.5, 0.1), x=Number(), target=Number(), loss=mse_loss),
+    "relu": lambda: arguments(cell=ScalarRNNCell(-0.9, 0.5, 0.1, "relu"), x=Number(), target=Number(), loss=mse_loss),
+    "no targets": lambda: arguments(cell=RNNCell(2, 3), x=Vector(2), loss=lambda h: total([a * a for a in h])),
+    "rnn": lambda: arguments(
+        cell=RNNCell(3, 5), x=Vector(3), readout=Linear(5, 4), target=Symbols(4), loss=cross_entropy
+    ),
+    "no bias": lambda: arguments(
+        cell=RNNCell(3, 5, bias=False), x=Vector(3), readout=Linear(5, 2), target=Vector(2), loss=mse_loss
+    ),
     "one-hot": lambda: arguments(
         cell=RNNCell(6, 4), x=Symbols(6), readout=Linear(4, 6), target=Symbols(6), loss=cross_entropy
     ),
-    "embedding": lambda: arguments(cell=embedded(), x=Symbols(4), h0=[0.1, 0.2, -0.3], target=3, loss=mse_loss),
+    "embedding": lambda: arguments(cell=embedded(), x=Symbols(4), h0=[0.1, 0.2, -0.3], target=Vector(3), loss=mse_loss),
     "lstm": lambda: arguments(
         cell=LSTMCell(5, 3), x=Symbols(5), readout=Linear(3, 5), target=Symbols(5), loss=cross_entropy
     ),
-    "gru": lambda: arguments(cell=GRUCell(2, 3), x=2, readout=Linear(3, 2), target=2, loss=mse_loss),
+    "gru": lambda: arguments(cell=GRUCell(2, 3), x=Vector(2), readout=Linear(3, 2), target=Vector(2), loss=mse_loss),
     "stacked": lambda: arguments(
-        cell=LSTM(2, 2, num_layers=2), x=2, readout=Linear(2, 3), target=Symbols(3), loss=cross_entropy
+        cell=LSTM(2, 2, num_layers=2), x=Vector(2), readout=Linear(2, 3), target=Symbols(3), loss=cross_entropy
     ),
-    "of the user": lambda: arguments(cell=GatedByItself(3), x=None, target=3, loss=mse_loss),
+    "of the user": lambda: arguments(cell=GatedByItself(3), x=Number(), target=Vector(3), loss=mse_loss),
 }
 _made: dict[Any, Recurrence] = {}
 
 
-def recurrence(case: str, asks: str, lanes: int) -> Recurrence:
+def recurrence(case: str, loss_at: str, lanes: int) -> Recurrence:
     """Compiled once for all examples."""
-    if (case, asks, lanes) not in _made:
-        _made[case, asks, lanes] = Recurrence(**CASES[case](), asks=asks, lanes=lanes)
-    return _made[case, asks, lanes]
+    if (case, loss_at, lanes) not in _made:
+        _made[case, loss_at, lanes] = Recurrence(**CASES[case](), loss_at=loss_at, lanes=lanes)
+    return _made[case, loss_at, lanes]
 
 
 def draw_numbers(rng: random.Random, kind: Any, B: int, T: int) -> Any:
     def one() -> Any:
         if isinstance(kind, Symbols):
             return rng.randrange(kind.size)
-        return rng.choice([0.0, -0.0, rng.gauss(0, 2)]) if kind is None else [rng.gauss(0, 2) for _ in range(kind)]
+        if isinstance(kind, Vector):
+            return [rng.gauss(0, 2) for _ in range(kind.size)]
+        return rng.choice([0.0, -0.0, rng.gauss(0, 2)])
 
-    return None if kind is ... else [[one() for _ in range(T)] for _ in range(B)]
+    return None if kind is None else [[one() for _ in range(T)] for _ in range(B)]
 
 
-def eager_gradients(program: Recurrence, x, target, h0=None, asked=None):
+def eager_gradients(program: Recurrence, x, target, h0=None, mask=None):
     """Losses, and the gradients of the sequences added in order."""
     sums, losses = [0.0] * len(program.parameters), []
     for b in range(len(x)):
         for parameter in program.parameters:
             parameter.zero_grad()
-        _, loss = program.eager(x[b], target and target[b], h0 and h0[b], asked)
+        _, loss = program.eager(x[b], target and target[b], h0 and h0[b], mask)
         losses.append(-0.0 if loss is None else loss.data)
         if loss is not None:
             loss.backward()
@@ -117,20 +123,20 @@ def eager_gradients(program: Recurrence, x, target, h0=None, asked=None):
     return losses, sums
 
 
-def agree(program: Recurrence, x, target, h0=None, asked=None) -> None:
-    run = program.forward_backward(x, target, h0, asked)
-    losses, sums = eager_gradients(program, x, target, h0, asked)
+def agree(program: Recurrence, x, target, h0=None, mask=None) -> None:
+    run = program.forward_backward(x, target, h0, mask)
+    losses, sums = eager_gradients(program, x, target, h0, mask)
     assert [bits(loss) for loss in run.losses] == [bits(0.0 + loss) for loss in losses]
     for parameter, gradient, expected in zip(program.parameters, run.gradients, sums):
         assert bits(gradient) == bits(expected), parameter.label
-    assert [bits(loss) for loss in program.forward(x, target, h0, asked).losses] == [bits(loss) for loss in run.losses]
+    assert [bits(loss) for loss in program.forward(x, target, h0, mask).losses] == [bits(loss) for loss in run.losses]
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("asks", ["every", "last"])
-def test_batches_of_any_size_agree_to_the_bit(case, asks):
+@pytest.mark.parametrize("loss_at", ["every", "last"])
+def test_batches_of_any_size_agree_to_the_bit(case, loss_at):
     rng = random.Random(case)
-    program = recurrence(case, asks, 4)
+    program = recurrence(case, loss_at, 4)
     for B, T in ((1, 1), (1, 6), (4, 3), (7, 5), (3, 2), (9, 1)):
         agree(program, draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T))
 
@@ -142,25 +148,25 @@ def test_batches_of_any_size_agree_to_the_bit(case, asks):
     st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, 1e300, -1e300, math.inf, math.nan]),
 )  # fmt: skip
 def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
-    program = recurrence(case, "any", 4)
+    program = recurrence(case, "mask", 4)
     for parameter in program.parameters:
         parameter.data = weight if rng.random() < 0.1 else rng.gauss(0, 1)
     program.read_parameters()
     x, target = draw_numbers(rng, program.step.x, B, T), draw_numbers(rng, program.step.target, B, T)
     h0 = [[rng.gauss(0, 1) for _ in range(len(program.step.initial))] for _ in range(B)]
-    asked = [rng.random() < 0.6 for _ in range(T)]
+    mask = [rng.random() < 0.6 for _ in range(T)]
     try:
-        eager_gradients(program, x, target, h0, asked)
+        eager_gradients(program, x, target, h0, mask)
     except DomainError as error:
         expected = (error.op, error.time_step)
     else:
         expected = None
     if expected:
         with pytest.raises(DomainError) as caught:
-            program.forward_backward(x, target, h0, asked)
+            program.forward_backward(x, target, h0, mask)
         assert (caught.value.op, caught.value.time_step) == expected
     else:
-        agree(program, x, target, h0, asked)
+        agree(program, x, target, h0, mask)
 
 
 def test_state_and_its_gradient():
@@ -202,7 +208,7 @@ def test_truncated_bptt_equals_the_windows_of_the_eager_engine(k):
 def test_a_carried_state_goes_on_where_it_ended():
     program = recurrence("gru", "every", 4)
     rng = random.Random(1)
-    x, target = draw_numbers(rng, 2, 5, 8), draw_numbers(rng, 2, 5, 8)
+    x, target = draw_numbers(rng, Vector(2), 5, 8), draw_numbers(rng, Vector(2), 5, 8)
     whole = program.forward(x, target)
     first = program.forward([s[:3] for s in x], [s[:3] for s in target])
     second = program.forward([s[3:] for s in x], [s[3:] for s in target], first.state)
@@ -210,9 +216,9 @@ def test_a_carried_state_goes_on_where_it_ended():
 
 
 @pytest.mark.parametrize("case", ["rnn", "one-hot", "lstm", "scalar", "no targets"])
-@pytest.mark.parametrize("asks", ["every", "any"])
-def test_predictions_are_those_of_the_unrolled_graph(case, asks):
-    program = recurrence(case, asks, 4)
+@pytest.mark.parametrize("loss_at", ["every", "mask"])
+def test_predictions_are_those_of_the_unrolled_graph(case, loss_at):
+    program = recurrence(case, loss_at, 4)
     x, h0 = draw_numbers(random.Random(2), program.step.x, 6, 5), None
     predictions = program.predict(x, h0)
     for b in range(6):
@@ -225,8 +231,8 @@ def test_predictions_are_those_of_the_unrolled_graph(case, asks):
 
 def test_predictions_follow_parameters_that_no_loss_depends_on():
     readout = Linear(3, 2)
-    program = Recurrence(RNNCell(2, 3), 2, lambda y: y[0] * y[0], readout=readout)
-    only_predicting = Recurrence(RNNCell(2, 3), 2, None, readout=readout)
+    program = Recurrence(RNNCell(2, 3), Vector(2), lambda y: y[0] * y[0], readout=readout)
+    only_predicting = Recurrence(RNNCell(2, 3), Vector(2), None, readout=readout)
     readout.c[1].data += 100.0
     for each in (program, only_predicting):
         each.read_parameters()
@@ -240,7 +246,7 @@ def one_hot(kind: Any, number: Any) -> Any:
 def test_the_gradients_of_parts_of_a_batch_add_up_to_those_of_the_whole():
     program = recurrence("gru", "every", 4)
     rng = random.Random(4)
-    x, target = draw_numbers(rng, 2, 7, 5), draw_numbers(rng, 2, 7, 5)
+    x, target = draw_numbers(rng, Vector(2), 7, 5), draw_numbers(rng, Vector(2), 7, 5)
     whole, run = program.forward_backward(x, target), None
     for part in (slice(0, 1), slice(1, 6), slice(6, 7)):
         run = program.forward_backward(x[part], target[part], onto=run)
@@ -248,10 +254,10 @@ def test_the_gradients_of_parts_of_a_batch_add_up_to_those_of_the_whole():
 
 
 def test_no_more_is_kept_for_the_backward_pass_than_it_needs():
-    program = Recurrence(RNNCell(2, 5), 2, total)
-    assert program._machine(1)._row["saved"] == 0  # h_1 … h_T are enough
-    program = Recurrence(LSTMCell(2, 5), 2, total)
-    assert program._machine(1)._row["saved"] <= 5 * 5  # four gates and tanh(c) of each unit
+    program = Recurrence(RNNCell(2, 5), Vector(2), total)
+    assert program._machine(1).sizes.saved == 0  # h_1 … h_T are enough
+    program = Recurrence(LSTMCell(2, 5), Vector(2), total)
+    assert program._machine(1).sizes.saved <= 5 * 5  # four gates and tanh(c) of each unit
 
 
 def test_gradients_can_be_added_to_the_values():
@@ -266,7 +272,7 @@ def test_gradients_can_be_added_to_the_values():
 def test_every_inner_node_can_be_read_at_every_step():
     program = recurrence("rnn", "every", 4)
     rng = random.Random(3)
-    (x,), (target,) = draw_numbers(rng, 3, 1, 5), draw_numbers(rng, Symbols(4), 1, 5)
+    (x,), (target,) = draw_numbers(rng, Vector(3), 1, 5), draw_numbers(rng, Symbols(4), 1, 5)
     inspection = program.inspect(x, target)
     unrolled, loss = program.eager(x, target)
     loss.backward()
@@ -299,14 +305,16 @@ def test_code_does_not_grow_with_time_or_batch():
     assert program.ir is text
 
 
+@pytest.mark.slow
 def test_a_step_of_fourteen_thousand_nodes():
-    program = Recurrence(RNNCell(8, 64), 8, mse_loss, 64)
+    program = Recurrence(RNNCell(8, 64), Vector(8), mse_loss, Vector(64))
     assert len(program._with_loss.nodes) > 14_000
     assert len(program.ir) < 600_000  # rows of a layer are one instruction
     rng = random.Random(0)
-    agree(program, draw_numbers(rng, 8, 1, 2), draw_numbers(rng, 64, 1, 2))
+    agree(program, draw_numbers(rng, Vector(8), 1, 2), draw_numbers(rng, Vector(64), 1, 2))
 
 
+@pytest.mark.slow
 def test_memory_is_given_back():
     resource = pytest.importorskip("resource")  # Windows has none
     a = Value(0.5)
@@ -388,17 +396,17 @@ def test_h0_window_and_mask_are_checked():
         program.forward(x, target, [[0.0]])
     with pytest.raises(ArgumentError, match="window"):
         program.forward_backward(x, target, window=0)
-    with pytest.raises(ArgumentError, match="asked"):
-        program.forward(x, target, asked=[True])
-    with pytest.raises(ShapeError, match="asked"):
-        recurrence("rnn", "any", 4).forward(x, target, asked=[True, False])
+    with pytest.raises(ArgumentError, match="mask"):
+        program.forward(x, target, mask=[True])
+    with pytest.raises(ShapeError, match="mask"):
+        recurrence("rnn", "mask", 4).forward(x, target, mask=[True, False])
     with pytest.raises(ArgumentError, match="forward_backward"):
         _ = program.forward(x, target).gradients
 
 
 def test_an_error_names_op_node_and_time_step():
     w = Value(1.0, label="w")
-    program = Recurrence(lambda x, h: w / (h - x), x=None, h0=0.5, loss=lambda h: h * h)
+    program = Recurrence(lambda x, h: w / (h - x), x=Number(), h0=0.5, loss=lambda h: h * h)
     with pytest.raises(DomainError, match=r"div has no finite real value .* time step 2") as caught:
         program.forward([[1.0, -2.0, 3.0]])
     assert (caught.value.op, caught.value.time_step) == ("div", 2)
@@ -407,7 +415,7 @@ def test_an_error_names_op_node_and_time_step():
 
 def test_an_error_of_the_backward_pass_names_op_and_time_step():
     w = Value(4.0, label="w")
-    program = Recurrence(lambda x, h: (w * x).sqrt() + h, x=None, h0=0.5, loss=lambda h: h * h)
+    program = Recurrence(lambda x, h: (w * x).sqrt() + h, x=Number(), h0=0.5, loss=lambda h: h * h)
     assert program.forward([[1.0, 0.0, 1.0]]).loss > 0.0
     with pytest.raises(DomainError, match=r"derivative .* sqrt") as caught:
         program.forward_backward([[1.0, 0.0, 1.0]])
@@ -420,27 +428,60 @@ def test_an_error_of_the_backward_pass_names_op_and_time_step():
 def test_a_step_that_asks_for_numbers_is_refused():
     w = Value(1.0, label="w")
     with pytest.raises(CompileError, match="traced"):
-        Recurrence(lambda x, h: w * math.tanh(h.data), x=None, h0=0.0, loss=lambda h: h * h)
+        Recurrence(lambda x, h: w * math.tanh(h.data), x=Number(), h0=0.0, loss=lambda h: h * h)
     with pytest.raises(GraphError, match="decision"):
-        Recurrence(lambda x, h: w * h if h.data > 0 else h * 2.0, x=None, h0=0.0, loss=lambda h: h * h)
+        Recurrence(lambda x, h: w * h if h.data > 0 else h * 2.0, x=Number(), h0=0.0, loss=lambda h: h * h)
     assert isinstance(w.data, float)
 
 
 def test_a_node_computed_before_the_step_is_refused():
     w = Value(1.0) * 2.0
     with pytest.raises(CompileError, match="before the step"):
-        Recurrence(lambda x, h: w * h, x=None, h0=0.0, loss=lambda h: h * h)
+        Recurrence(lambda x, h: w * h, x=Number(), h0=0.0, loss=lambda h: h * h)
 
 
 def test_states_and_losses_that_have_no_order_are_refused():
     w = Value(1.0)
     with pytest.raises(CompileError, match="two places"):
-        Recurrence(lambda x, h, c: (w * h,) * 2, x=None, h0=(0.0, 0.0), loss=lambda h: h * h)
+        Recurrence(lambda x, h, c: (w * h,) * 2, x=Number(), h0=(0.0, 0.0), loss=lambda h: h * h)
     with pytest.raises(CompileError, match="loss is a part"):
-        Recurrence(lambda x, h: w * h, x=None, h0=0.0, loss=lambda h: h)
+        Recurrence(lambda x, h: w * h, x=Number(), h0=0.0, loss=lambda h: h)
     table = [Value(1.0), Value(2.0)]
     with pytest.raises(CompileError, match="looked up"):
         Recurrence(lambda x, h: choose(table, x.hot) * table[0] * h, x=Symbols(2), h0=0.0, loss=lambda h: h * h)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"x": 3}, r"x=3 .* Give Vector\(3\)"),
+        ({"x": None}, r"x=None .* Give Number\(\), Vector\(n\) or Symbols\(n\)"),
+        ({"x": ...}, r"x=\.\.\. .* Give Number\(\)"),
+        ({"x": Number}, r"Give Number\(\)"),
+        ({"x": True}, r"Give Number\(\)"),
+        ({"target": 2, "loss": mse_loss}, r"target=2 .* Give Vector\(2\)"),
+        ({"target": ...}, r"target=\.\.\. .* Give None where the loss takes no target"),
+        ({"loss": mse_loss}, r"the loss takes a target, but target is None"),
+        ({"target": Number()}, r"the loss takes no target, but target is Number\(\)"),
+        ({"loss_at": "any"}, r"Known ones: every, last, mask"),
+    ],
+)
+def test_old_and_wrong_kinds_of_inputs_are_refused_with_the_new_ones_named(given, words):
+    with pytest.raises(ArgumentError, match=words):
+        simple(**given)
+
+
+def test_a_loss_may_say_nothing_about_what_it_takes_or_take_both():
+    simple(loss=lambda *given: given[0] * 1.0)
+    simple(loss=lambda prediction, target=None: prediction * 1.0)
+    simple(loss=lambda prediction, target=None: (prediction - target) ** 2, target=Number())
+    simple(loss=None)
+
+
+def test_kinds_are_compared_by_what_they_hold():
+    assert (Vector(2), Number(), Symbols(3)) == (Vector(2), Number(), Symbols(3))
+    assert Vector(2) != Symbols(2)
+    assert repr(Vector(2)) == "Vector(size=2)"
 
 
 def test_without_llvmlite_the_message_says_what_to_install(monkeypatch):
@@ -463,7 +504,7 @@ def test_importing_the_package_does_not_import_llvm():
 
 def test_the_gradient_of_the_initial_state_has_the_sign_of_the_eager_one():
     u = Value(0.5)
-    program = Recurrence(lambda x, h: h * x * u, x=None, loss=lambda prediction: prediction * 1.0, h0=0.5)
+    program = Recurrence(lambda x, h: h * x * u, x=Number(), loss=lambda prediction: prediction * 1.0, h0=0.5)
     unrolled, loss = program.eager([-0.0])
     loss.backward()
     (h0,) = unrolled.state(0)
@@ -472,10 +513,10 @@ def test_the_gradient_of_the_initial_state_has_the_sign_of_the_eager_one():
 
 def simple(**given: Any) -> Recurrence:
     w = Value(0.5, label="w")
-    return Recurrence(**{**arguments(cell=lambda x, h: h * w + x, x=None, loss=lambda p: p * 1.0, h0=0.5), **given})
+    return Recurrence(**{**arguments(cell=lambda x, h: h * w + x, x=Number(), loss=lambda p: p * 1.0, h0=0.5), **given})
 
 
-WITH_TARGETS = arguments(target=None, loss=mse_loss)
+WITH_TARGETS = arguments(target=Number(), loss=mse_loss)
 A = Value(0.5, label="a")
 WRONG: dict[str, tuple[Any, type[Exception]]] = {
     "lanes -1": (lambda: simple(lanes=-1), ArgumentError),
@@ -485,12 +526,14 @@ WRONG: dict[str, tuple[Any, type[Exception]]] = {
     "gradient": (lambda: simple().forward_backward([[1.0]], gradient="a"), OperandError),
     "onto": (
         lambda: simple().forward_backward(
-            [[1.0]], onto=Recurrence(RNNCell(1, 2), 1, mse_loss, 2).forward_backward([[[1.0]]], [[[1.0, 1.0]]])
+            [[1.0]],
+            onto=Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(2)).forward_backward([[[1.0]]], [[[1.0, 1.0]]]),
         ),
         ArgumentError,
     ),
-    "asked": (lambda: simple(asks="any").forward([[1.0]], asked=3), ArgumentError),
+    "mask": (lambda: simple(loss_at="mask").forward([[1.0]], mask=3), ArgumentError),
     "no symbols": (lambda: Symbols(0), ArgumentError),
+    "an empty vector": (lambda: Vector(0), ArgumentError),
     "half a symbol": (lambda: Symbols(2.5), ArgumentError),  # type: ignore[arg-type]
     "a float": (lambda: compile(3.0), OperandError),  # type: ignore[arg-type]
     "a list": (lambda: compile([A, A]), OperandError),  # type: ignore[arg-type]
@@ -508,7 +551,7 @@ WRONG: dict[str, tuple[Any, type[Exception]]] = {
     "no targets": (lambda: simple(**WITH_TARGETS).eager([1.0, 2.0]), ArgumentError),
     "the usual h0 is NaN": (lambda: simple(h0=math.nan), DataError),
     "the usual h0 is infinite": (
-        lambda: Recurrence(LSTMCell(1, 2), 1, None, h0=([0.0, 0.0], [0.0, -math.inf])),
+        lambda: Recurrence(LSTMCell(1, 2), Vector(1), None, h0=([0.0, 0.0], [0.0, -math.inf])),
         DataError,
     ),
     "h0 is NaN": (lambda: simple().forward([[1.0]], h0=[[math.nan]]), DataError),
@@ -526,6 +569,7 @@ def test_wrong_arguments_are_errors_of_ours(what):
         act()
 
 
+@pytest.mark.slow
 def test_plans_do_not_pile_up():
     program = simple()
     for T in range(20_000, 20_020):

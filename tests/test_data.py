@@ -103,6 +103,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
         read_column(tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(content=st.one_of(st.binary(max_size=80), st.text(alphabet='ab,;\t\n\r"01.e-\0', max_size=60).map(str.encode)))
 def test_any_file_gives_finite_numbers_or_an_error_of_ours(tmp_path_factory, content):

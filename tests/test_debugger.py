@@ -747,6 +747,7 @@ def test_ctrl_d_leaves_and_ctrl_c_does_not(terminal):
     terminal.expect(pexpect.EOF)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     program = (
         "from tinygrad_rnn import Value, debug\n"

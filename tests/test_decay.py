@@ -189,6 +189,7 @@ def figures() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_figures_are_written_in_every_format_always_with_the_same_bytes(tmp_path: Path) -> None:
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for name, figure in figures().items():

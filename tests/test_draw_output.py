@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -141,12 +142,13 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     target.write_text("old")
     drawing = small()
     monkeypatch.setattr(engine, "programs", list)
-    with pytest.raises(DrawError, match="no Graphviz"):
+    with pytest.raises(DrawError, match=r"no Graphviz .* program dot .* pip install graphviz-pure"):
         drawing.save(target)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["picture.svg"]
 
 
+@pytest.mark.slow
 def test_the_same_program_draws_the_same_bytes_in_every_process() -> None:
     program = """
 import hashlib, sys
@@ -246,6 +248,7 @@ def test_a_label_is_text_and_never_markup(label: str) -> None:
         assert not list(ElementTree.fromstring(svg).iter(f"{SVG}b"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.text(max_size=12))
 def test_any_label_at_all_can_be_drawn(label: str) -> None:
@@ -264,8 +267,44 @@ def test_draw_dot_stands_in_for_micrograds(tmp_path: Path, monkeypatch: pytest.M
     assert "rankdir=TB" in dot.source
     assert dot.render("gout") == "gout.png"
     assert dot.render(tmp_path / "deep", format="svg", cleanup=True) == str(tmp_path / "deep.svg")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout", "gout.png"]
     assert dot.pipe("svg").startswith(b"<?xml")
+
+
+CALLS: list[dict[str, Any]] = [
+    {}, {"filename": "a"}, {"filename": "b.gv", "format": "png"}, {"filename": "c", "cleanup": True},
+    {"outfile": "want.svg"}, {"outfile": "want.png", "directory": "below"}, {"outfile": "x.svg", "filename": "y.txt"},
+    {"outfile": "odd.picture", "format": "svg"}, {"filename": "d", "directory": "deep/er"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", CALLS, ids=str)
+def test_render_writes_the_files_that_the_package_graphviz_writes(
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dot").symlink_to(engine.programs()[0])  # the package graphviz finds it on the PATH alone
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    drawing = draw_dot(_square())
+    found = {}
+    for name, drawn in (("ours", drawing), ("theirs", drawing.dot)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        returned = drawn.render(**arguments)
+        files = sorted(str(path.relative_to(tmp_path / name)) for path in Path().resolve().rglob("*") if path.is_file())
+        found[name] = os.path.normpath(returned), files
+    assert found["ours"] == found["theirs"]
+
+
+def test_pipe_and_save_as_in_the_package_graphviz(tmp_path: Path) -> None:
+    drawing = draw_dot(_square())
+    assert isinstance(drawing.pipe("svg"), bytes)
+    assert drawing.pipe("svg", encoding="utf-8") == drawing.svg()
+    assert drawing.pipe("dot", encoding="utf-8") == drawing.source == drawing.dot.source
+    assert drawing.save("s.dot", directory=tmp_path / "new") == tmp_path / "new" / "s.dot"
+    assert (tmp_path / "new" / "s.dot").read_text(encoding="utf-8") == drawing.source
+    with pytest.raises(TypeError):
+        drawing.render(renderer="cairo")  # type: ignore[call-arg]  # what is not offered is not swallowed
 
 
 def test_draw_dot_shows_every_node_with_data_and_gradient() -> None:

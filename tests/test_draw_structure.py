@@ -302,19 +302,6 @@ def test_a_style_can_change_any_node_and_edge() -> None:
     assert [line.label for line in picture.lines if line.dashed] == ["to come"]
 
 
-def test_cut_edges_are_grey_and_carry_nothing() -> None:
-    unrolled, loss = scalar(2)
-    kept = unrolled.h[1]
-    detached = kept.detach()
-    product = next(node for node in trace(loss)[0] if node.name == "w·h_1")
-    product.parents = (product.parents[0], detached)
-    detached.time_step = 1
-    picture = draw(unrolled, loss, k=2, cut=[(kept, product)]).picture
-    (cut,) = [line for line in picture.lines if line.edge and line.edge.position < 0]
-    assert cut.dashed
-    assert cut.stroke == "#adb5bd"
-
-
 def test_without_a_loss_everything_unrolled_is_drawn() -> None:
     unrolled, _ = vector()
     drawn = {node.value for _, node in nodes_of(draw(unrolled).picture)}

@@ -330,6 +330,7 @@ def test_too_large_a_graph_is_refused(monkeypatch):
         explore(unrolled, loss)
 
 
+@pytest.mark.slow
 def test_a_hundred_steps_fit_into_a_megabyte_and_a_half(all_norms):
     assert len(explore(*problem(100, each=True)).html().encode()) < 1_500_000
 

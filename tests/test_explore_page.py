@@ -20,6 +20,8 @@ from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.page.decay import fate as fate_of
 from tinygrad_rnn.pictures import text
 
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
 HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
 INPUTS = [math.sin(0.7 * i) for i in range(1, 400)]
 

@@ -36,6 +36,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_whatever_it_reads_a_reader_takes_or_refuses_in_its_own_words(name):
     target = TARGETS[name]

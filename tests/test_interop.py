@@ -28,8 +28,9 @@ from tinygrad_rnn.interop import (
     write_safetensors,
 )
 from tinygrad_rnn.nn import Module, Recurrent
+from tinygrad_rnn.nn.cells import NONLINEARITIES
 from tinygrad_rnn.tasks import Adding
-from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
 GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden" / "recurrent.json").read_text())
 KINDS: dict[str, type[RNN | LSTM | GRU]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
@@ -74,6 +75,7 @@ def test_outputs_and_gradients_are_those_of_pytorch(golden: dict[str, Any]) -> N
         assert close(mine[name], gradient), name
 
 
+@pytest.mark.slow
 def test_golden_file_is_what_pytorch_says_today() -> None:
     pytest.importorskip("torch")
     run = runpy.run_path(str(Path(__file__).parent / "golden" / "make_recurrent.py"))["run"]
@@ -278,6 +280,7 @@ def test_damaged_and_foreign_files_are_one_clear_error(tmp_path: Path, content: 
     assert "bad.safetensors" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_random_damage_never_raises_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     write_safetensors(path, {"a": Tensor((2, 2), (1.0, 2.0, 3.0, 4.0)), "b": Tensor((1,), (3.0,))}, {"k": "v"})
@@ -299,17 +302,25 @@ def test_a_missing_file_and_a_ragged_list() -> None:
         Tensor.of([[1.0], [2.0, 3.0]])
 
 
-def test_what_pytorch_would_compute_differently_does_not_leave() -> None:
-    for module in (RNN(2, 3, nonlinearity="identity"), RNN(2, 3, nonlinearity="identity").cells[0]):
-        with pytest.raises(ArgumentError, match="no nonlinearity 'identity'"):
+@pytest.mark.parametrize("nonlinearity", [name for name in NONLINEARITIES if name not in ("tanh", "relu")])
+def test_what_pytorch_would_compute_differently_does_not_leave(nonlinearity: str, tmp_path: Path) -> None:
+    for module in (RNN(2, 3, nonlinearity=nonlinearity), RNN(2, 3, nonlinearity=nonlinearity).cells[0]):
+        with pytest.raises(ArgumentError, match=f"no nonlinearity '{nonlinearity}'"):
             to_torch_state_dict(module)
-    assert "weight_hh_l0" in to_torch_numbers(RNN(2, 3, nonlinearity="relu"))
+        with pytest.raises(ArgumentError, match=f"no nonlinearity '{nonlinearity}'"):
+            save_safetensors(module, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_what_pytorch_computes_likewise_leaves(nonlinearity: str) -> None:
+    assert "weight_hh_l0" in to_torch_numbers(RNN(2, 3, nonlinearity=nonlinearity))
 
 
 def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path) -> None:
     task, path = Adding(3), tmp_path / "run.safetensors"
     model = RecurrentNetwork.for_task(task, "gru", 2)
-    train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=path, progress=False)
     with pytest.raises(DataError, match=r"run.safetensors is a checkpoint .*load_checkpoint\(path\).make_model\(\)"):
         load_safetensors(model, path)
     numbers = to_torch_numbers(load_checkpoint(path).make_model())

@@ -216,8 +216,34 @@ def test_an_overflown_product_has_an_infinite_norm() -> None:
     assert matrices.spectral_radius([[math.nan, 1.0], [0.0, 1.0]]) == math.inf
 
 
-def test_without_numpy_scalars_work_and_matrices_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numpy_norms_work_and_eigenvalues_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
     assert chain_norms(unroll(ScalarRNNCell(-0.9), [1.0]))[-1].bound == 0.9
+    assert matrices.spectral_norm([[3.0, 0.0], [4.0, 0.0]]) == pytest.approx(5.0, rel=1e-15)
     with pytest.raises(MissingDependencyError, match=r"tinygrad_rnn\[linalg\]"):
-        matrices.spectral_norm([[1.0, 0.0], [0.0, 1.0]])
+        matrices.spectral_radius([[1.0, 0.0], [0.0, 1.0]])
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1.0, 1e-300, 1e300, 5e-324]), seeds)
+def test_the_norm_is_numpys_to_rounding(n: int, m: int, scale: float, seed: int) -> None:
+    rng = random.Random(seed)
+    a = [[scale * round(rng.gauss(0, 3), 6) for _ in range(m)] for _ in range(n)]
+    exact = float(np.linalg.norm(np.array(a), 2))
+    assert matrices.spectral_norm(a) == pytest.approx(exact, rel=1e-14, abs=5e-323)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 16])
+def test_equal_and_nearly_equal_singular_values(n: int) -> None:
+    assert matrices.spectral_norm(matrices.identity(n)) == pytest.approx(1.0, rel=1e-15)
+    assert matrices.spectral_norm(matrices.orthogonal(n)) == pytest.approx(1.0, rel=1e-14)
+    for gap in (1e-3, 1e-8, 1e-12):
+        near = [[(1.0 - gap * i) * (i == j) for j in range(n)] for i in range(n)]
+        assert matrices.spectral_norm(near) == pytest.approx(1.0, rel=1e-15)
+    assert matrices.spectral_norm([[2.0] * n] * 3) == pytest.approx(2.0 * math.sqrt(3 * n), rel=1e-15)
+
+
+def test_the_norm_of_zero_and_at_the_ends_of_the_range() -> None:
+    assert matrices.spectral_norm([[0.0, -0.0, 0.0]]) == 0.0
+    assert matrices.spectral_norm([[-5e-324]]) == 5e-324
+    assert matrices.spectral_norm([[1.7e308, 1.7e308], [1.7e308, 1.7e308]]) == math.inf
+    assert matrices.spectral_norm([[1e308, 1e308], [1e308, -1e308]]) == pytest.approx(2**0.5 * 1e308, rel=1e-15)

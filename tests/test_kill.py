@@ -13,7 +13,7 @@ from tinygrad_rnn.support.files import write_whole
 
 from .soak.kill import kill_sweeping, kill_training
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")]
 
 
 @pytest.mark.parametrize("kill", [kill_training, kill_sweeping])
@@ -23,7 +23,7 @@ def test_nothing_is_lost_and_no_part_of_a_file_is_left(kill, tmp_path: Path) -> 
 
 WRITES = """
 import os, sys, time
-from tinygrad_rnn import files
+from tinygrad_rnn.support import files
 def stop(*_):
     print("writing", flush=True)
     time.sleep(100)

@@ -20,6 +20,7 @@ loss.backward()
 """
 
 
+@pytest.mark.slow
 def test_an_executed_notebook_shows_values_drawings_and_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cells = [SETUP, "loss", "unrolled.cell.w", "draw(unrolled, loss)", "explore(unrolled, loss)", "unrolled.h"]
@@ -79,6 +80,7 @@ def test_a_state_of_an_unrolled_network_shows_itself():
     assert "image/svg+xml" in unrolled.h[2]._repr_mimebundle_()
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_a_figure(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     source = "from tinygrad_rnn.plots.saving import new_figure\nnew_figure(2.0, 1.0)"

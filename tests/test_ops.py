@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import mpmath
 import pytest
 
 from tinygrad_rnn import Value
@@ -425,3 +426,18 @@ def test_unknown_ops_and_wrong_numbers_of_operands_are_refused() -> None:
         Value.apply("mul", 1.0)
     with pytest.raises(OperandError):
         Value.apply("mul", 1.0, "2")
+
+
+@pytest.mark.parametrize("z", [0.0, 1e-8, 0.3, -2.0, 5.0, 18.0, -18.0, 19.5, 20.0, 40.0, 300.0])
+def test_tanh_exact_keeps_its_digits_where_tanh_saturates(z: float) -> None:
+    with mpmath.workdps(60):
+        exact = float(1 / mpmath.cosh(mpmath.mpf(z)) ** 2)
+    x = Value(z)
+    x.tanh_exact().backward()
+    assert x.grad == pytest.approx(exact, rel=1e-15)
+    assert x.tanh_exact().data == x.tanh().data
+    plain = Value(z)
+    plain.tanh().backward()
+    assert plain.grad == 1.0 - math.tanh(z) ** 2  # as PyTorch has it
+    if abs(z) > 19.1:
+        assert plain.grad == 0.0 < x.grad

@@ -21,6 +21,7 @@ def by_recursion(root: Value, node: Value) -> int:
     return 1 if root is node else sum(by_recursion(parent, node) for parent in root.parents)
 
 
+@pytest.mark.slow
 @given(problems(max_steps=4))
 def test_the_products_of_the_paths_sum_to_the_gradient(problem: Problem) -> None:
     _, losses = problem.unroll()

@@ -30,6 +30,7 @@ def test_every_json_has_its_script_and_picture() -> None:
     assert sorted(path.stem for path in HERE.glob("*.png")) == sorted(RUN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_both_engines_give_the_same_bits(name: str) -> None:
     done = subprocess.run(
@@ -79,8 +80,10 @@ def test_the_picture_is_of_the_data(name: str) -> None:
     assert len(picture) < 250_000
 
 
-def test_the_pages_are_what_the_script_makes_of_the_json() -> None:
+def test_the_page_is_what_the_script_makes_of_the_json() -> None:
     found = table.results()
     assert (HERE / "RESULTS.md").read_text(encoding="utf-8") == table.page(found)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == table.readme(readme, found)
+    assert "(demos/results/RESULTS.md)" in readme
+    assert len(found) == 11, "the README says how many results there are"
+    assert "eleven results" in readme

@@ -42,6 +42,7 @@ def low_recursion_limit() -> Iterator[None]:
     sys.setrecursionlimit(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("low_recursion_limit")
 def test_a_million_nodes_without_recursion() -> None:
     w, root = chain(MILLION)
@@ -67,6 +68,7 @@ def test_a_million_nodes_without_recursion() -> None:
     assert w.grad == MILLION + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("low_recursion_limit")
 @pytest.mark.parametrize("kind", ["unary", "wide", "closure"])
 def test_other_chains_without_recursion(kind: str) -> None:
@@ -103,6 +105,7 @@ def identity(x: Value) -> Value:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("low_recursion_limit")
 def test_a_long_unrolling_without_recursion() -> None:
     unrolled = unroll(ScalarRNNCell(), [0.1] * 8_000)
@@ -114,6 +117,7 @@ def test_a_long_unrolling_without_recursion() -> None:
     assert gradcheck(lambda w: unroll(ScalarRNNCell(w), [0.1] * 2_000).h[2_000], 0.5)
 
 
+@pytest.mark.slow
 def test_350_bytes_a_node_at_peak() -> None:
     gc.collect()
     tracemalloc.start()
@@ -182,6 +186,7 @@ WORK: dict[str, tuple[Callable[[int], Any], Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "work"), WORK.values(), ids=WORK.keys())
 def test_work_grows_in_proportion_to_the_nodes(prepare: Callable[[int], Any], work: Callable[[Any], Any]) -> None:
     counts = []

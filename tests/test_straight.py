@@ -108,6 +108,7 @@ def test_a_cell_of_ones_own_may_have_one_too() -> None:
     assert way.straight == way.gradients
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_plots_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +132,7 @@ def test_the_command_shows_and_plots_it(
     assert [file.name for file in tmp_path.iterdir()] == ["s.png"]
 
 
+@pytest.mark.slow
 def test_the_plot_of_many_units_and_steps_has_no_numbers_in_it(tmp_path: Path) -> None:
     unrolled = unroll(LSTMCell(1, 12), [[0.1]] * 40)
     figure = straight_figure(straight_path(unrolled, squares(unrolled.h[40]), "c"))
@@ -147,6 +149,7 @@ def test_the_plot_of_one_unit_and_step_has_whole_numbers_on_its_axes() -> None:
     assert {x for x in below.get_xticks() if 0.0 <= x <= 1.0} == {0.0, 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 12, 200])
 def test_the_legend_of_the_plot_lies_outside_its_axes(steps: int) -> None:
     unrolled = unroll(LSTMCell(1, 4), [[0.1]] * steps)

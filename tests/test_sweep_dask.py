@@ -20,6 +20,8 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.sweep import read_records, sweep
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 PATIENCE = 120.0  # seconds; a busy machine starts Python slowly

@@ -132,6 +132,7 @@ def test_the_lags_that_are_kept(k: int, t: int, period: tuple[int, int]) -> None
             assert not keeps(k, t, k1, k2)
 
 
+@pytest.mark.slow
 @given(problems(max_steps=9, kinds=("scalar", "vector", "gated")), periods)
 def test_the_gradient_check_freezes_what_is_detached(problem: Problem, period: tuple[int, int]) -> None:
     if getattr(problem.cell, "nonlinearity", "") == "relu":  # a kink may lie within ε
@@ -232,6 +233,7 @@ def peak(run: Any) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_is_constant_where_that_of_full_bptt_grows() -> None:
     def memory(T: int, k: int) -> int:
         w = Value(0.9)
@@ -321,6 +323,7 @@ def test_the_cut_edges_are_where_chunks_end(problem: Problem, k: int) -> None:
         assert abs(a - b) <= bounds.get(parameter, 0.0)
 
 
+@pytest.mark.slow
 @given(problems(max_steps=9), periods)
 def test_a_sliding_pass_cuts_where_its_window_begins(problem: Problem, period: tuple[int, int]) -> None:
     k1, k2 = period

@@ -10,6 +10,7 @@ from typing import Any
 
 from common import BLUE, GREY, RED, Learner, Network, Row, Source, by_setting, figure, main, plain, share, timed
 
+from tinygrad_rnn.compile import Vector
 from tinygrad_rnn.nn import Linear, LSTMCell, RNNCell, init, mse_loss
 from tinygrad_rnn.optim import Adam, CosineAnnealingLR
 from tinygrad_rnn.sweep import Record
@@ -60,7 +61,7 @@ def make_network(kind: str, size: int, seed: int) -> Network:
 def start(kind: str, size: int, rate: float, seed: int, engine: str) -> tuple[Learner, Adam]:
     """A network on an engine, and its optimizer."""
     network = make_network(kind, size, seed)
-    return Learner(network, 2, mse_loss, 1, engine), Adam(network.parameters(), lr=rate)
+    return Learner(network, Vector(2), mse_loss, Vector(1), engine), Adam(network.parameters(), lr=rate)
 
 
 def study(pupil: Learner, optimizer: Adam, task: Adding, batch: int, rng: random.Random) -> float:

@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_rnn.compile import Recurrence
+from tinygrad_rnn.compile import Recurrence, Vector
 from tinygrad_rnn.nn import Cell, Linear
 from tinygrad_rnn.optim import Optimizer, clip_grad_norm_, gradient_norm
 from tinygrad_rnn.support.files import write_whole
@@ -66,8 +66,8 @@ class Learner:
     def __init__(self, network: Network, x: Any, loss: Callable[..., Any], target: Any, engine: str) -> None:
         self.network, self.eager = network, engine == "eager"
         mode = "fast" if engine == "compiled fast" else "exact"
-        self.program = Recurrence(network, x, loss, target, asks="any", mode=mode)
-        self._nothing: Any = [0.0] * target if isinstance(target, int) else 0
+        self.program = Recurrence(network, x, loss, target, loss_at="mask", mode=mode)
+        self._nothing: Any = [0.0] * target.size if isinstance(target, Vector) else 0
 
     def restart(self, network: Network) -> None:
         """Take over the numbers of a network of the same shape, instead of compiling it again."""
@@ -127,7 +127,7 @@ class Learner:
         """y_T of every sequence."""
         self.program.read_parameters()
         T = len(xs[0])
-        run = self.program.forward(xs, [[self._nothing] * T] * len(xs), asked=[False] * T)
+        run = self.program.forward(xs, [[self._nothing] * T] * len(xs), mask=[False] * T)
         return self._outputs(run.state)
 
     def outputs(self, inputs: Iterator[Sequence[Any]]) -> Iterator[list[list[float]]]:

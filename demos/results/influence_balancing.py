@@ -16,7 +16,7 @@ from common import BLUE, GREEN, GREY, ORANGE, RED, Row, Source, figure, main, pl
 from tinygrad_rnn import Value
 from tinygrad_rnn.bptt import unroll
 from tinygrad_rnn.bptt.anatomy import anatomy
-from tinygrad_rnn.compile import Recurrence
+from tinygrad_rnn.compile import Number, Recurrence
 from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.optim import SGD
 from tinygrad_rnn.sweep import Record
@@ -75,7 +75,7 @@ def loss(x: list[Value]) -> Value:
 def program(mode: str) -> tuple[System, Recurrence]:
     """The system, compiled."""
     system = System()
-    return system, Recurrence(system, None, loss, asks="every", mode=mode)
+    return system, Recurrence(system, Number(), loss, loss_at="every", mode=mode)
 
 
 def train(K: int, windows: int, engine: str) -> tuple[list[float], list[float]]:

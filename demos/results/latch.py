@@ -15,7 +15,7 @@ from typing import Any
 from common import BLUE, GREY, Row, Source, by_setting, figure, interval, main, plain, share, timed
 
 from tinygrad_rnn import Value
-from tinygrad_rnn.compile import Recurrence
+from tinygrad_rnn.compile import Number, Recurrence, Vector
 from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.optim import SGD
 from tinygrad_rnn.sweep import Record
@@ -76,7 +76,7 @@ def squared_error(y: Value, target: Value) -> Value:
 def program(mode: str) -> tuple[Latch, Recurrence]:
     """The unit, compiled."""
     unit = Latch(0)
-    return unit, Recurrence(unit, unit.input_size, squared_error, None, asks="last", mode=mode)
+    return unit, Recurrence(unit, Vector(unit.input_size), squared_error, Number(), loss_at="last", mode=mode)
 
 
 def sequences(rng: random.Random, count: int, T: int) -> tuple[list[Any], list[list[float]]]:

@@ -1,7 +1,4 @@
-"""Writes `RESULTS.md`, and the block of the README that quotes it, from the JSON files of this directory.
-
-Neither is written by hand: run this after a script has written its JSON.
-"""
+"""Write `RESULTS.md` from the JSON files of this directory: run this after a script has written its JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ from typing import Any
 from tinygrad_rnn.support.files import write_whole
 
 HERE = Path(__file__).parent
-README = HERE.parents[1] / "README.md"
 ORDER = (
     "wall",
     "temporal_order",
@@ -26,7 +22,6 @@ ORDER = (
     "influence_balancing",
     "characters",
 )
-BEGIN, END = "<!-- results: written by demos/results/table.py -->", "<!-- end of results -->"
 
 HEAD = """# Published results, by the scalar engine
 
@@ -54,20 +49,20 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     return (
         HEAD
         + "\n"
-        + overview(found, "")
+        + overview(found)
         + "".join(section(name, result) for name, result in found.items())
         + pending(found)
     )
 
 
-def overview(found: dict[str, dict[str, Any]], where: str) -> str:
+def overview(found: dict[str, dict[str, Any]]) -> str:
     """A line per result: that of its first row."""
     lines = ["| result | measured | ours | published |", "|---|---|---|---|"]
     for name, result in found.items():
         source, row = result["source"], result["rows"][0]
         first, more = source["paper"].split(",")[:2]
         paper = f"{first}{' et al.' if '&' in more else ''} {source['year']}"
-        link = f"[{source['title']}]({where}#{name})"
+        link = f"[{source['title']}](#{name})"
         lines.append(f"| {link} ({paper}) | {row['what']} | {row['ours']} | {row['theirs']} |")
     return "\n".join(lines) + "\n"
 
@@ -95,13 +90,5 @@ def section(name: str, result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def readme(text: str, found: dict[str, dict[str, Any]]) -> str:
-    """The README with its block of results."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{overview(found, 'demos/results/RESULTS.md')}{END}{rest.split(END)[1]}"
-
-
 if __name__ == "__main__":
-    found = results()
-    write_whole(HERE / "RESULTS.md", page(found))
-    write_whole(README, readme(README.read_text(encoding="utf-8"), found))
+    write_whole(HERE / "RESULTS.md", page(results()))

@@ -17,7 +17,7 @@ from typing import Any
 from common import Row, Source, figure, main, timed
 
 from tinygrad_rnn import Value
-from tinygrad_rnn.compile import Recurrence
+from tinygrad_rnn.compile import Number, Recurrence
 from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.sweep import Record
@@ -60,7 +60,7 @@ class Unit(Cell):
 @cache
 def program() -> Recurrence:
     """The unit and its error, compiled."""
-    return Recurrence(Unit(), None, lambda x: (x.sigmoid() - TARGET) ** 2, asks="last")
+    return Recurrence(Unit(), Number(), lambda x: (x.sigmoid() - TARGET) ** 2, loss_at="last")
 
 
 def errors_and_slopes(points: Sequence[tuple[float, float]], engine: str = "compiled") -> list[list[float]]:

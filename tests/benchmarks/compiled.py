@@ -43,8 +43,9 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 
 import numpy as np  # noqa: E402
 
+import tinygrad_rnn  # noqa: E402
 from tinygrad_rnn import RNNCell, total  # noqa: E402
-from tinygrad_rnn.compile import Recurrence  # noqa: E402
+from tinygrad_rnn.compile import Recurrence, Vector  # noqa: E402
 from tinygrad_rnn.nn import LSTMCell  # noqa: E402
 
 D = 8
@@ -106,7 +107,7 @@ Runner = Callable[[], tuple[float, Any]]  # the loss and all gradients in one ro
 
 def compiled(mode: str) -> Callable[[Problem], Runner]:
     def make(problem: Problem) -> Runner:
-        program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last", mode=mode)
+        program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last", mode=mode)
         x = problem.x
 
         def run() -> tuple[float, Any]:
@@ -119,7 +120,7 @@ def compiled(mode: str) -> Callable[[Problem], Runner]:
 
 
 def eager(problem: Problem) -> Runner:
-    program = Recurrence(problem.cell, D, lambda h: total([a * a for a in h]), asks="last")
+    program = Recurrence(problem.cell, Vector(D), lambda h: total([a * a for a in h]), loss_at="last")
     sequences = problem.x.tolist()
 
     def run() -> tuple[float, Any]:
@@ -440,7 +441,7 @@ def machine() -> dict[str, str]:
     if os.path.exists("/proc/cpuinfo"):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), name)
-    versions = {}
+    versions = {"tinygrad_rnn": tinygrad_rnn.__version__}
     for package in ("llvmlite", "jax", "torch", "casadi", "xad", "micrograd"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
@@ -491,6 +492,9 @@ def markdown(cells: Sequence[Cell], about: Mapping[str, str]) -> str:
         f"Medians in µs, measured side by side by `compiled.py`: float64, one core of {about['processor']} "
         f"(load {about['load']}), D = 8; {versions}. ≈: the time of one sequence, multiplied. –: not run, see below. "
         "The best of each row is bold.",
+        "",
+        "Eager and micrograd run with Python's cyclic garbage collector on, as it is by default. How much longer "
+        "micrograd takes depends on that, and on the version of Python: [the four cases](eager.md).",
         "",
         "| net | T | B | " + " | ".join(PEERS) + " |",
         "|---|--:|--:|" + "--:|" * len(PEERS),

@@ -6,10 +6,14 @@ The network has H = 16, D = 8, T = 35 by default. Three programs do the same ari
 * same code: the very same plain Python over our Value;
 * RNNCell: our RNNCell, unroll and mse_loss.
 
-They run in one process, in turn, so that whatever else the machine does hits all of them alike; what counts
-is the ratio of the medians of processor time. Needs micrograd from PyPI.
+``--against`` names the root of an earlier checkout of this package, whose two programs join them.
 
-    python tests/benchmarks/eager.py [--rounds 15] [--json FILE]
+All run in one process, in turn, so that whatever else the machine does hits all of them alike; what counts is the
+median of the ratios of processor time within a round. Python's cyclic garbage collector decides much of the comparison
+(a graph of micrograd is full of cycles, one of ours has none), and so does the version of Python: every program runs
+with the collector on and off, and the Python that runs it is named. Run it with several. Needs micrograd from PyPI.
+
+    python tests/benchmarks/eager.py [--rounds 15] [--against PATH] [--json FILE]
 """
 
 from __future__ import annotations
@@ -24,15 +28,15 @@ import statistics
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from hooks import load
 from micrograd.engine import Value as MicrogradValue
 
-import tinygrad_rnn
-from tinygrad_rnn import RNNCell, mse_loss, unroll
-from tinygrad_rnn.engine.backward import topological_order
+Program = Callable[[], Any]
 
 sys.setrecursionlimit(1_000_000)  # micrograd sorts its graph by recursion
 
@@ -55,16 +59,18 @@ class Problem:
     """The numbers that all programs share: inputs, targets, starting weights."""
 
     def __init__(self, hidden: int, inputs: int, steps: int) -> None:
-        draw = random.Random(0).uniform
-        self.cell = RNNCell(inputs, hidden, seed=0)
-        self.xs = [[draw(-1, 1) for _ in range(inputs)] for _ in range(steps)]
-        self.targets = [draw(-1, 1) for _ in range(hidden)]
+        rng = random.Random(0)
 
-    def plain(self, value: type[Any]) -> Callable[[], Any]:
+        def rows(height: int, width: int, bound: float) -> list[list[float]]:
+            return [[rng.uniform(-bound, bound) for _ in range(width)] for _ in range(height)]
+
+        self.xs, (self.targets,) = rows(steps, inputs, 1.0), rows(1, hidden, 1.0)
+        bound = 1.0 / math.sqrt(hidden)
+        self.W, self.U, (self.b,) = rows(hidden, hidden, bound), rows(hidden, inputs, bound), rows(1, hidden, bound)
+
+    def plain(self, value: type[Any]) -> Program:
         """A program in plain Python over this Value class. Its parameters are made once."""
-        W = [[value(w.data) for w in row] for row in self.cell.W]
-        U = [[value(u.data) for u in row] for row in self.cell.U]
-        b = [value(entry.data) for entry in self.cell.b or ()]
+        W, U, (b,) = ([[value(number) for number in row] for row in rows] for rows in (self.W, self.U, [self.b]))
         parameters = [p for rows in (W, U, [b]) for row in rows for p in row]
 
         def step() -> Any:
@@ -83,13 +89,17 @@ class Problem:
 
         return step
 
-    def cells(self) -> Callable[[], Any]:
-        """The same by RNNCell, unroll and mse_loss."""
-        cell = self.cell
+    def cells(self, package: ModuleType) -> Program:
+        """The same by RNNCell, unroll and mse_loss of a checkout of this package."""
+        cell = package.RNNCell(len(self.U[0]), len(self.W))
+        for rows, numbers in ((cell.W, self.W), (cell.U, self.U), ([cell.b], [self.b])):
+            for row, row_of_numbers in zip(rows, numbers):
+                for parameter, number in zip(row, row_of_numbers):
+                    parameter.data = number
 
         def step() -> Any:
             cell.zero_grad()
-            loss = mse_loss(unroll(cell, self.xs).h[len(self.xs)], self.targets)
+            loss = package.mse_loss(package.unroll(cell, self.xs).h[len(self.xs)], self.targets)
             loss.backward()
             return loss, cell.parameters()
 
@@ -97,38 +107,45 @@ class Problem:
 
 
 def nodes_below(root: Any) -> int:
-    """The number of nodes that the root reaches, for either Value class."""
-    if isinstance(root, tinygrad_rnn.Value):
-        return len(topological_order(root))
+    """The number of nodes that the root reaches, for any Value class."""
     seen, to_visit = {root}, [root]
     while to_visit:
-        fresh = to_visit.pop()._prev - seen
+        fresh = set(to_visit.pop()._prev) - seen
         seen |= fresh
         to_visit += fresh
     return len(seen)
 
 
-def disagreement(programs: Sequence[Callable[[], Any]]) -> float:
+def disagreement(programs: Sequence[Program]) -> float:
     """The largest relative difference between the gradients of the programs: they must do the same work."""
     gradients = [[p.grad for p in program()[1]] for program in programs]
     scale = max(map(abs, gradients[0]))
     return max(abs(a - b) / scale for other in gradients[1:] for a, b in zip(gradients[0], other))
 
 
-def times(programs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each program in each round; the rounds interleave the programs."""
+def times(programs: Mapping[str, Program], rounds: int, collecting: bool) -> dict[str, list[float]]:
+    """Seconds of each program in each round; the programs take turns, in every other round in reverse order."""
     result: dict[str, list[float]] = {name: [] for name in programs}
-    for _ in range(rounds):
-        for name, program in programs.items():
+    for i in range(rounds):
+        for name, program in list(programs.items())[:: -1 if i % 2 else 1]:
             gc.collect()
+            (gc.enable if collecting else gc.disable)()
             start = time.process_time()
             kept = program()
             result[name].append(time.process_time() - start)
+            gc.enable()
             del kept  # freeing the graph is not timed for anyone
     return result
 
 
-def bytes_per_node(program: Callable[[], Any]) -> tuple[int, float, float]:
+def ratio(seconds: Mapping[str, Sequence[float]], other: str, name: str) -> float | None:
+    """How many times as long another program takes: the median over the rounds."""
+    if other == name or other not in seconds:
+        return None
+    return statistics.median(a / b for a, b in zip(seconds[other], seconds[name]))
+
+
+def bytes_per_node(program: Program) -> tuple[int, float, float]:
     """Nodes of the graph, bytes per node that it holds after backward(), and bytes per node at the peak."""
     program()
     gc.collect()
@@ -142,35 +159,35 @@ def bytes_per_node(program: Callable[[], Any]) -> tuple[int, float, float]:
     return count, (held - before) / count, (peak - before) / count
 
 
-def rows(hidden: int, inputs: int, steps: int, rounds: int) -> Iterator[dict[str, Any]]:
-    """One row per program."""
-    problem = Problem(hidden, inputs, steps)
-    programs = {
-        "micrograd": problem.plain(MicrogradValue),
-        "same code": problem.plain(tinygrad_rnn.Value),
-        "RNNCell": problem.cells(),
-    }
+EARLIER = ", earlier"  # what the name of a program of the earlier checkout ends with
+
+
+def rows(programs: Mapping[str, Program], rounds: int) -> list[dict[str, Any]]:
+    """One row per program and setting of the collector."""
     worst = disagreement(list(programs.values()))
     if worst > 1e-12:
         raise SystemExit(f"the programs disagree by {worst:.2g}: there is nothing to compare")
-    seconds = times(programs, rounds)
     memory = {name: bytes_per_node(program) for name, program in programs.items()}
-    reference = statistics.median(seconds["micrograd"])
-    reference_held, reference_peak = memory["micrograd"][1:]
-    for name in programs:
-        median = statistics.median(seconds[name])
-        nodes, held, peak = memory[name]
-        yield {
-            "program": name,
-            "nodes": nodes,
-            "median_seconds": median,
-            "fastest_seconds": min(seconds[name]),
-            "times_faster": reference / median,
-            "bytes_per_node": held,
-            "peak_bytes_per_node": peak,
-            "memory_share": held / reference_held,
-            "peak_memory_share": peak / reference_peak,
-        }
+    found = []
+    for collecting in (True, False):
+        seconds = times(programs, rounds, collecting)
+        for name in programs:
+            nodes, held, peak = memory[name]
+            found.append(
+                {
+                    "python": platform.python_version(),
+                    "collector": "on" if collecting else "off",
+                    "program": name,
+                    "nodes": nodes,
+                    "median_seconds": statistics.median(seconds[name]),
+                    "fastest_seconds": min(seconds[name]),
+                    "micrograd_takes": ratio(seconds, "micrograd", name),
+                    "earlier_takes": ratio(seconds, name + EARLIER, name),
+                    "bytes_per_node": held,
+                    "peak_bytes_per_node": peak,
+                }
+            )
+    return found
 
 
 def main() -> None:
@@ -179,25 +196,32 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=8)
     parser.add_argument("--steps", type=int, default=35)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--against", type=Path, metavar="PATH", help="the root of an earlier checkout")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    arguments = parser.parse_args()
-    table = list(rows(arguments.hidden, arguments.inputs, arguments.steps, arguments.rounds))
+    args = parser.parse_args()
+    problem = Problem(args.hidden, args.inputs, args.steps)
+    programs = {"micrograd": problem.plain(MicrogradValue)}
+    roots = {EARLIER: args.against} if args.against else {}
+    for which, root in {**roots, "": Path(__file__).parents[2]}.items():
+        package = load(root)
+        programs["same code" + which] = problem.plain(package.Value)
+        programs["RNNCell" + which] = problem.cells(package)
+    table = rows(programs, args.rounds)
+
     print(
-        f"H={arguments.hidden} D={arguments.inputs} T={arguments.steps}, Python {platform.python_version()}, "
-        f"medians of {arguments.rounds} interleaved rounds"
+        f"Python {platform.python_version()}, H={args.hidden} D={args.inputs} T={args.steps}; build + backward(), "
+        f"medians of {args.rounds} rounds; × how many times as long the other takes, median of the ratios"
     )
-    print(
-        f"{'program':<12}{'nodes':>8}{'build+backward':>16}{'faster':>9}"
-        f"{'bytes/node':>12}{'share':>7}{'at peak':>9}{'share':>7}"
-    )
+    heads = ("collector", "program", "nodes", "time", "micrograd", "earlier", "bytes/node", "at peak")
+    form = "{:<11}{:<20}{:>7}{:>11}{:>11}{:>9}{:>12}{:>9}"
+    print(form.format(*heads))
     for row in table:
-        print(
-            f"{row['program']:<12}{row['nodes']:>8}{row['median_seconds'] * 1e3:>13.1f} ms{row['times_faster']:>8.1f}×"
-            f"{row['bytes_per_node']:>12.0f}{row['memory_share']:>7.2f}"
-            f"{row['peak_bytes_per_node']:>9.0f}{row['peak_memory_share']:>7.2f}"
-        )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        factors = [f"× {row[key]:.2f}" if row[key] else "" for key in ("micrograd_takes", "earlier_takes")]
+        memory = [f"{row[key]:.0f}" for key in ("bytes_per_node", "peak_bytes_per_node")]
+        time_taken = f"{row['median_seconds'] * 1e3:.1f} ms"
+        print(form.format(row["collector"], row["program"], row["nodes"], time_taken, *factors, *memory))
+    if args.json:
+        args.json.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinygrad_rnn import RNNCell, Value, mse_loss
-from tinygrad_rnn.compile import Recurrence, compile
+from tinygrad_rnn.compile import Recurrence, Vector, compile
 
 
 def resident() -> int:
@@ -48,7 +48,7 @@ def main() -> None:
     root, cell, x, target = (a * a + a).tanh(), RNNCell(1, 2), [[[0.5]] * 3], [[[0.5, 0.5]] * 3]
 
     def recurrence() -> Recurrence:
-        return Recurrence(cell, 1, mse_loss, 2)
+        return Recurrence(cell, Vector(1), mse_loss, Vector(2))
 
     def run_of_any_length(i: int) -> None:
         T = 3 + i % 1000

@@ -40,7 +40,7 @@ from tinygrad_rnn import (
     truncated_bptt,
     unroll,
 )
-from tinygrad_rnn.compile import Recurrence, compile
+from tinygrad_rnn.compile import Number, Recurrence, Vector, compile
 from tinygrad_rnn.nn import Linear
 
 FILE = Path(__file__).with_name("bits.json")
@@ -241,7 +241,8 @@ def of_recurrence(name: str, window: int | None, asks: str) -> list[float]:
     cell = make_cell(name)
     scalar = isinstance(cell, ScalarRNNCell)
     readout = None if scalar else Linear(3, 2, seed=9)
-    recurrence = Recurrence(cell, None if scalar else 2, mse_loss, None if scalar else 2, readout=readout, asks=asks)
+    kind = Number() if scalar else Vector(2)
+    recurrence = Recurrence(cell, kind, mse_loss, kind, readout=readout, loss_at=asks)
     batch = [sequence(cell, 7, seed=seed) for seed in range(3)]
     run = recurrence.forward_backward(batch, batch, window=window)
     return [*run.losses, *run.gradients]

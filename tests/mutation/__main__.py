@@ -1,7 +1,7 @@
 """Mutation testing: does a test fail when the code is wrong?
 
     pip install coverage
-    python -m tests.mutation ops value backward bptt/chain --tests tests/test_ops.py tests/test_value.py ...
+    python -m tests.mutation engine/ops engine/backward bptt/chain --tests tests/test_ops.py tests/test_value.py ...
 
 The tests are imported once. Each mutant lives in a process forked from there, whose functions get the mutant's code,
 and which runs the tests that run the mutated line, the fastest first, until one fails. If the line is run by imports,
@@ -123,7 +123,7 @@ def try_cold(candidates: list[Candidate], known: Known, log: Log, end: float) ->
 def main() -> None:
     """Try mutants, and count how they went."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="+", help="below tinygrad_rnn/, without .py: ops, bptt/chain, ...")
+    parser.add_argument("modules", nargs="+", help="below tinygrad_rnn/, without .py: engine/ops, bptt/chain, ...")
     parser.add_argument("--tests", nargs="+", required=True, metavar="FILE", help="test files")
     parser.add_argument("--fraction", type=float, default=1.0, help="of the mutants, chosen at random (1)")
     parser.add_argument("--seed", type=int, default=0)

@@ -10,9 +10,10 @@ from ..engine.recording import time_step
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError, DataError
-from ..nn.cells import Cell, Quantity
+from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
+from ..nn.quantities import Quantity
 from .unroll import Unrolled, unroll
 
 

@@ -35,7 +35,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
-from ..nn.parameters import size
+from ..support.checks import whole_number
 from .unroll import Unrolled, unroll
 
 Loss = Callable[[Any, Any], Value]
@@ -160,7 +160,7 @@ def check_period(k1: int, k2: int) -> None:
     Raises:
         ArgumentError: one is no whole number of at least 1, or k1 > k2: then some losses would reach nothing.
     """
-    if size("k1", k1) > size("k2", k2):
+    if whole_number("k1", k1) > whole_number("k2", k2):
         raise ArgumentError(
             f"k1 = {k1} steps between backward passes of k2 = {k2} steps: some losses would reach nothing",
             remedy="Take k1 of at most k2",

@@ -30,10 +30,13 @@ from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
-from .outputs import check_plotting, check_writable
+from .outputs import check_writable
+from .plotting import check_plotting
 
 NORMS = (0.7, 0.9, 1.0, 1.1, 1.3)
 RADIUS = 0.8
+#: Options of the main job that make no sense here, and why.
+REFUSED = {"w": "It is what --norms varies", "loss": "The gradient is that of the last hidden state"}
 #: The options of the sweep alone.
 SWEEP = (
     Option(
@@ -64,7 +67,7 @@ DESCRIPTION = (
 )
 OPTIONS = {
     # Without saturation, by default: that the measured gradient falls, stays or rises with ‖W‖ is the lesson.
-    **input_options(steps=50, one_cell=False, nonlinearity="identity; with --cells, tanh"),
+    **input_options(50, nonlinearity="identity; with --cells, tanh", one_cell=False, refused=REFUSED),
     "the sweep": SWEEP,
     "a comparison of cells instead": (
         Option(
@@ -117,10 +120,7 @@ def _check(args: argparse.Namespace) -> None:
     Raises:
         ArgumentError: they do not.
     """
-    for name, remedy in (
-        ("w", "It is what --norms varies"),
-        ("loss", "The gradient is that of the last hidden state"),
-    ):
+    for name, remedy in REFUSED.items():
         if getattr(args, name) is not None:
             raise ArgumentError(f"{flag(name)} does not go with decay", remedy=remedy)
     if args.cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,20 @@ MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
 
 
 def input_options(
-    steps: int = DEFAULT_STEPS, loss: str = "last", one_cell: bool = True, nonlinearity: str = "tanh"
+    steps: int = DEFAULT_STEPS,
+    loss: str = "last",
+    nonlinearity: str = "tanh",
+    one_cell: bool = True,
+    refused: Collection[str] = (),
 ) -> Table:
     """The options that `read_problem` reads.
 
     Args:
         steps: the largest number of time steps without --steps.
         loss: the loss of a series without --loss; that of a text is the mean over all steps.
-        one_cell: whether there is an option that names the kind of cell.
         nonlinearity: the default of --nonlinearity, for people.
+        one_cell: whether there is an option that names the kind of cell.
+        refused: those of w and loss that the command refuses.
     """
     kind = Option("cell", "kind of a vector cell", choices=tuple(KINDS), usual="the scalar cell; for a text, rnn")
     return {
@@ -50,13 +55,21 @@ def input_options(
                 "loss",
                 "loss of the last step, or mean over all",
                 usual="last; for a text, all" if loss == "last" else "all",
+                hidden="loss" in refused,
                 choices=("last", "all"),
             ),
             Preset("default_steps", steps),
             Preset("default_loss", loss),
         ),
         "the cell": (
-            Option("w", "recurrent weight of the scalar cell", usual="0.9", type=finite_number, metavar="NUMBER"),
+            Option(
+                "w",
+                "recurrent weight of the scalar cell",
+                usual="0.9",
+                hidden="w" in refused,
+                type=finite_number,
+                metavar="NUMBER",
+            ),
             Option("u", "input weight of the scalar cell", usual="0.5", type=finite_number, metavar="NUMBER"),
             Option("b", "bias of the scalar cell", usual="0.0", type=finite_number, metavar="NUMBER"),
             Option(
@@ -68,7 +81,7 @@ def input_options(
             *([kind] if one_cell else []),
             Option(
                 "hidden",
-                "hidden units of a vector cell; for numbers it chooses one",
+                "hidden units; any number chooses a vector cell",
                 usual=str(DEFAULT_HIDDEN),
                 type=whole_number(1),
                 metavar="H",

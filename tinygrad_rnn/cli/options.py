@@ -44,6 +44,7 @@ class Option:
         flags: what is typed; by default ``--`` and the name.
         default: its value if it is not typed.
         usual: the default as the help describes it, where the value does not say it.
+        hidden: leave it out of the help, because the command only says why it refuses it.
         settings: other arguments of `argparse.ArgumentParser.add_argument`.
     """
 
@@ -55,6 +56,7 @@ class Option:
         *,
         default: Any = None,
         usual: str | None = None,
+        hidden: bool = False,
         **settings: Any,
     ) -> None:
         self.name = name
@@ -62,12 +64,15 @@ class Option:
         self.flags = (flag(name),) if flags is None else flags
         self.default = default
         self.usual = usual
+        self.hidden = hidden
         self.settings = settings
 
     def add_to(self, group: Any) -> None:
         """Add it to a parser, or to a group of one."""
         usual = self.usual if self.usual is not None or self.default is None else as_typed(self.default)
         help = f"{self.help} (default: {usual})" if usual else self.help
+        if self.hidden:
+            help = argparse.SUPPRESS
         where = {"dest": self.name} if self.flags else {}
         action = group.add_argument(*(self.flags or [self.name]), **where, help=help, **self.settings)
         action.default = self.default  # only now: BooleanOptionalAction would add it to the help a second time
@@ -84,7 +89,7 @@ class Preset(Option):
     """A value that a command sets, and nobody types."""
 
     def __init__(self, name: str, value: Any) -> None:
-        super().__init__(name, argparse.SUPPRESS, default=value)
+        super().__init__(name, "", default=value)
 
     def add_to(self, group: Any) -> None:
         """Add it to a parser, or to a group of one."""

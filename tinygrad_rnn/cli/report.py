@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..bptt.anatomy import norm
+from ..bptt.anatomy import Numbers, flatten, norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import recurrent_matrix
-from ..engine.value import Value
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
-from ..nn.linalg import Rows, product
+from ..nn.linalg import product
 from .console import print_table, printable, say
 from .inputs import Problem
 
@@ -105,7 +104,7 @@ class Report(ABC):
                 {
                     "k": link.k,
                     "input": problem.names[link.k - 1] if link.k else None,
-                    **{name: _numbers(problem.unrolled[name][link.k]) for name in self.states},
+                    **{name: self.unwrap(self._part(name, link.k)) for name in self.states},
                     "gradient": self.unwrap(link.gradient),
                     "chain": self.unwrap(link.product),
                     "residual": self.unwrap(link.residual),
@@ -135,39 +134,35 @@ class Report(ABC):
         say(self._legend())
         say(self._agreement())
         say(self._verdict())
-        say(self.parameters())
+        say(self.describe_parameters())
 
     # ---- what differs by the kind of cell ----
 
     @abstractmethod
-    def size(self, matrix: Rows) -> float:
-        """A Jacobian or a power of W as one number."""
+    def size(self, numbers: Numbers) -> float:
+        """A vector or a matrix as one number."""
 
     @abstractmethod
     def unwrap(self, vector: list[float]) -> float | list[float]:
-        """A gradient as JSON has it."""
-
-    @abstractmethod
-    def magnitude(self, vector: list[float]) -> float:
-        """A gradient as the table has it."""
-
-    @abstractmethod
-    def state_text(self, part: Any) -> str:
-        """A part of the state as the table has it."""
+        """A vector as JSON has it."""
 
     @abstractmethod
     def headings(self) -> list[str]:
         """The heads of the columns from the state to the law."""
 
     @abstractmethod
-    def legend(self) -> tuple[str, str]:
-        """The factors in words, and what the bars ‖·‖ mean."""
+    def describe_factors(self) -> tuple[str, str]:
+        """The column of factors in words, and what the bars ‖·‖ mean."""
 
     @abstractmethod
-    def parameters(self) -> str:
-        """The gradients of the parameters."""
+    def describe_parameters(self) -> str:
+        """The gradients of the parameters in words."""
 
     # ---- what does not ----
+
+    def _part(self, name: str, k: int) -> list[float]:
+        """The numbers of a part of the state at step k."""
+        return [entry.data for entry in self.problem.unrolled.state(k, [name])]
 
     def _headings(self) -> list[str]:
         return self.headings() if self.law else self.headings()[:-1]
@@ -176,11 +171,10 @@ class Report(ABC):
         names = ["", *map(printable, self.problem.names)]
         rows = []
         for i, link in enumerate(self.links):
-            parts = [_numbers(self.problem.unrolled[name][link.k]) for name in self.states]
             numbers = [
-                *map(self.state_text, parts),
-                f"{self.magnitude(link.gradient):.6g}",
-                f"{self.magnitude(link.product):.6g}",
+                *(_state(self.size(self._part(name, link.k))) for name in self.states),
+                f"{self.size(link.gradient):.6g}",
+                f"{self.size(link.product):.6g}",
                 f"{self.factors[i]:.6g}",
             ]
             law = [] if self.law is None else [f"{self.law[i]:.6g}"]
@@ -189,7 +183,7 @@ class Report(ABC):
 
     def _legend(self) -> str:
         T, s = self.problem.unrolled.T, self.state
-        factors, norms = self.legend()
+        factors, norms = self.describe_factors()
         if len(self.problem.losses) == 1:
             by_the_chain = f"by the chain is ∂L/∂{s}_{T} times it"
         else:
@@ -242,26 +236,21 @@ class ScalarReport(Report):
 
     weight = "w"
 
-    def size(self, matrix: Rows) -> float:
-        return matrix[0][0]
+    def size(self, numbers: Numbers) -> float:
+        number: float = flatten(numbers)[0]
+        return number
 
     def unwrap(self, vector: list[float]) -> float:
         return vector[0]
 
-    def magnitude(self, vector: list[float]) -> float:
-        return vector[0]
-
-    def state_text(self, part: float) -> str:
-        return _state(part)
-
     def headings(self) -> list[str]:
         return ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T-k)"]
 
-    def legend(self) -> tuple[str, str]:
+    def describe_factors(self) -> tuple[str, str]:
         T = self.problem.unrolled.T
         return f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}", ""
 
-    def parameters(self) -> str:
+    def describe_parameters(self) -> str:
         return ", ".join(f"{name}.grad = {p.grad:.9g}" for name, p in self.problem.named_parameters()) + "."
 
 
@@ -270,28 +259,22 @@ class VectorReport(Report):
 
     weight = "W"
 
-    def size(self, matrix: Rows) -> float:
-        return norm(matrix)
+    def size(self, numbers: Numbers) -> float:
+        return norm(numbers)
 
     def unwrap(self, vector: list[float]) -> list[float]:
         return vector
-
-    def magnitude(self, vector: list[float]) -> float:
-        return norm(vector)
-
-    def state_text(self, part: list[float]) -> str:
-        return _state(norm(part))
 
     def headings(self) -> list[str]:
         parts = [f"‖{name}_k‖" for name in self.states]
         return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
 
-    def legend(self) -> tuple[str, str]:
+    def describe_factors(self) -> tuple[str, str]:
         T, s = self.problem.unrolled.T, self.state
         factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
         return factors, "; ‖·‖ is the Euclidean (of a matrix, the Frobenius) norm"
 
-    def parameters(self) -> str:
+    def describe_parameters(self) -> str:
         grads: dict[str, list[float]] = {}
         for name, parameter in self.problem.named_parameters():
             grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
@@ -342,7 +325,3 @@ def _factor(cell: Cell) -> str:
 def _state(h: float) -> str:
     # What tanh squashes has four digits after the point; a state without bounds would need 300 before it.
     return f"{h:.4f}" if abs(h) < 1e4 else f"{h:.6g}"
-
-
-def _numbers(quantity: Any) -> Any:
-    return quantity.data if isinstance(quantity, Value) else [entry.data for entry in quantity]

@@ -13,7 +13,7 @@ from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
 from ..nn.kinds import KINDS, ONLY, settings_of
 from ..tasks import TASKS, Task, make_task
-from ..train import RecurrentNetwork
+from ..train import Limits, RecurrentNetwork, Settings
 from ..train.network import check_bidirectional
 from .inputs import check_kind
 from .options import (
@@ -61,6 +61,7 @@ USUAL: Options = {
     "go_on": False,
     "engine": "eager",
 }
+#: Options that are settings of the task, and what it calls them.
 SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
@@ -99,7 +100,7 @@ def _usual(name: str) -> str:
     tasks: dict[str, list[str]] = {}
     for task, settings in DEFAULTS.items():
         arguments = inspect.signature(TASKS[task]).parameters
-        of_task = {name: arguments[setting].default for name, setting in SETTINGS.items() if setting in arguments}
+        of_task = {option: arguments[setting].default for option, setting in SETTINGS.items() if setting in arguments}
         usual = {**of_task, **USUAL, **settings}
         if name in usual:
             tasks.setdefault(as_typed(usual[name]), []).append(task)
@@ -164,7 +165,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
             type=schedule,
             metavar="SCHEDULE",
         ),
-        TrainingOption("optimizer", "optimizer", choices=("adam", "adamw", "rmsprop", "sgd")),
+        TrainingOption("optimizer", "optimizer", choices=tuple(map(str.lower, optim.OPTIMIZERS))),
         TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
         TrainingOption(
             "truncate",
@@ -216,14 +217,14 @@ def with_defaults(typed: Options) -> Options:
 
 
 def check(typed: Collection[str], options: Options) -> None:
-    """Check that task and cell have the typed options, and that all go together.
+    """Check that the typed options apply to the task and the cell, and that all go together.
 
     Args:
         typed: names of those that were typed.
         options: all, with their values.
 
     Raises:
-        ArgumentError: they have not, or they do not.
+        ArgumentError: one does not apply, or two do not go together.
     """
     known = TASKS[options["task"]].known_settings()
     for name in typed:
@@ -234,20 +235,23 @@ def check(typed: Collection[str], options: Options) -> None:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
-def arguments(options: Options) -> dict[str, Any]:
-    """The arguments of `tinygrad_rnn.train.train` that the options describe."""
-    return {
-        "steps": options["steps"],
-        "batch_size": options["batch"],
-        "max_norm": options["clip"],
-        "truncate": options["truncate"],
-        "seed": options["seed"],
-        "validate_every": options["every"],
-        "validation_size": options["validation"],
-        "patience": options["patience"],
-        "stop_when_solved": not options["go_on"],
-        "engine": options["engine"].replace("-", " "),
-    }
+def arguments(
+    options: Options, optimizer: optim.Optimizer, scheduler: optim.LRScheduler | None
+) -> tuple[Settings, Limits]:
+    """The settings and limits of training that the options describe."""
+    settings = Settings(
+        optimizer=optimizer,
+        scheduler=scheduler,
+        batch_size=options["batch"],
+        max_norm=options["clip"],
+        truncate=options["truncate"],
+        seed=options["seed"],
+        validate_every=options["every"],
+        validation_size=options["validation"],
+        keep_best=options.get("keep_best", True),
+        engine=options["engine"].replace("-", " "),
+    )
+    return settings, Limits(options["steps"], options["patience"], not options["go_on"])
 
 
 def build_task(options: Options) -> Task:

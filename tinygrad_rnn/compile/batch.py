@@ -1,4 +1,4 @@
-"""The sequences of one run, checked before native code sees an address."""
+"""The sequences of one run, with all checks before native code sees an address."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from typing import Any
 
 from ..errors import DataError, ShapeError
 from .boundary import Buffer, numbers
-from .step import Step, Symbols, size_of
+from .inputs import Kind, Symbols, numbers_per_step
+from .memory import TARGET, Region, X
+from .step import Step
 
 
 class Batch:
     """B sequences of T time steps: inputs, targets and initial states.
 
     Args:
-        step: says what the inputs and targets are.
-        initial: the state from which a sequence starts, if ``h0`` is None.
-        limits: what whole numbers must be below, for ``"x"`` and ``"target"``.
+        step: the time step, with the kinds of its inputs and targets.
+        initial: the initial state of every sequence if ``h0`` is None.
+        limits: whole numbers in x and target must be below these.
         x, target, h0: as for `Recurrence.forward_backward`.
 
     Raises:
-        ShapeError, OperandError: sizes or types that do not fit.
-        DataError: a whole number out of range; an initial state that is not finite.
+        ArgumentError: there are targets although the loss takes none, or the other way round.
+        ShapeError, OperandError: sizes or types do not fit.
+        DataError: a whole number is out of range, or an initial state is not finite.
     """
 
     def __init__(
-        self, step: Step, initial: tuple[float, ...], limits: Mapping[str, int], x: Any, target: Any, h0: Any
+        self, step: Step, initial: tuple[float, ...], limits: Mapping[Region, int], x: Any, target: Any, h0: Any
     ) -> None:
         self.step = step
         step.check_target(target)
-        self.x = _checked("x", x, step.x, limits)
+        self.x = _checked(X, x, step.x, limits)
         self.B, self.T = self.x.shape[:2]
-        self.target = None if target is None else _checked("target", target, step.target, limits)
+        self.target = None if step.target is None else _checked(TARGET, target, step.target, limits)
         if self.target and self.target.shape[:2] != (self.B, self.T):
             shape = " × ".join(map(str, self.target.shape[:2]))
             raise ShapeError(f"x is {self.B} × {self.T} steps, target is {shape}")
@@ -45,11 +48,11 @@ class Batch:
             raise DataError(f"h_0 of sequence {place // len(initial)} is {number}", remedy="Remove or replace it")
 
     def addresses(self, b: int) -> tuple[int, int, int]:
-        """Where x, targets and states begin for sequence b."""
+        """The addresses of x, targets and initial state of sequence b."""
         x, target, h0 = self.x.address, self.target.address if self.target else 0, self.h0.address
         if b:
-            x += 8 * b * self.T * size_of(self.step.x)
-            target += 8 * b * self.T * size_of(self.step.target)
+            x += 8 * b * self.T * numbers_per_step(self.step.x)
+            target += 8 * b * self.T * numbers_per_step(self.step.target)
             h0 += 8 * b * self._state_size
         return x, target, h0
 
@@ -62,7 +65,7 @@ class Batch:
         """Check that there is no NaN and no infinity.
 
         Raises:
-            DataError: there is; the error says where.
+            DataError: there is one; the error names its sequence and time step.
         """
         for name, buffer in (("x", self.x), *([("target", self.target)] if self.target else [])):
             for position, number in enumerate(buffer.flat()):
@@ -74,20 +77,18 @@ class Batch:
                     )
 
 
-def _checked(name: str, given: Any, kind: Any, limits: Mapping[str, int]) -> Buffer:
-    if isinstance(kind, int):
-        return numbers(name, given, (None, None, kind))
-    if not isinstance(kind, Symbols):
-        return numbers(name, given, (None, None))
-    buffer = numbers(name, given, (None, None), "q")
-    low, high = min(buffer.flat()), max(buffer.flat())
-    if low < 0 or high >= limits[name]:
-        raise DataError(f"{name} holds {low if low < 0 else high}", remedy=f"Give 0 … {limits[name] - 1}")
+def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int]) -> Buffer:
+    buffer = numbers(region.name, given, (None, None, *kind.shape), kind.code)
+    if isinstance(kind, Symbols):
+        low, high = min(buffer.flat()), max(buffer.flat())
+        if low < 0 or high >= limits[region]:
+            wrong = low if low < 0 else high
+            raise DataError(f"{region.name} holds {wrong}", remedy=f"Give 0 … {limits[region] - 1}")
     return buffer
 
 
 @lru_cache(maxsize=8)
 def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
-    """The same initial state for every sequence; never written to."""
+    """The same initial state for every sequence. Nobody writes to it."""
     repeated = array("d", initial * B or (0.0,))
     return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))

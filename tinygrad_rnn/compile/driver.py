@@ -1,4 +1,4 @@
-"""The loop around compiled sections, as LLVM assembly: what Python calls.
+"""The loop around compiled sections, as LLVM assembly: the function that Python calls.
 
 In Python it would read::
 
@@ -13,35 +13,50 @@ In Python it would read::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from .assembly import Assembly
-from .emit import REGIONS, ROWED
+from .memory import (
+    GRADIENT,
+    LOSS,
+    NEXT_ROW_OF,
+    PACKED,
+    REGIONS,
+    ROWED,
+    SAVED,
+    SEED,
+    STATE,
+    STATE_GRADIENT,
+    TARGET,
+    Sizes,
+    X,
+    Y,
+)
 
-#: What Python hands over for every run: sizes and addresses, 8 bytes each, in this order.
+#: The fields that Python sets for every run: sizes and addresses, 8 bytes each, in this order.
 SIZES = ("groups", "moves", "windows", "x_size", "target_size", "y_size", "last")
 PER_RUN = (
     *SIZES, "plan", "parameter", "x.in", "target.in", "h0", "new_h", "h0_gradient", "total", "losses", "y.out",
 )  # fmt: skip
 
-#: Where the working memory lies, after these.
+#: The fields after these: addresses in the working memory.
 WORKING = (
-    "start", "packed", "seed", "gradient", "x", "target", "state", "saved", "loss", "y", "state_gradient",
-)  # fmt: skip
+    "start",
+    *(region.name for region in (PACKED, SEED, GRADIENT, X, TARGET, STATE, SAVED, LOSS, Y, STATE_GRADIENT)),
+)
 
-#: One entry of a plan: which function to call, and with which row of each region.
-MOVE = ("function", *ROWED)
+#: The fields of one entry of a plan: the function to call, and the row of each region.
+MOVE = ("function", *(region.name for region in ROWED))
 
 
-def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, parameters: int, row: Mapping[str, int]) -> str:
+def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, sizes: Sizes) -> str:
     """The function that Python calls.
 
     Args:
         functions: names of the sections.
         packed: parameters to gather.
         lanes: sequences computed side by side.
-        parameters: number of parameters.
-        row: numbers per row of each region, for one sequence.
+        sizes: the sizes of everything in memory.
     """
     code = Assembly()
     for place, field in enumerate((*PER_RUN, *WORKING)):
@@ -69,11 +84,11 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
         copy(code.address("%parameter", slot), code.address("%packed", i))
     with code.loop("%groups") as group:
         first = code.new(f"mul i64 {group}, {lanes}")
-        size = 8 * parameters * lanes
+        size = 8 * sizes.parameters * lanes
         code.do(f"call void @llvm.memcpy.p0.p0.i64(ptr %gradient, ptr %start, i64 {size}, i1 false)")
-        interleave("%x.in", "%x", row["x"] and "%x_size")
-        interleave("%target.in", "%target", row["target"] and "%target_size")
-        interleave("%h0", "%state", row["state"])
+        interleave("%x.in", "%x", sizes.x and "%x_size")
+        interleave("%target.in", "%target", sizes.target and "%target_size")
+        interleave("%h0", "%state", sizes.state)
         with code.loop(code.new(f"mul i64 %windows, {lanes}")) as i:
             code.store("0.0", code.address("%loss", i))
         with code.loop("%moves") as m:
@@ -82,18 +97,18 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, paramete
             at = dict(zip(ROWED, rows))
             arguments = []
             for region in REGIONS:
-                base = region.removeprefix("new_")
-                where = code.address(f"%{base}", at[region], row[base] * lanes) if row.get(base) else f"%{base}"
-                arguments.append(f"ptr {where}")
+                memory = NEXT_ROW_OF.get(region, region)
+                base, size = f"%{memory.name}", sizes.row(memory)
+                arguments.append(f"ptr {code.address(base, at[region], size * lanes) if size else base}")
             called = code.load(code.address("@functions", index), "ptr")
             code.update("or", alarm, code.new(f"call i1 {called}({', '.join(arguments)})"), "i1")
         interleave("%losses", "%loss", "%windows", back=True)
-        interleave("%y.out", "%y", row["y"] and "%y_size", back=True)
-        interleave("%new_h", code.address("%state", "%last", row["state"] * lanes), row["state"], back=True)
-        interleave("%h0_gradient", "%state_gradient", row["state"], back=True, onto_zero=True)
-        with code.loop(parameters) as p:
+        interleave("%y.out", "%y", sizes.y and "%y_size", back=True)
+        interleave("%new_h", code.address("%state", "%last", sizes.state * lanes), sizes.state, back=True)
+        interleave("%h0_gradient", "%state_gradient", sizes.state, back=True, onto_zero=True)
+        with code.loop(sizes.parameters) as p:
             gradients, total = code.address("%gradient", p, lanes), code.load(code.address("%total", p))
-            for lane in range(lanes):  # this is the order of reduction that is promised
+            for lane in range(lanes):  # `Recurrence` promises this order
                 total = code.new(f"fadd double {total}, {code.load(code.address(gradients, lane))}")
             code.store(total, code.address("%total", p))
     result = code.new(f"zext i1 {code.load(alarm, 'i1')} to i64")

@@ -1,4 +1,4 @@
-"""Sections as LLVM assembly, written as text, so that what a reader is shown is what is compiled."""
+"""Sections as LLVM assembly. It is text, so that a reader sees exactly what is compiled."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from .assembly import Assembly, number, splat, vector_type
 from .elementary import function
+from .memory import ALARM, NEW_STATE, PACKED, PARAMETER, REGIONS, SAVED, SHARED, Place, Region
 from .rows import Row, bundle
-from .schedule import Place, Section
+from .schedule import Section
 from .symbol import COMPARISONS, CONDITIONS, Symbol
-
-#: Regions of memory that all sequences of a batch share.
-SHARED = ("parameter", "packed", "seed")
-
-#: Regions with numbers for every sequence, which a time step sees from a row on that depends on the step.
-ROWED = ("x", "target", "state", "new_state", "saved", "loss", "y", "state_gradient", "new_state_gradient")
-
-#: Every section has these parameters: where each region begins.
-REGIONS = (*SHARED, "gradient", *ROWED)
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "neg": "fneg"}
 
@@ -26,11 +18,11 @@ _FAST_FLAGS = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract 
 
 
 class Module:
-    """The functions of an LLVM module, and what they have in common.
+    """The functions of an LLVM module, and the memory and the elementary functions that they share.
 
     Args:
         lanes: number of sequences computed side by side.
-        fast: whether rounding may differ from eager.
+        fast: whether rounding may differ from that of the eager engine.
     """
 
     def __init__(self, lanes: int, fast: bool) -> None:
@@ -42,18 +34,18 @@ class Module:
         self.functions: dict[str, str] = {}  # by name
 
     def add(self, passes: Sequence[Sequence[Section]], labels: Mapping[Symbol, str]) -> list[list[int]]:
-        """Write the sections of a forward and a backward pass as functions; the number of each among all functions."""
+        """Write the sections of a forward and a backward pass as functions; return the number of each function."""
         writers = [_Writer(self, section, labels) for sections in passes for section in sections]
         places: dict[Symbol, Place] = {}
         for writer in writers:
             for store in writer.section.stores:
-                if store.place.region == "new_state":  # lies there for all to read
+                if store.place.region == NEW_STATE:  # later sections read it there
                     places.setdefault(store.value, store.place)
         saved = 0
         for writer in writers:
             for symbol in (symbol for row in writer.rows for symbol in row):
-                if symbol in writer.section.handed_on and symbol not in places:
-                    places[symbol] = Place("saved", saved)
+                if symbol in writer.section.shared and symbol not in places:
+                    places[symbol] = Place(SAVED, saved)
                     saved += 1
         self.saved = max(self.saved, saved)
         numbers = iter(range(len(self.functions), len(self.functions) + len(writers)))
@@ -61,7 +53,7 @@ class Module:
         return [[next(numbers) for _ in sections] for sections in passes]
 
     def pack(self, slots: Sequence[int]) -> int:
-        """The place of a row of parameters that are not neighbours, gathered once per run."""
+        """The slot of a row of parameters that are not neighbours, gathered once per run."""
         key = tuple(slots)
         if key not in self.packed:
             self.packed[key] = len(self.packed_slots)
@@ -84,24 +76,24 @@ class _Writer(Assembly):
             self.rows, self.runs = [(symbol,) for symbol in section.symbols], [[store] for store in section.stores]
         self.row_of = {symbol: row for row in self.rows for symbol in row}
         self.names: dict[Row, str] = {}
-        self.tables: dict[str, str] = {}
+        self.tables: dict[Region, str] = {}  # where the row that is looked up begins, or the index
         self.alarms: dict[int, str] = {}  # by width
 
     def write(self, places: Mapping[Symbol, Place]) -> str:
-        """The function. It returns whether there is an alarm."""
+        """The text of the function. When it runs, it returns whether there is an alarm."""
         self.places = places
         for run in sorted(self.runs, key=lambda run: max(store.value.index for store in run)):
             row, (region, slot) = tuple(store.value for store in run), run[0].place
             for symbol in row:
                 self._compute(symbol)
-            if region == "alarm":
+            if region == ALARM:
                 self._alarm(self._vector(row), len(row) * self.lanes)
             else:
                 self._store(self._vector(row), region, slot, len(row))
         for row in self.rows:
-            if not self.section.handed_on.isdisjoint(row):
+            if not self.section.shared.isdisjoint(row):
                 self._compute(row[0])
-        parameters = ", ".join(f"ptr noalias %{region}" for region in REGIONS)
+        parameters = ", ".join(f"ptr noalias %{region.name}" for region in REGIONS)
         result = self._any_alarm()
         return (
             f"define internal i1 @{self.section.name}({parameters}) noinline {{\n{self.body()}\n  ret i1 {result}\n}}\n"
@@ -117,7 +109,7 @@ class _Writer(Assembly):
     # ---- instructions -----------------------------------------------------------------------------------
 
     def _compute(self, symbol: Symbol) -> None:
-        """Write the row of a symbol, after all that it needs."""
+        """Write the row of a symbol, after all rows that it needs."""
         to_write = [(symbol, False)]
         while to_write:
             symbol, ready = to_write.pop()
@@ -133,8 +125,8 @@ class _Writer(Assembly):
     def _write_row(self, row: Row) -> None:
         operands = [self._vector(args) for args in zip(*(symbol.args for symbol in row))]
         self.names[row] = self.new(self._instruction(row[0].op, len(row), operands), self._label(row))
-        saved = [symbol for symbol in row if symbol in self.section.handed_on and self.places[symbol].region == "saved"]
-        if len(saved) == len(row):  # places are given out row by row
+        saved = [symbol for symbol in row if symbol in self.section.shared and self.places[symbol].region == SAVED]
+        if len(saved) == len(row):  # neighbours, since slots are numbered row by row
             self._store(self.names[row], *self.places[row[0]], len(row))
         else:
             for symbol in saved:
@@ -170,7 +162,7 @@ class _Writer(Assembly):
     # ---- vectors ----------------------------------------------------------------------------------------
 
     def _vector(self, row: Row) -> str:
-        """The numbers of a row side by side, wherever they come from."""
+        """The numbers of a row side by side, computed here or read from memory."""
         if row not in self.names:
             self.names[row] = self._single(row[0]) if len(row) == 1 else self._gathered(row)
         return self.names[row]
@@ -183,12 +175,12 @@ class _Writer(Assembly):
             return self.new(f"sitofp {self._type(1, 'i64')} {self._index(symbol.args[0])} to {self._type()}")
         if symbol not in self.row_of:
             return self._load(*self._place(symbol), 1, self._label((symbol,)))
-        row = self.row_of[symbol]  # of several numbers, so that there is one lane
+        row = self.row_of[symbol]  # it has several numbers, so there is one lane
         position = [each is symbol for each in row].index(True)
         return self.new(f"extractelement {vector_type(len(row), _scalar(row))} {self.names[row]}, i32 {position}")
 
     def _gathered(self, row: Row) -> str:
-        """Several numbers side by side; there is one lane then."""
+        """Several numbers side by side. There is only one lane then."""
         if all(symbol is row[0] for symbol in row):
             return self._shuffled(self._joined([self._vector(row[:1])], _scalar(row)), 1, [0] * len(row), _scalar(row))
         if all(symbol.op == "const" for symbol in row):
@@ -203,12 +195,12 @@ class _Writer(Assembly):
                 return self._from_memory(places[0].region, [place.slot for place in places], self._label(row))
         return self._joined([self._vector((symbol,)) for symbol in row], _scalar(row))
 
-    def _from_memory(self, region: str, slots: list[int], label: str) -> str:
+    def _from_memory(self, region: Region, slots: list[int], label: str) -> str:
         first, span = min(slots), max(slots) - min(slots) + 1
         if slots == list(range(first, first + span)):
             return self._load(region, first, span, label)
-        if region == "parameter":
-            return self._load("packed", self.module.pack(slots), len(slots), label)
+        if region == PARAMETER:
+            return self._load(PACKED, self.module.pack(slots), len(slots), label)
         if span <= 2 * len(slots):
             return self._shuffled(self._load(region, first, span, label), span, [slot - first for slot in slots])
         return self._joined([self._load(region, slot, 1) for slot in slots])
@@ -227,15 +219,15 @@ class _Writer(Assembly):
     # ---- memory -----------------------------------------------------------------------------------------
 
     def _place(self, symbol: Symbol) -> Place:
-        return Place(*symbol.args) if symbol.op == "load" else self.places[symbol]
+        return symbol.place if symbol.op == "load" else self.places[symbol]
 
-    def _load(self, region: str, slot: int, rows: int, label: str = "") -> str:
+    def _load(self, region: Region, slot: int, rows: int, label: str = "") -> str:
         if region in SHARED:
             loaded = self.load(self._address(region, slot), vector_type(rows), label)
             if self.lanes == 1:
                 return loaded
             return self._shuffled(self._joined([loaded]), 1, [0] * self.lanes)
-        if "." in region and self.lanes > 1:
+        if region.index and self.lanes > 1:
             mask = f"<{self.lanes} x i1> {splat(self.lanes, True)}, {self._type()} poison"
             return self.new(
                 f"call {self._type()} @llvm.masked.gather.v{self.lanes}f64.v{self.lanes}p0("
@@ -244,8 +236,8 @@ class _Writer(Assembly):
             )
         return self.load(self._address(region, slot), self._type(rows), label)
 
-    def _store(self, value: str, region: str, slot: int, rows: int = 1) -> None:
-        if "." in region and self.lanes > 1:
+    def _store(self, value: str, region: Region, slot: int, rows: int = 1) -> None:
+        if region.index and self.lanes > 1:
             self.do(
                 f"call void @llvm.masked.scatter.v{self.lanes}f64.v{self.lanes}p0({self._type()} {value}, "
                 f"<{self.lanes} x ptr> {self._address(region, slot)}, i32 8, "
@@ -254,31 +246,26 @@ class _Writer(Assembly):
         else:
             self.store(value, self._address(region, slot), self._type(rows))
 
-    def _address(self, region: str, slot: int) -> str:
-        """Where a region holds a slot.
-
-        A region with dots is a table that is looked up: ``parameter.x.16``, slot 3, is parameter 3 + 16 · x, with the
-        whole number x of each sequence. With several lanes that is a vector of addresses, one per lane.
-        """
-        kind, *table = region.split(".")
-        scale = 1 if kind in SHARED else self.lanes
-        if not table:
-            return self.address(f"%{kind}", slot * scale)
+    def _address(self, region: Region, slot: int) -> str:
+        """Where a slot of a region lies; for a table with several lanes, a vector of addresses, one per lane."""
+        scale = 1 if region.whole in SHARED else self.lanes
+        if not region.index:
+            return self.address(f"%{region.name}", slot * scale)
         if region not in self.tables:
-            source, stride = table
             whole = self._type(1, "i64")
-            offset = self.new(f"mul {whole} {self._index(source)}, {splat(self.lanes, int(stride) * scale)}")
+            index = self._index(Region(region.index))
+            offset = self.new(f"mul {whole} {index}, {splat(self.lanes, region.stride * scale)}")
             if scale > 1:
                 lanes = ", ".join(f"i64 {lane}" for lane in range(self.lanes))
                 offset = self.new(f"add {whole} {offset}, <{lanes}>")
-            self.tables[region] = self.new(f"getelementptr inbounds double, ptr %{kind}, {whole} {offset}")
+            self.tables[region] = self.new(f"getelementptr inbounds double, ptr %{region.name}, {whole} {offset}")
         return self.new(
             f"getelementptr inbounds double, {vector_type(self.lanes, 'ptr')} {self.tables[region]}, i64 {slot * scale}"
         )
 
-    def _index(self, region: str) -> str:
+    def _index(self, region: Region) -> str:
         if region not in self.tables:
-            self.tables[region] = self.load(f"%{region}", self._type(1, "i64"))
+            self.tables[region] = self.load(f"%{region.name}", self._type(1, "i64"))
         return self.tables[region]
 
 

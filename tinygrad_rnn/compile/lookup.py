@@ -1,4 +1,4 @@
-"""Whole numbers that are only known at run time: which row of an embedding, which class is right."""
+"""Whole numbers that are only known at run time: the row of an embedding, the index of a class."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from ..engine.arithmetic import Symbolic, select
 from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.one_hot import OneHot
+from .memory import PARAMETER, Place, Region
 from .symbol import Symbol, Tape
 
 
 class Index(Symbolic):
-    """A whole number that will be given at run time.
+    """A whole number that is only known at run time.
 
     Attributes:
+        region: where it lies.
         number: the same as a symbol.
         limit: it must be below this.
-        entries: the leaf that stands for one entry of a table, by region and place of the first entry.
-        tables: the parameters that may be meant by such a leaf.
-        picks: the nodes that are one of several computed ones.
+        entries: for each column of a table, by the place of its first entry, the leaf that stands for any entry of it.
+        tables: for each parameter in such a column, that leaf.
+        picks: the nodes that choose one of several computed nodes.
     """
 
-    def __init__(self, tape: Tape, region: str, limit: int) -> None:
+    def __init__(self, tape: Tape, region: Region, limit: int) -> None:
         self.tape, self.region, self.limit = tape, region, limit
-        self.number = tape._symbol("index", (region,), region)
-        self.entries: dict[tuple[str, int], Value] = {}
+        self.number = tape.index(region)
+        self.entries: dict[Place, Value] = {}
         self.tables: dict[Value, Value] = {}
         self.picks: set[Value] = set()
 
     def one_hot(self) -> OneHot:
-        """The vector with 1 at this place, by which nothing is multiplied."""
+        """The one-hot vector with 1 at this place. Nothing is multiplied by it."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
             entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
@@ -40,7 +42,7 @@ class Index(Symbolic):
         return vector
 
     def choose(self, options: Sequence[Value]) -> Value:
-        """What `arithmetic.choose` asks of an index that is not known yet."""
+        """Called by `arithmetic.choose` for an index that is not known yet."""
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
@@ -48,19 +50,19 @@ class Index(Symbolic):
         return self._look_up(options, [slot for slot in slots if slot is not None])
 
     def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
-        """One parameter out of a table: a load whose address depends on the index."""
+        """One parameter of a table: a load whose address depends on the index."""
         stride = slots[1] - slots[0] if len(slots) > 1 else 0
         if slots != [slots[0] + i * stride for i in range(len(slots))]:
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
-        place = f"parameter.{self.region}.{stride}", slots[0]
-        # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
+        place = Place(PARAMETER.table(self.region.name, stride), slots[0])
+        # One leaf, however often the column is looked up, so that all contributions add up in one place.
         entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
         if any(self.tables.setdefault(option, entry) is not entry for option in options):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry
 
     def _pick(self, options: Sequence[Value]) -> Value:
-        """One of several computed numbers. Only the chosen one receives a gradient."""
+        """One of several computed nodes. Only the chosen one gets a gradient."""
         hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
         data: Any = options[-1].data
         for hit, option in list(zip(hits, options))[-2::-1]:
@@ -80,5 +82,5 @@ class Index(Symbolic):
 
 def _parameter_slot(option: Value) -> int | None:
     symbol: Any = option.data
-    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.args[0] == "parameter"
-    return symbol.args[1] if is_parameter else None
+    is_parameter = isinstance(symbol, Symbol) and symbol.op == "load" and symbol.place.region == PARAMETER
+    return symbol.place.slot if is_parameter else None

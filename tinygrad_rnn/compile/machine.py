@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import threading
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .driver import MOVE, PER_RUN, WORKING, driver
 from .elementary import definitions
 from .emit import Module
+from .memory import GRADIENT, LOSS, PACKED, SAVED, SEED, STATE, STATE_GRADIENT, TARGET, Sizes, X, Y
 from .native import Native
 from .plan import STATE_GRADIENT_ROWS
 from .schedule import schedule
@@ -18,47 +19,38 @@ from .trace import Trace
 
 
 def doubles(count: int) -> Any:
-    """Memory for so many doubles, and at least one."""
+    """Memory for ``count`` doubles, and for one at least."""
     return (ctypes.c_double * max(1, count))()
 
 
 class Machine:
-    """Machine code for one or several kinds of time steps, and its working memory, which all runs share.
+    """Machine code for one or several variants of a time step, and its working memory, which all runs share.
 
     Args:
-        kinds: traces, each with the entries of the new state from which a gradient comes.
+        variants: traces, each with the entries of the new state from which a gradient comes.
         lanes: sequences computed side by side.
-        fast: whether rounding may differ from eager.
-        parameters: number of parameters.
-        row: numbers per time step and sequence of ``"x"``, ``"target"``, ``"state"`` and ``"y"``.
+        sizes: how many parameters there are, and how long x, target, state and y are.
 
     Attributes:
         text: the LLVM assembly.
-        functions: for each kind, the numbers of the functions of the forward and of the backward pass.
-        outputs: numbers per time step of ``"y"``.
+        functions: for each variant, the numbers of the functions of the forward and of the backward pass.
+        sizes: the same sizes, with the numbers that are saved for the backward pass.
     """
 
-    def __init__(
-        self,
-        kinds: Iterable[tuple[Trace, Iterable[int]]],
-        lanes: int,
-        fast: bool,
-        parameters: int,
-        row: Mapping[str, int],
-    ) -> None:
+    def __init__(self, variants: Sequence[tuple[Trace, Iterable[int]]], lanes: int, sizes: Sizes) -> None:
+        fast = variants[0][0].tape.fast
         module = Module(lanes, fast)
         self.functions = []
-        for number, (trace, live) in enumerate(kinds):
+        for number, (trace, live) in enumerate(variants):
             forward, backward = module.add(schedule(trace.passes(live, f"v{number}")), trace.labels)
             self.functions.append((forward, backward))
-        self.lanes, self.outputs = lanes, row["y"]
-        self._row = {**row, "saved": module.saved, "loss": 1, "state_gradient": row["state"]}
+        self.lanes, self.sizes = lanes, sizes._replace(saved=module.saved)
         self.text = "\n".join((
             *module.functions.values(),
-            driver(list(module.functions), module.packed_slots, lanes, parameters, self._row),
+            driver(list(module.functions), module.packed_slots, lanes, self.sizes),
             definitions(module.calls, fast),
         ))  # fmt: skip
-        self._native = Native(self.text)  # kept: its code goes with it
+        self._native = Native(self.text)  # deleting it would free the code
         self._run = self._native.function("run")
         self._fields = (ctypes.c_int64 * len(PER_RUN + WORKING))()
         self._address = ctypes.addressof(self._fields)
@@ -66,8 +58,8 @@ class Machine:
         self._shape = (0, 0)
         self._lock = threading.Lock()
         for name, size in (
-            ("start", parameters * lanes), ("gradient", parameters * lanes), ("packed", len(module.packed_slots)),
-            ("seed", 1),
+            ("start", sizes.parameters * lanes), (GRADIENT.name, sizes.parameters * lanes),
+            (PACKED.name, len(module.packed_slots)), (SEED.name, 1),
         ):  # fmt: skip
             self._put(name, doubles(size))
 
@@ -79,33 +71,33 @@ class Machine:
         """Working memory for this many time steps."""
         if self._shape[0] < T or self._shape[1] < window:
             self._shape = T, window = max(T, self._shape[0]), max(window, self._shape[1])
-            for name, rows in (
-                ("x", T), ("target", T), ("y", T), ("loss", T), ("saved", window), ("state", window + 1),
-                ("state_gradient", STATE_GRADIENT_ROWS),
+            for region, rows in (
+                (X, T), (TARGET, T), (Y, T), (LOSS, T), (SAVED, window), (STATE, window + 1),
+                (STATE_GRADIENT, STATE_GRADIENT_ROWS),
             ):  # fmt: skip
-                self._put(name, doubles(rows * self._row[name] * self.lanes))
+                self._put(region.name, doubles(rows * self.sizes.row(region) * self.lanes))
 
     def run(
         self, T: int, window: int, plan: array[int], groups: int, seed: float, addresses: Sequence[int],
         start: Sequence[float] = (),
     ) -> bool:  # fmt: skip
-        """Run; whether an alarm was raised. Threads wait here for each other, since they share the memory.
+        """Run, and return whether there was an alarm. Threads wait here for each other: they share the memory.
 
         Args:
             T: number of time steps.
             window: steps after which the gradient is cut.
-            plan: what `plan.moves` gave.
+            plan: the moves, from `plan.moves`.
             groups: number of groups of sequences, each as many as there are lanes.
             seed: the gradient of each loss.
-            addresses: those of `driver.PER_RUN`, from the parameters on.
-            start: what the gradients are already, if not 0 (for one lane).
+            addresses: the fields of `driver.PER_RUN`, from the parameters on.
+            start: gradients to add to; by default zeros (for one lane).
         """
-        row, windows = self._row, -(-T // window)
+        sizes, windows = self.sizes, -(-T // window)
         with self._lock:
             self._reserve(T, window)
-            self._memory["seed"][0] = seed
+            self._memory[SEED.name][0] = seed
             self._fields[: len(PER_RUN)] = (  # type: ignore[call-overload]
-                groups, len(plan) // len(MOVE), windows, T * row["x"], T * row["target"], T * row["y"],
+                groups, len(plan) // len(MOVE), windows, T * sizes.x, T * sizes.target, T * sizes.y,
                 T % (window + 1), plan.buffer_info()[0], *addresses,
             )  # fmt: skip
             self._memory["start"][: len(start)] = start

@@ -1,80 +1,103 @@
-"""Which function runs when, and where in memory: all that tells one time step from another."""
+"""Which function runs when, and where in memory: everything in which time steps differ."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..errors import ArgumentError, CompileError, ShapeError
 from .trace import Trace
 
-#: What the rows of the region of state gradients are for. The others are written and read in turn.
+#: The use of the rows of `STATE_GRADIENT`: of h_0, zeros, and two that are written and read in turn.
 OF_H0, ZEROS, IN_TURN = 0, 1, 2
 STATE_GRADIENT_ROWS = 4
 
 Functions = tuple[Sequence[int], Sequence[int]]  # numbers of the functions of a forward and of a backward pass
 
 
-def moves(kinds: Sequence[int], functions: Sequence[Functions], window: int, backward: bool) -> array[int]:
+def moves(variants: Sequence[int], functions: Sequence[Functions], window: int, backward: bool) -> array[int]:
     """The entries of `driver.MOVE` for a run, one after the other: forward through each window and back again.
 
     States and saved numbers are kept for one window only, in rows that are used again and again.
 
     Args:
-        kinds: the kind of each time step.
-        functions: those of each kind.
+        variants: the variant of each time step.
+        functions: the functions of each variant.
         window: time steps after which the gradient is cut.
-        backward: whether to go back at all.
+        backward: whether there is a backward pass.
     """
     entries = array("q")
-    for start in range(0, len(kinds), window):
-        steps = range(start, min(start + window, len(kinds)))
+    for start in range(0, len(variants), window):
+        steps = range(start, min(start + window, len(variants)))
         for direction, order in enumerate((steps, reversed(steps)) if backward else (steps,)):
             for t in order:
                 later = ZEROS if t == steps[-1] else IN_TURN + (t + 1) % 2
                 earlier = OF_H0 if t == 0 else IN_TURN + t % 2
                 state, new_state, saved = t % (window + 1), (t + 1) % (window + 1), t % window
-                for number in functions[kinds[t]][direction]:
+                for number in functions[variants[t]][direction]:
                     entries.extend((number, t, t, state, new_state, saved, start // window, t, earlier, later))
     return entries
 
 
-#: Kinds of time steps that are told apart at most. A shift register of n numbers needs n, each with code of its own.
-MOST_KINDS = 256
+class Course(NamedTuple):
+    """Everything about a run that its plan depends on.
+
+    Attributes:
+        T: the number of time steps.
+        window: time steps after which the gradient is cut.
+        mask: per time step, whether there is a loss; None unless each run has a mask.
+        backward: whether there is a backward pass.
+    """
+
+    T: int
+    window: int
+    mask: tuple[bool, ...] | None
+    backward: bool
+
+    @property
+    def windows(self) -> int:
+        """The number of windows."""
+        return -(-self.T // self.window)
 
 
-class Kinds:
-    """The kinds of time steps, which differ in which nodes a gradient reaches.
+#: The most variants of a time step. A shift register of n numbers needs n, each with code of its own.
+MOST_VARIANTS = 256
 
-    At the last step none reaches the new state; before, one reaches those entries that later steps read. Steps
-    without a loss differ too. Usually all nodes are reached anyway, and one kind is enough. In ``h_t = [a_t, b_t]``
-    with ``a_t = b_{t-1}``, b of the last step is read by nobody, and gets no gradient; b of any step before does.
+#: At which time steps there can be a loss. With ``"mask"``, each run says at which.
+LOSS_AT = ("every", "last", "mask")
+
+
+class Variants:
+    """The variants of a time step, which differ in the nodes that a gradient reaches.
+
+    At the last step no gradient reaches the new state. Before, one reaches the entries that later steps read. Steps
+    without a loss are variants of their own. Usually all nodes are reached anyway, and one variant is enough.
+    An exception: in ``h_t = [a_t, b_t]`` with ``a_t = b_{t-1}``, nothing reads b of the last step, so it gets no
+    gradient; b of any earlier step gets one.
 
     Args:
         traces: the time step with a loss (True) and without.
-        asks: at which steps there is a loss: ``"every"``, ``"last"`` or ``"any"``.
+        loss_at: at which steps there is a loss: ``"every"``, ``"last"`` or ``"mask"``.
 
     Attributes:
-        all: per kind, whether there is a loss, and the entries of the new state that have a gradient.
+        all: per variant, whether there is a loss, and the entries of the new state that have a gradient.
 
     Raises:
-        CompileError: there are more than `MOST_KINDS`.
+        CompileError: there are more than `MOST_VARIANTS`.
     """
 
-    def __init__(self, traces: Mapping[bool, Trace], asks: str) -> None:
-        self.asks = asks
+    def __init__(self, traces: Mapping[bool, Trace], loss_at: str) -> None:
+        self.loss_at = loss_at
         self._before: dict[tuple[bool, frozenset[int]], frozenset[int]] = {}  # live entries of the old state
         open_ends: list[frozenset[int]] = [frozenset()]
         while open_ends:
             live = open_ends.pop()
-            for key in [
-                (loss, live) for loss in {"every": (True,), "last": (not live, False)}.get(asks, (True, False))
-            ]:
+            for key in [(has_loss, live) for has_loss in self._choices(live)]:
                 if key not in self._before:
-                    if len(self._before) == MOST_KINDS:
+                    if len(self._before) == MOST_VARIANTS:
                         raise CompileError(
-                            f"time steps differ in more than {MOST_KINDS} ways in which entries of the state get a "
-                            "gradient",
+                            f"gradients reach the entries of the state in more than {MOST_VARIANTS} different ways",
                             remedy="Keep a shorter history in the state, or use the eager engine",
                         )
                     self._before[key] = traces[key[0]].live_before(live)
@@ -87,26 +110,39 @@ class Kinds:
         self.all = list(merged.values())
         self._number = {key: list(merged).index(home) for key, home in homes.items()}
 
-    def of(self, T: int, window: int, asked: Sequence[bool] | None) -> list[int]:
-        """The kind of each time step, worked out from the end of each window.
+    def _choices(self, live: frozenset[int]) -> tuple[bool, ...]:
+        """Whether a time step with these live entries of the new state may have a loss, or none."""
+        if self.loss_at == "every":
+            return (True,)
+        return (False,) if self.loss_at == "last" and live else (True, False)
+
+    def of(self, course: Course) -> list[int]:
+        """The variant of each time step, found from the end of each window backwards."""
+        T, has_loss = course.T, self.has_loss(course.T, course.mask)
+        variants, live = [0] * T, frozenset[int]()
+        for t in range(T - 1, -1, -1):
+            if (t + 1) % course.window == 0 or t == T - 1:
+                live = frozenset()
+            key = has_loss[t], live
+            variants[t], live = self._number[key], self._before[key]
+        return variants
+
+    def check_mask(self, T: int, mask: Any) -> tuple[bool, ...] | None:
+        """The mask of a run as truth values.
 
         Raises:
-            ArgumentError, ShapeError: ``asked`` does not fit.
+            ArgumentError, ShapeError: it does not fit.
         """
-        kinds, live = [0] * T, frozenset[int]()
-        mask = self.mask(T, asked)
-        for t in range(T - 1, -1, -1):
-            if (t + 1) % window == 0 or t == T - 1:
-                live = frozenset()
-            kinds[t], live = self._number[mask[t], live], self._before[mask[t], live]
-        return kinds
+        if not (mask is None or hasattr(mask, "__len__")):
+            raise ArgumentError(f"mask is {mask!r}", remedy="Give a truth value per time step")
+        if (mask is not None) != (self.loss_at == "mask"):
+            raise ArgumentError("a mask goes with loss_at='mask'", remedy="Give both or neither")
+        if mask is None:
+            return None
+        if len(mask) != T:
+            raise ShapeError(f"mask has {len(mask)} entries for {T} time steps")
+        return tuple(map(bool, mask))
 
-    def mask(self, T: int, asked: Sequence[bool] | None) -> list[bool]:
-        """Whether there is a loss, for each time step."""
-        if (asked is not None) != (self.asks == "any"):
-            raise ArgumentError("asked goes with asks='any'", remedy="Give both or neither")
-        if asked is None:
-            return [self.asks == "every" or t == T - 1 for t in range(T)]
-        if len(asked) != T:
-            raise ShapeError(f"asked has {len(asked)} entries for {T} time steps")
-        return [bool(entry) for entry in asked]
+    def has_loss(self, T: int, mask: tuple[bool, ...] | None) -> tuple[bool, ...]:
+        """Per time step, whether there is a loss."""
+        return (self.loss_at == "every",) * (T - 1) + (True,) if mask is None else mask

@@ -4,50 +4,54 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from ..bptt.unroll import Unrolled
+from ..engine.backward import gradients_kept
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
 from .batch import Batch
-from .boundary import Numbers, real, whole
+from .boundary import Numbers, real
 from .graph import check_mode
+from .inputs import Kind, numbers_per_step
 from .listing import listing
 from .machine import Machine, doubles
-from .plan import Kinds, moves
-from .replay import Inspection, lent, replay, unroll_step
-from .step import Kind, Step, find_parameters, size_of, trace_step
-from .trace import Trace
+from .memory import Sizes
+from .plan import LOSS_AT, Course, Variants, moves
+from .replay import Inspection, replay, unroll_step
+from .step import Step, find_parameters, trace_step
+from .symbol import Tape
+from .trace import Trace, replace_data
 
-#: Sequences computed side by side: as many as were fastest on a processor with vectors of 256 bits. Fast mode waits
-#: for memory, so that its gradients should lie in the nearest cache; exact mode for the functions of libm.
+#: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
+#: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
 LANES = {"exact": 8, "fast": 4}
 
-#: Instructions up to which a time step is written out once per number, with sequences as lanes. Beyond, the code
-#: would not stay in the processor's cache, and the rows of a layer fill the vectors anyway.
+#: The longest time step, in instructions, for which sequences are the lanes of vectors. The code of a longer one would
+#: not stay in the processor's cache, and the rows of its layers fill the vectors anyway.
 LANES_UP_TO = 4000
 
-#: Numbers in plans, ten and more per time step, beyond which the plans of earlier runs are forgotten.
+#: The most numbers in plans, ten and more per time step. Beyond, the plans of earlier runs are forgotten.
 PLANNED = 1_000_000
-
-PlanKey = tuple[int, int, tuple[bool, ...] | None, bool]  # T, window, asked, and whether to go back
 
 
 class Run:
-    """What a run gave. The views show memory of its own: a later run does not change it."""
+    """The results of a run. Its views show memory of its own: a later run does not change it."""
 
-    __slots__ = ("_B", "_P", "_S", "_address", "_differentiated", "_memory", "_windows")
+    __slots__ = ("_B", "_P", "_S", "_address", "_backward", "_memory", "_windows")
 
-    def __init__(self, B: int, P: int, S: int, windows: int, differentiated: bool) -> None:
-        memory = bytearray(8 * (P + B * (2 * S + windows)))
+    def __init__(self, B: int, P: int, S: int, course: Course) -> None:
+        memory = bytearray(8 * (P + B * (2 * S + course.windows)))
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) if memory else 0
         self._memory = memoryview(memory).cast("d")
-        self._B, self._P, self._S, self._windows, self._differentiated = B, P, S, windows, differentiated
+        self._B, self._P, self._S, self._windows, self._backward = B, P, S, course.windows, course.backward
 
     def addresses(self, b: int) -> tuple[int, int, int, int]:
-        """Where the new state of sequence b goes, its ∂loss/∂h_0, the gradients of all, and its losses."""
+        """The addresses of the new state of sequence b, of its ∂loss/∂h_0, of all gradients, and of its losses."""
         states, gradients, losses = self._P, self._P + self._B * self._S, self._P + 2 * self._B * self._S
         places = (states + b * self._S, gradients + b * self._S, 0, losses + b * self._windows)
         new_h, h0_gradient, total, loss = (self._address + 8 * place for place in places)
@@ -58,21 +62,21 @@ class Run:
         """The loss of each sequence; with truncation, those of its windows added in order."""
         apart = self._memory[self._P + 2 * self._B * self._S :]
         n = self._windows
-        return apart if n == 1 else [_added(apart[b * n : (b + 1) * n]) for b in range(self._B)]
+        return apart if n == 1 else [_sum(apart[b * n : (b + 1) * n]) for b in range(self._B)]
 
     @property
     def loss(self) -> float:
         """The losses of all sequences, added in order."""
-        return _added(self.losses)
+        return _sum(self.losses)
 
     @property
     def gradients(self) -> memoryview[Any]:
         """The gradient for each of the program's parameters, of all sequences added in order.
 
         Raises:
-            ArgumentError: it was a forward run; so `state_gradients`.
+            ArgumentError: there was no backward pass.
         """
-        if not self._differentiated:
+        if not self._backward:
             raise ArgumentError("a forward run has no gradients", remedy="Call forward_backward")
         return self._memory[: self._P]
 
@@ -83,7 +87,7 @@ class Run:
 
     @property
     def state_gradients(self) -> memoryview[Any]:
-        """∂loss/∂h_0 of each sequence, B × state size."""
+        """∂loss/∂h_0 of each sequence, B × state size. Errors as of `gradients`."""
         _ = self.gradients
         return self._rows(1)
 
@@ -93,13 +97,7 @@ class Run:
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
 
 
-def _truths(asked: Any) -> tuple[bool, ...] | None:
-    if not (asked is None or hasattr(asked, "__len__")):
-        raise ArgumentError(f"asked is {asked!r}", remedy="Give a truth value per time step")
-    return None if asked is None else tuple(map(bool, asked))
-
-
-def _added(numbers: Sequence[float]) -> float:
+def _sum(numbers: Sequence[float]) -> float:
     total = 0.0
     for each in numbers:  # sum() would compensate for rounding
         total += each
@@ -114,23 +112,24 @@ class Recurrence:
     the order of the sequences: ((0 + g_1) + g_2) + …
 
     Args:
-        cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Any leaf that existed before
+        cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Every leaf that existed before
             is a parameter.
-        x: what x_t is: a length, None for a single number, or `Symbols`.
+        x: the kind of x_t: `Number`, `Vector` or `Symbols`.
         loss: ``loss(prediction, target)`` of one time step; None to predict only.
-        target: what the target is, like ``x``; ``...`` if the loss takes none.
-        readout: from h_t to the prediction; without it, the prediction is h_t.
-        h0: the initial state (a tuple if it has parts); by default the cell's own.
-        asks: at which time steps there is a loss: ``"every"``, ``"last"``, or ``"any"``: as each run says.
+        target: the kind of the targets, like ``x``; None if the loss takes none.
+        readout: a function from h_t to the prediction; without it, the prediction is h_t.
+        h0: the initial state, a tuple if it has parts (default: that of the cell).
+        loss_at: the time steps with a loss: ``"every"``, ``"last"``, or ``"mask"``: each run gives a mask.
         mode: ``"exact"`` or ``"fast"``, see `compile`.
-        lanes: sequences per vector; by default as the size of the step suggests.
+        lanes: sequences per vector (default: by the size of the step).
 
     Attributes:
         parameters: the parameters, in the order of ``gradients``.
-        numbers: the numbers of the parameters, to be read and changed in place.
+        numbers: the numbers of the parameters. They can be read and changed in place.
 
     Raises:
-        CompileError: the step does not compile; the error says why.
+        ArgumentError: x or target is not a kind of input, or does not fit the loss.
+        CompileError: the step does not compile; the error gives the reason.
         DataError: a number of the initial state is NaN or infinite.
         MissingDependencyError: llvmlite is not installed.
     """
@@ -140,49 +139,58 @@ class Recurrence:
         cell: Any,
         x: Kind,
         loss: Callable[..., Value] | None,
-        target: Any = ...,
+        target: Kind | None = None,
         readout: Callable[[Any], Any] | None = None,
         h0: Any = None,
-        asks: str = "every",
+        loss_at: str = "every",
         mode: str = "exact",
         lanes: int | None = None,
     ) -> None:
         check_mode(mode)
-        if asks not in ("every", "last", "any"):
-            raise ArgumentError(f"asks {asks!r}", remedy="Known ones: every, last, any")
+        if loss_at not in LOSS_AT:
+            raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
-        self._predicting = replace(self.step, loss=None, target=...)
-        self.parameters = find_parameters(self.step, mode == "fast")
-        traces = {asked: self._trace(asked) for asked in ([True] if asks == "every" else [True, False])}
-        self._with_loss, self._kinds = traces[True], Kinds(traces, asks)
-        self._limits = {name: min(trace.limits[name] for trace in traces.values()) for name in self._with_loss.limits}
+        self._without_loss = replace(self.step, loss=None, target=None)
+        self.parameters = find_parameters(self.step)
+        traces = {has_loss: self._trace(has_loss) for has_loss in ([True] if loss_at == "every" else [True, False])}
+        self._with_loss, self._variants = traces[True], Variants(traces, loss_at)
+        limits = self._with_loss.limits
+        self._limits = {region: min(trace.limits[region] for trace in traces.values()) for region in limits}
         self._initial = tuple(self.step.initial)
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
-        self._lanes = usual if lanes is None else whole("lanes", lanes)
+        self._lanes = usual if lanes is None else whole_number("lanes", lanes)
         self._machines: dict[tuple[int, bool], Machine] = {}
-        self._plans: dict[Any, array[int]] = {}
+        self._plans: dict[tuple[bool, Course], array[int]] = {}
 
     # ---- compiling --------------------------------------------------------------------------------------
 
-    def _trace(self, asks: bool) -> Trace:
-        return trace_step(self.step, self.parameters, asks, self.mode == "fast")
+    def _tape(self) -> Tape:
+        return Tape(fast=self.mode == "fast")
 
-    def _machine(self, lanes: int, predicts: bool = False) -> Machine:
-        """Code for so many lanes, compiled at first use."""
-        if (lanes, predicts) not in self._machines:
-            fast, step = self.mode == "fast", self._predicting if predicts else self.step
-            kinds: list[tuple[Trace, frozenset[int]]]
-            if predicts:
-                kinds = [(trace_step(step, self.parameters, True, fast, predicts=True), frozenset())]
+    def _trace(self, has_loss: bool) -> Trace:
+        return trace_step(self.step, self.parameters, self._tape(), has_loss)
+
+    def _machine(self, lanes: int, predict: bool = False) -> Machine:
+        """The code of a run, or of `predict`, for this number of lanes, compiled at first use."""
+        if (lanes, predict) not in self._machines:
+            step = self._without_loss if predict else self.step
+            variants: list[tuple[Trace, frozenset[int]]]
+            if predict:
+                variants = [(trace_step(step, self.parameters, self._tape(), outputs=True), frozenset())]
             else:
-                kinds = [(self._trace(asks), live) for asks, live in self._kinds.all]
-            row = {"x": size_of(step.x), "target": size_of(step.target)}
-            row |= {"state": len(self._initial), "y": len(kinds[0][0].outputs)}
-            self._machines[lanes, predicts] = Machine(kinds, lanes, fast, len(self.parameters), row)
-        return self._machines[lanes, predicts]
+                variants = [(self._trace(has_loss), live) for has_loss, live in self._variants.all]
+            sizes = Sizes(
+                parameters=len(self.parameters),
+                x=numbers_per_step(step.x),
+                target=numbers_per_step(step.target),
+                state=len(self._initial),
+                y=len(variants[0][0].outputs),
+            )
+            self._machines[lanes, predict] = Machine(variants, lanes, sizes)
+        return self._machines[lanes, predict]
 
     @property
     def ir(self) -> str:
@@ -197,7 +205,7 @@ class Recurrence:
     # ---- running ----------------------------------------------------------------------------------------
 
     def read_parameters(self) -> None:
-        """Take over the numbers that the parameters hold."""
+        """Copy the numbers that the parameters hold into ``numbers``."""
         self._numbers[: len(self.parameters)] = [parameter.data for parameter in self.parameters]
 
     def add_gradients(self, run: Run) -> None:
@@ -205,16 +213,20 @@ class Recurrence:
         for parameter, gradient in zip(self.parameters, run.gradients):
             parameter.grad = parameter.grad + gradient
 
-    def forward(self, x: Numbers, target: Any = None, h0: Any = None, asked: Sequence[bool] | None = None) -> Run:
-        """The losses, without gradients. Arguments as `forward_backward`."""
-        return self._run(False, x, target, h0, asked, 1.0, None, None)
+    def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
+        """The losses, without gradients. Arguments and errors as of `forward_backward`."""
+        batch = self._batch(x, target, h0)
+        course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
+        run = self._new_run(batch, course)
+        self._execute(batch, course, 1.0, run)
+        return run
 
     def forward_backward(
         self,
         x: Numbers,
         target: Any = None,
         h0: Any = None,
-        asked: Sequence[bool] | None = None,
+        mask: Sequence[bool] | None = None,
         gradient: float = 1.0,
         window: int | None = None,
         onto: Run | None = None,
@@ -224,85 +236,97 @@ class Recurrence:
         Args:
             x: B × T × length (B × T for single or whole numbers): nested lists, or a buffer such as a NumPy
                 array of doubles or 64-bit whole numbers, which is read in place.
-            target: likewise.
-            h0: the initial state, B × state size, its parts in a row; by default that of the cell.
-            asked: for ``asks="any"``: per time step, whether there is a loss.
+            target: the targets, in the same form; None if the loss takes none.
+            h0: the initial state, B × state size, its parts in a row (default: that of the cell).
+            mask: for ``loss_at="mask"``: per time step, whether there is a loss.
             gradient: the gradient of each loss.
-            window: truncated BPTT: the state is carried, the gradient cut, after so many steps.
-            onto: an earlier run, of other sequences of a batch, to whose gradients those of this one are added.
+            window: for truncated BPTT: the number of steps after which the gradient is cut and the state carried on.
+            onto: an earlier run, of other sequences of a batch. The gradients are added to those of that run.
 
         Raises:
-            ShapeError, OperandError: sizes or types that do not fit.
-            DataError: an input that is NaN or infinite, or a whole number out of range.
-            DomainError: where the eager engine would raise it.
+            ShapeError, OperandError: sizes or types do not fit.
+            ArgumentError: a mask without ``loss_at="mask"``, or the other way round; an unsuitable window or run.
+            DataError: an input is NaN or infinite, or a whole number out of range.
+            DomainError: the eager engine would raise it.
         """
-        return self._run(True, x, target, h0, asked, gradient, window, onto)
-
-    def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
-        """The predictions at every time step, B × T × length. Arguments and errors as `forward_backward`."""
-        batch = Batch(self._predicting, self._initial, self._limits, x, None, h0)
-        B, T = batch.B, batch.T
-        size = self._machine(self._lanes if self._lanes <= B else 1, predicts=True).outputs
-        predictions = doubles(B * T * size)
-        key = (T, T, None, False)
-        self._execute(batch, key, 1.0, self._new_run(batch, key), ctypes.addressof(predictions), T * size)
-        return memoryview(predictions).cast("B").cast("d", (B, T, size))
-
-    def _run(
-        self, backward: bool, x: Any, target: Any, h0: Any, asked: Sequence[bool] | None, gradient: float,
-        window: int | None, onto: Run | None,
-    ) -> Run:  # fmt: skip
-        batch = Batch(self.step, self._initial, self._limits, x, target, h0)
-        window = batch.T if window is None else min(whole("window", window), batch.T)
-        key = (batch.T, window, _truths(asked), backward)
-        gradient, run = real("gradient", gradient), self._new_run(batch, key)
+        batch = self._batch(x, target, h0)
+        window = batch.T if window is None else min(whole_number("window", window), batch.T)
+        course = Course(batch.T, window, self._variants.check_mask(batch.T, mask), backward=True)
+        gradient, run = real("gradient", gradient), self._new_run(batch, course)
         if onto is not None:
             if not isinstance(onto, Run) or len(onto.gradients) != len(self.parameters):
                 raise ArgumentError("onto is not a run of this program", remedy="Give what forward_backward returned")
             run.gradients[:] = onto.gradients
-        self._execute(batch, key, gradient, run)
+        self._execute(batch, course, gradient, run)
         return run
 
-    def _new_run(self, batch: Batch, key: PlanKey) -> Run:
-        T, window, _, backward = key
-        return Run(batch.B, len(self.parameters), len(self._initial), -(-T // window), backward)
+    def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
+        """The predictions at every time step, B × T × length. Arguments and errors as of `forward_backward`."""
+        batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
+        B, T = batch.B, batch.T
+        size = self._machine(self._lanes if self._lanes <= B else 1, predict=True).sizes.y
+        predictions = doubles(B * T * size)
+        course = Course(T, T, None, backward=False)
+        self._execute(batch, course, 1.0, self._new_run(batch, course), predictions)
+        return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
-    def _execute(self, batch: Batch, key: PlanKey, gradient: float, run: Run, y: int = 0, y_row: int = 0) -> None:
-        """As many sequences as possible in groups that fill the lanes, the others one by one."""
-        alarm, done = False, 0
-        T, window, asked, backward = key
+    def _batch(self, x: Any, target: Any, h0: Any) -> Batch:
+        return Batch(self.step, self._initial, self._limits, x, target, h0)
+
+    def _new_run(self, batch: Batch, course: Course) -> Run:
+        return Run(batch.B, len(self.parameters), len(self._initial), course)
+
+    def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Any = None) -> None:
+        """Run as many sequences as possible in groups that fill the lanes, the others one by one.
+
+        Args:
+            batch: the sequences.
+            course: the course of the run.
+            gradient: the gradient of each loss.
+            run: memory for the results.
+            predictions: memory for the predictions of `predict`; None for a run with losses.
+        """
+        alarm, done, window, predict = False, 0, course.window, predictions is not None
+        parameters, y = ctypes.addressof(self._numbers), ctypes.addressof(predictions) if predict else 0
         for lanes in (self._lanes, 1):
             groups = (batch.B - done) // lanes
             if groups:
-                machine = self._machine(lanes, predicts=y != 0)
-                alarm |= machine.run(T, window, self._plan(machine, key), groups, gradient, (
-                    ctypes.addressof(self._numbers), *batch.addresses(done), *run.addresses(done), y + 8 * done * y_row,
-                ))  # fmt: skip
+                machine, plan = self._machine(lanes, predict), self._plan(lanes, predict, course)
+                outputs = y + 8 * done * batch.T * machine.sizes.y
+                addresses = (parameters, *batch.addresses(done), *run.addresses(done), outputs)
+                alarm |= machine.run(batch.T, window, plan, groups, gradient, addresses)
                 done += groups * lanes
-        if alarm:  # let the eager engine raise its error, if it was no false alarm
+        if alarm:  # the eager engine raises its error, unless the alarm was false
             batch.check_finite()
-            mask = [True] * T if y else self._kinds.mask(T, asked)
-            with lent(self.parameters, self.numbers):
+            has_loss = (True,) * batch.T if predict else self._variants.has_loss(batch.T, course.mask)
+            seed = gradient if course.backward else None
+            with self._parameters_of_the_run():
                 for b in range(batch.B):
-                    replay(batch.step, batch.sequence(b), mask, window, gradient if backward else None)
+                    replay(batch.step, batch.sequence(b), has_loss, window, seed)
 
-    def _plan(self, machine: Machine, key: PlanKey) -> array[int]:
-        plan = self._plans.get((machine.outputs, key))
+    def _plan(self, lanes: int, predict: bool, course: Course) -> array[int]:
+        plan = self._plans.get((predict, course))
         if plan is None:
-            T, window, asked, backward = key
-            kinds = [0] * T if machine.outputs else self._kinds.of(T, window, asked)
+            variants = [0] * course.T if predict else self._variants.of(course)
             if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
                 self._plans.clear()
-            plan = self._plans[machine.outputs, key] = moves(kinds, machine.functions, window, backward)
+            plan = moves(variants, self._machine(lanes, predict).functions, course.window, course.backward)
+            self._plans[predict, course] = plan
         return plan
 
     # ---- the eager engine -------------------------------------------------------------------------------
 
+    @contextmanager
+    def _parameters_of_the_run(self) -> Iterator[None]:
+        """A context in which the parameters hold ``numbers``, and no gradients."""
+        with replace_data(self.parameters, self.numbers), gradients_kept(self.parameters):
+            yield
+
     def eager(
         self, x: Sequence[Any], target: Sequence[Any] | None = None, h0: Sequence[float] | None = None,
-        asked: Sequence[bool] | None = None,
+        mask: Sequence[bool] | None = None,
     ) -> tuple[Unrolled, Value | None]:  # fmt: skip
-        """The program that a run equals, for one sequence: the unrolled graph, and the sum of its losses.
+        """The same computation, recorded for one sequence: the unrolled graph, and the sum of its losses.
 
         Each time step records the cell, the read-out and the loss, in this order; the losses are added in order
         of time at the end. ``backward()`` of the sum gives the gradients of exact mode.
@@ -310,16 +334,17 @@ class Recurrence:
         Args:
             x, target: of one sequence, plain numbers.
             h0: the initial state in a row.
-            asked: per time step, whether there is a loss.
+            mask: per time step, whether there is a loss.
         """
         self.step.check_target(target)
         if target is not None and len(target) != len(x):
             raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
         initial = self._initial if h0 is None else h0
-        return unroll_step(self.step, x, target, initial, self._kinds.mask(len(x), _truths(asked)))
+        has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
+        return unroll_step(self.step, x, target, initial, has_loss)
 
     def inspect(
-        self, x: Any, target: Any = None, h0: Any = None, asked: Any = None, gradient: float = 1.0
+        self, x: Any, target: Any = None, h0: Any = None, mask: Any = None, gradient: float = 1.0
     ) -> Inspection:
         """Every number and gradient that a run of one sequence (T × length) computes, by label and time step.
 
@@ -329,10 +354,10 @@ class Recurrence:
         def one(given: Any) -> Any:
             return None if given is None else [given]
 
-        batch = Batch(self.step, self._initial, self._limits, [x], one(target), one(h0))
+        batch = self._batch([x], one(target), one(h0))
         batch.check_finite()
-        with lent(self.parameters, self.numbers):
-            unrolled, loss = self.eager(*batch.sequence(0), asked)
+        with self._parameters_of_the_run():
+            unrolled, loss = self.eager(*batch.sequence(0), mask)
             if loss is not None:
                 loss.backward(gradient)
         states = unrolled.state(unrolled.T)

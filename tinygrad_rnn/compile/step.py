@@ -1,4 +1,4 @@
-"""One time step of a recurrence, traced: what is compiled once and replayed."""
+"""One time step of a recurrence over symbols. It is compiled once and replayed."""
 
 from __future__ import annotations
 
@@ -6,62 +6,55 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.unroll import Series, advance, as_cell, given_state, keep
+from ..bptt.unroll import Series, as_cell, given_state, keep, keep_step
 from ..engine.backward import topological_order
 from ..engine.recording import time_step
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
-from ..nn.cells import Cell, Quantity
-from .boundary import whole
+from ..nn.cells import Cell
+from ..nn.quantities import Quantity, entries
+from ..nn.through_time import advance
+from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index
+from .memory import GRADIENT, STATE, TARGET, Region, X
 from .symbol import Tape
 from .trace import Trace, check_ops, symbols_as_data
 
 
 @dataclass(frozen=True)
-class Symbols:
-    """Says that the inputs (or targets) are whole numbers 0 … size - 1. As inputs they become one-hot vectors,
-    by which nothing is multiplied; as targets they are indices of classes.
-    """
-
-    size: int
-
-    def __post_init__(self) -> None:
-        whole("Symbols of size", self.size)
-
-
-Kind = int | None | Symbols  # vectors of that many numbers; single numbers; whole numbers
-
-
-@dataclass(frozen=True)
 class Step:
-    """What one time step does, as plain Python on Values.
+    """One time step as plain Python on Values.
 
     Attributes:
         cell: the cell.
         readout: from h_t to y_t, or None.
-        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets; the prediction is y_t, or
-            h_t without a read-out. None if there is no loss.
+        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets, or None. The prediction is y_t,
+            or h_t without a read-out.
         x: the kind of the inputs.
-        target: the kind of the targets; ``...`` where there are none.
-        state: the initial state, which also says its sizes.
+        target: the kind of the targets, or None.
+        state: the initial state, which also gives the sizes of its parts.
     """
 
     cell: Cell
     readout: Callable[[Any], Any] | None
     loss: Callable[..., Value] | None
     x: Kind
-    target: Any
+    target: Kind | None
     state: tuple[Quantity, ...]
 
     @classmethod
-    def of(cls, cell: Any, readout: Any, loss: Any, x: Kind, target: Any, h0: Any) -> Step:
-        """A step from what a user gives.
+    def of(cls, cell: Any, readout: Any, loss: Any, x: Kind, target: Kind | None, h0: Any) -> Step:
+        """A step from the arguments of `Recurrence`.
 
         Raises:
-            ArgumentError: a plain function has no h0.
+            ArgumentError: x or target is not a kind of input, they do not fit the loss, or a plain function has no h0.
             DataError: a number of the initial state is NaN or infinite.
         """
+        check_kind("x", x)
+        if target is not None:
+            check_kind("target", target)
+        if loss is not None:
+            check_loss(loss, target)
         cell = cell if isinstance(cell, Cell) else as_cell(cell, h0)
         if h0 is None:
             return cls(cell, readout, loss, x, target, cell.initial_state())
@@ -70,31 +63,34 @@ class Step:
         return cls(cell, readout, loss, x, target, given_state(cell, state if len(state) > 1 else state[0], 0))
 
     def __call__(
-        self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, asks: bool
+        self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
-        """Record time step t: the cell and, if something is asked, the read-out and the loss, in this order."""
-        state = advance(self.cell, series, t, x, state, self.readout if asks else None)
-        if not asks or self.loss is None:
+        """Record time step t: the cell and, if there is a loss, the read-out and the loss, in this order."""
+        named, state = advance(self.cell, x, state)
+        keep_step(self.cell, series, t, x, named, self.readout if has_loss else None)
+        if not has_loss or self.loss is None:
             return state, None
         prediction = self.prediction(series, t)
-        loss = self.loss(prediction) if self.target is ... else self.loss(prediction, target)
+        loss = self.loss(prediction) if self.target is None else self.loss(prediction, target)
         if not isinstance(loss, Value):
-            raise OperandError(f"the loss gives a {type(loss).__name__}", remedy="Return a Value")
+            raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
         return state, loss
 
     def check_target(self, target: Any) -> None:
-        """Check that there are targets where the loss takes some.
+        """Check that there are targets if, and only if, the loss takes them.
 
         Raises:
-            ArgumentError: it does and there are none, or the other way round.
+            ArgumentError: there are not.
         """
-        if (self.target is ...) != (target is None):
+        if self.target is None and target is not None:
             raise ArgumentError(
-                "targets for a loss that takes none" if self.target is ... else "no targets", remedy="Check target"
+                "targets for a recurrence that takes none", remedy="Leave them out, or give Recurrence their kind"
             )
+        if self.target is not None and target is None:
+            raise ArgumentError("no targets for a recurrence that takes some", remedy="Give target")
 
     def prediction(self, series: Series, t: Any) -> Quantity:
-        """What the loss is of."""
+        """The node, or nodes, that the loss compares with the target."""
         return series["y" if self.readout else self.names[0]][t]
 
     @property
@@ -117,46 +113,42 @@ class Step:
 
 def flat(state: Sequence[Quantity]) -> list[Value]:
     """The entries of all parts of a state in a row."""
-    return [entry for part in state for entry in ([part] if isinstance(part, Value) else part)]
+    return [entry for part in state for entry in entries(part)]
 
 
-def size_of(kind: Any) -> int:
-    """Numbers per time step."""
-    return kind if isinstance(kind, int) else 0 if kind is ... else 1
-
-
-def find_parameters(step: Step, fast: bool) -> list[Value]:
+def find_parameters(step: Step) -> list[Value]:
     """The leaves that existed before the step, in order of creation.
 
     Raises:
         CompileError: the step does not compile.
     """
     first = Value(0.0).serial
-    found = [node for node in trace_step(step, (), True, fast, predicts=True).nodes if node.serial < first]
+    found = [node for node in trace_step(step, (), Tape(), outputs=True).nodes if node.serial < first]
     computed = [node for node in found if node.parents]
     if computed:
         raise CompileError("a node was computed before the step", node=computed[0].name)
     return found
 
 
-def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, predicts: bool = False) -> Trace:
+def trace_step(
+    step: Step, parameters: Sequence[Value], tape: Tape, has_loss: bool = True, outputs: bool = False
+) -> Trace:
     """The step over symbols.
 
     Args:
         step: the step.
         parameters: leaves whose numbers are not known yet.
-        asks: whether with the loss.
-        fast: whether rounding may differ.
-        predicts: whether the predictions are wanted.
+        tape: an empty tape.
+        has_loss: whether to record the read-out and the loss.
+        outputs: whether to store the prediction.
 
     Raises:
         CompileError: the step does not compile.
     """
-    tape = Tape(fast)
-    x, x_index = _placeholder(tape, "x", step.x)
-    target, target_index = _placeholder(tape, "target", step.target)
+    x, x_index = _placeholder(tape, X, step.x)
+    target, target_index = _placeholder(tape, TARGET, step.target)
     indices = [index for index in (x_index, target_index) if index]
-    old_state = [Value(tape.load("state", slot)) for slot in range(len(step.initial))]  # type: ignore[arg-type]
+    old_state = [Value(tape.load(STATE, slot)) for slot in range(len(step.initial))]  # type: ignore[arg-type]
     state = step.shaped(old_state)
     for name, part in zip(step.names, state):
         _label(part, f"{name}_{{t-1}}")
@@ -165,7 +157,7 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
         keep({}, "x", "t", x)  # type: ignore[arg-type]
     with symbols_as_data(tape, parameters), time_step("t"):  # type: ignore[arg-type]
         try:
-            new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, asks)
+            new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
         except (TypeError, AttributeError) as error:
             if "Symbol" not in str(error):
                 raise
@@ -174,16 +166,16 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
                 remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
             ) from error
         new_state = flat(new)
-        outputs = flat([step.prediction(series, "t")]) if predicts else []
-        nodes = topological_order(*new_state, *outputs, *([] if loss is None else [loss]))[::-1]
+        predicted = flat([step.prediction(series, "t")]) if outputs else []
+        nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]
         check_ops([node for node in nodes if not any(node in index.picks for index in indices)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):
         (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
-    # Constants get no gradient that anyone reads; parameters, and looked-up ones, go on from that of later steps.
-    starts = {parameter: tape.load("gradient", slot) for slot, parameter in enumerate(parameters)}
+    # Nobody reads gradients of constants. Those of parameters, also looked-up ones, add to the sums of later steps.
+    starts = {parameter: tape.load(GRADIENT, slot) for slot, parameter in enumerate(parameters)}
     for index in indices:
-        for (region, base), entry in index.entries.items():
-            starts[entry] = tape.load(region.replace("parameter", "gradient", 1), base)
+        for place, entry in index.entries.items():
+            starts[entry] = tape.load(*place.gradient)
         if not index.tables.keys().isdisjoint(nodes):
             raise CompileError(
                 "a parameter is looked up by an index and also used otherwise in the same time step",
@@ -196,17 +188,17 @@ def trace_step(step: Step, parameters: Sequence[Value], asks: bool, fast: bool, 
     if loss in new_state:
         raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
     limits = {index.region: index.limit for index in indices}
-    return Trace(tape, nodes, loss, starts, old_state, new_state, parameters, outputs, limits)
+    return Trace(tape, nodes, loss, starts, old_state, new_state, parameters, predicted, limits)
 
 
-def _placeholder(tape: Tape, name: str, kind: Any) -> tuple[Quantity | None, Index | None]:
-    """What stands for the input, or the target, of the time step."""
-    if isinstance(kind, Symbols):
-        return None, Index(tape, name, kind.size)
-    if kind is ...:
+def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantity | None, Index | None]:
+    """The input, or the target, of the time step over symbols: leaves, or an index."""
+    if kind is None:
         return None, None
-    numbers = [Value(tape.load(name, slot)) for slot in range(size_of(kind))]  # type: ignore[arg-type]
-    return _label(numbers[0] if kind is None else numbers, f"{name}_t"), None
+    if isinstance(kind, Symbols):
+        return None, Index(tape, region, kind.size)
+    numbers = [Value(tape.load(region, slot)) for slot in range(numbers_per_step(kind))]  # type: ignore[arg-type]
+    return _label(numbers if isinstance(kind, Vector) else numbers[0], f"{region.name}_t"), None
 
 
 def _label(quantity: Quantity, name: str) -> Quantity:

@@ -1,9 +1,9 @@
-"""Running the engine on symbols: recorded graphs become tapes, forward by their rules, backward by the one walk."""
+"""The engine runs on symbols: recorded graphs become tapes, forward by their rules, backward by the one walk."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,20 @@ from ..engine.node import Node
 from ..engine.ops import OPS, Op
 from ..engine.value import Value
 from ..errors import CompileError, TinygradRNNError
-from .schedule import Pass, Place, Store
+from .memory import (
+    ALARM,
+    GRADIENT,
+    LOSS,
+    NEW_STATE,
+    NEW_STATE_GRADIENT,
+    PARAMETER,
+    SEED,
+    STATE_GRADIENT,
+    Place,
+    Region,
+    Y,
+)
+from .schedule import Pass, Store
 from .symbol import Symbol, Tape
 
 
@@ -22,15 +35,15 @@ class Trace:
     """A graph over symbols: a whole recorded one, or one time step of a recurrence.
 
     Attributes:
-        tape: its instructions, forward only so far.
+        tape: its instructions, at first those of the forward pass.
         nodes: its nodes, parents first.
         loss: the node to differentiate, or None.
-        starts: the leaves whose gradients are wanted, and what these are already, from later time steps.
+        starts: for each leaf with a gradient, that gradient so far, from later time steps.
         old_state, new_state: the leaves and nodes of the state, in a row.
-        parameters: leaves that hold numbers but for the time of tracing.
-        outputs: nodes whose numbers are wanted.
-        limits: what the whole numbers of an input must be below.
-        labels: what to call symbols in comments.
+        parameters: leaves whose numbers are replaced by symbols while tracing.
+        outputs: the nodes of the prediction, in a row.
+        limits: the whole numbers in a region must be below this.
+        labels: names of symbols, for comments.
     """
 
     tape: Tape
@@ -41,39 +54,39 @@ class Trace:
     new_state: Sequence[Value] = ()
     parameters: Sequence[Value] = ()
     outputs: Sequence[Value] = ()
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[Region, int] = field(default_factory=dict)
     labels: dict[Symbol, str] = field(default_factory=dict)
 
     def reached(self, live: Iterable[int]) -> list[Value]:
-        """The nodes that the loss and these entries of the new state depend on, last created first."""
+        """The nodes on which the loss and these entries of the new state depend, newest first."""
         roots = [self.new_state[slot] for slot in live] + ([self.loss] if self.loss is not None else [])
         return topological_order(*roots) if roots else []
 
     def live_before(self, live: Iterable[int]) -> frozenset[int]:
-        """The entries of the old state that get a gradient if these of the new one do."""
+        """The entries of the old state that get a gradient where these entries of the new state have one."""
         reached = set(self.reached(live))
         return frozenset(slot for slot, node in enumerate(self.old_state) if node in reached)
 
     def passes(self, live: Iterable[int], name: str) -> list[Pass]:
-        """What the forward and the backward pass have to leave in memory.
+        """The forward and the backward pass: everything that they store in memory.
 
         Args:
-            live: the entries of the new state from which a gradient comes, besides the loss.
-            name: goes into the names of the functions.
+            live: the entries of the new state that have a gradient from later time steps.
+            name: a part of the names of the functions.
         """
         tape, zero = self.tape, self.tape.const(0.0)
         with symbols_as_data(tape, self.parameters):
-            forward = _stores(tape, "new_state", self.new_state) + _stores(tape, "y", self.outputs)
+            forward = _stores(tape, NEW_STATE, self.new_state) + _stores(tape, Y, self.outputs)
             if self.loss is not None:  # eager adds up the losses of a sequence in order of time
-                forward.append(Store(Place("loss", 0), tape.emit("add", tape.load("loss", 0), self.loss.data)))
+                forward.append(Store(Place(LOSS, 0), tape.emit("add", tape.load(LOSS, 0), self.loss.data)))
             alarms = list(tape.alarms)
-            gradients = self._differentiated(live)
+            gradients = self._gradients(live)
             backward = [
-                Store(Place("state_gradient", slot), tape.symbol(gradients.get(node, zero)))
+                Store(Place(STATE_GRADIENT, slot), tape.symbol(gradients.get(node, zero)))
                 for slot, node in enumerate(self.old_state)
             ]
             backward += [
-                Store(Place(*start.args), gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients
+                Store(start.place, gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients
             ]
             self._label(gradients)
         return [
@@ -81,12 +94,12 @@ class Trace:
             Pass(f"backward.{name}", [*backward, *_alarms(tape.alarms[len(alarms) :])]),
         ]
 
-    def _differentiated(self, live: Iterable[int]) -> dict[Value, Any]:
-        """The gradients after a walk backward over symbols."""
+    def _gradients(self, live: Iterable[int]) -> dict[Value, Any]:
+        """The gradients of all nodes reached, from a backward walk over symbols."""
         order = self.reached(live)
-        roots: dict[Node, Any] = {self.new_state[slot]: self.tape.load("new_state_gradient", slot) for slot in live}
+        roots: dict[Node, Any] = {self.new_state[slot]: self.tape.load(NEW_STATE_GRADIENT, slot) for slot in live}
         if self.loss is not None:
-            roots[self.loss] = self.tape.load("seed", 0)
+            roots[self.loss] = self.tape.load(SEED, 0)
         with gradients_kept([*order, *self.starts]):
             for leaf, start in self.starts.items():
                 leaf.grad = start  # type: ignore[assignment]
@@ -94,7 +107,7 @@ class Trace:
             return {node: node.grad for node in order}
 
     def _label(self, gradients: Mapping[Value, Any]) -> None:
-        """Note what to call each symbol in comments."""
+        """Name the symbols, for comments."""
         for node in (node for node in self.nodes if node.label):
             for number, label in ((node.data, node.label), (gradients.get(node), f"∂L/∂{node.label}")):
                 if isinstance(number, Symbol):
@@ -103,20 +116,20 @@ class Trace:
             self.labels.setdefault(alarm, "might eager raise an error?")
 
 
-def _stores(tape: Tape, region: str, nodes: Sequence[Value]) -> list[Store]:
+def _stores(tape: Tape, region: Region, nodes: Sequence[Value]) -> list[Store]:
     return [Store(Place(region, slot), tape.number(node.data)) for slot, node in enumerate(nodes)]
 
 
 def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
-    return [Store(Place("alarm", slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
+    return [Store(Place(ALARM, slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
 
 
 @contextmanager
-def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> Iterator[None]:
-    """For the time of tracing, parameters hold symbols; their own numbers come back in any case."""
+def replace_data(parameters: Sequence[Value], replacements: Iterable[Any]) -> Iterator[None]:
+    """A context in which parameters hold other numbers, or symbols; their own come back in any case."""
     kept = [parameter.data for parameter in parameters]
-    for slot, parameter in enumerate(parameters):
-        parameter.data = tape.load("parameter", slot)  # type: ignore[assignment]
+    for parameter, data in zip(parameters, replacements):
+        parameter.data = data
     try:
         yield
     finally:
@@ -124,13 +137,22 @@ def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> Iterator[None]:
             parameter.data = data
 
 
-def trace_graph(root: Value, fast: bool) -> Trace:
+def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> AbstractContextManager[None]:
+    """A context in which parameters hold symbols."""
+    return replace_data(parameters, [tape.load(PARAMETER, slot) for slot in range(len(parameters))])
+
+
+def trace_graph(root: Value, tape: Tape) -> Trace:
     """The recorded graph below ``root`` over symbols; leaf number i is parameter i.
+
+    Args:
+        root: the node to differentiate.
+        tape: an empty tape.
 
     Raises:
         CompileError: an op does not compile, or a node has a hook.
     """
-    order, tape = topological_order(root)[::-1], Tape(fast)
+    order = topological_order(root)[::-1]
     check_ops(order)
     twins: dict[Value, Value] = {}
     starts: dict[Value, Symbol] = {}
@@ -139,16 +161,16 @@ def trace_graph(root: Value, fast: bool) -> Trace:
         if node.parents:
             number = node.operation.forward(*[parent.data for parent in parents])
         else:
-            number = tape.load("parameter", len(starts))
+            number = tape.load(PARAMETER, len(starts))
         twin = twins[node] = Value(number, label=node.label)
         twin.parents, twin.operation, twin.time_step = parents, node.operation, node.time_step
         if not node.parents:
-            starts[twin] = tape.load("gradient", len(starts))
+            starts[twin] = tape.load(GRADIENT, len(starts))
     return Trace(tape, list(twins.values()), twins[root], starts, outputs=[twins[root]])
 
 
 def check_ops(nodes: Collection[Value]) -> None:
-    """Try the rules of all ops in a graph on symbols.
+    """Check that the rules of all ops in a graph can be applied to symbols.
 
     Raises:
         CompileError: an op does not compile, or a node has a hook; the error names it.
@@ -171,14 +193,14 @@ def check_ops(nodes: Collection[Value]) -> None:
 def _check_op(op: Op, node: Value) -> None:
     if op.backward is not None or not (OPS.get(op.name) is op or op.name == "pow_constant"):
         raise CompileError(
-            "this op stands for one node only, and has no rule that could be applied to other numbers",
+            "this op belongs to one node only, and has no rule for other numbers",
             op=op.name,
             node=node.name,
             time_step=node.time_step,
             remedy="Give it an entry in the table (ops.register) and record it with Value.apply",
         )
     tape = Tape()
-    operands = [tape.load("parameter", i) for i in range(op.arity)]
+    operands = [tape.load(PARAMETER, i) for i in range(op.arity)]
     try:
         out = op.forward(*operands)
         gradients = op.local_gradients(out, *operands)

@@ -1,9 +1,8 @@
 """Copies of whole graphs, and pickles: never node by node, since the nodes may be a million deep.
 
-`copy.deepcopy` and `pickle` follow references, and so would go as deep as the graph is long. Both are given the nodes
-below a root as a list, oldest first: whoever copies them in this order always has the parents of a node before the
-node. And the copies are created in the order of the originals, so that their ``backward()`` adds up gradients in the
-same order.
+`copy.deepcopy` and `pickle` follow references, and so would go as deep as the graph is long. Instead they get the
+nodes below a root as a list, oldest first. In this order the parents of a node always come before the node. And the
+copies are created in the order of the originals, so that their ``backward()`` adds up gradients in the same order.
 
 Hooks and breakpoints stay with the node on which they were set, as in PyTorch.
 """
@@ -22,8 +21,9 @@ from .ops import Op
 
 N = TypeVar("N", bound=Node)
 
-#: In each thread, the nodes that a pickler has been given as a list (`_OldestFirst`). Each of them then need not give
-#: the list again, for what lies below itself: pickle takes one node after the other, and tells none about the others.
+#: For each thread, the list of nodes (`_OldestFirst`) that a pickler is working through. pickle calls `reduce` for one
+#: node after the other, and passes on nothing about the others. So a node looks here whether its parents are in the
+#: list already; otherwise it would add the whole list again.
 _thread = local()
 
 
@@ -67,11 +67,11 @@ class InCreationOrder:
 
 
 class _OldestFirst:
-    """An iterator that knows all that it gives. It lives as long as `pickle` is at work on them."""
+    """An iterator over nodes that knows all of them. It lives as long as `pickle` works through them."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
-        self._given = dict.fromkeys(nodes)
-        self._rest = iter(self._given)
+        self._nodes = dict.fromkeys(nodes)
+        self._rest = iter(self._nodes)
 
     def __iter__(self) -> Iterator[Node]:
         return self
@@ -80,11 +80,11 @@ class _OldestFirst:
         return next(self._rest)
 
     def __contains__(self, node: Node) -> bool:
-        return node in self._given
+        return node in self._nodes
 
 
 def _is_at_work_on(node: Node) -> bool:
-    """Whether the pickler at work in this thread meets the parents of this node before the node."""
+    """Whether the pickler in this thread meets the parents of a node before the node."""
     at_work: _OldestFirst | None = getattr(_thread, "at_work", lambda: None)()
     return at_work is not None and node in at_work
 

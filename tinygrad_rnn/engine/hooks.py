@@ -1,6 +1,6 @@
-"""What hardly any node has: hooks on its gradient, breakpoints, a note of where it was created.
+"""The rarely used fields of a node: hooks on its gradient, breakpoints, and where it was created.
 
-A pass over a graph does not look for them node by node: it reads once whether there are any at all (`watched`).
+A backward pass does not look for them node by node. It checks once whether there are any at all (`watched`).
 """
 
 from __future__ import annotations

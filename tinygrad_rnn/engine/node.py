@@ -10,8 +10,8 @@ from ..errors import OperandError
 from .arithmetic import number
 from .ops import Op
 
-#: A gradient that nothing has reached yet. It is 0.0, with an identity of its own: so `Node.has_grad` can tell, and a
-#: backward pass need not ask.
+#: The gradient of a node that no contribution has reached. It is 0.0, as an object of its own: so `Node.has_grad` can
+#: compare identities, and a backward pass can add to it without a check.
 NO_GRADIENT = float("0.0")
 
 #: The next number in the order of creation. It counts downwards, so that a heap gives the last created node first.
@@ -74,7 +74,7 @@ class Node:
     _grad: float
     _id: int  # order of creation, from 0 downwards
     _label: str
-    _extra: Any  # what hardly any node has: see `hooks`
+    _extra: Any  # the rarely used fields (`hooks.Extra`), or None
 
     data = _Number("_data", "The number, always a float.")
     grad = _Number("_grad", "The gradient; 0.0 before any backward pass.")

@@ -38,7 +38,7 @@ _PLAIN = (("−", "-"), ("σ", "sigmoid"), ("√(", "sqrt("), ("√", "sqrt "))
 def description(node: Node) -> str:
     """A node on one line of less than 100 characters: ``h_3 = tanh(z_3): data 0.21, grad -0.18``.
 
-    It can be printed on any console, and describes a node that is just being made, too.
+    It can be printed on any console. It also describes a node that is half-made.
     """
     label = getattr(node, "_label", "")
     operation = getattr(node, "operation", None)

@@ -59,7 +59,7 @@ class Op:
 
     @property
     def title(self) -> str:
-        """The name in messages: as the user wrote it, ``**2``, where the name alone does not tell which op it is."""
+        """The name in messages: as the user wrote it, ``**2``, where the name alone is ambiguous."""
         return self.symbol if self.name == "pow_constant" else self.name
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -108,7 +108,7 @@ def _edges(op: Op) -> Callable[[Any], Edges]:
 
 
 def _checked(op: Op, edges: Callable[[Any], Edges]) -> Callable[[Any], Edges]:
-    """The same, for rules that may fail: the error says at which node."""
+    """The same for rules that may fail, with an error that names the node."""
 
     def checked_edges(node: Any) -> Edges:
         try:
@@ -148,7 +148,7 @@ NOTHING: Any = _Nothing()
 
 def _edges_of_closure(op: Op, backward: Callable[[], object]) -> Callable[[Any], Edges]:
     def edges(node: Any) -> Edges:
-        for parent in dict.fromkeys(node.parents):  # whoever iterates prepares the parents, ...
+        for parent in dict.fromkeys(node.parents):  # the walk prepares each parent, ...
             yield parent, NOTHING
         try:
             backward()  # ... so that the closure finds them ready
@@ -233,7 +233,7 @@ def lookup(name: str, arity: int | None = None) -> Op:
 
     Args:
         name: a name or a symbol.
-        arity: tells two ops with the same symbol apart, such as sub and neg.
+        arity: distinguishes two ops with the same symbol, such as sub and neg.
 
     Raises:
         GraphError: no entry of the table has it.
@@ -255,7 +255,7 @@ def register(op: Op) -> Op:
     """Add an entry to the table, so that ``Value.apply(op.name, ...)`` records it.
 
     To be compiled, rules must do the same for a symbol as for a float: they are run once, on symbols. One that
-    asks what it was given (``isinstance(a, float)``, ``{0.5: 1.0}.get(a)``) compiles to its answer for symbols.
+    depends on the type of its operand (``isinstance(a, float)``, ``{0.5: 1.0}.get(a)``) compiles to the branch for symbols.
 
     Raises:
         GraphError: the name is taken, or the formulas or the local gradients do not match the arity.
@@ -268,9 +268,9 @@ def register(op: Op) -> Op:
         trial = op.local_gradients(0.5, *[0.5] * op.arity)
         if not isinstance(trial, (tuple, list)) or len(trial) != op.arity:
             raise GraphError(
-                f"local_gradients gives {trial!r} for {op.arity} operands",
+                f"local_gradients returns {trial!r} for {op.arity} operands",
                 op=op.name,
-                remedy="It must give a tuple of one local gradient per operand",
+                remedy="It must return a tuple of one local gradient per operand",
             )
     object.__setattr__(op, "edges", _checked(op, op.edges))  # nobody knows yet where its rules fail
     OPS[op.name] = op
@@ -279,8 +279,8 @@ def register(op: Op) -> Op:
 
 @lru_cache(maxsize=1024)
 def power(exponent: float) -> Op:
-    """The op ``x ** exponent`` for a fixed number: unlike ``pow`` it owes no derivative to its exponent,
-    so that a negative base is no error.
+    """The op ``x ** exponent`` for a fixed number: unlike ``pow`` it has no derivative with respect to its
+    exponent, so that a negative base is no error.
     """
     shown = f"{exponent:g}"
     return Op(

@@ -12,12 +12,12 @@ from .arithmetic import number
 from .backward import topological_order, walk
 from .hooks import watched
 from .node import NO_GRADIENT, Node
-from .ops import NOTHING
+from .ops import NOTHING, Edges
 from .steps import Step
 
 
 class Observer(Protocol):
-    """Someone who watches all passes."""
+    """An object that is notified of every event in every backward pass."""
 
     def began(self, root: Any) -> None:
         """A pass from ``root`` is about to take its first step."""
@@ -70,7 +70,7 @@ class BackwardSteps(Iterator[Step]):
     - the gradients are those of a pass half-way: final for the nodes whose edges have been walked, and for the
       others what has reached them so far;
     - going on (``next()``, a ``for`` loop, ``finish()``) completes the pass as if it had never stopped;
-    - ``reset()`` returns to the start of the pass, and gives the leaves back what they had then.
+    - ``reset()`` returns to the start of the pass, and restores the gradients that the leaves had then.
 
     Dropping the iterator leaves the gradients as they are. After another pass over the same inner nodes, going on is an
     error: it would mix the gradients of the two.
@@ -177,10 +177,12 @@ class BackwardSteps(Iterator[Step]):
                 self._note(edge.step(before))
         else:
             for node in self._nodes:
-                for parent in node.parents:
+                inner = [parent for parent in node.parents if parent.parents]
+                for parent in inner:
                     _check_uninterrupted(parent, self._left)
                 walk([node._id], self._waiting, None, self._stops)
-                self._left.update((parent, parent._grad) for parent in node.parents if parent.parents)
+                for parent in inner:
+                    self._left[parent] = parent._grad
         self.finished = True
 
     def reset(self) -> None:
@@ -221,13 +223,13 @@ class _Edge(NamedTuple):
         """The two nodes by number, for `walk`."""
         return {self.node._id: self.node, self.parent._id: self.parent}
 
-    def alone(self, _: Node) -> Iterator[tuple[Any, Any]]:
+    def alone(self, _: Node) -> Edges:
         """This edge as the only one of its node."""
-        if self.after is None:
-            yield self.parent, self.local_gradient
-        else:
-            yield self.parent, NOTHING
-            self.parent._grad = self.after
+        return ((self.parent, self.local_gradient),) if self.after is None else self._played_back()
+
+    def _played_back(self) -> Iterator[tuple[Any, Any]]:
+        yield self.parent, NOTHING
+        self.parent._grad = self.after
 
     def step(self, before: float) -> Step:
         """The record of it, once it was taken."""

@@ -1,6 +1,6 @@
-"""What a new node is told about the program around it: whether to record, its time step, whether to note its line.
+"""What holds for new nodes: whether they are recorded, their time step, whether they note the line that created them.
 
-This is one frozen `Scope` in one context variable, so that it holds for a thread, or an asynchronous task, alone.
+It is one frozen `Scope` in one context variable. So each thread, and each asynchronous task, has its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, NamedTuple, TypeVar
+
+from ..errors import TinygradRNNError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,7 +37,7 @@ _scope: ContextVar[Scope] = ContextVar("scope", default=Scope())  # noqa: B039  
 #: The scope in force. Every new node calls it.
 current = _scope.get
 
-#: Put another scope in force. Who calls it puts the earlier one back.
+#: Put another scope in force. The caller must put the earlier one back.
 put_in_force = _scope.set
 
 
@@ -135,7 +137,13 @@ class trace_creation(_Within):
 
 
 class time_step(_Within):
-    """Nodes that are created within this context belong to time step ``t``."""
+    """Nodes that are created within this context belong to time step ``t``, and so do this package's errors."""
 
     def __init__(self, t: int | None) -> None:
         super().__init__(time_step=t)
+
+    def __exit__(self, *raised: object) -> None:
+        for error in raised:
+            if isinstance(error, TinygradRNNError) and error.time_step is None:
+                error.time_step = current().time_step
+        super().__exit__()

@@ -1,4 +1,4 @@
-"""One application of the chain rule, and one of an operation, told by name and by number."""
+"""Records of one application of the chain rule, and of one operation: their formulas by name and by number."""
 
 from __future__ import annotations
 

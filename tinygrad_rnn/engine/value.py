@@ -328,11 +328,14 @@ class Value(Node):
         if self.parents or current().records:  # what no_grad made a leaf stays one
             self.operation = ops.closure(self.operation.name, function, self.operation.symbol)
 
-    __copy__, __deepcopy__, __reduce__ = copying.copy, copying.deepcopy, copying.reduce
+    __copy__, __deepcopy__ = copying.copy, copying.deepcopy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copying.reduce(self)
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
-    """Add what hardly any Value has that is made by hand: operands, and a note of where it was made.
+    """Add the operands of a Value that is made by hand, and where it was made.
 
     Returns:
         its time step.
@@ -351,7 +354,7 @@ def operand(data: Any) -> Any:
     if data.__class__ in (int, float) or is_number(data):
         return Value(data)
     if is_foreign(data):
-        number(data)  # raises: NumPy, if it were asked next, would make a number of it
+        number(data)  # raises. Otherwise NumPy would try next, and make a number of it
     return NotImplemented
 
 

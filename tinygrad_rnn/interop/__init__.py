@@ -31,7 +31,7 @@ def save_safetensors(module: Module, path: str | os.PathLike[str]) -> None:
     """Write weights under PyTorch's names as a safetensors file of 64-bit floats, whole or not at all.
 
     Raises:
-        ArgumentError: the module has parameters that PyTorch has no name for, or identity as its nonlinearity.
+        ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
         OSError: the file cannot be written.
     """
     tensors = {name: Tensor.of(numbers) for name, numbers in to_torch_numbers(module).items()}

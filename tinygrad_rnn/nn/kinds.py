@@ -54,7 +54,7 @@ def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, *
         raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
     given = {name: setting for name, setting in settings.items() if setting is not None}
     for name in given:
-        only, what = ONLY.get(name, ("other kind of cell", name))
-        if only != kind:
-            raise ArgumentError(f"{name} with a cell of kind {kind}", remedy=f"Only an {only} has {what}")
+        if name not in settings_of(kind):
+            only = "Only an {} has {}".format(*ONLY[name]) if name in ONLY else f"The settings are {', '.join(ONLY)}"
+            raise ArgumentError(f"{name} with a cell of kind {kind}", remedy=only)
     return KINDS[kind].cell(input_size, hidden_size, seed=seed, **given)

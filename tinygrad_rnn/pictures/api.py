@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.unroll import collector_paused
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError
+from ..support.collector import collector_paused
 from . import cards, dot, folded, graph, text, timeline
 from .chain import strongest
 from .colours import Scale
@@ -36,7 +35,6 @@ def draw(
     local_gradients: bool = False,
     max_steps: int | None = None,
     style: Style | None = None,
-    cut: Iterable[tuple[Value, Value]] = (),
     time_limit: float = 60.0,
 ) -> Drawing:
     """Draw an unrolled RNN: a column per time step, the chain from the loss back to h_k lit.
@@ -54,7 +52,6 @@ def draw(
             default at most 200 and about 6000 nodes, in a PNG what fits into 16,000 pixels.
         style: called with every drawn `Node` and `Edge`; returns what is to differ from the usual, by the
             names of the attributes of `Box` and `Line`, or None.
-        cut: (parent, child) pairs to draw as cut edges, grey: where truncation stops the gradient.
         time_limit: how long Graphviz may take, in seconds.
 
     Raises:
@@ -88,7 +85,6 @@ def draw(
     root = text.clipped(loss.label or "L", 20) if loss is not None else (chain.last.label if chain else "h")
     ran = loss.has_grad if loss is not None else any(v.has_grad for entries in states.values() for _, _, v in entries)
     title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
-    edges_cut = list(cut)
 
     @collector_paused()  # thousands of small objects, and no cycles among them
     def drawing(limit: int | None) -> Drawing:
@@ -113,7 +109,7 @@ def draw(
         )
 
     def full(shown: list[int]) -> tuple[Picture, tuple[float, float]]:
-        drawn = graph.build(unrolled, loss, steps, shown, edges_cut)
+        drawn = graph.build(unrolled, loss, steps, shown)
         return timeline.arrange(
             drawn,
             chain,

@@ -22,15 +22,15 @@ WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot
 _SHOWN_AS_TEXT = 400
 
 
-class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz has no types
-    """A picture of a graph, displayed by notebooks, and otherwise used as any object of the package `graphviz`.
+class Drawing:
+    """A picture of a graph, displayed by notebooks.
 
-    What that package does through a ``dot`` on the PATH goes through our own seam to Graphviz instead, which
-    has a time limit and an embedded ``dot`` to fall back on.
+    `save` writes it in the format of the file's suffix. `render`, `pipe` and `view` have the arguments of the package
+    `graphviz` and do what they do there. Only Graphviz itself is called in our own way: with a time limit, and with an
+    embedded ``dot`` where there is none on the PATH.
 
     Attributes:
-        source: the DOT text: the same bytes for the same graph.
-        format: the format of `render`, where its file name does not say.
+        dot: the DOT text as an object of the package `graphviz`.
         picture: what is drawn, as geometry.
         time_limit: how long Graphviz may take, in seconds.
     """
@@ -46,13 +46,27 @@ class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz ha
         narrower: Callable[[float], Drawing] | None = None,
         description: str = "graph",
     ) -> None:
-        super().__init__(source, format=_known(format, "format"))
+        self.dot = graphviz.Source(source, format=_known(format, "format"))
         self.picture = picture
         self.time_limit = time_limit
         self._size = size
         self._narrower = narrower
         self._description = description
         self._svg: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The DOT text: the same bytes for the same graph."""
+        return str(self.dot.source)
+
+    @property
+    def format(self) -> str:
+        """The format of `render` and `pipe`, where they are not given one."""
+        return str(self.dot.format)
+
+    @format.setter
+    def format(self, format: str) -> None:
+        self.dot.format = _known(format, "format")
 
     def svg(self) -> str:
         """The picture as SVG. Its ids begin with a prefix of their own, so that several fit into one page.
@@ -69,7 +83,7 @@ class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz ha
     def add(self, text: Text) -> None:
         """Write a line of text into the picture."""
         self.picture.texts.append(text)
-        self._source = dot.write(self.picture)
+        self.dot = graphviz.Source(dot.write(self.picture), format=self.format)
         self._svg = None
 
     def png(self, dpi: float = 96.0) -> bytes:
@@ -95,45 +109,94 @@ class Drawing(graphviz.Source):  # type: ignore[misc]  # the package graphviz ha
         source = drawing.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
         return engine.run(source, "png", self.time_limit)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the picture to a file, as its suffix says: .svg, .png or .dot. The file is written whole or not at all.
+    def save(self, path: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
+        """Write the picture to a file, as its suffix says: .svg, .png, or .dot and .gv for the DOT text.
+
+        The file is written whole or not at all.
+
+        Args:
+            path: the file.
+            directory: the folder that ``path`` is relative to; it is made if there is none.
 
         Raises:
             DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed.
         """
-        target = Path(path)
+        target = Path(directory or "", path)
         if target.suffix.lower() not in SUFFIXES:
             raise DrawError(f"unknown kind of picture {target.name!r}", remedy=f"Known suffixes: {', '.join(SUFFIXES)}")
-        content = self.pipe(SUFFIXES[target.suffix.lower()])
+        return self._write(target, SUFFIXES[target.suffix.lower()], make_folder=directory is not None)
+
+    def _write(self, target: Path, format: str, make_folder: bool) -> Path:
+        content = self.pipe(format)
+        assert isinstance(content, bytes)
         try:
+            if make_folder:
+                target.parent.mkdir(parents=True, exist_ok=True)
             write_whole(target, content)
         except OSError as error:
             reason = error.strerror or error
             raise DrawError(f"cannot write {str(target)!r}: {reason}", remedy="Choose another place") from error
         return target
 
-    # ---- as graphviz.Digraph ------------------------------------------------------------------------------
+    # ---- as in the package graphviz -----------------------------------------------------------------------
 
-    def pipe(self, format: str | None = None) -> bytes:
-        """The picture in a format."""
+    def pipe(self, format: str | None = None, encoding: str | None = None) -> bytes | str:
+        """Return the picture in a format, decoded if an encoding is given."""
         known = _known(format or self.format, "format")
-        return self.png() if known == "png" else self.svg().encode() if known == "svg" else self.source.encode()
+        content = self.png() if known == "png" else self.svg().encode() if known == "svg" else self.source.encode()
+        return content.decode(encoding) if encoding else content
 
     def render(
-        self, filename: str | os.PathLike[str] = "graph", format: str | None = None, view: bool = False, **_: Any
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *,
+        outfile: str | os.PathLike[str] | None = None,
     ) -> str:
-        """Write ``filename.format`` and return its name; ``view`` opens it."""
-        known = _known(format or self.format, "format")
-        target = self.save(f"{os.fspath(filename)}.{known}")
+        """Write the DOT text to a file, and the picture to another one.
+
+        Args:
+            filename: the file of the DOT text; by default ``outfile`` with the suffix .gv, or else Source.gv.
+            directory: the folder that the file of the DOT text is relative to.
+            view: whether to open the picture.
+            cleanup: whether to delete the DOT text afterwards.
+            format: svg, png or dot; by default the suffix of ``outfile``, or else `format`.
+            outfile: the file of the picture; by default the file of the DOT text, with the format appended.
+
+        Returns:
+            the file of the picture.
+
+        Raises:
+            DrawError: the format is unknown, a file cannot be written, or Graphviz failed.
+        """
+        if outfile is None:
+            known = _known(format or self.format, "format")
+            text = Path(directory or "", filename or "Source.gv")
+            target = text.with_name(f"{text.name}.{known}")
+        else:
+            target = Path(outfile)
+            known = _known(format or target.suffix[1:] or self.format, "format")
+            text = Path(directory or "", filename or target.with_suffix(".gv"))
+        self._write(target, known, make_folder=True)
+        if not cleanup and text != target:
+            self._write(text, "dot", make_folder=True)
         if view:
             import webbrowser
 
             webbrowser.open(target.resolve().as_uri())
         return str(target)
 
-    def view(self, filename: str | os.PathLike[str] = "graph") -> str:
-        """Write the picture and open it."""
-        return self.render(filename, view=True)
+    def view(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        cleanup: bool = False,
+    ) -> str:
+        """`render` the picture, and open it."""
+        return self.render(filename, directory, view=True, cleanup=cleanup)
 
     # ---- display ------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The one seam to Graphviz: a ``dot`` program is found, fed and watched here and nowhere else.
 
-A ``dot`` on the PATH comes first; the one embedded in the package graphviz-pure, which is always installed
-along with this one, draws where there is none.
+A ``dot`` on the PATH comes first. Where there is none, the one embedded in the package graphviz-pure draws, which is
+installed along with this package wherever it has wheels.
 """
 
 from __future__ import annotations
@@ -52,7 +52,11 @@ def run(source: str, format: str, time_limit: float) -> bytes:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         complaint = lines[-1] if lines else f"{program} ended with code {done.returncode}"
     if not complaint:
-        raise DrawError("there is no Graphviz", remedy=f"pip install {EMBEDDED}, or install Graphviz from your system")
+        raise DrawError(
+            "there is no Graphviz to draw with",
+            remedy="Install Graphviz from your system, so that its program dot is on the PATH; "
+            f"on 64-bit Linux, macOS and Windows, pip install {EMBEDDED} will do",
+        )
     raise DrawError(f"Graphviz could not draw this: {complaint[:200]}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +69,7 @@ class Edge:
     Attributes:
         tail, head: the drawn nodes.
         parent, child: the Values.
-        position: index of the operand among ``child.parents``; -1 for an edge that is only drawn, being cut.
+        position: index of the operand among ``child.parents``.
     """
 
     tail: Node | None
@@ -137,7 +137,6 @@ def build(
     loss: Value | None,
     steps: dict[Value, TimeStep],
     shown: Collection[int],
-    cut: Iterable[tuple[Value, Value]] = (),
 ) -> Graph:
     """The graph to draw.
 
@@ -146,7 +145,6 @@ def build(
         loss: what was computed from it, if anything.
         steps: `Unrolled.steps_of` for all that is to be drawn.
         shown: the time steps to draw, in order.
-        cut: (parent, child) of edges that are not in the graph, but are to be seen as missing.
     """
     states = states_of(unrolled)
     state_values = {value for entries in states.values() for _, _, value in entries}
@@ -211,10 +209,6 @@ def build(
                 slopes = slopes or local_gradients(child)
                 part = slopes[position] * child.grad
                 tail.share = part if tail.share is None else tail.share + part
-    for parent, child in cut:
-        tail, head = (drawn.get((end, steps.get(end))) for end in (parent, child))
-        if tail or head:
-            crossing.append(Edge(tail, head, parent, child, -1))
     order = sorted(blocks, key=lambda place: (-1 if place[0] is None else place[0], place[1]))
     return Graph([blocks[key] for key in order], crossing, steps, states)
 

@@ -137,9 +137,6 @@ def key(
         if not chain.only:
             key.line(colours.FAINT_CHAIN, 1.2)
             key.words("all other paths")
-    if "cut" in kinds:
-        key.line(colours.CUT, 3.0, dashed=True)
-        key.words("cut by truncation")
     return key.x
 
 

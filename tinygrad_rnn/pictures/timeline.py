@@ -117,7 +117,6 @@ def arrange(
         picture.boxes += [band for band in bands if band]
         below -= BAND + 8.0
     kinds = {node.kind for node in rows} | ({"tied"} if any(node.copies > 1 for node in rows) else set())
-    kinds |= {"cut"} if any(line.edge and line.edge.position < 0 for line in picture.lines) else set()
     kinds -= {"parameter"} if not any(n.kind == "parameter" and n.copies == 1 for n in rows) else set()
     right = slots[-1].right
     zoom = min(max(right / 1500.0, 1.0), 3.0)  # a wide picture is looked at from further away
@@ -293,14 +292,11 @@ class _Pen:
         owner = edge.head.id if edge.head else f"{tail}{head}"
         line = Line(f"{owner}e{edge.position}", tail, head, curve, edge=edge)
         place = edge.child, edge.position
-        if edge.position < 0:
-            line.id, line.stroke, line.dashed, line.pen = f"{tail}{head}cut", colours.CUT, True, 3.0
-            line.tooltip = "cut: no gradient flows here"
-        elif place in self.lit:
+        if place in self.lit:
             line.stroke, line.pen = colours.CHAIN, 3.0
         elif place in self.paths:
             line.stroke, line.pen = colours.FAINT_CHAIN, 1.2
-        if self.label_edges and edge.position >= 0 and edge.head:
+        if self.label_edges and edge.head:
             line.label = cards.slope(edge)
         return styled(line, edge, self.style) if self.style else line
 

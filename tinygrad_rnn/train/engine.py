@@ -3,8 +3,8 @@
 **Order of reduction**, so that any engine can compute the very same bits:
 
 1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
-   backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
-   window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
+   backward pass through them starts from 1 / (number of time steps that ask something). With truncated BPTT each
+   window of ``truncate`` time steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
 3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
    number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
@@ -18,10 +18,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..bptt.truncated import windows
-from ..bptt.unroll import collector_paused
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.collector import collector_paused
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
@@ -72,7 +72,7 @@ class EagerEngine:
     Args:
         model: what to differentiate.
         task: says what the loss is.
-        truncate: steps after which the gradient is cut; None for full BPTT.
+        truncate: time steps after which the gradient is cut; None for full BPTT.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
@@ -149,7 +149,7 @@ class CompiledEngine:
             run = program.forward_backward(
                 [example.inputs for example in alike],
                 [self._filled(example.targets) for example in alike],
-                asked=asked,
+                mask=asked,
                 gradient=1.0 / sum(asked),
                 window=self.truncate,
                 onto=run,
@@ -185,10 +185,12 @@ class CompiledEngine:
     def _compiled(self, example: Example) -> Recurrence:
         """The program, holding the present numbers of the parameters."""
         if self._program is None:
-            from ..compile import Recurrence, Symbols
+            from ..compile import Number, Recurrence, Symbols, Vector
 
-            def kind(entry: Any, size: int) -> Any:
-                return Symbols(size) if isinstance(entry, int) else size if hasattr(entry, "__len__") else None
+            def kind(entry: Any, size: int) -> Number | Symbols | Vector:
+                if isinstance(entry, int):
+                    return Symbols(size)
+                return Vector(size) if hasattr(entry, "__len__") else Number()
 
             target = next((target for target in example.targets if target is not None), None)
             if target is None:
@@ -199,7 +201,7 @@ class CompiledEngine:
                 LOSSES[self.task.loss],
                 kind(target, self.task.output_size),
                 self.model.readout,
-                asks="any",
+                loss_at="mask",
                 mode=self.mode,
             )
         self._program.read_parameters()

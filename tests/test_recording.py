@@ -1,0 +1,127 @@
+"""What a new node is told about the program around it: in functions, generators and coroutines, entered anyhow."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tinygrad_rnn import Value, no_grad, time_step, trace_creation
+from tinygrad_rnn.engine.recording import Scope, current
+
+
+def is_recorded() -> bool:
+    return bool((Value(2.0) * 3.0).parents)
+
+
+@no_grad()
+def numbers(seen: list[bool]) -> Iterator[int]:
+    try:
+        for number in range(3):
+            seen.append(is_recorded())
+            received = yield number
+            if received is not None:
+                seen.append(is_recorded())
+                yield received
+    except KeyError:
+        seen.append(is_recorded())
+        yield -1
+    finally:
+        seen.append(is_recorded())
+
+
+def test_a_decorated_generator_records_nothing_and_leaves_its_caller_alone() -> None:
+    seen: list[bool] = []
+    assert inspect.isgeneratorfunction(numbers)
+    for _ in numbers(seen):
+        assert is_recorded()
+    assert seen == [False] * 4
+    assert is_recorded()
+
+
+def test_a_decorated_generator_can_be_sent_to_thrown_into_and_closed() -> None:
+    seen: list[bool] = []
+    generator = numbers(seen)
+    assert (next(generator), generator.send(7), next(generator)) == (0, 7, 1)  # type: ignore[attr-defined]
+    assert generator.throw(KeyError) == -1  # type: ignore[attr-defined]
+    generator.close()  # type: ignore[attr-defined]
+    other = numbers(seen)
+    next(other)
+    other.close()  # type: ignore[attr-defined]
+    assert seen
+    assert not any(seen)
+    assert is_recorded()
+    failing = numbers(seen)
+    next(failing)
+    with pytest.raises(ZeroDivisionError):
+        failing.throw(ZeroDivisionError)  # type: ignore[attr-defined]
+    assert is_recorded()
+
+
+def test_the_value_that_a_decorated_generator_returns_arrives() -> None:
+    @no_grad()
+    def generator() -> Iterator[int]:
+        yield 1
+        return 5
+
+    def caller() -> Iterator[int]:
+        result = yield from generator()  # type: ignore[func-returns-value]
+        assert result == 5
+        yield 2
+
+    assert list(caller()) == [1, 2]
+
+
+def test_a_decorated_coroutine_records_nothing_while_other_tasks_do() -> None:
+    @no_grad()
+    async def evaluate() -> list[bool]:
+        seen = [is_recorded()]
+        await asyncio.sleep(0)
+        return [*seen, is_recorded()]
+
+    async def train() -> list[bool]:
+        seen = []
+        for _ in range(4):
+            seen.append(is_recorded())
+            await asyncio.sleep(0)
+        return seen
+
+    async def both() -> list[list[bool]]:
+        found = await asyncio.gather(evaluate(), train())
+        assert is_recorded()
+        return list(found)
+
+    assert asyncio.run(both()) == [[False] * 2, [True] * 4]
+
+
+def test_a_decorated_asynchronous_generator_leaves_its_caller_alone() -> None:
+    @no_grad()
+    async def numbers() -> AsyncIterator[bool]:
+        for _ in range(3):
+            yield is_recorded()
+
+    async def run() -> list[tuple[bool, bool]]:
+        return [(inside, is_recorded()) async for inside in numbers()]
+
+    assert asyncio.run(run()) == [(False, True)] * 3
+
+
+def test_scopes_nest_and_come_back() -> None:
+    with time_step(3), no_grad(), trace_creation():
+        with time_step(4):
+            node = Value(2.0) * 3.0
+        assert (node.time_step, node.parents) == (4, ())
+        assert node.created_at is not None
+        assert Value(1.0).time_step == 3
+    assert current() == Scope()
+
+
+def test_a_context_may_be_entered_again_within_itself() -> None:
+    block = no_grad()
+    with block:
+        with block:
+            assert not is_recorded()
+        assert not is_recorded()
+    assert is_recorded()
