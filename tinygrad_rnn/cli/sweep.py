@@ -20,7 +20,8 @@ from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import count, print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
+from .plotting import check_plotting, plot_file
 from .training import (
     SETTINGS,
     VARIED,

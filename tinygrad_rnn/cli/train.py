@@ -11,7 +11,8 @@ from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
 from .console import count, print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
+from .plotting import check_plotting, plot_file
 from .training import (
     DEFAULT_TASK,
     SETTINGS,

@@ -165,7 +165,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
             type=schedule,
             metavar="SCHEDULE",
         ),
-        TrainingOption("optimizer", "optimizer", choices=("adam", "adamw", "rmsprop", "sgd")),
+        TrainingOption("optimizer", "optimizer", choices=tuple(map(str.lower, optim.OPTIMIZERS))),
         TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
         TrainingOption(
             "truncate",

@@ -3,6 +3,7 @@
 from ..engine.value import Value
 from . import init
 from .cells import Cell, RNNCell, ScalarRNNCell
+from .gate import Gate
 from .gated import GRUCell, LSTMCell
 from .linear import Linear
 from .losses import binary_cross_entropy_with_logits, cross_entropy, log_sum_exp, mse_loss
@@ -18,6 +19,7 @@ __all__ = [
     "RNN",
     "Cell",
     "GRUCell",
+    "Gate",
     "LSTMCell",
     "Layer",
     "Linear",

@@ -13,31 +13,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..engine.value import Operand, Value
-from .cells import Cell, affine, plus, product
-from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
+from ..support.checks import whole_number
+from .cells import Cell
+from .gate import Gate, plus, product, weights_of
+from .parameters import Seed, Vector, generator, uniform, vector
 
 
 class _GatedCell(Cell):
-    """What the gated cells share: weights W, U, b for every gate, drawn from U(-k, k) with k = 1/√hidden_size."""
+    """A cell of several gates, whose weights are drawn from U(-k, k) with k = 1/√hidden_size."""
 
-    gates: str
-    more_biases: tuple[str, ...] = ()
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
-        self.input_size = size("input_size", input_size)
-        self.hidden_size = size("hidden_size", hidden_size)
-        rng, bound = generator(seed), hidden_size**-0.5
-
-        def draw() -> float:
-            return rng.uniform(-bound, bound)
-
-        weights = vars(self)
-        for gate in self.gates:
-            weights[f"W_{gate}"] = matrix(f"W_{gate}", hidden_size, hidden_size, draw)
-            weights[f"U_{gate}"] = matrix(f"U_{gate}", hidden_size, input_size, draw)
-            weights[f"b_{gate}"] = vector(f"b_{gate}", hidden_size, draw) if bias else None
-        for name in self.more_biases:
-            weights[name] = vector(name, hidden_size, draw) if bias else None
+    def _make_gates(self, names: str, bias: bool, seed: Seed) -> list[Gate]:
+        draw = uniform(seed, self.hidden_size)
+        return [Gate(name, self.input_size, self.hidden_size, bias, draw) for name in names]
 
     def initial_state(self) -> tuple[Vector, ...]:
         """Zeros."""
@@ -75,20 +66,10 @@ class LSTMCell(_GatedCell):
 
     state_names = ("h", "c")
     pre_activation_names = ("z_i", "z_f", "z_g", "z_o")
-    gates = "ifgo"
-
-    W_i: Matrix
-    U_i: Matrix
-    b_i: Vector | None
-    W_f: Matrix
-    U_f: Matrix
-    b_f: Vector | None
-    W_g: Matrix
-    U_g: Matrix
-    b_g: Vector | None
-    W_o: Matrix
-    U_o: Matrix
-    b_o: Vector | None
+    W_i, U_i, b_i = weights_of("i")
+    W_f, U_f, b_f = weights_of("f")
+    W_g, U_g, b_g = weights_of("g")
+    W_o, U_o, b_o = weights_of("o")
 
     def __init__(
         self,
@@ -98,9 +79,10 @@ class LSTMCell(_GatedCell):
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, seed)
-        if forget_bias is not None and self.b_f:
-            for entry in self.b_f:
+        super().__init__(input_size, hidden_size)
+        self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
+        if forget_bias is not None:
+            for entry in self.f.b or ():
                 entry.data = float(forget_bias)
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
@@ -109,17 +91,15 @@ class LSTMCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
+        self.i.check_sizes(x, *state)
         h, c = state
-        fits("x", x, "U_i", self.U_i)
-        fits("h", h, "W_i", self.W_i)
-        fits("c", c, "W_i", self.W_i)
-        z_i = affine(self.W_i, h, self.U_i, x, self.b_i)
+        z_i = self.i.affine(h, x)
         i = [z.sigmoid() for z in z_i]
-        z_f = affine(self.W_f, h, self.U_f, x, self.b_f)
+        z_f = self.f.affine(h, x)
         f = [z.sigmoid() for z in z_f]
-        z_g = affine(self.W_g, h, self.U_g, x, self.b_g)
+        z_g = self.g.affine(h, x)
         g = [z.tanh() for z in z_g]
-        z_o = affine(self.W_o, h, self.U_o, x, self.b_o)
+        z_o = self.o.affine(h, x)
         o = [z.sigmoid() for z in z_o]
         c = [f_k * c_k + i_k * g_k for f_k, c_k, i_k, g_k in zip(f, c, i, g)]
         h = [o_k * c_k.tanh() for o_k, c_k in zip(o, c)]
@@ -148,19 +128,15 @@ class GRUCell(_GatedCell):
     """
 
     pre_activation_names = ("z_r", "z_z", "z_n")
-    gates = "rzn"
-    more_biases = ("b_hn",)
+    W_r, U_r, b_r = weights_of("r")
+    W_z, U_z, b_z = weights_of("z")
+    W_n, U_n, b_n = weights_of("n")
 
-    W_r: Matrix
-    U_r: Matrix
-    b_r: Vector | None
-    W_z: Matrix
-    U_z: Matrix
-    b_z: Vector | None
-    W_n: Matrix
-    U_n: Matrix
-    b_n: Vector | None
-    b_hn: Vector | None
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
+        super().__init__(input_size, hidden_size)
+        rng = generator(seed)
+        self.r, self.z, self.n = self._make_gates("rzn", bias, rng)
+        self.b_hn: Vector | None = vector("b_hn", self.hidden_size, uniform(rng, self.hidden_size)) if bias else None
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
         """The pre-activations, r, z, n and h_t.
@@ -168,15 +144,14 @@ class GRUCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
+        self.r.check_sizes(x, *state)
         (h,) = state
-        fits("x", x, "U_r", self.U_r)
-        fits("h", h, "W_r", self.W_r)
-        z_r = affine(self.W_r, h, self.U_r, x, self.b_r)
+        z_r = self.r.affine(h, x)
         r = [a.sigmoid() for a in z_r]
-        z_z = affine(self.W_z, h, self.U_z, x, self.b_z)
+        z_z = self.z.affine(h, x)
         z = [a.sigmoid() for a in z_z]
-        from_h = plus(product(self.W_n, h), self.b_hn)
-        from_x = plus(product(self.U_n, x), self.b_n)
+        from_h = plus(product(self.n.W, h), self.b_hn)
+        from_x = plus(product(self.n.U, x), self.n.b)
         z_n = [r_k * a + b for r_k, a, b in zip(r, from_h, from_x)]
         n = [a.tanh() for a in z_n]
         new = [(1.0 - z_k) * n_k + z_k * h_k for z_k, n_k, h_k in zip(z, n, h)]

@@ -28,6 +28,10 @@ class Module:
                     seen.add(value)
                     yield f"{path}[{','.join(map(str, index))}]" if index else path, value
 
+    def modules(self) -> list[Module]:
+        """This module and all modules that it is made of, each once, in order of assignment."""
+        return list(dict.fromkeys(_modules_in(self)))
+
     def parameters(self) -> list[Value]:
         """Every parameter once."""
         return [parameter for _, parameter in self.named_parameters()]
@@ -71,6 +75,15 @@ class Module:
         for name, attribute in vars(self).items():
             if not name.startswith("_"):
                 yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
+
+
+def _modules_in(attribute: Any) -> Iterator[Module]:
+    if isinstance(attribute, Module):
+        yield attribute
+        attribute = [part for name, part in vars(attribute).items() if not name.startswith("_")]
+    if isinstance(attribute, (list, tuple)):
+        for entry in attribute:
+            yield from _modules_in(entry)
 
 
 def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:

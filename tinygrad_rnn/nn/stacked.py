@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from ..engine.recording import time_step
-from ..errors import ArgumentError, ShapeError, TinygradRNNError
-from .cells import Cell, Quantity, RNNCell, as_sequence, finite
+from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
+from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module, shape
-from .parameters import Seed, generator, size
+from .parameters import Seed, generator
+from .quantities import Quantity, as_sequence, finite
+from .through_time import through_time
 
 
 class StackedCell(Cell):
@@ -84,16 +86,17 @@ class Recurrent(Module):
     ) -> None:
         rng = generator(seed)
         directions = 2 if bidirectional else 1
-        size("hidden_size", hidden_size)
-        sizes = [input_size] + [hidden_size * directions] * (size("num_layers", num_layers) - 1)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
+        self.num_layers = whole_number("num_layers", num_layers)
+        sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
         self.bidirectional = bidirectional
-        self.cells = [self._make_cell(n, hidden_size, bias, rng) for n in sizes for _ in range(directions)]
+        self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
         if len(self.cells) > 1:
             for cell, suffix in zip(self.cells, self.suffixes):
                 for parameter in cell.parameters():
                     parameter.label = f"{suffix[1:]}.{parameter.label}"
-        self._stack = None if bidirectional else StackedCell(self.cells) if num_layers > 1 else self.cells[0]
+        self._stack = None if bidirectional else StackedCell(self.cells) if self.num_layers > 1 else self.cells[0]
 
     @abstractmethod
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
@@ -178,22 +181,13 @@ class Recurrent(Module):
 
 def _run(
     cell: Cell, inputs: Sequence[Any], state: Sequence[Quantity], reverse: bool = False
-) -> tuple[list[Quantity], tuple[Quantity, ...]]:
+) -> tuple[list[Quantity], Sequence[Quantity]]:
     """h of a cell at every time step, in order of time, and its state after the last step it took."""
-    now = tuple(state)
-    output: dict[int, Quantity] = {}
-    steps = range(1, len(inputs) + 1)
-    for t in reversed(steps) if reverse else steps:
-        x = inputs[t - 1]
-        with time_step(t):
-            try:
-                named = cell.step(finite(x, f"x_{t}", t), *now)
-            except TinygradRNNError as error:
-                error.time_step = t if error.time_step is None else error.time_step
-                raise
-        now = tuple(named[name] for name in cell.state_names)
-        output[t] = named["h"]
-    return [output[t] for t in steps], now
+    pairs = list(enumerate(inputs, start=1))
+    output, last = {}, state
+    for t, named, after in through_time(cell, reversed(pairs) if reverse else pairs, state):
+        output[t], last = named["h"], after
+    return [output[t] for t, _ in pairs], last
 
 
 class RNN(Recurrent):

@@ -18,10 +18,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..bptt.truncated import windows
-from ..bptt.unroll import collector_paused
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.collector import collector_paused
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from types import FrameType
 
 from ..errors import ArgumentError
-from ..nn.parameters import size
+from ..support.checks import whole_number
 from ..support.progress import Bar, make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint
@@ -69,7 +69,7 @@ def train(
         OSError: the checkpoint cannot be written.
     """
     if checkpoint_every is not None:
-        size("checkpoint_every", checkpoint_every)
+        whole_number("checkpoint_every", checkpoint_every)
     trainer = Trainer(model, task, settings or Settings(), limits or Limits())
     if resume:
         if checkpoint is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from ..bptt import Unrolled, unroll
@@ -24,6 +25,7 @@ from ..nn import (
     mse_loss,
 )
 from ..nn.parameters import Seed, Vector, generator
+from ..nn.through_time import advance
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -145,11 +147,10 @@ class RecurrentNetwork(Module):
             unrolled = self(prompt)
             state = tuple(unrolled[name][unrolled.T] for name in unrolled.state_names)
             y = unrolled.y[unrolled.T]
-        while True:
+        for t in count(unrolled.T + 1):
             symbol = yield [entry.data for entry in y]
-            with no_grad():
-                named = cell.step(OneHot(symbol, self.input_size), *state)
-                state = tuple(named[name] for name in cell.state_names)
+            with no_grad(), time_step(t):
+                named, state = advance(cell, OneHot(symbol, self.input_size), state)
                 y = self.readout(named["h"])
 
     def check_fits(self, task: Task) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from ..nn.parameters import size
 from ..optim import LRScheduler, Optimizer
+from ..support.checks import whole_number
 
 #: The settings under these names in a checkpoint. Optimizer and schedule are described there at greater length, and an
 #: engine may be changed at any time.
@@ -55,11 +55,11 @@ class Settings:
     engine: str = "eager"
 
     def __post_init__(self) -> None:
-        size("batch_size", self.batch_size)
-        size("validate_every", self.validate_every)
-        size("validation_size", self.validation_size)
+        whole_number("batch_size", self.batch_size)
+        whole_number("validate_every", self.validate_every)
+        whole_number("validation_size", self.validation_size)
         if self.truncate is not None:
-            size("truncate", self.truncate)
+            whole_number("truncate", self.truncate)
         if self.max_norm is not None and not self.max_norm > 0.0:
             raise ArgumentError(f"max_norm is {self.max_norm!r}", remedy="Give a number above 0, or None")
 
@@ -98,9 +98,9 @@ class Limits:
     stop_when_solved: bool = True
 
     def __post_init__(self) -> None:
-        size("updates", self.updates)
+        whole_number("updates", self.updates)
         if self.patience is not None:
-            size("patience", self.patience)
+            whole_number("patience", self.patience)
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``limits``. An update is called a step there."""
