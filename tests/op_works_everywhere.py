@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_rnn
 from tinygrad_rnn import ScalarRNNCell, Value, draw_dot, explore, gradcheck, mse_loss, unroll
-from tinygrad_rnn.compile import Recurrence, compile
+from tinygrad_rnn.compile import Number, Recurrence, compile
 from tinygrad_rnn.debugger import Debugger, Terminal
 from tinygrad_rnn.errors import DomainError
 
@@ -57,7 +57,7 @@ class Cell(ScalarRNNCell):
 
 cell = Cell(w=0.9, u=0.5)
 inputs, targets = [1.0, 0.5, -0.5], [0.9, 0.5, 0.1]
-recurrence = Recurrence(cell, x=None, target=None, loss=mse_loss)
+recurrence = Recurrence(cell, x=Number(), target=Number(), loss=mse_loss)
 run = recurrence.forward_backward([inputs], [targets])
 _, eager = recurrence.eager(inputs, targets)
 eager.backward()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, dot, no_grad, total
-from tinygrad_rnn.engine.backward import topological_order
+from tinygrad_rnn.engine.backward import local_gradients, propagate, topological_order
 from tinygrad_rnn.engine.passes import steps as engine_steps
 from tinygrad_rnn.engine.steps import Step
 from tinygrad_rnn.errors import DomainError, GraphError, OperandError, ShapeError
@@ -439,3 +439,49 @@ def test_a_root_that_is_also_a_stop_is_left_out_with_all_below_it():
     b = a + x
     assert topological_order(a, stop=[a]) == []
     assert topological_order(a, b, stop=[a]) == [b, x]
+
+
+def test_a_pass_from_several_roots_sets_inner_gradients_and_adds_to_leaves() -> None:
+    x = Value(2.0)
+    a = x * 3.0
+    b = a * 5.0
+    x.grad, a.grad, b.grad = 10.0, 100.0, 1000.0
+    propagate({b: 1.0, a: 0.5, x: 0.25})
+    assert (b.grad, a.grad, x.grad) == (1.0, 5.5, 10.0 + 0.25 + 3.0 * 5.5)
+    propagate({b: 1.0}, stop=[a])
+    assert (b.grad, a.grad, x.grad) == (1.0, 5.0, 26.75)
+
+
+def test_the_steps_of_a_pass_leave_the_gradients_that_the_pass_leaves() -> None:
+    def stale() -> list[Value]:
+        x = Value(2.0)
+        a = x * 3.0
+        b = (a + x) * a
+        for node, gradient in ((x, 10.0), (a, 100.0), (b, 1000.0)):
+            node.grad = gradient
+        return [x, a, b]
+
+    for root, stop in ((2, []), (2, [1]), (0, [])):
+        here, there = stale(), stale()
+        taken = list(engine_steps(here[root], [here[i] for i in stop]))
+        propagate({there[root]: 1.0}, [there[i] for i in stop])
+        assert [node.grad for node in here] == [node.grad for node in there]
+        assert len(taken) == (4 if stop else 6 if root else 0)
+
+
+def test_the_local_gradients_of_a_closure_count_an_operand_once() -> None:
+    x, y = Value(3.0), Value(7.0)
+    node = Value(x.data * y.data * x.data, (x, y, x), "xyx")
+
+    def _backward() -> None:
+        x.grad += 2 * x.data * y.data * node.grad
+        y.grad += x.data**2 * node.grad
+
+    node._backward = _backward  # type: ignore[method-assign, assignment]
+    x.grad, node.grad = 10.0, 100.0
+    assert local_gradients(node) == (42.0, 9.0, 0.0)
+    assert (x.grad, y.has_grad, node.grad) == (10.0, False, 100.0)
+    assert local_gradients(x * y) == (7.0, 3.0)
+    by_parent = {step.parent: step for step in engine_steps(node * 0.5)}
+    assert (by_parent[x].local_gradient, by_parent[x].contribution) == (42.0, 21.0)
+    assert by_parent[y].local_gradient == 9.0

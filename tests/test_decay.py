@@ -28,7 +28,7 @@ from tinygrad_rnn.bptt.decay import (
     write_json,
 )
 from tinygrad_rnn.bptt.jacobian import chain_norms
-from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_rnn.support.files import write_whole
 

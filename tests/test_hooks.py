@@ -151,6 +151,27 @@ def test_a_hook_that_runs_backward_over_the_same_nodes_is_told_so():
         d.b.backward()
 
 
+def test_a_hook_replaces_a_gradient_by_returning_another_not_by_assigning_it():
+    d = diamond()
+    d.b.backward()
+    expected = [node.grad for node in d]
+    for node in d:
+        node.zero_grad()
+        node.register_hook(lambda gradient, node=node: setattr(node, "grad", 99.0))
+    d.b.backward()
+    assert [node.grad for node in d] == expected
+
+
+def test_of_two_leaves_that_are_watched_each_is_called_with_the_gradient_of_the_pass_alone():
+    x, y = Value(2.0), Value(3.0)
+    x.grad, seen = 10.0, []
+    for leaf in (x, y):
+        leaf.register_hook(seen.append)
+    (x * y + x).backward()
+    assert sorted(seen) == [2.0, 4.0]
+    assert (x.grad, y.grad) == (14.0, 2.0)
+
+
 @given(programs(), st.lists(st.integers(0, 100), max_size=4))
 def test_hooks_that_return_nothing_change_nothing_to_the_last_bit(program, hooked):
     plain, watched = build(program), build(program)

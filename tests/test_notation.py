@@ -292,6 +292,13 @@ def test_a_plain_number_as_exponent() -> None:
     assert notation.local_formula_in_numbers(x**3, 0) == "3·3^2"
 
 
+def test_parentheses_within_a_local_formula() -> None:
+    x, y = leaf("x"), leaf("y")
+    assert notation.local_formula(x ** (x - y), 0) == "(x − y)·x^((x − y) − 1)"
+    assert notation.local_formula((x + y).sigmoid(), 0) == "σ(x + y)·(1 − σ(x + y))"
+    assert notation.local_formula(deep(9) * x, 1) == "tanh(tanh(…))"
+
+
 def test_an_application_needs_no_node() -> None:
     x, y = leaf("x", -1.0), leaf("y")
     assert notation.application(OPS["log"], [x]) == "ln x"  # which has no value there

@@ -158,6 +158,31 @@ def test_another_pass_over_the_same_nodes_ends_this_one():
     assert named["w"].grad == expected[list(named).index("w")]
 
 
+def test_a_pass_says_how_far_it_is():
+    loss, _ = scalar_problem()
+    passes = loss.backward_steps()
+    assert repr(passes) == "BackwardSteps(L, 0 taken, under way)"
+    next(passes)
+    assert repr(passes) == "BackwardSteps(L, 1 taken, under way)"
+    loss.backward()
+    assert repr(passes) == "BackwardSteps(L, 1 taken, interrupted)"
+    passes.reset()
+    passes.run()
+    assert passes.finished
+    assert repr(passes) == "BackwardSteps(L, 0 taken, finished)"
+
+
+def test_a_gradient_that_is_set_as_part_of_a_pass_does_not_end_it():
+    w = Value(2.0)
+    a = w * 3.0
+    root = a * 5.0
+    passes = root.backward_steps()
+    next(passes)
+    passes.set_gradient(a, 0.5)
+    passes.finish()
+    assert (a.grad, w.grad) == (0.5, 1.5)
+
+
 def test_a_pass_that_shares_only_leaves_does_not_disturb():
     w = Value(2.0, label="w")
     one, other = w * w, w.tanh()

@@ -694,3 +694,12 @@ def test_a_node_made_by_hand_gets_the_rule_of_its_ops_name_and_arity() -> None:
     assert (x.grad, y.grad) == (3.0, 2.0)
     with pytest.raises(GraphError, match="no derivative"):
         Value(6.0, (x,), "mul").backward()
+
+
+def test_serials_grow_in_the_order_of_creation() -> None:
+    a = Value(1.0)
+    b = a * 2
+    two = b.parents[1]
+    assert a.serial < two.serial < b.serial < copy.copy(a).serial
+    assert [node.serial for node in topological_order(b)] == [b.serial, two.serial, a.serial]
+    assert a.serial >= 0

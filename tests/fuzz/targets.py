@@ -34,7 +34,7 @@ from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.interop.safetensors import DTYPES, Tensor
 from tinygrad_rnn.sweep import read_records
 from tinygrad_rnn.tasks import Reber, Task, Text
-from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
 from .mutate import mutated, mutated_json
 
@@ -228,8 +228,8 @@ def checkpoints() -> list[tuple[str, bytes]]:
 def _train(task: Task, path: Path, resume: bool) -> None:
     model = RecurrentNetwork.for_task(task, "lstm", 2, seed=3)
     optimizer = optim.Adam(model.parameters(), lr=0.03)
-    train(model, task, 3 if resume else 2, batch_size=1, optimizer=optimizer, truncate=4, validate_every=2,
-          validation_size=2, checkpoint=path, resume=resume, progress=False)  # fmt: skip
+    settings = Settings(optimizer=optimizer, batch_size=1, truncate=4, validate_every=2, validation_size=2)
+    train(model, task, settings, Limits(3 if resume else 2), checkpoint=path, resume=resume, progress=False)
 
 
 def _text() -> Text:

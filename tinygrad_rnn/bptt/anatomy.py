@@ -257,6 +257,11 @@ def norm(numbers: Numbers) -> float:
     return math.hypot(*flatten(numbers))
 
 
+def number_or_norm(numbers: Numbers) -> float:
+    """A number as it is, with its sign; the Euclidean (Frobenius) norm of a vector or a matrix."""
+    return numbers if isinstance(numbers, float) else norm(numbers)
+
+
 def flatten(tree: Any) -> list[Any]:
     """The entries of nested lists, row by row; of anything else, itself."""
     if not isinstance(tree, (list, tuple, array)):

@@ -9,7 +9,7 @@ are there for any cell.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..engine.backward import gradients
@@ -47,6 +47,30 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[st
     return [gradients(root, columns, stop=before) for root in unrolled.state(t, of)]
 
 
+def jacobian_products(unrolled: Unrolled, t: int | None = None) -> Iterator[tuple[int, Rows, Rows]]:
+    """Multiply the Jacobians from time step t back, J_t J_{t-1} ⋯ J_{k+1} = ∂h_t/∂h_k.
+
+    Args:
+        unrolled: the unrolled cell.
+        t: the later time step; by default T.
+
+    Yields:
+        For k = t, t - 1, … down to that of the initial state: k, the product, and J_{k+1}, its last factor. For k = t
+        both are the identity.
+
+    Raises:
+        ArgumentError: no such time step.
+        GraphError: as `jacobian`.
+    """
+    t = unrolled.T if t is None else t
+    J = chain = identity(len(unrolled.state(t)))
+    yield t, chain, J
+    for k in range(t - 1, unrolled.first - 2, -1):
+        J = jacobian(unrolled, k + 1)
+        chain = product(chain, J)
+        yield k, chain, J
+
+
 @dataclass(frozen=True)
 class ChainNorm:
     """How much of a change of h_k is left, or has become of it, at time step T.
@@ -82,19 +106,14 @@ def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
     Raises:
         MissingDependencyError: the state has more than one entry, and NumPy is missing.
     """
-    t = unrolled.T if t is None else t
     W = recurrent_matrix(unrolled.cell)
     base = None if W is None else (spectral_norm(W), spectral_radius(W))
-    chain = identity(len(unrolled.state(t)))
     product_of_norms = 1.0
-    rows = []
-    for k in range(t, unrolled.first - 2, -1):
-        bound, radius_law = (None, None) if base is None else (power(base[0], t - k), power(base[1], t - k))
-        rows.append(ChainNorm(k, t - k, spectral_norm(chain), product_of_norms, bound, radius_law))
-        if k >= unrolled.first:
-            J = jacobian(unrolled, k)
-            chain = product(chain, J)
-            product_of_norms *= spectral_norm(J)
+    rows: list[ChainNorm] = []
+    for lag, (k, chain, J) in enumerate(jacobian_products(unrolled, t)):
+        bound, radius_law = (None, None) if base is None else (power(base[0], lag), power(base[1], lag))
+        product_of_norms *= spectral_norm(J)
+        rows.append(ChainNorm(k, lag, spectral_norm(chain), product_of_norms, bound, radius_law))
     return rows
 
 

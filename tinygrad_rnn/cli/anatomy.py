@@ -19,8 +19,9 @@ from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
 from .options import JSON, Option, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, split_loss
+from .plotting import check_plotting, plot_file
 
 DESCRIPTION = (
     "Split the gradient of a tied weight into what came through each of its uses from each step's loss, and add it up "
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if args.straight:
         if not straights:
             raise ArgumentError(
-                "--straight: in this cell every way from one state to the next leads through a pre-activation",
+                "--straight: in this cell every path from one state to the next leads through a pre-activation",
                 remedy="Add --cell lstm or --cell gru",
             )
         plot.save(plot.straight_figure(straights[-1], f"The straight path: {problem.title}"), args.straight)

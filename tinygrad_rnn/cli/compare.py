@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.compare import StateDecay, compare_decay, write_csv, write_json
+from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
 from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
@@ -27,7 +27,7 @@ class Comparison:
         data: the sequence.
     """
 
-    curves: Sequence[StateDecay]
+    curves: Sequence[DecayCurve]
     hidden: int
     data: Data
 
@@ -89,5 +89,5 @@ def _make_named(kind: str, size: int, hidden: int, args: argparse.Namespace) -> 
     return name, make_cell(kind, size, hidden, seed=args.seed, **settings)
 
 
-def _name(curve: StateDecay) -> str:
-    return f"{curve.cell}: |∂L/∂{curve.state}_k|"
+def _name(curve: DecayCurve) -> str:
+    return f"{curve.name}: |∂L/∂{curve.state}_k|"

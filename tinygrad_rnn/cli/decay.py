@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..bptt.decay import (
@@ -29,7 +29,8 @@ from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
-from .outputs import check_plotting, check_writable
+from .outputs import check_writable
+from .plotting import check_plotting
 
 NORMS = (0.7, 0.9, 1.0, 1.1, 1.3)
 RADIUS = 0.8
@@ -104,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             plot.save(measured.figure(), file)
     if args.json:
-        print_json({"curves": [asdict(curve) for curve in measured.curves], "files": args.output})
+        print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
         return 0
     measured.print()
     for file in args.output:

@@ -20,7 +20,8 @@ from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import count, print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
+from .plotting import check_plotting, plot_file
 from .training import (
     SETTINGS,
     VARIED,
@@ -109,18 +110,19 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     task, model, optimizer, scheduler = build(options)
     if task.digest != options.get(DATA, ""):
         raise DataError(f"the data of task {task.name} are not those that the sweep began with")
-    history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
+    history = train(model, task, *arguments(options, optimizer, scheduler), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]
-    if not math.isfinite(last["validation_loss"]):
-        raise DomainError(f"the loss is {last['validation_loss']}", remedy="Learn at a smaller rate, or clip")
+    error, loss = last.validation
+    if not math.isfinite(loss):
+        raise DomainError(f"the loss is {loss}", remedy="Learn at a smaller rate, or clip")
     return {
-        "error": last["validation_error"],
+        "error": error,
         "best": history.best,
         "solved": history.solved,
-        "loss": last["validation_loss"],
-        "steps": last["step"],
+        "loss": loss,
+        "steps": last.step,
     }
 
 

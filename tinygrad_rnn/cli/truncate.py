@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ..bptt.anatomy import Numbers, anatomy, flatten, norm
-from ..bptt.truncated import Truncation, cut_edges, truncated_backward, truncation
+from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
@@ -15,8 +15,9 @@ from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
 from .options import JSON, Option, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
+from .plotting import check_plotting, plot_file
 
 DESCRIPTION = (
     "Compare the gradient of truncated BPTT (every k1 steps, a backward pass through k2 steps) with that of full BPTT, "

@@ -1,4 +1,4 @@
-"""One time step of a recurrence, traced: what is compiled once and replayed."""
+"""One time step of a recurrence over symbols. It is compiled once and replayed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .trace import Trace, check_ops, symbols_as_data
 
 @dataclass(frozen=True)
 class Step:
-    """What one time step does, as plain Python on Values.
+    """One time step as plain Python on Values.
 
     Attributes:
         cell: the cell.
         readout: from h_t to y_t, or None.
-        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets; the prediction is y_t, or
-            h_t without a read-out. None if there is no loss.
+        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets, or None. The prediction is y_t,
+            or h_t without a read-out.
         x: the kind of the inputs.
         target: the kind of the targets, or None.
         state: the initial state, which also gives the sizes of its parts.
@@ -83,9 +83,11 @@ class Step:
             ArgumentError: there are not.
         """
         if self.target is None and target is not None:
-            raise ArgumentError("targets, but the loss takes none", remedy="Leave target out")
+            raise ArgumentError(
+                "targets for a recurrence that takes none", remedy="Leave them out, or give Recurrence their kind"
+            )
         if self.target is not None and target is None:
-            raise ArgumentError("no targets, but the loss takes them", remedy="Give target")
+            raise ArgumentError("no targets for a recurrence that takes some", remedy="Give target")
 
     def prediction(self, series: Series, t: Any) -> Quantity:
         """The node, or nodes, that the loss compares with the target."""

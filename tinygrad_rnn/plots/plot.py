@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bptt.anatomy import Anatomy, Numbers, TimeStep, norm
-from ..bptt.compare import StateDecay
 from ..bptt.decay import DecayCurve
 from ..bptt.jacobian import ChainNorm
 from ..bptt.straight import Straight
-from ..bptt.truncated import Truncation
+from ..bptt.truncation import Truncation
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.files import write_whole
 
@@ -408,7 +407,7 @@ def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
     return lines
 
 
-def comparison_figure(rows: Sequence[StateDecay], title: str = "") -> Figure:
+def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
     """All rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
 
     Raises:
@@ -419,15 +418,15 @@ def comparison_figure(rows: Sequence[StateDecay], title: str = "") -> Figure:
         raise ArgumentError("there are no curves to plot")
     figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()
-    names = list(dict.fromkeys(row.cell for row in rows))
+    names = list(dict.fromkeys(row.name for row in rows))
     for row in rows:
         axes.plot(
             row.lags,
             _loggable(row.gradients),
-            color=_CELL_COLOURS[names.index(row.cell) % len(_CELL_COLOURS)],
+            color=_CELL_COLOURS[names.index(row.name) % len(_CELL_COLOURS)],
             linewidth=2.0,
             linestyle="-" if row.state.startswith("h") else (0, (5, 3)),
-            label=f"{row.cell}: |∂L/∂{row.state}$_k$|",
+            label=f"{row.name}: |∂L/∂{row.state}$_k$|",
         )
     _log_axis(axes, [size for row in rows for size in row.gradients])
     axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))

@@ -3,8 +3,8 @@
 **Order of reduction**, so that any engine can compute the very same bits:
 
 1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
-   backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
-   window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
+   backward pass through them starts from 1 / (number of time steps that ask something). With truncated BPTT each
+   window of ``truncate`` time steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
 3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
    number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
@@ -72,7 +72,7 @@ class EagerEngine:
     Args:
         model: what to differentiate.
         task: says what the loss is.
-        truncate: steps after which the gradient is cut; None for full BPTT.
+        truncate: time steps after which the gradient is cut; None for full BPTT.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
