@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import LSTM, Linear
 from tinygrad_rnn.support.checks import whole_number
+from tinygrad_rnn.train.settings import Limits, Settings
 
 
 @pytest.mark.parametrize("number", [3, np.int64(3), np.array(3)])
@@ -29,3 +31,9 @@ def test_sizes_of_numpy_are_sizes() -> None:
     assert repr(module) == "LSTM(1 → 2)"
     assert type(module.hidden_size) is type(module.cells[0].input_size) is int
     assert repr(Linear(np.int64(2), 3)) == "Linear(2 → 3)"  # type: ignore[arg-type]
+
+
+def test_settings_of_numpy_are_recorded_as_ints() -> None:
+    settings = Settings(batch_size=np.int64(2), truncate=np.int64(3))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(settings.record()))["truncate"] == 3
+    assert json.dumps(Limits(updates=np.int64(2), patience=np.int64(1)).record())  # type: ignore[arg-type]
