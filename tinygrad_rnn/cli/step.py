@@ -14,7 +14,7 @@ def register(subparsers: Any) -> None:
         "step",
         help="step through the backward pass, with breakpoints, undo, and the letters of pdb",
         description="Step through the backward pass of the main job's loss. Commands come from -c, or else from "
-        "standard input, one a line; help lists them. The exit code is 1 if a command of a script failed.",
+        "standard input; help lists them. The exit code is 1 if a command of a script failed.",
     )
     add_input_options(parser)
     script = parser.add_argument_group("stepping")
@@ -24,12 +24,17 @@ def register(subparsers: Any) -> None:
         action="append",
         dest="commands",
         metavar="COMMAND",
-        help="carry out this command and leave; may be given several times, for one after the other",
+        help="carry out this command, or several as in 'n; n', and leave; may be repeated",
     )
     script.add_argument(
         "--no-undo",
         action="store_true",
-        help="do not keep the steps: memory does not grow, but back, why, w, u and d are gone",
+        help="do not keep the steps: memory does not grow, but there is no back, rc, why, w, u or d",
+    )
+    script.add_argument(
+        "--constants",
+        action="store_true",
+        help="give constants, such as the target of the loss, steps of their own",
     )
     parser.set_defaults(run=run)
 
@@ -39,4 +44,5 @@ def run(args: argparse.Namespace) -> int:
     from ..debugger import Debugger, Terminal
 
     problem = read_problem(args)
-    return Terminal(Debugger(problem.loss, problem.unrolled, undo=not args.no_undo)).run(args.commands)
+    debugger = Debugger(problem.loss, problem.unrolled, undo=not args.no_undo, constants=args.constants)
+    return Terminal(debugger).run(args.commands)
