@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def test_the_pass_may_fail_and_be_asked_about():
     x = Value(0.0, label="x")
     debugger = Debugger(x.sqrt() * 2.0)
     assert re.fullmatch(r"\*\*\* the derivative has no finite value.*sqrt.*above 0.*", session(debugger, "c"))
-    assert [line.split()[:2] for line in session(debugger, "l").splitlines()] == [["1", "∂(√x·2)/∂√x"], ["->", "2"]]
+    assert [line.split()[:2] for line in session(debugger, "l").splitlines()] == [["1", "∂(√x·2)/∂(√x)"], ["->", "2"]]
     with pytest.raises(DomainError):
         debugger.step()
 
@@ -173,7 +172,9 @@ def test_a_breakpoint_on_nan_and_inf():
 
 def test_breakpoints_are_listed_counted_and_cleared():
     debugger = scalar()
-    said = session(debugger, "b h_3", "b op tanh if time_step == 2", "c", "b", "clear 1", "clear 1", "clear", "b", "clear 4")
+    said = session(
+        debugger, "b h_3", "b op tanh if time_step == 2", "c", "b", "clear 1", "clear 1", "clear", "b", "clear 4"
+    )
     assert said.splitlines() == [
         "Breakpoint 1 at h_3",
         "Breakpoint 2 at op tanh if time_step == 2",
@@ -314,7 +315,7 @@ def test_what_is_printed_can_be_typed(typed, printed):
 def test_every_name_in_a_step_can_be_typed():
     debugger = scalar(2)
     x = Value(0.5, label="x")
-    other = Debugger(((x * x - x / 3.0) ** 2).exp().sigmoid().log().sqrt(), constants=True)
+    other = Debugger(((x * x - x / 3.0) ** 2).exp().sigmoid().sqrt().log(), constants=True)
     for each in (debugger, other):
         while each.coming:
             (step,) = each.step()
@@ -330,8 +331,8 @@ def test_patterns_and_several_names_work_wherever_nodes_are_named():
     assert [node.label for node in debugger.nodes("h_1 W[0,*")] == [*states[3:6], *(f"W[0,{j}]" for j in range(3))]
     assert {step.parent.label for step in debugger.why("h_1 h_2")} == set(states[3:9])
     assert {step.node.label for step in stops(vector(), "h_1 h_2")} == set(states[3:9])
-    assert {step.node.label for step in stops(scalar(), "h_*")} == {"h_1", "h_2", "h_3", "h_4", "w·h_0"}
-    assert len(stops(scalar(), "w·h_* if time_step > 2")) == 4
+    assert {step.node.label for step in stops(scalar(), "h_*")} == {"h_1", "h_2", "h_3", "h_4", ""}
+    assert len(stops(scalar(), "w·h_? if time_step > 2")) == 4
 
 
 def test_in_view_is_the_step_that_comes_from_the_start_to_the_end():
@@ -459,8 +460,8 @@ def test_grads_tells_complete_from_so_far_and_to_come():
         **{f"h_{t}": "to come" for t in (0, 1, 2)},
         **{f"h_{t}": "" for t in (3, 4)},
     }
-    assert session(debugger, "grads z_*").splitlines()[2].split() == ["z_3.grad", "=", "0.3101"]
-    assert session(debugger, "grads q*") == "*** no label is like 'q*'"
+    assert session(debugger, "grads z_*").splitlines()[3].split() == ["z_4.grad", "=", "0.3606"]
+    assert session(debugger, "grads q*").startswith("*** no node is called 'q*'. There is w, u, b, h_0")
     assert len(session(vector(), "grads W[0,*").splitlines()) == 3
 
 
@@ -546,8 +547,8 @@ def test_graph_shows_done_current_and_to_come(tmp_path):
     edges = [line for line in (tmp_path / "graph.dot").read_text().splitlines() if "->" in line]
     colours = [colour for line in edges for colour in re.findall(r'color="(#\w+)"', line)]
     assert colours.count(picture.CURRENT) == 1
-    assert colours.count(picture.DONE) == 14
-    assert colours.count(picture.TO_COME) == debugger.total - 15
+    assert colours.count(picture.DONE) == 15 + debugger.hidden
+    assert colours.count(picture.TO_COME) == debugger.total - 16
     assert "unknown kind of picture" in session(debugger, "graph picture.gif")
 
 
@@ -560,7 +561,7 @@ def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):
     debugger.stop_at("h_2")
     debugger.cont()
     source = draw_flow(debugger).source
-    assert "22 of 38 steps: t=2  ∂h_2/∂z_2" in source
+    assert "20 of 38 steps, next: t=2  ∂h_2/∂z_2" in source
     assert "∂L/∂h_2 = ∂L/∂h_4" in source
     assert "∂L/∂h_1 = ∂L/∂h_4" not in source
 
@@ -614,7 +615,7 @@ def test_without_undo_what_needs_the_steps_says_so():
     with pytest.raises(GraphError, match="not kept"):
         debugger.path()
     assert session(debugger, "p node.label", "grads", "chain 3", "l").count("***") == 0
-    assert session(debugger, "l 2").splitlines()[0].startswith("->    13")
+    assert session(debugger, "l 2").splitlines()[1].startswith("->    14")
 
 
 # ---- scripts -----------------------------------------------------------------------------------------------
@@ -622,25 +623,43 @@ def test_without_undo_what_needs_the_steps_says_so():
 
 def test_every_letter_of_pdb_is_understood():
     debugger = scalar()
-    for line in ("s", "n", "b h_2", "c", "p grad", "w", "l", "u", "d", "h", "", "cl 1", "rese", "con", "# a comment"):
+    for line in (
+        "s",
+        "n",
+        "b h_2",
+        "c",
+        "p gradient",
+        "w",
+        "l",
+        "u",
+        "d",
+        "h",
+        "",
+        "cl 1",
+        "rese",
+        "con",
+        "# a comment",
+    ):
         assert "***" not in session(debugger, line), line
     assert session(debugger, "q", "s") == ""
 
 
 def test_an_empty_line_repeats_the_last_command():
-    assert session(scalar(), "", "s 2", "", "bogus", "").count("/39]") == 4
+    assert session(scalar(), "", "s 2", "", "bogus", "").count("/38]") == 4
 
 
 def test_mistyped_commands_are_one_clear_line():
     debugger = scalar()
-    assert session(debugger, "stpe", "xyz", "s x", "s 0", "c 3", "b", "p h_3.foo", "gra", "__init__").splitlines() == [
+    assert session(
+        debugger, "stpe", "xyz", "s x", "s 0", "finish 3", "b", "p h_3.foo", "gra", "__init__"
+    ).splitlines() == [
         "*** no command 'stpe': did you mean step?",
         "*** no command 'xyz'; help lists them",
         "*** 'x' is not a whole number",
         "*** 0 is less than 1",
         "*** this command takes no '3'",
-        "none",
-        "*** nothing here has a 'foo'. A node has data, grad, has_grad, label, op, time_step",
+        "No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)",
+        "*** h_3.foo failed: AttributeError: 'Value' object has no attribute 'foo'",
         "*** no command 'gra': did you mean grads or graph?",
         "*** no command '__init__'; help lists them",
     ]
@@ -663,16 +682,16 @@ def test_help_tells_of_every_command():
 
 def test_long_answers_are_cut_short():
     said = session(vector(), "s 100").splitlines()
-    assert said[0] == "… 60 more"
-    assert len(said) == 41
+    assert said[0] == "… 59 more"
+    assert len(said) == 42
 
 
 def test_as_a_plain_object(capsys):
     debugger = scalar()
-    assert repr(debugger) == "Debugger(0 of 38 steps)"
+    assert repr(debugger).startswith("Debugger(0 of 38 steps, next: ∂L/∂(h_4 − 0.3)")
     Terminal(debugger).do("b h_3", "c")
-    assert capsys.readouterr().out.splitlines()[0] == "Breakpoint 1: h_3"
-    assert repr(debugger).startswith("Debugger(13 of 38 steps, t=3  ∂h_3/∂z_3")
+    assert capsys.readouterr().out.splitlines()[0] == "Breakpoint 1 at h_3"
+    assert repr(debugger).startswith("Debugger(11 of 38 steps, next: t=3  ∂h_3/∂z_3")
     debugger.finish()
     assert repr(debugger).startswith("Debugger(complete")
 
@@ -743,7 +762,7 @@ def spawn(*arguments: str) -> pexpect.spawn:
 
 def test_a_session_in_a_terminal(terminal):
     terminal.sendline("b h_3")
-    terminal.expect_exact("Breakpoint 1: h_3")
+    terminal.expect_exact("Breakpoint 1 at h_3")
     terminal.sendline("c")
     terminal.expect(r"\[\d+/\d+\] t=3  ∂h_3/∂z_3 = 1 − h_3² = ")
     terminal.sendline("s")
@@ -751,9 +770,9 @@ def test_a_session_in_a_terminal(terminal):
     terminal.sendline("")  # repeats s
     terminal.expect_exact("∂z_3/∂b = 1")
     terminal.sendline("back 2")
-    terminal.expect_exact("undone: ∂z_3/∂b")
-    terminal.expect_exact("undone: ∂z_3/∂(w·h_2 + u·x_3)")
-    terminal.sendline("p grad == h_3.grad")
+    terminal.expect_exact("Undone: 2 steps")
+    terminal.expect(r"-> \[\d+/\d+\] t=3  ∂h_3/∂z_3")
+    terminal.sendline("p gradient == h_3.grad")
     terminal.expect_exact("True")
     terminal.sendline("q")
     terminal.expect_exact("half-way")
@@ -769,14 +788,14 @@ def test_tab_completes_commands_and_labels(terminal):
     terminal.expect(r"p h_3\.grad")
     terminal.expect(r"\n0\.0")
     terminal.send("b op ta\t\n")
-    terminal.expect_exact("Breakpoint 1: op tanh")
+    terminal.expect_exact("Breakpoint 1 at op tanh")
 
 
 def test_the_arrow_key_recalls_earlier_commands(terminal):
     terminal.sendline("p 40 + 2")
-    terminal.expect(r"\n42\.0")
+    terminal.expect(r"\n42\r")
     terminal.send("\x10\n")  # Ctrl-P, as the arrow key
-    terminal.expect(r"\n42\.0")
+    terminal.expect(r"\n42\r")
 
 
 def test_ctrl_d_leaves_and_ctrl_c_does_not(terminal):
@@ -818,3 +837,147 @@ def test_clear_all_is_clear():
     debugger = scalar()
     session(debugger, "b h_3", "b op tanh", "clear all")
     assert not debugger.breakpoints
+
+
+# ---- more commands -----------------------------------------------------------------------------------------
+
+
+def test_rc_goes_back_to_the_previous_breakpoint_and_then_to_the_start():
+    debugger = scalar()
+    session(debugger, "b op tanh", "c 3")
+    assert debugger.view.node.label == "h_2"
+    before = gradients(debugger)
+    debugger.step(3)
+    said = session(debugger, "rc").splitlines()
+    assert said[:2] == ["Back at breakpoint 1: op tanh", "Undone: 3 steps"]
+    assert gradients(debugger) == before
+    assert [each.hits for each in debugger.breakpoints.values()] == [3]
+    session(debugger, "rc", "rc")
+    assert debugger.view.node.label == "h_4"
+    assert session(debugger, "rc").splitlines()[1].startswith("At the start")
+    assert session(debugger, "rc") == "*** there is no step to undo"
+    assert session(debugger, "c").startswith("Stopped at breakpoint 1: op tanh (hit 4)")
+
+
+def test_the_first_step_can_be_stopped_at_and_left_again():
+    debugger = scalar()
+    said = session(debugger, "b L", "c", "c", "reset", "c").splitlines()
+    assert [line for line in said if line.startswith(("Stopped", "The pass"))] == [
+        "Stopped at breakpoint 1: L (hit 1)",
+        "The pass is complete: 38 steps. w.grad = 0.3677, u.grad = 0.1124, b.grad = 0.9154",
+        "Stopped at breakpoint 1: L (hit 2)",
+    ]
+
+
+def test_a_temporary_breakpoint_stops_once():
+    debugger = scalar()
+    said = session(debugger, "tbreak op tanh", "b", "c", "b", "c", "tbreak").splitlines()
+    assert said[:3] == [
+        "Temporary breakpoint 1 at op tanh",
+        "1: op tanh   temporary",
+        "Stopped at breakpoint 1: op tanh (hit 1)",
+    ]
+    assert said[4].startswith("No breakpoints")
+    assert said[5].startswith("The pass is complete")
+    assert said[6].startswith("*** tbreak needs a place")
+
+
+def test_what_is_displayed_is_printed_at_every_stop():
+    debugger = scalar()
+    said = session(debugger, "display", "display w.grad", "display contribution", "b op tanh", "c", "c 99").splitlines()
+    assert said[0].startswith("Nothing is displayed")
+    assert said[1] == "   w.grad = 0.0"
+    assert said[5:8] == [
+        "-> [3/38] t=4  ∂h_4/∂z_4 = 1 − h_4² = 0.6811;  z_4.grad = 0 + 0.6811·0.5295 = 0.3606",
+        "   w.grad = 0.0",
+        f"   contribution = {debugger.names.node('z_4').grad!r}",
+    ]
+    assert said[-1] == "   contribution: there is no 'contribution': no step comes any more. Undo one: back"
+    assert session(debugger, "undisplay contribution", "undisplay", "display", "display foo").count("***") == 2
+
+
+def test_several_commands_on_a_line_and_comments():
+    debugger = scalar()
+    said = session(debugger, "n; n # and so on", "   # only a note", "p 'a;b # c'; p 1").splitlines()
+    assert [line[:7] for line in said[:2]] == ["-> [2/3", "-> [3/3"]
+    assert said[2:] == ["'a;b # c'", "1"]
+    assert debugger.taken == 2
+    assert session(debugger, "s; q; s", "s").count("/38]") == 1
+    assert session(scalar(), "b h_1 h_2; b op mul; b h_*; clear 1 3; b").splitlines()[-1] == "2: op mul"
+
+
+def test_p_alone_shows_the_parts_of_the_step_by_their_names():
+    debugger = scalar()
+    said = session(debugger, "b h_3; c; p").splitlines()[-2:]
+    assert said[0] == "node = h_3, parent = z_3, op = tanh, time_step = 3"
+    names = re.findall(r"(\w+) = ", "\n".join(said))
+    assert set(names) == {"node", "parent", "op", "time_step", "gradient", "local_gradient", "contribution"}
+    assert session(debugger, "c; p").splitlines()[-1] == "The pass is complete: no step comes any more. Undo one: back"
+
+
+def test_constants_have_no_steps_of_their_own_unless_asked_for():
+    hidden, shown = scalar(), scalar(constants=True)
+    assert (hidden.total, hidden.hidden) == (38, 1)
+    assert (shown.total, shown.hidden) == (39, 0)
+    steps = [str(step) for step in hidden.step(100)]
+    assert [str(step) for step in shown.step(100) if step.parent.label or step.parent.parents] == steps
+    assert hidden.taken == hidden.total == len(steps)
+    assert gradients(hidden) == gradients(shown)
+    hidden.back(38)
+    assert hidden.taken == 0
+    assert hidden.step(100)
+    assert gradients(hidden) == gradients(shown)
+    x = Value(2.0)
+    assert Debugger(x * x).total == 2  # where nobody has named anything, everything is shown
+
+
+def test_a_pass_that_begins_with_a_constant():
+    w = Value(2.0, label="w")
+    debugger = Debugger(3.0 * w)
+    assert (debugger.total, debugger.taken) == (1, 0)
+    assert debugger.view.parent is w
+    session(debugger, "c", "back", "s")
+    assert w.grad == 3.0
+    assert session(debugger, "reset").splitlines()[-1].startswith("-> [1/1]")
+
+
+def test_debug_names_nodes_after_the_variables_of_the_caller(monkeypatch, capsys):
+    def program() -> Debugger:
+        threshold = 0.4
+        w, h = Value(0.9), Value(0.5)
+        z = w * h + 1
+        units = [z.tanh(), z.sigmoid()]
+        loss = units[0] * units[1]
+        debugger = debug(loss)
+        assert threshold
+        assert not any(node.label for node in debugger.steps.order)
+        return debugger
+
+    script = "p z.data\nb z if gradient > threshold - 1\nc\np units[1].op, len(units)\nwhy units\np loss is node\nq\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(script))
+    debugger = program()
+    said = capsys.readouterr().out
+    assert "***" not in said
+    for line in ("1.45", "Stopped at breakpoint 1: z if", "∂z/∂(w·h) = 1", "('sigmoid', 2)", "False", "units[1].grad"):
+        assert line in said, line
+    assert debugger.names.node("z").data == 1.45
+    assert debugger.hidden == 1
+
+
+def test_a_hook_is_called_once_when_its_step_comes_into_view():
+    x = Value(3.0, label="x")
+    y = x * x
+    y.label, calls = "y", []
+    y.register_hook(lambda gradient: calls.append(gradient) or 2 * gradient)
+    loss = y * 1.5
+    loss.label = "L"
+    debugger = Debugger(loss)
+    assert calls == []
+    debugger.step()
+    assert calls == [1.5]
+    assert debugger.view.gradient == y.grad == 3.0
+    debugger.back()
+    assert y.grad == 0.0
+    debugger.finish()
+    assert calls == [1.5]
+    assert x.grad == 18.0

@@ -100,8 +100,10 @@ class _Formulas(ast.NodeTransformer):
         return self.generic_visit(tree)
 
     def visit_Subscript(self, tree: ast.Subscript) -> ast.AST:
-        if isinstance(tree.value, ast.Name) and self._names.has_entries(tree.value.id) and _is_literal(tree.slice):
-            return self._variable(self._names.node(ast.unparse(tree).replace(" ", "")))
+        if isinstance(tree.value, ast.Name) and _is_literal(tree.slice):
+            name = tree.value.id
+            if self._names.has_entries(name) or name not in (*self._names.variables, *STEP_NAMES):
+                return self._variable(self._names.node(ast.unparse(tree).replace(" ", "")))
         return self.generic_visit(tree)
 
     def visit_BinOp(self, tree: ast.BinOp) -> ast.AST:

@@ -292,8 +292,8 @@ class Debugger:
         Raises:
             ArgumentError: there is no such level.
         """
-        depth = self.depth + count
-        if not 0 <= depth < max(len(self.path()), 1):
+        depth, levels = self.depth + count, len(self.path())
+        if not 0 <= depth < max(levels, 1):
             raise ArgumentError("this is the step that comes" if depth < 0 else "this is where the pass starts")
         self.depth = depth
         return self.view
@@ -407,7 +407,7 @@ class Debugger:
         return self._film[begin : self._shown] if count > 0 else self._film[self._shown : begin][::-1]
 
     def __repr__(self) -> str:
-        state = "complete" if self.steps.finished else f"{self.taken} of {self.total} steps taken"
+        state = "complete" if self.steps.finished else f"{self.taken} of {self.total} steps"
         coming = f", next: {self.coming}" if self.coming else ""
         return f"Debugger({state}{coming})"
 

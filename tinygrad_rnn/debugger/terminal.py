@@ -134,7 +134,7 @@ class Terminal(cmd.Cmd):
         self._set(argument, temporary=True)
 
     def do_clear(self, argument: str) -> None:
-        """clear [N ...]: remove the breakpoints with these numbers, or all."""
+        """clear [N]: remove breakpoint number N, several of them, or all."""
         everything = argument in ("", "all")
         for number in list(self.debugger.breakpoints) if everything else map(_count, argument.split()):
             self._say(f"Removed: {_listed(self.debugger.clear(number))}")
@@ -211,7 +211,7 @@ class Terminal(cmd.Cmd):
     # ---- what has flowed so far --------------------------------------------------------------------------------
 
     def do_grads(self, argument: str) -> None:
-        """grads [NAME ...]: the gradients of the parameters and states, or of nodes such as W or h_*, so far."""
+        """grads [NAME]: the gradients of the parameters and states, or of nodes such as W or h_*, so far."""
         nodes = self.debugger.nodes(argument or None)
         if not nodes:
             raise ArgumentError("no parameter or state has a label", remedy="Name a node: grads NAME")
@@ -225,7 +225,7 @@ class Terminal(cmd.Cmd):
         )
 
     def do_why(self, argument: str) -> None:
-        """why NAME ...: which steps have added to the gradient of a node so far: why w, why W, why h_*, why w·h_1."""
+        """why w: which steps have added to w.grad so far; why W, why h_*, why w·h_1: to that of such nodes."""
         if not argument:
             raise ArgumentError("why needs a node", remedy="Name it: why w")
         found = self.debugger.why(argument)
