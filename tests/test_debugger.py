@@ -471,13 +471,13 @@ def test_a_gradient_called_complete_does_not_change_any_more(program, count):
     debugger = Debugger(graph.root)
     debugger.step(count)
     reachable = debugger.steps.order
-    complete = {node: node.grad for node in reachable if debugger.is_complete(node)}
-    unreached = [node for node in reachable if not debugger.is_reached(node)]
+    complete = {node: node.grad for node in reachable if debugger.reach.is_complete(node)}
+    unreached = [node for node in reachable if not debugger.reach.is_reached(node)]
     assert all(node.grad == 0.0 for node in unreached)
     assert not set(complete) & set(unreached)
     debugger.finish()
     assert all(node.grad == gradient for node, gradient in complete.items())
-    assert all(map(debugger.is_complete, reachable))
+    assert all(map(debugger.reach.is_complete, reachable))
 
 
 def test_chain_multiplies_the_jacobians_as_far_as_the_gradient_has_come():
