@@ -113,6 +113,9 @@ def test_the_pass_may_fail_and_be_asked_about():
     x = Value(0.0, label="x")
     debugger = Debugger(x.sqrt() * 2.0)
     assert re.fullmatch(r"\*\*\* the derivative has no finite value.*sqrt.*above 0.*", session(debugger, "c"))
+    for command in ("p", "w", "p gradient", "s", "c", "finish"):
+        assert session(debugger, command).startswith("*** "), command
+    assert (debugger.taken, debugger.coming) == (1, None)
     assert [line.split()[:2] for line in session(debugger, "l").splitlines()] == [["1", "∂(√x·2)/∂(√x)"], ["->", "2"]]
     with pytest.raises(DomainError):
         debugger.step()
@@ -902,6 +905,7 @@ def test_several_commands_on_a_line_and_comments():
     assert [line[:7] for line in said[:2]] == ["-> [2/3", "-> [3/3"]
     assert said[2:] == ["'a;b # c'", "1"]
     assert debugger.taken == 2
+    assert session(debugger, "s", "# a note", "").count("->") == 2
     assert session(debugger, "s; q; s", "s").count("/38]") == 1
     assert session(scalar(), "b h_1 h_2; b op mul; b h_*; clear 1 3; b").splitlines()[-1] == "2: op mul"
 

@@ -149,11 +149,13 @@ class Debugger:
     def finish(self) -> None:
         """Go on to the end, whatever the breakpoints."""
         self.depth, self.stop_requested = 0, False
-        for step in self.steps:
-            self.taken += step.parent not in self._constants
-            if self.stop_requested:
-                break
-        self._look_ahead()
+        try:
+            for step in self.steps:
+                self.taken += step.parent not in self._constants
+                if self.stop_requested:
+                    break
+        finally:
+            self._look_ahead()
 
     def back(self, count: int = 1) -> list[Step]:
         """Undo steps, the latest first.
@@ -221,7 +223,7 @@ class Debugger:
     # ---- breakpoints --------------------------------------------------------------------------------------
 
     def stop_at(self, text: str, temporary: bool = False) -> Breakpoint:
-        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if data > 0"``.
+        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if time_step < 5"``.
 
         Args:
             temporary: remove it when it has stopped the pass.

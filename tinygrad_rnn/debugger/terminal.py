@@ -343,9 +343,10 @@ class Terminal(cmd.Cmd):
         """Carry out the commands on a line. An error of the user is one line."""
         if not line.strip():
             return bool(self.emptyline())
-        if line != "EOF":
+        commands = _commands(line)
+        if commands and line != "EOF":
             self.lastcmd = line
-        return any(map(self._one, _commands(line)))
+        return any(map(self._one, commands))
 
     def _one(self, command: str) -> bool:
         name, _, argument = command.partition(" ")
