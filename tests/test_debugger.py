@@ -326,6 +326,17 @@ def test_every_name_in_a_step_can_be_typed():
             assert step.parent in each.names.find(name), name
 
 
+def test_labels_that_are_no_python_names():
+    labels = ("a−b", "x y", "it's", "node", "ä.b", "1", "nan")
+    leaves = [Value(float(n), label=label) for n, label in enumerate(labels)]
+    for root in (tinygrad_rnn.total(leaves), tinygrad_rnn.total([leaf * 2.0 for leaf in leaves])):
+        for leaf in leaves:
+            debugger = Debugger(root)
+            assert debugger.value(f"{leaf.label!r}.data") == leaf.data
+            assert debugger.nodes(leaf.label) == [leaf]
+            assert {step.parent for step in stops(debugger, f"label {leaf.label}")} == {leaf}
+
+
 def test_patterns_and_several_names_work_wherever_nodes_are_named():
     debugger = vector()
     debugger.finish()
