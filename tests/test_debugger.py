@@ -113,6 +113,9 @@ def test_the_pass_may_fail_and_be_asked_about():
     x = Value(0.0, label="x")
     debugger = Debugger(x.sqrt() * 2.0)
     assert re.fullmatch(r"\*\*\* the derivative has no finite value.*sqrt.*above 0.*", session(debugger, "c"))
+    for command in ("p", "w", "p gradient", "s", "c", "finish"):
+        assert session(debugger, command).startswith("*** "), command
+    assert (debugger.taken, debugger.coming) == (1, None)
     assert [line.split()[:2] for line in session(debugger, "l").splitlines()] == [["1", "∂(√x·2)/∂(√x)"], ["->", "2"]]
     with pytest.raises(DomainError):
         debugger.step()
@@ -323,6 +326,17 @@ def test_every_name_in_a_step_can_be_typed():
             assert step.parent in each.names.find(name), name
 
 
+def test_labels_that_are_no_python_names():
+    labels = ("a−b", "x y", "it's", "node", "ä.b", "1", "nan")
+    leaves = [Value(float(n), label=label) for n, label in enumerate(labels)]
+    for root in (tinygrad_rnn.total(leaves), tinygrad_rnn.total([leaf * 2.0 for leaf in leaves])):
+        for leaf in leaves:
+            debugger = Debugger(root)
+            assert debugger.value(f"{leaf.label!r}.data") == leaf.data
+            assert debugger.nodes(leaf.label) == [leaf]
+            assert {step.parent for step in stops(debugger, f"label {leaf.label}")} == {leaf}
+
+
 def test_patterns_and_several_names_work_wherever_nodes_are_named():
     debugger = vector()
     debugger.finish()
@@ -471,13 +485,13 @@ def test_a_gradient_called_complete_does_not_change_any_more(program, count):
     debugger = Debugger(graph.root)
     debugger.step(count)
     reachable = debugger.steps.order
-    complete = {node: node.grad for node in reachable if debugger.is_complete(node)}
-    unreached = [node for node in reachable if not debugger.is_reached(node)]
+    complete = {node: node.grad for node in reachable if debugger.reach.is_complete(node)}
+    unreached = [node for node in reachable if not debugger.reach.is_reached(node)]
     assert all(node.grad == 0.0 for node in unreached)
     assert not set(complete) & set(unreached)
     debugger.finish()
     assert all(node.grad == gradient for node, gradient in complete.items())
-    assert all(map(debugger.is_complete, reachable))
+    assert all(map(debugger.reach.is_complete, reachable))
 
 
 def test_chain_multiplies_the_jacobians_as_far_as_the_gradient_has_come():
@@ -903,6 +917,7 @@ def test_several_commands_on_a_line_and_comments():
     assert [line[:7] for line in said[:2]] == ["-> [2/3", "-> [3/3"]
     assert said[2:] == ["'a;b # c'", "1"]
     assert debugger.taken == 2
+    assert session(debugger, "s", "# a note", "").count("->") == 2
     assert session(debugger, "s; q; s", "s").count("/38]") == 1
     assert session(scalar(), "b h_1 h_2; b op mul; b h_*; clear 1 3; b").splitlines()[-1] == "2: op mul"
 
