@@ -15,7 +15,7 @@ import math
 from lesson import ask, check, show
 from tinygrad_rnn import LSTMCell, RNNCell, Unrolled, Value, jacobian, unroll
 from tinygrad_rnn.bptt.decay import compare_decay, mean_direction
-from tinygrad_rnn.plots.plot import comparison_figure
+from tinygrad_rnn.plots.decay import comparison_figure
 
 inputs = [[math.sin(t)] for t in range(1, 101)]
 

@@ -11,6 +11,7 @@ import random
 
 from lesson import ask, check, show
 from tinygrad_rnn.optim import Adam
+from tinygrad_rnn.plots.training import history_figure
 from tinygrad_rnn.tasks import Reber
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, train, validate
 
@@ -45,7 +46,7 @@ print(f"{history.ending} after {len(history.rows) * 8} strings; of 128 others it
 # Luck plays its part: of the seeds 0 to 3 this one, 2, is the only one that gets there within 400 steps.
 
 # %%
-show(history.figure())
+show(history_figure(history))
 
 # %% [markdown]
 # **Exercise.** Over how many steps must the bit be carried? Between the input of the second symbol and the input after

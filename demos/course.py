@@ -37,7 +37,8 @@ from tinygrad_rnn import (
 from tinygrad_rnn.bptt.decay import compare_decay, mean_direction, orthogonal_cells
 from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.pictures import draw
-from tinygrad_rnn.plots.plot import anatomy_figure, comparison_figure, decay_figure
+from tinygrad_rnn.plots.anatomy import anatomy_figure
+from tinygrad_rnn.plots.decay import comparison_figure, decay_figure
 
 # %% [markdown]
 # ## The recurrence, unrolled

@@ -20,7 +20,7 @@ from tinygrad_rnn.bptt.truncation import cut_edges, truncated_backward, truncati
 from tinygrad_rnn.bptt.unroll import Unrolled
 from tinygrad_rnn.errors import ArgumentError, GraphError, TooManyPathsError
 from tinygrad_rnn.nn import linalg as matrices
-from tinygrad_rnn.plots.plot import comparison_figure
+from tinygrad_rnn.plots.decay import comparison_figure
 
 from .truncated_gradcheck import truncated_gradcheck
 

@@ -20,7 +20,8 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
 from tinygrad_rnn.pictures import draw
-from tinygrad_rnn.plots.plot import comparison_figure, save
+from tinygrad_rnn.plots.decay import comparison_figure
+from tinygrad_rnn.plots.saving import save
 
 from .truncated_gradcheck import truncated_gradcheck
 

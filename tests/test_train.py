@@ -16,6 +16,8 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
+from tinygrad_rnn.plots.saving import save
+from tinygrad_rnn.plots.training import history_figure
 from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.tasks import TASKS, Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
 from tinygrad_rnn.train import (
@@ -397,7 +399,7 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     )
     history.write_csv(tmp_path / "h.csv")
     history.write_json(tmp_path / "h.json")
-    history.plot(tmp_path / "h.png")
+    save(history_figure(history), tmp_path / "h.png")
     with open(tmp_path / "h.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
@@ -405,7 +407,7 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "h.json").read_text())["rows"][0]["loss"] == history.rows[0].loss
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ArgumentError):
-        history.plot(tmp_path / "h.bmp")
+        save(history_figure(history), tmp_path / "h.bmp")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "h.json", "h.png"]
 
 
@@ -421,7 +423,7 @@ def test_a_single_validation_can_be_seen_in_the_figure(count: int) -> None:
     history = History("t", "error", 1.0, 0.1)
     for step in range(1, count + 1):
         history.rows.append(row(step, 0.5, 1.0))
-    above, _, below = history.figure().axes
+    above, _, below = history_figure(history).axes
     for line in (above.lines[1], below.lines[0]):
         assert len(line.get_xdata()) == count
         assert (line.get_marker() == "o") == (count < 500)

@@ -11,7 +11,7 @@ from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
 from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
-from ..plots import plot
+from ..plots.decay import comparison_figure
 from .console import fold_rows, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data
 from .options import flag
@@ -65,7 +65,7 @@ class Comparison:
     def figure(self) -> Any:
         """A plot of the curves."""
         title = f"How far a gradient reaches back, by cell ({self.hidden} units)\n{self.data.title}"
-        return plot.comparison_figure(self.curves, title)
+        return comparison_figure(self.curves, title)
 
     def print(self) -> None:
         """Print the curves as a table, and what they say."""

@@ -24,7 +24,8 @@ from ..bptt.decay import (
 )
 from ..errors import ArgumentError
 from ..nn.kinds import KINDS
-from ..plots import plot
+from ..plots.decay import decay_figure
+from ..plots.saving import FORMATS, save
 from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
@@ -83,7 +84,7 @@ OPTIONS = {
             "file to write: .csv, .json, or a plot, .png, .svg or .pdf; may be given several times",
             default=[],
             action="append",
-            type=file_ending_in(".csv", ".json", *plot.FORMATS),
+            type=file_ending_in(".csv", ".json", *FORMATS),
         ),
         JSON,
     ),
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         elif file.lower().endswith(".json"):
             measured.write_json(file)
         else:
-            plot.save(measured.figure(), file)
+            save(measured.figure(), file)
     if args.json:
         print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
         return 0
@@ -168,7 +169,7 @@ class Sweep:
         """A plot of the curves."""
         name = "a linear cell" if self.nonlinearity == "identity" else self.nonlinearity
         cell = name if self.kind == "scalar" else f"{name}, {self.kind} W"
-        return plot.decay_figure(self.curves, f"How far a gradient reaches back: {cell}\n{self.data.title}")
+        return decay_figure(self.curves, f"How far a gradient reaches back: {cell}\n{self.data.title}")
 
     def print(self) -> None:
         """Print the curves as a table, and what they say."""

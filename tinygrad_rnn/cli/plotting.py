@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plots.plot import FORMATS, require_matplotlib
+from ..plots.saving import FORMATS, require_matplotlib
 from .options import file_ending_in
 
 #: The type of an option that takes the name of a plot to write.

@@ -7,6 +7,8 @@ import os
 
 from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
+from ..plots.saving import save
+from ..plots.training import history_figure
 from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
 from .console import count, print_json, say
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.history:
         (history.write_json if args.history.lower().endswith(".json") else history.write_csv)(args.history)
     if args.plot:
-        history.plot(args.plot)
+        save(history_figure(history), args.plot)
     if args.json:
         print_json(
             {"task": task.name, "settings": task.settings(), "model": repr(model), **history.to_dict(), "file": target}

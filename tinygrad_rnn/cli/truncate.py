@@ -10,7 +10,8 @@ from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncat
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
-from ..plots import plot
+from ..plots.anatomy import anatomy_figure
+from ..plots.saving import save
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         truncation(anatomy(problem.unrolled, losses, tree), k1, k2) for tree in parameters_of(problem).values()
     ]
     if args.output:
-        plot.save(plot.anatomy_figure(parts.full, truncation=parts), args.output)
+        save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
         _draw(problem, k1, k2, args.picture)
     if args.json:

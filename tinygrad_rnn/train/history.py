@@ -12,8 +12,6 @@ from typing import Any
 
 from ..support.files import json_text, write_whole
 
-MOST_DOTS = 40  # that leave a line a line
-
 
 @dataclass
 class Row:
@@ -117,50 +115,3 @@ class History:
     def from_dict(cls, data: Mapping[str, Any]) -> History:
         """Return the history that `to_dict` made ``data`` of."""
         return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})
-
-    def figure(self) -> Any:
-        """Loss, gradient norm and validation error against the step, as a `matplotlib.figure.Figure`.
-
-        Raises:
-            MissingDependencyError: matplotlib is missing.
-        """
-        from ..plots.plot import new_figure
-
-        figure = new_figure(8.0, 6.4)
-        above, middle, below = figure.subplots(3, sharex=True)
-        steps = [row.step for row in self.rows]
-        above.plot(steps, [row.loss for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")
-        checked = self.validations()
-        at = [row.step for row in checked]
-        dots: dict[str, Any] = {"marker": "o", "markersize": 4.0} if len(at) <= MOST_DOTS else {}  # a line needs two
-        above.plot(
-            at, [row.validation_loss for row in checked], color="#08519c", linewidth=2.0, label="validation", **dots
-        )
-        above.set_ylabel("loss")
-        above.legend(frameon=False)
-        above.set_title(f"Training on {self.task}", loc="left")
-        middle.plot(steps, [row.gradient_norm for row in self.rows], color="#737373", linewidth=0.8)
-        middle.set_yscale("log")
-        middle.set_ylabel("gradient norm\nbefore clipping")
-        below.plot(at, [row.validation_error for row in checked], color="#08519c", linewidth=2.0, **dots)
-        below.axhline(self.baseline, color="#b2182b", linewidth=1.0, linestyle="--", label="trivial baseline")
-        below.axhline(self.goal, color="#1a9850", linewidth=1.0, linestyle=":", label="criterion")
-        below.set_ylim(bottom=0.0)
-        below.set_ylabel(self.metric)
-        below.set_xlabel("step")
-        below.legend(frameon=False)
-        for axes in (above, middle, below):
-            axes.grid(True, color="#e6e6e6", linewidth=0.8)
-            axes.spines[["top", "right"]].set_visible(False)
-        return figure
-
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Write `figure` as PNG, SVG or PDF, by the ending of the path, whole or not at all.
-
-        Raises:
-            MissingDependencyError: matplotlib is missing.
-            ArgumentError: no such format.
-        """
-        from ..plots.plot import save
-
-        save(self.figure(), path)
