@@ -7,12 +7,13 @@ from array import array
 import numpy as np
 import pytest
 
-from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Value, unroll
+from tinygrad_rnn import Linear, LSTMCell, RNNCell, ScalarRNNCell, Value, unroll
 from tinygrad_rnn.engine import no_grad, time_step
-from tinygrad_rnn.errors import DataError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DataError, ShapeError
 from tinygrad_rnn.nn import LSTM, OneHot
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.nn.through_time import advance, through_time
+from tinygrad_rnn.train import RecurrentNetwork
 
 
 def test_a_step_is_what_the_cell_computes_and_the_new_state() -> None:
@@ -64,3 +65,13 @@ def test_entries_of_a_quantity() -> None:
     assert entries(array("d", [0.5, 1.0])) == [0.5, 1.0]
     assert entries([]) == []
     assert [entry.data for entry in entries(OneHot(1, 3))] == [0.0, 1.0, 0.0]
+
+
+def test_what_is_generated_has_time_steps_too() -> None:
+    network = RecurrentNetwork(RNNCell(3, 2), Linear(2, 3))
+    generating = network.generate([0, 1])
+    next(generating)
+    generating.send(2)
+    with pytest.raises(ArgumentError, match="symbol 7 of 3") as caught:
+        generating.send(7)
+    assert caught.value.time_step == 4
