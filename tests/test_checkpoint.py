@@ -18,7 +18,7 @@ from tinygrad_rnn import Linear, RNNCell, optim
 from tinygrad_rnn.errors import ArgumentError, CheckpointError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import Adding, Reber, Text
-from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
+from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
 from tinygrad_rnn.train.trainer import forget_final_validation
 
@@ -145,6 +145,24 @@ def test_settings_and_limits_come_back(tmp_path: Path) -> None:
         Settings.from_record({"batch_size": 2})
     with pytest.raises(ArgumentError, match="patience is 0"):
         Limits.from_record({**state["limits"], "patience": 0})
+
+
+def test_a_file_of_an_earlier_version_of_the_package_is_read_and_written_again_byte_for_byte(tmp_path: Path) -> None:
+    """``golden/checkpoint.safetensors`` was written before there were `Settings`, after 4 of 4 updates."""
+    path = Path(__file__).parent / "golden" / "checkpoint.safetensors"
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.step, checkpoint.model_step, checkpoint.history.ending) == (4, 4, "steps")
+    model = RecurrentNetwork.for_task(Reber(), "lstm", 3, seed=3)
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    schedule = optim.CosineAnnealingLR(optimizer, 20)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=schedule, validate_every=3)
+    trainer = Trainer(model, Reber(), settings, Limits(4, stop_when_solved=False))
+    trainer.resume(checkpoint)
+    assert model.state_dict() == checkpoint.weights == checkpoint.make_model().state_dict()
+    assert checkpoint.best.keys() == checkpoint.weights.keys()
+    assert checkpoint.best != checkpoint.weights
+    trainer.save(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == path.read_bytes()
 
 
 def test_what_was_interrupted_before_the_first_update_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,15 @@ def test_a_handle_takes_its_hook_back_and_no_other():
     assert calls == ["second", "third", "second"]
 
 
+def test_a_handle_holds_for_a_with_block():
+    x, seen = Value(2.0), []
+    with x.register_hook(seen.append) as handle:
+        (x * 3).backward()
+        assert type(handle) is hooks.Handle
+    (x * 5).backward()
+    assert seen == [3.0]
+
+
 def test_a_hook_may_take_itself_back():
     d = diamond()
     calls = []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.support import progress
 from tinygrad_rnn.support.progress import Bar, late_bar, make_bar
 
@@ -101,6 +103,23 @@ def test_a_late_bar_is_removed_when_the_work_fails(capsys: Capture, monkeypatch:
     shown = capsys.readouterr().err
     assert "1/4" in shown
     assert last_line(shown) == ""
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"], ["--json"]])
+def test_training_shows_a_bar_on_a_terminal_unless_it_is_to_be_quiet(
+    quiet: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["train", "--task", "adding", "--T", "3", "--hidden", "1", "--batch", "1", "--steps", "2", *quiet]
+    assert main([*options, "--validation", "2", "--every", "1", "-o", str(tmp_path / "a")]) == 0
+    plain, nothing = capsys.readouterr()
+    assert nothing == ""
+    make_terminal(monkeypatch)
+    assert main([*options, "--validation", "2", "--every", "1", "-o", str(tmp_path / "b")]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == plain.count("\n")
+    assert "\r" not in out
+    assert last_line(err) == ""
+    assert ("2/2" in err) == (not quiet)
 
 
 def test_tqdm_is_imported_only_when_a_bar_is_shown() -> None:

@@ -376,6 +376,13 @@ def test_forward_steps_replay_how_the_numbers_arose():
     assert tanh.node is named["h_2"]
 
 
+def test_the_forward_steps_say_where_they_lead_and_how_many_they_are():
+    x = Value(2.0, label="x")
+    film = (x * x).forward_steps()
+    assert repr(film) == "ForwardSteps(x·x, 2 nodes)"
+    assert film.root.parents == (x, x)
+
+
 def test_a_lesson_can_go_forward_and_back():
     loss, _ = scalar_problem()
     film = loss.forward_steps()

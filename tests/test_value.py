@@ -703,3 +703,31 @@ def test_serials_grow_in_the_order_of_creation() -> None:
     assert a.serial < two.serial < b.serial < copy.copy(a).serial
     assert [node.serial for node in topological_order(b)] == [b.serial, two.serial, a.serial]
     assert a.serial >= 0
+
+
+def test_the_variables_pane_of_a_debugger_has_six_rows_and_everybody_else_sees_all_names() -> None:
+    value = Value(1.0) * 2
+    seen = {}
+    for module in ("_pydevd_bundle.pydevd_resolver", "user"):
+        names: dict[str, Any] = {"__name__": module}
+        exec("def look(value):\n    return dir(value)", names)
+        seen[module] = names["look"](value)
+    assert seen["_pydevd_bundle.pydevd_resolver"] == ["data", "grad", "name", "op", "parents", "time_step"]
+    assert {"backward", "tanh", "data", "__add__"} < set(seen["user"])
+
+
+def test_a_node_that_was_recorded_can_get_another_derivative_within_no_grad() -> None:
+    x = Value(3.0)
+    node = x * 2
+
+    def _backward() -> None:
+        x.grad += 100.0 * node.grad
+
+    with no_grad():
+        node._backward = _backward  # type: ignore[method-assign, assignment]
+        leaf = x * 2
+        leaf._backward = _backward  # type: ignore[method-assign, assignment]
+    node.backward()
+    assert x.grad == 100.0
+    leaf.backward()
+    assert x.grad == 100.0

@@ -1,7 +1,7 @@
 """Recurrent cells: one time step each.
 
-A cell computes named vectors, among them its next state: `Cell.step` returns them by name, in the order in
-which they arise, and whoever unrolls the cell labels and keeps them under these names.
+A cell computes named vectors, among them its next state. `Cell.step` returns them by name, in the order in which they
+are computed. `bptt.unroll` labels and keeps them under these names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .module import Module, is_vector
 from .parameters import Seed, Vector, uniform
 from .quantities import Quantity
 
-_SINGLE = {float, int, Value}  # types of a single number, most of the time
+_SINGLE = {float, int, Value}  # types of a single number that need no check
 
 NONLINEARITIES: dict[str, Callable[[Value], Value]] = {
     "tanh": Value.tanh,
@@ -32,9 +32,9 @@ class Cell(Module):
     """Base class of cells.
 
     Attributes:
-        state_names: the names, among those that `step` returns, of what is carried to the next time step.
-        pre_activation_names: the names, among those, of what a nonlinearity is applied to.
-        input_size: length of x_t, of a cell whose quantities are vectors.
+        state_names: names of the quantities, among those that `step` returns, that the next time step gets.
+        pre_activation_names: names of the quantities that a nonlinearity is applied to.
+        input_size: length of x_t. A cell on single numbers has none.
     """
 
     state_names: tuple[str, ...] = ("h",)
@@ -43,7 +43,7 @@ class Cell(Module):
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates that this cell itself is made of, in PyTorch's order."""
+        """The gates of this cell, in PyTorch's order. Those of a cell within it are not among them."""
         return tuple(part for part in vars(self).values() if isinstance(part, Gate))
 
     @abstractmethod
@@ -68,7 +68,7 @@ class Cell(Module):
             self.check(name, quantity)
 
     def __call__(self, x: Any, *state: Quantity) -> Any:
-        """The next state: h, or a tuple in the order of `state_names` where there is more than h.
+        """The next state: h, or a tuple in the order of `state_names` if the state has several parts.
 
         Raises:
             ShapeError: x or the state does not fit.
@@ -81,10 +81,10 @@ class Cell(Module):
 
 
 def known(nonlinearity: str) -> str:
-    """``nonlinearity`` if it is the name of one.
+    """``nonlinearity``, checked.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: it is not the name of one.
     """
     if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")

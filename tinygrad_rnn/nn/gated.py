@@ -1,10 +1,10 @@
 """Gated cells: `LSTMCell` and `GRUCell`, with PyTorch's equations and order of gates.
 
-The weights of each gate stand apart, ``W_i``, ``U_i``, ``b_i`` and so on; PyTorch keeps the gates of one kind
-of weight below each other in one matrix (`tinygrad_rnn.interop` translates).
+Each gate has weights of its own, ``W_i``, ``U_i``, ``b_i`` and so on. PyTorch keeps those of all gates below each other
+in one matrix; `tinygrad_rnn.interop` translates.
 
-Pre-activations are called ``z_`` and the gate, so that z alone can be what it is in the literature of each
-cell: the pre-activation of an RNN, the update gate of a GRU.
+A pre-activation is called ``z_`` and the gate. So z alone keeps its meaning in the literature: the pre-activation of an
+RNN, the update gate of a GRU.
 """
 
 from __future__ import annotations
@@ -44,18 +44,19 @@ class LSTMCell(_GatedCell):
     i = σ(W_i h + U_i x + b_i), f = σ(W_f h + U_f x + b_f), g = tanh(W_g h + U_g x + b_g),
     o = σ(W_o h + U_o x + b_o), all from h_{t-1} and x_t; then c_t = f·c_{t-1} + i·g and h_t = o·tanh(c_t).
 
-    The constant error path runs along c: ∂c_t/∂c_{t-1} = f_t where nothing comes back through h, so that
-    gates open at 1 carry a gradient over any lag.
+    The constant error path runs along c: apart from what comes back through h, ∂c_t/∂c_{t-1} = f_t. Forget gates at 1
+    carry a gradient over any lag.
 
     Args:
         input_size: length of x_t.
         hidden_size: length of h_t and of c_t.
         bias: whether there are b_i, b_f, b_g, b_o.
-        forget_bias: what b_f starts from, 1 for example so that the cell starts by remembering (Gers 2000,
-            Jozefowicz 2015); by default it is drawn like all others, as in PyTorch.
+        forget_bias: starting number of b_f. With 1 the cell starts by remembering (Gers 2000, Jozefowicz 2015). By
+            default it is drawn like all others, as in PyTorch.
         seed: an int, or a `random.Random` to draw from.
 
     Attributes:
+        i, f, g, o: the gates.
         W_i, W_f, W_g, W_o: recurrent weights, hidden_size × hidden_size.
         U_i, U_f, U_g, U_o: input weights, hidden_size × input_size.
         b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
@@ -119,6 +120,7 @@ class GRUCell(_GatedCell):
         seed: an int, or a `random.Random` to draw from.
 
     Attributes:
+        r, z, n: the gates.
         W_r, W_z, W_n: recurrent weights, hidden_size × hidden_size.
         U_r, U_z, U_n: input weights, hidden_size × input_size.
         b_r, b_z, b_n, b_hn: biases, hidden_size long; or None. b_hn is the one that r acts on.

@@ -15,13 +15,19 @@ from . import linalg
 from .gate import Gate
 from .module import Module
 from .parameters import Matrix, Seed, Vector, generator
+from .quantities import entries
 
 
 def constant_(parameters: Matrix | Vector, number: float) -> None:
     """Set every entry to ``number``: the bias of a forget gate to 1, say."""
-    for entry in parameters:
-        for parameter in entry if isinstance(entry, list) else [entry]:
-            parameter.data = float(number)
+    for parameter in entries(parameters):
+        parameter.data = float(number)
+
+
+def set_(W: Matrix, rows: linalg.Rows) -> None:
+    """Set W to plain numbers of the same shape."""
+    for parameter, number in zip(entries(W), entries(rows), strict=True):
+        parameter.data = number
 
 
 def eye_(W: Matrix, gain: float = 1.0) -> None:
@@ -34,9 +40,8 @@ def eye_(W: Matrix, gain: float = 1.0) -> None:
 def normal_(W: Matrix, std: float = 1.0, seed: Seed = 0) -> None:
     """Draw every entry from N(0, std²)."""
     rng = generator(seed)
-    for row in W:
-        for entry in row:
-            entry.data = rng.gauss(0.0, std)
+    for parameter in entries(W):
+        parameter.data = rng.gauss(0.0, std)
 
 
 def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
@@ -47,9 +52,7 @@ def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
     """
     rows, columns = len(W), len(W[0])
     basis = linalg.orthonormal(min(rows, columns), max(rows, columns), seed)
-    for i, row in enumerate(W):
-        for j, entry in enumerate(row):
-            entry.data = gain * (basis[i][j] if rows <= columns else basis[j][i])
+    set_(W, linalg.scaled(basis if rows <= columns else linalg.transpose(basis), gain))
 
 
 RECURRENT = ("uniform", "orthogonal", "identity")
@@ -60,11 +63,11 @@ def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
 
     Args:
         module: a cell, or a module made of cells.
-        how: ``"orthogonal"`` (`orthogonal_`), ``"identity"`` (`eye_`), or ``"uniform"``, which leaves them as drawn.
+        how: ``"orthogonal"`` (`orthogonal_`), ``"identity"`` (`eye_`), or ``"uniform"``, which leaves them as they are.
         seed: an int, or a `random.Random` to draw from.
 
     Raises:
-        ArgumentError: an unknown way.
+        ArgumentError: ``how`` is none of these.
     """
     if how not in RECURRENT:
         raise ArgumentError(f"recurrent weights {how!r}", remedy=f"Known ways: {', '.join(RECURRENT)}")
@@ -80,8 +83,8 @@ def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
 def scale_(W: Matrix, spectral_norm: float) -> None:
     """Multiply W by the number that makes its largest singular value ``spectral_norm``.
 
-    ‖W‖₂ is what bounds the growth of a gradient per time step: above 1 it can explode, below 1 (with tanh) it
-    vanishes (Pascanu, Mikolov & Bengio 2013).
+    ‖W‖₂ bounds the growth of a gradient per time step: above 1 it can explode, below 1 (with tanh) it vanishes
+    (Pascanu, Mikolov & Bengio 2013).
 
     Raises:
         ArgumentError: the norm is not a finite number above 0, or W is zero.
@@ -91,6 +94,5 @@ def scale_(W: Matrix, spectral_norm: float) -> None:
     largest = linalg.spectral_norm(linalg.numbers(W))
     if not largest:
         raise ArgumentError("a zero matrix cannot be scaled to a norm", remedy="Draw its entries first")
-    for row in W:
-        for entry in row:
-            entry.data *= spectral_norm / largest
+    for parameter in entries(W):
+        parameter.data *= spectral_norm / largest

@@ -1,4 +1,4 @@
-"""`Module`: something that owns parameters."""
+"""`Module`: an object that owns parameters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Tree = Any  # a Value, or lists of trees
 class Module:
     """Base class of cells, layers and models, with PyTorch's methods.
 
-    Parameters are the leaf Values among the attributes, in lists (of lists) or in attributes that are
-    Modules themselves; attributes whose names begin with an underscore are left out.
+    Parameters are the leaf Values among the attributes, also in lists (of lists), and those of attributes that are
+    modules themselves. Attributes whose names begin with an underscore are left out.
     """
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
@@ -46,7 +46,7 @@ class Module:
         return {path: _numbers(tree) for path, tree in self._trees()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over numbers in the form that `state_dict` gives. Nothing changes if anything does not fit.
+        """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
             ArgumentError: names are missing or unknown.

@@ -1,4 +1,4 @@
-"""Making parameters: labelled Values with seeded starting numbers."""
+"""Parameters: labelled Values with seeded starting numbers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Matrix = list[list[Value]]
 
 
 def generator(seed: Seed) -> random.Random:
-    """A random generator of its own for an int; a generator is used as it is, so that modules can share one."""
+    """A new random generator for an int; a generator is returned as it is, so that modules can share one."""
     return seed if isinstance(seed, random.Random) else random.Random(seed)
 
 
 def uniform(seed: Seed, size: int) -> Callable[[], float]:
-    """Draws from U(-k, k) with k = 1/√size, as in PyTorch."""
+    """A function that draws from U(-k, k) with k = 1/√size, as in PyTorch."""
     rng, k = generator(seed), size**-0.5
     return lambda: rng.uniform(-k, k)
 
 
 def vector(name: str, length: int, draw: Callable[[], float]) -> Vector:
-    """``length`` parameters called ``name[i]``, each with the number that ``draw()`` gives."""
+    """``length`` parameters called ``name[i]``; ``draw()`` returns their numbers."""
     return [Value(draw(), label=f"{name}[{i}]") for i in range(length)]
 
 
 def matrix(name: str, rows: int, columns: int, draw: Callable[[], float]) -> Matrix:
-    """``rows`` × ``columns`` parameters called ``name[i,j]``, each with the number that ``draw()`` gives."""
+    """``rows`` × ``columns`` parameters called ``name[i,j]``; ``draw()`` returns their numbers, row by row."""
     return [[Value(draw(), label=f"{name}[{i},{j}]") for j in range(columns)] for i in range(rows)]

@@ -19,11 +19,11 @@ from .through_time import through_time
 
 
 class StackedCell(Cell):
-    """Cells on top of each other as one cell: what one calls h is the input of the next at the same time step.
+    """Cells on top of each other as one cell: the h of one is the input of the next at the same time step.
 
-    The quantities of the top layer keep their names, so that ``h`` is what a read-out sees; those of the
-    layers below carry PyTorch's number of the layer, counted from 0: ``h_l0``, ``c_l0``, ``i_l0`` … The state
-    goes from the bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
+    The quantities of the top layer keep their names, so that a read-out gets ``h``. To those of the layers below the
+    number of the layer is added, counted from 0 as in PyTorch: ``h_l0``, ``c_l0``, ``i_l0`` … The state goes from the
+    bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
 
     Args:
         cells: from the bottom to the top.
@@ -104,7 +104,7 @@ class Recurrent(Module):
 
     @property
     def suffixes(self) -> list[str]:
-        """What PyTorch appends to the names of the parameters of each cell: ``_l0``, ``_l0_reverse``, …"""
+        """The endings of PyTorch's parameter names, one per cell: ``_l0``, ``_l0_reverse``, …"""
         directions = ("", "_reverse") if self.bidirectional else ("",)
         return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
 
@@ -182,7 +182,7 @@ class Recurrent(Module):
 def _run(
     cell: Cell, inputs: Sequence[Any], state: Sequence[Quantity], reverse: bool = False
 ) -> tuple[list[Quantity], Sequence[Quantity]]:
-    """h of a cell at every time step, in order of time, and its state after the last step it took."""
+    """h of a cell at every time step, in order of time, and the state after its last step (time step 1 if reversed)."""
     pairs = list(enumerate(inputs, start=1))
     output, last = {}, state
     for t, named, after in through_time(cell, reversed(pairs) if reverse else pairs, state):
@@ -232,7 +232,7 @@ class LSTM(Recurrent):
         num_layers: number of layers; each but the first has the h_t of the one below as its input.
         bias: whether there are biases.
         bidirectional: whether each layer also runs backwards in time.
-        forget_bias: what every b_f starts from; by default it is drawn, as in PyTorch.
+        forget_bias: starting number of every b_f; by default it is drawn, as in PyTorch.
         seed: an int, or a `random.Random` to draw from.
 
     Raises:

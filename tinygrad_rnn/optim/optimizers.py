@@ -79,7 +79,7 @@ class Optimizer(ABC):
         return {"steps": self.steps, "lr": self.lr, "slots": {name: list(row) for name, row in self._slots.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. Nothing changes if anything does not fit.
+        """Load what `state_dict` returned. Nothing changes if anything does not fit.
 
         Raises:
             ArgumentError: it is the state of another kind of optimizer.

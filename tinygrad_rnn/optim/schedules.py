@@ -48,7 +48,7 @@ class LRScheduler(ABC):
         return {"steps": self.steps, "initial_lr": self.initial_lr}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave.
+        """Load what `state_dict` returned.
 
         Raises:
             ArgumentError: it is the state of something else.

@@ -20,9 +20,13 @@ def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
     Raises:
         ArgumentError: it is not a whole number of at least ``least``.
     """
-    if isinstance(number, bool) or not hasattr(number, "__index__") or index(number) < least:
+    try:
+        whole = None if isinstance(number, bool) else index(number)
+    except TypeError:
+        whole = None
+    if whole is None or whole < least:
         reason = f": {why}" if why else ""
         raise ArgumentError(
             f"{name} is {number!r:.40}", remedy=f"{name} must be a whole number of at least {least}{reason}"
         )
-    return index(number)
+    return whole

@@ -24,7 +24,7 @@ from .history import COLUMNS, History
 from .network import KINDS, RecurrentNetwork
 from .settings import Limits, Settings
 
-# What reading something else than expected from JSON can raise.
+# The errors of reading JSON that is not what was expected.
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 VERSION = 2
@@ -38,7 +38,7 @@ class Checkpoint:
         weights: those after the last update, as `Module.state_dict` returns them.
         best: those of the best validation, if there was one and training keeps them; else empty. A validation
             that was only done because training ended at the last update does not count.
-        slots: the optimizer's rows of numbers.
+        slots: the optimizer's numbers.
         state: the rest: ``step``, ``architecture``, ``task``, ``settings`` (what may not change), ``limits`` (what
             may: when to end), ``optimizer``, ``scheduler``, ``random``, ``history``, ``alphabet``.
     """
@@ -55,7 +55,7 @@ class Checkpoint:
 
     @property
     def history(self) -> History:
-        """What happened until then."""
+        """The history until then."""
         return History.from_dict(self.state["history"])
 
     @property
@@ -64,7 +64,7 @@ class Checkpoint:
         return self.state["alphabet"]  # type: ignore[no-any-return]
 
     def make_task(self, **instead: Any) -> Task:
-        """The task that was trained on.
+        """Return the task that was trained on.
 
         Args:
             instead: settings to change, such as the path of a text.
@@ -81,10 +81,10 @@ class Checkpoint:
             raise CheckpointError(f"the checkpoint's task cannot be made: {error}") from error
 
     def check_data(self, task: Task) -> None:
-        """Check that a task has the data that were trained on.
+        """Check that the data of a task are those that were trained on.
 
         Raises:
-            DataError: it has others, under the same name.
+            DataError: they are others, under the same name.
         """
         if task.digest != self.state["task"].get("digest"):
             raise DataError(
@@ -103,12 +103,12 @@ class Checkpoint:
         return bool(self.best) and self.history.best_is_earlier
 
     def make_model(self) -> RecurrentNetwork:
-        """The model that training left: with the weights of the best validation or, where it keeps none or Ctrl-C
-        ended it, of the last update.
+        """Return the model as training left it: with the weights of the best validation or, where it keeps none or
+        Ctrl-C ended it, of the last update.
 
         Raises:
-            CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it;
-                or the file contradicts itself.
+            CheckpointError: its cell is not an `RNN`, `LSTM` or `GRU`, so that only its own program can make it; or the
+                file contradicts itself.
         """
         try:
             return self._make_model()
@@ -141,10 +141,10 @@ class Checkpoint:
         return model
 
     def make_optimizer(self, model: RecurrentNetwork) -> Optimizer:
-        """An optimizer of the kind that was used, as it was at the beginning.
+        """Return an optimizer of the kind that was used, as it was at the beginning.
 
         Raises:
-            CheckpointError: it is none of this package's; or the file contradicts itself.
+            CheckpointError: it is not one of this package's; or the file contradicts itself.
         """
         made = self.state["optimizer"]
         try:
@@ -153,11 +153,11 @@ class Checkpoint:
             raise CheckpointError(f"no optimizer can be made from the checkpoint: {error}") from error
 
     def make_scheduler(self, optimizer: Optimizer) -> LRScheduler | None:
-        """A schedule of the kind that was used, as it was at the beginning; None if there was none.
+        """Return a schedule of the kind that was used, as it was at the beginning; None if there was none.
 
         Raises:
-            CheckpointError: it is none that the checkpoint can say all of, such as a `LambdaLR`; or the file
-                contradicts itself.
+            CheckpointError: it is one that a checkpoint cannot describe, such as a `LambdaLR`; or the file contradicts
+                itself.
         """
         made = self.state["scheduler"]
         if made is None:
@@ -174,7 +174,7 @@ class Checkpoint:
 
 
 def architecture(model: RecurrentNetwork) -> dict[str, Any]:
-    """What a model is made of, as JSON."""
+    """Return the kind and the arguments of a model's recurrent part, as JSON."""
     cell = model.cell
     built: dict[str, Any] = {"kind": type(cell).__name__}
     if isinstance(cell, Recurrent) and type(cell).__name__.lower() in KINDS:
@@ -189,7 +189,7 @@ def architecture(model: RecurrentNetwork) -> dict[str, Any]:
 
 
 class Run(Protocol):
-    """What a checkpoint is written of, and put back into: a `Trainer`.
+    """A training run that a checkpoint is written of, and restored into: a `Trainer`.
 
     Attributes:
         initial_lr: learning rate of the first update.
@@ -334,7 +334,7 @@ def _check_whole(checkpoint: Checkpoint) -> None:
 
 
 def random_state(checkpoint: Checkpoint) -> tuple[Any, ...]:
-    """The state of the generator, as `random.Random.setstate` takes it."""
+    """Return the state of the generator, as `random.Random.setstate` takes it."""
     version, numbers, gauss = checkpoint.state["random"]
     state = (version, tuple(numbers), gauss)
     random.Random(0).setstate(state)  # raises if it is none
@@ -380,7 +380,7 @@ def _check_same(state: Mapping[str, Any], run: Run) -> None:
 
 
 def _difference(one: Any, other: Any) -> str:
-    """What ``one`` has that ``other`` has not, down to the entries that differ."""
+    """Return in words what ``one`` has and ``other`` has not, down to the entries that differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         parts = [
             _difference(entry, other.get(name)) if isinstance(entry, dict) else f"{name} {entry}"

@@ -118,12 +118,12 @@ def _postfix(history: History) -> str:
 
 @contextmanager
 def _interruptible(aloud: bool) -> Iterator[Callable[[], bool]]:
-    """Within this context, a first Ctrl-C makes the function that it gives return True; a second one raises.
+    """Within this context, a first Ctrl-C makes the function that it yields return True; a second one raises.
 
     Only the main thread can listen for Ctrl-C; in any other, nothing changes.
 
     Args:
-        aloud: whether to say on stderr that the first one was heard.
+        aloud: whether the first one writes a line to stderr.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -55,11 +55,9 @@ class Settings:
     engine: str = "eager"
 
     def __post_init__(self) -> None:
-        whole_number("batch_size", self.batch_size)
-        whole_number("validate_every", self.validate_every)
-        whole_number("validation_size", self.validation_size)
+        _check_whole(self, "batch_size", "validate_every", "validation_size")
         if self.truncate is not None:
-            whole_number("truncate", self.truncate)
+            _check_whole(self, "truncate")
         if self.max_norm is not None and not self.max_norm > 0.0:
             raise ArgumentError(f"max_norm is {self.max_norm!r}", remedy="Give a number above 0, or None")
 
@@ -98,9 +96,9 @@ class Limits:
     stop_when_solved: bool = True
 
     def __post_init__(self) -> None:
-        whole_number("updates", self.updates)
+        _check_whole(self, "updates")
         if self.patience is not None:
-            whole_number("patience", self.patience)
+            _check_whole(self, "patience")
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``limits``. An update is called a step there."""
@@ -110,3 +108,9 @@ class Limits:
     def from_record(cls, record: Mapping[str, Any]) -> Limits:
         """Return the limits in a record. Raises: as `Settings.from_record`."""
         return cls(record["steps"], record["patience"], record["stop_when_solved"])
+
+
+def _check_whole(made: Settings | Limits, *names: str) -> None:
+    """Check that these are whole numbers of at least 1, and make ints of NumPy's, which a checkpoint cannot hold."""
+    for name in names:
+        object.__setattr__(made, name, whole_number(name, getattr(made, name)))
