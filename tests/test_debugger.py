@@ -96,6 +96,9 @@ def test_back_restores_the_gradients_and_says_so():
     ]
     assert len(said) == 3
     assert session(debugger, "back") == "*** there is no step to undo"
+    huge = 2**64
+    for command in (f"l {huge}", f"s {huge}", f"n {huge}", f"l {huge}", f"back {huge}", f"c {huge}", f"forward {huge}"):
+        assert "***" not in session(debugger, command), command
 
 
 def test_at_the_end_everything_says_so():

@@ -111,7 +111,7 @@ class Debugger:
         Returns:
             the steps taken; fewer than asked for at the end of the pass.
         """
-        return list(islice(self._going(), count))
+        return list(islice(self._going(), min(count, self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
@@ -169,7 +169,7 @@ class Debugger:
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
-        return list(islice(self._returning(), count))
+        return list(islice(self._returning(), min(count, self.taken)))
 
     def rcont(self) -> list[Breakpoint]:
         """Undo steps, back to the latest one at which a breakpoint stops, or to the start. Raises as `back` and `cont`.

@@ -196,7 +196,7 @@ class Terminal(cmd.Cmd):
 
     def do_list(self, argument: str) -> None:
         """l [N]: the latest N steps (default: 5), the one that comes (->), and the N after it."""
-        count = _count(argument) if argument else _AROUND
+        count = min(_count(argument), self.debugger.total) if argument else _AROUND
         taken = self.debugger.taken
         done = self.debugger.latest(count)
         for number, step in enumerate(done, taken - len(done) + 1):
