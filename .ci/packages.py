@@ -95,7 +95,7 @@ def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
 
 def test_sdist(python: str, scratch: Path, sdist: Path) -> str:
     """Some of the tests, as they come with the sdist."""
-    own = installed(python, scratch / "sdist", f"{sdist}[compile,linalg,plot]", "pytest", "hypothesis")
+    own = installed(python, scratch / "sdist", f"{sdist}[compile,linalg,plot]", "pytest", "hypothesis", "mpmath")
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = scratch.glob("tinygrad_rnn-*")

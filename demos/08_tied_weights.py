@@ -10,7 +10,7 @@
 # %%
 from lesson import ask, check, show
 from tinygrad_rnn import ScalarRNNCell, anatomy, mse_loss, unroll
-from tinygrad_rnn.plots.plot import anatomy_figure
+from tinygrad_rnn.plots.anatomy import anatomy_figure
 
 cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)
 unrolled = unroll(cell, [1.0, 0.5, -1.0])

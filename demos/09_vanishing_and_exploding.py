@@ -13,7 +13,7 @@ from lesson import ask, check, show
 from tinygrad_rnn import decay
 from tinygrad_rnn.bptt.decay import orthogonal_cells
 from tinygrad_rnn.nn.linalg import product, spectral_norm
-from tinygrad_rnn.plots.plot import decay_figure
+from tinygrad_rnn.plots.decay import decay_figure
 
 # %%
 ask("100 steps back: what becomes of a gradient of 1 if ‖W‖ = 0.9? If ‖W‖ = 1.1?")

@@ -9,8 +9,8 @@
 # %%
 from lesson import ask, check, show
 from tinygrad_rnn import ScalarRNNCell, anatomy, mse_loss, truncated_bptt, unroll
-from tinygrad_rnn.bptt.truncated import truncation
-from tinygrad_rnn.plots.plot import anatomy_figure
+from tinygrad_rnn.bptt.truncation import truncation
+from tinygrad_rnn.plots.anatomy import anatomy_figure
 
 inputs = [1.0, 0.5, -1.0, 0.7, -0.2, 0.9, 0.1, -0.6, 0.4, 0.8, -0.3, 0.2]
 targets = [*inputs[1:], 0.5]

@@ -14,9 +14,8 @@ import math
 
 from lesson import ask, check, show
 from tinygrad_rnn import LSTMCell, RNNCell, Unrolled, Value, jacobian, unroll
-from tinygrad_rnn.bptt.compare import compare_decay
-from tinygrad_rnn.bptt.decay import mean_direction
-from tinygrad_rnn.plots.plot import comparison_figure
+from tinygrad_rnn.bptt.decay import compare_decay, mean_direction
+from tinygrad_rnn.plots.decay import comparison_figure
 
 inputs = [[math.sin(t)] for t in range(1, 101)]
 
@@ -37,10 +36,10 @@ cells = {
     "LSTM, forget bias 5": LSTMCell(1, 8, forget_bias=5.0),
 }
 rows = compare_decay(cells, inputs, loss=error_at_the_end)
-rows = [row for row in rows if row.cell == "RNN" or row.state == "c"]
+rows = [row for row in rows if row.name == "RNN" or row.state == "c"]
 print("                          1 step   10 steps  100 steps")
 for row in rows:
-    print(f"{row.cell:>19}, {row.state} " + "".join(f"  {row.gradients[lag]:9.2g}" for lag in (1, 10, 100)))
+    print(f"{row.name:>19}, {row.state} " + "".join(f"  {row.gradients[lag]:9.2g}" for lag in (1, 10, 100)))
 
 # %% [markdown]
 # It is the bias that does it. A fresh LSTM with small biases forgets half at every step, as its gates stand half open.

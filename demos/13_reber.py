@@ -11,8 +11,9 @@ import random
 
 from lesson import ask, check, show
 from tinygrad_rnn.optim import Adam
+from tinygrad_rnn.plots.training import history_figure
 from tinygrad_rnn.tasks import Reber
-from tinygrad_rnn.train import RecurrentNetwork, train, validate
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, train, validate
 
 task = Reber()
 rng = random.Random(0)
@@ -32,12 +33,10 @@ ask("An LSTM with 8 units, 8 strings per step. After how many steps has it learn
 # %%
 model = RecurrentNetwork.for_task(task, "lstm", hidden_size=8, seed=2, forget_bias=1.0)
 optimizer = Adam(model.parameters(), lr=0.03)
-history = train(
-    model, task, steps=300, optimizer=optimizer, seed=2, engine="compiled",
-    validate_every=25, validation_size=32, progress=False,
-)  # fmt: skip
+settings = Settings(optimizer=optimizer, seed=2, engine="compiled", validate_every=25, validation_size=32)
+history = train(model, task, settings, Limits(updates=300), progress=False)
 for row in history.validations():
-    print(f"step {row['step']:3}: loss {row['validation_loss']:.2f}, wrong {row['validation_error']:.0%}")
+    print(f"step {row.step:3}: loss {row.validation_loss:.2f}, wrong {row.validation_error:.0%}")
 wrong = validate(model, task, task.validation(128, seed=1))[1]
 print(f"{history.ending} after {len(history.rows) * 8} strings; of 128 others it gets {wrong:.1%} wrong")
 
@@ -47,7 +46,7 @@ print(f"{history.ending} after {len(history.rows) * 8} strings; of 128 others it
 # Luck plays its part: of the seeds 0 to 3 this one, 2, is the only one that gets there within 400 steps.
 
 # %%
-show(history.figure())
+show(history_figure(history))
 
 # %% [markdown]
 # **Exercise.** Over how many steps must the bit be carried? Between the input of the second symbol and the input after

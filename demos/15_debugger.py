@@ -48,7 +48,8 @@ print(f"w.grad = {cell.w.grad:.6f}")
 sys.breakpointhook = sys.__breakpointhook__
 
 # %% [markdown]
-# The debugger of the package knows more about gradients: breakpoints with conditions, undo, and `why`.
+# The debugger of the package knows more about gradients: breakpoints with conditions, undo, and `why`. `->` marks the
+# step that comes: its numbers are worked out, but not added yet.
 
 # %%
 ask("Stop where the gradient of h_1 is complete. What has w.grad become by then, and what is still missing?")

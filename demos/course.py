@@ -34,11 +34,11 @@ from tinygrad_rnn import (
     truncated_bptt,
     unroll,
 )
-from tinygrad_rnn.bptt.compare import compare_decay
-from tinygrad_rnn.bptt.decay import mean_direction, orthogonal_cells
-from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.bptt.decay import compare_decay, mean_direction, orthogonal_cells
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.pictures import draw
-from tinygrad_rnn.plots.plot import anatomy_figure, comparison_figure, decay_figure
+from tinygrad_rnn.plots.anatomy import anatomy_figure
+from tinygrad_rnn.plots.decay import comparison_figure, decay_figure
 
 # %% [markdown]
 # ## The recurrence, unrolled
@@ -216,7 +216,7 @@ cells = {"RNN": RNNCell(1, 8), "LSTM": LSTMCell(1, 8, forget_bias=5.0)}
 # The error starts, with length 1, at h_T of the RNN and at c_T of the LSTM.
 rows = compare_decay(cells, [[x] for x in long[:100]], loss=lambda u: mean_direction(u, u.state_names[-1]))
 for row in rows:
-    print(f"{row.cell:>4}, along {row.state}: {row.gradients[100]:.2g}")
+    print(f"{row.name:>4}, along {row.state}: {row.gradients[100]:.2g}")
 comparison_figure(rows)
 
 # %% [markdown]

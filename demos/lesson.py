@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn import Drawing, LSTMCell, RNNCell, ScalarRNNCell, Value, jacobian, mse_loss, paths, unroll
-from tinygrad_rnn.bptt.truncated import keeps
+from tinygrad_rnn.bptt.truncation import keeps
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import MissingDependencyError
 from tinygrad_rnn.optim import clip_grad_norm_
-from tinygrad_rnn.plots.plot import new_figure, save
+from tinygrad_rnn.plots.saving import new_figure, save
 from tinygrad_rnn.tasks import Reber
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Unrolled, Value, dot, mse_loss, unroll
+from tinygrad_rnn.bptt.jacobian import jacobian
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.nn import Cell
+from tinygrad_rnn.nn.linalg import Rows, identity, product
 from tinygrad_rnn.nn.parameters import matrix
 
 
@@ -89,6 +91,14 @@ def problems(draw: st.DrawFn, max_steps: int = 8, kinds: tuple[str, ...] = ("sca
         targets = [[rng.gauss(0, 1) for _ in range(H)] for _ in range(T)]
     with_loss = draw(st.lists(st.booleans(), min_size=T - 1, max_size=T - 1))
     return Problem(cell, inputs, [target if wanted else None for target, wanted in zip(targets, [*with_loss, True])])
+
+
+def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:
+    """J_t J_{t-1} ⋯ J_{k+1}, which is ∂h_t/∂h_k; the identity for k = t."""
+    result = identity(len(unrolled.state(t)))
+    for step in range(t, k, -1):
+        result = product(result, jacobian(unrolled, step))
+    return result
 
 
 def rounding(root: Value, more_roundings: int = 0) -> dict[Value, float]:

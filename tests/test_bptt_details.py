@@ -11,16 +11,18 @@ import pytest
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy
-from tinygrad_rnn.bptt.chain import Link, chain, reach
-from tinygrad_rnn.bptt.compare import StateDecay
-from tinygrad_rnn.bptt.decay import mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
+from tinygrad_rnn.bptt.chain import Link, chain, derivatives
+from tinygrad_rnn.bptt.decay import DecayCurve, mean_direction, non_normal_cells, orthogonal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, recurrent_matrix
 from tinygrad_rnn.bptt.paths import paths
-from tinygrad_rnn.bptt.truncated import cut_edges, truncated_backward, truncated_bptt, truncated_gradcheck, truncation
+from tinygrad_rnn.bptt.truncated import truncated_bptt
+from tinygrad_rnn.bptt.truncation import cut_edges, truncated_backward, truncation
 from tinygrad_rnn.bptt.unroll import Unrolled
 from tinygrad_rnn.errors import ArgumentError, GraphError, TooManyPathsError
 from tinygrad_rnn.nn import linalg as matrices
-from tinygrad_rnn.plots.plot import comparison_figure
+from tinygrad_rnn.plots.decay import comparison_figure
+
+from .truncated_gradcheck import truncated_gradcheck
 
 EPSILON = sys.float_info.epsilon
 
@@ -34,31 +36,30 @@ def scalar(T: int = 3) -> tuple[ScalarRNNCell, object, Value]:
 # ---- chain ------------------------------------------------------------------------------------------------------
 
 
-def test_the_ways_through_a_step_their_products_and_their_length() -> None:
+def test_the_derivative_through_a_time_step_its_magnitude_and_its_edges() -> None:
     _, unrolled, _ = scalar()
     (before,), (after,) = unrolled.state(1), unrolled.state(2)
-    found = reach([after], [before])
-    ((end, derivative, magnitude),) = found.onward[before]
+    found = derivatives([after], [before])
+    ((end, derivative, magnitude),) = found.by[before]
     assert end is after
-    assert derivative == magnitude == pytest.approx(0.9 * (1.0 - after.data**2))
-    assert found.length == 4  # w·h, + u·x, + b, tanh
+    assert derivative == pytest.approx(0.9 * (1.0 - after.data**2))
+    assert magnitude == 0.9  # the rounding of 1 - h² is relative to 1
+    assert found.edges == 4  # w·h, + u·x, + b, tanh
 
 
-def test_a_state_handed_on_is_no_way_at_all() -> None:
+def test_a_state_passed_on_has_no_edges() -> None:
     a = Value(1.0)
-    assert reach([a], [a]).length == 0
+    assert derivatives([a], [a]).edges == 0
 
 
-def test_a_way_ends_at_the_first_entry_that_it_meets() -> None:
+def test_a_derivative_is_that_of_the_first_entry_on_the_way() -> None:
     before, w = Value(0.5), Value(2.0)
     c = before * w * w * w
-    h = c.tanh()
-    found = reach([c, h], [before])
-    assert found.onward == {before: [(c, 8.0, 8.0)], c: [(h, 1.0 - h.data**2, 1.0 - h.data**2)]}
-    assert found.length == 3
-    c = before * w
-    h = c.tanh()
-    assert reach([c, h], [before]).length == 1
+    h = c.sigmoid()
+    found = derivatives([c, h], [before])
+    slope = h.data * (1.0 - h.data)
+    assert found.by == {before: [(c, 8.0, 8.0)], c: [(h, slope, slope)]}
+    assert found.edges == 4
 
 
 def test_a_loss_that_is_a_state_gives_itself_the_gradient_1() -> None:
@@ -66,7 +67,7 @@ def test_a_loss_that_is_a_state_gives_itself_the_gradient_1() -> None:
     unrolled.h[3].backward()
     last, *earlier = chain(unrolled, unrolled.h[3])
     assert last.gradient == last.product == [1.0]
-    assert last.tolerance == [2 * (4 + 0 + 1) * EPSILON * 1.0]  # 4 edges in the step, and a state used once
+    assert last.tolerance == [2 * (4 + 0 + 1) * EPSILON * 1.0]  # 4 edges in the time step, and a state used once
     assert all(link.agrees for link in earlier)
 
 
@@ -77,11 +78,27 @@ def test_a_residual_as_large_as_its_tolerance_agrees() -> None:
     assert link(0.5).agrees
     assert link(-0.5).agrees
     assert not link(0.6).agrees
+    assert link(0.6).disagrees
     assert not Link(0, [1.0, 1.0], [1.0, 1.0], [0.0, 0.6], [0.5, 0.5], [[1.0, 0.0], [0.0, 1.0]]).agrees
 
 
-def test_a_state_that_depends_on_nothing_before_is_reached_by_no_way() -> None:
-    assert reach([Value(1.0)], [Value(2.0)]).length == 0
+def test_a_gradient_has_digits_left_if_the_product_is_within_a_millionth_of_it() -> None:
+    def link(gradient: float, product: float) -> Link:
+        return Link(0, [gradient], [product], [0.0], [1.0], [[1.0]])
+
+    assert link(1.0, 1.0 + 9e-7).digits_left
+    assert not link(1.0, 1.0 + 2e-6).digits_left
+    assert not link(1.0, 1.0 + 2e-6).agrees
+    assert not link(1.0, 1.0 + 2e-6).disagrees
+    assert link(0.0, 0.0).digits_left
+    assert not link(0.0, 1e-20).digits_left
+    assert link(1e-291, 2e-291).digits_left  # so small that doubles lose digits by themselves
+    assert not link(1.0, math.nan).digits_left
+
+
+def test_a_state_that_depends_on_nothing_before_has_no_derivative() -> None:
+    assert derivatives([Value(1.0)], [Value(2.0)]).edges == 0
+    assert derivatives([Value(1.0)], [Value(2.0)]).by == {}
 
 
 def test_the_difference_of_a_link_is_relative_to_its_gradient() -> None:
@@ -130,9 +147,10 @@ def test_seed_0_is_the_seed_where_none_is_given() -> None:
     assert matrices.orthogonal(3) == matrices.orthogonal(3, seed=0)
 
 
-def test_a_matrix_with_an_infinite_entry_has_as_many_singular_values_as_any() -> None:
-    assert matrices.singular_values([[math.inf, 1.0]]) == [math.inf]
-    assert matrices.singular_values([[math.inf], [1.0], [0.0]]) == [math.inf]
+def test_a_matrix_with_an_infinite_entry_has_an_infinite_norm() -> None:
+    assert matrices.spectral_norm([[math.inf, 1.0]]) == math.inf
+    assert matrices.spectral_norm([[math.inf], [1.0], [0.0]]) == math.inf
+    assert matrices.spectral_norm([[1.0, math.nan]]) == math.inf
 
 
 def test_the_blocks_of_a_non_normal_matrix() -> None:
@@ -318,9 +336,9 @@ def test_the_collector_pauses_while_a_cell_is_unrolled() -> None:
 
 def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_h() -> None:
     rows = [
-        StateDecay("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
-        StateDecay("LSTM", "h", (0, 1), (1.0, 0.0)),
-        StateDecay("LSTM", "c", (0, 1), (2.0, 3.0)),
+        DecayCurve("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
+        DecayCurve("LSTM", "h", (0, 1), (1.0, 0.0)),
+        DecayCurve("LSTM", "c", (0, 1), (2.0, 3.0)),
     ]
     (axes,) = comparison_figure(rows, "A title").axes
     rnn, lstm_h, lstm_c = axes.lines
@@ -337,7 +355,7 @@ def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_
     assert axes.get_ylabel()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [line.get_label() for line in axes.lines]
     assert comparison_figure(rows[:1]).axes[0].get_title("left").startswith("How far")
-    many = [StateDecay(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
+    many = [DecayCurve(f"cell {i}", "h", (0,), (1.0,)) for i in range(7)]
     (axes,) = comparison_figure(many).axes
     assert axes.lines[6].get_color() == axes.lines[0].get_color() != axes.lines[5].get_color()
     assert axes.get_xlim() == (0.0, 1.0)

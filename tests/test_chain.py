@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.chain import chain
-from tinygrad_rnn.bptt.jacobian import jacobian_product
+from tinygrad_rnn.bptt.jacobian import jacobian_products
 from tinygrad_rnn.errors import GraphError
 
 weights = st.floats(-2.0, 2.0)
@@ -37,7 +38,7 @@ def test_scalar_product_is_w_times_slope(w, u, b, xs):
         assert link.jacobian[0][0] == pytest.approx(factor, rel=1e-12, abs=1e-300)
         assert link.product[0] == pytest.approx(unrolled.h[len(xs)].grad * factor, rel=1e-12, abs=1e-300)
         if link.k:
-            factor *= w * (1.0 - unrolled.h[link.k].data ** 2)
+            factor *= w / math.cosh(unrolled.z[link.k].data) ** 2
 
 
 @settings(max_examples=30, deadline=None)
@@ -61,8 +62,8 @@ def test_forward_and_backward_products_of_jacobians_are_the_same(cell):
     loss = total(unrolled.state(3))
     loss.backward()
     parts = {link.k: link.jacobian for link in chain(unrolled, loss)}
-    for k in (0, 1, 2):
-        for row, other in zip(parts[k], jacobian_product(unrolled, 3, k)):
+    for k, product, _ in jacobian_products(unrolled):
+        for row, other in zip(parts[k], product):
             assert row == pytest.approx(other, rel=1e-13, abs=1e-15)
 
 
@@ -119,6 +120,51 @@ def test_underflow_is_no_disagreement_and_overflow_no_agreement():
     links = list(chain(large, loss))
     assert [link.finite for link in links] == [True, True, False, False]
     assert [link.agrees for link in links] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("z", "left", "exact"), [(18.0, 8.88e-16, 9.28e-16), (20.0, 0.0, 1.70e-17)])
+def test_a_gradient_without_digits_is_neither_right_nor_wrong(z, left, exact):
+    unrolled = unroll(ScalarRNNCell(1.0, 1.0, 0.0), [z])
+    unrolled.h[1].backward()
+    last, first = chain(unrolled, unrolled.h[1])
+    assert last.agrees
+    assert first.gradient[0] == pytest.approx(left, rel=1e-3)
+    assert first.product[0] == pytest.approx(exact, rel=1e-3)
+    assert first.product[0] == pytest.approx(float(mpmath.sech(z) ** 2), rel=1e-15)
+    assert first.jacobian == [first.product]
+    assert (first.agrees, first.disagrees, first.digits_left) == (False, False, False)
+
+
+@pytest.mark.parametrize("z", [1.0, 5.0, 8.0])
+def test_a_gradient_with_digits_agrees(z):
+    unrolled = unroll(ScalarRNNCell(1.0, 1.0, 0.0), [z])
+    unrolled.h[1].backward()
+    assert all(link.agrees for link in chain(unrolled, unrolled.h[1]))
+
+
+def test_the_digits_are_gone_at_every_earlier_step_and_tanh_exact_keeps_them():
+    for nonlinearity, expected in (("tanh", [True, True, False, False]), ("tanh_exact", [True] * 4)):
+        unrolled = unroll(ScalarRNNCell(1.0, 1.0, 0.0, nonlinearity=nonlinearity), [0.5, 16.0, 0.5])
+        unrolled.h[3].backward()
+        links = list(chain(unrolled, unrolled.h[3]))
+        assert [link.digits_left for link in links] == [link.agrees for link in links] == expected
+        assert not any(link.disagrees for link in links)
+
+
+def test_where_tanh_is_saturated_a_wrong_gradient_is_caught():
+    unrolled = unroll(ScalarRNNCell(1.0, 1.0, 0.0), [20.0, 20.0])
+    unrolled.h[2].backward()
+    unrolled.h[0].grad = 1e-14  # it should be 0, or rather 1.7e-17 squared
+    assert [link.disagrees for link in chain(unrolled, unrolled.h[2])] == [False, False, True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([RNNCell, LSTMCell, GRUCell]), st.integers(0, 100), st.lists(st.floats(-30.0, 30.0), max_size=5))
+def test_saturation_is_never_taken_for_a_bug(kind, seed, xs):
+    unrolled = unroll(kind(1, 3, seed=seed), [[x] for x in [1.0, *xs]])
+    loss = total(unrolled.state(unrolled.T))
+    loss.backward()
+    assert not any(link.disagrees for link in chain(unrolled, loss))
 
 
 def test_it_needs_a_backward_pass():

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from tinygrad_rnn import Linear, RNNCell, optim
 from tinygrad_rnn.errors import ArgumentError, CheckpointError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import Adding, Reber, Text
-from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train
-from tinygrad_rnn.train.loop import _take_back_final_validation
+from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
+from tinygrad_rnn.train.engine import EagerEngine, Interrupted
+from tinygrad_rnn.train.trainer import forget_final_validation
 
 STEPS = 8
+SETTINGS = Settings(batch_size=2, validate_every=5, validation_size=3, truncate=4)
 
 
 def run(steps: int, path: Path | None, resume: bool = False, kind: str = "Adam", **more: Any) -> tuple[Any, ...]:
@@ -32,19 +35,13 @@ def run(steps: int, path: Path | None, resume: bool = False, kind: str = "Adam",
         "SGD": lambda: optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
         "RMSprop": lambda: optim.RMSprop(model.parameters(), lr=0.01),
     }[kind]()
-    arguments: dict[str, Any] = {"batch_size": 2, "validate_every": 5, "validation_size": 3, "truncate": 4, **more}
+    limits = Limits(steps, stop_when_solved=more.pop("stop_when_solved", True))
+    every = more.pop("checkpoint_every", None)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=optim.CosineAnnealingLR(optimizer, 20), **more)
     history = train(
-        model,
-        task,
-        steps,
-        optimizer=optimizer,
-        scheduler=optim.CosineAnnealingLR(optimizer, 20),
-        checkpoint=path,
-        resume=resume,
-        progress=False,
-        **arguments,
+        model, task, settings, limits, checkpoint=path, checkpoint_every=every, resume=resume, progress=False
     )
-    return model.state_dict(), optimizer.state_dict(), [{**row, "seconds": 0} for row in history.rows]
+    return model.state_dict(), optimizer.state_dict(), [replace(row, seconds=0.0) for row in history.rows]
 
 
 @pytest.mark.parametrize("kind", ["Adam", "SGD", "RMSprop"])
@@ -104,9 +101,10 @@ def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
     assert checkpoint.weights == weights
     assert checkpoint.slots == optimizer["slots"]
     history = checkpoint.history
-    _take_back_final_validation(history, 5)
-    rows[-1].update(validation_loss=rows[-1]["validation_loss"] if step % 5 == 0 else None)
-    assert [row["loss"] for row in history.rows] == [row["loss"] for row in rows]
+    forget_final_validation(history, 5)
+    if step % 5:
+        rows[-1] = replace(rows[-1], validation_loss=None, validation_error=None)
+    assert [replace(row, seconds=0.0) for row in history.rows] == rows
 
 
 def test_a_model_and_its_task_come_back_from_the_file_alone(tmp_path: Path) -> None:
@@ -115,7 +113,7 @@ def test_a_model_and_its_task_come_back_from_the_file_alone(tmp_path: Path) -> N
     task = Text(str(tmp_path / "words.txt"), length=5)
     for kind, more in (("rnn", {"nonlinearity": "relu", "bias": False}), ("gru", {"num_layers": 2}), ("lstm", {})):
         model = RecurrentNetwork.for_task(task, kind, 3, seed=4, **more)
-        train(model, task, 2, batch_size=1, validation_size=1, checkpoint=path, progress=False)
+        train(model, task, Settings(batch_size=1, validation_size=1), Limits(2), checkpoint=path, progress=False)
         checkpoint = load_checkpoint(path)
         twin, same = checkpoint.make_model(), checkpoint.make_task()
         assert repr(twin) == repr(model)
@@ -133,16 +131,57 @@ def test_a_schedule_comes_back_and_another_is_refused(tmp_path: Path) -> None:
     assert (schedule.T_max, schedule.initial_lr) == (20, 0.03)
     optimizer = optim.Adam(model.parameters(), lr=0.03)
     other = optim.CosineAnnealingLR(optimizer, 21)
-    arguments: dict[str, Any] = {"batch_size": 2, "validate_every": 5, "validation_size": 3, "truncate": 4}
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=other)
     with pytest.raises(CheckpointError, match=r"another scheduler: T_max 20 there, T_max 21 here"):
-        train(
-            model, Reber(), 3, optimizer=optimizer, scheduler=other, checkpoint=tmp_path / "c", resume=True, **arguments
-        )
+        train(model, Reber(), settings, Limits(3), checkpoint=tmp_path / "c", resume=True)
+
+
+def test_settings_and_limits_come_back(tmp_path: Path) -> None:
+    run(2, tmp_path / "c", max_norm=None, seed=7)
+    state = load_checkpoint(tmp_path / "c").state
+    assert Settings.from_record(state["settings"]) == replace(SETTINGS, max_norm=None, seed=7)
+    assert Limits.from_record(state["limits"]) == Limits(2)
+    with pytest.raises(KeyError, match="truncate"):
+        Settings.from_record({"batch_size": 2})
+    with pytest.raises(ArgumentError, match="patience is 0"):
+        Limits.from_record({**state["limits"], "patience": 0})
+
+
+def test_a_file_of_an_earlier_version_of_the_package_is_read_and_written_again_byte_for_byte(tmp_path: Path) -> None:
+    """``golden/checkpoint.safetensors`` was written before there were `Settings`, after 4 of 4 updates."""
+    path = Path(__file__).parent / "golden" / "checkpoint.safetensors"
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.step, checkpoint.model_step, checkpoint.history.ending) == (4, 4, "steps")
+    model = RecurrentNetwork.for_task(Reber(), "lstm", 3, seed=3)
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    schedule = optim.CosineAnnealingLR(optimizer, 20)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=schedule, validate_every=3)
+    trainer = Trainer(model, Reber(), settings, Limits(4, stop_when_solved=False))
+    trainer.resume(checkpoint)
+    assert model.state_dict() == checkpoint.weights == checkpoint.make_model().state_dict()
+    assert checkpoint.best.keys() == checkpoint.weights.keys()
+    assert checkpoint.best != checkpoint.weights
+    trainer.save(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == path.read_bytes()
+
+
+def test_what_was_interrupted_before_the_first_update_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients = EagerEngine.gradients
+
+    def interrupted(*_: Any) -> float:
+        raise Interrupted
+
+    monkeypatch.setattr(EagerEngine, "gradients", interrupted)
+    assert run(2, tmp_path / "c")[2] == []
+    monkeypatch.setattr(EagerEngine, "gradients", gradients)
+    assert run(2, tmp_path / "c", resume=True) == run(2, None)
 
 
 def test_a_model_of_ones_own_takes_its_own_program(tmp_path: Path) -> None:
     model = RecurrentNetwork(RNNCell(7, 2), Linear(2, 7))
-    train(model, Reber(), 1, batch_size=1, validation_size=1, checkpoint=tmp_path / "c", progress=False)
+    train(
+        model, Reber(), Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=tmp_path / "c", progress=False
+    )
     with pytest.raises(CheckpointError, match="made of RNNCell"):
         load_checkpoint(tmp_path / "c").make_model()
 
@@ -205,15 +244,23 @@ def test_a_checkpoint_of_another_size_names_it(written: Path) -> None:
     before = model.state_dict()
     optimizer = optim.Adam(model.parameters(), lr=0.03)
     with pytest.raises(CheckpointError, match="hidden_size 2 there, hidden_size 3 here"):
-        train(model, task, 4, optimizer=optimizer, checkpoint=written, resume=True, progress=False)
+        train(model, task, Settings(optimizer=optimizer), Limits(4), checkpoint=written, resume=True, progress=False)
     assert model.state_dict() == before
     model = RecurrentNetwork(RNNCell(7, 3, seed=6), Linear(3, 7))
     path = written.with_name("cell")
-    train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=path, progress=False)
     other = RecurrentNetwork(RNNCell(7, 4, seed=6), Linear(4, 7))
     before = other.state_dict()
     with pytest.raises(CheckpointError, match=r"cell\.W has shape \(4, 4\), the state.* \(3, 3\)"):
-        train(other, task, 2, batch_size=1, validation_size=1, checkpoint=path, resume=True, progress=False)
+        train(
+            other,
+            task,
+            Settings(batch_size=1, validation_size=1),
+            Limits(2),
+            checkpoint=path,
+            resume=True,
+            progress=False,
+        )
     assert other.state_dict() == before
 
 
@@ -248,14 +295,14 @@ def test_a_write_that_fails_leaves_the_last_good_checkpoint(written: Path, monke
 
 def test_another_text_under_the_same_name_is_noticed(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
-    arguments: dict[str, Any] = {"batch_size": 1, "validation_size": 1, "checkpoint": tmp_path / "c", "progress": False}
+    settings, outputs = Settings(batch_size=1, validation_size=1), {"checkpoint": tmp_path / "c", "progress": False}
     words.write_text("abcd" * 50)
     task = Text(str(words), length=5)
-    train(RecurrentNetwork.for_task(task, "rnn", 2), task, 1, **arguments)
+    train(RecurrentNetwork.for_task(task, "rnn", 2), task, settings, Limits(1), **outputs)
     words.write_text("abdc" * 50)
     task = Text(str(words), length=5)
     with pytest.raises(CheckpointError, match="digest"):
-        train(RecurrentNetwork.for_task(task, "rnn", 2), task, 2, resume=True, **arguments)
+        train(RecurrentNetwork.for_task(task, "rnn", 2), task, settings, Limits(2), resume=True, **outputs)
 
 
 def test_infinite_history_numbers_survive(tmp_path: Path) -> None:
@@ -266,7 +313,7 @@ def test_infinite_history_numbers_survive(tmp_path: Path) -> None:
     task = Adding(3)
     model = RecurrentNetwork.for_task(task, "rnn", 1)
     with pytest.raises(CheckpointError, match="another"):
-        train(model, task, 2, checkpoint=tmp_path / "b", resume=True, progress=False)
+        train(model, task, Settings(), Limits(2), checkpoint=tmp_path / "b", resume=True, progress=False)
 
 
 def anything(rng: random.Random) -> Any:

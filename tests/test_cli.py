@@ -87,6 +87,21 @@ def test_numbers_are_those_of_backpropagation_through_time_by_hand(report, w, u,
     assert found["verdict"] == ("exploding" if found["kept"] > 1.0 else "vanishing")
 
 
+def test_a_gradient_without_digits_is_neither_said_to_agree_nor_to_be_a_bug(capsys):
+    command = ["--no-picture", "--b", "20", "--steps", "4"]  # tanh is saturated at every step
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "At 4 of 5 states, from step 3 back, the gradient has no digits left" in " ".join(printed.split())
+    assert "They agree" not in printed
+    assert [line.split()[0] for line in printed.splitlines() if line.endswith("yes")] == ["4"]
+    assert [line.split()[0] for line in printed.splitlines() if line.endswith("no digits")] == ["3", "2", "1", "0"]
+    assert main([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["table"]
+    assert [row["digits_left"] for row in rows] == [row["agrees"] for row in rows] == [True, False, False, False, False]
+    assert main([*command, "--nonlinearity", "tanh_exact"]) == 0
+    assert "They agree at all 5 states" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_number_may_be_negative_and_in_scientific_notation(report):
     assert report("--w", "-1.5e-1", "--b", "-.25", "--no-picture")["cell"] == {
         "type": "ScalarRNNCell",
@@ -315,6 +330,7 @@ def test_every_nonlinearity_can_be_chosen_wherever_there_is_a_choice():
     assert all(tuple(each) == tuple(NONLINEARITIES) for each in choices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "--version", *COMMANDS])
 def test_only_the_module_of_the_command_that_was_named_is_imported(command):
     code = f"""
@@ -322,7 +338,7 @@ import sys
 from tinygrad_rnn.cli import COMMANDS, main
 main([{command!r}, "--help"])
 print(*[name for name in [*COMMANDS, "main_job"] if f"tinygrad_rnn.cli.{{name}}" in sys.modules])
-print(*[name for name in ("pictures", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
+print(*[name for name in ("pictures", "plots", "page", "train", "debugger") if f"tinygrad_rnn.{{name}}" in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     *_, commands, rooms = done.stdout.split("\n")[:-1]

@@ -18,7 +18,7 @@ from tinygrad_rnn.cli.sample import draw
 from tinygrad_rnn.cli.training import DEFAULTS
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
-from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
 
 @pytest.fixture(autouse=True)
@@ -249,7 +249,14 @@ def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFix
     model = RecurrentNetwork.for_task(task, "rnn", 1)
     optimizer = optim.SGD(model.parameters())
     schedule = optim.LambdaLR(optimizer, lambda steps: 1 / (steps + 1))
-    train(model, task, 1, optimizer=optimizer, scheduler=schedule, validation_size=1, checkpoint="f", progress=False)
+    train(
+        model,
+        task,
+        Settings(optimizer=optimizer, scheduler=schedule, validation_size=1),
+        Limits(1),
+        checkpoint="f",
+        progress=False,
+    )
     assert "a LambdaLR cannot be made from a checkpoint" in error_of(capsys, "train", "--resume", "-o", "f")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.tasks import TASKS
-from tinygrad_rnn.train import RecurrentNetwork, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, train
 from tinygrad_rnn.train.engine import make_engine
 
 
@@ -17,9 +17,9 @@ def histories(task, engines, **settings):
     for engine in engines:
         model = RecurrentNetwork.for_task(task, settings.get("kind", "lstm"), hidden_size=3, seed=1)
         more = {name: setting for name, setting in settings.items() if name != "kind"}
-        history = train(model, task, 3, batch_size=5, engine=engine, progress=False, validation_size=2, **more)
-        rows = [{name: entry for name, entry in row.items() if name != "seconds"} for row in history.rows]
-        yield rows, model.state_dict()
+        made = Settings(batch_size=5, validation_size=2, engine=engine, **more)
+        history = train(model, task, made, Limits(3), progress=False)
+        yield [replace(row, seconds=0.0) for row in history.rows], model.state_dict()
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_truncated_too():
 
 def test_fast_is_close():
     (eager, _), (fast, _) = histories(TASKS["reber"](), ["eager", "compiled fast"])
-    assert [row["loss"] for row in fast] == pytest.approx([row["loss"] for row in eager], rel=1e-9)
+    assert [row.loss for row in fast] == pytest.approx([row.loss for row in eager], rel=1e-9)
 
 
 def test_unknown_engine():

@@ -28,8 +28,12 @@ from tinygrad_rnn.bptt.decay import (
     write_json,
 )
 from tinygrad_rnn.bptt.jacobian import chain_norms
-from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
+from tinygrad_rnn.plots.anatomy import anatomy_figure
+from tinygrad_rnn.plots.decay import decay_figure
+from tinygrad_rnn.plots.jacobians import chain_norms_figure
+from tinygrad_rnn.plots.saving import save
 from tinygrad_rnn.support.files import write_whole
 
 from .random_problems import GatedCell
@@ -170,43 +174,37 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 
 
 def figures() -> dict[str, Any]:
-    from tinygrad_rnn.plots import plot
-
     unrolled = unroll(ScalarRNNCell(0.9), noise(12))
     losses = {t: mse_loss(unrolled.h[t], 0.5) for t in range(1, 13)}
     split = anatomy(unrolled, losses, unrolled.cell.w)
     matrix = unroll(orthogonal_cells(2)(0.9), noise(5, 1))
     return {
-        "decay": plot.decay_figure(decay(scalar_cells(), [0.0, 0.5, 1.0, 1.0, 2.0, 1e10], noise(40))),
-        "heat map": plot.anatomy_figure(split),
-        "truncated": plot.anatomy_figure(split, truncation=truncation(split, 2, 4)),
-        "one loss": plot.anatomy_figure(anatomy(unrolled, losses[12], unrolled.cell.w)),
-        "matrix": plot.anatomy_figure(anatomy(matrix, [mse_loss(h, [0, 1]) for h in matrix.h.values()], matrix.cell.W)),
-        "norms": plot.chain_norms_figure(chain_norms(matrix)),
-        "no bound": plot.chain_norms_figure(chain_norms(unroll(GatedCell(1, 1), noise(4, 1)))),
+        "decay": decay_figure(decay(scalar_cells(), [0.0, 0.5, 1.0, 1.0, 2.0, 1e10], noise(40))),
+        "heat map": anatomy_figure(split),
+        "truncated": anatomy_figure(split, truncation=truncation(split, 2, 4)),
+        "one loss": anatomy_figure(anatomy(unrolled, losses[12], unrolled.cell.w)),
+        "matrix": anatomy_figure(anatomy(matrix, [mse_loss(h, [0, 1]) for h in matrix.h.values()], matrix.cell.W)),
+        "norms": chain_norms_figure(chain_norms(matrix)),
+        "no bound": chain_norms_figure(chain_norms(unroll(GatedCell(1, 1), noise(4, 1)))),
     }
 
 
 @pytest.mark.slow
 def test_figures_are_written_in_every_format_always_with_the_same_bytes(tmp_path: Path) -> None:
-    from tinygrad_rnn.plots import plot
-
     starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     for name, figure in figures().items():
         for ending in starts if name == "heat map" else [".svg"]:
-            plot.save(figure, tmp_path / f"{name}{ending}")
+            save(figure, tmp_path / f"{name}{ending}")
             assert (tmp_path / f"{name}{ending}").read_bytes().startswith(starts[ending])
     again = figures()["heat map"]
     for ending in (".png", ".svg"):
-        plot.save(again, tmp_path / f"again{ending}")
+        save(again, tmp_path / f"again{ending}")
         assert (tmp_path / f"again{ending}").read_bytes() == (tmp_path / f"heat map{ending}").read_bytes()
 
 
 def test_a_figure_shows_the_numbers() -> None:
-    from tinygrad_rnn.plots import plot
-
     curves = decay(scalar_cells(nonlinearity="identity"), [0.5, 2.0], noise(10))
-    (axes,) = plot.decay_figure(curves).axes
+    (axes,) = decay_figure(curves).axes
     assert axes.get_yscale() == "log"
     shown = [tuple(line.get_ydata()) for line in axes.lines]
     for curve in curves:
@@ -216,28 +214,25 @@ def test_a_figure_shows_the_numbers() -> None:
 
 
 def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
-    from tinygrad_rnn.plots import plot
-
-    (axes,) = plot.decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
+    (axes,) = decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
     assert {text.get_text() for text in axes.texts} == {"‖W‖ = 0.1 ↓", "‖W‖ = 0.5", "‖W‖ = 10 ↑"}
 
 
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinygrad_rnn.plots import plot
-
     with pytest.raises(ArgumentError, match="no curves"):
-        plot.decay_figure([])
+        decay_figure([])
     figure = figures()["decay"]
     for name in ("plot.bmp", "plot"):
         with pytest.raises(ArgumentError, match="cannot be written"):
-            plot.save(figure, tmp_path / name)
+            save(figure, tmp_path / name)
     assert not list(tmp_path.iterdir())
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match=r"tinygrad_rnn\[plot\]"):
-        plot.decay_figure(decay(scalar_cells(), [1.0], [0.0]))
+        decay_figure(decay(scalar_cells(), [1.0], [0.0]))
 
 
 def test_importing_needs_the_standard_library_only() -> None:
-    code = "import sys, tinygrad_rnn, tinygrad_rnn.plots.plot; print({'numpy', 'matplotlib'} & sys.modules.keys())"
+    rooms = ", ".join(f"tinygrad_rnn.plots.{room}" for room in ("anatomy", "decay", "jacobians", "saving", "straight"))
+    code = f"import sys, {rooms}; print({{'numpy', 'matplotlib'}} & sys.modules.keys())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "set()"

@@ -13,6 +13,7 @@ from tinygrad_rnn import RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, unro
 from tinygrad_rnn.bptt.jacobian import jacobian
 from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn import init
 from tinygrad_rnn.pictures import draw
 from tinygrad_rnn.pictures.chain import Chain, strongest
 from tinygrad_rnn.pictures.geometry import Picture
@@ -232,10 +233,12 @@ def test_a_long_folded_view_neither_overflows_nor_vanishes() -> None:
         assert power in heading(draw(unrolled, view="folded", max_steps=4).picture)[2]
 
 
-def test_without_numpy_the_folded_view_says_that_its_norms_are_frobenius_norms(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folded_view_has_largest_singular_values_also_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = RNNCell(1, 2)
+    init.scale_(cell.W, 0.5)
     monkeypatch.setitem(sys.modules, "numpy", None)
-    unrolled = unroll(RNNCell(1, 2), [[0.5], [0.1]])
-    assert "Frobenius" in heading(draw(unrolled, view="folded").picture)[2]
+    unrolled = unroll(cell, [[0.5], [0.1]])
+    assert "‖W‖^(T−k) = 0.5²" in heading(draw(unrolled, view="folded").picture)[2]
 
 
 def test_a_loss_of_many_steps_is_not_said_to_come_from_the_last_state_alone() -> None:

@@ -14,14 +14,16 @@ import pytest
 from tinygrad_rnn import GRU, LSTM, GRUCell, LSTMCell, RNNCell, Value, total, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, flatten, state_gradients
 from tinygrad_rnn.bptt.chain import chain
-from tinygrad_rnn.bptt.compare import compare_decay, write_csv, write_json
-from tinygrad_rnn.bptt.decay import decay
-from tinygrad_rnn.bptt.truncated import truncated_bptt, truncated_gradcheck
+from tinygrad_rnn.bptt.decay import compare_decay, decay, write_csv, write_json
+from tinygrad_rnn.bptt.truncated import truncated_bptt
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
 from tinygrad_rnn.pictures import draw
-from tinygrad_rnn.plots.plot import comparison_figure, save
+from tinygrad_rnn.plots.decay import comparison_figure
+from tinygrad_rnn.plots.saving import save
+
+from .truncated_gradcheck import truncated_gradcheck
 
 CELLS: dict[str, Any] = {
     "RNN": lambda: RNNCell(2, 2, seed=1),
@@ -126,7 +128,7 @@ def test_an_lstm_with_open_forget_gates_carries_a_gradient_where_an_rnn_loses_it
         "LSTM": LSTMCell(1, 6, forget_bias=5.0, seed=1),
     }
     rows = compare_decay(cells, inputs)
-    last = {(row.cell, row.state): row.gradients[-1] / row.gradients[0] for row in rows}
+    last = {(row.name, row.state): row.gradients[-1] / row.gradients[0] for row in rows}
     assert last.keys() == {("RNN", "h"), ("GRU", "h"), ("LSTM", "h"), ("LSTM", "c")}
     assert last["RNN", "h"] < 1e-8
     assert last["LSTM", "c"] > 0.01

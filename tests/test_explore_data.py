@@ -20,7 +20,7 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy, norm, state_gradients
-from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.backward import gradients_kept, topological_order
 from tinygrad_rnn.engine.passes import steps as engine_steps

@@ -13,7 +13,7 @@ from playwright import sync_api as playwright
 from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
-from tinygrad_rnn.bptt.truncated import truncation
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.backward import gradients_kept, topological_order
 from tinygrad_rnn.engine.passes import steps

@@ -27,7 +27,6 @@ INPUTS = {
     "command": 90,
     "records": 30,
     "debugger": 60,
-    "expression": 400,
 }
 
 

@@ -30,7 +30,7 @@ from tinygrad_rnn.interop import (
 from tinygrad_rnn.nn import Module, Recurrent
 from tinygrad_rnn.nn.cells import NONLINEARITIES
 from tinygrad_rnn.tasks import Adding
-from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
 GOLDEN: list[dict[str, Any]] = json.loads((Path(__file__).parent / "golden" / "recurrent.json").read_text())
 KINDS: dict[str, type[RNN | LSTM | GRU]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
@@ -320,7 +320,7 @@ def test_what_pytorch_computes_likewise_leaves(nonlinearity: str) -> None:
 def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path) -> None:
     task, path = Adding(3), tmp_path / "run.safetensors"
     model = RecurrentNetwork.for_task(task, "gru", 2)
-    train(model, task, 1, batch_size=1, validation_size=1, checkpoint=path, progress=False)
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=path, progress=False)
     with pytest.raises(DataError, match=r"run.safetensors is a checkpoint .*load_checkpoint\(path\).make_model\(\)"):
         load_safetensors(model, path)
     numbers = to_torch_numbers(load_checkpoint(path).make_model())

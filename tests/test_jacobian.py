@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, unroll
-from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, jacobian_product
+from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian, jacobian_products
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, GraphError, MissingDependencyError
 from tinygrad_rnn.nn import linalg as matrices
@@ -43,11 +43,12 @@ def test_the_product_of_jacobians_is_what_backward_finds(problem: Problem) -> No
     if len(unrolled.state_names) > 1:
         return
     T = problem.steps
+    products = {k: product for k, product, _ in jacobian_products(unrolled)}
     for i, root in enumerate(unrolled.state(T)):
         bounds = rounding(root, more_roundings=4 * len(unrolled.state(T)) * T)
         for k in range(T + 1):
             nodes = unrolled.state(k)
-            row = jacobian_product(unrolled, T, k)[i]
+            row = products[k][i]
             for node, entry, exact in zip(nodes, row, gradients(root, nodes)):
                 assert abs(entry - exact) <= bounds.get(node, 0.0)
 
@@ -56,7 +57,7 @@ def test_the_product_of_jacobians_is_what_backward_finds(problem: Problem) -> No
 def test_a_state_of_several_parts_is_one_vector(H: int, T: int, seed: int) -> None:
     # The initial state is made of leaves, so that there the product is all there is.
     unrolled = unroll(GatedCell(2, H, seed), [[0.3, -0.7]] * T)
-    whole = jacobian_product(unrolled, T, 0)
+    *_, (_, whole, _) = jacobian_products(unrolled)
     for root, row in zip(unrolled.state(T), whole):
         assert row == pytest.approx(gradients(root, unrolled.state(0)), rel=1e-9, abs=1e-12)
     assert [row[H:] for row in jacobian(unrolled, 1)[H:]] == jacobian(unrolled, 1, of=["c"], by=["c"])
@@ -91,13 +92,20 @@ def test_gradients_are_left_as_they_were(problem: Problem) -> None:
     root.backward()
     nodes = topological_order(root)
     before = [node._grad for node in nodes]
-    jacobian_product(unrolled, problem.steps, 0)
+    list(jacobian_products(unrolled))
     assert [node._grad for node in nodes] == before
 
 
 def test_a_state_that_stays_is_the_identity() -> None:
     unrolled = unroll(lambda x, h: h, [1.0, 2.0], h0=0.5)
-    assert jacobian_product(unrolled, 2, 0) == [[1.0]]
+    assert list(jacobian_products(unrolled)) == [(2, [[1.0]], [[1.0]]), (1, [[1.0]], [[1.0]]), (0, [[1.0]], [[1.0]])]
+
+
+def test_the_products_from_a_time_step_back() -> None:
+    unrolled = unroll(ScalarRNNCell(w=2.0, nonlinearity="identity"), [1.0, 2.0, 3.0])
+    found = list(jacobian_products(unrolled, 2))
+    assert found == [(2, [[1.0]], [[1.0]]), (1, [[2.0]], [[2.0]]), (0, [[4.0]], [[2.0]])]
+    assert [k for k, _, _ in jacobian_products(unrolled)] == [3, 2, 1, 0]
 
 
 def test_only_the_time_step_itself_is_walked() -> None:
@@ -118,8 +126,8 @@ def test_what_has_no_jacobian_is_refused() -> None:
         jacobian(unrolled, 0)
     with pytest.raises(ArgumentError, match="not part of the state"):
         jacobian(unrolled, 2, of=["c"])
-    with pytest.raises(ArgumentError, match="k <= t"):
-        jacobian_product(unrolled, 0, 1)
+    with pytest.raises(ArgumentError, match="no state at time step 3"):
+        list(jacobian_products(unrolled, 3))
 
 
 @given(problems(kinds=("scalar", "vector")))
@@ -208,8 +216,34 @@ def test_an_overflown_product_has_an_infinite_norm() -> None:
     assert matrices.spectral_radius([[math.nan, 1.0], [0.0, 1.0]]) == math.inf
 
 
-def test_without_numpy_scalars_work_and_matrices_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numpy_norms_work_and_eigenvalues_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
     assert chain_norms(unroll(ScalarRNNCell(-0.9), [1.0]))[-1].bound == 0.9
+    assert matrices.spectral_norm([[3.0, 0.0], [4.0, 0.0]]) == pytest.approx(5.0, rel=1e-15)
     with pytest.raises(MissingDependencyError, match=r"tinygrad_rnn\[linalg\]"):
-        matrices.spectral_norm([[1.0, 0.0], [0.0, 1.0]])
+        matrices.spectral_radius([[1.0, 0.0], [0.0, 1.0]])
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1.0, 1e-300, 1e300, 5e-324]), seeds)
+def test_the_norm_is_numpys_to_rounding(n: int, m: int, scale: float, seed: int) -> None:
+    rng = random.Random(seed)
+    a = [[scale * round(rng.gauss(0, 3), 6) for _ in range(m)] for _ in range(n)]
+    exact = float(np.linalg.norm(np.array(a), 2))
+    assert matrices.spectral_norm(a) == pytest.approx(exact, rel=1e-14, abs=5e-323)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 16])
+def test_equal_and_nearly_equal_singular_values(n: int) -> None:
+    assert matrices.spectral_norm(matrices.identity(n)) == pytest.approx(1.0, rel=1e-15)
+    assert matrices.spectral_norm(matrices.orthogonal(n)) == pytest.approx(1.0, rel=1e-14)
+    for gap in (1e-3, 1e-8, 1e-12):
+        near = [[(1.0 - gap * i) * (i == j) for j in range(n)] for i in range(n)]
+        assert matrices.spectral_norm(near) == pytest.approx(1.0, rel=1e-15)
+    assert matrices.spectral_norm([[2.0] * n] * 3) == pytest.approx(2.0 * math.sqrt(3 * n), rel=1e-15)
+
+
+def test_the_norm_of_zero_and_at_the_ends_of_the_range() -> None:
+    assert matrices.spectral_norm([[0.0, -0.0, 0.0]]) == 0.0
+    assert matrices.spectral_norm([[-5e-324]]) == 5e-324
+    assert matrices.spectral_norm([[1.7e308, 1.7e308], [1.7e308, 1.7e308]]) == math.inf
+    assert matrices.spectral_norm([[1e308, 1e308], [1e308, -1e308]]) == pytest.approx(2**0.5 * 1e308, rel=1e-15)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tinygrad_rnn import Unrolled, Value, no_grad, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.jacobian import jacobian
-from tinygrad_rnn.bptt.truncated import truncated_bptt, truncation
+from tinygrad_rnn.bptt.truncated import truncated_bptt
+from tinygrad_rnn.bptt.truncation import truncation
 
 # ---- the linear recurrence x_t = w x_{t-1}: ∂x_T/∂w = T x_0 w^(T-1), in equal parts from each use ------------------
 

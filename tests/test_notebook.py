@@ -83,7 +83,7 @@ def test_a_state_of_an_unrolled_network_shows_itself():
 @pytest.mark.slow
 def test_a_notebook_shows_a_figure(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    source = "from tinygrad_rnn.plots.plot import new_figure\nnew_figure(2.0, 1.0)"
+    source = "from tinygrad_rnn.plots.saving import new_figure\nnew_figure(2.0, 1.0)"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert "image/png" in book.cells[0].outputs[0].data

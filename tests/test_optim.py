@@ -172,6 +172,7 @@ def test_numbers_outside_their_range_are_refused() -> None:
         lambda: optim.Adam(ps, eps=0.0),
         lambda: optim.AdamW(ps, weight_decay=-1.0),
         lambda: optim.StepLR(optim.SGD(ps), 0),
+        lambda: optim.StepLR(optim.SGD(ps), 2.5),  # type: ignore[arg-type]
         lambda: optim.CosineAnnealingLR(optim.SGD(ps), 0),
         lambda: optim.clip_grad_norm_(ps, -1.0),
         lambda: optim.clip_grad_norm_(ps, 1.0, 0.0),
@@ -179,9 +180,31 @@ def test_numbers_outside_their_range_are_refused() -> None:
     ):
         with pytest.raises(ArgumentError):
             wrong()
-    with pytest.raises(OperandError, match="'big' is not a number"):
+    with pytest.raises(OperandError, match="'big' is a str, not a number"):
         optim.SGD(ps, lr="big")  # type: ignore[arg-type]
 
 
 def test_an_optimizer_says_what_it_is() -> None:
     assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameters, lr=0.001, momentum=0.9)"
+
+
+@pytest.mark.parametrize(
+    ("made", "settings"),
+    [
+        (optim.SGD([Value(0.0)], 0.1, 0.9, 0.01, True), {"momentum": 0.9, "weight_decay": 0.01, "nesterov": True}),
+        (
+            optim.RMSprop([Value(0.0)], 0.1, 0.9, 1e-6, 0.01, 0.5),
+            {"alpha": 0.9, "eps": 1e-6, "weight_decay": 0.01, "momentum": 0.5},
+        ),
+        (optim.Adam([Value(0.0)], 0.1, (0.8, 0.9), 1e-6), {"betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.0}),
+        (optim.AdamW([Value(0.0)]), {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}),
+        (optim.StepLR(optim.SGD([Value(0.0)]), 3), {"step_size": 3, "gamma": 0.1}),
+        (optim.ExponentialLR(optim.SGD([Value(0.0)]), 0.5), {"gamma": 0.5}),
+        (optim.CosineAnnealingLR(optim.SGD([Value(0.0)]), 9), {"T_max": 9, "eta_min": 0.0}),
+        (optim.LambdaLR(optim.SGD([Value(0.0)]), lambda n: 1.0), {}),
+    ],
+)
+def test_settings_are_the_arguments_in_their_order(
+    made: optim.Optimizer | optim.LRScheduler, settings: dict[str, Any]
+) -> None:
+    assert list(made.settings.items()) == list(settings.items())

@@ -136,9 +136,13 @@ def test_rooms_and_pictures_exist():
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("page", PAGES)
+def _pages_of(folder):
+    return [path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *_pages_of("demos"), *_pages_of("tests")}))
 def test_every_link_leads_somewhere(page):
-    for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         path, _, heading = link.partition("#")
         if "://" in link:
             continue
@@ -157,7 +161,9 @@ def test_every_test_file_that_is_named_exists():
 def _anchors(text):
     """What GitHub makes of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings} | set(
+        re.findall(r'<a id="(.+?)">', text)
+    )
 
 
 def test_every_page_can_be_reached_from_the_readme():

@@ -13,7 +13,8 @@ from tinygrad_rnn import LSTM, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value,
 from tinygrad_rnn.bptt.straight import Straight, straight_path
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
-from tinygrad_rnn.plots.plot import save, straight_figure
+from tinygrad_rnn.plots.saving import save
+from tinygrad_rnn.plots.straight import straight_figure
 
 INPUTS = [[0.3], [-0.8], [0.5], [0.1]]
 

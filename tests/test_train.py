@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import threading
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,21 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
+from tinygrad_rnn.plots.saving import save
+from tinygrad_rnn.plots.training import history_figure
 from tinygrad_rnn.support import progress as progress_module
 from tinygrad_rnn.tasks import TASKS, Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
-from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train, validate
+from tinygrad_rnn.train import (
+    History,
+    Limits,
+    RecurrentNetwork,
+    Row,
+    Settings,
+    Trainer,
+    load_checkpoint,
+    train,
+    validate,
+)
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted, make_engine
 
 
@@ -28,6 +41,14 @@ def never() -> bool:
 def draw(task: Task, count: int, seed: int = 0) -> list[Any]:
     rng = random.Random(seed)
     return [task.example(rng) for _ in range(count)]
+
+
+def row(step: int, error: float, loss: float) -> Row:
+    return Row(step, step, 1.0, 1.0, 0.1, loss, error, 0.0)
+
+
+def without_seconds(history: History) -> list[Row]:
+    return [replace(row, seconds=0.0) for row in history.rows]
 
 
 def test_the_gradient_of_a_batch_is_the_sum_over_sequences_in_order_divided_by_their_number() -> None:
@@ -86,11 +107,11 @@ def test_what_a_bidirectional_network_cannot_do_is_refused_before_the_first_step
     reber = Reber()
     cheating = RecurrentNetwork(GRU(7, 2, bidirectional=True), Linear(4, 7))
     with pytest.raises(ArgumentError, match="already read"):
-        train(cheating, reber, 1, progress=False)
+        train(cheating, reber, Settings(), Limits(1), progress=False)
     model = RecurrentNetwork.for_task(Latch(5), "gru", 2, bidirectional=True)
     for more in ({"truncate": 2}, {"engine": "compiled"}):
         with pytest.raises(ArgumentError, match="with a bidirectional network"):
-            train(model, Latch(5), 1, progress=False, **more)  # type: ignore[arg-type]
+            train(model, Latch(5), Settings(**more), Limits(1), progress=False)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="no single time step"):
         model([[1.0]])
 
@@ -105,14 +126,18 @@ def test_an_interrupted_gradient_is_given_up() -> None:
 def test_a_small_network_learns_to_latch() -> None:
     task = Latch(8)
     model = RecurrentNetwork.for_task(task, "rnn", 3, seed=3)
-    history = train(model, task, 300, batch_size=2, validate_every=20, validation_size=20, progress=False)
+    history = train(
+        model, task, Settings(batch_size=2, validate_every=20, validation_size=20), Limits(300), progress=False
+    )
     assert history.ending == "solved"
     assert len(history.rows) < 300
     assert history.solved
     assert history.best <= task.goal
-    history = train(model, task, 200, batch_size=2, validation_size=20, stop_when_solved=False, progress=False)
+    history = train(
+        model, task, Settings(batch_size=2, validation_size=20), Limits(200, stop_when_solved=False), progress=False
+    )
     assert history.ending == "steps"
-    assert history.rows[-1]["validation_loss"] < 0.05
+    assert history.rows[-1].validation[1] < 0.05
 
 
 def test_the_same_seeds_give_the_same_numbers() -> None:
@@ -120,8 +145,10 @@ def test_the_same_seeds_give_the_same_numbers() -> None:
     runs = []
     for _ in range(2):
         model = RecurrentNetwork.for_task(task, "lstm", 3, num_layers=2, seed=4)
-        history = train(model, task, 4, batch_size=2, validate_every=2, validation_size=2, progress=False)
-        runs.append((model.state_dict(), [{**row, "seconds": 0} for row in history.rows]))
+        history = train(
+            model, task, Settings(batch_size=2, validate_every=2, validation_size=2), Limits(4), progress=False
+        )
+        runs.append((model.state_dict(), without_seconds(history)))
     assert runs[0] == runs[1]
 
 
@@ -130,7 +157,7 @@ def test_a_cell_or_a_stack_of_ones_own_is_trained_too() -> None:
     for cell in (RNNCell(7, 3, seed=5), StackedCell([RNNCell(7, 3, seed=5), RNNCell(3, 2, seed=6)])):
         model = RecurrentNetwork(cell, Linear(len(cell.initial_state()[-1]), 7, seed=7))
         before = model.state_dict()
-        train(model, task, 2, batch_size=1, validation_size=1, progress=False)
+        train(model, task, Settings(batch_size=1, validation_size=1), Limits(2), progress=False)
         assert model.state_dict() != before
     with pytest.raises(ArgumentError, match="no input_size"):
         RecurrentNetwork(ScalarRNNCell(), Linear(1, 1))
@@ -143,12 +170,8 @@ def test_patience_ends_training() -> None:
     history = train(
         model,
         task,
-        100,
-        batch_size=1,
-        optimizer=optimizer,
-        validate_every=2,
-        validation_size=2,
-        patience=3,
+        Settings(batch_size=1, optimizer=optimizer, validate_every=2, validation_size=2),
+        Limits(100, patience=3),
         progress=False,
     )
     assert history.ending == "patience"
@@ -178,28 +201,26 @@ class Jumping(Adding):
 def test_the_model_ends_with_the_weights_of_the_best_validation(
     steps: int, every: int, patience: int | None, best: int, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {"batch_size": 1, "validation_size": 1, "progress": False, "stop_when_solved": False}
+    settings = Settings(batch_size=1, validation_size=1, keep_best=False)
     model = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
     history = train(
         model,
         Jumping(),
-        steps,
-        validate_every=every,
-        patience=patience,
+        replace(settings, validate_every=every, keep_best=True),
+        Limits(steps, patience, stop_when_solved=False),
         checkpoint=tmp_path / "c",
-        keep_best=True,
-        **settings,
+        progress=False,
     )
     assert history.best == 0.2
     assert len(history.rows) == min(steps, 8 if patience else steps)
     after = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
-    train(after, Adding(3), best, keep_best=False, **settings)
+    train(after, Adding(3), settings, Limits(best, stop_when_solved=False), progress=False)
     assert model.state_dict() == after.state_dict()
     found = load_checkpoint(tmp_path / "c")
     assert found.model_step == best
     assert found.make_model().state_dict() == model.state_dict()
     last = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
-    train(last, Adding(3), len(history.rows), keep_best=False, **settings)
+    train(last, Adding(3), settings, Limits(len(history.rows), stop_when_solved=False), progress=False)
     assert found.weights == last.state_dict()
 
 
@@ -210,14 +231,11 @@ def test_a_schedule_sets_the_learning_rate_of_every_step() -> None:
     history = train(
         model,
         task,
-        4,
-        batch_size=1,
-        optimizer=optimizer,
-        scheduler=optim.StepLR(optimizer, 2, 0.5),
-        validation_size=1,
+        Settings(batch_size=1, optimizer=optimizer, scheduler=optim.StepLR(optimizer, 2, 0.5), validation_size=1),
+        Limits(4),
         progress=False,
     )
-    assert [row["lr"] for row in history.rows] == [0.8, 0.8, 0.4, 0.4]
+    assert [row.lr for row in history.rows] == [0.8, 0.8, 0.4, 0.4]
 
 
 def test_validation_records_no_graph_and_agrees_with_the_loss() -> None:
@@ -247,19 +265,17 @@ def press_ctrl_c_at(task: Task, when: int, monkeypatch: pytest.MonkeyPatch, pres
 
 def test_ctrl_c_keeps_the_last_complete_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = Latch(5)
-    settings: dict[str, Any] = {"batch_size": 2, "validation_size": 1, "stop_when_solved": False, "progress": False}
+    settings = Settings(batch_size=2, validation_size=1)
     expected = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
-    train(expected, task, 3, **settings)
+    train(expected, task, settings, Limits(3, stop_when_solved=False), progress=False)
     model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
     handler = signal.getsignal(signal.SIGINT)
     press_ctrl_c_at(task, 1 + 2 * 3 + 2, monkeypatch)  # the one validation example, three steps, and into the fourth
     history = train(
         model,
         task,
-        100,
-        batch_size=2,
-        validation_size=1,
-        stop_when_solved=False,
+        Settings(batch_size=2, validation_size=1),
+        Limits(100, stop_when_solved=False),
         checkpoint=tmp_path / "c",
         progress=False,
     )
@@ -277,10 +293,10 @@ def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
     engine: str, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = Latch(5)
-    settings: dict[str, Any] = {"batch_size": 2, "validation_size": 3, "stop_when_solved": False, "validate_every": 2}
-    settings |= {"engine": engine, "checkpoint": tmp_path / "c"}
+    settings = Settings(batch_size=2, validation_size=3, validate_every=2, engine=engine)
+    limits = Limits(steps, stop_when_solved=False)
     whole = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
-    expected = train(whole, task, steps, progress=False, **settings)
+    expected = train(whole, task, settings, limits, progress=False)
     model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
     engine_class = type(make_engine(engine, model, task, None))
     outputs, validations = engine_class.outputs, []
@@ -292,14 +308,14 @@ def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
         return outputs(self, *given)
 
     monkeypatch.setattr(engine_class, "outputs", second_one_interrupted)
-    history = train(model, task, steps, **settings)
+    history = train(model, task, settings, limits, checkpoint=tmp_path / "c")
     assert capsys.readouterr().err == "\nStopping after this step …\n"
     assert (history.ending, len(history.rows)) == ("interrupted", 4)
-    assert history.rows[-1]["validation_error"] is None
+    assert history.rows[-1].validation_error is None
     assert load_checkpoint(tmp_path / "c").step == 4
-    history = train(model, task, steps, resume=True, progress=False, **settings)
+    history = train(model, task, settings, limits, checkpoint=tmp_path / "c", resume=True, progress=False)
     assert history.ending == "steps"
-    assert [{**row, "seconds": 0} for row in history.rows] == [{**row, "seconds": 0} for row in expected.rows]
+    assert without_seconds(history) == without_seconds(expected)
     assert model.state_dict() == whole.state_dict()
 
 
@@ -308,7 +324,13 @@ def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     press_ctrl_c_at(task, 3, monkeypatch, presses=2)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(RecurrentNetwork.for_task(task), task, 100, batch_size=2, validation_size=1, progress=False)
+        train(
+            RecurrentNetwork.for_task(task),
+            task,
+            Settings(batch_size=2, validation_size=1),
+            Limits(100),
+            progress=False,
+        )
     assert signal.getsignal(signal.SIGINT) is handler
 
 
@@ -316,7 +338,13 @@ def test_training_in_another_thread_leaves_signals_alone() -> None:
     task, results = Adding(2), []
     thread = threading.Thread(
         target=lambda: results.append(
-            train(RecurrentNetwork.for_task(task, "rnn", 1), task, 1, batch_size=1, validation_size=1, progress=False)
+            train(
+                RecurrentNetwork.for_task(task, "rnn", 1),
+                task,
+                Settings(batch_size=1, validation_size=1),
+                Limits(1),
+                progress=False,
+            )
         )
     )
     thread.start()
@@ -331,7 +359,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_step() -> None:
         parameter.data = 1e9
     before = model.state_dict()
     with pytest.raises(DomainError):
-        train(model, task, 3, batch_size=1, validation_size=1, progress=False)
+        train(model, task, Settings(batch_size=1, validation_size=1), Limits(3), progress=False)
     assert model.state_dict() == before
 
 
@@ -339,16 +367,21 @@ def test_what_makes_no_sense_is_refused() -> None:
     task = Adding(3)
     model = RecurrentNetwork.for_task(task, "rnn", 2)
     for wrong in (
-        {"steps": 0},
         {"batch_size": 0},
         {"truncate": -1},
         {"validate_every": 0},
+        {"validation_size": True},
         {"max_norm": -1.0},
         {"engine": "steam"},
-        {"resume": True},
     ):
-        with pytest.raises(ArgumentError):
-            train(model, task, **{"progress": False, **wrong})  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match=next(iter(wrong))):
+            train(model, task, Settings(**wrong), progress=False)  # type: ignore[arg-type]
+    for limits in ({"updates": 0}, {"patience": 0}):
+        with pytest.raises(ArgumentError, match=next(iter(limits))):
+            Limits(**limits)  # type: ignore[arg-type]
+    for outputs in ({"resume": True}, {"checkpoint_every": 0}):
+        with pytest.raises(ArgumentError, match=next(iter(outputs))):
+            train(model, task, progress=False, **outputs)  # type: ignore[arg-type]
     with pytest.raises(ShapeError, match="2 inputs and gives 1 outputs, task reber has 7 and 7"):
         train(model, Reber(), progress=False)
     with pytest.raises(ArgumentError, match="'cnn'"):
@@ -360,23 +393,21 @@ def test_history_as_csv_json_and_plot(tmp_path: Path) -> None:
     history = train(
         RecurrentNetwork.for_task(task, "rnn", 2),
         task,
-        5,
-        batch_size=1,
-        validate_every=2,
-        validation_size=2,
+        Settings(batch_size=1, validate_every=2, validation_size=2),
+        Limits(5),
         progress=False,
     )
     history.write_csv(tmp_path / "h.csv")
     history.write_json(tmp_path / "h.json")
-    history.plot(tmp_path / "h.png")
+    save(history_figure(history), tmp_path / "h.png")
     with open(tmp_path / "h.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert [bool(row["validation_error"]) for row in rows] == [False, True, False, True, True]
-    assert json.loads((tmp_path / "h.json").read_text())["rows"][0]["loss"] == history.rows[0]["loss"]
+    assert json.loads((tmp_path / "h.json").read_text())["rows"][0]["loss"] == history.rows[0].loss
     assert (tmp_path / "h.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ArgumentError):
-        history.plot(tmp_path / "h.bmp")
+        save(history_figure(history), tmp_path / "h.bmp")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "h.json", "h.png"]
 
 
@@ -384,16 +415,15 @@ def test_an_optimizer_of_another_model_is_refused() -> None:
     task = Latch(5)
     model, other = (RecurrentNetwork.for_task(task, "rnn", 2) for _ in range(2))
     with pytest.raises(ArgumentError, match="not the model's"):
-        train(model, task, 1, optimizer=optim.SGD(other.parameters(), lr=0.1), progress=False)
+        train(model, task, Settings(optimizer=optim.SGD(other.parameters(), lr=0.1)), Limits(1), progress=False)
 
 
 @pytest.mark.parametrize("count", [1, 2, 500])
 def test_a_single_validation_can_be_seen_in_the_figure(count: int) -> None:
     history = History("t", "error", 1.0, 0.1)
     for step in range(1, count + 1):
-        history.rows.append({"step": step, "loss": 1.0, "gradient_norm": 1.0})
-        history.rows[-1].update(validation_loss=1.0, validation_error=0.5)
-    above, _, below = history.figure().axes
+        history.rows.append(row(step, 0.5, 1.0))
+    above, _, below = history_figure(history).axes
     for line in (above.lines[1], below.lines[0]):
         assert len(line.get_xdata()) == count
         assert (line.get_marker() == "o") == (count < 500)
@@ -402,37 +432,82 @@ def test_a_single_validation_can_be_seen_in_the_figure(count: int) -> None:
 def test_the_bar_shows_loss_gradient_norm_and_sequences_per_second(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress_module, "INTERVAL", 0.0)
     task = Adding(2)
-    for without_tqdm in (False, True):
-        if without_tqdm:
-            monkeypatch.setitem(__import__("sys").modules, "tqdm.auto", None)
-        train(RecurrentNetwork.for_task(task, "rnn", 1), task, 3, batch_size=1, validation_size=1, progress=True)
-        shown = capsys.readouterr().err
-        assert "3/3" in shown
-        for part in ("loss", "gradient norm", "sequences/s"):
-            assert part in shown
-    assert isinstance(progress_module.make_bar("x", 3, 0, None), progress_module.NoBar)  # stderr is no terminal here
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(3), progress=True)
+    shown = capsys.readouterr().err
+    assert "3/3" in shown
+    for part in ("loss", "gradient norm", "sequences/s"):
+        assert part in shown
 
 
 def test_of_validations_with_the_same_error_the_one_with_the_smallest_loss_is_best() -> None:
     history = History("task", "error", 1.0, 0.0)
     for step, (error, loss) in enumerate([(0.5, 0.1), (0.0, 0.4), (0.0, 0.3), (0.0, 0.3)], start=1):
-        history.rows.append({"step": step, "validation_error": error, "validation_loss": loss})
+        history.rows.append(row(step, error, loss))
     assert history.best_row is history.rows[2]
 
 
 def test_each_validation_is_told_as_it_is_done() -> None:
     told = []
-    settings: dict[str, Any] = {"batch_size": 1, "validate_every": 2, "validation_size": 1}
     train(
         RecurrentNetwork.for_task(Adding(2), "rnn", 1),
         Adding(2),
-        5,
+        Settings(batch_size=1, validate_every=2, validation_size=1),
+        Limits(5),
         progress=True,
-        on_validation=lambda history: told.append(history.rows[-1]["step"]),
-        **settings,
+        on_validation=lambda history: told.append(history.rows[-1].step),
     )
     assert told == [2, 4, 5]
+
+
+def test_a_loop_of_ones_own_over_a_trainer_is_train(tmp_path: Path) -> None:
+    task, settings, limits = Latch(5), Settings(batch_size=2, validation_size=3, validate_every=2), Limits(5)
+    whole = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    expected = train(whole, task, settings, limits, checkpoint=tmp_path / "c", progress=False)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    trainer = Trainer(model, task, settings, limits)
+    while not trainer.ending():
+        assert trainer.step() is trainer.history.rows[-1]
+        if trainer.validation_is_due():
+            trainer.validate()
+    trainer.history.ending = trainer.ending()
+    trainer.save(tmp_path / "own")
+    trainer.load_best()
+    assert without_seconds(trainer.history) == without_seconds(expected)
+    assert model.state_dict() == whole.state_dict()
+    assert load_checkpoint(tmp_path / "own").weights == load_checkpoint(tmp_path / "c").weights
+
+
+def test_an_interrupted_update_or_validation_leaves_everything_as_it_was() -> None:
+    task = Adding(3)
+    model = RecurrentNetwork.for_task(task, "rnn", 2)
+    trainer = Trainer(model, task, Settings(batch_size=2, validation_size=2), Limits(3))
+    trainer.step()
+    before, drawn, weights = without_seconds(trainer.history), trainer.rng.getstate(), model.state_dict()
+    for interrupted in (trainer.step, trainer.validate):
+        with pytest.raises(Interrupted):
+            interrupted(lambda: True)
+        assert without_seconds(trainer.history) == before
+        assert (trainer.rng.getstate(), model.state_dict()) == (drawn, weights)
+
+
+def test_a_history_is_its_json(tmp_path: Path) -> None:
+    history = History("task", "error", 1.0, 0.0, [row(1, 0.5, 0.1), replace(row(2, 0.0, 0.0), validation_loss=None)])
+    history.write_json(tmp_path / "h.json")
+    data = json.loads((tmp_path / "h.json").read_text())
+    assert History.from_dict(data) == history
+    assert data["rows"][0] == {
+        **{"step": 1, "sequences": 1, "loss": 1.0, "gradient_norm": 1.0, "lr": 0.1},
+        **{"validation_loss": 0.1, "validation_error": 0.5, "seconds": 0.0},
+    }
+
+
+def test_settings_and_limits_cannot_change_during_training() -> None:
+    for made in (Settings(), Limits()):
+        with pytest.raises(FrozenInstanceError):
+            made.seed = 1  # type: ignore[union-attr, misc]
 
 
 def test_generating_agrees_with_unrolling() -> None:

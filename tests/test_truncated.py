@@ -13,20 +13,13 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, flatten
-from tinygrad_rnn.bptt.truncated import (
-    Window,
-    cut_edges,
-    keeps,
-    truncated_backward,
-    truncated_bptt,
-    truncated_gradcheck,
-    truncation,
-    windows,
-)
+from tinygrad_rnn.bptt.truncated import Window, truncated_bptt, windows
+from tinygrad_rnn.bptt.truncation import cut_edges, keeps, truncated_backward, truncation
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
 
 from .random_problems import Problem, problems, rounding
+from .truncated_gradcheck import truncated_gradcheck
 
 periods = st.tuples(st.integers(1, 5), st.integers(0, 5)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .bptt.decay import decay
     from .bptt.jacobian import jacobian
     from .bptt.paths import paths
+    from .bptt.problem import problem
     from .bptt.straight import straight_path
     from .bptt.truncated import truncated_bptt
     from .debugger import debug
@@ -77,6 +78,7 @@ __all__ = [
     "mse_loss",
     "no_grad",
     "paths",
+    "problem",
     "straight_path",
     "time_step",
     "total",
@@ -98,6 +100,7 @@ _LAZY = {
     "explore": "page",
     "jacobian": "bptt.jacobian",
     "paths": "bptt.paths",
+    "problem": "bptt.problem",
     "straight_path": "bptt.straight",
     "trace": "pictures",
     "truncated_bptt": "bptt.truncated",

@@ -23,7 +23,7 @@ def row(name: str, seeds: list[int], engine: str) -> str:
         options = with_defaults({"task": name, "seed": seed, "engine": engine})
         task, model, optimizer, scheduler = build(options)
         began = time.process_time()
-        history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
+        history = train(model, task, *arguments(options, optimizer, scheduler), progress=False)
         seconds.append(f"{time.process_time() - began:.0f}")
         steps.append(str(len(history.rows)))
         errors.append(f"{validate(model, task, task.validation(FRESH, seed=1))[1]:.3g}")

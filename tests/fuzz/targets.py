@@ -29,12 +29,12 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import read_column, read_text
 from tinygrad_rnn.debugger import Debugger, Terminal
 from tinygrad_rnn.engine.backward import topological_order
-from tinygrad_rnn.errors import ArgumentError, DataError, SweepError, TinygradRNNError
+from tinygrad_rnn.errors import DataError, SweepError, TinygradRNNError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.interop.safetensors import DTYPES, Tensor
 from tinygrad_rnn.sweep import read_records
 from tinygrad_rnn.tasks import Reber, Task, Text
-from tinygrad_rnn.train import RecurrentNetwork, load_checkpoint, train
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
 from .mutate import mutated, mutated_json
 
@@ -228,8 +228,8 @@ def checkpoints() -> list[tuple[str, bytes]]:
 def _train(task: Task, path: Path, resume: bool) -> None:
     model = RecurrentNetwork.for_task(task, "lstm", 2, seed=3)
     optimizer = optim.Adam(model.parameters(), lr=0.03)
-    train(model, task, 3 if resume else 2, batch_size=1, optimizer=optimizer, truncate=4, validate_every=2,
-          validation_size=2, checkpoint=path, resume=resume, progress=False)  # fmt: skip
+    settings = Settings(optimizer=optimizer, batch_size=1, truncate=4, validate_every=2, validation_size=2)
+    train(model, task, settings, Limits(3 if resume else 2), checkpoint=path, resume=resume, progress=False)
 
 
 def _text() -> Text:
@@ -429,8 +429,9 @@ def _debugged() -> Debugger:
 def check_debugger(data: bytes) -> bool:
     """Whatever is typed, the pass can be taken to its end, and ends where it would have."""
     lines = data.decode("utf-8", "replace").split("\n")
-    if any("/" in line or ".." in line for line in lines):
-        lines = [line for line in lines if not line.strip().startswith("g")]  # graph might write elsewhere
+    lines = [line for line in lines if not any(sign in line for sign in ("(", "**", "<<"))]  # Python that does anything
+    if any("/" in line or ".." in line for line in lines):  # graph might write elsewhere
+        lines = [line for line in lines if not any(command.strip().startswith("g") for command in line.split(";"))]
     debugger, out = _debugged(), io.StringIO()
     terminal = Terminal(debugger, stdin=io.StringIO(), stdout=out)
     with limited():
@@ -446,39 +447,19 @@ def check_debugger(data: bytes) -> bool:
 DEBUGGER = (
     b"s\ns 3\nback\nn\nc\n",
     b"b h_2\nc\nw\nu\nd\nl\nwhy w\n",
-    b"b t=2 if abs(grad) < 1e-3\nc\nclear\nreset\nfinish\n",
+    b"b t=2 if gradient < 1e-3\nc; rc\ndisplay w.grad\nclear\nreset\nfinish\n",
     b"p node.grad * local_gradient\np W[0,1].data\np h_3.grad + 1\np [1, 2] == (1, 2)\n",
     b"grads\ngrads h_*\nchain\nchain 1\nforward 3\nforward -2\n",
     b"graph g.dot\nhelp\nhelp s\nb\ncl 1\nq\n",
-    b"b op=tanh\nb grad is None\nb when abs(h_1.grad) > 0.1\nc\nc\nback 5\n",
+    b"b op tanh\ntbreak |gradient| > 0.1\nb if h_1.grad > 0.1\nc\nc 2 # on\nback 5; undisplay\n",
 )
 DEBUGGER_WORDS = [
-    *(b"step next continue finish back reset break clear where up down list grads why chain graph forward".split()),
-    *(b"h_1 h_2 z_3 w u b L x_1 node parent gradient local_gradient contribution before after t=1 op=mul".split()),
-    *(b"abs( max( exp( log( sqrt( ) [ ] not and or in is None True if else lambda __class__ . ** // % < == !=".split()),
-    *(b"1e999 9**9 'a' \"h_1\" (1,) [] {} : , * ? EOF ! shell".split()),
+    *(b"step next continue finish back rc reset break tbreak clear where up down list grads why chain graph".split()),
+    *(b"forward display undisplay h_1 h_2 z_3 w u b L x_1 t=1 op node parent gradient local_gradient".split()),
+    *(b"contribution time_step not and or in is None True if else . < == != \xc2\xb7 # ;".split()),
+    *(b"1e999 'a' \"h_1\" (1,) [] {} : , * ? EOF ! shell".split()),
 ]
 
-
-def check_expression(data: bytes) -> bool:
-    """An expression has a value or is refused."""
-    debugger = _debugged()
-    debugger.step(5)
-    try:
-        with limited():
-            debugger.value(data.decode("utf-8", "replace"))
-    except ArgumentError:
-        return False
-    return True
-
-
-EXPRESSIONS = (
-    b"h_2.grad * local_gradient",
-    b"abs(node.grad) < 1e-3 and not node.time_step in [1, 2]",
-    b"(1 if w.data > 0 else 2) ** 3 // 2 % 5",
-    b'"h_1".grad is None or node.op == "mul"',
-    b"max(1, 2.5, -3) - min(before, after) + log10(exp(2))",
-)
 
 TARGETS = {
     target.name: target
@@ -496,6 +477,5 @@ TARGETS = {
         ),
         Target("records", lambda: [_swept()], check_records, [b'"seed": 0', b"null", b"}", b"[]"], generate_records),
         Target("debugger", lambda: DEBUGGER, check_debugger, DEBUGGER_WORDS),
-        Target("expression", lambda: EXPRESSIONS, check_expression, DEBUGGER_WORDS),
     )
 }

@@ -5,7 +5,7 @@
 since |tanh'| <= 1 (Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013). On a
 logarithmic axis the law is a straight line: down for ‖W‖ < 1, flat at 1, up above. A linear cell whose W is a
 multiple of an orthogonal matrix (any scalar W is) follows it exactly; where tanh saturates, the measured
-gradient bends away below it.
+gradient bends away below it. `decay` measures one kind of cell for several ‖W‖, `compare_decay` several cells.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import csv
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..nn import init
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, non_normal, orthogonal, scaled
 from ..nn.parameters import Seed
+from ..nn.stacked import Recurrent
 from ..support.files import json_text, write_whole
 from .anatomy import norm, state_gradients
 from .jacobian import power
@@ -34,21 +36,30 @@ CellFactory = Callable[[float], Cell]
 
 @dataclass(frozen=True)
 class DecayCurve:
-    """The size of ∂L/∂h_k against the lag T - k, for one ‖W‖. Plain data.
+    """The size of the gradient of one part of a cell's state against the lag T - k. Plain data.
 
     Attributes:
-        name: which cell this is about, such as ``"tanh"``.
-        W_norm: ‖W‖₂, as it was prescribed.
+        name: the name of the cell, such as ``"tanh"``.
+        state: the part of its state, such as ``"h"`` or ``"c"``.
         lags: 0, 1, … T.
-        gradients: |∂L/∂h_k|, the Euclidean norm, measured by one backward pass, for k = T - lag.
-        law: |∂L/∂h_T| ‖W‖^lag.
+        gradients: |∂L/∂state_k|, the Euclidean norm, measured by one backward pass, for k = T - lag.
+        W_norm: ‖W‖₂, where it was prescribed; else NaN.
+        law: |∂L/∂state_T| ‖W‖^lag, where ‖W‖ was prescribed; else empty.
     """
 
     name: str
-    W_norm: float
+    state: str
     lags: tuple[int, ...]
     gradients: tuple[float, ...]
-    law: tuple[float, ...]
+    W_norm: float = math.nan
+    law: tuple[float, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The curve as JSON has it. The key of the name is "cell" in a comparison of cells."""
+        measured = {"lags": self.lags, "gradients": self.gradients}
+        if self.law:
+            return {"name": self.name, "W_norm": self.W_norm, **measured, "law": self.law}
+        return {"cell": self.name, "state": self.state, **measured}
 
 
 def decay(
@@ -85,12 +96,54 @@ def decay(
         if not (math.isfinite(W_norm) and W_norm >= 0.0):
             raise ArgumentError(f"‖W‖ = {W_norm}", remedy="A norm is a finite number of at least 0")
         unrolled = unroll(make_cell(W_norm), inputs, h0)
-        root = loss(unrolled) if loss else mean_direction(unrolled)
+        (curve,) = _curves(name, unrolled, loss, [state])
+        law = tuple(curve.gradients[0] * power(W_norm, lag) for lag in curve.lags)
+        curves.append(replace(curve, W_norm=float(W_norm), law=law))
+    return curves
+
+
+def compare_decay(
+    cells: Mapping[str, Cell | Recurrent],
+    inputs: Sequence[Any],
+    *,
+    loss: Callable[[Unrolled], Value] | None = None,
+) -> list[DecayCurve]:
+    """Measure the decay of every part of the state of every cell over the same inputs.
+
+    In an LSTM the parts tell different stories: ∂L/∂c_k runs along the constant error path, where each time step
+    multiplies by f_t, while h_k is only read by the gates of the next time step.
+
+    Args:
+        cells: by name, such as ``{"RNN": RNNCell(1, 8), "LSTM": LSTMCell(1, 8)}``.
+        inputs: x_1 … x_T, as for `unroll`.
+        loss: as for `decay`.
+
+    Returns:
+        A curve per cell and part of its state, in their order.
+
+    Raises:
+        ArgumentError: there are no cells.
+        ArgumentError, DataError, ShapeError: as `unroll`.
+    """
+    if not cells:
+        raise ArgumentError("there are no cells to compare")
+    curves = []
+    for name, cell in cells.items():
+        unrolled = unroll(cell, inputs)
+        curves += _curves(name, unrolled, loss, unrolled.state_names)
+    return curves
+
+
+def _curves(
+    name: str, unrolled: Unrolled, loss: Callable[[Unrolled], Value] | None, states: Iterable[str]
+) -> list[DecayCurve]:
+    """The decay of these parts of the state, without a law."""
+    root = loss(unrolled) if loss else mean_direction(unrolled)
+    curves = []
+    for state in states:
         by_step = state_gradients(unrolled, root, state)
-        lags = range(len(by_step))
-        gradients = tuple(norm(by_step[unrolled.T - lag]) for lag in lags)
-        law = tuple(gradients[0] * power(W_norm, lag) for lag in lags)
-        curves.append(DecayCurve(name, float(W_norm), tuple(lags), gradients, law))
+        lags = tuple(range(len(by_step)))
+        curves.append(DecayCurve(name, state, lags, tuple(norm(by_step[unrolled.T - lag]) for lag in lags)))
     return curves
 
 
@@ -133,9 +186,7 @@ def _vector_cells(
 ) -> CellFactory:
     def make_cell(W_norm: float) -> Cell:
         cell = RNNCell(input_size, hidden_size, nonlinearity=nonlinearity, seed=seed)
-        for values, numbers in zip(cell.W, W(W_norm)):
-            for value, number in zip(values, numbers):
-                value.data = number
+        init.set_(cell.W, W(W_norm))
         return cell
 
     return make_cell
@@ -145,24 +196,27 @@ def _vector_cells(
 
 
 def write_csv(curves: Sequence[DecayCurve], path: str | os.PathLike[str]) -> None:
-    """A line per curve and lag: name, W_norm, lag, gradient, law. Numbers are written in full.
+    """Write a line per curve and lag: name, W_norm, lag, gradient, law; or cell, state, lag, gradient. Numbers are
+    written in full.
 
     Raises:
         OSError: the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "W_norm", "lag", "gradient", "law"])
-    for curve in curves:
-        for row in zip(curve.lags, curve.gradients, curve.law):
-            writer.writerow([curve.name, curve.W_norm, *row])
+    for i, curve in enumerate(curves):
+        (first, name), (second, which), *measured = curve.as_dict().items()
+        if i == 0:
+            writer.writerow([first, second, *(heading.removesuffix("s") for heading, _ in measured)])
+        for row in zip(*(numbers for _, numbers in measured)):
+            writer.writerow([name, which, *row])
     write_whole(path, text.getvalue())
 
 
 def write_json(curves: Sequence[DecayCurve], path: str | os.PathLike[str]) -> None:
-    """A list of objects with the attributes of `DecayCurve`, in the form of `json_text`.
+    """Write a list of objects: the curves as `DecayCurve.as_dict` has them, in the form of `json_text`.
 
     Raises:
         OSError: the file cannot be written.
     """
-    write_whole(path, json_text([asdict(curve) for curve in curves]) + "\n")
+    write_whole(path, json_text([curve.as_dict() for curve in curves]) + "\n")

@@ -2,28 +2,28 @@
 
     ∂h_t/∂h_k = J_t J_{t-1} ⋯ J_{k+1},        J_t = diag(tanh'(z_t)) W
 
-The entries are read off the recorded graph by the ordinary backward walk, stopped at h_{t-1}, so that they
-are there for any cell.
+The entries are read off the recorded graph by the ordinary backward pass, stopped at h_{t-1}, so they exist for any
+cell.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..engine.backward import gradients
-from ..errors import ArgumentError, GraphError
+from ..errors import GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, identity, numbers, product, spectral_norm, spectral_radius
 from .unroll import Unrolled
 
 
 def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[str] = ()) -> Rows:
-    """J_t: how the state after time step t moves with the state before it, all else held fixed.
+    """Return J_t, the derivative of the state after time step t by the state before it, all else held fixed.
 
     For a cell that carries h alone this is ∂h_t/∂h_{t-1}. For one that carries more it has a row and a
-    column for every entry of every part. One backward walk per row, through time step t alone; the
+    column for every entry of every part. One backward pass per row, through time step t alone; the
     gradients in the graph are left as they were.
 
     Args:
@@ -47,23 +47,33 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[st
     return [gradients(root, columns, stop=before) for root in unrolled.state(t, of)]
 
 
-def jacobian_product(unrolled: Unrolled, t: int, k: int) -> Rows:
-    """J_t J_{t-1} ⋯ J_{k+1} = ∂h_t/∂h_k; the identity for k = t.
+def jacobian_products(unrolled: Unrolled, t: int | None = None) -> Iterator[tuple[int, Rows, Rows]]:
+    """Multiply the Jacobians from time step t back, J_t J_{t-1} ⋯ J_{k+1} = ∂h_t/∂h_k.
+
+    Args:
+        unrolled: the unrolled cell.
+        t: the later time step; by default T.
+
+    Yields:
+        For k = t, t - 1, … down to that of the initial state: k, the product, and J_{k+1}, its last factor. For k = t
+        both are the identity.
 
     Raises:
-        ArgumentError: not k <= t, or outside the time steps.
+        ArgumentError: no such time step.
+        GraphError: as `jacobian`.
     """
-    if k > t:
-        raise ArgumentError(f"the state at time step {t} cannot depend on that at {k}", remedy="Give k <= t")
-    result = identity(len(unrolled.state(t)))
-    for step in range(t, k, -1):
-        result = product(result, jacobian(unrolled, step))
-    return result
+    t = unrolled.T if t is None else t
+    J = chain = identity(len(unrolled.state(t)))
+    yield t, chain, J
+    for k in range(t - 1, unrolled.first - 2, -1):
+        J = jacobian(unrolled, k + 1)
+        chain = product(chain, J)
+        yield k, chain, J
 
 
 @dataclass(frozen=True)
 class ChainNorm:
-    """How much of a change of h_k is left, or has become of it, at time step T.
+    """The size of ∂h_T/∂h_k, and what bounds it.
 
     Always ``norm <= product_of_norms <= bound``. Where tanh saturates, the bound is far above; where W is
     not normal, ``radius_law`` can be below ``norm`` at first, since powers of W grow before they decay.
@@ -86,7 +96,7 @@ class ChainNorm:
 
 
 def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
-    """The norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
+    """Return the norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
     2013, section 2.1: the bound holds since |tanh'| <= 1).
 
     Args:
@@ -96,19 +106,14 @@ def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
     Raises:
         MissingDependencyError: the state has more than one entry, and NumPy is missing.
     """
-    t = unrolled.T if t is None else t
     W = recurrent_matrix(unrolled.cell)
     base = None if W is None else (spectral_norm(W), spectral_radius(W))
-    chain = identity(len(unrolled.state(t)))
     product_of_norms = 1.0
-    rows = []
-    for k in range(t, unrolled.first - 2, -1):
-        bound, radius_law = (None, None) if base is None else (power(base[0], t - k), power(base[1], t - k))
-        rows.append(ChainNorm(k, t - k, spectral_norm(chain), product_of_norms, bound, radius_law))
-        if k >= unrolled.first:
-            J = jacobian(unrolled, k)
-            chain = product(chain, J)
-            product_of_norms *= spectral_norm(J)
+    rows: list[ChainNorm] = []
+    for lag, (k, chain, J) in enumerate(jacobian_products(unrolled, t)):
+        bound, radius_law = (None, None) if base is None else (power(base[0], lag), power(base[1], lag))
+        product_of_norms *= spectral_norm(J)
+        rows.append(ChainNorm(k, lag, spectral_norm(chain), product_of_norms, bound, radius_law))
     return rows
 
 

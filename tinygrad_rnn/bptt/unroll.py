@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
@@ -13,8 +12,10 @@ from ..engine.copying import InCreationOrder
 from ..engine.recording import current, new_scope, put_in_force
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError, TinygradRNNError
-from ..nn.cells import Cell, Quantity, as_quantity, as_sequence, finite
+from ..nn.cells import Cell
+from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
+from ..nn.through_time import Named, advance
 
 Series = dict[str, dict[int, Quantity]]  # by name and time step
 
@@ -100,7 +101,7 @@ class Unrolled:
             if name not in self.state_names:
                 raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
         quantities = [self[name][t] for name in names or self.state_names]
-        return [node for q in quantities for node in ([q] if isinstance(q, Value) else q)]
+        return [node for quantity in quantities for node in entries(quantity)]
 
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.
@@ -138,7 +139,7 @@ class Unrolled:
     def _nodes(self) -> Iterator[Value]:
         for quantities in self._series.values():
             for quantity in quantities.values():
-                yield from [quantity] if isinstance(quantity, Value) else quantity
+                yield from entries(quantity)
 
     def __repr__(self) -> str:
         return f"Unrolled({self.cell!r}, T={self.T})"
@@ -176,7 +177,8 @@ def unroll(
         for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
             put_in_force(new_scope((t, *outer[1:])))
             x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(stepped, x, t)
-            state = advance(stepped, series, t, x, state, readout)
+            named, state = advance(stepped, x, state)
+            keep_step(stepped, series, t, x, named, readout)
             if t == first and (paused := gc.isenabled()):  # a graph has no cycles, and looking for some takes as long
                 gc.disable()
     except TinygradRNNError as error:
@@ -189,25 +191,16 @@ def unroll(
     return Unrolled(getattr(stepped, "function", stepped), stepped.state_names, first, start, series)
 
 
-def advance(
-    cell: Cell,
-    series: Series,
-    t: int,
-    x: Quantity,
-    state: Sequence[Quantity],
-    readout: Callable[[Any], Any] | None = None,
-) -> tuple[Quantity, ...]:
-    """One time step: compute, name and keep its quantities in ``series``, and return the new state. The input has its
-    name already.
-    """
-    named = cell.step(x, *state)
+def keep_step(
+    cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Callable[[Any], Any] | None = None
+) -> None:
+    """Apply the read-out, and name and keep in ``series`` what time step t computed. The input has its name already."""
     series.setdefault("x", {})[t] = x
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
     for name in sorted(named, key=lambda name: name not in cell.state_names):
         keep(series, name, t, named[name])
     if readout is not None:
         keep(series, "y", t, as_quantity(readout(named["h"])))
-    return tuple(named[name] for name in cell.state_names)
 
 
 def keep(series: Series, name: str, t: int, quantity: Quantity) -> None:
@@ -251,7 +244,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     if h0 is None:
         state = cell.initial_state()
         for part in state:
-            for entry in [part] if isinstance(part, Value) else part:
+            for entry in entries(part):
                 entry.label = ""  # it is not h_0
         return state
     parts = h0 if isinstance(h0, tuple) and len(cell.state_names) > 1 else (h0,)
@@ -290,17 +283,3 @@ class _FunctionCell(Cell):
     def initial_state(self) -> tuple[Quantity, ...]:
         """A function has none."""
         raise ArgumentError("a plain function has no initial state", remedy="Give h0")
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector: a graph has no cycles, and searching it for some, again and again
-    while it grows, would take as long as building it.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -8,7 +8,7 @@ To read it:
 - `main_job` and `report`: what ``tinygrad-rnn`` does without a command;
 - the commands, each in the module of its name. Those about a gradient share `inputs`, `parameters` and `heat_map`,
   and `compare` belongs to `decay`; ``train`` and ``sweep`` share `training`;
-- `console` and `outputs`: what all of them print and write.
+- `console`, `outputs` and `plotting`: what all of them print and write.
 
 A command is a module with a ``DESCRIPTION``, a table ``OPTIONS``, and ``run(args)``, which returns the exit code. A
 new one also gets a line in `COMMANDS`. Only the module of the command that was named is imported, so that help and

@@ -14,13 +14,17 @@ from ..bptt.paths import Path, paths
 from ..bptt.straight import Straight, straight_path
 from ..engine.backward import topological_order
 from ..errors import ArgumentError
-from ..plots import plot
+from ..plots.anatomy import anatomy_figure
+from ..plots.jacobians import chain_norms_figure
+from ..plots.saving import save
+from ..plots.straight import straight_figure
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
 from .options import JSON, Option, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, split_loss
+from .plotting import check_plotting, plot_file
 
 DESCRIPTION = (
     "Split the gradient of a tied weight into what came through each of its uses from each step's loss, and add it up "
@@ -82,14 +86,14 @@ def run(args: argparse.Namespace) -> int:
     if args.straight:
         if not straights:
             raise ArgumentError(
-                "--straight: in this cell every way from one state to the next leads through a pre-activation",
+                "--straight: in this cell every path from one state to the next leads through a pre-activation",
                 remedy="Add --cell lstm or --cell gru",
             )
-        plot.save(plot.straight_figure(straights[-1], f"The straight path: {problem.title}"), args.straight)
+        save(straight_figure(straights[-1], f"The straight path: {problem.title}"), args.straight)
     if args.output:
-        plot.save(plot.anatomy_figure(parts), args.output)
+        save(anatomy_figure(parts), args.output)
     if args.jacobians:
-        plot.save(plot.chain_norms_figure(chains), args.jacobians)
+        save(chain_norms_figure(chains), args.jacobians)
     gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
     if args.json:
         print_json({**_as_dict(problem, parts, gradient, chains, all_paths, straights), "plots": plots})

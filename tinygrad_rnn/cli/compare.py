@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.compare import StateDecay, compare_decay, write_csv, write_json
+from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
 from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
-from ..plots import plot
+from ..plots.decay import comparison_figure
 from .console import fold_rows, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data
 from .options import flag
@@ -27,7 +27,7 @@ class Comparison:
         data: the sequence.
     """
 
-    curves: Sequence[StateDecay]
+    curves: Sequence[DecayCurve]
     hidden: int
     data: Data
 
@@ -65,7 +65,7 @@ class Comparison:
     def figure(self) -> Any:
         """A plot of the curves."""
         title = f"How far a gradient reaches back, by cell ({self.hidden} units)\n{self.data.title}"
-        return plot.comparison_figure(self.curves, title)
+        return comparison_figure(self.curves, title)
 
     def print(self) -> None:
         """Print the curves as a table, and what they say."""
@@ -89,5 +89,5 @@ def _make_named(kind: str, size: int, hidden: int, args: argparse.Namespace) -> 
     return name, make_cell(kind, size, hidden, seed=args.seed, **settings)
 
 
-def _name(curve: StateDecay) -> str:
-    return f"{curve.cell}: |∂L/∂{curve.state}_k|"
+def _name(curve: DecayCurve) -> str:
+    return f"{curve.name}: |∂L/∂{curve.state}_k|"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..bptt.decay import (
@@ -24,12 +24,14 @@ from ..bptt.decay import (
 )
 from ..errors import ArgumentError
 from ..nn.kinds import KINDS
-from ..plots import plot
+from ..plots.decay import decay_figure
+from ..plots.saving import FORMATS, save
 from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
-from .outputs import check_plotting, check_writable
+from .outputs import check_writable
+from .plotting import check_plotting
 
 NORMS = (0.7, 0.9, 1.0, 1.1, 1.3)
 RADIUS = 0.8
@@ -82,7 +84,7 @@ OPTIONS = {
             "file to write: .csv, .json, or a plot, .png, .svg or .pdf; may be given several times",
             default=[],
             action="append",
-            type=file_ending_in(".csv", ".json", *plot.FORMATS),
+            type=file_ending_in(".csv", ".json", *FORMATS),
         ),
         JSON,
     ),
@@ -102,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
         elif file.lower().endswith(".json"):
             measured.write_json(file)
         else:
-            plot.save(measured.figure(), file)
+            save(measured.figure(), file)
     if args.json:
-        print_json({"curves": [asdict(curve) for curve in measured.curves], "files": args.output})
+        print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
         return 0
     measured.print()
     for file in args.output:
@@ -167,7 +169,7 @@ class Sweep:
         """A plot of the curves."""
         name = "a linear cell" if self.nonlinearity == "identity" else self.nonlinearity
         cell = name if self.kind == "scalar" else f"{name}, {self.kind} W"
-        return plot.decay_figure(self.curves, f"How far a gradient reaches back: {cell}\n{self.data.title}")
+        return decay_figure(self.curves, f"How far a gradient reaches back: {cell}\n{self.data.title}")
 
     def print(self) -> None:
         """Print the curves as a table, and what they say."""

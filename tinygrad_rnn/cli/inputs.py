@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt import Unrolled, unroll
+from ..bptt import problem
 from ..data import Series, read_column, sunspots
-from ..engine.recording import time_step
-from ..engine.sums import total
-from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
@@ -102,38 +99,21 @@ def input_options(
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A cell unrolled over a sequence, and what it is to predict: the next item of the sequence.
+class Problem(problem.Problem):
+    """A cell that is to predict the next item of a sequence, with what people call it all.
 
     Attributes:
         title: what the sequence is.
         description: how it was prepared, in a sentence.
-        cell: the cell.
-        readout: V h_t + c, or None where h_t itself is the prediction.
-        unrolled: the cell, and the read-out, over the sequence.
-        targets: the item that follows x_t, for t = 1 … T: a number, or the index of a character.
         names: what each x_t is called: a year, a row, a character.
-        losses: one loss per time step that counts, in order; each knows its ``time_step``.
-        loss: their mean (of a single one, itself).
-        formula: how ``loss`` is computed, for people.
+        formula: how ``loss`` is computed.
     """
 
+    readout: Linear | None
     title: str
     description: str
-    cell: Cell
-    readout: Linear | None
-    unrolled: Unrolled
-    targets: tuple[Any, ...]
     names: tuple[str, ...]
-    losses: list[Value]
-    loss: Value
     formula: str
-
-    def named_parameters(self) -> Iterator[tuple[str, Value]]:
-        """Every parameter of the cell and the read-out, with its name."""
-        yield from self.cell.named_parameters()
-        if self.readout is not None:
-            yield from self.readout.named_parameters()
 
 
 @dataclass(frozen=True)
@@ -141,8 +121,9 @@ class Data:
     """What `read_data` found: inputs and targets, ready to be unrolled over.
 
     Attributes:
-        title, description, targets, names: as in `Problem`.
+        title, description, names: as in `Problem`.
         inputs: x_1 … x_T; numbers, or one-hot lists.
+        targets: the item that follows x_t, for t = 1 … T: a number, or the index of a character.
         alphabet: the characters in the order of their indices; empty for numbers.
     """
 
@@ -219,44 +200,18 @@ def check_kind(kind: str, typed: Iterable[str]) -> None:
 
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
-    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``.
-
-    For the last one alone, only the last step is read out: there is no ``unrolled.y``.
-    """
-    scalar = readout is None
-    inputs = data.inputs if scalar or data.alphabet else [[x] for x in data.inputs]
-    unrolled = unroll(cell, inputs, readout=readout if which == "all" else None)
-    losses = []
-    for t in range(unrolled.T if which == "last" else 1, unrolled.T + 1):
-        with time_step(t):
-            if readout is None:
-                prediction = unrolled.h[t]
-            elif which == "all":
-                prediction = unrolled.y[t]
-            else:
-                prediction = readout(unrolled.h[t])
-                for i, entry in enumerate(prediction):
-                    entry.label = f"y_{t}[{i}]"
-            target = data.targets[t - 1]
-            if data.alphabet:
-                losses.append(cross_entropy(prediction, target))
-            else:
-                losses.append(mse_loss(prediction, target if scalar else [target]))
-            losses[-1].label = f"L_{t}"
-    loss = losses[0] if len(losses) == 1 else total(losses) / len(losses)
-    loss.label = "L"
-    return Problem(
-        data.title,
-        data.description,
+    """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
+    scalar, text = readout is None, bool(data.alphabet)
+    posed = problem.problem(
         cell,
-        readout,
-        unrolled,
-        data.targets,
-        data.names,
-        losses,
-        loss,
-        _formula(data, scalar, unrolled.T if which == "last" else None),
+        data.inputs if scalar or text else [[x] for x in data.inputs],
+        data.targets if scalar or text else [[target] for target in data.targets],
+        readout=readout,
+        loss=cross_entropy if text else mse_loss,
+        at="last" if which == "last" else "every",
     )
+    formula = _formula(data, scalar, posed.unrolled.T if which == "last" else None)
+    return Problem(**vars(posed), title=data.title, description=data.description, names=data.names, formula=formula)
 
 
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:

@@ -6,11 +6,6 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
-from ..plots.plot import FORMATS, require_matplotlib
-from .options import file_ending_in
-
-#: The type of an option that takes the name of a plot to write.
-plot_file = file_ending_in(*FORMATS)
 
 
 def check_writable(*paths: str | None) -> None:
@@ -31,13 +26,3 @@ def check_writable(*paths: str | None) -> None:
         else:
             continue
         raise DataError(f"cannot write {path!r}: {reason}", remedy="Choose another place")
-
-
-def check_plotting(*paths: str | None) -> None:
-    """Check that matplotlib is installed, if any of these files is a plot.
-
-    Raises:
-        MissingDependencyError: it is not.
-    """
-    if any(path and path.lower().endswith(FORMATS) for path in paths):
-        require_matplotlib()

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..bptt.anatomy import Numbers, flatten, norm
-from ..bptt.chain import Link
+from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import recurrent_matrix
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import product
@@ -25,7 +25,6 @@ _GATED: dict[type[Cell], str] = {
     GRUCell: "h_t = (1 − z_t)·n_t + z_t·h_(t-1); gates r, z = σ(W h_(t-1) + U x_t + b), "
     "n = tanh(r_t·(W h_(t-1) + b_hn) + U x_t + b)",
 }
-TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
 
 
 def make_report(problem: Problem, links: list[Link]) -> Report:
@@ -59,7 +58,7 @@ class Report(ABC):
     @property
     def agrees(self) -> bool:
         """Whether no step disagrees; where a number overflowed, we cannot tell."""
-        return all(link.agrees or not link.finite for link in self.links)
+        return not any(link.disagrees for link in self.links)
 
     @cached_property
     def factors(self) -> list[float]:
@@ -113,6 +112,7 @@ class Report(ABC):
                     "factor": factor,
                     "law": power,
                     "agrees": link.agrees,
+                    "digits_left": link.digits_left,
                 }
                 for link, factor, power in zip(self.links, self.factors, law)
             ],
@@ -178,8 +178,7 @@ class Report(ABC):
                 f"{self.factors[i]:.6g}",
             ]
             law = [] if self.law is None else [f"{self.law[i]:.6g}"]
-            verdict = "overflow" if not link.finite else "yes" if link.agrees else "NO"
-            rows.append([str(link.k), names[link.k], *numbers, *law, verdict])
+            rows.append([str(link.k), names[link.k], *numbers, *law, _outcome(link)])
         return rows
 
     def _legend(self) -> str:
@@ -198,9 +197,17 @@ class Report(ABC):
             return (
                 f"The numbers overflowed from step {overflowed[0]} back to {overflowed[-1]}: a double ends at 1.8e308."
             )
-        wrong = [link.k for link in self.links if not link.agrees]
+        wrong = [link.k for link in self.links if link.disagrees]
         if wrong:
             return f"backward() and the chain DISAGREE at steps {', '.join(map(str, wrong))}: please report this."
+        lost = [link.k for link in self.links if not link.digits_left]
+        if lost:
+            return (
+                f"At {len(lost)} of {len(self.links)} states, from step {lost[0]} back, the gradient has no digits "
+                f"left: it differs by more than {FEWEST_DIGITS:g} of itself from the chain, which multiplies by the "
+                "exact derivative of tanh. Where tanh saturates, the 1 − tanh² of backward() is mostly rounding; the "
+                "nonlinearity tanh_exact, of the scalar cell and of an rnn, keeps the digits."
+            )
         found = max((link.difference for link in self.links if norm(link.gradient) > TINY), default=0.0)
         tiny = any(0.0 < norm(link.gradient) <= TINY for link in self.links)
         return (
@@ -273,6 +280,15 @@ class VectorReport(Report):
             grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
         sizes = ", ".join(f"‖∂L/∂{name}‖ = {norm(entries):.9g}" for name, entries in grads.items())
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
+
+
+def _outcome(link: Link) -> str:
+    """What the column "agree" says."""
+    if not link.finite:
+        return "overflow"
+    if link.disagrees:
+        return "NO"
+    return "yes" if link.digits_left else "no digits"
 
 
 def _describe(problem: Problem) -> str:

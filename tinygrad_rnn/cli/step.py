@@ -9,20 +9,21 @@ from .inputs import input_options, read_problem
 from .options import Option, Switch
 
 DESCRIPTION = (
-    "Step through the backward pass of the main job's loss. Commands come from -c, or else from standard input, one a "
-    "line; help lists them. The exit code is 1 if a command of a script failed."
+    "Step through the backward pass of the main job's loss. Commands come from -c, or else from standard input; help "
+    "lists them. The exit code is 1 if a command of a script failed."
 )
 OPTIONS = {
     **input_options(),
     "stepping": (
         Option(
             "commands",
-            "command to carry out before leaving; may be given several times, for one after the other",
+            "command to carry out before leaving, or several as in 'n; n'; may be repeated",
             ("-c", "--command"),
             action="append",
             metavar="COMMAND",
         ),
-        Switch("no_undo", "do not keep the steps: memory does not grow, but back, why, w, u and d are gone"),
+        Switch("no_undo", "do not keep the steps: memory does not grow, but there is no back, rc, why, w, u or d"),
+        Switch("constants", "give constants, such as the target of the loss, steps of their own"),
     ),
 }
 
@@ -30,4 +31,5 @@ OPTIONS = {
 def run(args: argparse.Namespace) -> int:
     """Carry out the commands; return 1 if one of a script failed."""
     problem = read_problem(args)
-    return Terminal(Debugger(problem.loss, problem.unrolled, undo=not args.no_undo)).run(args.commands)
+    debugger = Debugger(problem.loss, problem.unrolled, undo=not args.no_undo, constants=args.constants)
+    return Terminal(debugger).run(args.commands)

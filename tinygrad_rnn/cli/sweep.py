@@ -15,12 +15,14 @@ from statistics import mean
 from typing import Any
 
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
-from ..plots.plot import save
+from ..plots.saving import save
+from ..plots.sweep import sweep_figure
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import count, print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
+from .plotting import check_plotting, plot_file
 from .training import (
     SETTINGS,
     VARIED,
@@ -109,18 +111,19 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
     task, model, optimizer, scheduler = build(options)
     if task.digest != options.get(DATA, ""):
         raise DataError(f"the data of task {task.name} are not those that the sweep began with")
-    history = train(model, task, optimizer=optimizer, scheduler=scheduler, **arguments(options), progress=False)
+    history = train(model, task, *arguments(options, optimizer, scheduler), progress=False)
     if history.ending == "interrupted":
         raise KeyboardInterrupt
     last = history.rows[-1]
-    if not math.isfinite(last["validation_loss"]):
-        raise DomainError(f"the loss is {last['validation_loss']}", remedy="Learn at a smaller rate, or clip")
+    error, loss = last.validation
+    if not math.isfinite(loss):
+        raise DomainError(f"the loss is {loss}", remedy="Learn at a smaller rate, or clip")
     return {
-        "error": last["validation_error"],
+        "error": error,
         "best": history.best,
         "solved": history.solved,
-        "loss": last["validation_loss"],
-        "steps": last["step"],
+        "loss": loss,
+        "steps": last.step,
     }
 
 
@@ -239,8 +242,6 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
 
 def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
     """Plot the error of every run against the first option that varies as a number, and the means as lines."""
-    from matplotlib.figure import Figure
-
     task = build_task(records[0].setting[0])
     groups = [group for group in _by_setting(records).values() if _errors(group)]
 
@@ -254,34 +255,5 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         label = ", ".join(f"{dash(name)} {as_typed(options[name])}" for name in varying if name != along)
         x = options[along] if numeric(along) else as_typed(options[along])
         lines.setdefault(label, []).append((x, _errors(group)))
-    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    axes = figure.subplots()
-    for label, points in lines.items():
-        if numeric(along):
-            points.sort()
-        (line,) = axes.plot(
-            [x for x, _ in points], [mean(errors) for _, errors in points], linewidth=2.0, label=label or "mean"
-        )
-        axes.plot(
-            [x for x, errors in points for _ in errors],
-            [error for _, errors in points for error in errors],
-            "o",
-            color=line.get_color(),
-            alpha=0.5,
-        )
-    for number, label, style in ((task.baseline, "trivial baseline", "--"), (task.goal, "criterion", ":")):
-        axes.axhline(number, color="#666666", linewidth=1.2, linestyle=style, label=label)
-    if along == "lr":
-        axes.set_xscale("log")
-        axes.minorticks_off()
-    if numeric(along):
-        ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(ticks, map(as_typed, ticks))
-    axes.set_ylim(bottom=0.0)
-    axes.set_xlabel(dash(along))
-    axes.set_ylabel(task.metric)
-    axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
-    figure.legend(loc="outside right upper", frameon=False)
-    axes.grid(True, color="#e6e6e6", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = sweep_figure(task, lines, dash(along), tick=as_typed, logarithmic=along == "lr")
     save(figure, path)

@@ -7,11 +7,14 @@ import os
 
 from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
+from ..plots.saving import save
+from ..plots.training import history_figure
 from ..tasks import Task
-from ..train import Checkpoint, History, RecurrentNetwork, load_checkpoint, train
+from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
 from .console import count, print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
+from .plotting import check_plotting, plot_file
 from .training import (
     DEFAULT_TASK,
     SETTINGS,
@@ -73,10 +76,7 @@ def run(args: argparse.Namespace) -> int:
     history = train(
         model,
         task,
-        optimizer=optimizer,
-        scheduler=scheduler,
-        **arguments(options),
-        keep_best=options.get("keep_best", True),
+        *arguments(options, optimizer, scheduler),
         checkpoint=target,
         resume=args.resume,
         progress=False if quiet else None,
@@ -85,10 +85,10 @@ def run(args: argparse.Namespace) -> int:
     if args.history:
         (history.write_json if args.history.lower().endswith(".json") else history.write_csv)(args.history)
     if args.plot:
-        history.plot(args.plot)
+        save(history_figure(history), args.plot)
     if args.json:
         print_json(
-            {"task": task.name, "settings": task.settings(), "model": repr(model), **vars(history), "file": target}
+            {"task": task.name, "settings": task.settings(), "model": repr(model), **history.to_dict(), "file": target}
         )
     elif not args.quiet:
         _conclude(history, task, options, scheduler, target)
@@ -147,7 +147,8 @@ def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> N
 def _options_of(checkpoint: Checkpoint) -> Options:
     """The options that a checkpoint was made with."""
     state = checkpoint.state
-    built, made, settings, limits = (state[part] for part in ("architecture", "optimizer", "settings", "limits"))
+    built, made = state["architecture"], state["optimizer"]
+    settings, limits = Settings.from_record(state["settings"]), Limits.from_record(state["limits"])
     planned = state["scheduler"]
     arguments = built.get("arguments", {})
     return {
@@ -161,16 +162,16 @@ def _options_of(checkpoint: Checkpoint) -> Options:
         "optimizer": made["kind"].lower(),
         "lr": made["lr"],
         "schedule": schedule_of(planned["kind"], planned["settings"]) if planned else "constant",
-        "batch": settings["batch_size"],
-        "clip": settings["max_norm"],
-        "truncate": settings["truncate"],
-        "every": settings["validate_every"],
-        "validation": settings["validation_size"],
-        "seed": settings["seed"],
-        "keep_best": settings["keep_best"],
-        "steps": limits["steps"],
-        "patience": limits["patience"],
-        "go_on": not limits["stop_when_solved"],
+        "batch": settings.batch_size,
+        "clip": settings.max_norm,
+        "truncate": settings.truncate,
+        "every": settings.validate_every,
+        "validation": settings.validation_size,
+        "seed": settings.seed,
+        "keep_best": settings.keep_best,
+        "steps": limits.updates,
+        "patience": limits.patience,
+        "go_on": not limits.stop_when_solved,
         "engine": "eager",
     }
 
@@ -196,8 +197,8 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
 def _print_row(history: History) -> None:
     """Print the latest validation at once, also into a file."""
     row = history.rows[-1]
-    numbers = (f"{row['validation_loss']:.4f}", f"{row['validation_error']:.4f}", f"{row['seconds']:.1f}")
-    print("  ".join(f"{number:>9}" for number in (row["step"], row["sequences"], *numbers)), flush=True)
+    numbers = (f"{row.validation_loss:.4f}", f"{row.validation_error:.4f}", f"{row.seconds:.1f}")
+    print("  ".join(f"{number:>9}" for number in (row.step, row.sequences, *numbers)), flush=True)
 
 
 def _conclude(history: History, task: Task, options: Options, scheduler: LRScheduler | None, target: str) -> None:
@@ -213,9 +214,9 @@ def _conclude(history: History, task: Task, options: Options, scheduler: LRSched
         "interrupted": f"Stopped after step {len(history.rows)}",
     }[history.ending]
     row = history.best_row
-    best = f"best {history.metric} {history.best:.4g} at step {row['step']}, " if row else ""
+    best = f"best {history.metric} {history.best:.4g} at step {row.step}, " if row else ""
     say(f"{ending}: {best}criterion {history.goal:.4g}, trivially {history.baseline:.4g}.")
-    kept = f"with the weights of step {row['step']}" if row and history.best_is_earlier else "as it is now"
+    kept = f"with the weights of step {row.step}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
     more = {"interrupted": "", "steps": "", "solved": " --go-on", "patience": " --patience none"}[history.ending]

@@ -13,7 +13,7 @@ from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
 from ..nn.kinds import KINDS, ONLY, settings_of
 from ..tasks import TASKS, Task, make_task
-from ..train import RecurrentNetwork
+from ..train import Limits, RecurrentNetwork, Settings
 from ..train.network import check_bidirectional
 from .inputs import check_kind
 from .options import (
@@ -165,7 +165,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
             type=schedule,
             metavar="SCHEDULE",
         ),
-        TrainingOption("optimizer", "optimizer", choices=("adam", "adamw", "rmsprop", "sgd")),
+        TrainingOption("optimizer", "optimizer", choices=tuple(map(str.lower, optim.OPTIMIZERS))),
         TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
         TrainingOption(
             "truncate",
@@ -235,20 +235,23 @@ def check(typed: Collection[str], options: Options) -> None:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
-def arguments(options: Options) -> dict[str, Any]:
-    """The arguments of `tinygrad_rnn.train.train` that the options describe."""
-    return {
-        "steps": options["steps"],
-        "batch_size": options["batch"],
-        "max_norm": options["clip"],
-        "truncate": options["truncate"],
-        "seed": options["seed"],
-        "validate_every": options["every"],
-        "validation_size": options["validation"],
-        "patience": options["patience"],
-        "stop_when_solved": not options["go_on"],
-        "engine": options["engine"].replace("-", " "),
-    }
+def arguments(
+    options: Options, optimizer: optim.Optimizer, scheduler: optim.LRScheduler | None
+) -> tuple[Settings, Limits]:
+    """The settings and limits of training that the options describe."""
+    settings = Settings(
+        optimizer=optimizer,
+        scheduler=scheduler,
+        batch_size=options["batch"],
+        max_norm=options["clip"],
+        truncate=options["truncate"],
+        seed=options["seed"],
+        validate_every=options["every"],
+        validation_size=options["validation"],
+        keep_best=options.get("keep_best", True),
+        engine=options["engine"].replace("-", " "),
+    )
+    return settings, Limits(options["steps"], options["patience"], not options["go_on"])
 
 
 def build_task(options: Options) -> Task:

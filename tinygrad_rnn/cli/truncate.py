@@ -6,17 +6,19 @@ import argparse
 from typing import Any
 
 from ..bptt.anatomy import Numbers, anatomy, flatten, norm
-from ..bptt.truncated import Truncation, cut_edges, truncated_backward, truncation
+from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
-from ..plots import plot
+from ..plots.anatomy import anatomy_figure
+from ..plots.saving import save
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
 from .options import JSON, Option, output_option, whole_number
-from .outputs import check_plotting, check_writable, plot_file
+from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
+from .plotting import check_plotting, plot_file
 
 DESCRIPTION = (
     "Compare the gradient of truncated BPTT (every k1 steps, a backward pass through k2 steps) with that of full BPTT, "
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         truncation(anatomy(problem.unrolled, losses, tree), k1, k2) for tree in parameters_of(problem).values()
     ]
     if args.output:
-        plot.save(plot.anatomy_figure(parts.full, truncation=parts), args.output)
+        save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
         _draw(problem, k1, k2, args.picture)
     if args.json:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def vector_type(width: int, scalar: str = "double") -> str:
-    """LLVM's type for this many numbers side by side."""
+    """LLVM's type for ``width`` numbers side by side."""
     return scalar if width == 1 else f"<{width} x {scalar}>"
 
 
@@ -25,7 +25,7 @@ def splat(width: int, value: float | int | bool) -> str:
 
 
 def intrinsic(name: str, width: int) -> str:
-    """The name of one of LLVM's own functions, for this many numbers; it needs no declaration."""
+    """The name of one of LLVM's own functions for ``width`` numbers. It needs no declaration."""
     return f"@llvm.{name}.{'f64' if width == 1 else f'v{width}f64'}"
 
 
@@ -38,16 +38,16 @@ class Assembly:
         self._count = 0
 
     def body(self) -> str:
-        """What was written; the variables first."""
+        """The lines, with the variables first."""
         return "\n".join(f"  {line}" for line in (*self._variables, *self.lines))
 
     def do(self, text: str, comment: str = "") -> None:
-        """An instruction without a result."""
+        """Write an instruction without a result."""
         comment = "".join(each if each.isprintable() else " " for each in comment)  # a line break would end it
         self.lines.append(f"{text}  ; {comment}" if comment else text)
 
     def new(self, text: str, comment: str = "") -> str:
-        """An instruction; the name of its result."""
+        """Write an instruction, and return the name of its result."""
         self._count += 1
         self.do(f"%v{self._count} = {text}", comment)
         return f"%v{self._count}"
@@ -60,11 +60,11 @@ class Assembly:
         return base if place == 0 else self.new(f"getelementptr inbounds double, ptr {base}, i64 {place}")
 
     def load(self, address: str, kind: str = "double", comment: str = "") -> str:
-        """What lies at an address."""
+        """The number at an address."""
         return self.new(f"load {kind}, ptr {address}, align 8", comment)
 
     def store(self, value: str, address: str, kind: str = "double") -> None:
-        """Leave a number at an address."""
+        """Store a number at an address."""
         self.do(f"store {kind} {value}, ptr {address}, align 8")
 
     def variable(self, start: str, kind: str = "i64") -> str:
@@ -80,7 +80,7 @@ class Assembly:
 
     @contextmanager
     def loop(self, count: str | int) -> Iterator[str]:
-        """Repeat for i = 0 … count - 1."""
+        """A loop over i = 0 … count - 1; the context is its body."""
         variable = self.variable("0")
         test, body, end = (f"{part}.{variable[1:]}" for part in ("test", "body", "end"))
         self.lines += [f"br label %{test}", f"{test}:"]

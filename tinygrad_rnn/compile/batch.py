@@ -1,4 +1,4 @@
-"""The sequences of one run, checked before native code sees an address."""
+"""The sequences of one run, with all checks before native code sees an address."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Batch:
         x, target, h0: as for `Recurrence.forward_backward`.
 
     Raises:
-        ShapeError, OperandError: sizes or types that do not fit.
-        DataError: a whole number out of range; an initial state that is not finite.
+        ArgumentError: there are targets although the loss takes none, or the other way round.
+        ShapeError, OperandError: sizes or types do not fit.
+        DataError: a whole number is out of range, or an initial state is not finite.
     """
 
     def __init__(
@@ -88,6 +89,6 @@ def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int
 
 @lru_cache(maxsize=8)
 def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
-    """The same initial state for every sequence; never written to."""
+    """The same initial state for every sequence. Nobody writes to it."""
     repeated = array("d", initial * B or (0.0,))
     return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))

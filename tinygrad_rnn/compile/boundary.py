@@ -1,4 +1,4 @@
-"""The boundary: what is checked before native code sees an address."""
+"""The boundary: the checks before native code sees an address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
-from ..errors import ArgumentError, OperandError, ShapeError
+from ..errors import OperandError, ShapeError
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -15,11 +15,11 @@ _CODES = {"d": "doubles (float64)", "q": "whole numbers (int64)"}
 
 
 class Buffer:
-    """Numbers side by side in memory, kept alive and in place as long as this object.
+    """Numbers side by side in memory. They stay alive and in place as long as this object.
 
     Attributes:
-        view: the same as a memoryview.
-        address: where they begin.
+        view: the numbers as a memoryview.
+        address: the address of the first one.
         shape: their shape.
     """
 
@@ -39,22 +39,11 @@ class Buffer:
         return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
 
 
-def whole(name: str, given: Any) -> int:
-    """A whole number of at least 1.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    if isinstance(given, bool) or not hasattr(given, "__index__") or given < 1:
-        raise ArgumentError(f"{name} {given!r}", remedy="Give a whole number of at least 1")
-    return int(given)
-
-
 def real(name: str, given: Any) -> float:
-    """A single number.
+    """Return a single number as a float.
 
     Raises:
-        OperandError: it is none, or too large for a double.
+        OperandError: it is not one, or is too large for a double.
     """
     try:
         return given if type(given) is float else array("d", (given,))[0]
@@ -63,21 +52,21 @@ def real(name: str, given: Any) -> float:
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
-    """``given`` as a buffer of this shape, without a copy if it is one already.
+    """Return numbers as a buffer of this shape, without a copy if they are in one.
 
     Args:
-        name: what it is, for error messages.
+        name: their name, for error messages.
         given: an object with a buffer of doubles (or, for code ``"q"``, of whole numbers), or nested sequences.
-        shape: the shape it must have; None where any size will do.
+        shape: the necessary shape, with None for any size.
         code: ``"d"`` for real numbers, ``"q"`` for whole ones.
 
     Raises:
-        ShapeError: another shape, or not contiguous.
-        OperandError: not such numbers.
+        ShapeError: they have another shape, or are not contiguous.
+        OperandError: they are of another type.
     """
     try:
         view = given if type(given) is memoryview else memoryview(given)
-    except (TypeError, ValueError):  # not a buffer, or one of something that memoryviews do not know, dates say
+    except (TypeError, ValueError):  # not a buffer, or one of a type without memoryviews, such as dates
         view = _flattened(name, given, len(shape), code)
     kind = "q" if view.format == "l" and view.itemsize == 8 else view.format
     if kind != code:
@@ -97,7 +86,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 
 
 def _is_nested(entry: Any) -> bool:
-    """Whether it has entries in an order; a dict or a set has none."""
+    """Whether something has entries in an order; a dict or a set has not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
     return in_order and not isinstance(entry, (str, bytes, Mapping))
 

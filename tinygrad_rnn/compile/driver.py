@@ -1,4 +1,4 @@
-"""The loop around compiled sections, as LLVM assembly: what Python calls.
+"""The loop around compiled sections, as LLVM assembly: the function that Python calls.
 
 In Python it would read::
 
@@ -33,19 +33,19 @@ from .memory import (
     Y,
 )
 
-#: What Python hands over for every run: sizes and addresses, 8 bytes each, in this order.
+#: The fields that Python sets for every run: sizes and addresses, 8 bytes each, in this order.
 SIZES = ("groups", "moves", "windows", "x_size", "target_size", "y_size", "last")
 PER_RUN = (
     *SIZES, "plan", "parameter", "x.in", "target.in", "h0", "new_h", "h0_gradient", "total", "losses", "y.out",
 )  # fmt: skip
 
-#: Where the working memory lies, after these.
+#: The fields after these: addresses in the working memory.
 WORKING = (
     "start",
     *(region.name for region in (PACKED, SEED, GRADIENT, X, TARGET, STATE, SAVED, LOSS, Y, STATE_GRADIENT)),
 )
 
-#: One entry of a plan: which function to call, and with which row of each region.
+#: The fields of one entry of a plan: the function to call, and the row of each region.
 MOVE = ("function", *(region.name for region in ROWED))
 
 
@@ -56,7 +56,7 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, sizes: S
         functions: names of the sections.
         packed: parameters to gather.
         lanes: sequences computed side by side.
-        sizes: how much one sequence has in memory.
+        sizes: the sizes of everything in memory.
     """
     code = Assembly()
     for place, field in enumerate((*PER_RUN, *WORKING)):
@@ -108,7 +108,7 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, sizes: S
         interleave("%h0_gradient", "%state_gradient", sizes.state, back=True, onto_zero=True)
         with code.loop(sizes.parameters) as p:
             gradients, total = code.address("%gradient", p, lanes), code.load(code.address("%total", p))
-            for lane in range(lanes):  # this is the order of reduction that is promised
+            for lane in range(lanes):  # `Recurrence` promises this order
                 total = code.new(f"fadd double {total}, {code.load(code.address(gradients, lane))}")
             code.store(total, code.address("%total", p))
     result = code.new(f"zext i1 {code.load(alarm, 'i1')} to i64")

@@ -1,4 +1,7 @@
-"""Elementary functions over vectors: libm's own, number by number, in exact mode; polynomials in fast mode."""
+"""Elementary functions over vectors: libm's own, number by number, in exact mode; polynomials in fast mode.
+
+A reader may skip the polynomials (`_Formula` and everything below): exact mode, the default, does not use them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from collections.abc import Iterable
 
 from .assembly import Assembly, intrinsic, splat, vector_type
 
-#: What libm is asked for. Python's `math` calls the same functions, so that results agree to the bit.
+#: The functions of libm in use, and their number of operands. Python's `math` calls the same, so all bits agree.
 LIBM = {"tanh": 1, "exp": 1, "log": 1, "sin": 1, "cos": 1, "pow": 2}
 
-#: Largest error of fast mode's own functions, in units in the last place, over all doubles.
+#: The largest error of fast mode's own functions over all doubles, in units in the last place.
 FAST_ULP = {"exp": 1.5, "tanh": 2.5, "sigmoid": 2.5}
 
 #: (e^r - 1 - r) / r² on [-ln 2 / 2, ln 2 / 2], lowest power first: mpmath's chebyfit, error below 3e-18 (+ rounding).
@@ -34,12 +37,12 @@ _ROUNDER = 1.5 * 2.0**52  # adding it rounds to a whole number, which then stand
 
 
 def function(op: str, width: int) -> str:
-    """The name of the native function that applies an elementary function to this many numbers."""
+    """The name of the native function that applies an elementary function to ``width`` numbers."""
     return intrinsic({"abs": "fabs", "sqrt": "sqrt"}[op], width) if op in ("abs", "sqrt") else f"@{op}.{width}"
 
 
 def definitions(calls: Iterable[tuple[str, int]], fast: bool) -> str:
-    """The functions that are called, each with its width, as LLVM assembly."""
+    """The elementary functions that are called, each with its width, as LLVM assembly."""
     wanted = sorted((op, width) for op, width in calls if op in LIBM)
     by_libm = {op for op, _ in wanted if not (fast and op in _POLYNOMIALS)}
     texts = [_by_libm(op, width) if op in by_libm else _by_polynomial(op, width) for op, width in wanted]
@@ -51,13 +54,12 @@ def definitions(calls: Iterable[tuple[str, int]], fast: bool) -> str:
 
 
 def libm_name(op: str) -> str:
-    """The name under which compiled code knows a function of libm. LLVM would put its own idea of ``pow`` in
-    place of a function of that name; of this one it has none."""
+    """The name of a function of libm in compiled code. LLVM would replace one called ``pow`` by its own."""
     return f'@"libm {op}"'
 
 
 def _by_libm(op: str, width: int) -> str:
-    """One number after the other, in a loop that all calls share."""
+    """A function that applies libm to one number after the other. All calls share it."""
     kind, names, code = vector_type(width), ["%a", "%b"][: LIBM[op]], Assembly()
     memories = [code.variable(name, kind) for name in names]
     with code.loop(width) as i:
@@ -70,7 +72,7 @@ def _by_libm(op: str, width: int) -> str:
 
 
 class _Formula(Assembly):
-    """Arithmetic on vectors of some width."""
+    """A formula on vectors of some width."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class _Formula(Assembly):
         return self.new(f"{op} {self.whole} {a}, {b if isinstance(b, str) else splat(self.width, b)}")
 
     def limit(self, a: str, test: str, limit: float) -> str:
-        """The limit for those a that lie beyond it; NaN stays NaN."""
+        """a, or the limit where a lies beyond it; NaN stays NaN."""
         bound = splat(self.width, limit)
         beyond = self.new(f"fcmp {test} {self.kind} {a}, {bound}")
         return self.new(f"select {vector_type(self.width, 'i1')} {beyond}, {self.kind} {bound}, {self.kind} {a}")

@@ -1,4 +1,4 @@
-"""Sections as LLVM assembly, written as text, so that what a reader is shown is what is compiled."""
+"""Sections as LLVM assembly. It is text, so that a reader sees exactly what is compiled."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FAST_FLAGS = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract 
 
 
 class Module:
-    """The functions of an LLVM module, and what they have in common.
+    """The functions of an LLVM module, and the memory and the elementary functions that they share.
 
     Args:
         lanes: number of sequences computed side by side.
-        fast: whether rounding may differ from eager.
+        fast: whether rounding may differ from that of the eager engine.
     """
 
     def __init__(self, lanes: int, fast: bool) -> None:
@@ -34,7 +34,7 @@ class Module:
         self.functions: dict[str, str] = {}  # by name
 
     def add(self, passes: Sequence[Sequence[Section]], labels: Mapping[Symbol, str]) -> list[list[int]]:
-        """Write the sections of a forward and a backward pass as functions; the number of each among all functions."""
+        """Write the sections of a forward and a backward pass as functions; return the number of each function."""
         writers = [_Writer(self, section, labels) for sections in passes for section in sections]
         places: dict[Symbol, Place] = {}
         for writer in writers:
@@ -44,7 +44,7 @@ class Module:
         saved = 0
         for writer in writers:
             for symbol in (symbol for row in writer.rows for symbol in row):
-                if symbol in writer.section.handed_on and symbol not in places:
+                if symbol in writer.section.shared and symbol not in places:
                     places[symbol] = Place(SAVED, saved)
                     saved += 1
         self.saved = max(self.saved, saved)
@@ -80,7 +80,7 @@ class _Writer(Assembly):
         self.alarms: dict[int, str] = {}  # by width
 
     def write(self, places: Mapping[Symbol, Place]) -> str:
-        """The function. It returns whether there is an alarm."""
+        """The text of the function. When it runs, it returns whether there is an alarm."""
         self.places = places
         for run in sorted(self.runs, key=lambda run: max(store.value.index for store in run)):
             row, (region, slot) = tuple(store.value for store in run), run[0].place
@@ -91,7 +91,7 @@ class _Writer(Assembly):
             else:
                 self._store(self._vector(row), region, slot, len(row))
         for row in self.rows:
-            if not self.section.handed_on.isdisjoint(row):
+            if not self.section.shared.isdisjoint(row):
                 self._compute(row[0])
         parameters = ", ".join(f"ptr noalias %{region.name}" for region in REGIONS)
         result = self._any_alarm()
@@ -109,7 +109,7 @@ class _Writer(Assembly):
     # ---- instructions -----------------------------------------------------------------------------------
 
     def _compute(self, symbol: Symbol) -> None:
-        """Write the row of a symbol, after all that it needs."""
+        """Write the row of a symbol, after all rows that it needs."""
         to_write = [(symbol, False)]
         while to_write:
             symbol, ready = to_write.pop()
@@ -125,7 +125,7 @@ class _Writer(Assembly):
     def _write_row(self, row: Row) -> None:
         operands = [self._vector(args) for args in zip(*(symbol.args for symbol in row))]
         self.names[row] = self.new(self._instruction(row[0].op, len(row), operands), self._label(row))
-        saved = [symbol for symbol in row if symbol in self.section.handed_on and self.places[symbol].region == SAVED]
+        saved = [symbol for symbol in row if symbol in self.section.shared and self.places[symbol].region == SAVED]
         if len(saved) == len(row):  # neighbours, since slots are numbered row by row
             self._store(self.names[row], *self.places[row[0]], len(row))
         else:
@@ -162,7 +162,7 @@ class _Writer(Assembly):
     # ---- vectors ----------------------------------------------------------------------------------------
 
     def _vector(self, row: Row) -> str:
-        """The numbers of a row side by side, wherever they come from."""
+        """The numbers of a row side by side, computed here or read from memory."""
         if row not in self.names:
             self.names[row] = self._single(row[0]) if len(row) == 1 else self._gathered(row)
         return self.names[row]
@@ -175,12 +175,12 @@ class _Writer(Assembly):
             return self.new(f"sitofp {self._type(1, 'i64')} {self._index(symbol.args[0])} to {self._type()}")
         if symbol not in self.row_of:
             return self._load(*self._place(symbol), 1, self._label((symbol,)))
-        row = self.row_of[symbol]  # of several numbers, so that there is one lane
+        row = self.row_of[symbol]  # it has several numbers, so there is one lane
         position = [each is symbol for each in row].index(True)
         return self.new(f"extractelement {vector_type(len(row), _scalar(row))} {self.names[row]}, i32 {position}")
 
     def _gathered(self, row: Row) -> str:
-        """Several numbers side by side; there is one lane then."""
+        """Several numbers side by side. There is only one lane then."""
         if all(symbol is row[0] for symbol in row):
             return self._shuffled(self._joined([self._vector(row[:1])], _scalar(row)), 1, [0] * len(row), _scalar(row))
         if all(symbol.op == "const" for symbol in row):

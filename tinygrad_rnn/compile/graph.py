@@ -24,25 +24,26 @@ MODES = ("exact", "fast")
 
 
 def check_mode(mode: str) -> None:
-    """Check that there is such a mode.
+    """Check a mode.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: it is unknown.
     """
     if mode not in MODES:
         raise ArgumentError(f"mode {mode!r}", remedy=f"Known ones: {', '.join(MODES)}")
 
 
 def compile(root: Value, mode: str = "exact") -> Program:
-    """The graph below ``root`` as native code that computes the same from other numbers.
+    """Compile the graph below ``root`` to native code that repeats its computation with other numbers.
 
     Args:
-        root: the node to compute, and to differentiate.
-        mode: ``"exact"``: bit for bit what the eager engine computes, but for the sign of a NaN. ``"fast"``: fused
-            multiply-add, reassociated sums, and polynomials for exp and tanh (their errors: `elementary.FAST_ULP`).
+        root: the node to compute and to differentiate.
+        mode: ``"exact"``: the same numbers as the eager engine, bit for bit except the sign of a NaN. ``"fast"``:
+            fused multiply-add, reassociated sums, and polynomials for exp and tanh (their errors:
+            `elementary.FAST_ULP`). A reader of the house may skip fast mode: everything else works without it.
 
     Raises:
-        CompileError: an op does not compile, or the platform is unsupported.
+        CompileError: an op does not compile, or the platform is not supported.
         MissingDependencyError: llvmlite is not installed.
         OperandError: ``root`` is not a Value.
     """
@@ -50,11 +51,11 @@ def compile(root: Value, mode: str = "exact") -> Program:
 
 
 class Program:
-    """A compiled graph. Its leaves are slots for numbers. It is a recurrence of one step without a state.
+    """A compiled graph: a recurrence of one step without a state, with a slot for the number of each leaf.
 
-    Threads may share it, and wait for each other; but `backward` is of the latest `forward`, whoever called that.
+    Threads may share it. They wait for each other, but `backward` belongs to the latest `forward` of any thread.
 
-    The numbers may be any doubles, also NaN and infinities: the eager engine's leaves may hold them too.
+    The numbers may be any doubles, also NaN and infinities, as in leaves of the eager engine.
 
     Attributes:
         leaves: the leaves in order of creation: slot i is the number of ``leaves[i]``.
@@ -80,19 +81,20 @@ class Program:
         self._plans = {"forward": both[: len(both) // len(forward + back) * len(forward)], "both": both}
         self._plans["backward"] = both[len(self._plans["forward"]) :]
         self._inputs, self._gradients, self._value, self._loss = map(doubles, (size, size, 1, 1))
-        self._lock = threading.Lock()  # from taking the numbers in until the results are out
+        self._lock = threading.Lock()  # held from reading the inputs until the results are copied
         self._seed: float | None = None  # of the latest run; None before any
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
-        """The root's value.
+        """The value of the root.
 
         Args:
-            inputs: a number per slot; or numbers for some leaves, the others keeping theirs; or None for the
-                numbers that the leaves hold.
+            inputs: a number per slot, or a mapping from some leaves to numbers. Other leaves keep the numbers that
+                they hold.
 
         Raises:
+            ArgumentError: a key of the mapping is not a leaf of the graph.
             ShapeError, OperandError: not one number per slot.
-            DomainError: where the eager engine would raise it.
+            DomainError: the eager engine would raise it.
         """
         with self._lock:
             self._take(inputs)
@@ -104,7 +106,7 @@ class Program:
 
         Raises:
             ArgumentError: there was no `forward`.
-            DomainError: where the eager engine would raise it.
+            DomainError: the eager engine would raise it.
         """
         with self._lock:
             if self._seed is None:
@@ -115,14 +117,14 @@ class Program:
     def forward_backward(
         self, inputs: Numbers | Mapping[Value, float] | None = None, gradient: float = 1.0
     ) -> tuple[float, memoryview[Any]]:
-        """The root's value, and the gradient for every slot. A later run does not change what is returned."""
+        """The value of the root, and the gradient for every slot. A later run does not change them."""
         with self._lock:
             self._take(inputs)
             self._run("both", gradient)
             return self._value[0], memoryview(bytearray(self._gradients)).cast("d")
 
     def run_on_values(self, gradient: float = 1.0) -> float:
-        """What ``root.backward()`` does: read the numbers that the leaves hold, and add to their gradients."""
+        """Do what ``root.backward()`` does: read the numbers that the leaves hold, and add to their gradients."""
         with self._lock:
             self._take(None)
             self._run("both", gradient, [leaf.grad for leaf in self.leaves])
@@ -138,7 +140,7 @@ class Program:
             given = {leaf: real(leaf.name, number) for leaf, number in (inputs or {}).items()}
             self._inputs[:] = [given.get(leaf, leaf.data) for leaf in self.leaves]
         else:
-            buffer = numbers("the inputs", inputs, (len(self.leaves),))  # kept until it was read
+            buffer = numbers("the inputs", inputs, (len(self.leaves),))  # alive until it is copied
             ctypes.memmove(self._inputs, buffer.address, ctypes.sizeof(self._inputs))
 
     def _run(self, what: str, gradient: float, start: Sequence[float] = ()) -> None:
@@ -149,10 +151,10 @@ class Program:
         self._seed = gradient
         addresses = (parameters, 0, 0, 0, 0, 0, total, loss, value)  # there is no x, target or state
         if self._machine.run(1, 1, self._plans[what], 1, gradient, addresses, start):
-            self._eager(backward_too=what != "forward")  # raises the error, if it was no false alarm
+            self._eager(backward_too=what != "forward")  # raises the error, unless the alarm was false
 
     def _eager(self, backward_too: bool) -> Value:
-        """The same graph with the numbers of the latest run, by the eager engine; its root."""
+        """Record the same graph with the numbers of the latest run, and return its root."""
         twins: dict[Value, Value] = {}
         for node in self._order:
             parents = tuple(twins[parent] for parent in node.parents)
@@ -175,9 +177,9 @@ class Program:
         The eager engine computes them once more: exact mode is the very same computation.
 
         Raises:
-            ArgumentError: nothing was run.
+            ArgumentError: there was no run.
         """
         with self._lock:
             if self._seed is None:
-                raise ArgumentError("nothing was run yet", remedy="Call forward_backward")
+                raise ArgumentError("inspect before a run", remedy="Call forward_backward")
             return Inspection([self._eager(backward_too=True)])

@@ -1,7 +1,12 @@
-"""Kinds of inputs and targets: what a recurrence is given at every time step."""
+"""Kinds of inputs and targets: the numbers that a recurrence reads at every time step.
+
+Each kind has the ``shape`` of the numbers of one time step, and their ``code``: ``"d"`` for real numbers, ``"q"`` for
+whole ones.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
@@ -10,7 +15,7 @@ from typing import Any, ClassVar
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.one_hot import OneHot
-from .boundary import whole
+from ..support.checks import whole_number
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,11 @@ class Vector:
     code: ClassVar[str] = "d"
 
     def __post_init__(self) -> None:
-        whole("Vector of size", self.size)
+        whole_number("Vector of size", self.size)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of what is given for one time step."""
+        """The shape of the numbers of one time step."""
         return (self.size,)
 
     def operand(self, entry: Any) -> list[Value]:
@@ -57,7 +62,7 @@ class Symbols:
     shape: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
-        whole("Symbols of size", self.size)
+        whole_number("Symbols of size", self.size)
 
     def operand(self, entry: int) -> OneHot:
         """The symbol as the cell takes it."""
@@ -70,10 +75,10 @@ _REMEDY = "Give Number(), Vector(n) or Symbols(n)"
 
 
 def check_kind(name: str, kind: Any) -> None:
-    """Check that inputs or targets are of a kind that there is.
+    """Check that this is a kind of inputs or targets.
 
     Raises:
-        ArgumentError: they are not.
+        ArgumentError: it is not; the error names the kind to use.
     """
     if isinstance(kind, (Number, Vector, Symbols)):
         return
@@ -86,14 +91,14 @@ def check_kind(name: str, kind: Any) -> None:
 
 
 def check_loss(loss: Callable[..., Any], target: Kind | None) -> None:
-    """Check that a loss takes a target if, and only if, there is one.
+    """Check that a loss can be called with a target, or without one where ``target`` is None.
 
     Raises:
-        ArgumentError: it does not.
+        ArgumentError: it cannot.
     """
     try:
         parameters = signature(loss)
-    except (TypeError, ValueError):  # a function that does not say what it takes
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return
 
     def takes(*arguments: None) -> bool:
@@ -111,4 +116,4 @@ def check_loss(loss: Callable[..., Any], target: Kind | None) -> None:
 
 def numbers_per_step(kind: Kind | None) -> int:
     """The numbers in memory for one time step."""
-    return 0 if kind is None else kind.size if isinstance(kind, Vector) else 1
+    return 0 if kind is None else math.prod(kind.shape)

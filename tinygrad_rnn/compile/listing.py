@@ -1,4 +1,4 @@
-"""A compiled program as a student would write it: a line per node."""
+"""A compiled program in mathematics: a line per node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .symbol import Symbol
 def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
     """A line per node: its time step, name and formula, and the derivative with respect to each operand.
 
-    A leaf says where its number comes from: ``parameter 3`` is the fourth of the parameters; a constant is itself.
+    The formula of a leaf is its place in memory (``parameter 3`` is the fourth parameter), or a constant.
     The gradient of an operand is the sum, over the nodes that use it, of this derivative times the node's gradient.
 
     Args:
@@ -40,7 +40,7 @@ def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
 
 
 def _source(data: float | Symbol) -> str:
-    """Where the number of a leaf comes from."""
+    """The place in memory of the number of a leaf, or that number."""
     if not isinstance(data, Symbol):
         return number(data)
     if data.op != "load":

@@ -1,4 +1,4 @@
-"""Whole numbers that are only known at run time: which row of an embedding, which class is right."""
+"""Whole numbers that are only known at run time: the row of an embedding, the index of a class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .symbol import Symbol, Tape
 
 
 class Index(Symbolic):
-    """A whole number that is known at run time only.
+    """A whole number that is only known at run time.
 
     Attributes:
         region: where it lies.
@@ -34,7 +34,7 @@ class Index(Symbolic):
         self.picks: set[Value] = set()
 
     def one_hot(self) -> OneHot:
-        """The vector with 1 at this place, by which nothing is multiplied."""
+        """The one-hot vector with 1 at this place. Nothing is multiplied by it."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
             entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
@@ -50,19 +50,19 @@ class Index(Symbolic):
         return self._look_up(options, [slot for slot in slots if slot is not None])
 
     def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
-        """One parameter out of a table: a load whose address depends on the index."""
+        """One parameter of a table: a load whose address depends on the index."""
         stride = slots[1] - slots[0] if len(slots) > 1 else 0
         if slots != [slots[0] + i * stride for i in range(len(slots))]:
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
         place = Place(PARAMETER.table(self.region.name, stride), slots[0])
-        # One leaf per entry, however often it is looked up, so that its contributions add up in one place.
+        # One leaf, however often the column is looked up, so that all contributions add up in one place.
         entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
         if any(self.tables.setdefault(option, entry) is not entry for option in options):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry
 
     def _pick(self, options: Sequence[Value]) -> Value:
-        """One of several computed numbers. Only the chosen one receives a gradient."""
+        """One of several computed nodes. Only the chosen one gets a gradient."""
         hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
         data: Any = options[-1].data
         for hit, option in list(zip(hits, options))[-2::-1]:

@@ -19,7 +19,7 @@ from .trace import Trace
 
 
 def doubles(count: int) -> Any:
-    """Memory for so many doubles, and at least one."""
+    """Memory for ``count`` doubles, and for one at least."""
     return (ctypes.c_double * max(1, count))()
 
 
@@ -50,7 +50,7 @@ class Machine:
             driver(list(module.functions), module.packed_slots, lanes, self.sizes),
             definitions(module.calls, fast),
         ))  # fmt: skip
-        self._native = Native(self.text)  # kept: its code goes with it
+        self._native = Native(self.text)  # deleting it would free the code
         self._run = self._native.function("run")
         self._fields = (ctypes.c_int64 * len(PER_RUN + WORKING))()
         self._address = ctypes.addressof(self._fields)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, order=True)
 class Region:
-    """A part of memory with numbers of one purpose; or a table in it, of which every sequence sees one row.
+    """A part of memory for one purpose; or a table in such a part, of which every sequence reads one row.
 
     Attributes:
         name: also the name of its address in LLVM assembly.
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 
     @property
     def gradient(self) -> Place:
-        """Where the gradient of the parameter at this place is summed up."""
+        """The place of the gradient of the parameter at this place."""
         return Place(replace(self.region, name=GRADIENT.name), self.slot)
 
 
@@ -48,7 +48,7 @@ SEED = Region("seed")  # the gradient of each loss
 X, TARGET, Y, LOSS = Region("x"), Region("target"), Region("y"), Region("loss")
 STATE, NEW_STATE = Region("state"), Region("new_state")
 STATE_GRADIENT, NEW_STATE_GRADIENT = Region("state_gradient"), Region("new_state_gradient")
-SAVED = Region("saved")  # what later sections, those of the backward pass above all, read of earlier ones
+SAVED = Region("saved")  # results that later sections read, above all those of the backward pass
 ALARM = Region("alarm")  # conditions that a section reports; they lie nowhere
 
 #: Regions that all sequences of a batch share.
@@ -57,15 +57,15 @@ SHARED = (PARAMETER, PACKED, SEED)
 #: Regions with numbers for every sequence. Which row a time step sees depends on the step.
 ROWED = (X, TARGET, STATE, NEW_STATE, SAVED, LOSS, Y, STATE_GRADIENT, NEW_STATE_GRADIENT)
 
-#: Every section has these parameters: where each region begins.
+#: The parameters of the function of every section: the address of each region.
 REGIONS = (*SHARED, GRADIENT, *ROWED)
 
-#: Regions that are another row of the same memory.
+#: Regions that are the next row of another one.
 NEXT_ROW_OF = {NEW_STATE: STATE, NEW_STATE_GRADIENT: STATE_GRADIENT}
 
 
 class Sizes(NamedTuple):
-    """The number of parameters, and how many numbers one sequence has in one row of each region."""
+    """The number of parameters, and for one sequence the numbers in one row of each region."""
 
     parameters: int
     x: int = 0

@@ -14,11 +14,11 @@ from .elementary import LIBM, libm_name
 
 @cache
 def llvm() -> Any:
-    """llvmlite's binding, ready for this processor.
+    """The binding of llvmlite, ready for this processor.
 
     Raises:
         MissingDependencyError: llvmlite is not installed.
-        CompileError: there is no compiling for this platform.
+        CompileError: this platform is not supported.
     """
     try:
         from llvmlite import binding  # type: ignore[import-untyped]
@@ -33,7 +33,7 @@ def llvm() -> Any:
         for op in LIBM:
             binding.add_symbol(libm_name(op)[2:-1], ctypes.cast(_libm()[op], ctypes.c_void_p).value)
     except (RuntimeError, OSError, AttributeError) as error:
-        raise CompileError(f"there is no compiling on this platform: {error}", remedy=_EAGER) from error
+        raise CompileError(f"this platform is not supported: {error}", remedy=_EAGER) from error
     return binding
 
 
@@ -43,7 +43,7 @@ _EAGER = "Use the eager engine: it computes the same numbers"
 @cache
 def _libm() -> dict[str, Any]:
     """The functions that Python's `math` calls."""
-    library = ctypes.CDLL(getattr(math, "__file__", None))  # its own symbols, and those of the libm that it uses
+    library = ctypes.CDLL(getattr(math, "__file__", None))  # the module's own symbols, and those of its libm
     functions = {}
     for op, arity in LIBM.items():
         functions[op] = getattr(library, op)
@@ -52,12 +52,12 @@ def _libm() -> dict[str, Any]:
         for i in range(1, 200):
             x = [0.37 * i, 1.7][:arity]
             if functions[op](*x) != of_python(*x):
-                raise CompileError(f"this Python does not take {op} from the system's libm", op=op, remedy=_EAGER)
+                raise CompileError(f"{op} of this Python is not that of the system's libm", op=op, remedy=_EAGER)
     return functions
 
 
 class Native:
-    """A compiled module. Its machine code is freed with it.
+    """A compiled module. When it is deleted, its machine code is freed.
 
     Args:
         text: LLVM assembly.
@@ -69,10 +69,10 @@ class Native:
         try:
             module = binding.parse_assembly(text, context)
         except RuntimeError as error:
-            raise CompileError(f"LLVM does not take the code: {error}".splitlines()[0], remedy=_EAGER) from error
-        machine = _machine()  # belongs to the engine from here on
+            raise CompileError(f"LLVM rejects the code: {error}".splitlines()[0], remedy=_EAGER) from error
+        machine = _machine()  # the engine frees it
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        # A tape holds nothing twice and nothing unused, so a short list of passes does as well as all of -O3.
+        # A tape has no duplicate and no unused instruction, so a short list of passes does as well as all of -O3.
         passes = binding.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
         passes.add_sroa_pass()
@@ -84,7 +84,7 @@ class Native:
         weakref.finalize(self, _close, self._engine, context)
 
     def function(self, name: str) -> Any:
-        """The compiled function of this name, which takes one address and gives a whole number."""
+        """The compiled function of this name. It takes one address and returns a whole number."""
         address = self._engine.get_function_address(name)
         return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 
@@ -99,7 +99,7 @@ def _machine() -> Any:
 
 @cache
 def _pass_builder() -> Any:
-    """One for all: llvmlite does not free all of what one holds."""
+    """The only one of its kind: llvmlite does not free everything that a pass builder holds."""
     return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ArgumentError, CompileError, ShapeError
 from .trace import Trace
@@ -40,6 +40,27 @@ def moves(variants: Sequence[int], functions: Sequence[Functions], window: int, 
     return entries
 
 
+class Course(NamedTuple):
+    """Everything about a run that its plan depends on.
+
+    Attributes:
+        T: the number of time steps.
+        window: time steps after which the gradient is cut.
+        mask: per time step, whether there is a loss; None unless each run has a mask.
+        backward: whether there is a backward pass.
+    """
+
+    T: int
+    window: int
+    mask: tuple[bool, ...] | None
+    backward: bool
+
+    @property
+    def windows(self) -> int:
+        """The number of windows."""
+        return -(-self.T // self.window)
+
+
 #: The most variants of a time step. A shift register of n numbers needs n, each with code of its own.
 MOST_VARIANTS = 256
 
@@ -72,9 +93,7 @@ class Variants:
         open_ends: list[frozenset[int]] = [frozenset()]
         while open_ends:
             live = open_ends.pop()
-            for key in [
-                (loss, live) for loss in {"every": (True,), "last": (not live, False)}.get(loss_at, (True, False))
-            ]:
+            for key in [(has_loss, live) for has_loss in self._choices(live)]:
                 if key not in self._before:
                     if len(self._before) == MOST_VARIANTS:
                         raise CompileError(
@@ -91,34 +110,39 @@ class Variants:
         self.all = list(merged.values())
         self._number = {key: list(merged).index(home) for key, home in homes.items()}
 
-    def of(self, window: int, has_loss: Sequence[bool]) -> list[int]:
-        """The variant of each time step, found from the end of each window backwards.
+    def _choices(self, live: frozenset[int]) -> tuple[bool, ...]:
+        """Whether a time step with these live entries of the new state may have a loss, or none."""
+        if self.loss_at == "every":
+            return (True,)
+        return (False,) if self.loss_at == "last" and live else (True, False)
 
-        Args:
-            window: time steps after which the gradient is cut.
-            has_loss: per time step, whether there is a loss.
-        """
-        T = len(has_loss)
+    def of(self, course: Course) -> list[int]:
+        """The variant of each time step, found from the end of each window backwards."""
+        T, has_loss = course.T, self.has_loss(course.T, course.mask)
         variants, live = [0] * T, frozenset[int]()
         for t in range(T - 1, -1, -1):
-            if (t + 1) % window == 0 or t == T - 1:
+            if (t + 1) % course.window == 0 or t == T - 1:
                 live = frozenset()
             key = has_loss[t], live
             variants[t], live = self._number[key], self._before[key]
         return variants
 
-    def has_loss(self, T: int, mask: Sequence[Any] | None) -> tuple[bool, ...]:
-        """Per time step, whether there is a loss.
+    def check_mask(self, T: int, mask: Any) -> tuple[bool, ...] | None:
+        """The mask of a run as truth values.
 
         Raises:
-            ArgumentError, ShapeError: the mask does not fit.
+            ArgumentError, ShapeError: it does not fit.
         """
         if not (mask is None or hasattr(mask, "__len__")):
             raise ArgumentError(f"mask is {mask!r}", remedy="Give a truth value per time step")
         if (mask is not None) != (self.loss_at == "mask"):
             raise ArgumentError("a mask goes with loss_at='mask'", remedy="Give both or neither")
         if mask is None:
-            return (self.loss_at == "every",) * (T - 1) + (True,)
+            return None
         if len(mask) != T:
             raise ShapeError(f"mask has {len(mask)} entries for {T} time steps")
         return tuple(map(bool, mask))
+
+    def has_loss(self, T: int, mask: tuple[bool, ...] | None) -> tuple[bool, ...]:
+        """Per time step, whether there is a loss."""
+        return (self.loss_at == "every",) * (T - 1) + (True,) if mask is None else mask

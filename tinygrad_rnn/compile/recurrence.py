@@ -7,54 +7,36 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..bptt.unroll import Unrolled
 from ..engine.backward import gradients_kept
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
 from .batch import Batch
-from .boundary import Numbers, real, whole
+from .boundary import Numbers, real
 from .graph import check_mode
 from .inputs import Kind, numbers_per_step
 from .listing import listing
 from .machine import Machine, doubles
 from .memory import Sizes
-from .plan import LOSS_AT, Variants, moves
+from .plan import LOSS_AT, Course, Variants, moves
 from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
 from .trace import Trace, replace_data
 
-#: Sequences computed side by side: as many as were fastest on a processor with vectors of 256 bits. Fast mode waits
-#: for memory, so that its gradients should lie in the nearest cache; exact mode for the functions of libm.
+#: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
+#: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
 LANES = {"exact": 8, "fast": 4}
 
-#: Instructions up to which a time step is written out once per number, with sequences as lanes. Beyond, the code
-#: would not stay in the processor's cache, and the rows of a layer fill the vectors anyway.
+#: The longest time step, in instructions, for which sequences are the lanes of vectors. The code of a longer one would
+#: not stay in the processor's cache, and the rows of its layers fill the vectors anyway.
 LANES_UP_TO = 4000
 
 #: The most numbers in plans, ten and more per time step. Beyond, the plans of earlier runs are forgotten.
 PLANNED = 1_000_000
-
-
-class Course(NamedTuple):
-    """Everything about a run that its plan depends on.
-
-    Attributes:
-        has_loss: per time step, whether there is a loss.
-        window: time steps after which the gradient is cut.
-        backward: whether there is a backward pass.
-    """
-
-    has_loss: tuple[bool, ...]
-    window: int
-    backward: bool
-
-    @property
-    def windows(self) -> int:
-        """The number of windows."""
-        return -(-len(self.has_loss) // self.window)
 
 
 class Run:
@@ -168,7 +150,7 @@ class Recurrence:
         if loss_at not in LOSS_AT:
             raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
-        self._predicting = replace(self.step, loss=None, target=None)
+        self._without_loss = replace(self.step, loss=None, target=None)
         self.parameters = find_parameters(self.step)
         traces = {has_loss: self._trace(has_loss) for has_loss in ([True] if loss_at == "every" else [True, False])}
         self._with_loss, self._variants = traces[True], Variants(traces, loss_at)
@@ -179,7 +161,7 @@ class Recurrence:
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
-        self._lanes = usual if lanes is None else whole("lanes", lanes)
+        self._lanes = usual if lanes is None else whole_number("lanes", lanes)
         self._machines: dict[tuple[int, bool], Machine] = {}
         self._plans: dict[tuple[bool, Course], array[int]] = {}
 
@@ -194,14 +176,19 @@ class Recurrence:
     def _machine(self, lanes: int, predict: bool = False) -> Machine:
         """The code of a run, or of `predict`, for this number of lanes, compiled at first use."""
         if (lanes, predict) not in self._machines:
-            step, P, S = self._predicting if predict else self.step, len(self.parameters), len(self._initial)
+            step = self._without_loss if predict else self.step
             variants: list[tuple[Trace, frozenset[int]]]
             if predict:
                 variants = [(trace_step(step, self.parameters, self._tape(), outputs=True), frozenset())]
             else:
                 variants = [(self._trace(has_loss), live) for has_loss, live in self._variants.all]
-            x, target = numbers_per_step(step.x), numbers_per_step(step.target)
-            sizes = Sizes(P, x=x, target=target, state=S, y=len(variants[0][0].outputs))
+            sizes = Sizes(
+                parameters=len(self.parameters),
+                x=numbers_per_step(step.x),
+                target=numbers_per_step(step.target),
+                state=len(self._initial),
+                y=len(variants[0][0].outputs),
+            )
             self._machines[lanes, predict] = Machine(variants, lanes, sizes)
         return self._machines[lanes, predict]
 
@@ -229,7 +216,7 @@ class Recurrence:
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
         """The losses, without gradients. Arguments and errors as of `forward_backward`."""
         batch = self._batch(x, target, h0)
-        course = Course(self._variants.has_loss(batch.T, mask), batch.T, backward=False)
+        course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
         run = self._new_run(batch, course)
         self._execute(batch, course, 1.0, run)
         return run
@@ -249,7 +236,7 @@ class Recurrence:
         Args:
             x: B × T × length (B × T for single or whole numbers): nested lists, or a buffer such as a NumPy
                 array of doubles or 64-bit whole numbers, which is read in place.
-            target: likewise.
+            target: the targets, in the same form; None if the loss takes none.
             h0: the initial state, B × state size, its parts in a row (default: that of the cell).
             mask: for ``loss_at="mask"``: per time step, whether there is a loss.
             gradient: the gradient of each loss.
@@ -263,8 +250,8 @@ class Recurrence:
             DomainError: the eager engine would raise it.
         """
         batch = self._batch(x, target, h0)
-        window = batch.T if window is None else min(whole("window", window), batch.T)
-        course = Course(self._variants.has_loss(batch.T, mask), window, backward=True)
+        window = batch.T if window is None else min(whole_number("window", window), batch.T)
+        course = Course(batch.T, window, self._variants.check_mask(batch.T, mask), backward=True)
         gradient, run = real("gradient", gradient), self._new_run(batch, course)
         if onto is not None:
             if not isinstance(onto, Run) or len(onto.gradients) != len(self.parameters):
@@ -275,12 +262,12 @@ class Recurrence:
 
     def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
         """The predictions at every time step, B × T × length. Arguments and errors as of `forward_backward`."""
-        batch = Batch(self._predicting, self._initial, self._limits, x, None, h0)
+        batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
         size = self._machine(self._lanes if self._lanes <= B else 1, predict=True).sizes.y
         predictions = doubles(B * T * size)
-        course = Course((True,) * T, T, backward=False)
-        self._execute(batch, course, 1.0, self._new_run(batch, course), ctypes.addressof(predictions), T * size)
+        course = Course(T, T, None, backward=False)
+        self._execute(batch, course, 1.0, self._new_run(batch, course), predictions)
         return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
     def _batch(self, x: Any, target: Any, h0: Any) -> Batch:
@@ -289,37 +276,41 @@ class Recurrence:
     def _new_run(self, batch: Batch, course: Course) -> Run:
         return Run(batch.B, len(self.parameters), len(self._initial), course)
 
-    def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, y: int = 0, y_row: int = 0) -> None:
+    def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Any = None) -> None:
         """Run as many sequences as possible in groups that fill the lanes, the others one by one.
 
         Args:
-            y: the address of the predictions, if they are wanted.
-            y_row: the numbers in the predictions of one sequence.
+            batch: the sequences.
+            course: the course of the run.
+            gradient: the gradient of each loss.
+            run: memory for the results.
+            predictions: memory for the predictions of `predict`; None for a run with losses.
         """
-        alarm, done, window, predict = False, 0, course.window, y != 0
+        alarm, done, window, predict = False, 0, course.window, predictions is not None
+        parameters, y = ctypes.addressof(self._numbers), ctypes.addressof(predictions) if predict else 0
         for lanes in (self._lanes, 1):
             groups = (batch.B - done) // lanes
             if groups:
                 machine, plan = self._machine(lanes, predict), self._plan(lanes, predict, course)
-                alarm |= machine.run(batch.T, window, plan, groups, gradient, (
-                    ctypes.addressof(self._numbers), *batch.addresses(done), *run.addresses(done), y + 8 * done * y_row,
-                ))  # fmt: skip
+                outputs = y + 8 * done * batch.T * machine.sizes.y
+                addresses = (parameters, *batch.addresses(done), *run.addresses(done), outputs)
+                alarm |= machine.run(batch.T, window, plan, groups, gradient, addresses)
                 done += groups * lanes
-        if alarm:  # let the eager engine raise its error, if it was no false alarm
+        if alarm:  # the eager engine raises its error, unless the alarm was false
             batch.check_finite()
+            has_loss = (True,) * batch.T if predict else self._variants.has_loss(batch.T, course.mask)
+            seed = gradient if course.backward else None
             with self._parameters_of_the_run():
                 for b in range(batch.B):
-                    seed = gradient if course.backward else None
-                    replay(batch.step, batch.sequence(b), course.has_loss, window, seed)
+                    replay(batch.step, batch.sequence(b), has_loss, window, seed)
 
     def _plan(self, lanes: int, predict: bool, course: Course) -> array[int]:
         plan = self._plans.get((predict, course))
         if plan is None:
-            has_loss, window, backward = course
-            variants = [0] * len(has_loss) if predict else self._variants.of(window, has_loss)
+            variants = [0] * course.T if predict else self._variants.of(course)
             if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
                 self._plans.clear()
-            plan = moves(variants, self._machine(lanes, predict).functions, window, backward)
+            plan = moves(variants, self._machine(lanes, predict).functions, course.window, course.backward)
             self._plans[predict, course] = plan
         return plan
 
@@ -349,7 +340,8 @@ class Recurrence:
         if target is not None and len(target) != len(x):
             raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
         initial = self._initial if h0 is None else h0
-        return unroll_step(self.step, x, target, initial, self._variants.has_loss(len(x), mask))
+        has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
+        return unroll_step(self.step, x, target, initial, has_loss)
 
     def inspect(
         self, x: Any, target: Any = None, h0: Any = None, mask: Any = None, gradient: float = 1.0

@@ -1,10 +1,10 @@
-"""Rows: instructions that do the same to different numbers, bundled into one vector instruction.
+"""Rows: the same instruction on different numbers, as one vector instruction.
 
 The scalar graph of a layer of 16 units holds 16 copies of the same formula. The copies are found from the graph
-itself, consumers first: where a bundle of additions has been found, its left operands and its right operands
-are bundles too, if they are alike. This is superword-level parallelism (Larsen and Amarasinghe 2000). Each
-number is still computed by the same operations in the same order, so no bit changes. Without it, an RNN of 16
-units takes 1.7 times as long, and one of 64 units five times as long to compile.
+itself, consumers first: the left operands of a row of additions form a row if they are alike, and so do the right
+ones. This is superword-level parallelism (Larsen and Amarasinghe 2000). Each number is still computed by the same
+operations in the same order, so no bit changes. Without it, an RNN of 16 units takes 1.7 times as long to run, and one
+of 64 units five times as long to compile.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def bundle(section: Section) -> tuple[list[Row], list[list[Store]]]:
 
 
 def _kinds(symbols: Sequence[Symbol]) -> tuple[dict[Symbol, int], dict[Symbol, int]]:
-    """A number per symbol that is the same for those computed by the same formula, and the formula's height."""
+    """Per symbol, a number that is the same for all symbols with the same formula, and the height of that formula."""
     known: dict[Any, int] = {}
     kinds: dict[Symbol, int] = {}
     heights: dict[Symbol, int] = {}
@@ -71,7 +71,7 @@ def _kinds(symbols: Sequence[Symbol]) -> tuple[dict[Symbol, int], dict[Symbol, i
 
 
 def _runs(stores: Sequence[Store], kinds: dict[Symbol, int]) -> list[list[Store]]:
-    """Stores into neighbouring slots of different numbers computed alike."""
+    """Group stores of different numbers with the same formula into neighbouring slots."""
     runs: list[list[Store]] = []
     for store in sorted(stores, key=lambda store: store.place):
         last = runs[-1][-1] if runs and len(runs[-1]) < LONGEST else None

@@ -1,4 +1,4 @@
-"""From a tape to sections: straight pieces of code, each a native function, that hand on numbers through memory."""
+"""From a tape to sections: straight pieces of code, each a native function, that pass numbers on through memory."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 from .memory import Place
 from .symbol import CONDITIONS, SOURCES, Symbol
 
-#: Instructions in one section. The time that LLVM takes grows faster than the length of a function, so that
-#: short functions keep the time for a whole program linear in its nodes.
+#: The most instructions in a section. LLVM's time grows faster than the length of a function, so short functions keep
+#: the time for a whole program linear in its nodes.
 SECTION_LENGTH = 4000
 
 
 class Store(NamedTuple):
-    """A number to be left in memory; or, in the region `ALARM`, a condition to be reported."""
+    """A number to store in memory; or, in the region `ALARM`, a condition to report."""
 
     place: Place
     value: Symbol
 
 
 class Pass(NamedTuple):
-    """A forward or a backward pass: its name, and what it has to leave in memory."""
+    """A forward or a backward pass: its name, and everything that it stores."""
 
     name: str
     stores: Sequence[Store]
@@ -30,23 +30,23 @@ class Pass(NamedTuple):
 
 @dataclass(eq=False)
 class Section:
-    """What one native function computes.
+    """The contents of one native function.
 
     Attributes:
         name: name of the function.
-        symbols: the instructions it carries out, in order of the tape.
-        stores: what it leaves in memory for others to see.
-        handed_on: those of the symbols that later sections read.
+        symbols: its instructions, in order of the tape.
+        stores: its stores into memory.
+        shared: the symbols that later sections read.
     """
 
     name: str
     symbols: list[Symbol]
     stores: list[Store] = field(default_factory=list)
-    handed_on: set[Symbol] = field(default_factory=set)
+    shared: set[Symbol] = field(default_factory=set)
 
 
 def schedule(passes: Sequence[Pass], length: int = SECTION_LENGTH) -> list[list[Section]]:
-    """Cut each pass into sections. What no store needs is left out."""
+    """Cut each pass into sections. Instructions that no store needs are left out."""
     home: dict[Symbol, Section] = {}
     result: list[list[Section]] = []
     for each in passes:
@@ -65,7 +65,7 @@ def schedule(passes: Sequence[Pass], length: int = SECTION_LENGTH) -> list[list[
 
 
 def _needed(roots: Iterable[Symbol], home: dict[Symbol, Section]) -> set[Symbol]:
-    """What the roots are computed from, as far as no earlier pass has computed it."""
+    """The symbols from which the roots are computed, except those that an earlier pass computes."""
     needed: set[Symbol] = set()
     to_visit = list(roots)
     while to_visit:
@@ -77,7 +77,7 @@ def _needed(roots: Iterable[Symbol], home: dict[Symbol, Section]) -> set[Symbol]
 
 
 def _connect(section: Section, home: dict[Symbol, Section]) -> None:
-    """Note what the section reads from earlier ones. Conditions are computed again rather than stored."""
+    """Mark what the section reads from earlier ones as shared. Conditions are computed again instead."""
     own = set(section.symbols)
     to_visit = [store.value for store in section.stores] + [arg for symbol in own for arg in symbol.args]
     while to_visit:
@@ -86,5 +86,5 @@ def _connect(section: Section, home: dict[Symbol, Section]) -> None:
             own.add(symbol)
             to_visit += symbol.args
         elif symbol.op not in SOURCES and symbol not in own:
-            home[symbol].handed_on.add(symbol)
+            home[symbol].shared.add(symbol)
     section.symbols = sorted(own, key=lambda symbol: symbol.index)

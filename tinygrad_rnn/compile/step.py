@@ -1,4 +1,4 @@
-"""One time step of a recurrence, traced: what is compiled once and replayed."""
+"""One time step of a recurrence over symbols. It is compiled once and replayed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..bptt.unroll import Series, advance, as_cell, given_state, keep
+from ..bptt.unroll import Series, as_cell, given_state, keep, keep_step
 from ..engine.backward import topological_order
 from ..engine.recording import time_step
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
-from ..nn.cells import Cell, Quantity
+from ..nn.cells import Cell
+from ..nn.quantities import Quantity, entries
+from ..nn.through_time import advance
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index
 from .memory import GRADIENT, STATE, TARGET, Region, X
@@ -21,13 +23,13 @@ from .trace import Trace, check_ops, symbols_as_data
 
 @dataclass(frozen=True)
 class Step:
-    """What one time step does, as plain Python on Values.
+    """One time step as plain Python on Values.
 
     Attributes:
         cell: the cell.
         readout: from h_t to y_t, or None.
-        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets; the prediction is y_t, or
-            h_t without a read-out. None if there is no loss.
+        loss: ``loss(prediction, target)``, or ``loss(prediction)`` without targets, or None. The prediction is y_t,
+            or h_t without a read-out.
         x: the kind of the inputs.
         target: the kind of the targets, or None.
         state: the initial state, which also gives the sizes of its parts.
@@ -64,7 +66,8 @@ class Step:
         self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
         """Record time step t: the cell and, if there is a loss, the read-out and the loss, in this order."""
-        state = advance(self.cell, series, t, x, state, self.readout if has_loss else None)
+        named, state = advance(self.cell, x, state)
+        keep_step(self.cell, series, t, x, named, self.readout if has_loss else None)
         if not has_loss or self.loss is None:
             return state, None
         prediction = self.prediction(series, t)
@@ -80,9 +83,11 @@ class Step:
             ArgumentError: there are not.
         """
         if self.target is None and target is not None:
-            raise ArgumentError("targets, but the loss takes none", remedy="Leave target out")
+            raise ArgumentError(
+                "targets for a recurrence that takes none", remedy="Leave them out, or give Recurrence their kind"
+            )
         if self.target is not None and target is None:
-            raise ArgumentError("no targets, but the loss takes them", remedy="Give target")
+            raise ArgumentError("no targets for a recurrence that takes some", remedy="Give target")
 
     def prediction(self, series: Series, t: Any) -> Quantity:
         """The node, or nodes, that the loss compares with the target."""
@@ -108,7 +113,7 @@ class Step:
 
 def flat(state: Sequence[Quantity]) -> list[Value]:
     """The entries of all parts of a state in a row."""
-    return [entry for part in state for entry in ([part] if isinstance(part, Value) else part)]
+    return [entry for part in state for entry in entries(part)]
 
 
 def find_parameters(step: Step) -> list[Value]:

@@ -1,12 +1,12 @@
 """Symbols: numbers that are not known yet. Arithmetic on them is written down instead of carried out.
 
-The rules of the op table, the cells, the losses and the backward walk do plain arithmetic on whatever they are
-given. Given symbols, they leave behind the list of everything they would have computed: the `Tape`. So the
-compiler has no derivative and no order of accumulation of its own.
+The rules of the op table, the cells, the losses and the backward walk do plain arithmetic on any operands. On symbols,
+they leave behind the list of everything they would have computed: the `Tape`. So the compiler has no derivative and no
+order of accumulation of its own.
 
-The gradient of a node that no contribution has reached yet, `NO_GRADIENT`, is 0.0, and 0.0 + c is c in every bit unless
-c is -0.0. An addition per node is saved at no loss: a gradient goes nowhere but into products and sums, where the sign
-of a zero changes nothing but signs of zeros, and what leaves compiled code is added to 0.0 first.
+`NO_GRADIENT`, the gradient of a node before its first contribution, is 0.0, and 0.0 + c is c in every bit unless c is
+-0.0. Therefore the first addition is left out. Gradients only enter products and sums, where the sign of a zero changes
+only signs of zeros, and results of compiled code are added to 0.0 first.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .memory import Place, Region
 #: Comparisons, and LLVM's names for them.
 COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 
-#: Instructions that give a truth value instead of a number.
+#: Instructions that compute a truth value instead of a number.
 CONDITIONS = frozenset({*COMPARISONS, "not"})
 
-#: What is read where it is used.
+#: Instructions that only read a number, and are written out wherever it is used.
 SOURCES = frozenset({"const", "load", "index"})
 
-#: When eager Python might raise an error (for a division by zero, say). A needless alarm only costs time; those
-#: that a sigmoid would raise, 1 / (1 + e^(-|a|)), are left out because there are many and none comes true.
+#: Conditions under which eager Python might raise an error (for a division by zero, say). A false alarm only costs
+#: time. Those of a sigmoid, 1 / (1 + e^(-|a|)), are left out: there are many, and none can come true.
 ALARMS: dict[str, Callable[..., list[Any]]] = {
     "div": lambda out, a, b: [] if b.op == "add" and _is(b.args[0], 1.0) and b.args[1].op == "exp" else [b == 0.0],
     "log": lambda out, a: [a <= 0.0],
@@ -73,7 +73,7 @@ class Symbol(Symbolic):
 
     def __bool__(self) -> bool:
         raise GraphError(
-            "a decision was taken on a number that is only known when the compiled code runs",
+            "a decision depends on a number that is only known when the compiled code runs",
             remedy="Use arithmetic.select, Value.maximum or Value.relu instead of if, max or and",
         )
 
@@ -88,14 +88,14 @@ class Symbol(Symbolic):
 
 
 def _install(python_name: str, op: str) -> None:
-    def forward(self: Symbol, *other: Any) -> Any:  # a Value records by itself what is done to it
+    def forward(self: Symbol, *other: Any) -> Any:  # a Value records its own operations
         return self.tape.emit(op, self, *other) if all(map(is_number, other)) else NotImplemented
 
     def reflected(self: Symbol, other: Any) -> Any:
         return self if other is NO_GRADIENT else self.tape.emit(op, other, self)
 
     setattr(Symbol, python_name, forward)
-    if op in ("add", "sub", "mul", "div", "pow"):  # of a comparison Python itself makes the reflected one
+    if op in ("add", "sub", "mul", "div", "pow"):  # comparisons are reflected by Python itself
         setattr(Symbol, python_name.replace("__", "__r", 1), reflected)
 
 
@@ -106,10 +106,10 @@ for _name in ("exp", "log", "tanh", "sin", "cos", "sqrt"):
 
 
 class Tape:
-    """All instructions in order, each different one once.
+    """All instructions in order, without duplicates.
 
     Attributes:
-        fast: whether rounding may differ from the eager engine's.
+        fast: whether rounding may differ from that of the eager engine.
         symbols: the instructions.
         alarms: conditions under which eager Python might raise an error.
     """
@@ -121,7 +121,7 @@ class Tape:
         self._known: dict[tuple[Any, ...], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
-        """A number that is known already."""
+        """A known number."""
         return self._symbol("const", (float(number),), float(number).hex())  # hex tells -0.0 from 0.0
 
     def load(self, region: Region, slot: int) -> Symbol:
@@ -133,7 +133,7 @@ class Tape:
         return self._symbol("index", (region,), region)
 
     def symbol(self, number: Any) -> Symbol:
-        """The symbol for a number: itself, or a constant for one that is known."""
+        """The symbol for a number: a symbol itself, or a constant for a known number."""
         return number if isinstance(number, Symbol) else self.const(number)
 
     def number(self, number: Any) -> Symbol:
@@ -142,9 +142,9 @@ class Tape:
         return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
 
     def emit(self, op: str, *operands: Any) -> Symbol:
-        """The symbol for one operation; one already on the tape if there is one that computes the same bits."""
-        taken_as_truth = 1 if op in ("select", "not") else 0
-        args = (*map(self.symbol, operands[:taken_as_truth]), *map(self.number, operands[taken_as_truth:]))
+        """The symbol for one operation. If the tape has one that computes the same bits, it is that one."""
+        conditions = 1 if op in ("select", "not") else 0
+        args = (*map(self.symbol, operands[:conditions]), *map(self.number, operands[conditions:]))
         simpler = self._simpler(op, args)
         if simpler is not None:
             return simpler
@@ -155,7 +155,7 @@ class Tape:
         return symbol
 
     def _simpler(self, op: str, args: tuple[Symbol, ...]) -> Symbol | None:
-        """A shorter way to the same bits, for any operands."""
+        """A cheaper symbol with the same bits for all operands, or None."""
         if op == "mul":
             for a, b in (args, args[::-1]):
                 if _is(a, 1.0):

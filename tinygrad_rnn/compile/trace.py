@@ -1,4 +1,4 @@
-"""Running the engine on symbols: recorded graphs become tapes, forward by their rules, backward by the one walk."""
+"""The engine runs on symbols: recorded graphs become tapes, forward by their rules, backward by the one walk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Trace:
     """A graph over symbols: a whole recorded one, or one time step of a recurrence.
 
     Attributes:
-        tape: its instructions, forward only so far.
+        tape: its instructions, at first those of the forward pass.
         nodes: its nodes, parents first.
         loss: the node to differentiate, or None.
         starts: for each leaf with a gradient, that gradient so far, from later time steps.
@@ -58,12 +58,12 @@ class Trace:
     labels: dict[Symbol, str] = field(default_factory=dict)
 
     def reached(self, live: Iterable[int]) -> list[Value]:
-        """The nodes that the loss and these entries of the new state depend on, last created first."""
+        """The nodes on which the loss and these entries of the new state depend, newest first."""
         roots = [self.new_state[slot] for slot in live] + ([self.loss] if self.loss is not None else [])
         return topological_order(*roots) if roots else []
 
     def live_before(self, live: Iterable[int]) -> frozenset[int]:
-        """The entries of the old state that get a gradient if these of the new one do."""
+        """The entries of the old state that get a gradient where these entries of the new state have one."""
         reached = set(self.reached(live))
         return frozenset(slot for slot, node in enumerate(self.old_state) if node in reached)
 
@@ -170,7 +170,7 @@ def trace_graph(root: Value, tape: Tape) -> Trace:
 
 
 def check_ops(nodes: Collection[Value]) -> None:
-    """Try the rules of all ops in a graph on symbols.
+    """Check that the rules of all ops in a graph can be applied to symbols.
 
     Raises:
         CompileError: an op does not compile, or a node has a hook; the error names it.
@@ -193,7 +193,7 @@ def check_ops(nodes: Collection[Value]) -> None:
 def _check_op(op: Op, node: Value) -> None:
     if op.backward is not None or not (OPS.get(op.name) is op or op.name == "pow_constant"):
         raise CompileError(
-            "this op stands for one node only, and has no rule that could be applied to other numbers",
+            "this op belongs to one node only, and has no rule for other numbers",
             op=op.name,
             node=node.name,
             time_step=node.time_step,

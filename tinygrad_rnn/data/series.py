@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ..errors import DataError
@@ -27,7 +28,7 @@ class Series:
     labels: tuple[str, ...]
 
     def scaled(self) -> Series:
-        """The series moved and stretched linearly so that it spans [-1, 1], the range of tanh; 0 if it is constant."""
+        """Return the series, moved and stretched linearly to span [-1, 1], the range of tanh; 0 if it is constant."""
         low, high = min(self.numbers), max(self.numbers)
         # Halved before they are subtracted, so that no finite number overflows; from the lowest number and not from
         # the middle, which among large numbers near each other may be no double.
@@ -36,20 +37,20 @@ class Series:
         return Series(self.title, numbers, self.labels)
 
     def last(self, count: int) -> Series:
-        """The last ``count`` numbers."""
+        """Return the last ``count`` numbers."""
         return Series(self.title, self.numbers[-count:], self.labels[-count:])
 
 
 def sunspots() -> Series:
-    """Yearly sunspot numbers, 1700–2008; source and licence are in the README beside the file."""
-    path = Path(__file__).with_name("sunspots.csv")
-    numbers = read_column(path, "sunspots").numbers
-    years = read_column(path, "year").numbers
-    return Series("yearly sunspot numbers", numbers, tuple(f"{year:.0f}" for year in years))
+    """Return the yearly sunspot numbers, 1700–2008; source and licence are in the README beside the file."""
+    with open(Path(__file__).with_name("sunspots.csv"), encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = tuple(float(row["sunspots"]) for row in rows)
+    return Series("yearly sunspot numbers", numbers, tuple(row["year"] for row in rows))
 
 
 def read_column(path: str | os.PathLike[str], column: str | None = None) -> Series:
-    """One column of numbers of a CSV file, whose first line names the columns.
+    """Return one column of numbers of a CSV file, whose first line names the columns.
 
     Args:
         path: the file, in UTF-8; cells are separated by commas, semicolons or tabs.
@@ -90,16 +91,11 @@ def _series(name: str, lines: Iterable[str], column: str | None) -> Series:
 
 
 def _rows(lines: Iterable[str]) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
-    """The rows with their line numbers, and before them the first one, whose separator holds for all."""
+    """Return the rows below the first with their line numbers, and the first, whose separator holds for all."""
     lines = iter(lines)
     first = next(lines, "")
     delimiter = max(",;\t", key=first.count)
-
-    def again() -> Iterator[str]:
-        yield first
-        yield from lines
-
-    reader = csv.reader(again(), delimiter=delimiter)
+    reader = csv.reader(chain([first], lines), delimiter=delimiter)
     header = next(reader, [])
     return ((reader.line_num, row) for row in reader), header
 

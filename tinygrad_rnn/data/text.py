@@ -9,12 +9,12 @@ from ..errors import DataError
 
 
 def alice() -> str:
-    """Alice's Adventures in Wonderland, 148,000 characters; source and licence are in the README beside the file."""
+    """Return Alice's Adventures in Wonderland, 148,000 characters; source and licence are in the README beside it."""
     return read_text(Path(__file__).with_name("alice.txt"))
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a file in UTF-8.
+    """Return the text of a file in UTF-8.
 
     Raises:
         DataError: it cannot be read, or is not UTF-8.

@@ -1,10 +1,37 @@
-"""A debugger for the backward pass."""
+"""A debugger for the backward pass.
+
+    from tinygrad_rnn import debug
+
+    debug(loss)  # or, for the main job, at a shell: tinygrad-rnn step
+
+To read it, follow a pass from its steps to the prompt:
+
+1. `rewind`: a backward pass that can be undone, step by step, and looked at one step ahead.
+2. `reach`: how far a pass has come.
+3. `names`: what a person may type for a node: its label, a variable, the formula that is printed, a pattern.
+4. `expressions`: what a person may ask at a step: Python, with the names of the step and of the nodes in view.
+5. `breakpoints`: at which steps to stop.
+6. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
+7. `picture`: the graph of a pass half-way.
+8. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
+
+One rule holds everywhere: in view is the step that *comes*, as in pdb the line that comes. Its `gradient`,
+`local_gradient` and `contribution` are worked out, but nothing has been added yet: ``parent.grad`` is what it was. At
+the end of the pass no step is in view.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
 from ..bptt import Unrolled
+from ..engine.backward import topological_order
 from ..engine.value import Value
 from .breakpoints import Breakpoint
+from .names import nodes_among
 from .picture import draw_flow
 from .session import ChainRow, Debugger
 from .terminal import Terminal
@@ -12,21 +39,47 @@ from .terminal import Terminal
 __all__ = ["Breakpoint", "ChainRow", "Debugger", "Terminal", "debug", "draw_flow"]
 
 
-def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True) -> Debugger:
+def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, constants: bool = False) -> Debugger:
     """Step through the backward pass of a loss, by commands at a prompt (``help`` lists them).
 
     The pass is this one: there is no need to call ``loss.backward()`` as well. In a notebook, `Debugger` does
     the same as a plain object.
 
+    While it runs, nodes without a label are labelled like the caller's local variables that hold them, directly or in
+    a list: after ``z = w*h + 1; debug(loss)``, ``p z`` and ``b z`` mean this node. Expressions can use all the
+    caller's variables.
+
     Args:
         loss: where the pass starts.
         unrolled: what the loss was computed from, for the commands ``chain`` and ``graph``.
-        undo: keep every step, for the commands ``back``, ``why``, ``w``, ``u`` and ``d``; without it memory does
-            not grow from step to step.
+        undo: keep every step, for the commands ``back``, ``rc``, ``why``, ``w``, ``u`` and ``d``. Without it memory
+            does not grow from step to step.
+        constants: show the steps to constants as well: to leaves without a label that no variable holds.
 
     Returns:
-        the debugger as it was left, with which one can go on: ``debugger.steps.finish()``, or ``reset()``.
+        the debugger as it was left, with which one can go on: ``debugger.finish()``, or ``reset()``.
     """
-    debugger = Debugger(loss, unrolled, undo)
-    Terminal(debugger).run()
+    caller = sys._getframe(1)
+    with _labelled(loss, caller.f_locals):
+        variables = {**caller.f_globals, **caller.f_locals}
+        debugger = Debugger(loss, unrolled, undo, constants, variables)
+        Terminal(debugger).run()
     return debugger
+
+
+@contextmanager
+def _labelled(loss: Value, variables: Mapping[str, Any]) -> Iterator[None]:
+    """Within this context the nodes of a graph that have no label are labelled like the variables that hold them."""
+    order = topological_order(loss)
+    unlabelled, labels = {node for node in order if not node.label}, {node.label for node in order}
+    named: dict[Value, str] = {}
+    for name, node in nodes_among(variables):
+        if node in unlabelled and node not in named and name not in labels:
+            named[node] = name
+    for node, name in named.items():
+        node.label = name
+    try:
+        yield
+    finally:
+        for node in named:
+            node.label = ""

@@ -1,100 +1,150 @@
-"""What names in an expression stand for: the parts of a step, and the nodes of the graph by label."""
+"""The names that a person may type for nodes: labels, variables, formulas, and patterns of these."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
-from ..engine.steps import Step
+from ..engine import notation
 from ..engine.value import Value
 from ..errors import ArgumentError
 
-STEP_NAMES: Mapping[str, Callable[[Step], Any]] = {
-    "node": lambda step: step.node,
-    "parent": lambda step: step.parent,
-    "op": lambda step: step.op,
-    "t": lambda step: step.time_step,
-    "grad": lambda step: step.gradient,
-    "local_gradient": lambda step: step.local_gradient,
-    "contribution": lambda step: step.contribution,
-    "before": lambda step: step.gradient_before,
-    "after": lambda step: step.gradient_after,
-}
+_MOST_NAMES = 8  # listed in an error
 
 
-class Labels:
-    """The nodes of a graph by label.
+class Names:
+    """The nodes of a graph by name.
 
     Attributes:
         order: all nodes, in the order of the walk.
+        variables: the variables of the program that is debugged. Those that hold a node of the graph name it.
     """
 
-    def __init__(self, order: list[Value]) -> None:
+    def __init__(self, order: list[Value], variables: Mapping[str, Any] | None = None) -> None:
         self.order = order
+        self.variables = dict(variables or {})
         self._nodes: dict[str, list[Value]] = {}
         for node in reversed(order):
             if node.label:
                 self._nodes.setdefault(node.label, []).append(node)
+        labelled, inside = set(self._nodes), set(order)
+        for name, node in nodes_among(self.variables):
+            if name not in labelled and node in inside:
+                self._nodes[name] = [node]
+        self._named = frozenset(node for nodes in self._nodes.values() for node in nodes)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._nodes)
 
-    def node(self, label: str) -> Value:
-        """The node with this label.
+    def __contains__(self, name: str) -> bool:
+        """Whether this is a label or a variable."""
+        return name in self._nodes
+
+    def is_named(self, node: Value) -> bool:
+        """Whether a node has a label, or a variable that holds it."""
+        return node in self._named
+
+    def get(self, text: str) -> Value | None:
+        """The node with this label, variable or formula; None if there is none, or more than one."""
+        found = self._nodes.get(text) or [node for node in self._by_formula(text) if node.parents]
+        return found[0] if len(found) == 1 else None
+
+    def node(self, text: str, besides: Iterable[str] = ()) -> Value:
+        """The node with this name.
+
+        Args:
+            besides: other names that would have been valid in its place, for the error.
 
         Raises:
             ArgumentError: there is none, or more than one.
         """
-        nodes = self._nodes.get(label, [])
-        if len(nodes) == 1:
-            return nodes[0]
-        if nodes:
-            raise ArgumentError(f"{len(nodes)} nodes are called {label!r}", remedy="Give them different labels")
-        if entries := self._entries(label):
-            raise ArgumentError(f"{label!r} has {len(entries)} entries", remedy=f"Write {entries[0].label}, say")
-        raise ArgumentError(f"no node is called {label!r}", remedy=self._hint(label))
+        found = self._nodes.get(text) or self._by_formula(text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ArgumentError(f"{len(found)} nodes are called {text!r}", remedy="Give them different labels")
+        if entries := self._entries(text):
+            raise ArgumentError(f"{text!r} has {len(entries)} entries", remedy=f"Write {entries[0].label}, say")
+        raise ArgumentError(f"no node is called {text!r}", remedy=self._hint(text, besides))
 
-    def entries(self, label: str) -> list[Value]:
-        """The nodes with this label, or the entries of the vector or matrix of this name.
+    def find(self, text: str) -> list[Value]:
+        """The nodes with this name, in order of creation: the entries of a vector or matrix such as ``W``, all that
+        match a pattern such as ``h_*``, or those with one of several names such as ``h_1 h_2``.
 
         Raises:
             ArgumentError: there are none.
         """
-        found = self._nodes.get(label) or self._entries(label)
+        found = self._one(text)
         if not found:
-            raise ArgumentError(f"no node is called {label!r}", remedy=self._hint(label))
-        return found
+            words = text.split()
+            if len(words) < 2:
+                raise ArgumentError(f"no node is called {text!r}", remedy=self._hint(text))
+            found = [node for word in words for node in self.find(word)]
+        return list(dict.fromkeys(found))
+
+    def has_entries(self, name: str) -> bool:
+        """Whether this is the name of a vector or matrix."""
+        return bool(self._entries(name))
+
+    def _one(self, text: str) -> list[Value]:
+        if found := self._nodes.get(text) or self._entries(text) or self._by_formula(text):
+            return found
+        if not set("*?") & set(text):
+            return []
+        pattern = plain(text).replace("[", "[[]")  # W[0,* means what it looks like
+        for names in (self._nodes, self._formulas):
+            if found := [node for name, nodes in names.items() if fnmatchcase(name, pattern) for node in nodes]:
+                return found
+        return []
 
     def _entries(self, name: str) -> list[Value]:
         return [node for label, nodes in self._nodes.items() if label.startswith(f"{name}[") for node in nodes]
 
-    def _hint(self, label: str) -> str:
-        known = list(dict.fromkeys([*self._nodes, *(name.partition("[")[0] for name in self._nodes)]))
-        close = get_close_matches(label, known, n=3, cutoff=0.5) or known[:8]
-        return f"There is {', '.join(close)}" if close else "Nothing in this graph has a label"
+    def _by_formula(self, text: str) -> list[Value]:
+        if text.isascii() and text.isidentifier():
+            return []  # no formula looks like this, and to write them all takes a while in a large graph
+        text = plain(text)
+        return self._formulas.get(text) or self._formulas.get(f"({text})") or []
+
+    @cached_property
+    def _formulas(self) -> dict[str, list[Value]]:
+        """The nodes without a label, by each of the formulas by which they are printed."""
+        found: dict[str, list[Value]] = {}
+        for node in reversed(self.order):
+            if not node.label:
+                printed = {plain(notation.name(node)), plain(notation.gradient(node).removesuffix(".grad"))}
+                for name in sorted(printed):
+                    found.setdefault(name, []).append(node)
+        return found
+
+    def _hint(self, text: str, besides: Iterable[str] = ()) -> str:
+        nodes = list(dict.fromkeys([*self._nodes, *(name.partition("[")[0] for name in self._nodes)]))
+        known = [*besides, *nodes]
+        if close := get_close_matches(text, known, n=3, cutoff=0.5):
+            return f"Did you mean {' or '.join(close)}?"
+        if not known:
+            return "Nothing in this graph has a label"
+        return f"There is {', '.join([*besides, *nodes[:_MOST_NAMES]])}{', …' if len(nodes) > _MOST_NAMES else ''}"
 
 
-@dataclass(frozen=True)
-class NamesAt:
-    """The names in an expression, at a step."""
+def plain(text: str) -> str:
+    """A formula with the minus sign that a keyboard has, and single spaces."""
+    return " ".join(text.replace("−", "-").split())
 
-    step: Step | None
-    labels: Labels
 
-    def named(self, name: str) -> Any:
-        """A part of the step, or else the node with this label.
+def nodes_among(variables: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """The nodes that variables hold, by name: ``w``; in a list, ``w[0]``; in a list of lists, ``w[0,1]``."""
+    for name, value in variables.items():
+        if not name.startswith("_"):
+            yield from _nodes_in(name, (), value)
 
-        Raises:
-            ArgumentError: nothing has this name, or there is no step yet.
-        """
-        if name not in STEP_NAMES:
-            return self.labels.node(name)
-        if self.step is None:
-            raise ArgumentError(f"there is no {name!r} before the first step", remedy="Take one: s")
-        return STEP_NAMES[name](self.step)
 
-    def labelled(self, label: str) -> Value:
-        """The node with this label. Raises as `Labels.node` does."""
-        return self.labels.node(label)
+def _nodes_in(name: str, index: tuple[int, ...], value: Any) -> Iterator[tuple[str, Value]]:
+    if isinstance(value, Value):
+        yield (f"{name}[{','.join(map(str, index))}]" if index else name), value
+    elif isinstance(value, (list, tuple)) and len(index) < 2:
+        for place, entry in enumerate(value):
+            yield from _nodes_in(name, (*index, place), entry)

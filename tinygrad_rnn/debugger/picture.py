@@ -12,12 +12,12 @@ from ..pictures.graph import Edge, Node
 from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
-KEY = "blue: done, orange: the latest step, dashed grey: to come"
+KEY = "blue: done, orange: the step that comes, dashed grey: later"
 _PALE, _WHITE = "#868e96", "#ffffff"
 
 
 def draw_flow(debugger: Debugger) -> Drawing:
-    """Draw the graph with the edges of the steps that were taken, the latest one, and those to come apart.
+    """Draw the graph; the edges of the steps taken, of the one that comes and of the later ones differ.
 
     Of what is unrolled, the chain is written out as far back as the gradient has come.
     """
@@ -31,8 +31,8 @@ def draw_flow(debugger: Debugger) -> Drawing:
     k = _farthest(debugger, unrolled)
     drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, style=style)
     top = max(text.place[1] for text in drawing.picture.texts)
-    latest = f": {debugger.steps.last}" if debugger.steps.last else ""
-    caption = f"{debugger.steps.taken} of {debugger.total} steps{latest}   ({KEY})"
+    coming = f", next: {debugger.coming}" if debugger.coming else ""
+    caption = f"{debugger.taken} of {debugger.total} steps{coming}   ({KEY})"
     drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
     return drawing
 
@@ -41,23 +41,22 @@ def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
     """How far back the gradient has come: the time step of the earliest state that has all of its gradient; None as
     long as none has.
     """
-    complete = (t for t in unrolled.h if all(map(debugger.is_complete, unrolled.state(t))))
+    complete = (t for t in unrolled.h if all(map(debugger.reach.is_complete, unrolled.state(t))))
     return min(complete, default=None)
 
 
 def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
-    last = debugger.steps.last
-    if last and edge.child is last.node and edge.position == last.position:
+    coming = debugger.coming
+    if coming and edge.child is coming.node and edge.position == coming.position:
         return {"stroke": CURRENT, "pen": 3.0}
-    if debugger.is_walked(edge.child, edge.position):
+    if debugger.reach.is_walked(edge.child, edge.position):
         return {"stroke": DONE, "pen": 1.6}
     return {"stroke": TO_COME, "pen": 0.8, "dashed": True}
 
 
 def _node(debugger: Debugger, node: Node) -> Mapping[str, Any]:
-    last = debugger.steps.last
-    if last and node.value is last.node:
+    if debugger.coming and node.value is debugger.coming.node:
         return {"stroke": CURRENT, "pen": 3.0}
-    if not debugger.is_reached(node.value):
+    if not debugger.reach.is_reached(node.value):
         return {"stroke": TO_COME, "ink": _PALE, "fill": _WHITE, "dashed": True}
-    return {"stroke": DONE, "pen": 1.6} if debugger.is_complete(node.value) else {"stroke": DONE, "dashed": True}
+    return {"stroke": DONE, "pen": 1.6} if debugger.reach.is_complete(node.value) else {"stroke": DONE, "dashed": True}

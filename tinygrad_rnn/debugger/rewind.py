@@ -19,13 +19,17 @@ class Taken(NamedTuple):
 
 
 class Rewindable(BackwardSteps):
-    """A `BackwardSteps` that keeps every step, so that `back` can undo it.
+    """A `BackwardSteps` that keeps every step, so that `back` can undo it, and can look one step ahead.
 
     A step that is taken again after it was undone is played from memory, so that no hook is called twice.
+
+    Args:
+        keep: whether to keep the steps. Without them `peek` still works, and memory does not grow.
     """
 
-    def __init__(self, root: Value, gradient: float = 1.0) -> None:
+    def __init__(self, root: Value, gradient: float = 1.0, keep: bool = True) -> None:
         super().__init__(root, gradient)
+        self.keep = keep
         self._taken: list[Taken] = []
         self._undone: list[Taken] = []
 
@@ -35,28 +39,36 @@ class Rewindable(BackwardSteps):
         return [taken.step for taken in self._taken]
 
     def __next__(self) -> Step:
-        """Take a step. Raises as `BackwardSteps` does, and if someone has changed a gradient by hand."""
+        """Take a step. Raises as `BackwardSteps` does, and if a gradient was changed from outside."""
         if self._undone:
             return self._retake()
         try:
             step = super().__next__()
-        except BaseException:  # what hooks replaced after the latest step counts to that step
+        finally:  # what hooks have replaced since the latest step counts to that step
             if self._taken:
                 self._taken[-1].changes.extend(self.replaced)
-                self.replaced.clear()
-            raise
-        edge = Change(step.parent, step.gradient_before, step.gradient_after)
-        self._taken.append(Taken(step, [*self.replaced, edge]))
+            self.replaced.clear()
+        self._taken.append(Taken(step, [Change(step.parent, step.gradient_before, step.gradient_after)]))
+        self._forget()
         return step
 
+    def peek(self) -> Step | None:
+        """Return the step that comes, without taking it; None at the end of the pass.
+
+        The hooks of its node are called now, if they were not before. Raises as taking it would.
+        """
+        if not self._undone and next(self, None) is not None:
+            self.back()
+        return self._undone[-1].step if self._undone else None
+
     def back(self) -> Step:
-        """Undo the latest step, hooks that replaced a gradient since the step before it included.
+        """Undo the latest step, and what hooks have replaced since.
 
         Returns:
             the step that was undone.
 
         Raises:
-            GraphError: there is no step to undo, or another pass, or someone by hand, has changed the gradients since.
+            GraphError: there is no step to undo, or the gradients were changed from outside since.
         """
         if not self._taken:
             raise GraphError("there is no step to undo")
@@ -77,13 +89,19 @@ class Rewindable(BackwardSteps):
 
     def _retake(self) -> Step:
         step, changes = self._undone[-1]
-        _expect({node: before for node, before, _ in reversed(changes)})
+        arrived = {step.node: step.gradient} if step.node.parents else {}
+        _expect({**arrived, **{node: before for node, before, _ in reversed(changes)}})
         for node, _, after in changes:
             self.set_gradient(node, after)
         self._taken.append(self._undone.pop())
         self.taken += 1
         self.last = step
+        self._forget()
         return step
+
+    def _forget(self) -> None:
+        if not self.keep:
+            del self._taken[:-2]  # one to undo in `peek`, and the one before it, which is then the latest
 
 
 def _expect(gradients: Mapping[Value, float]) -> None:
@@ -92,5 +110,5 @@ def _expect(gradients: Mapping[Value, float]) -> None:
             raise GraphError(
                 f"the gradient is {node.grad!r}, but the pass left it at {gradient!r}",
                 node=node.name,
-                remedy="It was changed from outside: reset() the pass, or start a new one",
+                remedy="It was changed from outside, by another backward pass or an assignment: reset() the pass",
             )

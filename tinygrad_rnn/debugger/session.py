@@ -4,10 +4,10 @@ the terminal is one way to use it, a notebook another.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 from ..bptt import Unrolled
@@ -16,12 +16,12 @@ from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.linalg import Rows, identity, product
-from . import breakpoints, expressions
+from . import breakpoints
 from .breakpoints import Breakpoint
-from .names import Labels, NamesAt
+from .expressions import Expression
+from .names import Names
+from .reach import Edge, Reach
 from .rewind import Rewindable
-
-Edge = tuple[Value, int]  # a node, and the position of an operand
 
 
 @dataclass(frozen=True)
@@ -48,34 +48,60 @@ class ChainRow:
 class Debugger:
     """Steps through the backward pass of a loss.
 
+    In view is always the step that *comes*: its numbers are worked out, but not added yet, and the gradients are those
+    before it. To work them out, the hooks of its node are called as soon as it is in view. Before the first step that
+    is step 1; at the end of the pass there is none.
+
+    A constant, which is a leaf that nobody has named, has no steps of its own: what the pass brings to it is added
+    between two steps. Steps are counted without those. Where no leaf has a name, all have steps.
+
     Args:
         loss: where the pass starts.
         unrolled: what the loss was computed from, for `chain`.
-        undo: keep every step, for `back`, `why`, `path`, `up` and `down`. Without it memory does not grow.
+        undo: keep every step, for `back`, `why`, `path` and `up`. Without it memory does not grow.
+        constants: give constants steps of their own.
+        variables: the variables of the program, by which nodes can be named as well.
 
     Attributes:
         steps: the pass: see `BackwardSteps`.
-        labels: the nodes of the graph by label.
+        reach: how far the pass has come.
+        names: the nodes of the graph by name.
         breakpoints: by number.
+        taken: number of steps taken.
         total: number of steps of the whole pass.
-        depth: of the step in view: how many levels up the path.
+        hidden: number of steps to constants, which are not counted.
+        coming: the step that comes; None at the end of the pass, or if it cannot be taken.
+        depth: how many levels up the path the step in view is.
         stop_requested: set it to True, from a signal handler say, to stop between two steps.
     """
 
-    def __init__(self, loss: Value, unrolled: Unrolled | None = None, undo: bool = True) -> None:
+    def __init__(
+        self,
+        loss: Value,
+        unrolled: Unrolled | None = None,
+        undo: bool = True,
+        constants: bool = False,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
         self.loss = loss
         self.unrolled = unrolled
-        self.steps = Rewindable(loss) if undo else loss.backward_steps()
-        self._places = {node: place for place, node in enumerate(self.steps.order)}
-        self.labels = Labels(self.steps.order)
+        self.steps = Rewindable(loss, keep=undo)
+        self.reach = Reach(self.steps)
+        self.names = Names(self.steps.order, variables)
         self.breakpoints: dict[int, Breakpoint] = {}
-        self.total = sum(map(_edges, self.steps.order))
+        self._constants = frozenset() if constants else _constants(self.names)
+        receivers = [node.parents[position] for node, position in self.reach.edges()]
+        self.hidden = sum(receiver in self._constants for receiver in receivers)
+        self.total = len(receivers) - self.hidden
+        self.taken = 0
+        self.coming: Step | None = None
         self.stop_requested = False
+        self._stopped_here = False
         self._numbers = 0
         self.depth = 0
         self._film = loss.forward_steps()
         self._shown = 0
-        self._first_and_last_use: dict[Value, tuple[Edge, Edge]] = {}
+        self._look_ahead()
 
     # ---- going on and going back --------------------------------------------------------------------------
 
@@ -85,74 +111,127 @@ class Debugger:
         Returns:
             the steps taken; fewer than asked for at the end of the pass.
         """
-        return list(self.going(steps=count))
+        return list(islice(self._going(), count))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
-        return list(self.going(nodes=count))
+        taken = []
+        for step in self._going():
+            taken.append(step)
+            count -= self.coming is None or self.coming.node is not step.node
+            if not count:
+                break
+        return taken
 
     def cont(self) -> list[Breakpoint]:
-        """Go on to the next step at which a breakpoint stops, or to the end.
+        """Go on to the next step at which a breakpoint stops, or to the end. At the start of the pass the first step
+        counts as well.
 
         Returns:
             the breakpoints that stopped the pass; none at the end.
 
         Raises:
-            ArgumentError: the condition of a breakpoint has no value at the step just taken, such as 1/0.
+            ArgumentError: the condition of a breakpoint fails at the step in view, such as 1/0.
         """
-        for step in self.going():
-            hit = [each for each in self.breakpoints.values() if each.stops_at(step, self.labels)]
-            for each in hit:
-                each.hits += 1
-            if hit:
-                return hit
-        return []
+        if not self.breakpoints:
+            self.finish()
+            return []
+        hit = [] if self.taken or self._stopped_here else self._hit()
+        going = self._going()
+        while not hit and next(going, None):
+            hit = self._hit()
+        for each in hit:
+            each.hits += 1
+            if each.temporary:
+                del self.breakpoints[each.number]
+        return hit
 
     def finish(self) -> None:
         """Go on to the end, whatever the breakpoints."""
-        for _ in self.going():
-            pass
-
-    def going(self, steps: float = math.inf, nodes: float = math.inf) -> Iterator[Step]:
-        """Take so many steps, or those of so many nodes, one at a time; fewer at the end of the pass, or if somebody
-        requests a stop.
-        """
-        self.depth = 0
-        self.stop_requested = False
-        while steps > 0 and nodes > 0 and not self.stop_requested and (step := next(self.steps, None)):
-            yield step
-            steps -= 1
-            nodes -= _is_last_of_its_node(step)
-        if self.steps.taken == self.total:
-            self.steps.finish()
+        self.depth, self.stop_requested = 0, False
+        try:
+            for step in self.steps:
+                self.taken += step.parent not in self._constants
+                if self.stop_requested:
+                    break
+        finally:
+            self._look_ahead()
 
     def back(self, count: int = 1) -> list[Step]:
-        """Undo steps, the latest first. Raises as `BackwardSteps.back` does if there is none to undo.
+        """Undo steps, the latest first.
 
         Returns:
             the steps undone; fewer than asked for at the start of the pass.
+
+        Raises:
+            GraphError: there is no step to undo, or steps are not kept.
         """
-        self.depth = 0
-        steps = self._kept("back")
-        undone = [steps.back()]
-        while len(undone) < count and steps.taken:
-            undone.append(steps.back())
-        return undone
+        self._history("back")
+        if not self.taken:
+            raise GraphError("there is no step to undo")
+        return list(islice(self._returning(), count))
+
+    def rcont(self) -> list[Breakpoint]:
+        """Undo steps, back to the latest one at which a breakpoint stops, or to the start. Raises as `back` and `cont`.
+
+        Returns:
+            the breakpoints that stop there; none at the start. They count no hit.
+        """
+        self._history("going back")
+        if not self.taken:
+            raise GraphError("there is no step to undo")
+        return next(filter(None, (self._hit() for _ in self._returning())), [])
 
     def reset(self) -> None:
         """Take the pass back to its start; breakpoints stay."""
-        self.depth = 0
+        self.depth = self.taken = 0
+        self._stopped_here = False
         self.steps.reset()
+        self._look_ahead()
+
+    def _going(self) -> Iterator[Step]:
+        """Take the step that comes, one after the other, until the end or a requested stop."""
+        self.depth, self.stop_requested = 0, False
+        while not self.stop_requested and not self.steps.finished:
+            step = next(self.steps)  # raises if it cannot be taken
+            self.taken += 1
+            self._look_ahead()
+            yield step
+
+    def _returning(self) -> Iterator[Step]:
+        """Undo the latest step, one after the other, until the start or a requested stop."""
+        self.depth, self.stop_requested = 0, False
+        self._stopped_here = False
+        while not self.stop_requested and self.taken:
+            step = self.steps.back()
+            if step.parent not in self._constants:
+                self.taken -= 1
+                self.coming = step
+                yield step
+
+    def _look_ahead(self) -> None:
+        """Bring the step that comes into view; on the way, what flows to constants is added.
+
+        An error is kept by the pass, and raised when the step is to be taken.
+        """
+        self.coming = None
+        with suppress(Exception):
+            while (step := self.steps.peek()) and step.parent in self._constants:
+                next(self.steps)
+            self.coming = step
 
     # ---- breakpoints --------------------------------------------------------------------------------------
 
-    def stop_at(self, text: str) -> Breakpoint:
-        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if t < 5"``.
+    def stop_at(self, text: str, temporary: bool = False) -> Breakpoint:
+        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if time_step < 5"``.
+
+        Args:
+            temporary: remove it when it has stopped the pass.
 
         Raises:
             ArgumentError: it is not of that form, or nothing in the graph can ever match it.
         """
-        found = breakpoints.parse(self._numbers + 1, text, self.labels)
+        found = breakpoints.parse(self._numbers + 1, text, self.names, temporary)
         self._numbers += 1
         self.breakpoints[found.number] = found
         return found
@@ -170,125 +249,100 @@ class Debugger:
             )
         return self.breakpoints.pop(number)
 
+    def _hit(self) -> list[Breakpoint]:
+        """The breakpoints that stop at the step that comes."""
+        self._stopped_here = True
+        step = self.coming
+        return [each for each in self.breakpoints.values() if step and self._stops(each, step)]
+
+    def _stops(self, breakpoint: Breakpoint, step: Step) -> bool:
+        try:
+            return breakpoint.stops_at(step)
+        except ArgumentError as error:
+            error.what = f"breakpoint {breakpoint.number} at step {self.taken + 1}: {error.what}"
+            raise
+
     # ---- the step in view -----------------------------------------------------------------------------------
 
     @property
     def view(self) -> Step | None:
-        """The step in view: the latest one, or one above it on the path (`up`); None before the first."""
-        return self.path()[-1 - self.depth] if self.depth else self.steps.last
+        """The step in view: the one that comes, or one above it on the path (`up`); None at the end of the pass."""
+        return self.path()[-1 - self.depth] if self.depth else self.coming
 
     def path(self) -> list[Step]:
-        """The way of the gradient from the loss to the latest step: for every node on it, the first step that
+        """The way of the gradient from the loss to the step that comes: for every node on it, the first step that
         reached it.
 
         Raises:
             GraphError: steps are not kept.
         """
-        if self.steps.last is None:
-            return []
         arrived: dict[Value, Step] = {}
         for step in self._history("a path"):
             arrived.setdefault(step.parent, step)
-        path = [self.steps.last]
+        if self.coming is None:
+            return []
+        path = [self.coming]
         while path[-1].node in arrived:
             path.append(arrived[path[-1].node])
         return path[::-1]
 
     def up(self, count: int = 1) -> Step | None:
-        """Look at the step one level up: the one that brought the gradient to the node in view.
+        """Look at the step one level up: the one that brought the gradient to the node in view. A negative count leads
+        down again, to the step that comes.
 
         Raises:
             ArgumentError: there is no such level.
         """
-        return self._look(self.depth + count)
-
-    def down(self, count: int = 1) -> Step | None:
-        """Look at the step one level down, towards the latest. Raises as `up` does."""
-        return self._look(self.depth - count)
-
-    def _look(self, depth: int) -> Step | None:
-        levels = len(self.path())
+        depth, levels = self.depth + count, len(self.path())
         if not 0 <= depth < max(levels, 1):
-            raise ArgumentError("this is the latest step" if depth < 0 else "this is where the pass starts")
+            raise ArgumentError("this is the step that comes" if depth < 0 else "this is where the pass starts")
         self.depth = depth
         return self.view
 
     def value(self, expression: str) -> Any:
-        """The value of an expression at the step in view; see `expressions` for what it may say.
+        """The value of an expression at the step in view; `expressions.HELP` says what it may be.
 
         Raises:
             ArgumentError: it is no such expression, or has no value.
         """
-        return expressions.evaluate(expressions.parse(expression), NamesAt(self.view, self.labels))
+        return Expression(expression, self.names).at(self.view)
 
-    def upcoming(self) -> Iterator[Edge]:
-        """The edges that are still to be walked, as node and position of the operand."""
-        last = self.steps.last
-        begin = self._places[last.node] if last else 0
-        for place in range(begin, len(self.steps.order)):
-            node = self.steps.order[place]
-            for position in _positions(node):
-                if not last or node is not last.node or position > last.position:
-                    yield node, position
+    def to_come(self) -> Iterator[Edge]:
+        """The steps that are still to be taken, as node and position of the operand."""
+        return (edge for edge in self.reach.to_come() if edge[0].parents[edge[1]] not in self._constants)
 
     def latest(self, count: int) -> list[Step]:
-        """The latest steps, oldest first; where they are not kept, the last one."""
-        if isinstance(self.steps, Rewindable):
-            return self.steps.history[-count:]
-        return [] if self.steps.last is None else [self.steps.last]
+        """The latest steps, oldest first; where they are not kept, the last one at most."""
+        history = self.steps.history if self.steps.keep else self.steps.history[-1:]
+        return [step for step in history if step.parent not in self._constants][-count:]
 
     # ---- what has flowed so far -------------------------------------------------------------------------------
 
-    def why(self, label: str) -> list[Step]:
-        """The steps that have added to the gradient of a node, or of the entries of a vector or matrix, so far.
+    def why(self, name: str) -> list[Step]:
+        """The steps that have added to the gradient of a node so far; or of all nodes that `Names.find` finds.
 
         Raises:
-            ArgumentError: nothing has this label.
+            ArgumentError: nothing has this name.
             GraphError: steps are not kept.
         """
-        nodes = set(self.labels.entries(label))
+        nodes = set(self.names.find(name))
         return [step for step in self._history("an account of what was added") if step.parent in nodes]
 
-    def nodes(self, pattern: str | None = None) -> list[Value]:
-        """The labelled nodes whose label matches a pattern such as ``h_*``, in order of creation; by default the
-        parameters and, of what is unrolled, the states.
+    def nodes(self, name: str | None = None) -> list[Value]:
+        """The nodes that `Names.find` finds, such as those called ``h_*``, in order of creation; by default the
+        parameters and, of what is unrolled, the states. Raises as `Names.find` does.
         """
+        if name is not None:
+            return self.names.find(name)
         states = set()
         if self.unrolled is not None:
             for t in self.unrolled[self.unrolled.state_names[0]]:
                 states.update(self.unrolled.state(t))
-        found = []
-        for node in reversed(self.steps.order):
-            if pattern is not None:
-                wanted = bool(node.label) and fnmatchcase(node.label, _literal_brackets(pattern))
-            else:
-                wanted = node in states or (bool(node.label) and not node.parents and node.time_step is None)
-            if wanted:
-                found.append(node)
-        return found
-
-    def is_reached(self, node: Value) -> bool:
-        """Whether anything has arrived at a node."""
-        return self._is_used(node, 0)
-
-    def is_complete(self, node: Value) -> bool:
-        """Whether everything has arrived that the pass brings to a node."""
-        return self._is_used(node, 1)
-
-    def _is_used(self, node: Value, first_or_last: int) -> bool:
-        uses = self._uses().get(node)
-        return node is self.loss or (uses is not None and self.is_walked(*uses[first_or_last]))
-
-    def is_in_graph(self, node: Value) -> bool:
-        """Whether the loss depends on a node."""
-        return node in self._places
-
-    def is_walked(self, node: Value, position: int) -> bool:
-        """Whether the step from a node to its operand at this position has been taken."""
-        last = self.steps.last
-        if last is None or not self.is_in_graph(node):
-            return False
-        return (self._places[node], position) <= (self._places[last.node], last.position)
+        return [
+            node
+            for node in reversed(self.steps.order)
+            if node in states or (self.names.is_named(node) and not node.parents and node.time_step is None)
+        ]
 
     def chain(self, k: int) -> list[ChainRow]:
         """The product of the Jacobians from the last state back to h_k, so far.
@@ -307,11 +361,11 @@ class Debugger:
         chained: Rows | None = identity(len(self.unrolled.state(T)))
         for t in range(T, k - 1, -1):
             nodes = self.unrolled.state(t)
-            complete = all(map(self.is_complete, nodes))
+            complete = all(map(self.reach.is_complete, nodes))
             J = jacobian(self.unrolled, t + 1) if complete and t < T else None
             if t < T or not complete:
                 chained = product(chained, J) if chained and J else None
-            connected = any(map(self.is_in_graph, nodes))
+            connected = any(map(self.reach.is_in_graph, nodes))
             rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete, connected))
         return rows
 
@@ -326,46 +380,18 @@ class Debugger:
         return self._film[begin : self._shown] if count > 0 else self._film[self._shown : begin][::-1]
 
     def __repr__(self) -> str:
-        state = "complete" if self.steps.finished else f"{self.steps.taken} of {self.total} steps"
-        latest = f", {self.steps.last}" if self.steps.last else ""
-        return f"Debugger({state}{latest})"
-
-    # ---- places in the order of the walk --------------------------------------------------------------------
-
-    def _uses(self) -> dict[Value, tuple[Edge, Edge]]:
-        """For every node but the loss, the edges by which the gradient reaches it first and last."""
-        if not self._first_and_last_use:
-            for node in self.steps.order:
-                for position in _positions(node):
-                    parent, edge = node.parents[position], (node, position)
-                    first, _ = self._first_and_last_use.get(parent, (edge, edge))
-                    self._first_and_last_use[parent] = first, edge
-        return self._first_and_last_use
+        state = "complete" if self.steps.finished else f"{self.taken} of {self.total} steps"
+        coming = f", next: {self.coming}" if self.coming else ""
+        return f"Debugger({state}{coming})"
 
     def _history(self, what: str) -> list[Step]:
-        return self._kept(what).history
-
-    def _kept(self, what: str) -> Rewindable:
-        if not isinstance(self.steps, Rewindable):
+        if not self.steps.keep:
             raise GraphError(f"{what} needs the steps, which are not kept", remedy="Start it with undo")
-        return self.steps
+        return self.steps.history
 
 
-def _positions(node: Value) -> range | list[int]:
-    """The positions of the operands, each of which takes a step."""
-    if node.operation.backward is None:
-        return range(len(node.parents))
-    return sorted({node.parents.index(parent) for parent in node.parents})
-
-
-def _edges(node: Value) -> int:
-    return len(_positions(node))
-
-
-def _is_last_of_its_node(step: Step) -> bool:
-    return step.position == _positions(step.node)[-1]
-
-
-def _literal_brackets(pattern: str) -> str:
-    """A pattern in which ``W[0,*`` means what it looks like: brackets are part of labels."""
-    return pattern.replace("[", "[[]")
+def _constants(names: Names) -> frozenset[Value]:
+    """The leaves that nobody has named; none if no leaf has a name."""
+    leaves = [node for node in names.order if not node.parents]
+    unnamed = frozenset(leaf for leaf in leaves if not names.is_named(leaf))
+    return unnamed if len(unnamed) < len(leaves) else frozenset()

@@ -8,7 +8,6 @@ import signal
 import sys
 import textwrap
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -20,14 +19,14 @@ from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import ArgumentError, TinygradRNNError
 from ..nn.linalg import Rows
-from . import expressions
 from .breakpoints import GRAMMAR, Breakpoint
-from .names import STEP_NAMES
+from .expressions import HELP, STEP_NAMES, Expression
 from .picture import KEY, draw_flow
 from .session import Debugger
 
 _AROUND = 5  # steps that `l` lists before and after
 _MOST_LINES = 40
+_ATTRIBUTES = ("data", "grad", "has_grad", "label", "name", "op", "parents", "time_step")
 
 
 class Terminal(cmd.Cmd):
@@ -40,6 +39,7 @@ class Terminal(cmd.Cmd):
 
     Attributes:
         failures: how many commands ended in an error.
+        displayed: expressions printed at every stop.
     """
 
     prompt = "(bptt) "
@@ -48,25 +48,33 @@ class Terminal(cmd.Cmd):
         super().__init__(stdin=stdin, stdout=stdout)
         self.debugger = debugger
         self.failures = 0
+        self.displayed: dict[str, Expression] = {}
         self.use_rawinput = stdin is None and sys.stdin is not None and sys.stdin.isatty()
 
     # ---- going on and going back --------------------------------------------------------------------------
 
     def do_step(self, argument: str) -> None:
-        """s [N]: take a step, or N of them: apply the chain rule to one edge."""
-        self._take(self.debugger.going(steps=_count(argument)))
+        """s [N]: take the step that comes, or N steps: apply the chain rule to one edge."""
+        with self._ctrl_c_stops():
+            self._show(self.debugger.step(_count(argument)))
 
     def do_next(self, argument: str) -> None:
         """n [N]: take all steps of a node, or those that are left of it; N: of so many nodes."""
-        self._take(self.debugger.going(nodes=_count(argument)))
+        with self._ctrl_c_stops():
+            self._show(self.debugger.next(_count(argument)))
 
     def do_continue(self, argument: str) -> None:
-        """c: go on to the next breakpoint, or to the end. Ctrl-C stops in between."""
-        _no_argument(argument)
-        with self._ctrl_c_stops():
-            breakpoints = self.debugger.cont()
-        for breakpoint in breakpoints:
-            self._say(f"Breakpoint {breakpoint.number}: {breakpoint.text}")
+        """c [N]: go on to the next breakpoint, or to the N-th; or to the end. Ctrl-C stops in between."""
+        try:
+            with self._ctrl_c_stops():
+                for _ in range(_count(argument)):
+                    hit = self.debugger.cont()
+                    if not hit:
+                        break
+        except ArgumentError:
+            self._view()
+            raise
+        self._say(*(f"Stopped at breakpoint {each.number}: {each.text} (hit {each.hits})" for each in hit))
         self._view()
 
     def do_finish(self, argument: str) -> None:
@@ -78,9 +86,20 @@ class Terminal(cmd.Cmd):
 
     def do_back(self, argument: str) -> None:
         """back [N]: undo the latest step, or N of them: the gradients are what they were, to the last bit."""
-        for step in self.debugger.back(_count(argument)):
-            self._say(f"undone: {step.formula};  {notation.gradient(step.parent)} = {step.gradient_before:.4g} again")
-        self._view()
+        self._undone(len(self.debugger.back(_count(argument))))
+
+    def do_rc(self, argument: str) -> None:
+        """rc: undo steps, back to the previous breakpoint, or to the start."""
+        _no_argument(argument)
+        taken = self.debugger.taken
+        try:
+            with self._ctrl_c_stops():
+                hit = self.debugger.rcont()
+        except ArgumentError:
+            self._view()
+            raise
+        self._say(*(f"Back at breakpoint {each.number}: {each.text}" for each in hit))
+        self._undone(taken - self.debugger.taken)
 
     def do_reset(self, argument: str) -> None:
         """reset: take the pass back to its start. Breakpoints stay."""
@@ -99,39 +118,71 @@ class Terminal(cmd.Cmd):
 
     def do_break(self, argument: str) -> None:
         if argument:
-            breakpoint = self.debugger.stop_at(argument)
-            self._say(f"Breakpoint {breakpoint.number}: {breakpoint.text}")
+            self._set(argument)
+        elif self.debugger.breakpoints:
+            self._say(*map(_listed, self.debugger.breakpoints.values()))
         else:
-            self._say(*(map(_listed, self.debugger.breakpoints.values()) if self.debugger.breakpoints else ["none"]))
+            self._say("No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)")
 
-    do_break.__doc__ = f"Stop at a breakpoint when continuing:\n\n{GRAMMAR}\n\nhelp p says what a CONDITION may be."
+    do_break.__doc__ = f"Stop at a breakpoint when continuing:\n\n{GRAMMAR}\n\n{HELP}"
+
+    def do_tbreak(self, argument: str) -> None:
+        """tbreak WHERE: set a breakpoint, as b does, that is removed when it has stopped the pass."""
+        if not argument:
+            raise ArgumentError("tbreak needs a place", remedy="Name it: tbreak h_3")
+        self._set(argument, temporary=True)
 
     def do_clear(self, argument: str) -> None:
-        """clear [N]: remove breakpoint number N, or all."""
-        numbers = list(self.debugger.breakpoints) if argument in ("", "all") else [_count(argument)]
-        for number in numbers:
-            self._say(f"removed: {_listed(self.debugger.clear(number))}")
+        """clear [N]: remove breakpoint number N, several of them, or all."""
+        everything = argument in ("", "all")
+        for number in list(self.debugger.breakpoints) if everything else map(_count, argument.split()):
+            self._say(f"Removed: {_listed(self.debugger.clear(number))}")
+
+    def _set(self, where: str, temporary: bool = False) -> None:
+        found = self.debugger.stop_at(where, temporary)
+        self._say(f"{'Temporary breakpoint' if temporary else 'Breakpoint'} {found.number} at {found.text}")
 
     # ---- the step in view ------------------------------------------------------------------------------------
 
     def do_p(self, argument: str) -> None:
-        value = self.debugger.value(argument) if argument else self.debugger.view
-        self._say(str(value) if isinstance(value, Step) else repr(value))
+        step = self.debugger.view
+        if argument or step is None:
+            self._say(repr(self.debugger.value(argument)) if argument else self._nothing_comes())
+            return
+        self._say(
+            str(step),
+            f"node = {notation.name(step.node)}, parent = {notation.name(step.parent)}, "
+            f"op = {step.op}, time_step = {step.time_step}",
+            f"gradient = {step.gradient!r}, local_gradient = {step.local_gradient!r}, "
+            f"contribution = {step.contribution!r}",
+        )
 
-    do_p.__doc__ = f"""p EXPRESSION: its value at the step in view.
+    do_p.__doc__ = f"""p EXPRESSION: its value at the step in view; p alone: the parts of that step.
 
-Names: {", ".join(STEP_NAMES)}
-(grad is that of node, before and after are those of parent), and the labels of the nodes: h_3.grad, W[0,1].data;
-"any label".grad for a label that is no Python name.
-A node has {", ".join(expressions.ATTRIBUTES)}.
-Arithmetic, comparisons, and, or, not, in, is, a if b else c; {", ".join(expressions.FUNCTIONS)}.
-Nothing else can be called or read: expressions are evaluated by the debugger, not by Python."""
+{HELP}"""
+
+    def do_display(self, argument: str) -> None:
+        """display [EXPRESSION]: print an expression at every stop; display alone: all of them, now."""
+        if argument:
+            self.displayed[argument] = Expression(argument, self.debugger.names)
+        elif not self.displayed:
+            self._say("Nothing is displayed. Name an expression: display w.grad")
+        self._display(argument)
+
+    def do_undisplay(self, argument: str) -> None:
+        """undisplay [EXPRESSION]: display an expression no longer, or none."""
+        if argument and argument not in self.displayed:
+            raise ArgumentError(f"{argument!r} is not displayed")
+        for text in [argument] if argument else list(self.displayed):
+            del self.displayed[text]
 
     def do_where(self, argument: str) -> None:
-        """w: the way of the gradient from the loss to the step in view, the latest last."""
+        """w: the way of the gradient from the loss to the step that comes, which is last. > marks the step in view."""
         _no_argument(argument)
         path = self.debugger.path()
         self._lines([f"{'>' if step is self.debugger.view else ' '} {step}" for step in path], keep="last")
+        if not path:
+            self._say(self._nothing_comes())
 
     def do_up(self, argument: str) -> None:
         """u [N]: look at the step that brought the gradient to the node in view: one level up, towards the loss."""
@@ -139,35 +190,41 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         self._view()
 
     def do_down(self, argument: str) -> None:
-        """d [N]: look one level down, towards the latest step."""
-        self.debugger.down(_count(argument))
+        """d [N]: look one level down, towards the step that comes."""
+        self.debugger.up(-_count(argument))
         self._view()
 
     def do_list(self, argument: str) -> None:
-        """l [N]: the latest N steps (5), the current one, and the N to come."""
+        """l [N]: the latest N steps (default: 5), the one that comes (->), and the N after it."""
         count = _count(argument) if argument else _AROUND
-        done = self.debugger.latest(1 + count)
-        first = self.debugger.steps.taken - len(done) + 1
-        for number, step in enumerate(done, first):
-            self._say(f"{'->' if step is self.debugger.steps.last else '  '} {number:>5}  {step}")
-        for number, (node, position) in enumerate(islice(self.debugger.upcoming(), count), first + len(done)):
+        taken = self.debugger.taken
+        done = self.debugger.latest(count)
+        for number, step in enumerate(done, taken - len(done) + 1):
+            self._say(f"   {number:>5}  {step}")
+        for number, (node, position) in enumerate(islice(self.debugger.to_come(), count + 1), taken + 1):
             sides = notation.derivative(node, node.parents[position]), notation.local_formula(node, position)
-            self._say(f"   {number:>5}  {notation.time_step(node)}{' = '.join(filter(None, sides))}  to come")
+            later = f"{notation.time_step(node)}{' = '.join(filter(None, sides))}  to come"
+            coming = self.debugger.coming if number == taken + 1 else None
+            self._say(f"{'->' if number == taken + 1 else '  '} {number:>5}  {coming or later}")
 
     # ---- what has flowed so far --------------------------------------------------------------------------------
 
     def do_grads(self, argument: str) -> None:
-        """grads [PATTERN]: the gradients of the parameters and states, or of the nodes called like h_*, so far."""
+        """grads [NAME]: the gradients of the parameters and states, or of nodes such as W or h_*, so far."""
         nodes = self.debugger.nodes(argument or None)
         if not nodes:
-            raise ArgumentError(f"no label is like {argument!r}" if argument else "no node has a label")
-        width = max(len(node.label) for node in nodes)
+            raise ArgumentError("no parameter or state has a label", remedy="Name a node: grads NAME")
+        names = [notation.gradient(node) for node in nodes]
+        width = max(map(len, names))
         self._lines(
-            [f"{node.label:>{width}}.grad = {notation.number(node.grad):<11} {self._state(node)}" for node in nodes]
+            [
+                f"{name:>{width}} = {notation.number(node.grad):<11} {self._state(node)}".rstrip()
+                for name, node in zip(names, nodes)
+            ]
         )
 
     def do_why(self, argument: str) -> None:
-        """why w: which steps have added to w.grad so far; why W: to all entries of W."""
+        """why w: which steps have added to w.grad so far; why W, why h_*, why w·h_1: to that of such nodes."""
         if not argument:
             raise ArgumentError("why needs a node", remedy="Name it: why w")
         found = self.debugger.why(argument)
@@ -178,7 +235,7 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
                 for step in found
             ]
         )
-        nodes = self.debugger.labels.entries(argument)
+        nodes = self.debugger.names.find(argument)
         if len(nodes) == 1:
             self._say(self._sum(nodes[0], found))
         elif not found:
@@ -210,17 +267,17 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
             self._say("Of vectors and matrices, the norm (Euclidean, Frobenius).")
 
     def do_graph(self, argument: str) -> None:
-        """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (backward.svg)."""
-        self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg')}   ({KEY})")
+        """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (default: backward.svg)."""
+        self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg').resolve()}   ({KEY})")
 
     # ---- leaving -------------------------------------------------------------------------------------------------
 
     def do_quit(self, argument: str) -> bool:
         """q: leave. The gradients stay as they are: if the pass is not complete, those of a pass half-way."""
-        steps = self.debugger.steps
-        if steps.taken and not steps.finished:
+        debugger = self.debugger
+        if debugger.taken and not debugger.steps.finished:
             self._say(
-                f"Left after {steps.taken} of {self.debugger.total} steps: the gradients are those of a pass half-way."
+                f"Left after {debugger.taken} of {debugger.total} steps: the gradients are those of a pass half-way."
             )
         return True
 
@@ -236,7 +293,12 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
                 raise ArgumentError(self._unknown(arg))
             self._say(textwrap.dedent(command.__doc__))
             return
-        self._say("An empty line repeats the last command. A command may be cut short: con, rese.", "")
+        self._say(
+            "-> marks the step that comes: its numbers are worked out, but not added yet.",
+            "An empty line repeats the last one. Commands may be cut short (con, rese), and stand on one line (n; n).",
+            "# begins a comment.",
+            "",
+        )
         for name in _COMMANDS:
             text = (getattr(self, f"do_{name}").__doc__ or "").splitlines()[0]
             self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
@@ -251,14 +313,12 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
     def run(self, script: Iterable[str] | None = None) -> int:
         """Carry out the commands of a script or, without one, read them from stdin until the end.
 
-        Lines of a script that begin with ``#`` are left out.
-
         Returns:
             1 if a command of a script failed, else 0.
         """
         if script is not None:
             for line in script:
-                if line.startswith("#"):
+                if line.lstrip().startswith("#"):
                     continue
                 self._say(f"{self.prompt}{line.rstrip()}")
                 if self.onecmd(line):
@@ -280,17 +340,21 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         return False
 
     def onecmd(self, line: str) -> bool:
-        """Carry out a command. An error of the user is one line."""
-        name, _, argument = line.strip().partition(" ")
+        """Carry out the commands on a line. An error of the user is one line."""
+        if not line.strip():
+            return bool(self.emptyline())
+        commands = _commands(line)
+        if commands and line != "EOF":
+            self.lastcmd = line
+        return any(map(self._one, commands))
+
+    def _one(self, command: str) -> bool:
+        name, _, argument = command.partition(" ")
         try:
-            if not name:
-                return bool(self.emptyline())
-            if name != "EOF":
-                self.lastcmd = line
-            command = getattr(self, f"do_{self._full(name)}", None)
-            if command is None:
+            act = getattr(self, f"do_{self._full(name)}", None)
+            if act is None:
                 raise ArgumentError(self._unknown(name))
-            return bool(command(argument.strip()))
+            return bool(act(argument.strip()))
         except TinygradRNNError as error:
             self.failures += 1
             self._say(f"*** {' '.join(str(error).split())}")
@@ -303,10 +367,10 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
     def completedefault(self, *arguments: object) -> list[str]:
         """Names and labels that begin like the word before the cursor."""
         text = str(arguments[0])
-        known = (*STEP_NAMES, *self.debugger.labels)
+        known = (*STEP_NAMES, *self.debugger.names)
         dotted, dot, begun = text.rpartition(".")
         if dot:
-            return [f"{dotted}.{name}" for name in expressions.ATTRIBUTES if name.startswith(begun)]
+            return [f"{dotted}.{name}" for name in _ATTRIBUTES if name.startswith(begun)]
         return sorted({name for name in known if name.startswith(text)})
 
     def complete_break(self, text: str, line: str, begin: int, end: int) -> list[str]:
@@ -314,10 +378,10 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
         if line[:begin].split()[-1:] == ["op"]:
             ops = {node.op for node in self.debugger.steps.order if node.parents}
             return sorted(op for op in ops if op.startswith(text))
-        words = [word for word in ("if", "nan", "op", "t") if word.startswith(text)]
+        words = [word for word in ("if", "nan", "op", "time_step") if word.startswith(text)]
         return words + self.completedefault(text)
 
-    complete_b = complete_break
+    complete_b = complete_tbreak = complete_break
 
     def _full(self, name: str) -> str:
         if name in _LETTERS:
@@ -343,41 +407,57 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
             lines = [*lines[:_MOST_LINES], left_out] if keep == "first" else [left_out, *lines[-_MOST_LINES:]]
         self._say(*lines)
 
-    def _take(self, going: Iterator[Step]) -> None:
-        """Take steps and show them; of very many, the latest ones, which is all that is kept of them here."""
-        before = self.debugger.steps.taken
-        with self._ctrl_c_stops():
-            latest = deque(going, maxlen=_MOST_LINES)
-        after = self.debugger.steps.taken
-        if after - before > len(latest):
-            self._say(f"… {after - before - len(latest)} more")
-        self._say(*(self._numbered(number, step) for number, step in enumerate(latest, after - len(latest) + 1)))
-        if self.debugger.steps.finished:
-            self._view()
+    def _show(self, taken: list[Step]) -> None:
+        """Show the steps that have come into view: those taken except the first, and the one that comes."""
+        first = self.debugger.taken - len(taken) + 1
+        shown = [f"   {self._numbered(number, step)}" for number, step in enumerate(taken[1:], first + 1)]
+        self._lines(shown, keep="last")
+        self._view()
+
+    def _undone(self, count: int) -> None:
+        self._say(f"Undone: {count} step{'s' * (count != 1)}")
+        self._view()
 
     def _numbered(self, number: int, step: Step) -> str:
         return f"[{number}/{self.debugger.total}] {step}"
 
     def _view(self) -> None:
+        """Show the step in view, and what is displayed."""
         debugger = self.debugger
         view = debugger.view
-        if view is None:
-            start = f"{notation.gradient(debugger.loss)} = {notation.number(debugger.loss.grad)}"
-            self._say(f"At the start: {start}; {debugger.total} steps to take. help lists the commands.")
-        elif view is not debugger.steps.last:
-            self._say(f"[{debugger.depth} up] {view}")
-        elif not debugger.steps.finished:
-            self._say(self._numbered(debugger.steps.taken, view))
-        else:
+        if debugger.depth:
+            self._say(f"   [{debugger.depth} up] {view}")
+        elif debugger.steps.finished:
             leaves = [node for node in debugger.nodes() if not node.parents and node.time_step is None]
             shown = [f"{notation.gradient(leaf)} = {notation.number(leaf.grad)}" for leaf in leaves[:6]]
             shown += [f"… {len(leaves) - 6} more: grads"] if len(leaves) > 6 else []
             self._say(f"The pass is complete: {debugger.total} steps. {', '.join(shown)}".rstrip())
+        else:
+            if not debugger.taken:
+                start = f"{notation.gradient(debugger.loss)} = {notation.number(debugger.loss.grad)}"
+                hidden = f", besides {debugger.hidden} to constants" if debugger.hidden else ""
+                self._say(f"At the start: {start}; {debugger.total} steps to take{hidden}. help lists the commands.")
+            self._say(f"-> {self._numbered(debugger.taken + 1, view)}" if view else self._nothing_comes())
+        self._display()
+
+    def _nothing_comes(self) -> str:
+        """Say that the pass is complete, or raise why the step that comes cannot be taken."""
+        if not self.debugger.steps.finished:
+            next(self.debugger.steps)
+        return "The pass is complete: no step comes any more. Undo one: back"
+
+    def _display(self, only: str = "") -> None:
+        for text, expression in self.displayed.items():
+            if not only or text == only:
+                try:
+                    self._say(f"   {text} = {expression.at(self.debugger.view)!r}")
+                except ArgumentError as error:
+                    self._say(f"   {text}: {' '.join(str(error).split())}")
 
     def _state(self, node: Value) -> str:
-        if self.debugger.is_complete(node):
+        if self.debugger.reach.is_complete(node):
             return ""
-        return "so far" if self.debugger.is_reached(node) else "to come"
+        return "so far" if self.debugger.reach.is_reached(node) else "to come"
 
     def _sum(self, node: Value, steps: list[Step]) -> str:
         gradient = f"{notation.gradient(node)} = {notation.number(node.grad)}"
@@ -407,8 +487,9 @@ Nothing else can be called or read: expressions are evaluated by the debugger, n
 
 
 _COMMANDS = (
-    *("step", "next", "continue", "finish", "back", "reset", "break", "clear"),
-    *("p", "where", "up", "down", "list", "grads", "why", "chain", "graph", "forward", "help", "quit"),
+    *("step", "next", "continue", "finish", "back", "rc", "reset", "break", "tbreak", "clear"),
+    *("p", "display", "undisplay", "where", "up", "down", "list"),
+    *("grads", "why", "chain", "graph", "forward", "help", "quit"),
 )
 _LETTERS = {
     "s": "step",
@@ -447,8 +528,26 @@ def _no_argument(text: str) -> None:
 
 
 def _listed(breakpoint: Breakpoint) -> str:
-    hits = f"   (stopped {breakpoint.hits} times)" if breakpoint.hits else ""
-    return f"{breakpoint.number}: {breakpoint.text}{hits}"
+    kind = "   temporary" if breakpoint.temporary else ""
+    hits = f"   (hit {breakpoint.hits} time{'s' * (breakpoint.hits != 1)})" if breakpoint.hits else ""
+    return f"{breakpoint.number}: {breakpoint.text}{kind}{hits}"
+
+
+def _commands(line: str) -> list[str]:
+    """The commands on a line: separated by ``;``, up to a ``#`` that begins a word. Neither counts within quotes."""
+    commands, quote = [""], ""
+    for before, sign in zip(f" {line}", line):
+        if not quote and sign == "#" and before in " \t;":
+            break
+        if not quote and sign == ";":
+            commands.append("")
+            continue
+        if sign == quote:
+            quote = ""
+        elif sign in "\"'" and not quote and sign in line.partition(sign)[2]:
+            quote = sign
+        commands[-1] += sign
+    return [command.strip() for command in commands if command.strip()]
 
 
 def _norm(rows: Rows) -> str:

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, NamedTuple, TypeVar
 
+from ..errors import TinygradRNNError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -135,7 +137,13 @@ class trace_creation(_Within):
 
 
 class time_step(_Within):
-    """Nodes that are created within this context belong to time step ``t``."""
+    """Nodes that are created within this context belong to time step ``t``, and so do this package's errors."""
 
     def __init__(self, t: int | None) -> None:
         super().__init__(time_step=t)
+
+    def __exit__(self, *raised: object) -> None:
+        for error in raised:
+            if isinstance(error, TinygradRNNError) and error.time_step is None:
+                error.time_step = current().time_step
+        super().__exit__()

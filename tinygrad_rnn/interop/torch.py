@@ -19,19 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
-from ..nn import GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell
+from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.module import shape
 
 Numbers = Any  # a float, or nested lists of them
-GATES: dict[type[Module], tuple[str, ...]] = {
-    RNNCell: ("",),
-    LSTMCell: ("_i", "_f", "_g", "_o"),
-    GRUCell: ("_r", "_z", "_n"),
-}
+CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 
 
@@ -99,7 +94,7 @@ def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
     if isinstance(module, Recurrent):
         for cell, suffix in zip(module.cells, module.suffixes):
             yield from _cell_leaving(cell, prefix, suffix)
-    elif type(module) in GATES:
+    elif type(module) in CELLS:
         yield from _cell_leaving(module, prefix, "")
     elif isinstance(module, Linear):
         numbers = module.state_dict()
@@ -118,14 +113,14 @@ def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str,
             f"PyTorch's RNN has no nonlinearity {nonlinearity!r}: with these weights it would compute something else",
             remedy="Take the weights by the names of this package, from state_dict()",
         )
-    gates, own = _gates(cell), cell.state_dict()
-    yield f"{prefix}weight_ih{suffix}", _below(own[f"U{gate}"] for gate in gates)
-    yield f"{prefix}weight_hh{suffix}", _below(own[f"W{gate}"] for gate in gates)
-    if f"b{gates[0]}" in own:
-        inner = _below(own[f"b{gate}"] for gate in gates)
+    gates = _gates(cell)
+    yield f"{prefix}weight_ih{suffix}", [row for gate in gates for row in linalg.numbers(gate.U)]
+    yield f"{prefix}weight_hh{suffix}", [row for gate in gates for row in linalg.numbers(gate.W)]
+    if gates[0].b:
+        inner = [entry.data for gate in gates for entry in gate.b or ()]
         outer = [0.0] * len(inner)
-        if "b_hn" in own:
-            outer[-len(own["b_hn"]) :] = own["b_hn"]
+        if isinstance(cell, GRUCell) and cell.b_hn:
+            outer[-len(cell.b_hn) :] = [entry.data for entry in cell.b_hn]
         yield f"{prefix}bias_ih{suffix}", inner
         yield f"{prefix}bias_hh{suffix}", outer
 
@@ -138,7 +133,7 @@ def _entering(module: Module, path: str, prefix: str, remaining: dict[str, Numbe
     if isinstance(module, Recurrent):
         for k, (cell, suffix) in enumerate(zip(module.cells, module.suffixes)):
             yield from _cell_entering(cell, f"{path}cells.{k}.", prefix, suffix, remaining)
-    elif type(module) in GATES:
+    elif type(module) in CELLS:
         yield from _cell_entering(module, path, prefix, "", remaining)
     elif isinstance(module, Linear):
         own = {"V": f"{prefix}weight", "c": f"{prefix}bias"}
@@ -152,25 +147,26 @@ def _entering(module: Module, path: str, prefix: str, remaining: dict[str, Numbe
 def _cell_entering(
     cell: Module, path: str, prefix: str, suffix: str, remaining: dict[str, Numbers]
 ) -> Iterator[tuple[str, Numbers]]:
-    gates, own = _gates(cell), cell.state_dict()
-    rows, columns = shape(own[f"W{gates[0]}"])[0], shape(own[f"U{gates[0]}"])[1]
+    gates = _gates(cell)
+    rows, columns = shape(gates[0].U)
     parts = {
         "U": _take(remaining, f"{prefix}weight_ih{suffix}", (len(gates) * rows, columns)),
         "W": _take(remaining, f"{prefix}weight_hh{suffix}", (len(gates) * rows, rows)),
     }
     outer = None
-    if f"b{gates[0]}" in own:
+    resets_bias = isinstance(cell, GRUCell)
+    if gates[0].b:
         inner = _take(remaining, f"{prefix}bias_ih{suffix}", (len(gates) * rows,))
         if f"{prefix}bias_hh{suffix}" in remaining:
             outer = _take(remaining, f"{prefix}bias_hh{suffix}", (len(gates) * rows,))
         else:
             outer = [0.0] * len(inner)
-        kept_apart = len(inner) - rows if "b_hn" in own else len(inner)
+        kept_apart = len(inner) - rows if resets_bias else len(inner)
         parts["b"] = [a + b if i < kept_apart else a for i, (a, b) in enumerate(zip(inner, outer))]
     for kind, numbers in parts.items():
         for k, gate in enumerate(gates):
-            yield f"{path}{kind}{gate}", numbers[k * rows : (k + 1) * rows]
-    if "b_hn" in own and outer is not None:
+            yield f"{path}{kind}{gate.suffix}", numbers[k * rows : (k + 1) * rows]
+    if resets_bias and outer is not None:
         yield f"{path}b_hn", outer[-rows:]
 
 
@@ -203,15 +199,10 @@ def _check_finite(name: str, numbers: Numbers, expected: tuple[int, ...], index:
 # ---- both -------------------------------------------------------------------------------------------------------
 
 
-def _gates(cell: Module) -> tuple[str, ...]:
-    gates = GATES.get(type(cell))
-    if gates is None:
+def _gates(cell: Module) -> tuple[Gate, ...]:
+    if not isinstance(cell, CELLS) or type(cell) not in CELLS:
         raise ArgumentError(f"PyTorch has nothing like {type(cell).__name__}", remedy="Use an RNN, LSTM or GRU")
-    return gates
-
-
-def _below(matrices: Any) -> list[Any]:
-    return list(chain.from_iterable(matrices))
+    return cell.gates
 
 
 def _parts(module: Module) -> Iterator[tuple[str, Module]]:

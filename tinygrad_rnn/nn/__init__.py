@@ -1,8 +1,26 @@
-"""Modules, layers, cells and losses. Also stands in for ``micrograd.nn``."""
+"""Modules, cells and losses, with PyTorch's names. Also stands in for ``micrograd.nn``.
+
+    from tinygrad_rnn.nn import LSTMCell, Linear
+
+To read it, follow a weight from its making to a loss:
+
+1. `module`: `Module` finds the parameters among its attributes, and gives them names.
+2. `parameters`: a parameter is a labelled Value; a matrix is a list of lists of them.
+3. `gate`: W h + U x + b, of which every cell on vectors is made.
+4. `cells`: a cell computes one time step: the scalar recurrence first, then the same on vectors. `gated`: LSTM and GRU.
+5. `through_time`: a cell goes from one time step to the next.
+6. `stacked`: cells on top of each other, and the modules `RNN`, `LSTM` and `GRU`.
+7. `linear`, `losses`: the read-out, and how wrong it is.
+
+The rest can be understood by itself: `quantities` (single numbers and vectors alike), `one_hot` (a symbol as an input),
+`init` (starting numbers), `linalg` (matrices of plain numbers), `kinds` (cells by name), and `mlp`
+(micrograd's modules).
+"""
 
 from ..engine.value import Value
 from . import init
 from .cells import Cell, RNNCell, ScalarRNNCell
+from .gate import Gate
 from .gated import GRUCell, LSTMCell
 from .linear import Linear
 from .losses import binary_cross_entropy_with_logits, cross_entropy, log_sum_exp, mse_loss
@@ -18,6 +36,7 @@ __all__ = [
     "RNN",
     "Cell",
     "GRUCell",
+    "Gate",
     "LSTMCell",
     "Layer",
     "Linear",

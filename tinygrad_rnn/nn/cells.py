@@ -1,63 +1,24 @@
 """Recurrent cells: one time step each.
 
-A cell computes named vectors, among them its next state: `Cell.step` returns them by name, in the order in
-which they arise, and whoever unrolls the cell labels and keeps them under these names.
+A cell computes named vectors, among them its next state. `Cell.step` returns them by name, in the order in which they
+are computed. `bptt.unroll` labels and keeps them under these names.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engine.arithmetic import choose
-from ..engine.sums import dot
-from ..engine.value import Operand, Value, as_value
-from ..errors import ArgumentError, DataError, ShapeError
+from ..engine.value import Operand, Value
+from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
+from .gate import Gate
 from .module import Module, is_vector
-from .one_hot import OneHot
-from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
+from .parameters import Seed, Vector, uniform
+from .quantities import Quantity
 
-Quantity = Any  # a Value for a scalar cell, a Vector for any other
-
-
-def as_sequence(inputs: Any) -> list[Any]:
-    """The inputs x_1 … x_T.
-
-    Raises:
-        ArgumentError: they are no sequence, or an empty one.
-    """
-    if not isinstance(inputs, Iterable):
-        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
-    sequence = list(inputs)
-    if not sequence:
-        raise ArgumentError("the sequence is empty", remedy="Give at least one input")
-    return sequence
-
-
-def as_quantity(data: Any) -> Quantity:
-    """A number as a Value, a sequence of them as a list of Values; Values are used as they are."""
-    if isinstance(data, OneHot):
-        return data
-    return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
-
-
-def finite(data: Any, name: str, t: int) -> Quantity:
-    """An input or initial state as a Quantity.
-
-    Raises:
-        DataError: a number of it is NaN or infinite.
-    """
-    quantity = as_quantity(data)
-    if not isinstance(quantity, OneHot):
-        for entry in [quantity] if isinstance(quantity, Value) else quantity:
-            if not math.isfinite(entry.data):
-                raise DataError(f"{name} is {entry.data}", time_step=t, remedy="Remove or replace it")
-    return quantity
-
-
-_SINGLE = {float, int, Value}  # types of a single number, most of the time
+_SINGLE = {float, int, Value}  # types of a single number that need no check
 
 NONLINEARITIES: dict[str, Callable[[Value], Value]] = {
     "tanh": Value.tanh,
@@ -71,14 +32,19 @@ class Cell(Module):
     """Base class of cells.
 
     Attributes:
-        state_names: the names, among those that `step` returns, of what is carried to the next time step.
-        pre_activation_names: the names, among those, of what a nonlinearity is applied to.
-        input_size: length of x_t, of a cell whose quantities are vectors.
+        state_names: names of the quantities, among those that `step` returns, that the next time step gets.
+        pre_activation_names: names of the quantities that a nonlinearity is applied to.
+        input_size: length of x_t. A cell on single numbers has none.
     """
 
     state_names: tuple[str, ...] = ("h",)
     pre_activation_names: tuple[str, ...] = ("z",)
     input_size: int
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates of this cell, in PyTorch's order. Those of a cell within it are not among them."""
+        return tuple(part for part in vars(self).values() if isinstance(part, Gate))
 
     @abstractmethod
     def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
@@ -102,7 +68,7 @@ class Cell(Module):
             self.check(name, quantity)
 
     def __call__(self, x: Any, *state: Quantity) -> Any:
-        """The next state: h, or a tuple in the order of `state_names` where there is more than h.
+        """The next state: h, or a tuple in the order of `state_names` if the state has several parts.
 
         Raises:
             ShapeError: x or the state does not fit.
@@ -115,10 +81,10 @@ class Cell(Module):
 
 
 def known(nonlinearity: str) -> str:
-    """``nonlinearity`` if it is the name of one.
+    """``nonlinearity``, checked.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: it is not the name of one.
     """
     if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
@@ -167,7 +133,7 @@ class ScalarRNNCell(Cell):
         return f"ScalarRNNCell(w={w:g}, u={u:g}, b={b:g}, nonlinearity={self.nonlinearity!r})"
 
 
-class RNNCell(Cell):
+class RNNCell(Cell, Gate):
     """h_t = tanh(W h_{t-1} + U x_t + b) (Elman 1990).
 
     Args:
@@ -187,23 +153,18 @@ class RNNCell(Cell):
         ArgumentError: a size is not a whole number of at least 1, or the nonlinearity is unknown.
     """
 
-    W: Matrix
-    U: Matrix
-    b: Vector | None
-
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", seed: Seed = 0
     ) -> None:
-        rng, bound = generator(seed), size("hidden_size", hidden_size) ** -0.5
-
-        def draw() -> float:
-            return rng.uniform(-bound, bound)
-
-        self.input_size, self.hidden_size = size("input_size", input_size), hidden_size
-        self.W = matrix("W", hidden_size, hidden_size, draw)
-        self.U = matrix("U", hidden_size, input_size, draw)
-        self.b = vector("b", hidden_size, draw) if bias else None
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
+        Gate.__init__(self, "", self.input_size, self.hidden_size, bias, uniform(seed, self.hidden_size))
         self.nonlinearity = known(nonlinearity)
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The cell itself."""
+        return (self,)
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
         """z_t = W h_{t-1} + U x_t + b and h_t.
@@ -211,11 +172,10 @@ class RNNCell(Cell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
+        self.check_sizes(x, *state)
         (h,) = state
-        fits("x", x, "U", self.U)
-        fits("h", h, "W", self.W)
-        z = affine(self.W, h, self.U, x, self.b)
         f = NONLINEARITIES[self.nonlinearity]
+        z = self.affine(h, x)
         return {"z": z, "h": [f(entry) for entry in z]}
 
     def initial_state(self) -> tuple[Vector]:
@@ -224,22 +184,3 @@ class RNNCell(Cell):
 
     def __repr__(self) -> str:
         return f"RNNCell({len(self.U[0])} → {len(self.W)}, nonlinearity={self.nonlinearity!r})"
-
-
-def affine(W: Matrix, h: Vector, U: Matrix, x: Sequence[Operand], b: Vector | None) -> Vector:
-    """W h + U x + b."""
-    z = [from_h + from_x for from_h, from_x in zip(product(W, h), product(U, x))]
-    return plus(z, b)
-
-
-def product(M: Matrix, v: Sequence[Operand]) -> Vector:
-    """M v; for a one-hot v, a column of M."""
-    if isinstance(v, OneHot):
-        return [choose(row, v.hot) for row in M]
-    entries = [as_value(entry) for entry in v]
-    return [dot(row, entries) for row in M]
-
-
-def plus(v: Vector, b: Vector | None) -> Vector:
-    """v + b, where there is a b."""
-    return [entry + bias for entry, bias in zip(v, b)] if b else v

@@ -1,10 +1,10 @@
 """Gated cells: `LSTMCell` and `GRUCell`, with PyTorch's equations and order of gates.
 
-The weights of each gate stand apart, ``W_i``, ``U_i``, ``b_i`` and so on; PyTorch keeps the gates of one kind
-of weight below each other in one matrix (`tinygrad_rnn.interop` translates).
+Each gate has weights of its own, ``W_i``, ``U_i``, ``b_i`` and so on. PyTorch keeps those of all gates below each other
+in one matrix; `tinygrad_rnn.interop` translates.
 
-Pre-activations are called ``z_`` and the gate, so that z alone can be what it is in the literature of each
-cell: the pre-activation of an RNN, the update gate of a GRU.
+A pre-activation is called ``z_`` and the gate. So z alone keeps its meaning in the literature: the pre-activation of an
+RNN, the update gate of a GRU.
 """
 
 from __future__ import annotations
@@ -13,31 +13,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..engine.value import Operand, Value
-from .cells import Cell, affine, plus, product
-from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
+from ..support.checks import whole_number
+from .cells import Cell
+from .gate import Gate, plus, product, weights_of
+from .parameters import Seed, Vector, generator, uniform, vector
 
 
 class _GatedCell(Cell):
-    """What the gated cells share: weights W, U, b for every gate, drawn from U(-k, k) with k = 1/√hidden_size."""
+    """A cell of several gates, whose weights are drawn from U(-k, k) with k = 1/√hidden_size."""
 
-    gates: str
-    more_biases: tuple[str, ...] = ()
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
-        self.input_size = size("input_size", input_size)
-        self.hidden_size = size("hidden_size", hidden_size)
-        rng, bound = generator(seed), hidden_size**-0.5
-
-        def draw() -> float:
-            return rng.uniform(-bound, bound)
-
-        weights = vars(self)
-        for gate in self.gates:
-            weights[f"W_{gate}"] = matrix(f"W_{gate}", hidden_size, hidden_size, draw)
-            weights[f"U_{gate}"] = matrix(f"U_{gate}", hidden_size, input_size, draw)
-            weights[f"b_{gate}"] = vector(f"b_{gate}", hidden_size, draw) if bias else None
-        for name in self.more_biases:
-            weights[name] = vector(name, hidden_size, draw) if bias else None
+    def _make_gates(self, names: str, bias: bool, seed: Seed) -> list[Gate]:
+        draw = uniform(seed, self.hidden_size)
+        return [Gate(name, self.input_size, self.hidden_size, bias, draw) for name in names]
 
     def initial_state(self) -> tuple[Vector, ...]:
         """Zeros."""
@@ -53,18 +44,19 @@ class LSTMCell(_GatedCell):
     i = σ(W_i h + U_i x + b_i), f = σ(W_f h + U_f x + b_f), g = tanh(W_g h + U_g x + b_g),
     o = σ(W_o h + U_o x + b_o), all from h_{t-1} and x_t; then c_t = f·c_{t-1} + i·g and h_t = o·tanh(c_t).
 
-    The constant error path runs along c: ∂c_t/∂c_{t-1} = f_t where nothing comes back through h, so that
-    gates open at 1 carry a gradient over any lag.
+    The constant error path runs along c: apart from what comes back through h, ∂c_t/∂c_{t-1} = f_t. Forget gates at 1
+    carry a gradient over any lag.
 
     Args:
         input_size: length of x_t.
         hidden_size: length of h_t and of c_t.
         bias: whether there are b_i, b_f, b_g, b_o.
-        forget_bias: what b_f starts from, 1 for example so that the cell starts by remembering (Gers 2000,
-            Jozefowicz 2015); by default it is drawn like all others, as in PyTorch.
+        forget_bias: starting number of b_f. With 1 the cell starts by remembering (Gers 2000, Jozefowicz 2015). By
+            default it is drawn like all others, as in PyTorch.
         seed: an int, or a `random.Random` to draw from.
 
     Attributes:
+        i, f, g, o: the gates.
         W_i, W_f, W_g, W_o: recurrent weights, hidden_size × hidden_size.
         U_i, U_f, U_g, U_o: input weights, hidden_size × input_size.
         b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
@@ -75,20 +67,10 @@ class LSTMCell(_GatedCell):
 
     state_names = ("h", "c")
     pre_activation_names = ("z_i", "z_f", "z_g", "z_o")
-    gates = "ifgo"
-
-    W_i: Matrix
-    U_i: Matrix
-    b_i: Vector | None
-    W_f: Matrix
-    U_f: Matrix
-    b_f: Vector | None
-    W_g: Matrix
-    U_g: Matrix
-    b_g: Vector | None
-    W_o: Matrix
-    U_o: Matrix
-    b_o: Vector | None
+    W_i, U_i, b_i = weights_of("i")
+    W_f, U_f, b_f = weights_of("f")
+    W_g, U_g, b_g = weights_of("g")
+    W_o, U_o, b_o = weights_of("o")
 
     def __init__(
         self,
@@ -98,9 +80,10 @@ class LSTMCell(_GatedCell):
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, seed)
-        if forget_bias is not None and self.b_f:
-            for entry in self.b_f:
+        super().__init__(input_size, hidden_size)
+        self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
+        if forget_bias is not None:
+            for entry in self.f.b or ():
                 entry.data = float(forget_bias)
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
@@ -109,17 +92,15 @@ class LSTMCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
+        self.i.check_sizes(x, *state)
         h, c = state
-        fits("x", x, "U_i", self.U_i)
-        fits("h", h, "W_i", self.W_i)
-        fits("c", c, "W_i", self.W_i)
-        z_i = affine(self.W_i, h, self.U_i, x, self.b_i)
+        z_i = self.i.affine(h, x)
         i = [z.sigmoid() for z in z_i]
-        z_f = affine(self.W_f, h, self.U_f, x, self.b_f)
+        z_f = self.f.affine(h, x)
         f = [z.sigmoid() for z in z_f]
-        z_g = affine(self.W_g, h, self.U_g, x, self.b_g)
+        z_g = self.g.affine(h, x)
         g = [z.tanh() for z in z_g]
-        z_o = affine(self.W_o, h, self.U_o, x, self.b_o)
+        z_o = self.o.affine(h, x)
         o = [z.sigmoid() for z in z_o]
         c = [f_k * c_k + i_k * g_k for f_k, c_k, i_k, g_k in zip(f, c, i, g)]
         h = [o_k * c_k.tanh() for o_k, c_k in zip(o, c)]
@@ -139,6 +120,7 @@ class GRUCell(_GatedCell):
         seed: an int, or a `random.Random` to draw from.
 
     Attributes:
+        r, z, n: the gates.
         W_r, W_z, W_n: recurrent weights, hidden_size × hidden_size.
         U_r, U_z, U_n: input weights, hidden_size × input_size.
         b_r, b_z, b_n, b_hn: biases, hidden_size long; or None. b_hn is the one that r acts on.
@@ -148,19 +130,15 @@ class GRUCell(_GatedCell):
     """
 
     pre_activation_names = ("z_r", "z_z", "z_n")
-    gates = "rzn"
-    more_biases = ("b_hn",)
+    W_r, U_r, b_r = weights_of("r")
+    W_z, U_z, b_z = weights_of("z")
+    W_n, U_n, b_n = weights_of("n")
 
-    W_r: Matrix
-    U_r: Matrix
-    b_r: Vector | None
-    W_z: Matrix
-    U_z: Matrix
-    b_z: Vector | None
-    W_n: Matrix
-    U_n: Matrix
-    b_n: Vector | None
-    b_hn: Vector | None
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
+        super().__init__(input_size, hidden_size)
+        rng = generator(seed)
+        self.r, self.z, self.n = self._make_gates("rzn", bias, rng)
+        self.b_hn: Vector | None = vector("b_hn", self.hidden_size, uniform(rng, self.hidden_size)) if bias else None
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
         """The pre-activations, r, z, n and h_t.
@@ -168,15 +146,14 @@ class GRUCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
+        self.r.check_sizes(x, *state)
         (h,) = state
-        fits("x", x, "U_r", self.U_r)
-        fits("h", h, "W_r", self.W_r)
-        z_r = affine(self.W_r, h, self.U_r, x, self.b_r)
+        z_r = self.r.affine(h, x)
         r = [a.sigmoid() for a in z_r]
-        z_z = affine(self.W_z, h, self.U_z, x, self.b_z)
+        z_z = self.z.affine(h, x)
         z = [a.sigmoid() for a in z_z]
-        from_h = plus(product(self.W_n, h), self.b_hn)
-        from_x = plus(product(self.U_n, x), self.b_n)
+        from_h = plus(product(self.n.W, h), self.b_hn)
+        from_x = plus(product(self.n.U, x), self.n.b)
         z_n = [r_k * a + b for r_k, a, b in zip(r, from_h, from_x)]
         n = [a.tanh() for a in z_n]
         new = [(1.0 - z_k) * n_k + z_k * h_k for z_k, n_k, h_k in zip(z, n, h)]

@@ -1,7 +1,7 @@
 """Small dense matrices, as lists of rows of floats: what Jacobians and recurrent weights are here.
 
-Singular values and eigenvalues come from LAPACK through NumPy, which is an optional dependency; a 1 × 1
-matrix, the whole matter of a scalar cell, needs none.
+All of it is plain Python except `spectral_radius`: where a matrix is far from normal, eigenvalues need the care that
+LAPACK takes, through NumPy.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from operator import mul
 from typing import Any
 
 from ..errors import ArgumentError, MissingDependencyError
-from ..nn.init import orthonormal
-from ..nn.parameters import Seed, size
+from ..support.checks import whole_number
+from .parameters import Seed, generator
 
 Rows = list[list[float]]
 
@@ -39,44 +39,80 @@ def scaled(a: Rows, factor: float) -> Rows:
     return [[factor * entry for entry in row] for row in a]
 
 
-def singular_values(a: Rows) -> list[float]:
-    """The singular values, largest first; all infinite where an entry is not finite.
-
-    Raises:
-        MissingDependencyError: NumPy is missing, and the matrix is larger than 1 × 1.
-    """
-    if not all(map(math.isfinite, (entry for row in a for entry in row))):
-        return [math.inf] * min(len(a), len(a[0]))
-    if len(a) == len(a[0]) == 1:
-        return [abs(a[0][0])]
-    return [float(s) for s in _linalg().svd(a, compute_uv=False)]
+def numbers(weights: Sequence[Sequence[Any]]) -> Rows:
+    """The data of a matrix of Values."""
+    return [[entry.data for entry in row] for row in weights]
 
 
 def spectral_norm(a: Rows) -> float:
-    """‖a‖₂: the largest singular value.
+    """‖a‖₂: the largest singular value; infinite where an entry is not finite.
 
-    Raises:
-        MissingDependencyError: NumPy is missing, and the matrix is larger than 1 × 1.
+    Its square is the largest eigenvalue of a aᵀ, and that is the limit of ‖(a aᵀ)^p‖^(1/p). 60 squarings reach
+    p = 2^60. Each square is divided by its norm, so that nothing overflows. The root 1/p makes the rounding errors of
+    late squares small, so that all digits are right, also where singular values are equal or nearly so.
     """
-    return singular_values(a)[0]
+    largest = max(abs(entry) for row in a for entry in row) if _is_finite(a) else math.inf
+    if not 0.0 < largest < math.inf:
+        return largest
+    a = [[entry / largest for entry in row] for row in a]
+    columns = transpose(a)
+    power = product(a, columns) if len(a) <= len(columns) else product(columns, a)
+    logarithms = []  # of what the powers were divided by, each times its 1/p
+    for squarings in range(61):
+        norm = math.hypot(*(entry for row in power for entry in row))
+        logarithms.append(math.ldexp(math.log(norm), -squarings))
+        if squarings and abs(norm - 1.0) < 1e-15:  # of rank 1: every further square has norm 1
+            break
+        power = scaled(power, 1.0 / norm)
+        power = product(power, power)
+    return largest * math.exp(math.fsum(logarithms) / 2.0)
 
 
 def spectral_radius(a: Rows) -> float:
-    """ρ(a): the largest magnitude of an eigenvalue. It never exceeds `spectral_norm`.
+    """ρ(a): the largest magnitude of an eigenvalue; infinite where an entry is not finite. It never exceeds ‖a‖₂.
 
     Raises:
         MissingDependencyError: NumPy is missing, and the matrix is larger than 1 × 1.
     """
-    if not all(map(math.isfinite, (entry for row in a for entry in row))):
+    if not _is_finite(a):
         return math.inf
     if len(a) == 1:
         return abs(a[0][0])
-    return float(max(abs(_linalg().eigvals(a))))
+    try:
+        from numpy import linalg
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the eigenvalues of a matrix need NumPy", remedy="pip install 'tinygrad_rnn[linalg]'"
+        ) from error
+    return float(max(abs(linalg.eigvals(a))))
+
+
+def _is_finite(a: Rows) -> bool:
+    return all(math.isfinite(entry) for row in a for entry in row)
+
+
+def orthonormal(count: int, length: int, seed: Seed = 0) -> Rows:
+    """Random orthonormal vectors, uniform over all such (Haar): Gram-Schmidt on normal draws, each direction
+    cleaned twice ("twice is enough", Giraud, Langou and Rozloznik 2005).
+    """
+    rng = generator(seed)
+    basis: Rows = []
+    while len(basis) < count:
+        vector = [rng.gauss(0.0, 1.0) for _ in range(length)]
+        drawn = math.hypot(*vector)
+        for _ in range(2):
+            for unit in basis:
+                overlap = sum(map(mul, vector, unit))
+                vector = [a - overlap * b for a, b in zip(vector, unit)]
+        norm = math.hypot(*vector)
+        if norm > 1e-8 * drawn:  # else it nearly lies in the span of the others: draw again
+            basis.append([entry / norm for entry in vector])
+    return basis
 
 
 def orthogonal(n: int, seed: Seed = 0) -> Rows:
     """A random n × n orthogonal matrix."""
-    return orthonormal(size("n", n), n, seed)
+    return orthonormal(whole_number("n", n), n, seed)
 
 
 def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
@@ -91,29 +127,13 @@ def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
     """
     if not 0.0 <= radius <= norm or norm == 0.0:
         raise ArgumentError(f"spectral radius {radius:g} with norm {norm:g}", remedy="It needs 0 <= radius <= norm")
-    if size("n", n) < 2:
+    if whole_number("n", n) < 2:
         raise ArgumentError("a non-normal 1 × 1 matrix", remedy="Take n of at least 2")
-    blocks = [[radius * entry for entry in row] for row in identity(n)]
+    blocks = scaled(identity(n), radius)
     for i in range(0, n - 1, 2):
         blocks[i][i + 1] = norm - radius**2 / norm
     basis = orthogonal(n, seed)
     return product(product(basis, blocks), transpose(basis))
-
-
-def numbers(weights: Sequence[Sequence[Any]]) -> Rows:
-    """The data of a matrix of Values."""
-    return [[entry.data for entry in row] for row in weights]
-
-
-def _linalg() -> Any:
-    try:
-        from numpy import linalg
-    except ImportError as error:
-        raise MissingDependencyError(
-            "singular values and eigenvalues of a matrix need NumPy",
-            remedy="pip install 'tinygrad_rnn[linalg]'",
-        ) from error
-    return linalg
 
 
 __all__ = [
@@ -122,9 +142,9 @@ __all__ = [
     "non_normal",
     "numbers",
     "orthogonal",
+    "orthonormal",
     "product",
     "scaled",
-    "singular_values",
     "spectral_norm",
     "spectral_radius",
     "transpose",

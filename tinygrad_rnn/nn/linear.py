@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine.value import Operand
-from .cells import plus, product
+from ..support.checks import whole_number
+from .gate import fits, plus, product
 from .module import Module
-from .parameters import Matrix, Seed, Vector, fits, generator, matrix, size, vector
+from .parameters import Seed, Vector, matrix, uniform, vector
 
 
 class Linear(Module):
@@ -27,13 +28,11 @@ class Linear(Module):
         ArgumentError: a size is not a whole number of at least 1.
     """
 
-    V: Matrix
-    c: Vector | None
-
     def __init__(self, in_features: int, out_features: int, bias: bool = True, seed: Seed = 0) -> None:
-        rng, bound = generator(seed), size("in_features", in_features) ** -0.5
-        self.V = matrix("V", size("out_features", out_features), in_features, lambda: rng.uniform(-bound, bound))
-        self.c = vector("c", out_features, lambda: rng.uniform(-bound, bound)) if bias else None
+        rows, columns = whole_number("out_features", out_features), whole_number("in_features", in_features)
+        draw = uniform(seed, columns)
+        self.V = matrix("V", rows, columns, draw)
+        self.c: Vector | None = vector("c", rows, draw) if bias else None
 
     def __call__(self, h: Sequence[Operand]) -> Vector:
         """y for one h; for a one-hot h, V h is a column of V.

@@ -28,7 +28,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """``nout`` neurons side by side; a single one gives a Value instead of a list."""
+    """``nout`` neurons side by side; a single one returns a Value instead of a list."""
 
     def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
@@ -42,7 +42,7 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """Layers one after the other; all but the last with relu."""
+    """Layers one after the other, all except the last with relu."""
 
     def __init__(self, nin: int, nouts: Sequence[int]) -> None:
         sizes = [nin, *nouts]

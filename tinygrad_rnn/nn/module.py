@@ -1,4 +1,4 @@
-"""`Module`: something that owns parameters."""
+"""`Module`: an object that owns parameters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Tree = Any  # a Value, or lists of trees
 class Module:
     """Base class of cells, layers and models, with PyTorch's methods.
 
-    Parameters are the leaf Values among the attributes, in lists (of lists) or in attributes that are
-    Modules themselves; attributes whose names begin with an underscore are left out.
+    Parameters are the leaf Values among the attributes, also in lists (of lists), and those of attributes that are
+    modules themselves. Attributes whose names begin with an underscore are left out.
     """
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
@@ -27,6 +27,10 @@ class Module:
                 if value not in seen:
                     seen.add(value)
                     yield f"{path}[{','.join(map(str, index))}]" if index else path, value
+
+    def modules(self) -> list[Module]:
+        """This module and all modules that it is made of, each once, in order of assignment."""
+        return list(dict.fromkeys(_modules_in(self)))
 
     def parameters(self) -> list[Value]:
         """Every parameter once."""
@@ -42,7 +46,7 @@ class Module:
         return {path: _numbers(tree) for path, tree in self._trees()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over numbers in the form that `state_dict` gives. Nothing changes if anything does not fit.
+        """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
             ArgumentError: names are missing or unknown.
@@ -71,6 +75,15 @@ class Module:
         for name, attribute in vars(self).items():
             if not name.startswith("_"):
                 yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
+
+
+def _modules_in(attribute: Any) -> Iterator[Module]:
+    if isinstance(attribute, Module):
+        yield attribute
+        attribute = [part for name, part in vars(attribute).items() if not name.startswith("_")]
+    if isinstance(attribute, (list, tuple)):
+        for entry in attribute:
+            yield from _modules_in(entry)
 
 
 def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:

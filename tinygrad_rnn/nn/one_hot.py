@@ -9,8 +9,8 @@ from ..errors import ArgumentError
 class OneHot(list[Value]):
     """The vector with 1 at ``hot`` and 0 elsewhere, which a cell does not multiply by.
 
-    U x is then column ``hot`` of U: the same number to the last bit, without a multiplication by 0 or 1 for
-    every weight. The entries are there to be read; they are not part of the graph, so they get no gradient.
+    U x is then column ``hot`` of U: the same numbers to the last bit, without a multiplication by 0 or 1 for every
+    weight. The entries can be read, but are not part of the graph and get no gradient.
 
     Args:
         hot: index of the 1.

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from ..engine.recording import time_step
-from ..errors import ArgumentError, ShapeError, TinygradRNNError
-from .cells import Cell, Quantity, RNNCell, as_sequence, finite
+from ..errors import ArgumentError, ShapeError
+from ..support.checks import whole_number
+from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module, shape
-from .parameters import Seed, generator, size
+from .parameters import Seed, generator
+from .quantities import Quantity, as_sequence, finite
+from .through_time import through_time
 
 
 class StackedCell(Cell):
-    """Cells on top of each other as one cell: what one calls h is the input of the next at the same time step.
+    """Cells on top of each other as one cell: the h of one is the input of the next at the same time step.
 
-    The quantities of the top layer keep their names, so that ``h`` is what a read-out sees; those of the
-    layers below carry PyTorch's number of the layer, counted from 0: ``h_l0``, ``c_l0``, ``i_l0`` … The state
-    goes from the bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
+    The quantities of the top layer keep their names, so that a read-out gets ``h``. To those of the layers below the
+    number of the layer is added, counted from 0 as in PyTorch: ``h_l0``, ``c_l0``, ``i_l0`` … The state goes from the
+    bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
 
     Args:
         cells: from the bottom to the top.
@@ -84,16 +86,17 @@ class Recurrent(Module):
     ) -> None:
         rng = generator(seed)
         directions = 2 if bidirectional else 1
-        size("hidden_size", hidden_size)
-        sizes = [input_size] + [hidden_size * directions] * (size("num_layers", num_layers) - 1)
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
+        self.num_layers = whole_number("num_layers", num_layers)
+        sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
         self.bidirectional = bidirectional
-        self.cells = [self._make_cell(n, hidden_size, bias, rng) for n in sizes for _ in range(directions)]
+        self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
         if len(self.cells) > 1:
             for cell, suffix in zip(self.cells, self.suffixes):
                 for parameter in cell.parameters():
                     parameter.label = f"{suffix[1:]}.{parameter.label}"
-        self._stack = None if bidirectional else StackedCell(self.cells) if num_layers > 1 else self.cells[0]
+        self._stack = None if bidirectional else StackedCell(self.cells) if self.num_layers > 1 else self.cells[0]
 
     @abstractmethod
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
@@ -101,7 +104,7 @@ class Recurrent(Module):
 
     @property
     def suffixes(self) -> list[str]:
-        """What PyTorch appends to the names of the parameters of each cell: ``_l0``, ``_l0_reverse``, …"""
+        """The endings of PyTorch's parameter names, one per cell: ``_l0``, ``_l0_reverse``, …"""
         directions = ("", "_reverse") if self.bidirectional else ("",)
         return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in directions]
 
@@ -178,22 +181,13 @@ class Recurrent(Module):
 
 def _run(
     cell: Cell, inputs: Sequence[Any], state: Sequence[Quantity], reverse: bool = False
-) -> tuple[list[Quantity], tuple[Quantity, ...]]:
-    """h of a cell at every time step, in order of time, and its state after the last step it took."""
-    now = tuple(state)
-    output: dict[int, Quantity] = {}
-    steps = range(1, len(inputs) + 1)
-    for t in reversed(steps) if reverse else steps:
-        x = inputs[t - 1]
-        with time_step(t):
-            try:
-                named = cell.step(finite(x, f"x_{t}", t), *now)
-            except TinygradRNNError as error:
-                error.time_step = t if error.time_step is None else error.time_step
-                raise
-        now = tuple(named[name] for name in cell.state_names)
-        output[t] = named["h"]
-    return [output[t] for t in steps], now
+) -> tuple[list[Quantity], Sequence[Quantity]]:
+    """h of a cell at every time step, in order of time, and the state after its last step (time step 1 if reversed)."""
+    pairs = list(enumerate(inputs, start=1))
+    output, last = {}, state
+    for t, named, after in through_time(cell, reversed(pairs) if reverse else pairs, state):
+        output[t], last = named["h"], after
+    return [output[t] for t, _ in pairs], last
 
 
 class RNN(Recurrent):
@@ -238,7 +232,7 @@ class LSTM(Recurrent):
         num_layers: number of layers; each but the first has the h_t of the one below as its input.
         bias: whether there are biases.
         bidirectional: whether each layer also runs backwards in time.
-        forget_bias: what every b_f starts from; by default it is drawn, as in PyTorch.
+        forget_bias: starting number of every b_f; by default it is drawn, as in PyTorch.
         seed: an int, or a `random.Random` to draw from.
 
     Raises:

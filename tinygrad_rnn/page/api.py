@@ -48,7 +48,6 @@ def explore(
         ArgumentError: L does not depend on one of the losses.
         DrawError: the graph is too large for a page.
         GraphError: the loss does not depend on what was unrolled, or has no gradient.
-        MissingDependencyError: NumPy is missing, which a vector cell needs: W is scaled to the norms of a slider.
     """
     steps = unrolled.steps_of(graph.roots_of(unrolled, loss))
     if len(steps) > MOST_NODES:

@@ -14,9 +14,10 @@ from ..bptt.anatomy import norm, state_gradients
 from ..bptt.decay import CellFactory, mean_direction, orthogonal_cells
 from ..bptt.jacobian import recurrent_matrix
 from ..engine.value import Value
-from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell
+from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, init
 from ..nn.cells import Cell
 from ..nn.linalg import numbers, orthogonal, scaled, spectral_norm
+from ..nn.quantities import entries
 from ..pictures import text
 from .walkthrough import Tick, finite, nothing
 
@@ -171,27 +172,26 @@ def _kinds(unrolled: Unrolled) -> list[_Kind]:
         kinds = [_Kind("rnn", f"RNN, {cell.nonlinearity}", note, _scalar_cells(cell), single=scalar)]
     elif isinstance(cell, RNNCell):
         note = "your cell, with W scaled to ‖W‖"
-        kinds = [_Kind("rnn", f"RNN, {cell.nonlinearity}", note, _scaled_cells(cell, ["W"]))]
+        kinds = [_Kind("rnn", f"RNN, {cell.nonlinearity}", note, _scaled_cells(cell))]
     else:
         note = "an RNN of the same size, W being ‖W‖ times an orthogonal matrix"
         kinds = [_Kind("rnn", "RNN, tanh", note, orthogonal_cells(hidden, inputs), yours=False)]
     if isinstance(cell, GRUCell):
         note = "your cell, with the W of every gate scaled to ‖W‖"
-        kinds.append(_Kind("gru", "GRU", note, _scaled_cells(cell, [f"W_{gate}" for gate in cell.gates])))
-    gates = [f"W_{gate}" for gate in LSTMCell.gates]
+        kinds.append(_Kind("gru", "GRU", note, _scaled_cells(cell)))
     if isinstance(cell, LSTMCell):
         note = "your cell, with the W of every gate scaled to ‖W‖"
-        return [*kinds, _Kind("lstm", "LSTM", note, _scaled_cells(cell, gates), states=("h", "c"))]
+        return [*kinds, _Kind("lstm", "LSTM", note, _scaled_cells(cell), states=("h", "c"))]
     other = LSTMCell(inputs, hidden, forget_bias=FORGET_BIAS)
     Q = orthogonal(hidden)
     steps = len(_measured_inputs(unrolled))
-    for name in gates:
-        _set(getattr(other, name), Q)
+    for gate in other.gates:
+        init.set_(gate.W, Q)
     for entry in other.b_i or ():
         entry.data = -math.log(3 * steps)
     gates_set = f"f ≈ {1.0 / (1.0 + math.exp(-FORGET_BIAS)):.3f}, i ≈ {1.0 / (1.0 + 3 * steps):.2g}"
     note = f"of the same size, every W of norm ‖W‖, its biases set so that it remembers ({gates_set})"
-    return [*kinds, _Kind("lstm", "LSTM", note, _scaled_cells(other, gates), False, ("h", "c"))]
+    return [*kinds, _Kind("lstm", "LSTM", note, _scaled_cells(other), False, ("h", "c"))]
 
 
 def _scalar_cells(cell: ScalarRNNCell) -> CellFactory:
@@ -200,24 +200,17 @@ def _scalar_cells(cell: ScalarRNNCell) -> CellFactory:
     )
 
 
-def _scaled_cells(cell: Cell, names: Sequence[str]) -> CellFactory:
-    """Copies of a cell, with the named matrices scaled to a norm."""
-    before = {name: numbers(getattr(cell, name)) for name in names}
-    norms = {name: spectral_norm(rows) for name, rows in before.items()}
+def _scaled_cells(cell: Cell) -> CellFactory:
+    """Copies of a cell, with the W of every gate scaled to a norm."""
+    norms = [spectral_norm(numbers(gate.W)) for gate in cell.gates]
 
     def make_cell(W_norm: float) -> Cell:
         twin = copy.deepcopy(cell)
-        for name, rows in before.items():
-            _set(getattr(twin, name), scaled(rows, W_norm / norms[name] if norms[name] else 0.0))
+        for gate, own_norm in zip(twin.gates, norms):
+            init.set_(gate.W, scaled(numbers(gate.W), W_norm / own_norm if own_norm else 0.0))
         return twin
 
     return make_cell
-
-
-def _set(matrix: Sequence[Sequence[Value]], rows: Sequence[Sequence[float]]) -> None:
-    for values, row in zip(matrix, rows):
-        for value, number in zip(values, row):
-            value.data = number
 
 
 def _norms(cell: Any) -> tuple[float | None, list[float]]:
@@ -236,7 +229,7 @@ def _sizes(unrolled: Unrolled) -> tuple[int, int, bool]:
 
 
 def _numbers(x: Any) -> list[float]:
-    return [entry.data for entry in ([x] if isinstance(x, Value) else x)]
+    return [entry.data for entry in entries(x)]
 
 
 def _scaled(x: list[float], scale: float, flat: bool) -> Any:

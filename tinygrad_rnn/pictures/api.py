@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.unroll import collector_paused
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError
+from ..support.collector import collector_paused
 from . import cards, dot, folded, graph, text, timeline
 from .chain import strongest
 from .colours import Scale

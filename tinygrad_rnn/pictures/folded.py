@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..bptt import Unrolled
-from ..bptt.anatomy import flatten
 from ..bptt.jacobian import jacobian, recurrent_matrix
 from ..engine.backward import topological_order
 from ..engine.value import Value
-from ..errors import ArgumentError, MissingDependencyError
+from ..errors import ArgumentError
 from ..nn.linalg import Rows, identity, product, scaled, spectral_norm
 from . import colours, geometry, legend, text
 from .colours import Scale
@@ -40,25 +39,8 @@ class Scaled:
 
     def norm(self) -> float:
         """log10 of the norm."""
-        size = norm(self.rows)
+        size = spectral_norm(self.rows)
         return self.log10 + math.log10(size) if size else -math.inf
-
-
-def norm(rows: Rows) -> float:
-    """The largest singular value; without NumPy the Frobenius norm, which is never less."""
-    try:
-        return spectral_norm(rows)
-    except MissingDependencyError:
-        return math.hypot(*flatten(rows))
-
-
-def norm_is_largest_singular_value(size: int) -> bool:
-    """Whether the spectral norm of a matrix of this size can be computed with what is installed."""
-    try:
-        spectral_norm(identity(size))
-    except MissingDependencyError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -179,7 +161,7 @@ class _Folded:
         self, picture: Picture, jump: _Jump, cards: dict[tuple[int, str], Box], parts: dict[str, slice]
     ) -> None:
         norms = {
-            (a, b): norm([row[parts[a]] for row in jump.jacobian.rows[parts[b]]])
+            (a, b): spectral_norm([row[parts[a]] for row in jump.jacobian.rows[parts[b]]])
             for a in self.unrolled.state_names
             for b in self.unrolled.state_names
         }
@@ -307,7 +289,7 @@ class _Folded:
             return [self.title]
         names = [f"J_{t}" for t in range(T, k, -1)]
         short = names if len(names) <= 4 else [*names[:2], "…", names[-1]]
-        norms = math.fsum(_log10(norm(self.jacobians[t])) for t in range(k + 1, T + 1))
+        norms = math.fsum(_log10(spectral_norm(self.jacobians[t])) for t in range(k + 1, T + 1))
         actual = self.chain[k].norm()
         equation = f"∂{self.root}/∂{name}_{k} = ∂{self.root}/∂{name}_{T} · {' · '.join(short)}"
         if any(t < T for t, _ in self._direct() or ()):
@@ -316,11 +298,9 @@ class _Folded:
         law += f" ≤ {'·'.join(f'‖{n}‖' if n != '…' else n for n in short)} = {text.power_of_ten(1.0, norms)}"
         W = recurrent_matrix(self.unrolled.cell)
         if W is not None:
-            size = norm(W)
+            size = spectral_norm(W)
             bound = text.power_of_ten(1.0, (T - k) * _log10(size))
             law += f" ≤ ‖W‖^(T−k) = {text.number(size)}{text.superscript(T - k)} = {bound}"
-        if not norm_is_largest_singular_value(len(self.chain[T].rows)):
-            law += " (Frobenius norms; NumPy gives largest singular values)"
         return [self.title, f"{equation},   J_t = ∂{name}_t/∂{name}_(t−1)", law, legend.fate(actual, T - k)]
 
 

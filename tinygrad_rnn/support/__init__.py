@@ -1,1 +1,3 @@
-"""What every room may need and none is about: files that are written whole or not at all (`files`), and progress."""
+"""What every room may need: `files` are written whole or not at all, `progress` is shown, arguments are checked
+(`checks`), and the garbage collector is paused (`collector`).
+"""

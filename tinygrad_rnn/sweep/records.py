@@ -1,4 +1,4 @@
-"""What a sweep leaves behind: a `Record` per run, and a file with a line for each.
+"""The results of a sweep: a `Record` per run, and a file with a line for each.
 
 The file is JSON Lines: a header, ``{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "learn(T, cell,
 seed)"}``, then a record per line. A line is written in one go as a run finishes, and is on the disk before the next
@@ -43,13 +43,13 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Everything is plain: what JSON knows, except that ``setting`` is a tuple.
+    """One run. Everything in it is plain JSON data, except that ``setting`` is a tuple.
 
     Attributes:
-        setting: what the experiment was called with.
-        seed: and its seed.
-        result: what it returned; None if it failed.
-        error: why it failed, type and message in a line; None if it did not.
+        setting: arguments of the experiment.
+        seed: its seed.
+        result: what the experiment returned; None if it failed.
+        error: type and message of its error in one line; None if it did not fail.
         seconds: how long it took.
     """
 
@@ -66,14 +66,14 @@ class Record:
 
 
 def plain(value: Any, name: str) -> Any:
-    """The value as it comes back from JSON: tuples as lists, all else as it was.
+    """Return the value as it comes back from JSON: tuples become lists.
 
     Args:
-        value: what to look at.
-        name: what to call it in an error.
+        value: the value.
+        name: its name in an error.
 
     Raises:
-        ArgumentError: it is, or holds, something that JSON lacks.
+        ArgumentError: it is, or holds, something that JSON does not have.
     """
     _check_plain(value, name)
     return json.loads(json.dumps(value))
@@ -96,12 +96,12 @@ def _check_plain(value: Any, name: str) -> None:
 
 
 def key(setting: Iterable[Any], seed: int) -> str:
-    """What tells a run apart from all others of the experiment. 1, 1.0 and True are three settings."""
+    """Return the key of a run, which no other run of the experiment has. 1, 1.0 and True are three settings."""
     return json.dumps([*setting, seed], sort_keys=True)
 
 
 def read_records(path: str | os.PathLike[str]) -> list[Record]:
-    """The records in the file of a sweep, in the order in which the runs finished; it may still be under way.
+    """Return the records in the file of a sweep, in the order in which the runs finished; it may still be under way.
 
     Of a run that failed and was tried again, only the last record counts.
 
@@ -148,7 +148,7 @@ class RecordFile:
         self._write(_line(asdict(record)))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, and let others append to it."""
         self._file.close()
 
     def __enter__(self) -> RecordFile:
@@ -201,7 +201,7 @@ def _line(data: dict[str, Any]) -> bytes:
     return json.dumps(data, allow_nan=False).encode() + b"\n"
 
 
-# Of a record in the file, and of which type each is.
+# The fields of a record in the file, with their types.
 _PARTS: dict[str, tuple[type, ...]] = {
     "setting": (list,),
     "seed": (int,),
@@ -216,7 +216,7 @@ def _refuse(constant: str) -> None:
 
 
 def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
-    """The experiment, its records, and how many bytes are whole lines."""
+    """Return the experiment, its records, and how many bytes are whole lines."""
     *lines, _torn = content.split(b"\n")
     try:
         header = json.loads(lines[0])

@@ -147,18 +147,18 @@ class _Runs:
             self.collect()
 
     def cancel(self) -> None:
-        """Take back what has not begun."""
+        """Cancel the runs that have not begun."""
         for future in self.pending:
             future.cancel()
 
     def collect_last(self) -> None:
-        """Record what has finished, whatever goes wrong."""
+        """Record the runs that have finished, whatever goes wrong."""
         while not self.arrivals.empty():
             with suppress(Exception, KeyboardInterrupt):  # a worker's
                 self._collect()
 
     def finished(self) -> list[Record]:
-        """The records so far."""
+        """Return the records so far."""
         return [record for record in self.records.values() if record]
 
     def _submit(self, setting: tuple[Any, ...], seed: int) -> None:
@@ -177,7 +177,7 @@ class _Runs:
         self._record(self.pending.pop(future), outcome)
 
     def _revive(self, error: BrokenProcessPool, *lost: tuple[Any, ...]) -> None:
-        """After a worker died: find out, one at a time, which run it was, and start the others again."""
+        """After a worker died: find the run that killed it, one at a time, and start the others again."""
         if not isinstance(self.executor, ProcessPool):
             raise error
         self._restart(self.executor)
@@ -203,10 +203,10 @@ class _Runs:
             self._record(self.pending.pop(future), outcome)
 
     def _restart(self, pool: ProcessPool) -> None:
-        """New workers.
+        """Start new workers.
 
         Raises:
-            BrokenProcessPool: no run is to blame: they cannot even begin, or not find the experiment.
+            BrokenProcessPool: no run is to blame: the workers cannot start, or cannot find the experiment.
         """
         pool.restart()
         pool.submit(callable, self.experiment).result()
@@ -228,7 +228,7 @@ class _Runs:
 
 
 class _Here(Executor):
-    """Runs what it is given at once, in this process and thread."""
+    """An executor that runs everything at once, in this process and thread."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -237,7 +237,7 @@ class _Here(Executor):
 
 
 def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Outcome:
-    """One run, wherever it is; what it returns can travel."""
+    """Run the experiment once, in any process. The outcome can be sent to others."""
     began = time.perf_counter()
     result, error = None, None
     try:
@@ -253,10 +253,10 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
 
 
 def _outcome(future: Future[Outcome]) -> Outcome:
-    """What became of a run.
+    """Return the outcome of a run.
 
     Raises:
-        BrokenExecutor, CancelledError: nothing, and nothing will, here.
+        BrokenExecutor, CancelledError: there is none, and there will be none.
         KeyboardInterrupt: it was interrupted.
     """
     error = future.exception()
@@ -283,7 +283,7 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
 
 
 def describe(experiment: Experiment) -> str:
-    """The name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
+    """Return the name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
 
     Of a `functools.partial`, the arguments that it was made with are part of that.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .task import Example, Outputs, Task, last_only, length
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, last_only
 
 
 class Adding(Task):
@@ -35,7 +36,7 @@ class Adding(Task):
     baseline = 1 / 6
 
     def __init__(self, T: int = 20) -> None:
-        self.T = length("T", T, 2, "two different steps are marked")
+        self.T = whole_number("T", T, 2, "two different steps are marked")
 
     def example(self, rng: random.Random) -> Example:
         """T pairs of number and marker."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .task import Example, Outputs, Task, largest, length
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, largest
 
 LETTERS = 8
 BLANK, GO = LETTERS, LETTERS + 1
@@ -36,8 +37,8 @@ class CopyMemory(Task):
     baseline = 1 - 1 / LETTERS
 
     def __init__(self, T: int = 5, count: int = 2) -> None:
-        self.T = length("T", T, 1, "there must be time to wait")
-        self.count = length("count", count, 1, "there must be something to remember")
+        self.T = whole_number("T", T, 1, "there must be time to wait")
+        self.count = whole_number("count", count, 1, "there must be something to remember")
 
     def example(self, rng: random.Random) -> Example:
         """Letters, time, letters."""

@@ -9,7 +9,8 @@ from hashlib import sha256
 
 from ..data import read_column, sunspots
 from ..errors import DataError
-from .task import Example, Outputs, Task, length, too_short
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, too_short
 
 HELD_OUT = 0.2
 
@@ -89,4 +90,4 @@ def _piece(numbers: list[float]) -> Example:
 
 
 def _length(number: int) -> int:
-    return length("length", number, 1, "there must be something to read")
+    return whole_number("length", number, 1, "there must be something to read")

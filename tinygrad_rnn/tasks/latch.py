@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .task import Example, Outputs, Task, last_only, length
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, last_only
 
 STEPS_OF_THE_CLASS = 3
 NOISE = 0.2
@@ -34,7 +35,7 @@ class Latch(Task):
     baseline = 0.5
 
     def __init__(self, T: int = 20) -> None:
-        self.T = length("T", T, STEPS_OF_THE_CLASS + 1, "the first 3 inputs are the class, and noise follows")
+        self.T = whole_number("T", T, STEPS_OF_THE_CLASS + 1, "the first 3 inputs are the class, and noise follows")
 
     def example(self, rng: random.Random) -> Example:
         """The class three times, then noise."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import ArgumentError, DataError
+from ..errors import DataError
 
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
 
@@ -92,17 +92,6 @@ class Task(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
-
-
-def length(name: str, number: int, least: int, why: str) -> int:
-    """``number`` if it is a whole number of at least ``least``.
-
-    Raises:
-        ArgumentError: it is not; the error says why it must be.
-    """
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise ArgumentError(f"{name} is {number!r}", remedy=f"{name} must be a whole number of at least {least}: {why}")
-    return number
 
 
 def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:

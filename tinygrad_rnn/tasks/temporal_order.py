@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .task import Example, Outputs, Task, largest, last_only, length
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, largest, last_only
 
 SYMBOLS = "ABcdef"
 
@@ -37,7 +38,7 @@ class TemporalOrder(Task):
     baseline = 0.75
 
     def __init__(self, T: int = 20) -> None:
-        self.T = length("T", T, 10, "the symbols come in the second and in the fifth tenth of the sequence")
+        self.T = whole_number("T", T, 10, "the symbols come in the second and in the fifth tenth of the sequence")
 
     def example(self, rng: random.Random) -> Example:
         """Distractors, and the two symbols between them."""

@@ -11,7 +11,8 @@ from hashlib import sha256
 
 from ..data import alice, read_text
 from ..errors import DataError
-from .task import Example, Outputs, Task, length, too_short
+from ..support.checks import whole_number
+from .task import Example, Outputs, Task, too_short
 
 HELD_OUT = 0.1
 
@@ -116,7 +117,7 @@ def encode(text: str, alphabet: str) -> list[int]:
 
 
 def _length(number: int) -> int:
-    return length("length", number, 1, "there must be something to read")
+    return whole_number("length", number, 1, "there must be something to read")
 
 
 def _bits(training: Sequence[int], held_out: Sequence[int], size: int, order: int) -> float:

@@ -1,8 +1,8 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped, in one safetensors file.
 
-The tensors are the weights after the last step (``model.`` and the path of the parameter), those of the best
-validation so far (``best.``), and the optimizer's numbers (``optimizer.`` and the name of the
-slot); the rest is JSON in the metadata. Nothing in the file is executed.
+The tensors are the weights after the last update (``model.`` and the path of the parameter), those of the best
+validation so far (``best.``), and the optimizer's numbers (``optimizer.`` and the name of the slot); the rest is JSON
+in the metadata, where an update is called a step. Nothing in the file is executed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
@@ -22,8 +22,9 @@ from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..tasks import Task, make_task
 from .history import COLUMNS, History
 from .network import KINDS, RecurrentNetwork
+from .settings import Limits, Settings
 
-# What reading something else than expected from JSON can raise.
+# The errors of reading JSON that is not what was expected.
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 VERSION = 2
@@ -31,13 +32,13 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
-        weights: those after the last step, as `Module.state_dict` gives them.
+        weights: those after the last update, as `Module.state_dict` returns them.
         best: those of the best validation, if there was one and training keeps them; else empty. A validation
-            that was only done because training ended at the last step does not count.
-        slots: the optimizer's rows of numbers.
+            that was only done because training ended at the last update does not count.
+        slots: the optimizer's numbers.
         state: the rest: ``step``, ``architecture``, ``task``, ``settings`` (what may not change), ``limits`` (what
             may: when to end), ``optimizer``, ``scheduler``, ``random``, ``history``, ``alphabet``.
     """
@@ -49,12 +50,12 @@ class Checkpoint:
 
     @property
     def step(self) -> int:
-        """The number of steps taken."""
+        """The number of updates made."""
         return int(self.state["step"])
 
     @property
     def history(self) -> History:
-        """What happened until then."""
+        """The history until then."""
         return History.from_dict(self.state["history"])
 
     @property
@@ -63,7 +64,7 @@ class Checkpoint:
         return self.state["alphabet"]  # type: ignore[no-any-return]
 
     def make_task(self, **instead: Any) -> Task:
-        """The task that was trained on.
+        """Return the task that was trained on.
 
         Args:
             instead: settings to change, such as the path of a text.
@@ -80,10 +81,10 @@ class Checkpoint:
             raise CheckpointError(f"the checkpoint's task cannot be made: {error}") from error
 
     def check_data(self, task: Task) -> None:
-        """Check that a task has the data that were trained on.
+        """Check that the data of a task are those that were trained on.
 
         Raises:
-            DataError: it has others, under the same name.
+            DataError: they are others, under the same name.
         """
         if task.digest != self.state["task"].get("digest"):
             raise DataError(
@@ -93,21 +94,21 @@ class Checkpoint:
 
     @property
     def model_step(self) -> int:
-        """The step whose weights `make_model` gives."""
+        """The number of the update after which the model had the weights of `make_model`."""
         best = self.history.best_row
-        return int(best["step"]) if self._takes_best and best else self.step
+        return best.step if self._takes_best and best else self.step
 
     @property
     def _takes_best(self) -> bool:
         return bool(self.best) and self.history.best_is_earlier
 
     def make_model(self) -> RecurrentNetwork:
-        """The model that training left: with the weights of the best validation or, where it keeps none or Ctrl-C
-        ended it, of the last step.
+        """Return the model as training left it: with the weights of the best validation or, where it keeps none or
+        Ctrl-C ended it, of the last update.
 
         Raises:
-            CheckpointError: it is not made of an `RNN`, `LSTM` or `GRU`, so that it takes its own program to make it;
-                or the file contradicts itself.
+            CheckpointError: its cell is not an `RNN`, `LSTM` or `GRU`, so that only its own program can make it; or the
+                file contradicts itself.
         """
         try:
             return self._make_model()
@@ -140,10 +141,10 @@ class Checkpoint:
         return model
 
     def make_optimizer(self, model: RecurrentNetwork) -> Optimizer:
-        """An optimizer of the kind that was used, as it was at the beginning.
+        """Return an optimizer of the kind that was used, as it was at the beginning.
 
         Raises:
-            CheckpointError: it is none of this package's; or the file contradicts itself.
+            CheckpointError: it is not one of this package's; or the file contradicts itself.
         """
         made = self.state["optimizer"]
         try:
@@ -152,11 +153,11 @@ class Checkpoint:
             raise CheckpointError(f"no optimizer can be made from the checkpoint: {error}") from error
 
     def make_scheduler(self, optimizer: Optimizer) -> LRScheduler | None:
-        """A schedule of the kind that was used, as it was at the beginning; None if there was none.
+        """Return a schedule of the kind that was used, as it was at the beginning; None if there was none.
 
         Raises:
-            CheckpointError: it is none that the checkpoint can say all of, such as a `LambdaLR`; or the file
-                contradicts itself.
+            CheckpointError: it is one that a checkpoint cannot describe, such as a `LambdaLR`; or the file contradicts
+                itself.
         """
         made = self.state["scheduler"]
         if made is None:
@@ -173,7 +174,7 @@ class Checkpoint:
 
 
 def architecture(model: RecurrentNetwork) -> dict[str, Any]:
-    """What a model is made of, as JSON."""
+    """Return the kind and the arguments of a model's recurrent part, as JSON."""
     cell = model.cell
     built: dict[str, Any] = {"kind": type(cell).__name__}
     if isinstance(cell, Recurrent) and type(cell).__name__.lower() in KINDS:
@@ -187,49 +188,62 @@ def architecture(model: RecurrentNetwork) -> dict[str, Any]:
     return built
 
 
-def save_checkpoint(
-    path: str | os.PathLike[str],
-    model: RecurrentNetwork,
-    task: Task,
-    optimizer: Optimizer,
-    scheduler: LRScheduler | None,
-    rng: random.Random,
-    history: History,
-    settings: Mapping[str, Any],
-    limits: Mapping[str, Any],
-    lr: float,
-    best: Mapping[str, Any],
-) -> None:
-    """Write a checkpoint, whole or not at all. For the arguments see `Checkpoint`; ``lr`` is the first step's.
+class Run(Protocol):
+    """A training run that a checkpoint is written of, and restored into: a `Trainer`.
+
+    Attributes:
+        initial_lr: learning rate of the first update.
+        best: as `Checkpoint.best`.
+    """
+
+    model: RecurrentNetwork
+    task: Task
+    settings: Settings
+    limits: Limits
+    optimizer: Optimizer
+    initial_lr: float
+    rng: random.Random
+    history: History
+    best: dict[str, Any]
+
+
+def save_checkpoint(path: str | os.PathLike[str], run: Run) -> None:
+    """Write a checkpoint of a run, whole or not at all.
 
     Raises:
         OSError: the file cannot be written.
     """
-    trained = optimizer.state_dict()
-    tensors = {f"model.{name}": Tensor.of(numbers) for name, numbers in model.state_dict().items()}
-    tensors |= {f"best.{name}": Tensor.of(numbers) for name, numbers in best.items()}
+    trained = run.optimizer.state_dict()
+    tensors = {f"model.{name}": Tensor.of(numbers) for name, numbers in run.model.state_dict().items()}
+    tensors |= {f"best.{name}": Tensor.of(numbers) for name, numbers in run.best.items()}
     tensors |= {f"optimizer.{name}": Tensor.of(row) for name, row in trained.pop("slots").items()}
+    scheduler = run.settings.scheduler
+    described = _described(run)
     state = {
-        "step": len(history.rows),
-        "architecture": architecture(model),
-        "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
-        "settings": dict(settings),
-        "limits": dict(limits),
-        "optimizer": {**_described(optimizer, lr), "state": trained},
-        "scheduler": scheduler and {**_planned(scheduler), "state": scheduler.state_dict()},
-        "random": rng.getstate(),
-        "history": vars(history),
-        "alphabet": getattr(task, "alphabet", None),
+        "step": len(run.history.rows),
+        "architecture": described["architecture"],
+        "task": described["task"],
+        "settings": described["settings"],
+        "limits": run.limits.record(),
+        "optimizer": {**described["optimizer"], "state": trained},
+        "scheduler": scheduler and {**described["scheduler"], "state": scheduler.state_dict()},
+        "random": run.rng.getstate(),
+        "history": run.history.to_dict(),
+        "alphabet": getattr(run.task, "alphabet", None),
     }
     write_safetensors(path, tensors, {"format": CHECKPOINT, "version": str(VERSION), "state": json.dumps(state)})
 
 
-def _described(optimizer: Optimizer, lr: float) -> dict[str, Any]:
-    return {"kind": type(optimizer).__name__, "lr": lr, "settings": optimizer.settings}
-
-
-def _planned(scheduler: LRScheduler) -> dict[str, Any]:
-    return {"kind": type(scheduler).__name__, "settings": scheduler.settings}
+def _described(run: Run) -> dict[str, Any]:
+    """Describe what may not change when a run is resumed."""
+    task, optimizer, scheduler = run.task, run.optimizer, run.settings.scheduler
+    return {
+        "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
+        "architecture": architecture(run.model),
+        "settings": run.settings.record(),
+        "optimizer": {"kind": type(optimizer).__name__, "lr": run.initial_lr, "settings": optimizer.settings},
+        "scheduler": scheduler and {"kind": type(scheduler).__name__, "settings": scheduler.settings},
+    }
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -287,7 +301,7 @@ _PARTS: dict[str, type | tuple[type, ...]] = {
 
 _NUMBER = (int, float)
 _OF_HISTORY: dict[str, type | tuple[type, ...]] = {
-    **{"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "rows": list, "ending": str}
+    **{"task": str, "metric": str, "baseline": _NUMBER, "goal": _NUMBER, "ending": str}
 }
 
 
@@ -302,13 +316,15 @@ def _check_whole(checkpoint: Checkpoint) -> None:
     task = checkpoint.state["task"]
     if not (isinstance(task["name"], str) and isinstance(task["settings"], dict)):
         raise TypeError("task has no name or no settings")
+    if not isinstance(checkpoint.state["history"]["rows"], list):
+        raise TypeError("rows of history is no list")
     history = checkpoint.history
     for attribute, kinds in _OF_HISTORY.items():
         if not isinstance(getattr(history, attribute), kinds):
             raise TypeError(f"{attribute} of history is no {kinds}")
     for row in history.rows:
-        validation = [row[name] for name in _IN_VALIDATION]
-        if row.keys() != set(COLUMNS) or not (_numbers(row[name] for name in _ALWAYS)):
+        validation = [getattr(row, name) for name in _IN_VALIDATION]
+        if not _numbers(getattr(row, name) for name in _ALWAYS):
             raise ValueError("a row of history is incomplete")
         if not (_numbers(validation) or validation == [None, None]):
             raise ValueError("a validation in history is incomplete")
@@ -318,29 +334,22 @@ def _check_whole(checkpoint: Checkpoint) -> None:
 
 
 def random_state(checkpoint: Checkpoint) -> tuple[Any, ...]:
-    """The state of the generator, as `random.Random.setstate` takes it."""
+    """Return the state of the generator, as `random.Random.setstate` takes it."""
     version, numbers, gauss = checkpoint.state["random"]
     state = (version, tuple(numbers), gauss)
     random.Random(0).setstate(state)  # raises if it is none
     return state
 
 
-def restore(
-    checkpoint: Checkpoint,
-    model: RecurrentNetwork,
-    task: Task,
-    optimizer: Optimizer,
-    scheduler: LRScheduler | None,
-    rng: random.Random,
-    settings: Mapping[str, Any],
-    lr: float,
-) -> History:
-    """Put everything back as it was when the checkpoint was written. Nothing changes if anything does not fit.
+def restore(checkpoint: Checkpoint, run: Run) -> History:
+    """Put model, optimizer, schedule and generator back as they were, and return the history until then.
 
     Raises:
-        CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting.
+        CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting. Nothing has
+            changed.
     """
-    _check_same(checkpoint.state, model, task, optimizer, scheduler, settings, lr)
+    _check_same(checkpoint.state, run)
+    model, optimizer, scheduler = run.model, run.optimizer, run.settings.scheduler
     before, optimizer_before = model.state_dict(), optimizer.state_dict()
     try:
         model.load_state_dict(checkpoint.best or checkpoint.weights)  # that the best do not fit is to be seen now
@@ -353,27 +362,12 @@ def restore(
         optimizer.load_state_dict(optimizer_before)
         reason = error.what if isinstance(error, TinygradRNNError) else repr(error)
         raise CheckpointError(f"the checkpoint is of another model: {reason}") from error
-    rng.setstate(random_state(checkpoint))
+    run.rng.setstate(random_state(checkpoint))
     return checkpoint.history
 
 
-def _check_same(
-    state: Mapping[str, Any],
-    model: RecurrentNetwork,
-    task: Task,
-    optimizer: Optimizer,
-    scheduler: LRScheduler | None,
-    settings: Mapping[str, Any],
-    lr: float,
-) -> None:
-    here = {
-        "task": {"name": task.name, "settings": task.settings(), "digest": task.digest},
-        "architecture": architecture(model),
-        "settings": dict(settings),
-        "optimizer": _described(optimizer, lr),
-        "scheduler": scheduler and _planned(scheduler),
-    }
-    for part, now in here.items():
+def _check_same(state: Mapping[str, Any], run: Run) -> None:
+    for part, now in _described(run).items():
         then = state[part]
         if isinstance(then, dict) and part in ("optimizer", "scheduler"):
             then = {name: entry for name, entry in then.items() if name != "state"}
@@ -386,7 +380,7 @@ def _check_same(
 
 
 def _difference(one: Any, other: Any) -> str:
-    """What ``one`` has that ``other`` has not, down to the entries that differ."""
+    """Return in words what ``one`` has and ``other`` has not, down to the entries that differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         parts = [
             _difference(entry, other.get(name)) if isinstance(entry, dict) else f"{name} {entry}"

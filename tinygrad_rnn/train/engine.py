@@ -3,8 +3,8 @@
 **Order of reduction**, so that any engine can compute the very same bits:
 
 1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
-   backward pass through them starts from 1 / (number of steps that ask something). With truncated BPTT each
-   window of ``truncate`` steps does so in turn, in order of time, and adds to what the windows before it left.
+   backward pass through them starts from 1 / (number of time steps that ask something). With truncated BPTT each
+   window of ``truncate`` time steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
 3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
    number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
@@ -18,10 +18,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..bptt.truncated import windows
-from ..bptt.unroll import collector_paused
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.collector import collector_paused
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
@@ -31,25 +31,25 @@ if TYPE_CHECKING:
 
 
 class Interrupted(Exception):
-    """The computation was given up because ``stop()`` became true; nothing it did counts."""
+    """The computation was given up because ``stop()`` became true. Nothing has changed."""
 
 
 class Engine(Protocol):
-    """What the training loop asks of an engine."""
+    """Computes gradients and outputs for a `Trainer`."""
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
         """Set ``grad`` of every parameter to the gradient of the mean loss, and return that.
 
         Raises:
-            Interrupted: ``stop()`` became true; it is asked at least once per sequence, or group of alike ones.
+            Interrupted: ``stop()`` became true. It is called at least once per sequence, or group of alike ones.
         """
 
     def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
-        """y_1 … y_T for each of the examples. Raises as `gradients` does, at the latest while they are taken."""
+        """Return y_1 … y_T for each of the examples. Raises: as `gradients`, at the latest by the iterator."""
 
 
 def in_order(examples: Sequence[Example]) -> list[Example]:
-    """The order in which the gradients of a batch are added.
+    """Return a batch in the order in which its gradients are added.
 
     Raises:
         ArgumentError: there is no example, or one that asks nothing.
@@ -62,17 +62,17 @@ def in_order(examples: Sequence[Example]) -> list[Example]:
 
 
 def asks(example: Example) -> list[bool]:
-    """At which time steps something is asked."""
+    """Return at which time steps something is asked."""
     return [target is not None for target in example.targets]
 
 
 class EagerEngine:
-    """Values and ``backward()``, one sequence after the other.
+    """The engine of Values and ``backward()``, one sequence after the other.
 
     Args:
-        model: what to differentiate.
-        task: says what the loss is.
-        truncate: steps after which the gradient is cut; None for full BPTT.
+        model: the model to differentiate.
+        task: the task, which has a loss.
+        truncate: time steps after which the gradient is cut; None for full BPTT.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
@@ -113,7 +113,7 @@ class EagerEngine:
         return loss / example.asked
 
     def _losses(self, example: Example) -> Iterator[list[Value]]:
-        """The losses of one window of truncated BPTT after the other, or of the whole sequence."""
+        """Yield the losses of each window of truncated BPTT, or of the whole sequence."""
         if self.truncate is None:
             predicted = self.model.predictions(example.inputs)
             yield [self.loss(y, target) for y, target in zip(predicted, example.targets) if target is not None]
@@ -125,7 +125,7 @@ class EagerEngine:
 
 
 class CompiledEngine:
-    """Native code for one time step (`tinygrad_rnn.compile`): the same numbers, to the bit.
+    """The engine of native code, compiled for one time step (`tinygrad_rnn.compile`): the same numbers, to the bit.
 
     Args:
         model, task, truncate: as for `EagerEngine`.
@@ -138,7 +138,7 @@ class CompiledEngine:
         self._program: Recurrence | None = None
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
-        """As `Engine.gradients`. Sequences of the same length that ask at the same steps run side by side."""
+        """As `Engine.gradients`. Sequences of the same length that ask at the same time steps run side by side."""
         examples = in_order(examples)
         program = self._compiled(examples[0])
         loss, run = 0.0, None
@@ -178,12 +178,12 @@ class CompiledEngine:
         return (found[i] for i in range(len(examples)))
 
     def _filled(self, targets: Sequence[Any]) -> list[Any]:
-        """The targets, with any valid one where nothing is asked."""
+        """Return the targets, with any valid one where nothing is asked."""
         some = next(target for target in targets if target is not None)
         return [some if target is None else target for target in targets]
 
     def _compiled(self, example: Example) -> Recurrence:
-        """The program, holding the present numbers of the parameters."""
+        """Return the program with the current numbers of the parameters. It is compiled at the first call."""
         if self._program is None:
             from ..compile import Number, Recurrence, Symbols, Vector
 
@@ -209,7 +209,7 @@ class CompiledEngine:
 
 
 def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | None) -> Engine:
-    """The engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
+    """Return the engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
 
     Raises:
         ArgumentError: there is none, or it cannot do this with this model.

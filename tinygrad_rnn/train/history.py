@@ -7,21 +7,50 @@ import io
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..support.files import json_text, write_whole
 
-COLUMNS = ("step", "sequences", "loss", "gradient_norm", "lr", "validation_loss", "validation_error", "seconds")
 
-MOST_DOTS = 40  # that leave a line a line
+@dataclass
+class Row:
+    """One update. Its fields are the columns of a history, also in files.
+
+    Attributes:
+        step: number of the update, from 1.
+        sequences: sequences trained on so far.
+        loss: mean loss of the batch, before the update.
+        gradient_norm: norm of the gradient, before clipping.
+        lr: learning rate of the update.
+        validation_loss: mean loss in the validation after the update; None if there was none.
+        validation_error: the task's own measure in that validation; None if there was none.
+        seconds: time since training began, pauses left out. All else is the same for the same seeds.
+    """
+
+    step: int
+    sequences: int
+    loss: float
+    gradient_norm: float
+    lr: float
+    validation_loss: float | None
+    validation_error: float | None
+    seconds: float
+
+    @property
+    def validation(self) -> tuple[float, float]:
+        """Error and loss in the validation: of two, the smaller is the better. Infinite if there was none."""
+        if self.validation_error is None or self.validation_loss is None:
+            return math.inf, math.inf
+        return self.validation_error, self.validation_loss
+
+
+COLUMNS = tuple(column.name for column in fields(Row))
 
 
 @dataclass
 class History:
-    """One row per step, by column: see `COLUMNS`. ``validation_`` columns are None where there was no validation.
-
-    Everything but ``seconds`` (since the beginning, pauses left out) is the same for the same seeds.
+    """What happened during training, one row per update.
 
     Attributes:
         task: name of the task.
@@ -36,17 +65,17 @@ class History:
     metric: str
     baseline: float
     goal: float
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     ending: str = ""
 
-    def validations(self) -> list[dict[str, Any]]:
-        """The rows with a validation."""
-        return [row for row in self.rows if row["validation_error"] is not None]
+    def validations(self) -> list[Row]:
+        """Return the rows with a validation."""
+        return [row for row in self.rows if row.validation_error is not None]
 
     @property
-    def best_row(self) -> dict[str, Any] | None:
+    def best_row(self) -> Row | None:
         """The row of the best validation: that with the smallest error, of equal ones the smallest loss."""
-        return min(self.validations(), key=lambda row: (row["validation_error"], row["validation_loss"]), default=None)
+        return min(self.validations(), key=lambda row: row.validation, default=None)
 
     @property
     def best_is_earlier(self) -> bool:
@@ -58,74 +87,31 @@ class History:
     def best(self) -> float:
         """The smallest validation error; infinite before the first."""
         row = self.best_row
-        return math.inf if row is None else float(row["validation_error"])
+        return math.inf if row is None else row.validation[0]
 
     @property
     def solved(self) -> bool:
         """Whether the last validation met the task's criterion, on the sequences that it looked at."""
         validations = self.validations()
-        return bool(validations) and validations[-1]["validation_error"] <= self.goal
+        return bool(validations) and validations[-1].validation[0] <= self.goal
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the rows as CSV, whole or not at all."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(map(vars, self.rows))
         write_whole(path, text.getvalue())
 
     def write_json(self, path: str | os.PathLike[str]) -> None:
         """Write everything as JSON, whole or not at all."""
-        write_whole(path, json_text(vars(self)) + "\n")
+        write_whole(path, json_text(self.to_dict()) + "\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the history as JSON has it: the rows are dicts."""
+        return {**vars(self), "rows": [dict(vars(row)) for row in self.rows]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:
-        """The history whose ``vars`` were ``data``."""
-        return cls(**data)
-
-    def figure(self) -> Any:
-        """Loss, gradient norm and validation error against the step, as a `matplotlib.figure.Figure`.
-
-        Raises:
-            MissingDependencyError: matplotlib is missing.
-        """
-        from ..plots.plot import new_figure
-
-        figure = new_figure(8.0, 6.4)
-        above, middle, below = figure.subplots(3, sharex=True)
-        steps = [row["step"] for row in self.rows]
-        above.plot(steps, [row["loss"] for row in self.rows], color="#9ecae1", linewidth=0.8, label="training")
-        checked = self.validations()
-        at = [row["step"] for row in checked]
-        dots: dict[str, Any] = {"marker": "o", "markersize": 4.0} if len(at) <= MOST_DOTS else {}  # a line needs two
-        above.plot(
-            at, [row["validation_loss"] for row in checked], color="#08519c", linewidth=2.0, label="validation", **dots
-        )
-        above.set_ylabel("loss")
-        above.legend(frameon=False)
-        above.set_title(f"Training on {self.task}", loc="left")
-        middle.plot(steps, [row["gradient_norm"] for row in self.rows], color="#737373", linewidth=0.8)
-        middle.set_yscale("log")
-        middle.set_ylabel("gradient norm\nbefore clipping")
-        below.plot(at, [row["validation_error"] for row in checked], color="#08519c", linewidth=2.0, **dots)
-        below.axhline(self.baseline, color="#b2182b", linewidth=1.0, linestyle="--", label="trivial baseline")
-        below.axhline(self.goal, color="#1a9850", linewidth=1.0, linestyle=":", label="criterion")
-        below.set_ylim(bottom=0.0)
-        below.set_ylabel(self.metric)
-        below.set_xlabel("step")
-        below.legend(frameon=False)
-        for axes in (above, middle, below):
-            axes.grid(True, color="#e6e6e6", linewidth=0.8)
-            axes.spines[["top", "right"]].set_visible(False)
-        return figure
-
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Write `figure` as PNG, SVG or PDF, by the ending of the path, whole or not at all.
-
-        Raises:
-            MissingDependencyError: matplotlib is missing.
-            ArgumentError: no such format.
-        """
-        from ..plots.plot import save
-
-        save(self.figure(), path)
+        """Return the history that `to_dict` made ``data`` of."""
+        return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})

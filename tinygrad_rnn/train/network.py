@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from ..bptt import Unrolled, unroll
@@ -24,6 +25,7 @@ from ..nn import (
     mse_loss,
 )
 from ..nn.parameters import Seed, Vector, generator
+from ..nn.through_time import advance
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -36,15 +38,17 @@ KINDS: dict[str, type[RNN | LSTM | GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU
 
 
 class RecurrentNetwork(Module):
-    """y_t = V h_t + c, h being what a recurrent module computes; of a bidirectional one, both directions' h_t joined:
-    that of the last step has seen the whole sequence forwards, but only the last input backwards.
+    """A recurrent part and a read-out: y_t = V h_t + c.
+
+    If the recurrent part is bidirectional, h_t joins both directions: at the last time step the forward half has seen
+    the whole sequence, the backward half only the last input.
 
     Args:
         cell: a `Cell`, or an `RNN`, `LSTM` or `GRU`.
-        readout: from h_t to y_t.
+        readout: computes y_t from h_t.
 
     Raises:
-        ArgumentError: the cell is one on single numbers.
+        ArgumentError: the quantities of the cell are single numbers.
     """
 
     def __init__(self, cell: Cell | Recurrent, readout: Linear) -> None:
@@ -66,21 +70,21 @@ class RecurrentNetwork(Module):
         bidirectional: bool = False,
         **more: Any,
     ) -> RecurrentNetwork:
-        """A network of the right sizes for a task.
+        """Return a network of the right sizes for a task.
 
         Args:
-            task: what it is for.
+            task: the task it is to learn.
             kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
             hidden_size: length of h_t.
             num_layers: number of layers.
             seed: an int, or a `random.Random` to draw the weights from.
-            recurrent_init: how the recurrent weights begin, as in `nn.init.recurrent_`.
+            recurrent_init: kind of initial recurrent weights, as in `nn.init.recurrent_`.
             bidirectional: whether each layer also runs backwards in time.
             more: arguments of `RNN`, `LSTM` or `GRU`, such as ``forget_bias``.
 
         Raises:
-            ArgumentError: an unknown kind or way to begin, a size that is none, or a task that cannot be read in both
-                directions.
+            ArgumentError: the kind of network or of initial weights is unknown, a size makes no sense, or the task
+                cannot be read in both directions.
         """
         if kind not in KINDS:
             raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
@@ -103,7 +107,7 @@ class RecurrentNetwork(Module):
         return unroll(self.cell, self.encoded(inputs), state, self.readout)
 
     def predictions(self, inputs: Sequence[Any]) -> list[Vector]:
-        """y_1 … y_T. Arguments and errors as of a call, but for bidirectional networks, too."""
+        """Return the outputs y_1 … y_T. As calling the network, but bidirectional networks can do this also."""
         if not self.bidirectional:
             return list(self(inputs).y.values())
         output, _ = self.cell(self.encoded(inputs))
@@ -114,7 +118,7 @@ class RecurrentNetwork(Module):
         return predicted
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
-        """The inputs as `unroll` takes them: whole numbers become one-hot."""
+        """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
         return [OneHot(x, self.input_size) if isinstance(x, int) else x for x in inputs]
 
     @property
@@ -124,17 +128,17 @@ class RecurrentNetwork(Module):
 
     @property
     def bidirectional(self) -> bool:
-        """Whether it reads sequences backwards, too."""
+        """Whether it also reads sequences backwards."""
         return isinstance(self.cell, Recurrent) and self.cell.bidirectional
 
     def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
-        """The numbers y_1 … y_T, without a graph."""
+        """Return the numbers y_1 … y_T, without a graph."""
         with no_grad():
             predicted = self.predictions(inputs)
         return [[entry.data for entry in y] for y in predicted]
 
     def generate(self, prompt: Sequence[int]) -> Generator[list[float], int, None]:
-        """A coroutine for sampling: yields y_t as floats, and takes by ``send`` the symbol that comes next.
+        """Return a coroutine for sampling: it yields y_t as floats, and ``send`` gives it the next symbol.
 
         Its memory does not grow with what is generated. The first y is that after the last symbol of the prompt.
         """
@@ -143,11 +147,10 @@ class RecurrentNetwork(Module):
             unrolled = self(prompt)
             state = tuple(unrolled[name][unrolled.T] for name in unrolled.state_names)
             y = unrolled.y[unrolled.T]
-        while True:
+        for t in count(unrolled.T + 1):
             symbol = yield [entry.data for entry in y]
-            with no_grad():
-                named = cell.step(OneHot(symbol, self.input_size), *state)
-                state = tuple(named[name] for name in cell.state_names)
+            with no_grad(), time_step(t):
+                named, state = advance(cell, OneHot(symbol, self.input_size), state)
                 y = self.readout(named["h"])
 
     def check_fits(self, task: Task) -> None:
@@ -155,7 +158,7 @@ class RecurrentNetwork(Module):
 
         Raises:
             ShapeError: they are not; the error names both.
-            ArgumentError: it may not.
+            ArgumentError: it may not be read so.
         """
         if self.bidirectional:
             check_bidirectional(task)
@@ -172,7 +175,7 @@ class RecurrentNetwork(Module):
 
 
 def check_bidirectional(task: Task | type[Task], truncate: int | None = None, engine: str = "eager") -> None:
-    """Check that a bidirectional network can be trained so.
+    """Check that a bidirectional network can be trained on a task, with this truncation and this engine.
 
     Raises:
         ArgumentError: it cannot.
@@ -197,13 +200,13 @@ def check_bidirectional(task: Task | type[Task], truncate: int | None = None, en
 def validate(
     model: RecurrentNetwork, task: Task, examples: Sequence[Example], outputs: Iterable[Outputs] | None = None
 ) -> tuple[float, float]:
-    """The mean loss and the mean of the task's own measure over examples, without a graph.
+    """Return the mean loss and the mean of the task's own measure over examples, without a graph.
 
     Args:
-        model: what to validate.
-        task: what it is to do.
-        examples: sequences to try it on.
-        outputs: what the model says to each, if that is known already.
+        model: the model to validate.
+        task: the task it was trained on.
+        examples: sequences to validate on.
+        outputs: the model's outputs for each, if they are known already.
     """
     losses, errors = 0.0, 0.0
     criterion = LOSSES[task.loss]

@@ -1,0 +1,39 @@
+"""Checks of arguments."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn import LSTM, Linear
+from tinygrad_rnn.support.checks import whole_number
+from tinygrad_rnn.train.settings import Limits, Settings
+
+
+@pytest.mark.parametrize("number", [3, np.int64(3), np.array(3)])
+def test_a_whole_number_becomes_an_int(number: Any) -> None:
+    assert type(whole_number("n", number)) is int
+    assert whole_number("n", number, 3) == 3
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.0, 2.5, True, "3", None, np.float64(3.0), np.array([3]), 10**400 * -1])
+def test_anything_else_is_refused(number: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"n is .*n must be a whole number of at least 1: why not"):
+        whole_number("n", number, why="why not")
+
+
+def test_sizes_of_numpy_are_sizes() -> None:
+    module = LSTM(np.int64(1), np.int64(2), np.int64(1))  # type: ignore[arg-type]
+    assert repr(module) == "LSTM(1 → 2)"
+    assert type(module.hidden_size) is type(module.cells[0].input_size) is int
+    assert repr(Linear(np.int64(2), 3)) == "Linear(2 → 3)"  # type: ignore[arg-type]
+
+
+def test_settings_of_numpy_are_recorded_as_ints() -> None:
+    settings = Settings(batch_size=np.int64(2), truncate=np.int64(3))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(settings.record()))["truncate"] == 3
+    assert json.dumps(Limits(updates=np.int64(2), patience=np.int64(1)).record())  # type: ignore[arg-type]

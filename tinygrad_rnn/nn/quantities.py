@@ -1,0 +1,56 @@
+"""Quantities of a time step: a single Value in a scalar cell, a list of Values in any other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ..engine.value import Value, as_value
+from ..errors import ArgumentError, DataError
+from .module import is_vector
+from .one_hot import OneHot
+
+Quantity = Any  # a Value for a scalar cell, a Vector for any other
+
+
+def entries(quantity: Any) -> list[Any]:
+    """The entries in a row: of a vector, of a matrix row by row, or the single number or Value itself."""
+    if isinstance(quantity, (Value, float)) or not is_vector(quantity):
+        return [quantity]
+    return [entry for part in quantity for entry in entries(part)]
+
+
+def as_sequence(inputs: Any) -> list[Any]:
+    """The inputs x_1 … x_T.
+
+    Raises:
+        ArgumentError: they are no sequence, or an empty one.
+    """
+    if not isinstance(inputs, Iterable):
+        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
+    sequence = list(inputs)
+    if not sequence:
+        raise ArgumentError("the sequence is empty", remedy="Give at least one input")
+    return sequence
+
+
+def as_quantity(data: Any) -> Quantity:
+    """A number as a Value, a sequence of them as a list of Values; Values are used as they are."""
+    if isinstance(data, OneHot):
+        return data
+    return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
+
+
+def finite(data: Any, name: str, t: int) -> Quantity:
+    """An input or initial state as a Quantity.
+
+    Raises:
+        DataError: one of its numbers is NaN or infinite.
+    """
+    quantity = as_quantity(data)
+    if not isinstance(quantity, OneHot):
+        for entry in entries(quantity):
+            if not math.isfinite(entry.data):
+                raise DataError(f"{name} is {entry.data}", time_step=t, remedy="Remove or replace it")
+    return quantity

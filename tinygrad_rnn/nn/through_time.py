@@ -1,0 +1,36 @@
+"""A cell goes through time: the only place where one time step follows another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..engine.recording import time_step
+from .cells import Cell
+from .quantities import Quantity, finite
+
+Named = dict[str, Quantity]  # everything that a time step computes, by name
+State = tuple[Quantity, ...]
+
+
+def advance(cell: Cell, x: Any, state: Sequence[Quantity]) -> tuple[Named, State]:
+    """One time step: everything that it computes, and the new state."""
+    named = cell.step(x, *state)
+    return named, tuple(named[name] for name in cell.state_names)
+
+
+def through_time(
+    cell: Cell, inputs: Iterable[tuple[int, Any]], state: Sequence[Quantity]
+) -> Iterator[tuple[int, Named, State]]:
+    """Advance a cell over inputs, pairs of t and x_t: an iterator over t, what time step t computes, and the new state.
+
+    `bptt.unroll` does the same, and names and keeps everything.
+
+    Raises:
+        DataError: a number of an input is NaN or infinite.
+        ShapeError: an input or the state has the wrong size; the error names the time step.
+    """
+    for t, x in inputs:
+        with time_step(t):
+            named, state = advance(cell, finite(x, f"x_{t}", t), state)
+        yield t, named, state

@@ -1,0 +1,53 @@
+"""What the figures share: colours, dashes, and the logarithmic axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, FAINT, GRID, CUT = "#333333", "#999999", "#e6e6e6", "#d0d0d0"
+RED, BLUE, GREEN, ORANGE, VIOLET = "#b2182b", "#2166ac", "#1a9850", "#e08214", "#5b3a8c"
+STRAIGHT = "#e31a1c"  # of the straight path
+CELLS = (RED, BLUE, GREEN, ORANGE, VIOLET, "#555555")  # a colour per cell
+DASHES = (0, (5, 3))
+MOST_DECADES = 24  # how far from 1 a logarithmic axis reaches
+
+
+def open_frame(axes: Axes) -> None:
+    """Leave the left and the lower edge of the frame."""
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def grid(axes: Axes) -> None:
+    """Draw a grid, light grey, in an open frame."""
+    axes.grid(True, which="major", color=GRID, linewidth=0.8)
+    open_frame(axes)
+
+
+def plain(axes: Axes) -> None:
+    """Leave the left and the lower edge of the frame, in grey."""
+    open_frame(axes)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+
+
+def loggable(sizes: Sequence[float]) -> list[float]:
+    """The sizes as a logarithmic axis can show them, with NaN, a gap, for all others. Far outside the plot they are
+    clipped, since matplotlib's own margins overflow there.
+    """
+    return [min(max(size, 1e-100), 1e100) if 0.0 < size < math.inf else math.nan for size in sizes]
+
+
+def log_axis(axes: Axes, sizes: Sequence[float]) -> tuple[float, float]:
+    """Make the vertical axis logarithmic, and return the exponents of ten at its ends."""
+    logs = [math.log10(size) for size in sizes if 0.0 < size < math.inf] or [0.0]
+    low, high = max(min(logs), -MOST_DECADES), min(max(logs), MOST_DECADES)
+    margin = 0.04 * max(high - low, 2.0)
+    axes.set_yscale("log")
+    axes.set_ylim(10.0 ** (low - margin), 10.0 ** (high + margin))
+    grid(axes)
+    plain(axes)
+    return low - margin, high + margin

@@ -1,0 +1,124 @@
+"""Figures of how a gradient decays with the lag: for several ‖W‖, or in several cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..bptt.decay import DecayCurve
+from ..errors import ArgumentError
+from .axes import CELLS, DASHES, INK, log_axis, loggable
+from .saving import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
+    """Measured gradients (solid) against the lag, with the law ‖W‖^lag (dashed), on a logarithmic axis.
+
+    Raises:
+        ArgumentError: there are no curves.
+        MissingDependencyError: matplotlib is missing.
+    """
+    if not curves:
+        raise ArgumentError("there are no curves to plot")
+    figure = new_figure(8.0, 5.0)
+    axes = figure.add_subplot()
+    colours = _colours([curve.W_norm for curve in curves])
+    for curve, colour in zip(curves, colours):
+        # The law goes on top, thin and dashed, so that both show where they agree.
+        axes.plot(curve.lags, loggable(curve.gradients), color=colour, linewidth=3.5, alpha=0.45)
+        axes.plot(curve.lags, loggable(curve.law), color=colour, linewidth=1.2, linestyle=DASHES)
+    limits = log_axis(axes, [size for curve in curves for size in (*curve.gradients, *curve.law)])
+    axes.set_xlim(0, max(1, *(curve.lags[-1] for curve in curves)))
+    axes.set_xlabel("lag T − k: steps back in time")
+    axes.set_ylabel("|∂L/∂h$_k$|")
+    axes.set_title(title or "How far a gradient reaches back", loc="left")
+    _end_labels(axes, curves, colours, limits)
+    _legend(axes, [("measured by backward()", 3.5, "-", 0.45), ("the law ‖W‖$^{T−k}$", 1.2, DASHES, 1.0)])
+    return figure
+
+
+def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
+    """All rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
+
+    Raises:
+        ArgumentError: there are no rows.
+        MissingDependencyError: matplotlib is missing.
+    """
+    if not rows:
+        raise ArgumentError("there are no curves to plot")
+    figure = new_figure(8.0, 5.0)
+    axes = figure.add_subplot()
+    names = list(dict.fromkeys(row.name for row in rows))
+    for row in rows:
+        axes.plot(
+            row.lags,
+            loggable(row.gradients),
+            color=CELLS[names.index(row.name) % len(CELLS)],
+            linewidth=2.0,
+            linestyle="-" if row.state.startswith("h") else DASHES,
+            label=f"{row.name}: |∂L/∂{row.state}$_k$|",
+        )
+    log_axis(axes, [size for row in rows for size in row.gradients])
+    axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))
+    axes.set_xlabel("lag T − k: steps back in time")
+    axes.set_ylabel("size of the gradient")
+    axes.set_title(title or "How far a gradient reaches back, by cell", loc="left")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _colours(norms: Sequence[float]) -> list[Any]:
+    """Blue below 1, dark grey at 1, red above; the further from 1, the darker."""
+    from matplotlib import colormaps
+
+    distances = [abs(math.log(n)) if n else math.inf for n in norms]
+    colours: list[Any] = []
+    for n, distance in zip(norms, distances):
+        ranks = sorted({d for m, d in zip(norms, distances) if d > 1e-12 and (m < 1.0) == (n < 1.0)})
+        if distance <= 1e-12:
+            colours.append(INK)
+        else:
+            shade = 0.5 + 0.4 * (ranks.index(distance) + 1) / len(ranks)
+            colours.append(colormaps["Blues" if n < 1.0 else "Reds"](shade))
+    return colours
+
+
+def _legend(axes: Axes, kinds: Sequence[tuple[str, float, Any, float]]) -> None:
+    for label, width, style, alpha in kinds:
+        axes.plot([], [], color=INK, linewidth=width, linestyle=style, alpha=alpha, label=label)
+    axes.legend(frameon=False)
+
+
+def _end_labels(axes: Axes, curves: Sequence[DecayCurve], colours: Sequence[Any], limits: tuple[float, float]) -> None:
+    """‖W‖ at the end of each measured curve, moved apart where they would overlap; an arrow leads out of sight."""
+    bottom, top = limits
+    gap = (top - bottom) / 24
+    ends = []
+    for curve, colour in zip(curves, colours):
+        shown = [size for size in loggable(curve.gradients) if size == size]
+        height = math.log10(shown[-1]) if shown else -math.inf
+        arrow = " ↓" if height < bottom else " ↑" if height > top else ""
+        ends.append((min(max(height, bottom), top), f"‖W‖ = {curve.W_norm:.4g}{arrow}", curve.W_norm, colour))
+    ends.sort(key=lambda end: (end[0], end[2]))
+    heights: list[float] = []
+    for height, *_ in ends:
+        heights.append(max(height, heights[-1] + gap) if heights else height)
+    excess = max(0.0, heights[-1] - top)
+    for i in reversed(range(len(heights))):  # push down from the top, where the labels have run out of it
+        heights[i] = min(heights[i], heights[i + 1] - gap) if i + 1 < len(heights) else heights[i] - excess
+    for height, (_, label, _, colour) in zip(heights, ends):
+        axes.annotate(
+            label,
+            (1.0, 10.0**height),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )

@@ -1,0 +1,64 @@
+"""Making a figure, and writing it.
+
+matplotlib is an optional dependency (extra ``plot``). No global state of it is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, MissingDependencyError
+from ..support.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def require_matplotlib() -> Any:
+    """Import and return matplotlib.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingDependencyError("plots need matplotlib", remedy="pip install 'tinygrad_rnn[plot]'") from error
+    return matplotlib
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure, of a width and height in inches, that notebooks display.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from .figure import NotebookFigure
+
+    return NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as PNG, SVG or PDF, by the ending of the path. The same figure gives the same bytes.
+
+    Raises:
+        ArgumentError: another ending.
+        OSError: the file cannot be written.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in FORMATS:
+        raise ArgumentError(
+            f"a plot cannot be written as {ending or 'a file without an ending'}",
+            remedy=f"Use one of {', '.join(FORMATS)}",
+        )
+    content = io.BytesIO()
+    dates = {"Date": None} if ending == ".svg" else {"CreationDate": None} if ending == ".pdf" else None
+    with require_matplotlib().rc_context({"svg.hashsalt": "tinygrad_rnn"}):
+        figure.savefig(content, format=ending[1:], dpi=160, metadata=dates)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,32 @@
+"""Checks of arguments."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+from ..errors import ArgumentError
+
+
+def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
+    """``number`` as an int, NumPy's whole numbers included.
+
+    Args:
+        name: what it is, for the error.
+        number: what to check.
+        least: the smallest that is accepted.
+        why: the reason for ``least``, for the error.
+
+    Raises:
+        ArgumentError: it is not a whole number of at least ``least``.
+    """
+    try:
+        whole = None if isinstance(number, bool) else index(number)
+    except TypeError:
+        whole = None
+    if whole is None or whole < least:
+        reason = f": {why}" if why else ""
+        raise ArgumentError(
+            f"{name} is {number!r:.40}", remedy=f"{name} must be a whole number of at least {least}{reason}"
+        )
+    return whole

@@ -1,0 +1,116 @@
+"""`Settings`: what decides the numbers of a training run. `Limits`: when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ArgumentError
+from ..optim import LRScheduler, Optimizer
+from ..support.checks import whole_number
+
+#: The settings under these names in a checkpoint. Optimizer and schedule are described there at greater length, and an
+#: engine may be changed at any time.
+RECORDED = ("batch_size", "truncate", "max_norm", "seed", "validate_every", "validation_size", "keep_best")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the numbers of a training run. To resume one, give the same again, except `engine`.
+
+    Truncation cuts each sequence into chunks of `truncate` time steps: the state flows on from chunk to chunk, the
+    gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before the
+    one update per batch, so that truncation changes the gradient and nothing else, and can be compared with full BPTT.
+    There is no update after every chunk, as is often done with one endless sequence: for that, give
+    `bptt.truncated_bptt` an ``after_window`` that calls the optimizer's `step` and sets its gradients to zero.
+
+    Attributes:
+        optimizer: of the model's parameters (default: `Adam` with a learning rate of 0.01).
+        scheduler: advances after each update; None for a constant learning rate.
+        batch_size: sequences per update.
+        max_norm: bound on the norm of the gradient; None for no clipping.
+        truncate: time steps of a chunk in truncated BPTT; None for full BPTT.
+        seed: of the sequences that are drawn.
+        validate_every: updates between two validations. There is also one at the end.
+        validation_size: number of sequences to validate on, always the same.
+        keep_best: whether the model ends with the weights of the best validation (the smallest error, of equal ones
+            the smallest loss) instead of those of the last update, unless Ctrl-C ended training.
+        engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
+            ``"compiled fast"``, which rounds differently.
+
+    Raises:
+        ArgumentError: a number makes no sense.
+    """
+
+    optimizer: Optimizer | None = None
+    scheduler: LRScheduler | None = None
+    batch_size: int = 8
+    max_norm: float | None = 1.0
+    truncate: int | None = None
+    seed: int = 0
+    validate_every: int = 50
+    validation_size: int = 64
+    keep_best: bool = True
+    engine: str = "eager"
+
+    def __post_init__(self) -> None:
+        _check_whole(self, "batch_size", "validate_every", "validation_size")
+        if self.truncate is not None:
+            _check_whole(self, "truncate")
+        if self.max_norm is not None and not self.max_norm > 0.0:
+            raise ArgumentError(f"max_norm is {self.max_norm!r}", remedy="Give a number above 0, or None")
+
+    def record(self) -> dict[str, Any]:
+        """Return what a checkpoint calls ``settings``."""
+        return {name: getattr(self, name) for name in RECORDED}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Settings:
+        """Return the settings in a record. Those that no record has get their defaults.
+
+        Raises:
+            KeyError: one is missing.
+            ArgumentError: one makes no sense.
+        """
+        return cls(**{name: record[name] for name in RECORDED})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When training ends. It may also be ended by Ctrl-C, and the limits may change when it is resumed.
+
+    Attributes:
+        updates: number of updates in all, those before a resumed checkpoint included.
+        patience: number of validations in a row without a smaller error after which training ends; None for no such
+            end.
+        stop_when_solved: whether to end when a validation meets the task's criterion. On few sequences that may be
+            luck: measure what was reached with `validate` on others.
+
+    Raises:
+        ArgumentError: a number makes no sense.
+    """
+
+    updates: int = 1000
+    patience: int | None = None
+    stop_when_solved: bool = True
+
+    def __post_init__(self) -> None:
+        _check_whole(self, "updates")
+        if self.patience is not None:
+            _check_whole(self, "patience")
+
+    def record(self) -> dict[str, Any]:
+        """Return what a checkpoint calls ``limits``. An update is called a step there."""
+        return {"steps": self.updates, "patience": self.patience, "stop_when_solved": self.stop_when_solved}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Limits:
+        """Return the limits in a record. Raises: as `Settings.from_record`."""
+        return cls(record["steps"], record["patience"], record["stop_when_solved"])
+
+
+def _check_whole(made: Settings | Limits, *names: str) -> None:
+    """Check that these are whole numbers of at least 1, and make ints of NumPy's, which a checkpoint cannot hold."""
+    for name in names:
+        object.__setattr__(made, name, whole_number(name, getattr(made, name)))
