@@ -1,4 +1,4 @@
-"""What hooks, breakpoints, stepping and traces cost: nothing where nobody asked for them.
+"""What hooks, breakpoints, stepping and traces cost, to those who use them and to those who do not.
 
     python tests/benchmarks/hooks.py [--rounds 60] [--against PATH]
 
