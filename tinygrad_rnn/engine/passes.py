@@ -47,7 +47,7 @@ def backward(self: Any, gradient: Any = 1.0) -> None:
         GraphError: a node was recorded without a derivative.
         OperandError: ``gradient`` is not a real number.
     """
-    if watched or observers or gradient.__class__ is not float:
+    if (watched and hooks.concern(self)) or observers or gradient.__class__ is not float:
         return BackwardSteps(self, number(gradient)).run()
     self._grad = gradient if self.parents else self._grad + gradient
     walk([self._id], {self._id: self})
