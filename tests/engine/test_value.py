@@ -775,3 +775,10 @@ def test_a_rule_that_wraps_the_earlier_one() -> None:
     assert (calls, v.grad) == ([1.0], 2.0)
     with pytest.raises(OperandError, match="_backward is a NoneType"):
         node._backward = None
+
+
+@pytest.mark.parametrize("left", [np.datetime64("2020-01-01", "ns"), np.complex128(1j), np.array(["2020"], "M8[ns]")])
+def test_what_is_no_real_number_is_refused_on_the_left_of_a_value_too(left: Any) -> None:
+    for operation in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow):
+        with pytest.raises(OperandError):
+            operation(left, Value(2.0))

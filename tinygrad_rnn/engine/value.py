@@ -281,6 +281,20 @@ class Value(Node):
         caller = sys._getframe(1).f_globals.get("__name__", "")
         return list(PANE) if caller == "_pydevd_bundle.pydevd_resolver" else list(super().__dir__())
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **arguments: Any) -> Any:
+        """Let NumPy apply Python's operators where it has an array or a scalar on the left.
+
+        Raises:
+            OperandError: it holds something else than real numbers, which NumPy would turn into integers.
+        """
+        for each in inputs:
+            if is_not_real(each):
+                number(each)  # raises
+        numpy: Any = sys.modules["numpy"]
+        plain = [number(each) if isinstance(each, numpy.generic) else each for each in inputs]
+        as_objects = [numpy.asarray(each, dtype=object) for each in plain]
+        return getattr(ufunc, method)(*as_objects, **arguments)
+
     # ---- comparing and deciding: by the number; == is identity --------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
