@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from typing import Any
 from unicodedata import combining, east_asian_width
 
@@ -55,7 +56,7 @@ codecs.register_error("tinygrad_rnn.plainly", _plainly)
 def speak_any_encoding() -> None:
     """Make stdout and stderr write look-alikes for what they cannot encode."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="tinygrad_rnn.plainly")
 
 

@@ -25,6 +25,7 @@ class Buffer:
 
     __slots__ = ("_keep", "address", "shape", "view")
     _keep: Any
+    shape: tuple[int, ...]
     view: Any
 
     def __init__(self, view: memoryview[Any]) -> None:

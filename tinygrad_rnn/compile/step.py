@@ -60,7 +60,7 @@ class Step:
             return cls(cell, readout, loss, x, target, cell.initial_state())
         parts = h0 if isinstance(h0, tuple) else (h0,)
         state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
-        return cls(cell, readout, loss, x, target, given_state(cell, state if len(state) > 1 else state[0], 0))
+        return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(
         self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool

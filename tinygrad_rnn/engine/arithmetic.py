@@ -57,7 +57,7 @@ def is_foreign(data: object) -> bool:
     dtype = getattr(data, "dtype", None)
     kind = getattr(dtype, "kind", "c" if getattr(dtype, "is_complex", False) else "f")
     return dtype is not None and (
-        kind not in "biufO" or (getattr(data, "ndim", 0) == 0 and hasattr(data, "mask") and bool(data.mask))
+        kind not in "biufO" or (getattr(data, "ndim", 0) == 0 and bool(getattr(data, "mask", False)))
     )
 
 

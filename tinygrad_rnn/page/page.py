@@ -121,7 +121,7 @@ def encoded(data: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return (files("tinygrad_rnn.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(source: str) -> str:
