@@ -8,7 +8,6 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
-from typing import Any
 from unicodedata import combining, east_asian_width
 
 from ..support.files import json_text
@@ -103,7 +102,7 @@ def _cells(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def print_json(data: Any) -> None:
+def print_json(data: object) -> None:
     """Print data as JSON, in the form of `json_text`."""
     print(json_text(data))
 

@@ -43,7 +43,15 @@ class Step:
     state: tuple[Quantity, ...]
 
     @classmethod
-    def of(cls, cell: Any, readout: Any, loss: Any, x: Kind, target: Kind | None, h0: Any) -> Step:
+    def of(
+        cls,
+        cell: Cell | Callable[..., Any],
+        readout: Callable[[Any], Any] | None,
+        loss: Callable[..., Value] | None,
+        x: Kind,
+        target: Kind | None,
+        h0: Any,
+    ) -> Step:
         """A step from the arguments of `Recurrence`.
 
         Raises:
@@ -76,7 +84,7 @@ class Step:
             raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
         return state, loss
 
-    def check_target(self, target: Any) -> None:
+    def check_target(self, target: object) -> None:
         """Check that there are targets if, and only if, the loss takes them.
 
         Raises:

@@ -24,7 +24,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from ..bptt import Unrolled
 from ..engine.backward import topological_order
@@ -67,7 +66,7 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
 
 
 @contextmanager
-def _labelled(loss: Value, variables: Mapping[str, Any]) -> Iterator[None]:
+def _labelled(loss: Value, variables: Mapping[str, object]) -> Iterator[None]:
     """Within this context the nodes of a graph that have no label are labelled like the variables that hold them."""
     unlabelled = {node for node in topological_order(loss) if not node.label}
     named = {}

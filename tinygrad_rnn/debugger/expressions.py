@@ -16,7 +16,7 @@ from ..errors import ArgumentError
 from .names import Names
 
 STEP_NAMES = ("node", "parent", "op", "time_step", "gradient", "local_gradient", "contribution")
-_MATH: Mapping[str, Any] = {
+_MATH: Mapping[str, object] = {
     name: getattr(math, name) for name in ("exp", "inf", "isfinite", "isinf", "isnan", "log", "log10", "nan", "sqrt")
 }
 
@@ -43,7 +43,7 @@ class Expression:
 
     def __init__(self, text: str, names: Names) -> None:
         self.text = text.strip()
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as of "1if x"
@@ -90,7 +90,7 @@ class Expression:
 class _Formulas(ast.NodeTransformer):
     """Replaces what is the name of a node, but not a Python name, by a variable that holds the node."""
 
-    def __init__(self, source: str, names: Names, values: dict[str, Any]) -> None:
+    def __init__(self, source: str, names: Names, values: dict[str, object]) -> None:
         self._source, self._names, self._values = source, names, values
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -148,7 +148,7 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {part.id for part in parts if isinstance(part, ast.Name)} - bound
 
 
-def _meaning(name: str, names: Names) -> Any:
+def _meaning(name: str, names: Names) -> object:
     if name in names:
         return names.node(name)
     for known in (names.variables, _MATH, vars(builtins)):

@@ -60,13 +60,13 @@ class Cell(Module):
             ShapeError: it does not fit.
         """
 
-    def _check(self, x: Any, state: Sequence[Quantity]) -> None:
+    def _check(self, x: Quantity, state: Sequence[Quantity]) -> None:
         if state and len(state) != len(self.state_names):
             raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
         for name, quantity in zip(("x", *self.state_names), (x, *state)):
             self.check(name, quantity)
 
-    def __call__(self, x: Any, *state: Quantity) -> Any:
+    def __call__(self, x: Quantity, *state: Quantity) -> Any:
         """The next state: h, or a tuple in the order of `state_names` if the state has several parts.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
@@ -77,7 +77,7 @@ class Module:
                 yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
 
 
-def _modules_in(attribute: Any) -> Iterator[Module]:
+def _modules_in(attribute: object) -> Iterator[Module]:
     if isinstance(attribute, Module):
         yield attribute
         attribute = [part for name, part in vars(attribute).items() if not name.startswith("_")]
@@ -86,7 +86,7 @@ def _modules_in(attribute: Any) -> Iterator[Module]:
             yield from _modules_in(entry)
 
 
-def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:
+def _trees_below(path: str, attribute: object) -> Iterator[tuple[str, Tree]]:
     if isinstance(attribute, Module):
         yield from attribute._trees(path)
     elif isinstance(attribute, (list, tuple)) and any(isinstance(entry, Module) for entry in attribute):
@@ -123,7 +123,7 @@ def pairs(what: str, tree: Tree, other_name: str, other: Tree) -> Iterator[tuple
         yield tree, other
 
 
-def is_vector(tree: Tree) -> bool:
+def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
     """Whether this is a list, some other sequence or an array, and not a single Value or number."""
     return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
 

@@ -21,7 +21,7 @@ def entries(quantity: Any) -> list[Any]:
     return [entry for part in quantity for entry in entries(part)]
 
 
-def as_sequence(inputs: Any) -> list[Any]:
+def as_sequence(inputs: object) -> list[Any]:
     """The inputs x_1 … x_T.
 
     Raises:
