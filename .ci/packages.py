@@ -22,7 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST = (3, 10)
 FROM_THE_README = "python_prints or console_shows or example_command_lines"
-OF_THE_SDIST = ["ops", "hooks", "bptt_details", "data", "overflow"]
+OF_THE_SDIST = [
+    "engine/test_ops",
+    "engine/test_hooks",
+    "bptt/test_bptt_details",
+    "train/test_data",
+    "proofs/test_overflow",
+]
 
 
 def run(*command: object, cwd: Path = ROOT) -> str:
@@ -89,7 +95,7 @@ def follow_readme(python: str, scratch: Path, wheel: Path) -> str:
     if "site-packages" not in where:
         sys.exit(f"the package that is tried is {where}")
     run(own.with_name("tinygrad-rnn"), "--quiet", cwd=folder)
-    said = run(own, "-m", "pytest", "-q", "tests/test_readme.py", "-k", FROM_THE_README, cwd=folder)
+    said = run(own, "-m", "pytest", "-q", "tests/house/test_readme.py", "-k", FROM_THE_README, cwd=folder)
     return f"README with the wheel, {run(own, '-V').strip()}: {said.splitlines()[-1]}"
 
 
@@ -99,7 +105,7 @@ def test_sdist(python: str, scratch: Path, sdist: Path) -> str:
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = scratch.glob("tinygrad_rnn-*")
-    files = [f"tests/test_{name}.py" for name in OF_THE_SDIST]
+    files = [f"tests/{name}.py" for name in OF_THE_SDIST]
     said = run(own, "-m", "pytest", "-q", *files, cwd=folder)
     return f"tests of the sdist, {run(own, '-V').strip()}: {said.splitlines()[-1]}"
 

@@ -1,12 +1,12 @@
 """Where a gradient came from: the one number ``w.grad``, split by time step and lag.
 
 A tied weight is used once per time step. Its gradient is the sum, over the loss steps t and the use steps
-k <= t, of what reaches it from the loss L_t through its use at step k:
+k <= t, of its contribution from the loss L_t through its use at step k:
 
     ∂L/∂w = Σ_t Σ_k (∂L_t/∂w)_k        (Werbos 1990; Pascanu, Mikolov and Bengio 2013, eq. 3 to 5)
 
-The split is read off the ordinary backward walk, by emptying the weight's gradient whenever the walk passes
-from one time step to the next.
+The split is read off the ordinary backward pass, by emptying the weight's gradient whenever the pass moves from
+one time step to the next.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
 Losses = Value | Sequence[Value] | Mapping[int, Value]
-Numbers = Any  # a float for a single parameter, else lists (of lists) of floats in the parameter's shape
+#: A float for a single parameter, else lists (of lists) of floats in the parameter's shape. A union would have to be
+#: narrowed wherever one is used.
+Numbers = Any
 
 K = TypeVar("K", bound=Hashable)
 
@@ -35,13 +37,13 @@ K = TypeVar("K", bound=Hashable)
 class Anatomy:
     """The gradient of one parameter, split by use step k and loss step t.
 
-    ``anatomy[k, t]`` is what reaches the parameter from the loss of step t through its use at step k: a
+    ``anatomy[k, t]`` is the contribution of the loss of step t through the use at step k: a
     float for a single parameter, else lists in the parameter's shape. Sums add the terms in the order of
-    the backward walk, last use first, so that for one loss and one use per step `total` is what
+    the backward pass, last use first, so that for one loss and one use per step `total` is what
     ``backward()`` gives, to the bit.
 
     Attributes:
-        name: what the parameter is called.
+        name: the name of the parameter.
         shape: its shape; ``()`` for a single number.
         use_steps: the time steps in which it is used, ascending; None for a use outside time.
         loss_steps: the time steps of the losses, ascending.
@@ -66,7 +68,7 @@ class Anatomy:
         return self._shaped(self._cell(column, row))
 
     def by_use_step(self) -> dict[TimeStep, Numbers]:
-        """What came through the use at each step, from all losses together."""
+        """The contributions through the use at each step, from all losses together."""
         return self._sums(lambda k, t: k)
 
     def by_loss_step(self) -> dict[TimeStep, Numbers]:
@@ -74,7 +76,7 @@ class Anatomy:
         return self._sums(lambda k, t: t)
 
     def by_lag(self) -> dict[TimeStep, Numbers]:
-        """What travelled the same number of steps t - k back; None stands for uses outside time."""
+        """The contributions that travelled the same number of steps t - k back; None stands for uses outside time."""
         return self._sums(lag)
 
     def total(self) -> Numbers:
@@ -82,7 +84,7 @@ class Anatomy:
         return self._sums(lambda k, t: None).get(None, self._shaped([0.0] * self._size))
 
     def terms(self) -> Iterator[tuple[TimeStep, TimeStep, Numbers]]:
-        """All (use step, loss step, contribution), in the order in which the walks meet them.
+        """Yield all (use step, loss step, contribution), in the order in which the passes meet them.
 
         A use step later than the loss step is left out: nothing can flow there.
         """
@@ -151,7 +153,7 @@ class Anatomy:
 def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     """Split the gradient of a parameter by use step and loss step.
 
-    One backward walk per loss step, linear in the nodes that this loss reaches; the gradients in the graph
+    One backward pass per loss step, linear in the nodes that this loss reaches; the gradients in the graph
     are left as they were. Any cell will do, and any node: a weight that is itself computed (a normalised
     one, say) is split at its uses just like a leaf.
 
@@ -197,8 +199,8 @@ def _take_apart(
     rows: Mapping[TimeStep, int],
     column: array[float],
 ) -> None:
-    """The backward pass from one loss; between two time steps, what the first of them brought to the watched nodes is
-    taken out and noted.
+    """Run the backward pass from one loss. Between two time steps, take out and note the contributions of the first of
+    them to the watched nodes.
     """
     order = topological_order(loss)
     waiting = dict(watched)
@@ -231,7 +233,7 @@ def _take_apart(
 
 
 def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[int, Numbers]:
-    """∂L/∂h_k for every k, by one backward walk, leaving the gradients in the graph as they were.
+    """∂L/∂h_k for every k, by one backward pass, leaving the gradients in the graph as they were.
 
     Args:
         unrolled: what the loss was computed from.

@@ -7,7 +7,8 @@ term, ∂L/∂h_T · J_T ⋯ J_{k+1}; for a scalar cell J_t = w·tanh'(z_t), for
 
 This is a check on the backward pass, so the J_t come from elsewhere: the local gradients are multiplied forwards, from
 h_{t-1} to h_t, and that of tanh is the exact one, 4e/(1+e)² with e = exp(-2|z|). ``backward()`` has 1 - out², as
-everywhere, which loses its digits where tanh saturates: it is 4 % off at z = 18, and 0 from 19.1 on.
+everywhere, which loses its digits where tanh saturates: it is 4 % off at z = 18, and 0 from 19.1 on. The g_t are as
+``backward()`` has them.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from typing import Any
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..nn import init
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, non_normal, orthogonal, scaled
 from ..nn.parameters import Seed
@@ -185,9 +186,7 @@ def _vector_cells(
 ) -> CellFactory:
     def make_cell(W_norm: float) -> Cell:
         cell = RNNCell(input_size, hidden_size, nonlinearity=nonlinearity, seed=seed)
-        for values, numbers in zip(cell.W, W(W_norm)):
-            for value, number in zip(values, numbers):
-                value.data = number
+        init.set_(cell.W, W(W_norm))
         return cell
 
     return make_cell

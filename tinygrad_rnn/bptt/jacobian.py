@@ -2,8 +2,8 @@
 
     ∂h_t/∂h_k = J_t J_{t-1} ⋯ J_{k+1},        J_t = diag(tanh'(z_t)) W
 
-The entries are read off the recorded graph by the ordinary backward walk, stopped at h_{t-1}, so that they
-are there for any cell.
+The entries are read off the recorded graph by the ordinary backward pass, stopped at h_{t-1}, so they exist for any
+cell.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .unroll import Unrolled
 
 
 def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[str] = ()) -> Rows:
-    """J_t: how the state after time step t moves with the state before it, all else held fixed.
+    """Return J_t, the derivative of the state after time step t by the state before it, all else held fixed.
 
     For a cell that carries h alone this is ∂h_t/∂h_{t-1}. For one that carries more it has a row and a
-    column for every entry of every part. One backward walk per row, through time step t alone; the
+    column for every entry of every part. One backward pass per row, through time step t alone; the
     gradients in the graph are left as they were.
 
     Args:
@@ -73,7 +73,7 @@ def jacobian_products(unrolled: Unrolled, t: int | None = None) -> Iterator[tupl
 
 @dataclass(frozen=True)
 class ChainNorm:
-    """How much of a change of h_k is left, or has become of it, at time step T.
+    """The size of ∂h_T/∂h_k, and what bounds it.
 
     Always ``norm <= product_of_norms <= bound``. Where tanh saturates, the bound is far above; where W is
     not normal, ``radius_law`` can be below ``norm`` at first, since powers of W grow before they decay.
@@ -96,7 +96,7 @@ class ChainNorm:
 
 
 def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
-    """The norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
+    """Return the norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
     2013, section 2.1: the bound holds since |tanh'| <= 1).
 
     Args:

@@ -1,7 +1,7 @@
-"""The sum over all paths, path by path: what the backward walk computes without ever listing it.
+"""The sum over all paths, path by path, which the backward pass computes without ever listing it.
 
 The gradient of a node is the sum, over all paths from the loss down to it, of the product of the local
-gradients along the path (Bauer 1974). The walk takes one step per edge. Listing the paths takes one step per
+gradients along the path (Bauer 1974). The backward pass takes one step per edge. Listing the paths takes one step per
 edge *of each path*, and their number multiplies with every step back in time: a vector RNN with n hidden
 units has about n^(T-k) paths from h_T to h_k, over n²·(T-k) edges.
 """
@@ -45,7 +45,7 @@ class Path:
 
     @property
     def product(self) -> float:
-        """The product of the factors: what this path brings."""
+        """The product of the factors: the contribution of this path."""
         return math.prod(self.factors)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ def count_paths(loss: Value, node: Value) -> int:
     """The number of paths from the loss down to the node, counted edge by edge without listing one.
 
     Raises:
-        GraphError: an op on the way adds to its operands' gradients by itself, and has no local gradients.
+        GraphError: an op on a path adds to its operands' gradients by itself, and has no local gradients.
     """
     return _counts(_edges(loss), loss, node).get(loss, 0)
 
@@ -74,7 +74,7 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
 
     Raises:
         TooManyPathsError: there are more than ``limit``; they were counted, not listed.
-        GraphError: an op on the way adds to its operands' gradients by itself, and has no local gradients.
+        GraphError: an op on a path adds to its operands' gradients by itself, and has no local gradients.
     """
     edges = _edges(loss)
     counts = _counts(edges, loss, node)
@@ -84,7 +84,7 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
 
 
 def _edges(loss: Value) -> Edges:
-    """The edges below the loss, as the walk records them, by the node from which they lead down."""
+    """The edges below the loss, as the backward pass records them, by the node from which they lead down."""
     edges: Edges = {}
     with gradients_kept(topological_order(loss)):
         for step in steps(loss):

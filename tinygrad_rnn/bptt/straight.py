@@ -1,10 +1,10 @@
-"""The straight path along a part of the state: what of a gradient reaches it without passing a pre-activation.
+"""The straight path along a part of the state: the share of a gradient that arrives without passing a pre-activation.
 
 An LSTM hands c_{t-1} on to c_t through one multiplication by f_t, a GRU h_{t-1} to h_t through one by z_t: no
-matrix and no nonlinearity lies on that way. Along it the error stays constant as long as the gate is open, whence
+matrix and no nonlinearity lies on that path. Along it the error stays constant as long as the gate is open, whence
 *constant error carousel* (Hochreiter & Schmidhuber 1997, section 3.2). Everything else that the state feeds goes
-through a pre-activation, W h + U x + b, of the next step. So the straight path is the graph with all pre-activations
-cut, for any cell; in a plain RNN nothing is left of it.
+through a pre-activation, W h + U x + b, of the next time step. So the straight path is the graph with all
+pre-activations cut, for any cell; in a plain RNN nothing is left of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Straight:
 
     Attributes:
         name: the part, such as ``"c"``.
-        factor_name: what the cell calls the factors, such as ``"f"``; empty where it has no name for them.
+        factor_name: the name of the factors in the cell, such as ``"f"``; empty where they have none.
         factors: by time step t, for each unit, ∂c_t/∂c_{t-1} along the straight path.
         gradients: by time step k, for each unit, ∂L/∂c_k, as ``backward()`` gives it.
         straight: by time step k, for each unit, the part of it that came from the losses along the straight path.
@@ -38,7 +38,7 @@ class Straight:
 
     @property
     def exists(self) -> bool:
-        """Whether anything gets from one time step to the one before on this path."""
+        """Whether any factor of the path is other than 0."""
         return any(factor for row in self.factors.values() for factor in row)
 
     def products(self) -> dict[int, list[float]]:
@@ -81,15 +81,15 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
     flat = iter(gradients(loss, nodes, stop=[node for nodes_cut in cut.values() for node in nodes_cut]))
     return Straight(
         name,
-        _called(unrolled, factors),
+        _factor_name(unrolled, factors),
         factors,
         {t: flatten(gradient) for t, gradient in state_gradients(unrolled, loss, name).items()},
         {t: [next(flat) for _ in units] for t, units in states.items()},
     )
 
 
-def _called(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:
-    """The quantity whose numbers the factors are."""
+def _factor_name(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:
+    """The name of the quantity whose numbers the factors are; empty if there is none."""
     for name in unrolled.names:
         series = unrolled[name]
         if all(t in series and [node.data for node in flatten(series[t])] == row for t, row in factors.items()):

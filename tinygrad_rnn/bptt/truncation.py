@@ -22,10 +22,10 @@ class CutTerm:
     """A term of the full gradient that truncated BPTT leaves out.
 
     Attributes:
-        name: what the parameter is called.
+        name: the name of the parameter.
         k: use step.
         t: loss step.
-        contribution: what reaches the parameter from the loss of step t through its use at step k.
+        contribution: the part of its gradient that comes from the loss of step t through its use at step k.
     """
 
     name: str
@@ -45,7 +45,7 @@ class CutTerm:
 
 @dataclass(frozen=True, eq=False)
 class Truncation:
-    """A full gradient, parted into what truncated BPTT keeps and what it cuts: the truncation's bias.
+    """A full gradient, split into what truncated BPTT keeps and what it cuts, its bias.
 
     Attributes:
         full: the full gradient.
@@ -77,9 +77,7 @@ class Truncation:
 
 
 def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
-    """What truncated BPTT would keep, and what it would cut, of a gradient that was split by `anatomy`.
-
-    Nothing is computed anew: since truncation cuts no forward pass, its gradient is a part of the full sum.
+    """Split a gradient, as `anatomy` returns it, into what truncated BPTT keeps and what it cuts.
 
     Args:
         full: the gradient, with one loss per loss step.
@@ -95,10 +93,10 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
 
 
 def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Value], k1: int, k2: int) -> None:
-    """The passes of truncated BPTT on the graph of a whole sequence, to see in it what each node gets.
+    """Run the passes of truncated BPTT on the graph of a whole sequence, to show in it the gradient of each node.
 
-    Leaves add up what all passes bring, as with ``backward()``: with the losses of `windows` it is what
-    `truncated_bptt` brings them. Any other node is left with the gradient of the latest pass that reached it.
+    Leaves accumulate the contributions of all passes, as with ``backward()``. With the losses of `windows` these are
+    the gradients of `truncated_bptt`. Any other node is left with the gradient of the latest pass that reached it.
 
     Args:
         unrolled: the whole sequence.
@@ -112,17 +110,17 @@ def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Val
     """
     check_period(k1, k2)
     by_step = list(losses.values())
-    propagate({loss: 1.0}, stop=by_step)  # from the loss to those of the single steps nothing is cut
+    propagate({loss: 1.0}, stop=by_step)  # from the loss to those of the time steps nothing is cut
     gradients = {node: node.grad for node in by_step}
     for e in _passes(unrolled, k1):
         new = [node for t, node in losses.items() if e - k1 < t <= e]
         cut = unrolled.state(e - k2) if e - k2 >= unrolled.first else []
-        with gradients_kept(cut):  # what the edges that are cut bring is dropped
+        with gradients_kept(cut):  # contributions along the edges that are cut are dropped
             propagate({node: gradients[node] for node in new}, stop=cut)
 
 
 def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) -> list[tuple[Value, Value]]:
-    """The edges of the graph of a whole sequence at which truncated BPTT cuts.
+    """Return the edges of the graph of a whole sequence at which truncated BPTT cuts.
 
     Args:
         unrolled: the whole sequence.

@@ -7,12 +7,13 @@
 To read it, follow a pass from its steps to the prompt:
 
 1. `rewind`: a backward pass that can be undone, step by step, and looked at one step ahead.
-2. `names`: what a person may type for a node: its label, a variable, the formula that is printed, a pattern.
-3. `expressions`: what a person may ask at a step: Python, with the names of the step and of the nodes in view.
-4. `breakpoints`: at which steps to stop.
-5. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
-6. `picture`: the graph of a pass half-way.
-7. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
+2. `reach`: how far a pass has come.
+3. `names`: what a person may type for a node: its label, a variable, the formula that is printed, a pattern.
+4. `expressions`: what a person may ask at a step: Python, with the names of the step and of the nodes in view.
+5. `breakpoints`: at which steps to stop.
+6. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
+7. `picture`: the graph of a pass half-way.
+8. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
 
 One rule holds everywhere: in view is the step that *comes*, as in pdb the line that comes. Its `gradient`,
 `local_gradient` and `contribution` are worked out, but nothing has been added yet: ``parent.grad`` is what it was. At
@@ -68,10 +69,11 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
 @contextmanager
 def _labelled(loss: Value, variables: Mapping[str, object]) -> Iterator[None]:
     """Within this context the nodes of a graph that have no label are labelled like the variables that hold them."""
-    unlabelled = {node for node in topological_order(loss) if not node.label}
-    named = {}
+    order = topological_order(loss)
+    unlabelled, labels = {node for node in order if not node.label}, {node.label for node in order}
+    named: dict[Value, str] = {}
     for name, node in nodes_among(variables):
-        if node in unlabelled and node not in named:
+        if node in unlabelled and node not in named and name not in labels:
             named[node] = name
     for node, name in named.items():
         node.label = name

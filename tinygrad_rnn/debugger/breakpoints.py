@@ -25,7 +25,8 @@ b w·h_1              at a node without a label, by its formula
 b op tanh            at every tanh
 b time_step 3        in time step 3; also b t=3
 b nan                where a gradient becomes NaN or infinite
-b |gradient| > 1e3   where a gradient that flows on is larger than this; also >=, <, <=, and without the bars
+b |gradient| > 1e3   where a gradient that flows on is larger than this; also >=, <, <=
+b gradient < 0       the same, with its sign
 b if EXPRESSION      where the expression is true
 b ... if EXPRESSION  at one of the above, if the expression is true as well
 b label NAME         as b NAME, for a label such as nan or op"""

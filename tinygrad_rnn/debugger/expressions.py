@@ -74,7 +74,7 @@ class Expression:
             raise ArgumentError(f"{self.text} failed: {type(error).__name__}: {error}") from error
 
     def _parse(self, names: Names) -> ast.Expression:
-        source = self.text.replace("−", "-")
+        source = self.text
         try:
             tree = ast.parse(source, mode="eval").body
         except SyntaxError:  # perhaps a formula as it is printed: (h_4 − 0.3)².grad
@@ -83,7 +83,8 @@ class Expression:
                 if (node := names.get(formula)) is not None:
                     self._values["_0"] = node
                     return ast.parse(f"_0{rest}", mode="eval")
-            raise
+            source = source.replace("−", "-")
+            tree = ast.parse(source, mode="eval").body
         return ast.Expression(_Formulas(source, names, self._values).visit(tree))
 
 

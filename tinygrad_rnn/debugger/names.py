@@ -103,6 +103,8 @@ class Names:
         return [node for label, nodes in self._nodes.items() if label.startswith(f"{name}[") for node in nodes]
 
     def _by_formula(self, text: str) -> list[Value]:
+        if text.isascii() and text.isidentifier():
+            return []  # no formula looks like this, and to write them all takes a while in a large graph
         text = plain(text)
         return self._formulas.get(text) or self._formulas.get(f"({text})") or []
 

@@ -41,7 +41,7 @@ def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
     """How far back the gradient has come: the time step of the earliest state that has all of its gradient; None as
     long as none has.
     """
-    complete = (t for t in unrolled.h if all(map(debugger.is_complete, unrolled.state(t))))
+    complete = (t for t in unrolled.h if all(map(debugger.reach.is_complete, unrolled.state(t))))
     return min(complete, default=None)
 
 
@@ -49,7 +49,7 @@ def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
     coming = debugger.coming
     if coming and edge.child is coming.node and edge.position == coming.position:
         return {"stroke": CURRENT, "pen": 3.0}
-    if debugger.is_walked(edge.child, edge.position):
+    if debugger.reach.is_walked(edge.child, edge.position):
         return {"stroke": DONE, "pen": 1.6}
     return {"stroke": TO_COME, "pen": 0.8, "dashed": True}
 
@@ -57,6 +57,6 @@ def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
 def _node(debugger: Debugger, node: Node) -> Mapping[str, Any]:
     if debugger.coming and node.value is debugger.coming.node:
         return {"stroke": CURRENT, "pen": 3.0}
-    if not debugger.is_reached(node.value):
+    if not debugger.reach.is_reached(node.value):
         return {"stroke": TO_COME, "ink": _PALE, "fill": _WHITE, "dashed": True}
-    return {"stroke": DONE, "pen": 1.6} if debugger.is_complete(node.value) else {"stroke": DONE, "dashed": True}
+    return {"stroke": DONE, "pen": 1.6} if debugger.reach.is_complete(node.value) else {"stroke": DONE, "dashed": True}

@@ -20,9 +20,8 @@ from . import breakpoints
 from .breakpoints import Breakpoint
 from .expressions import Expression
 from .names import Names
+from .reach import Edge, Reach
 from .rewind import Rewindable
-
-Edge = tuple[Value, int]  # a node, and the position of an operand
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Debugger:
 
     Attributes:
         steps: the pass: see `BackwardSteps`.
+        reach: how far the pass has come.
         names: the nodes of the graph by name.
         breakpoints: by number.
         taken: number of steps taken.
@@ -86,13 +86,13 @@ class Debugger:
         self.loss = loss
         self.unrolled = unrolled
         self.steps = Rewindable(loss, keep=undo)
-        self._places = {node: place for place, node in enumerate(self.steps.order)}
+        self.reach = Reach(self.steps)
         self.names = Names(self.steps.order, variables)
         self.breakpoints: dict[int, Breakpoint] = {}
         self._constants = frozenset() if constants else _constants(self.names)
-        edges = [node.parents[position] for node in self.steps.order for position in _positions(node)]
-        self.hidden = sum(parent in self._constants for parent in edges)
-        self.total = len(edges) - self.hidden
+        receivers = [node.parents[position] for node, position in self.reach.edges()]
+        self.hidden = sum(receiver in self._constants for receiver in receivers)
+        self.total = len(receivers) - self.hidden
         self.taken = 0
         self.coming: Step | None = None
         self.stop_requested = False
@@ -101,7 +101,6 @@ class Debugger:
         self.depth = 0
         self._film = loss.forward_steps()
         self._shown = 0
-        self._first_and_last_use: dict[Value, tuple[Edge, Edge]] = {}
         self._look_ahead()
 
     # ---- going on and going back --------------------------------------------------------------------------
@@ -112,7 +111,7 @@ class Debugger:
         Returns:
             the steps taken; fewer than asked for at the end of the pass.
         """
-        return list(islice(self._going(), count))
+        return list(islice(self._going(), min(count, self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
@@ -150,11 +149,13 @@ class Debugger:
     def finish(self) -> None:
         """Go on to the end, whatever the breakpoints."""
         self.depth, self.stop_requested = 0, False
-        for step in self.steps:
-            self.taken += step.parent not in self._constants
-            if self.stop_requested:
-                break
-        self._look_ahead()
+        try:
+            for step in self.steps:
+                self.taken += step.parent not in self._constants
+                if self.stop_requested:
+                    break
+        finally:
+            self._look_ahead()
 
     def back(self, count: int = 1) -> list[Step]:
         """Undo steps, the latest first.
@@ -168,7 +169,7 @@ class Debugger:
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
-        return list(islice(self._returning(), count))
+        return list(islice(self._returning(), min(count, self.taken)))
 
     def rcont(self) -> list[Breakpoint]:
         """Undo steps, back to the latest one at which a breakpoint stops, or to the start. Raises as `back` and `cont`.
@@ -222,7 +223,7 @@ class Debugger:
     # ---- breakpoints --------------------------------------------------------------------------------------
 
     def stop_at(self, text: str, temporary: bool = False) -> Breakpoint:
-        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if data > 0"``.
+        """Set a breakpoint, in the form of `breakpoints.GRAMMAR`, such as ``"h_3"`` or ``"op tanh if time_step < 5"``.
 
         Args:
             temporary: remove it when it has stopped the pass.
@@ -308,12 +309,7 @@ class Debugger:
 
     def to_come(self) -> Iterator[Edge]:
         """The steps that are still to be taken, as node and position of the operand."""
-        last = self.steps.last
-        for node in self.steps.order[self._places[last.node] if last else 0 :]:
-            for position in _positions(node):
-                is_taken = last and node is last.node and position <= last.position
-                if not is_taken and node.parents[position] not in self._constants:
-                    yield node, position
+        return (edge for edge in self.reach.to_come() if edge[0].parents[edge[1]] not in self._constants)
 
     def latest(self, count: int) -> list[Step]:
         """The latest steps, oldest first; where they are not kept, the last one at most."""
@@ -348,29 +344,6 @@ class Debugger:
             if node in states or (self.names.is_named(node) and not node.parents and node.time_step is None)
         ]
 
-    def is_reached(self, node: Value) -> bool:
-        """Whether anything has arrived at a node."""
-        return self._is_used(node, 0)
-
-    def is_complete(self, node: Value) -> bool:
-        """Whether everything has arrived that the pass brings to a node."""
-        return self._is_used(node, 1)
-
-    def _is_used(self, node: Value, first_or_last: int) -> bool:
-        uses = self._uses().get(node)
-        return node is self.loss or (uses is not None and self.is_walked(*uses[first_or_last]))
-
-    def is_in_graph(self, node: Value) -> bool:
-        """Whether the loss depends on a node."""
-        return node in self._places
-
-    def is_walked(self, node: Value, position: int) -> bool:
-        """Whether the step from a node to its operand at this position has been taken."""
-        last = self.steps.last
-        if last is None or not self.is_in_graph(node):
-            return False
-        return (self._places[node], position) <= (self._places[last.node], last.position)
-
     def chain(self, k: int) -> list[ChainRow]:
         """The product of the Jacobians from the last state back to h_k, so far.
 
@@ -388,11 +361,11 @@ class Debugger:
         chained: Rows | None = identity(len(self.unrolled.state(T)))
         for t in range(T, k - 1, -1):
             nodes = self.unrolled.state(t)
-            complete = all(map(self.is_complete, nodes))
+            complete = all(map(self.reach.is_complete, nodes))
             J = jacobian(self.unrolled, t + 1) if complete and t < T else None
             if t < T or not complete:
                 chained = product(chained, J) if chained and J else None
-            connected = any(map(self.is_in_graph, nodes))
+            connected = any(map(self.reach.is_in_graph, nodes))
             rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete, connected))
         return rows
 
@@ -411,18 +384,6 @@ class Debugger:
         coming = f", next: {self.coming}" if self.coming else ""
         return f"Debugger({state}{coming})"
 
-    # ---- places in the order of the walk --------------------------------------------------------------------
-
-    def _uses(self) -> dict[Value, tuple[Edge, Edge]]:
-        """For every node but the loss, the edges by which the gradient reaches it first and last."""
-        if not self._first_and_last_use:
-            for node in self.steps.order:
-                for position in _positions(node):
-                    parent, edge = node.parents[position], (node, position)
-                    first, _ = self._first_and_last_use.get(parent, (edge, edge))
-                    self._first_and_last_use[parent] = first, edge
-        return self._first_and_last_use
-
     def _history(self, what: str) -> list[Step]:
         if not self.steps.keep:
             raise GraphError(f"{what} needs the steps, which are not kept", remedy="Start it with undo")
@@ -434,10 +395,3 @@ def _constants(names: Names) -> frozenset[Value]:
     leaves = [node for node in names.order if not node.parents]
     unnamed = frozenset(leaf for leaf in leaves if not names.is_named(leaf))
     return unnamed if len(unnamed) < len(leaves) else frozenset()
-
-
-def _positions(node: Value) -> range | list[int]:
-    """The positions of the operands, each of which takes a step."""
-    if node.operation.backward is None:
-        return range(len(node.parents))
-    return sorted({node.parents.index(parent) for parent in node.parents})

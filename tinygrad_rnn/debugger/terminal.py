@@ -27,7 +27,6 @@ from .session import Debugger
 _AROUND = 5  # steps that `l` lists before and after
 _MOST_LINES = 40
 _ATTRIBUTES = ("data", "grad", "has_grad", "label", "name", "op", "parents", "time_step")
-_NOTHING_COMES = "The pass is complete: no step comes any more. Undo one: back"
 
 
 class Terminal(cmd.Cmd):
@@ -149,7 +148,7 @@ class Terminal(cmd.Cmd):
     def do_p(self, argument: str) -> None:
         step = self.debugger.view
         if argument or step is None:
-            self._say(repr(self.debugger.value(argument)) if argument else _NOTHING_COMES)
+            self._say(repr(self.debugger.value(argument)) if argument else self._nothing_comes())
             return
         self._say(
             str(step),
@@ -184,7 +183,7 @@ class Terminal(cmd.Cmd):
         path = self.debugger.path()
         self._lines([f"{'>' if step is self.debugger.view else ' '} {step}" for step in path], keep="last")
         if not path:
-            self._say(_NOTHING_COMES)
+            self._say(self._nothing_comes())
 
     def do_up(self, argument: str) -> None:
         """u [N]: look at the step that brought the gradient to the node in view: one level up, towards the loss."""
@@ -198,7 +197,7 @@ class Terminal(cmd.Cmd):
 
     def do_list(self, argument: str) -> None:
         """l [N]: the latest N steps (default: 5), the one that comes (->), and the N after it."""
-        count = _count(argument) if argument else _AROUND
+        count = min(_count(argument), self.debugger.total) if argument else _AROUND
         taken = self.debugger.taken
         done = self.debugger.latest(count)
         for number, step in enumerate(done, taken - len(done) + 1):
@@ -345,9 +344,10 @@ class Terminal(cmd.Cmd):
         """Carry out the commands on a line. An error of the user is one line."""
         if not line.strip():
             return bool(self.emptyline())
-        if line != "EOF":
+        commands = _commands(line)
+        if commands and line != "EOF":
             self.lastcmd = line
-        return any(map(self._one, _commands(line)))
+        return any(map(self._one, commands))
 
     def _one(self, command: str) -> bool:
         name, _, argument = command.partition(" ")
@@ -438,11 +438,14 @@ class Terminal(cmd.Cmd):
                 start = f"{notation.gradient(debugger.loss)} = {notation.number(debugger.loss.grad)}"
                 hidden = f", besides {debugger.hidden} to constants" if debugger.hidden else ""
                 self._say(f"At the start: {start}; {debugger.total} steps to take{hidden}. help lists the commands.")
-            if view is None:
-                next(debugger.steps)  # it cannot be taken: raises
-            else:
-                self._say(f"-> {self._numbered(debugger.taken + 1, view)}")
+            self._say(f"-> {self._numbered(debugger.taken + 1, view)}" if view else self._nothing_comes())
         self._display()
+
+    def _nothing_comes(self) -> str:
+        """Say that the pass is complete, or raise why the step that comes cannot be taken."""
+        if not self.debugger.steps.finished:
+            next(self.debugger.steps)
+        return "The pass is complete: no step comes any more. Undo one: back"
 
     def _display(self, only: str = "") -> None:
         for text, expression in self.displayed.items():
@@ -453,9 +456,9 @@ class Terminal(cmd.Cmd):
                     self._say(f"   {text}: {' '.join(str(error).split())}")
 
     def _state(self, node: Value) -> str:
-        if self.debugger.is_complete(node):
+        if self.debugger.reach.is_complete(node):
             return ""
-        return "so far" if self.debugger.is_reached(node) else "to come"
+        return "so far" if self.debugger.reach.is_reached(node) else "to come"
 
     def _sum(self, node: Value, steps: list[Step]) -> str:
         gradient = f"{notation.gradient(node)} = {notation.number(node.grad)}"

@@ -106,6 +106,21 @@ def is_watched(node: Node) -> bool:
     return node._extra is not None and bool(node._extra.hooks or node._extra.breakpoints)
 
 
+def concern(root: Node) -> bool:
+    """Whether a node that ``root`` depends on has hooks or breakpoints."""
+    numbers = set(watched)
+    seen, to_visit = {root}, [root]
+    while to_visit:
+        node = to_visit.pop()
+        if node._id in numbers:
+            return True
+        for parent in node.parents:
+            if parent not in seen:
+                seen.add(parent)
+                to_visit.append(parent)
+    return False
+
+
 def among(order: Sequence[Node]) -> tuple[frozenset[Node], frozenset[Node]]:
     """The nodes in ``order`` that have hooks, and those that have breakpoints."""
     found = [node for node in order if node._extra is not None] if watched else []

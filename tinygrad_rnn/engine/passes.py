@@ -47,7 +47,7 @@ def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
         GraphError: a node was recorded without a derivative.
         OperandError: ``gradient`` is not a real number.
     """
-    if watched or observers or type(gradient) is not float:
+    if (watched and hooks.concern(self)) or observers or type(gradient) is not float:
         return BackwardSteps(self, number(gradient)).run()
     self._grad = gradient if self.parents else self._grad + gradient
     walk([self._id], {self._id: self})

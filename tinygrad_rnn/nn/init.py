@@ -24,6 +24,12 @@ def constant_(parameters: Matrix | Vector, number: float) -> None:
         parameter.data = float(number)
 
 
+def set_(W: Matrix, rows: linalg.Rows) -> None:
+    """Set W to plain numbers of the same shape."""
+    for parameter, number in zip(entries(W), entries(rows), strict=True):
+        parameter.data = number
+
+
 def eye_(W: Matrix, gain: float = 1.0) -> None:
     """Set W to ``gain`` times the identity: with relu and b = 0, the IRNN of Le, Jaitly & Hinton 2015."""
     for i, row in enumerate(W):
@@ -46,9 +52,7 @@ def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
     """
     rows, columns = len(W), len(W[0])
     basis = linalg.orthonormal(min(rows, columns), max(rows, columns), seed)
-    for i, row in enumerate(W):
-        for j, entry in enumerate(row):
-            entry.data = gain * (basis[i][j] if rows <= columns else basis[j][i])
+    set_(W, linalg.scaled(basis if rows <= columns else linalg.transpose(basis), gain))
 
 
 RECURRENT = ("uniform", "orthogonal", "identity")

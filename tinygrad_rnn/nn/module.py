@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 
-Tree = Any  # a Value, or lists of trees
+Tree: TypeAlias = "Value | Sequence[Tree]"
 
 
 class Module:
@@ -86,7 +86,7 @@ def _modules_in(attribute: object) -> Iterator[Module]:
             yield from _modules_in(entry)
 
 
-def _trees_below(path: str, attribute: object) -> Iterator[tuple[str, Tree]]:
+def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:
     if isinstance(attribute, Module):
         yield from attribute._trees(path)
     elif isinstance(attribute, (list, tuple)) and any(isinstance(entry, Module) for entry in attribute):
@@ -108,7 +108,7 @@ def _numbers(tree: Tree) -> Any:
     return tree.data if isinstance(tree, Value) else [_numbers(entry) for entry in tree]
 
 
-def pairs(what: str, tree: Tree, other_name: str, other: Tree) -> Iterator[tuple[Any, Any]]:
+def pairs(what: str, tree: Tree, other_name: str, other: Any) -> Iterator[tuple[Any, Any]]:
     """The leaves of two trees side by side.
 
     Raises:
@@ -128,7 +128,7 @@ def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
     return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
 
 
-def shape(tree: Tree) -> tuple[int, ...]:
+def shape(tree: object) -> tuple[int, ...]:
     """The shape of nested lists or of an array, read off the first entries: ``()`` for a number or Value."""
     sizes = []
     while is_vector(tree):

@@ -11,7 +11,8 @@ from ..errors import ArgumentError, DataError
 from .module import is_vector
 from .one_hot import OneHot
 
-Quantity = Any  # a Value for a scalar cell, a Vector for any other
+#: A Value for a scalar cell, a Vector for any other. A union would have to be narrowed wherever one is used.
+Quantity = Any
 
 
 def entries(quantity: Any) -> list[Any]:

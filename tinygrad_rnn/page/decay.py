@@ -14,10 +14,10 @@ from ..bptt.anatomy import norm, state_gradients
 from ..bptt.decay import CellFactory, mean_direction, orthogonal_cells
 from ..bptt.jacobian import recurrent_matrix
 from ..engine.value import Value
-from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell
+from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, init
 from ..nn.cells import Cell
 from ..nn.linalg import numbers, orthogonal, scaled, spectral_norm
-from ..nn.quantities import Quantity
+from ..nn.quantities import Quantity, entries
 from ..pictures import text
 from .walkthrough import Tick, finite, nothing
 
@@ -186,7 +186,7 @@ def _kinds(unrolled: Unrolled) -> list[_Kind]:
     Q = orthogonal(hidden)
     steps = len(_measured_inputs(unrolled))
     for gate in other.gates:
-        _set(gate.W, Q)
+        init.set_(gate.W, Q)
     for entry in other.b_i or ():
         entry.data = -math.log(3 * steps)
     gates_set = f"f ≈ {1.0 / (1.0 + math.exp(-FORGET_BIAS)):.3f}, i ≈ {1.0 / (1.0 + 3 * steps):.2g}"
@@ -207,16 +207,10 @@ def _scaled_cells(cell: Cell) -> CellFactory:
     def make_cell(W_norm: float) -> Cell:
         twin = copy.deepcopy(cell)
         for gate, own_norm in zip(twin.gates, norms):
-            _set(gate.W, scaled(numbers(gate.W), W_norm / own_norm if own_norm else 0.0))
+            init.set_(gate.W, scaled(numbers(gate.W), W_norm / own_norm if own_norm else 0.0))
         return twin
 
     return make_cell
-
-
-def _set(matrix: Sequence[Sequence[Value]], rows: Sequence[Sequence[float]]) -> None:
-    for values, row in zip(matrix, rows):
-        for value, number in zip(values, row):
-            value.data = number
 
 
 def _norms(cell: Cell) -> tuple[float | None, list[float]]:
@@ -235,7 +229,7 @@ def _sizes(unrolled: Unrolled) -> tuple[int, int, bool]:
 
 
 def _numbers(x: Quantity) -> list[float]:
-    return [entry.data for entry in ([x] if isinstance(x, Value) else x)]
+    return [entry.data for entry in entries(x)]
 
 
 def _scaled(x: list[float], scale: float, flat: bool) -> float | list[float]:

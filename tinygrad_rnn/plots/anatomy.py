@@ -22,7 +22,7 @@ SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map
 
 
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
-    """The heat map of use step (upwards) × loss step (to the right), with the sums by loss step above, by use
+    """Draw the heat map of use step (upwards) × loss step (to the right), with the sums by loss step above, by use
     step at the right and by lag below; for a single loss, the contributions by use step alone.
 
     Numbers are signed where the parameter is a single number; of a vector or matrix, norms are shown. Uses
@@ -34,7 +34,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
         truncation: the truncation of this very gradient: what it cuts is drawn grey.
 
     Raises:
-        MissingDependencyError: matplotlib is missing.
+        MissingDependencyError: matplotlib is not installed.
     """
     name = anatomy.name
     kept = None if truncation is None else truncation.kept
@@ -78,7 +78,7 @@ def _size_label(anatomy: Anatomy, text: str) -> str:
 def _bars(
     axes: Axes, anatomy: Anatomy, kept: Anatomy | None, by: Callable[[Anatomy], Sums], upright: bool = True
 ) -> None:
-    """A bar per step; with ``kept``, the whole in grey behind the part that truncated BPTT keeps."""
+    """Draw a bar per step; with ``kept``, the whole in grey behind the part that truncated BPTT keeps."""
     from matplotlib.ticker import MaxNLocator
 
     plain(axes)
@@ -99,7 +99,7 @@ def _bars(
 
 
 def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation | None) -> None:
-    """The cells; white where nothing can flow, grey where truncated BPTT cuts."""
+    """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
-    """Measured gradients (solid) against the lag, with the law ‖W‖^lag (dashed), on a logarithmic axis.
+    """Draw measured gradients (solid) against the lag, with the law ‖W‖^lag (dashed), on a logarithmic axis.
 
     Raises:
         ArgumentError: there are no curves.
-        MissingDependencyError: matplotlib is missing.
+        MissingDependencyError: matplotlib is not installed.
     """
     if not curves:
         raise ArgumentError("there are no curves to plot")
@@ -43,11 +43,11 @@ def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
 
 
 def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
-    """All rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
+    """Draw all rows on one logarithmic axis: a colour per cell, h solid, other parts of the state dashed.
 
     Raises:
         ArgumentError: there are no rows.
-        MissingDependencyError: matplotlib is missing.
+        MissingDependencyError: matplotlib is not installed.
     """
     if not rows:
         raise ArgumentError("there are no curves to plot")

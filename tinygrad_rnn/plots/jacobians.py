@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
-    """The norm of ∂h_T/∂h_k against the lag, with its bounds, on a logarithmic axis.
+    """Draw the norm of ∂h_T/∂h_k against the lag, with its bounds, on a logarithmic axis.
 
     Raises:
-        MissingDependencyError: matplotlib is missing.
+        MissingDependencyError: matplotlib is not installed.
     """
     figure = new_figure(8.0, 5.0)
     axes = figure.add_subplot()

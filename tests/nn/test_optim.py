@@ -1,0 +1,210 @@
+"""Optimizers, schedules and clipping, against ten steps of PyTorch."""
+
+from __future__ import annotations
+
+import json
+import math
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinygrad_rnn import Value, optim
+from tinygrad_rnn.errors import ArgumentError, DomainError, OperandError, ShapeError
+
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "optim.json").read_text())
+
+
+def parameters(numbers: list[float]) -> list[Value]:
+    return [Value(number, label=f"p[{i}]") for i, number in enumerate(numbers)]
+
+
+def follow(optimizer: optim.Optimizer, gradients: list[list[float]]) -> list[list[float]]:
+    after = []
+    for row in gradients:
+        for parameter, gradient in zip(optimizer.parameters, row):
+            parameter.grad = gradient
+        optimizer.step()
+        after.append([parameter.data for parameter in optimizer.parameters])
+    return after
+
+
+@pytest.mark.parametrize("name", GOLDEN["optimizers"])
+def test_ten_steps_are_those_of_pytorch(name: str) -> None:
+    kind, arguments = GOLDEN["optimizers"][name]
+    optimizer = getattr(optim, kind)(parameters(GOLDEN["start"]), **arguments)
+    for mine, theirs in zip(follow(optimizer, GOLDEN["gradients"]), GOLDEN["after"][name], strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", GOLDEN["schedulers"])
+def test_schedules_are_those_of_pytorch(name: str) -> None:
+    optimizer = optim.SGD(parameters([0.0]), lr=0.3)
+    schedule = getattr(optim, name)(optimizer, **GOLDEN["schedulers"][name])
+    rates = [optimizer.lr]
+    for _ in range(10):
+        schedule.step()
+        rates.append(optimizer.lr)
+    assert rates == pytest.approx(GOLDEN["rates"][name], rel=1e-12)
+
+
+@pytest.mark.slow
+def test_golden_file_is_what_pytorch_says_today() -> None:
+    pytest.importorskip("torch")
+    run = runpy.run_path(str(Path(__file__).parents[1] / "golden" / "make_optim.py"))["run"]
+
+    for name, rows in run()["after"].items():
+        for today, stored in zip(rows, GOLDEN["after"][name], strict=True):
+            assert today == pytest.approx(stored, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", optim.SCHEDULES)
+def test_a_schedule_is_made_again_from_its_settings(name: str) -> None:
+    first = optim.SCHEDULES[name](optim.SGD(parameters([0.0]), lr=0.3), **GOLDEN["schedulers"][name])
+    twin = optim.SCHEDULES[name](optim.SGD(parameters([0.0]), lr=0.3), **json.loads(json.dumps(first.settings)))
+    assert [first.lr_at(n) for n in range(9)] == [twin.lr_at(n) for n in range(9)]
+
+
+def test_a_rate_beyond_the_largest_float_is_an_error_of_ours() -> None:
+    schedule = optim.ExponentialLR(optim.SGD(parameters([0.0])), 1e200)
+    with pytest.raises(ArgumentError, match="learning rate of the schedule is inf"):
+        schedule.lr_at(2)
+
+
+def test_a_schedule_of_ones_own() -> None:
+    optimizer = optim.Adam(parameters([0.0]), lr=0.5)
+    schedule = optim.LambdaLR(optimizer, lambda steps: min(1.0, (steps + 1) / 4))
+    assert optimizer.lr == 0.125
+    schedule.step()
+    twin = optim.LambdaLR(optim.Adam(parameters([0.0])), lambda steps: min(1.0, (steps + 1) / 4))
+    twin.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert twin.optimizer.lr == optimizer.lr == 0.25
+
+
+@pytest.mark.parametrize("norm_type", ["1.0", "2.0", "3.0", "inf"])
+def test_clipping_by_norm_is_that_of_pytorch(norm_type: str) -> None:
+    ps = parameters(GOLDEN["start"])
+    for parameter, gradient in zip(ps, GOLDEN["gradients"][0]):
+        parameter.grad = gradient
+    golden = GOLDEN["clipped"][norm_type]
+    assert optim.clip_grad_norm_(ps, 0.5, float(norm_type)) == pytest.approx(golden["norm"], rel=1e-12)
+    assert [p.grad for p in ps] == pytest.approx(golden["gradients"], rel=1e-12)
+
+
+def test_clipping_leaves_small_gradients_alone_and_survives_large_ones() -> None:
+    ps = parameters([0.0, 0.0])
+    ps[0].grad, ps[1].grad = 3.0, 4.0
+    assert optim.clip_grad_norm_(ps, 10.0) == 5.0
+    assert [p.grad for p in ps] == [3.0, 4.0]
+    ps[0].grad, ps[1].grad = 3e200, 4e200
+    assert optim.clip_grad_norm_(ps, 1.0) == pytest.approx(5e200)
+    assert [p.grad for p in ps] == pytest.approx([0.6, 0.8])
+    for norm_type, expected in ((2.0, 5.0 / 2.0**0.5), (1.0, 2.5)):
+        ps[0].grad, ps[1].grad = -1.5e308, 1.5e308
+        assert optim.clip_grad_norm_(ps, 5.0, norm_type) == math.inf
+        assert [p.grad for p in ps] == pytest.approx([-expected, expected], rel=1e-5)
+    ps[0].grad, ps[1].grad = -1.5e308, 1.5e308
+    optim.clip_grad_norm_(ps, math.inf)
+    assert [p.grad for p in ps] == [-1.5e308, 1.5e308]
+    ps[0].grad, ps[1].grad = -7.0, 4e200
+    optim.clip_grad_value_(ps, 0.7)
+    assert [p.grad for p in ps] == [-0.7, 0.7]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_no_number_names_its_parameter_and_changes_nothing(bad: float) -> None:
+    ps = parameters([1.0, 2.0, 3.0])
+    ps[0].grad, ps[1].grad = 5.0, bad
+    optimizer = optim.Adam(ps)
+    for act in (
+        lambda: optim.clip_grad_norm_(ps, 1.0),
+        lambda: optim.clip_grad_value_(ps, 1.0),
+        optimizer.step,
+    ):
+        with pytest.raises(DomainError, match=r"gradient of p\[1\]") as caught:
+            act()
+        assert caught.value.node == "p[1]"
+        assert [p.data for p in ps] == [1.0, 2.0, 3.0]
+        assert ps[0].grad == 5.0
+        assert optimizer.steps == 0
+
+
+@pytest.mark.parametrize("kind", ["SGD", "RMSprop", "Adam", "AdamW"])
+def test_state_goes_through_json_to_the_last_bit(kind: str) -> None:
+    arguments: dict[str, float] = {"momentum": 0.9} if kind in ("SGD", "RMSprop") else {}
+    gradients = GOLDEN["gradients"]
+    whole = getattr(optim, kind)(parameters(GOLDEN["start"]), lr=0.1, **arguments)
+    expected = follow(whole, gradients)
+    first = getattr(optim, kind)(parameters(GOLDEN["start"]), lr=0.1, **arguments)
+    halfway = follow(first, gradients[:5])[-1]
+    second = getattr(optim, kind)(parameters(halfway), lr=99.0, **arguments)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert follow(second, gradients[5:]) == expected[5:]
+
+
+def test_a_foreign_state_is_refused_and_changes_nothing() -> None:
+    adam = optim.Adam(parameters([1.0, 2.0]))
+    before = adam.state_dict()
+    with pytest.raises(ArgumentError, match="not a state of Adam"):
+        adam.load_state_dict(optim.SGD(parameters([1.0, 2.0])).state_dict())
+    with pytest.raises(ShapeError, match="3 entries for 2 parameters"):
+        adam.load_state_dict(optim.Adam(parameters([1.0, 2.0, 3.0])).state_dict())
+    with pytest.raises(OperandError, match="not a number"):
+        adam.load_state_dict({**before, "slots": {**before["slots"], "mean": ["a", 0.0]}})
+    with pytest.raises(ArgumentError, match="not the state of a schedule"):
+        optim.StepLR(adam, 1).load_state_dict({})
+    assert adam.state_dict() == before
+
+
+def test_numbers_outside_their_range_are_refused() -> None:
+    ps = parameters([0.0])
+    with pytest.raises(ArgumentError, match=r"lr is -0\.1"):
+        optim.SGD(ps, lr=-0.1)
+    for wrong in (
+        lambda: optim.SGD([], lr=0.1),
+        lambda: optim.SGD(ps, lr=math.nan),
+        lambda: optim.SGD(ps, lr=math.inf),
+        lambda: optim.SGD(ps, nesterov=True),
+        lambda: optim.SGD(ps, momentum=-1.0),
+        lambda: optim.RMSprop(ps, alpha=1.0),
+        lambda: optim.Adam(ps, betas=(0.9, 1.0)),
+        lambda: optim.Adam(ps, eps=0.0),
+        lambda: optim.AdamW(ps, weight_decay=-1.0),
+        lambda: optim.StepLR(optim.SGD(ps), 0),
+        lambda: optim.StepLR(optim.SGD(ps), 2.5),  # type: ignore[arg-type]
+        lambda: optim.CosineAnnealingLR(optim.SGD(ps), 0),
+        lambda: optim.clip_grad_norm_(ps, -1.0),
+        lambda: optim.clip_grad_norm_(ps, 1.0, 0.0),
+        lambda: optim.clip_grad_value_(ps, math.nan),
+    ):
+        with pytest.raises(ArgumentError):
+            wrong()
+    with pytest.raises(OperandError, match="'big' is a str, not a number"):
+        optim.SGD(ps, lr="big")  # type: ignore[arg-type]
+
+
+def test_an_optimizer_says_what_it_is() -> None:
+    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameters, lr=0.001, momentum=0.9)"
+
+
+@pytest.mark.parametrize(
+    ("made", "settings"),
+    [
+        (optim.SGD([Value(0.0)], 0.1, 0.9, 0.01, True), {"momentum": 0.9, "weight_decay": 0.01, "nesterov": True}),
+        (
+            optim.RMSprop([Value(0.0)], 0.1, 0.9, 1e-6, 0.01, 0.5),
+            {"alpha": 0.9, "eps": 1e-6, "weight_decay": 0.01, "momentum": 0.5},
+        ),
+        (optim.Adam([Value(0.0)], 0.1, (0.8, 0.9), 1e-6), {"betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.0}),
+        (optim.AdamW([Value(0.0)]), {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}),
+        (optim.StepLR(optim.SGD([Value(0.0)]), 3), {"step_size": 3, "gamma": 0.1}),
+        (optim.ExponentialLR(optim.SGD([Value(0.0)]), 0.5), {"gamma": 0.5}),
+        (optim.CosineAnnealingLR(optim.SGD([Value(0.0)]), 9), {"T_max": 9, "eta_min": 0.0}),
+        (optim.LambdaLR(optim.SGD([Value(0.0)]), lambda n: 1.0), {}),
+    ],
+)
+def test_settings_are_the_arguments_in_their_order(
+    made: optim.Optimizer | optim.LRScheduler, settings: dict[str, Any]
+) -> None:
+    assert list(made.settings.items()) == list(settings.items())

@@ -1,0 +1,82 @@
+"""Figures of training and sweeps, and what the figures share. Those of gradients are tested with what they show."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.bptt.anatomy import number_or_norm
+from tinygrad_rnn.plots.axes import log_axis, loggable
+from tinygrad_rnn.plots.saving import new_figure, save
+from tinygrad_rnn.plots.sweep import sweep_figure
+from tinygrad_rnn.plots.training import history_figure
+from tinygrad_rnn.tasks import Latch
+from tinygrad_rnn.train import History, Row
+
+
+def history() -> History:
+    rows = [Row(1, 4, 1.0, 0.5, 0.1, None, None, 0.0), Row(2, 8, 0.5, 0.25, 0.1, 0.75, 0.5, 0.0)]
+    return History("latch", "sequences wrong", 0.5, 0.05, rows)
+
+
+def test_a_history_shows_loss_gradient_norm_and_error() -> None:
+    above, middle, below = history_figure(history()).axes
+    training, validation = above.lines
+    assert [list(training.get_xdata()), list(training.get_ydata())] == [[1, 2], [1.0, 0.5]]
+    assert [list(validation.get_xdata()), list(validation.get_ydata())] == [[2], [0.75]]
+    assert list(middle.lines[0].get_ydata()) == [0.5, 0.25]
+    assert middle.get_yscale() == "log"
+    assert list(below.lines[0].get_ydata()) == [0.5]
+    assert [list(line.get_ydata()) for line in below.lines[1:]] == [[0.5, 0.5], [0.05, 0.05]]
+    assert above.get_title("left") == "Training on latch"
+
+
+def test_a_figure_is_written_with_the_same_bytes_every_time(tmp_path: Path) -> None:
+    for file in ("one.svg", "two.svg"):
+        save(history_figure(history()), tmp_path / file)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_a_sweep_shows_every_run_and_the_means_in_the_order_of_numbers() -> None:
+    lines = {"": [(0.1, [0.25, 0.75]), (0.01, [1.0])]}
+    (axes,) = sweep_figure(Latch(), lines, "--lr", tick=lambda x: f"<{x}>", logarithmic=True).axes
+    means, runs, *_ = axes.lines
+    assert [list(means.get_xdata()), list(means.get_ydata())] == [[0.01, 0.1], [1.0, 0.5]]
+    assert [list(runs.get_xdata()), list(runs.get_ydata())] == [[0.01, 0.1, 0.1], [1.0, 0.25, 0.75]]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["<0.01>", "<0.1>"]
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "--lr")
+    assert lines == {"": [(0.1, [0.25, 0.75]), (0.01, [1.0])]}
+
+
+def test_a_sweep_over_names_keeps_their_order() -> None:
+    (axes,) = sweep_figure(Latch(), {"a": [("rnn", [0.5]), ("lstm", [0.25])]}, "--cell").axes
+    assert list(axes.lines[0].get_xdata()) == ["rnn", "lstm"]
+    assert axes.get_xscale() == "linear"
+
+
+def test_a_logarithmic_axis_has_gaps_and_ends_where_it_says() -> None:
+    assert [math.isnan(size) for size in loggable([0.0, math.inf, math.nan, -1.0, 1.0])] == [True] * 4 + [False]
+    assert loggable([1e-200, 1e200]) == [1e-100, 1e100]
+    axes = new_figure(2.0, 1.0).add_subplot()
+    low, high = log_axis(axes, [1e-300, 0.0, 1e3])
+    assert (low, high) == pytest.approx((-24.0 - 0.04 * 27, 3.0 + 0.04 * 27))
+    assert axes.get_ylim() == pytest.approx((10.0**low, 10.0**high))
+
+
+def test_importing_the_room_needs_no_matplotlib() -> None:
+    code = (
+        "import sys, tinygrad_rnn.plots.training, tinygrad_rnn.plots.sweep;"
+        "print({'numpy', 'matplotlib'} & sys.modules.keys())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "set()"
+
+
+def test_the_number_or_the_norm() -> None:
+    assert number_or_norm(-3.0) == -3.0
+    assert number_or_norm([-3.0]) == 3.0
+    assert number_or_norm([[3.0], [-4.0]]) == 5.0

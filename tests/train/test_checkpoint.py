@@ -1,0 +1,349 @@
+"""Checkpoints: resuming is as if training had never stopped, and a bad file is one clear error."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tinygrad_rnn import Linear, RNNCell, optim
+from tinygrad_rnn.errors import ArgumentError, CheckpointError
+from tinygrad_rnn.interop import read_safetensors, write_safetensors
+from tinygrad_rnn.tasks import Adding, Reber, Text
+from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
+from tinygrad_rnn.train.engine import EagerEngine, Interrupted
+from tinygrad_rnn.train.trainer import forget_final_validation
+
+STEPS = 8
+SETTINGS = Settings(batch_size=2, validate_every=5, validation_size=3, truncate=4)
+
+
+def run(steps: int, path: Path | None, resume: bool = False, kind: str = "Adam", **more: Any) -> tuple[Any, ...]:
+    """Train a little; the weights, the optimizer's numbers and the history without its seconds."""
+    task = Reber()
+    model = RecurrentNetwork.for_task(task, "lstm", 2, seed=3)
+    optimizer = {
+        "Adam": lambda: optim.Adam(model.parameters(), lr=0.03),
+        "SGD": lambda: optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        "RMSprop": lambda: optim.RMSprop(model.parameters(), lr=0.01),
+    }[kind]()
+    limits = Limits(steps, stop_when_solved=more.pop("stop_when_solved", True))
+    every = more.pop("checkpoint_every", None)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=optim.CosineAnnealingLR(optimizer, 20), **more)
+    history = train(
+        model, task, settings, limits, checkpoint=path, checkpoint_every=every, resume=resume, progress=False
+    )
+    return model.state_dict(), optimizer.state_dict(), [replace(row, seconds=0.0) for row in history.rows]
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD", "RMSprop"])
+def test_stopping_at_any_step_and_resuming_changes_no_bit(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "run.safetensors"
+    expected = run(STEPS, None, kind=kind)
+    for stop in range(1, STEPS):
+        path.unlink(missing_ok=True)
+        run(stop, path, kind=kind)
+        assert load_checkpoint(path).step == stop
+        assert run(STEPS, path, resume=True, kind=kind) == expected
+
+
+def test_stopping_at_every_step_in_a_row_changes_no_bit(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    for steps in range(1, STEPS + 1):
+        reached = run(steps, path, resume=steps > 1)
+    assert reached == run(STEPS, None)
+
+
+def test_resuming_what_is_finished_does_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    first = run(5, path)
+    assert run(5, path, resume=True) == first
+    with pytest.raises(ArgumentError, match="steps is 3, but the checkpoint has taken 5"):
+        run(3, path, resume=True)
+
+
+def test_checkpoint_every_step_is_the_same_training(tmp_path: Path) -> None:
+    assert run(6, tmp_path / "a", checkpoint_every=1) == run(6, None)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    """SIGKILL at random moments: there is always a whole checkpoint, and it leads to the same end."""
+    path = tmp_path / "run.safetensors"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from test_checkpoint import run\n"
+        "p = Path(sys.argv[2])\n"
+        "run(100000, p, resume=p.exists(), checkpoint_every=1, stop_when_solved=False, keep_best=False)"
+    )
+    rng = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent), str(path)])
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.2))
+        process.kill()
+        process.wait()
+        step = load_checkpoint(path).step
+    assert step >= 3
+    weights, optimizer, rows = run(step, None, stop_when_solved=False, keep_best=False)
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.weights == weights
+    assert checkpoint.slots == optimizer["slots"]
+    history = checkpoint.history
+    forget_final_validation(history, 5)
+    if step % 5:
+        rows[-1] = replace(rows[-1], validation_loss=None, validation_error=None)
+    assert [replace(row, seconds=0.0) for row in history.rows] == rows
+
+
+def test_a_model_and_its_task_come_back_from_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    (tmp_path / "words.txt").write_text("to be or not to be " * 20)
+    task = Text(str(tmp_path / "words.txt"), length=5)
+    for kind, more in (("rnn", {"nonlinearity": "relu", "bias": False}), ("gru", {"num_layers": 2}), ("lstm", {})):
+        model = RecurrentNetwork.for_task(task, kind, 3, seed=4, **more)
+        train(model, task, Settings(batch_size=1, validation_size=1), Limits(2), checkpoint=path, progress=False)
+        checkpoint = load_checkpoint(path)
+        twin, same = checkpoint.make_model(), checkpoint.make_task()
+        assert repr(twin) == repr(model)
+        assert checkpoint.alphabet == task.alphabet
+        example = same.validation(1)[0]
+        assert twin.outputs(example.inputs) == model.outputs(example.inputs)
+
+
+def test_a_schedule_comes_back_and_another_is_refused(tmp_path: Path) -> None:
+    run(2, tmp_path / "c")
+    checkpoint = load_checkpoint(tmp_path / "c")
+    model = checkpoint.make_model()
+    schedule = checkpoint.make_scheduler(checkpoint.make_optimizer(model))
+    assert isinstance(schedule, optim.CosineAnnealingLR)
+    assert (schedule.T_max, schedule.initial_lr) == (20, 0.03)
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    other = optim.CosineAnnealingLR(optimizer, 21)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=other)
+    with pytest.raises(CheckpointError, match=r"another scheduler: T_max 20 there, T_max 21 here"):
+        train(model, Reber(), settings, Limits(3), checkpoint=tmp_path / "c", resume=True)
+
+
+def test_settings_and_limits_come_back(tmp_path: Path) -> None:
+    run(2, tmp_path / "c", max_norm=None, seed=7)
+    state = load_checkpoint(tmp_path / "c").state
+    assert Settings.from_record(state["settings"]) == replace(SETTINGS, max_norm=None, seed=7)
+    assert Limits.from_record(state["limits"]) == Limits(2)
+    with pytest.raises(KeyError, match="truncate"):
+        Settings.from_record({"batch_size": 2})
+    with pytest.raises(ArgumentError, match="patience is 0"):
+        Limits.from_record({**state["limits"], "patience": 0})
+
+
+def test_a_file_of_an_earlier_version_of_the_package_is_read_and_written_again_byte_for_byte(tmp_path: Path) -> None:
+    """``golden/checkpoint.safetensors`` was written before there were `Settings`, after 4 of 4 updates."""
+    path = Path(__file__).parents[1] / "golden" / "checkpoint.safetensors"
+    checkpoint = load_checkpoint(path)
+    assert (checkpoint.step, checkpoint.model_step, checkpoint.history.ending) == (4, 4, "steps")
+    model = RecurrentNetwork.for_task(Reber(), "lstm", 3, seed=3)
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    schedule = optim.CosineAnnealingLR(optimizer, 20)
+    settings = replace(SETTINGS, optimizer=optimizer, scheduler=schedule, validate_every=3)
+    trainer = Trainer(model, Reber(), settings, Limits(4, stop_when_solved=False))
+    trainer.resume(checkpoint)
+    assert model.state_dict() == checkpoint.weights == checkpoint.make_model().state_dict()
+    assert checkpoint.best.keys() == checkpoint.weights.keys()
+    assert checkpoint.best != checkpoint.weights
+    trainer.save(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == path.read_bytes()
+
+
+def test_what_was_interrupted_before_the_first_update_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients = EagerEngine.gradients
+
+    def interrupted(*_: Any) -> float:
+        raise Interrupted
+
+    monkeypatch.setattr(EagerEngine, "gradients", interrupted)
+    assert run(2, tmp_path / "c")[2] == []
+    monkeypatch.setattr(EagerEngine, "gradients", gradients)
+    assert run(2, tmp_path / "c", resume=True) == run(2, None)
+
+
+def test_a_model_of_ones_own_takes_its_own_program(tmp_path: Path) -> None:
+    model = RecurrentNetwork(RNNCell(7, 2), Linear(2, 7))
+    train(
+        model, Reber(), Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=tmp_path / "c", progress=False
+    )
+    with pytest.raises(CheckpointError, match="made of RNNCell"):
+        load_checkpoint(tmp_path / "c").make_model()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "run.safetensors"
+    run(2, path)
+    return path
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    tensors, metadata = read_safetensors(path)
+    state = json.loads(metadata["state"])
+    for name, change in changes.items():
+        if name in metadata:
+            metadata[name] = change
+        else:
+            state[name] = change
+    if "state" not in changes:
+        metadata["state"] = json.dumps(state)
+    write_safetensors(path, tensors, metadata)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"version": "3"}, "version 3 of the format, this package knows 2. Use a newer"),
+        ({"version": "1"}, "version 1 of the format, this package knows 2. Use an older"),
+        ({"version": "new"}, "version 'new'"),
+        ({"format": "something else"}, "not a checkpoint of this package"),
+        ({"state": "{"}, "makes no sense"),
+        ({"state": "[]"}, "makes no sense"),
+        ({"random": [3, [1, 2], None]}, "makes no sense"),
+        ({"step": 7}, "2 rows of history after 7 steps"),
+        ({"history": {}}, "makes no sense"),
+        (
+            {"architecture": {"kind": "GRU", "arguments": {}}},
+            "another architecture: kind GRU.* there, kind LSTM.* here",
+        ),
+        ({"settings": {}}, "another setting"),
+        ({"optimizer": {"kind": "Adam", "lr": 0.5, "settings": {}, "state": {}}}, "lr 0.5 there, lr 0.03.* here"),
+        ({"scheduler": None}, "another scheduler"),
+        ({"task": {"name": "reber", "settings": {"embedded": False}, "digest": ""}}, "embedded False there"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_one_clear_error_and_changes_nothing(
+    written: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    rewrite(written, **changes)
+    content = written.read_bytes()
+    with pytest.raises(CheckpointError, match=complaint):
+        run(4, written, resume=True)
+    assert written.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_size_names_it(written: Path) -> None:
+    task = Reber()
+    model = RecurrentNetwork.for_task(task, "lstm", 3, seed=5)
+    before = model.state_dict()
+    optimizer = optim.Adam(model.parameters(), lr=0.03)
+    with pytest.raises(CheckpointError, match="hidden_size 2 there, hidden_size 3 here"):
+        train(model, task, Settings(optimizer=optimizer), Limits(4), checkpoint=written, resume=True, progress=False)
+    assert model.state_dict() == before
+    model = RecurrentNetwork(RNNCell(7, 3, seed=6), Linear(3, 7))
+    path = written.with_name("cell")
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=path, progress=False)
+    other = RecurrentNetwork(RNNCell(7, 4, seed=6), Linear(4, 7))
+    before = other.state_dict()
+    with pytest.raises(CheckpointError, match=r"cell\.W has shape \(4, 4\), the state.* \(3, 3\)"):
+        train(
+            other,
+            task,
+            Settings(batch_size=1, validation_size=1),
+            Limits(2),
+            checkpoint=path,
+            resume=True,
+            progress=False,
+        )
+    assert other.state_dict() == before
+
+
+def test_every_truncation_of_a_checkpoint_is_an_error(written: Path) -> None:
+    content = written.read_bytes()
+    for length in [*range(0, 300, 7), *range(300, len(content), 997)]:
+        written.write_bytes(content[:length])
+        with pytest.raises(CheckpointError):
+            load_checkpoint(written)
+
+
+def test_no_checkpoint_and_a_pickle_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot read"):
+        run(2, tmp_path / "missing", resume=True)
+    (tmp_path / "pickle").write_bytes(b"\x80\x04cos\nsystem\n(S'echo hacked'\ntR.")
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        load_checkpoint(tmp_path / "pickle")
+
+
+def test_a_write_that_fails_leaves_the_last_good_checkpoint(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = written.read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(4, written, resume=True)
+    assert written.read_bytes() == content
+    assert [p.name for p in written.parent.iterdir()] == [written.name]
+
+
+def test_another_text_under_the_same_name_is_noticed(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    settings, outputs = Settings(batch_size=1, validation_size=1), {"checkpoint": tmp_path / "c", "progress": False}
+    words.write_text("abcd" * 50)
+    task = Text(str(words), length=5)
+    train(RecurrentNetwork.for_task(task, "rnn", 2), task, settings, Limits(1), **outputs)
+    words.write_text("abdc" * 50)
+    task = Text(str(words), length=5)
+    with pytest.raises(CheckpointError, match="digest"):
+        train(RecurrentNetwork.for_task(task, "rnn", 2), task, settings, Limits(2), resume=True, **outputs)
+
+
+def test_infinite_history_numbers_survive(tmp_path: Path) -> None:
+    assert History("x", "y", 1.0, 0.5).best == float("inf")
+    assert run(1, tmp_path / "a", max_norm=None) != run(1, tmp_path / "b", max_norm=0.01)
+    with pytest.raises(CheckpointError, match=r"max_norm 0\.01 there, max_norm 0\.02 here"):
+        run(2, tmp_path / "b", resume=True, max_norm=0.02)
+    task = Adding(3)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    with pytest.raises(CheckpointError, match="another"):
+        train(model, task, Settings(), Limits(2), checkpoint=tmp_path / "b", resume=True, progress=False)
+
+
+def anything(rng: random.Random) -> Any:
+    return rng.choice([None, -1, 0, 10**9, 1.5, "x", [], {}, [1], [None], {"a": 1}, True])
+
+
+def damaged(rng: random.Random, tree: Any) -> Any:
+    """The tree with one entry, anywhere in it, replaced or left out."""
+    if isinstance(tree, dict) and tree and rng.random() < 0.9:
+        name = rng.choice(sorted(tree))
+        if rng.random() < 0.1:
+            return {key: entry for key, entry in tree.items() if key != name}
+        return {**tree, name: damaged(rng, tree[name])}
+    if isinstance(tree, list) and tree and rng.random() < 0.9:
+        i = rng.randrange(len(tree))
+        return [*tree[:i], damaged(rng, tree[i]), *tree[i + 1 :]]
+    return anything(rng)
+
+
+def test_a_state_damaged_anywhere_is_refused_with_an_error_of_ours_or_harmless(written: Path) -> None:
+    tensors, metadata = read_safetensors(written)
+    state = json.loads(metadata["state"])
+    rng = random.Random(1)
+    refused = 0
+    for _ in range(200):
+        write_safetensors(written, tensors, {**metadata, "state": json.dumps(damaged(rng, state))})
+        try:
+            checkpoint = load_checkpoint(written)
+            run(3, written, resume=True)
+            checkpoint.make_model()
+        except CheckpointError:
+            refused += 1
+    assert refused > 100
