@@ -107,7 +107,7 @@ _LAZY = {
 }
 
 
-def _repr_mimebundle_(self: Value, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+def _repr_mimebundle_(self: Value, include: object = None, exclude: object = None, **_: object) -> dict[str, str]:
     """For notebooks: the text and, where the graph is small, a drawing of it."""
     from .pictures.notebook import mimebundle
 

@@ -11,7 +11,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.support import progress
-from tinygrad_rnn.support.progress import Bar, late_bar, make_bar
+from tinygrad_rnn.support.progress import NoBar, late_bar, make_bar
 
 Capture = pytest.CaptureFixture[str]
 
@@ -37,7 +37,7 @@ def test_no_bar_without_a_terminal_or_where_none_is_wanted(
     if terminal:
         make_terminal(monkeypatch)
     bar = make_bar("work", 3, 0, wanted)
-    assert type(bar) is Bar
+    assert type(bar) is NoBar
     bar.update()
     bar.set_postfix_str("1 failed")
     with bar.external_write_mode():
@@ -48,7 +48,7 @@ def test_no_bar_without_a_terminal_or_where_none_is_wanted(
 
 def test_no_bar_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    assert type(make_bar("work", 3, 0, None)) is Bar
+    assert type(make_bar("work", 3, 0, None)) is NoBar
 
 
 @pytest.mark.parametrize("total", [3, None])

@@ -162,6 +162,9 @@ def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wr
     numbers["weight_hh_l0"][7] = [0.0]
     with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
         from_torch_state_dict(lstm, numbers)
+    numbers["weight_hh_l0"][7] = 0.0
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] is a single number in the state dict, and has 3 entries"):
+        from_torch_state_dict(lstm, numbers)
     assert lstm.state_dict() == before
 
 

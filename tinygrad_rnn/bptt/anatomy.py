@@ -26,7 +26,9 @@ from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
 Losses = Value | Sequence[Value] | Mapping[int, Value]
-Numbers = Any  # a float for a single parameter, else lists (of lists) of floats in the parameter's shape
+#: A float for a single parameter, else lists (of lists) of floats in the parameter's shape. A union would have to be
+#: narrowed wherever one is used.
+Numbers = Any
 
 K = TypeVar("K", bound=Hashable)
 
@@ -293,7 +295,7 @@ def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:
     return pairs
 
 
-def _check_entries(name: str, parameter: Any, entries: Sequence[Any]) -> None:
+def _check_entries(name: str, parameter: object, entries: Sequence[object]) -> None:
     wrong = [entry for entry in entries if not isinstance(entry, Value)]
     if wrong or not entries:
         found = f"a {type(wrong[0]).__name__}" if wrong else "nothing"
@@ -304,7 +306,7 @@ def _check_entries(name: str, parameter: Any, entries: Sequence[Any]) -> None:
         raise ArgumentError(f"{name} holds the same Value twice", remedy="Ask for the anatomy of that Value")
 
 
-def _name(parameter: Any, entries: Sequence[Any], unrolled: Unrolled) -> str:
+def _name(parameter: object, entries: Sequence[object], unrolled: Unrolled) -> str:
     if isinstance(parameter, Value):
         return parameter.name
     label = str(getattr(next(iter(entries), None), "label", ""))

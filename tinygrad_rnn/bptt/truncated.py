@@ -173,7 +173,7 @@ def _constant_state(unrolled: Unrolled, t: int) -> Any:
         quantity.detach() if isinstance(quantity, Value) else [entry.detach() for entry in quantity]
         for quantity in (unrolled[name][t] for name in unrolled.state_names)
     )
-    return parts if len(parts) > 1 else parts[0]
+    return parts[0] if len(parts) == 1 else parts
 
 
 def _paired(inputs: Iterable[Any], targets: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

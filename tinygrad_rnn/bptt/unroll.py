@@ -259,7 +259,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     return state
 
 
-def as_cell(cell: Any, h0: Any) -> Cell:
+def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
     """What `unroll` steps through, if it is not a `Cell` already: the layers of a network as one, or a function."""
     return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
 

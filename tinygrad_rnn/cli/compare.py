@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
 from ..errors import ArgumentError
@@ -15,6 +15,9 @@ from ..plots.decay import comparison_figure
 from .console import fold_rows, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data
 from .options import flag
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Comparison:
         """Write the curves as JSON."""
         write_json(self.curves, file)
 
-    def figure(self) -> Any:
+    def figure(self) -> Figure:
         """A plot of the curves."""
         title = f"How far a gradient reaches back, by cell ({self.hidden} units)\n{self.data.title}"
         return comparison_figure(self.curves, title)
@@ -77,7 +80,7 @@ class Comparison:
         print_table(["lag", *map(_name, self.curves)], fold_rows(table, most=24))
         print()
         for curve in self.curves:
-            kept: Any = curve.gradients[-1] / curve.gradients[0] if curve.gradients[0] else 0.0
+            kept = curve.gradients[-1] / curve.gradients[0] if curve.gradients[0] else 0.0
             say(f"{_name(curve)}: over {lags[-1]} steps the gradient is multiplied by {kept:.3g}.")
 
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
+from io import TextIOWrapper
 from unicodedata import combining, east_asian_width
 
 from ..support.files import json_text
@@ -55,7 +55,7 @@ codecs.register_error("tinygrad_rnn.plainly", _plainly)
 def speak_any_encoding() -> None:
     """Make stdout and stderr write look-alikes for what they cannot encode."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="tinygrad_rnn.plainly")
 
 
@@ -102,7 +102,7 @@ def _cells(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def print_json(data: Any) -> None:
+def print_json(data: object) -> None:
     """Print data as JSON, in the form of `json_text`."""
     print(json_text(data))
 

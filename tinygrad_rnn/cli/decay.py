@@ -10,7 +10,7 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bptt.decay import (
     CellFactory,
@@ -32,6 +32,9 @@ from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NORMS = (0.7, 0.9, 1.0, 1.1, 1.3)
 RADIUS = 0.8
@@ -165,7 +168,7 @@ class Sweep:
         """Write the curves as JSON."""
         write_json(self.curves, file)
 
-    def figure(self) -> Any:
+    def figure(self) -> Figure:
         """A plot of the curves."""
         name = "a linear cell" if self.nonlinearity == "identity" else self.nonlinearity
         cell = name if self.kind == "scalar" else f"{name}, {self.kind} W"

@@ -10,11 +10,14 @@ import argparse
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
 
 # ---- declaring them -------------------------------------------------------------------------------------------------
+
+
+T = TypeVar("T")
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,7 +57,7 @@ class Option:
         help: str,
         flags: tuple[str, ...] | None = None,
         *,
-        default: Any = None,
+        default: object = None,
         usual: str | None = None,
         hidden: bool = False,
         **settings: Any,
@@ -67,13 +70,13 @@ class Option:
         self.hidden = hidden
         self.settings = settings
 
-    def add_to(self, group: Any) -> None:
+    def add_to(self, group: argparse._ActionsContainer) -> None:
         """Add it to a parser, or to a group of one."""
         usual = self.usual if self.usual is not None or self.default is None else as_typed(self.default)
         help = f"{self.help} (default: {usual})" if usual else self.help
         if self.hidden:
             help = argparse.SUPPRESS
-        where = {"dest": self.name} if self.flags else {}
+        where: dict[str, Any] = {"dest": self.name} if self.flags else {}
         action = group.add_argument(*(self.flags or [self.name]), **where, help=help, **self.settings)
         action.default = self.default  # only now: BooleanOptionalAction would add it to the help a second time
 
@@ -88,10 +91,10 @@ class Switch(Option):
 class Preset(Option):
     """A value that a command sets, and nobody types."""
 
-    def __init__(self, name: str, value: Any) -> None:
+    def __init__(self, name: str, value: object) -> None:
         super().__init__(name, "", default=value)
 
-    def add_to(self, group: Any) -> None:
+    def add_to(self, group: argparse._ActionsContainer) -> None:
         """Add it to a parser, or to a group of one."""
         group.set_defaults(**{self.name: self.default})
 
@@ -123,7 +126,7 @@ def flag(name: str) -> str:
     return f"--{dash(name)}"
 
 
-def as_typed(value: Any) -> str:
+def as_typed(value: object) -> str:
     """The value of an option as it is typed."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -173,10 +176,10 @@ def factor(text: str) -> float:
     return number
 
 
-def or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+def or_none(parse: Callable[[str], T]) -> Callable[[str], T | None]:
     """The type of an option that takes what ``parse`` does, or "none"."""
 
-    def parse_or_none(text: str) -> Any:
+    def parse_or_none(text: str) -> T | None:
         try:
             return None if text == "none" else parse(text)
         except argparse.ArgumentTypeError as error:
@@ -215,6 +218,6 @@ def output_option(help: str, **more: Any) -> Option:
     return Option("output", help, ("-o", "--output"), metavar="FILE", **more)
 
 
-def seed_option(what: str, default: Any = 0, usual: str | None = None) -> Option:
+def seed_option(what: str, default: object = 0, usual: str | None = None) -> Option:
     """``--seed``, of what is drawn at random."""
     return Option("seed", f"seed of {what}", default=default, usual=usual, type=whole_number(0), metavar="N")

@@ -10,6 +10,7 @@ from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncat
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
+from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
 from .console import fold_rows, print_json, print_table, say
@@ -160,7 +161,7 @@ def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
     truncated_backward(unrolled, problem.loss, losses, k1, k2)
     cut = set(cut_edges(unrolled, k1, k2))
 
-    def style(item: Any) -> dict[str, Any] | None:
+    def style(item: Node | Edge) -> dict[str, Any] | None:
         is_cut = (getattr(item, "parent", None), getattr(item, "child", None)) in cut
         return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
 

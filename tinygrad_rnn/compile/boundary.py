@@ -25,6 +25,7 @@ class Buffer:
 
     __slots__ = ("_keep", "address", "shape", "view")
     _keep: Any
+    shape: tuple[int, ...]
     view: Any
 
     def __init__(self, view: memoryview[Any]) -> None:
@@ -85,7 +86,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
     return Buffer(view)
 
 
-def _is_nested(entry: Any) -> bool:
+def _is_nested(entry: object) -> bool:
     """Whether something has entries in an order; a dict or a set has not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
     return in_order and not isinstance(entry, (str, bytes, Mapping))

@@ -76,8 +76,10 @@ def driver(functions: Sequence[str], packed: Sequence[int], lanes: int, sizes: S
         with code.loop(count) as k:
             beside = code.address(together, k, lanes)
             for lane in range(lanes):
-                ends = code.address(code.address(base, lane, count), k), code.address(beside, lane)
-                copy(*(ends[::-1] if back else ends), onto_zero)
+                source, target = code.address(code.address(base, lane, count), k), code.address(beside, lane)
+                if back:
+                    source, target = target, source
+                copy(source, target, onto_zero)
 
     with code.loop(len(packed)) as i:
         slot = code.load(code.address("@packed.slots", i), "i64")

@@ -14,7 +14,7 @@ from .symbol import COMPARISONS, CONDITIONS, Symbol
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "neg": "fneg"}
 
 #: In fast mode these may be fused and reassociated. NaN and infinities keep their meaning.
-_FAST_FLAGS = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract ")
+_FAST_FLAGS: dict[str, str] = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract ")
 
 
 class Module:

@@ -74,7 +74,7 @@ Kind = Number | Vector | Symbols
 _REMEDY = "Give Number(), Vector(n) or Symbols(n)"
 
 
-def check_kind(name: str, kind: Any) -> None:
+def check_kind(name: str, kind: object) -> None:
     """Check that this is a kind of inputs or targets.
 
     Raises:

@@ -13,6 +13,7 @@ from ..bptt.unroll import Unrolled
 from ..engine.backward import gradients_kept
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..nn.cells import Cell
 from ..support.checks import whole_number
 from .batch import Batch
 from .boundary import Numbers, real
@@ -136,7 +137,7 @@ class Recurrence:
 
     def __init__(
         self,
-        cell: Any,
+        cell: Cell | Callable[..., Any],
         x: Kind,
         loss: Callable[..., Value] | None,
         target: Kind | None = None,

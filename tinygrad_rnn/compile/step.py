@@ -43,7 +43,15 @@ class Step:
     state: tuple[Quantity, ...]
 
     @classmethod
-    def of(cls, cell: Any, readout: Any, loss: Any, x: Kind, target: Kind | None, h0: Any) -> Step:
+    def of(
+        cls,
+        cell: Cell | Callable[..., Any],
+        readout: Callable[[Any], Any] | None,
+        loss: Callable[..., Value] | None,
+        x: Kind,
+        target: Kind | None,
+        h0: Any,
+    ) -> Step:
         """A step from the arguments of `Recurrence`.
 
         Raises:
@@ -60,7 +68,7 @@ class Step:
             return cls(cell, readout, loss, x, target, cell.initial_state())
         parts = h0 if isinstance(h0, tuple) else (h0,)
         state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
-        return cls(cell, readout, loss, x, target, given_state(cell, state if len(state) > 1 else state[0], 0))
+        return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(
         self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool
@@ -76,7 +84,7 @@ class Step:
             raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
         return state, loss
 
-    def check_target(self, target: Any) -> None:
+    def check_target(self, target: object) -> None:
         """Check that there are targets if, and only if, the loss takes them.
 
         Raises:

@@ -162,7 +162,8 @@ def trace_graph(root: Value, tape: Tape) -> Trace:
             number = node.operation.forward(*[parent.data for parent in parents])
         else:
             number = tape.load(PARAMETER, len(starts))
-        twin = twins[node] = Value(number, label=node.label)
+        # A symbol stands for the float that it will compute.
+        twin = twins[node] = Value(number, label=node.label)  # pyright: ignore[reportArgumentType]
         twin.parents, twin.operation, twin.time_step = parents, node.operation, node.time_step
         if not node.parents:
             starts[twin] = tape.load(GRADIENT, len(starts))

@@ -25,7 +25,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from ..bptt import Unrolled
 from ..engine.backward import topological_order
@@ -68,7 +67,7 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
 
 
 @contextmanager
-def _labelled(loss: Value, variables: Mapping[str, Any]) -> Iterator[None]:
+def _labelled(loss: Value, variables: Mapping[str, object]) -> Iterator[None]:
     """Within this context the nodes of a graph that have no label are labelled like the variables that hold them."""
     order = topological_order(loss)
     unlabelled, labels = {node for node in order if not node.label}, {node.label for node in order}

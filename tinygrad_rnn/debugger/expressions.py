@@ -11,11 +11,12 @@ from typing import Any
 
 from ..engine.recording import no_grad
 from ..engine.steps import Step
+from ..engine.value import Value
 from ..errors import ArgumentError
 from .names import Names
 
 STEP_NAMES = ("node", "parent", "op", "time_step", "gradient", "local_gradient", "contribution")
-_MATH: Mapping[str, Any] = {
+_MATH: Mapping[str, object] = {
     name: getattr(math, name) for name in ("exp", "inf", "isfinite", "isinf", "isnan", "log", "log10", "nan", "sqrt")
 }
 
@@ -42,7 +43,7 @@ class Expression:
 
     def __init__(self, text: str, names: Names) -> None:
         self.text = text.strip()
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, object] = {}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as of "1if x"
@@ -90,31 +91,31 @@ class Expression:
 class _Formulas(ast.NodeTransformer):
     """Replaces what is the name of a node, but not a Python name, by a variable that holds the node."""
 
-    def __init__(self, source: str, names: Names, values: dict[str, Any]) -> None:
+    def __init__(self, source: str, names: Names, values: dict[str, object]) -> None:
         self._source, self._names, self._values = source, names, values
 
-    def visit_Attribute(self, tree: ast.Attribute) -> ast.AST:
-        of = tree.value
-        if isinstance(of, ast.Constant) and isinstance(of.value, str) and not hasattr(str, tree.attr):
-            tree.value = self._variable(self._names.node(of.value))
-            return tree
-        return self.generic_visit(tree)
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        of = node.value
+        if isinstance(of, ast.Constant) and isinstance(of.value, str) and not hasattr(str, node.attr):
+            node.value = self._variable(self._names.node(of.value))
+            return node
+        return self.generic_visit(node)
 
-    def visit_Subscript(self, tree: ast.Subscript) -> ast.AST:
-        if isinstance(tree.value, ast.Name) and _is_literal(tree.slice):
-            name = tree.value.id
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        if isinstance(node.value, ast.Name) and _is_literal(node.slice):
+            name = node.value.id
             if self._names.has_entries(name) or name not in (*self._names.variables, *STEP_NAMES):
-                return self._variable(self._names.node(ast.unparse(tree).replace(" ", "")))
-        return self.generic_visit(tree)
+                return self._variable(self._names.node(ast.unparse(node).replace(" ", "")))
+        return self.generic_visit(node)
 
-    def visit_BinOp(self, tree: ast.BinOp) -> ast.AST:
-        return self._formula(tree)
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        return self._formula(node)
 
-    def visit_UnaryOp(self, tree: ast.UnaryOp) -> ast.AST:
-        return self._formula(tree)
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        return self._formula(node)
 
-    def visit_Call(self, tree: ast.Call) -> ast.AST:
-        return self._formula(tree)
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return self._formula(node)
 
     def _formula(self, tree: ast.expr) -> ast.AST:
         parts = list(ast.walk(tree))
@@ -126,7 +127,7 @@ class _Formulas(ast.NodeTransformer):
                 return self._variable(node)
         return self.generic_visit(tree)
 
-    def _variable(self, node: Any) -> ast.Name:
+    def _variable(self, node: Value) -> ast.Name:
         name = f"_{len(self._values)}"
         self._values[name] = node
         return ast.Name(name, ast.Load())
@@ -148,7 +149,7 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {part.id for part in parts if isinstance(part, ast.Name)} - bound
 
 
-def _meaning(name: str, names: Names) -> Any:
+def _meaning(name: str, names: Names) -> object:
     if name in names:
         return names.node(name)
     for known in (names.variables, _MATH, vars(builtins)):

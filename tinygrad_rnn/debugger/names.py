@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
 
 from ..engine import notation
 from ..engine.value import Value
@@ -23,7 +22,7 @@ class Names:
         variables: the variables of the program that is debugged. Those that hold a node of the graph name it.
     """
 
-    def __init__(self, order: list[Value], variables: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, order: list[Value], variables: Mapping[str, object] | None = None) -> None:
         self.order = order
         self.variables = dict(variables or {})
         self._nodes: dict[str, list[Value]] = {}
@@ -135,14 +134,14 @@ def plain(text: str) -> str:
     return " ".join(text.replace("−", "-").split())
 
 
-def nodes_among(variables: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+def nodes_among(variables: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
     """The nodes that variables hold, by name: ``w``; in a list, ``w[0]``; in a list of lists, ``w[0,1]``."""
     for name, value in variables.items():
         if not name.startswith("_"):
             yield from _nodes_in(name, (), value)
 
 
-def _nodes_in(name: str, index: tuple[int, ...], value: Any) -> Iterator[tuple[str, Value]]:
+def _nodes_in(name: str, index: tuple[int, ...], value: object) -> Iterator[tuple[str, Value]]:
     if isinstance(value, Value):
         yield (f"{name}[{','.join(map(str, index))}]" if index else name), value
     elif isinstance(value, (list, tuple)) and len(index) < 2:

@@ -81,7 +81,7 @@ class Debugger:
         unrolled: Unrolled | None = None,
         undo: bool = True,
         constants: bool = False,
-        variables: Mapping[str, Any] | None = None,
+        variables: Mapping[str, object] | None = None,
     ) -> None:
         self.loss = loss
         self.unrolled = unrolled

@@ -65,6 +65,7 @@ class Terminal(cmd.Cmd):
 
     def do_continue(self, argument: str) -> None:
         """c [N]: go on to the next breakpoint, or to the N-th; or to the end. Ctrl-C stops in between."""
+        hit: list[Breakpoint] = []
         try:
             with self._ctrl_c_stops():
                 for _ in range(_count(argument)):

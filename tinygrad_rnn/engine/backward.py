@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from heapq import heappop, heappush
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .node import NO_GRADIENT, Node
 from .ops import Edges
@@ -22,9 +22,9 @@ N = TypeVar("N", bound=Node)
 
 def walk(
     queue: list[int],
-    waiting: dict[int, Any],
-    edges: Callable[[Any], Edges] | None = None,
-    stops: frozenset[Any] = frozenset(),
+    waiting: dict[int, Node],
+    edges: Callable[[Node], Edges] | None = None,
+    stops: frozenset[Node] = frozenset(),
 ) -> None:
     """Apply the chain rule to the nodes in the queue, and to those that they reach, the last created first.
 

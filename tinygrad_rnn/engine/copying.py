@@ -89,7 +89,7 @@ def _is_at_work_on(node: Node) -> bool:
     return at_work is not None and node in at_work
 
 
-def _twin(node: N, parents: tuple[Any, ...]) -> N:
+def _twin(node: N, parents: tuple[Node, ...]) -> N:
     if node.operation.backward is not None:
         node.operation.refuse_copies()
     twin: N = _filled(node.results, node.operation, node._data, node._grad, node._label, node.time_step, parents)
@@ -97,13 +97,13 @@ def _twin(node: N, parents: tuple[Any, ...]) -> N:
 
 
 def _restore(
-    _: object, cls: type[N], op: Op, data: float, grad: float | None, label: str, step: int | None, *parents: Any
+    _: object, cls: type[N], op: Op, data: float, grad: float | None, label: str, step: int | None, *parents: Node
 ) -> N:
     return _filled(cls, op, data, NO_GRADIENT if grad is None else grad, label, step, parents)
 
 
 def _filled(
-    cls: type[N], op: Op, data: float, grad: float, label: str, step: int | None, parents: tuple[Any, ...]
+    cls: type[N], op: Op, data: float, grad: float, label: str, step: int | None, parents: tuple[Node, ...]
 ) -> N:
     node: N = object.__new__(cls)
     node._data, node._grad, node._label = data, grad, label

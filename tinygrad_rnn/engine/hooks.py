@@ -51,7 +51,7 @@ class Extra:
 class Handle:
     """Removes the hook or breakpoint that it was returned for: by ``remove()``, or at the end of a ``with`` block."""
 
-    def __init__(self, node: Node, registered: dict[Handle, Any], entry: Any) -> None:
+    def __init__(self, node: Node, registered: dict[Handle, Any], entry: object) -> None:
         self._node, self._registered = ref(node), registered
         registered[self] = entry
         watched[node._id] = ref(node, lambda _, key=node._id: watched.pop(key, None))  # type: ignore[misc]

@@ -22,7 +22,7 @@ class _Number(property):
     """A slot that lets nothing in but a real number, and is read as it is: a debugger does not step into reading it."""
 
     def __init__(self, slot: str, doc: str) -> None:
-        def assign(node: Any, data: Any) -> None:
+        def assign(node: Any, data: SupportsFloat) -> None:
             try:
                 setattr(node, slot, number(data))
             except OperandError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, SupportsFloat
 
 from ..errors import GraphError, OperandError
 from . import attached, hooks, notation
@@ -33,7 +33,7 @@ class Observer(Protocol):
 observers: list[Observer] = []
 
 
-def backward(self: Any, gradient: Any = 1.0) -> None:
+def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
     """Compute ∂self/∂v for every node v that self depends on.
 
     Leaves add it to what they have; the gradients of all other nodes are set anew. Through an unrolled RNN this is
@@ -47,7 +47,7 @@ def backward(self: Any, gradient: Any = 1.0) -> None:
         GraphError: a node was recorded without a derivative.
         OperandError: ``gradient`` is not a real number.
     """
-    if (watched and hooks.concern(self)) or observers or gradient.__class__ is not float:
+    if (watched and hooks.concern(self)) or observers or type(gradient) is not float:
         return BackwardSteps(self, number(gradient)).run()
     self._grad = gradient if self.parents else self._grad + gradient
     walk([self._id], {self._id: self})
@@ -193,7 +193,7 @@ class BackwardSteps(Iterator[Step]):
             leaf._grad = gradient
         self._start()
 
-    def set_gradient(self, node: Any, gradient: float) -> None:
+    def set_gradient(self, node: Node, gradient: float) -> None:
         """Set a gradient as a part of this pass: anybody else's assignment ends it."""
         node._grad = gradient
         if node in self._left:
@@ -212,24 +212,24 @@ class _Edge(NamedTuple):
         after: where a closure stands in for the rule, the gradient that it leaves at the parent; otherwise None.
     """
 
-    node: Any
-    parent: Any
+    node: Node
+    parent: Node
     position: int
     local_gradient: float
     after: float | None = None
 
     @property
-    def ends(self) -> dict[int, Any]:
+    def ends(self) -> dict[int, Node]:
         """The two nodes by number, for `walk`."""
         return {self.node._id: self.node, self.parent._id: self.parent}
 
     def alone(self, _: Node) -> Edges:
         """This edge as the only one of its node."""
-        return ((self.parent, self.local_gradient),) if self.after is None else self._played_back()
+        return ((self.parent, self.local_gradient),) if self.after is None else self._played_back(self.after)
 
-    def _played_back(self) -> Iterator[tuple[Any, Any]]:
+    def _played_back(self, after: float) -> Iterator[tuple[Node, Any]]:
         yield self.parent, NOTHING
-        self.parent._grad = self.after
+        self.parent._grad = after
 
     def step(self, before: float) -> Step:
         """The record of it, once it was taken."""

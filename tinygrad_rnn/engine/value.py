@@ -41,6 +41,7 @@ class Value(Node):
     """
 
     __slots__ = ()
+    parents: tuple[Value, ...]
 
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
         self._data, self._grad = data if type(data) is float else number(data), NO_GRADIENT

@@ -18,19 +18,19 @@ much.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
-from ..nn.module import shape
+from ..nn.module import is_vector, shape
 
-Numbers = Any  # a float, or nested lists of them
+Numbers: TypeAlias = "float | Sequence[Numbers]"
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 
 
-def to_torch_numbers(module: Module) -> dict[str, Numbers]:
+def to_torch_numbers(module: Module) -> dict[str, Any]:
     """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
 
     Raises:
@@ -189,11 +189,12 @@ def _check_finite(name: str, numbers: Numbers, expected: tuple[int, ...], index:
             raise OperandError(f"{where} is {str(numbers)[:40]!r} in the state dict, which is not a number")
         if not math.isfinite(numbers):
             raise DataError(f"{where} is {numbers} in the state dict", remedy="Take weights from before that")
-    elif len(numbers) != expected[0]:
-        raise ShapeError(f"{where} has {len(numbers)} entries in the state dict, and {expected[0]} in the module")
-    else:
+    elif is_vector(numbers) and len(numbers) == expected[0]:
         for i, entry in enumerate(numbers):
             _check_finite(name, entry, expected[1:], (*index, i))
+    else:
+        found = f"has {len(numbers)} entries" if is_vector(numbers) else "is a single number"
+        raise ShapeError(f"{where} {found} in the state dict, and has {expected[0]} entries in the module")
 
 
 # ---- both -------------------------------------------------------------------------------------------------------

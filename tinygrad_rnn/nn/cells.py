@@ -35,20 +35,19 @@ class Cell(Module):
         state_names: names of the quantities, among those that `step` returns, that the next time step gets.
         pre_activation_names: names of the quantities that a nonlinearity is applied to.
         input_size: length of x_t. A cell on single numbers has none.
+        step: a method, ``step(x, *state)``. It returns everything that one time step computes, by name, the new state
+            included. How many parts the state has depends on the cell.
     """
 
     state_names: tuple[str, ...] = ("h",)
     pre_activation_names: tuple[str, ...] = ("z",)
     input_size: int
+    step: Callable[..., dict[str, Quantity]]
 
     @property
     def gates(self) -> tuple[Gate, ...]:
         """The gates of this cell, in PyTorch's order. Those of a cell within it are not among them."""
         return tuple(part for part in vars(self).values() if isinstance(part, Gate))
-
-    @abstractmethod
-    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
-        """Everything that one time step computes, by name, the new state included."""
 
     @abstractmethod
     def initial_state(self) -> tuple[Quantity, ...]:
@@ -61,13 +60,13 @@ class Cell(Module):
             ShapeError: it does not fit.
         """
 
-    def _check(self, x: Any, state: Sequence[Quantity]) -> None:
+    def _check(self, x: Quantity, state: Sequence[Quantity]) -> None:
         if state and len(state) != len(self.state_names):
             raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
         for name, quantity in zip(("x", *self.state_names), (x, *state)):
             self.check(name, quantity)
 
-    def __call__(self, x: Any, *state: Quantity) -> Any:
+    def __call__(self, x: Quantity, *state: Quantity) -> Any:
         """The next state: h, or a tuple in the order of `state_names` if the state has several parts.
 
         Raises:
@@ -77,7 +76,7 @@ class Cell(Module):
             self._check(x, state)
         named = self.step(x, *(state or self.initial_state()))
         new = tuple(named[name] for name in self.state_names)
-        return new if len(new) > 1 else new[0]
+        return new[0] if len(new) == 1 else new
 
 
 def known(nonlinearity: str) -> str:
@@ -110,7 +109,7 @@ class ScalarRNNCell(Cell):
         )
         self.nonlinearity = known(nonlinearity)
 
-    def step(self, x: Any, h: Any) -> dict[str, Value]:
+    def step(self, x: Operand, h: Value) -> dict[str, Value]:
         """z_t = w h_{t-1} + u x_t + b and h_t."""
         h = NONLINEARITIES[self.nonlinearity](z := self.w * h + self.u * x + self.b)
         return {"z": z, "h": h}

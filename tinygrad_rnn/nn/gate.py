@@ -94,7 +94,7 @@ def plus(v: Vector, b: Vector | None) -> Vector:
     return [entry + bias for entry, bias in zip(v, b)] if b else v
 
 
-def fits(what: str, entries: Sequence[Any], name: str, weights: Matrix) -> None:
+def fits(what: str, entries: Sequence[object], name: str, weights: Matrix) -> None:
     """Check that ``weights`` can be applied to ``entries``.
 
     Raises:

@@ -10,7 +10,6 @@ RNN, the update gate of a GRU.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..engine.value import Operand, Value
 from ..support.checks import whole_number
@@ -86,7 +85,7 @@ class LSTMCell(_GatedCell):
             for entry in self.f.b or ():
                 entry.data = float(forget_bias)
 
-    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
+    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
         """The pre-activations, the gates, c_t and h_t.
 
         Raises:
@@ -140,7 +139,7 @@ class GRUCell(_GatedCell):
         self.r, self.z, self.n = self._make_gates("rzn", bias, rng)
         self.b_hn: Vector | None = vector("b_hn", self.hidden_size, uniform(rng, self.hidden_size)) if bias else None
 
-    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Any]:
+    def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
         """The pre-activations, r, z, n and h_t.
 
         Raises:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 
-Tree = Any  # a Value, or lists of trees
+Tree: TypeAlias = "Value | Sequence[Tree]"
 
 
 class Module:
@@ -77,7 +77,7 @@ class Module:
                 yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
 
 
-def _modules_in(attribute: Any) -> Iterator[Module]:
+def _modules_in(attribute: object) -> Iterator[Module]:
     if isinstance(attribute, Module):
         yield attribute
         attribute = [part for name, part in vars(attribute).items() if not name.startswith("_")]
@@ -108,7 +108,7 @@ def _numbers(tree: Tree) -> Any:
     return tree.data if isinstance(tree, Value) else [_numbers(entry) for entry in tree]
 
 
-def pairs(what: str, tree: Tree, other_name: str, other: Tree) -> Iterator[tuple[Any, Any]]:
+def pairs(what: str, tree: Tree, other_name: str, other: Any) -> Iterator[tuple[Any, Any]]:
     """The leaves of two trees side by side.
 
     Raises:
@@ -123,12 +123,12 @@ def pairs(what: str, tree: Tree, other_name: str, other: Tree) -> Iterator[tuple
         yield tree, other
 
 
-def is_vector(tree: Tree) -> bool:
+def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
     """Whether this is a list, some other sequence or an array, and not a single Value or number."""
     return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
 
 
-def shape(tree: Tree) -> tuple[int, ...]:
+def shape(tree: object) -> tuple[int, ...]:
     """The shape of nested lists or of an array, read off the first entries: ``()`` for a number or Value."""
     sizes = []
     while is_vector(tree):

@@ -11,7 +11,8 @@ from ..errors import ArgumentError, DataError
 from .module import is_vector
 from .one_hot import OneHot
 
-Quantity = Any  # a Value for a scalar cell, a Vector for any other
+#: A Value for a scalar cell, a Vector for any other. A union would have to be narrowed wherever one is used.
+Quantity = Any
 
 
 def entries(quantity: Any) -> list[Any]:
@@ -21,7 +22,7 @@ def entries(quantity: Any) -> list[Any]:
     return [entry for part in quantity for entry in entries(part)]
 
 
-def as_sequence(inputs: Any) -> list[Any]:
+def as_sequence(inputs: object) -> list[Any]:
     """The inputs x_1 … x_T.
 
     Raises:

@@ -44,7 +44,7 @@ class StackedCell(Cell):
             name + suffix for cell, suffix in layers for name in cell.pre_activation_names
         )
 
-    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+    def step(self, x: Quantity, *state: Quantity) -> dict[str, Quantity]:
         """Everything that the layers compute.
 
         Raises:

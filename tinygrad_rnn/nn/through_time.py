@@ -13,7 +13,7 @@ Named = dict[str, Quantity]  # everything that a time step computes, by name
 State = tuple[Quantity, ...]
 
 
-def advance(cell: Cell, x: Any, state: Sequence[Quantity]) -> tuple[Named, State]:
+def advance(cell: Cell, x: Quantity, state: Sequence[Quantity]) -> tuple[Named, State]:
     """One time step: everything that it computes, and the new state."""
     named = cell.step(x, *state)
     return named, tuple(named[name] for name in cell.state_names)

@@ -13,7 +13,7 @@ State = dict[str, Any]  # JSON: numbers, and lists of numbers
 SMALLEST = math.ulp(0.0)  # the least number above 0
 
 
-def within(name: str, data: Any, least: float = 0.0, below: float = math.inf, most: float | None = None) -> float:
+def within(name: str, data: object, least: float = 0.0, below: float = math.inf, most: float | None = None) -> float:
     """``data`` as a float, if least <= data < below (or <= most).
 
     Raises:

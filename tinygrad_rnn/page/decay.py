@@ -17,7 +17,7 @@ from ..engine.value import Value
 from ..nn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, init
 from ..nn.cells import Cell
 from ..nn.linalg import numbers, orthogonal, scaled, spectral_norm
-from ..nn.quantities import entries
+from ..nn.quantities import Quantity, entries
 from ..pictures import text
 from .walkthrough import Tick, finite, nothing
 
@@ -213,7 +213,7 @@ def _scaled_cells(cell: Cell) -> CellFactory:
     return make_cell
 
 
-def _norms(cell: Any) -> tuple[float | None, list[float]]:
+def _norms(cell: Cell) -> tuple[float | None, list[float]]:
     """‖W‖ of the cell itself, if the law is about it, and all to measure, in order."""
     W = recurrent_matrix(cell)
     own = spectral_norm(W) if W else 0.0
@@ -228,9 +228,9 @@ def _sizes(unrolled: Unrolled) -> tuple[int, int, bool]:
     return 1 if isinstance(state, Value) else len(state), 1 if isinstance(x, Value) else len(x), scalar
 
 
-def _numbers(x: Any) -> list[float]:
+def _numbers(x: Quantity) -> list[float]:
     return [entry.data for entry in entries(x)]
 
 
-def _scaled(x: list[float], scale: float, flat: bool) -> Any:
+def _scaled(x: list[float], scale: float, flat: bool) -> float | list[float]:
     return x[0] * scale if flat else [scale * entry for entry in x]

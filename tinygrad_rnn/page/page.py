@@ -72,7 +72,7 @@ class Page:
             ) from error
         return Path(path)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, str]:
         """The page in a frame of its own, and a line of text where HTML is not shown."""
         frame = (
             f'<iframe srcdoc="{html.escape(self.html())}" sandbox="allow-scripts" title="{html.escape(self.title)}"'
@@ -112,7 +112,7 @@ def assemble(title: str, data: dict[str, Any]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
-def encoded(data: Any) -> str:
+def encoded(data: object) -> str:
     """Data as JSON that is safe within a script element. Characters that turn the writing direction of what
     follows them are replaced; so is half a character.
     """
@@ -121,7 +121,7 @@ def encoded(data: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    return (files("tinygrad_rnn.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _hash(source: str) -> str:

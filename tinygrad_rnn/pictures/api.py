@@ -143,8 +143,9 @@ def _check_value(name: str, value: object) -> None:
 
 def _described(cell: object) -> str:
     """A cell in a few words, and the same words in every process: without addresses."""
-    if hasattr(cell, "__qualname__"):
-        return text.clipped(cell.__qualname__.rpartition(".")[2], 100)
+    name: str | None = getattr(cell, "__qualname__", None)
+    if name is not None:
+        return text.clipped(name.rpartition(".")[2], 100)
     return text.clipped(re.sub(r"<([\w.]+\.)?(\w+) object at 0x[0-9a-fA-F]+>", r"\2", repr(cell)), 100)
 
 

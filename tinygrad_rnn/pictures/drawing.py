@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import graphviz
 
@@ -200,7 +199,7 @@ class Drawing:
 
     # ---- display ------------------------------------------------------------------------------------------
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, str]:
         """SVG and text for a notebook; text alone where nothing can draw."""
         bundle = {"text/plain": repr(self)}
         with contextlib.suppress(TinygradRNNError):

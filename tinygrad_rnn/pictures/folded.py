@@ -232,17 +232,18 @@ class _Folded:
         """Below every state from h_k on: what is left of a change of it at time step T."""
         if len(self.shown) < 2:
             return top
-        name = "state" if len(self.unrolled.state_names) > 1 else self.unrolled.state_names[0]
+        names = self.unrolled.state_names
+        name = names[0] if len(names) == 1 else "state"
         T = self.unrolled.T
         for t in self.shown:
             if not self.k <= t < T:
                 continue
             log10 = self.chain[t].norm()
-            names = [f"J_{u}" for u in range(T, t, -1)]
-            words = "·".join(names) if len(names) < 4 else f"{names[0]} … {names[-1]}"
+            factors = [f"J_{u}" for u in range(T, t, -1)]
+            words = "·".join(factors) if len(factors) < 4 else f"{factors[0]} … {factors[-1]}"
             size = text.power_of_ten(1.0, log10)
             rows = [f"∂{name}_{T}/∂{name}_{t}", f"= {words}", f"norm {size}"]
-            box = Box(f"band{t}", rows, width, 42.0, (cards[t, self.unrolled.state_names[0]].centre or (0, 0)))
+            box = Box(f"band{t}", rows, width, 42.0, (cards[t, names[0]].centre or (0, 0)))
             box.width = max(width, max(text.width(row, 9.0) for row in rows) + 10)
             box.centre = (box.centre or (0.0, 0.0))[0], top - 21.0
             box.stroke = colours.CHAIN

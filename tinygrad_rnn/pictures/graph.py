@@ -6,13 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..bptt import Unrolled
 from ..engine import backward
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import TinygradRNNError
+from ..nn.quantities import Quantity
 
 TimeStep = int | None
 
@@ -31,7 +31,7 @@ def local_gradients(node: Value) -> tuple[float, ...]:
         return (math.nan,) * len(node.parents)
 
 
-def values_in(quantity: Any) -> list[Value]:
+def values_in(quantity: Quantity) -> list[Value]:
     """The Values of one entry of a series: of a scalar cell itself, of any other the entries of the vector."""
     if isinstance(quantity, Value):
         return [quantity]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..engine.value import Value
 from . import cards, colours, geometry, layout, legend, text
@@ -22,6 +22,7 @@ LANE = 9.0  # between lines that pass over columns
 BAND = 42.0  # height of the words about the factor of one time step
 
 Style = Callable[[Node | Edge], Mapping[str, Any] | None]
+D = TypeVar("D", Box, Line)
 
 
 @dataclass(eq=False)
@@ -415,7 +416,7 @@ def _over(start: Point, end: Point, y: float) -> Curve:
     return geometry.joined(up, geometry.sweep(up[-1], down[0]), down)
 
 
-def styled(item: Any, subject: Any, style: Style | None) -> Any:
+def styled(item: D, subject: Node | Edge | None, style: Style | None) -> D:
     """A `Box` or `Line` with what the user's style changes for its `Node` or `Edge`."""
     changes = style(subject) if style and subject is not None else None
     return replace(item, **changes) if changes else item

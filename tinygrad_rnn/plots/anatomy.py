@@ -13,6 +13,7 @@ from .saving import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 Sums = dict[TimeStep, Numbers]
@@ -113,7 +114,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
                 is_cut = truncation is not None and not truncation.keeps(k, t)
                 (cut if is_cut else sizes)[k - uses[0]][t - losses[0]] = size
     largest = max((abs(size) for row in table for size in row if math.isfinite(size)), default=0.0) or 1.0
-    colour_scale: Any
+    colour_scale: Normalize
     if anatomy.shape:
         smallest = largest / 10.0**NORM_DECADES
         sizes = [[max(size, smallest) if size == size else size for size in row] for row in sizes]

@@ -9,7 +9,6 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 try:
     import fcntl
@@ -87,12 +86,12 @@ def _umask() -> int:
     return mask
 
 
-def json_text(data: Any) -> str:
+def json_text(data: object) -> str:
     """Data as JSON; numbers that JSON lacks become the strings ``"inf"``, ``"-inf"`` and ``"nan"``."""
     return json.dumps(_strict(data), indent=2, ensure_ascii=True, allow_nan=False)
 
 
-def _strict(data: Any) -> Any:
+def _strict(data: object) -> object:
     if isinstance(data, float) and not math.isfinite(data):
         return str(data)
     if isinstance(data, dict):

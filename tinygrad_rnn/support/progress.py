@@ -6,19 +6,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
 
 PATIENCE = 1.5  # seconds without a bar
 INTERVAL = 0.1  # seconds between two pictures of a bar
 
 
-class Bar:
-    """A bar that is not shown, with those methods of tqdm that are used."""
+class Bar(Protocol):
+    """Those methods of tqdm that are used. Here they do nothing."""
 
     def update(self, n: int = 1) -> object:
         """Count ``n`` more."""
+        return None
 
     def set_postfix_str(self, s: str, refresh: bool = True) -> object:
         """Set the text beside the count."""
+        return None
 
     def external_write_mode(self) -> AbstractContextManager[object]:
         """Return a context in which others may write to the terminal."""
@@ -26,6 +29,11 @@ class Bar:
 
     def close(self) -> object:
         """Remove the bar from the terminal."""
+        return None
+
+
+class NoBar(Bar):
+    """A bar that is not shown."""
 
 
 def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:
@@ -41,7 +49,7 @@ def make_bar(description: str, total: int | None, initial: int, wanted: bool | N
     if wanted is None:
         wanted = sys.stderr is not None and sys.stderr.isatty()
     if not wanted:
-        return Bar()  # where nothing is shown, tqdm is not imported and its thread does not start
+        return NoBar()  # where nothing is shown, tqdm is not imported and its thread does not start
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     bar: Bar = tqdm(

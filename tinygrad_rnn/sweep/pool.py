@@ -51,7 +51,7 @@ class ProcessPool(ProcessPoolExecutor):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._end.close()
         self.shutdown(cancel_futures=kind is not None)
@@ -90,6 +90,6 @@ def _watch(end: Connection) -> None:
         os._exit(1)
 
 
-def _interrupt(*_: Any) -> None:
+def _interrupt(*_: object) -> None:
     if _running:
         raise KeyboardInterrupt

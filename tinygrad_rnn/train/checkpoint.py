@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
-from ..nn import Linear, Recurrent
+from ..nn import RNN, Linear, Recurrent
 from ..nn.module import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..tasks import Task, make_task
@@ -180,7 +180,7 @@ def architecture(model: RecurrentNetwork) -> dict[str, Any]:
     if isinstance(cell, Recurrent) and type(cell).__name__.lower() in KINDS:
         arguments = {name: getattr(cell, name) for name in ("input_size", "hidden_size", "num_layers")}
         arguments["bias"] = any(path.rpartition(".")[2].startswith("b") for path in cell.state_dict())
-        if hasattr(cell, "nonlinearity"):
+        if isinstance(cell, RNN):
             arguments["nonlinearity"] = cell.nonlinearity
         if cell.bidirectional:
             arguments["bidirectional"] = True

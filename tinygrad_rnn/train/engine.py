@@ -43,9 +43,11 @@ class Engine(Protocol):
         Raises:
             Interrupted: ``stop()`` became true. It is called at least once per sequence, or group of alike ones.
         """
+        ...
 
     def outputs(self, examples: Sequence[Example], stop: Callable[[], bool]) -> Iterator[Outputs]:
         """Return y_1 … y_T for each of the examples. Raises: as `gradients`, at the latest by the iterator."""
+        ...
 
 
 def in_order(examples: Sequence[Example]) -> list[Example]:
