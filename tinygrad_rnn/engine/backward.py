@@ -33,8 +33,8 @@ def walk(
 
     Args:
         queue: a heap of the numbers of the nodes whose turn is to come.
-        waiting: these nodes by number, with their gradients. A node that is reached joins both, unless it is a leaf;
-            one that is here already, but not in the queue, receives its gradient and is not walked.
+        waiting: these nodes by number, with their gradients. A node that is reached joins both, unless it is a leaf. A
+            node in ``waiting`` but not in ``queue`` is an end: it receives gradient and passes none on.
         edges: a function that returns the edges of a node; by default `Op.edges` of its op.
         stops: nodes with a breakpoint. Python's `breakpoint` is called where the gradient of one flows on or, of a
             leaf, arrives.

@@ -49,7 +49,7 @@ class Extra:
 
 
 class Handle:
-    """Removes the hook or breakpoint that it was returned for: by ``remove()``, or at the end of a ``with`` block."""
+    """A handle on one hook or breakpoint. ``remove()``, or the end of a ``with`` block, removes it."""
 
     def __init__(self, node: Node, registered: dict[Handle, Any], entry: object) -> None:
         self._node, self._registered = ref(node), registered

@@ -24,12 +24,12 @@ def record(op: Op, data: float, parents: tuple[N, ...]) -> N:
     node.operation, node.parents, node.time_step = op, parents, time_step
     node._id, node._extra = next_id(), None
     if traces or not records:
-        heed(current(), node)
+        apply_scope(current(), node)
     return node  # type: ignore[no-any-return]
 
 
-def heed(scope: Scope, node: Node) -> None:
-    """Do what `trace_creation` and `no_grad` ask for a new node."""
+def apply_scope(scope: Scope, node: Node) -> None:
+    """Apply `trace_creation` and `no_grad` to a new node."""
     if scope.traces:
         hooks.extra(node).created_at = hooks.users_line()
     if not scope.records:

@@ -19,7 +19,7 @@ next_id = count(0, -1).__next__
 
 
 class _Number(property):
-    """A slot that lets nothing in but a real number, and is read as it is: a debugger does not step into reading it."""
+    """A property that accepts only real numbers. Its getter is C code, so a debugger does not step into it."""
 
     def __init__(self, slot: str, doc: str) -> None:
         def assign(node: Any, data: SupportsFloat) -> None:
@@ -38,7 +38,7 @@ class _Number(property):
 
 
 class _Text(property):
-    """A slot that makes text of what is assigned."""
+    """A property that converts what is assigned to text."""
 
     def __init__(self, slot: str, doc: str) -> None:
         super().__init__(attrgetter(slot), lambda node, label: setattr(node, slot, str(label or "")), doc=doc)

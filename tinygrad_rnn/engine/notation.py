@@ -48,7 +48,7 @@ def description(node: Node) -> str:
         written = operation.name if operation is not None else ""
     for sign, plain in _PLAIN:
         written = written.replace(sign, plain)
-    what = " = ".join(filter(None, [_cut(label, _LABEL), _cut(written, _FORMULA)])) or "leaf"
+    what = " = ".join(filter(None, [_shorten(label, _LABEL), _shorten(written, _FORMULA)])) or "leaf"
     data = getattr(node, "_data", None)
     if data is None or operation is None or not hasattr(node, "_grad"):
         return f"{what}: being made"
@@ -56,7 +56,7 @@ def description(node: Node) -> str:
     return f"{what}: data {data:.6g}, grad {gradient}"
 
 
-def _cut(text: str, length: int) -> str:
+def _shorten(text: str, length: int) -> str:
     text = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
     return text if len(text) <= length else f"{text[: length - 1]}…"
 

@@ -79,7 +79,7 @@ class Op:
         try:
             self.backward()
         except (ValueError, ArithmeticError) as error:
-            raise _undefined(self, node, error) from error
+            raise _derivative_error(self, node, error) from error
 
     def refuse_copies(self) -> NoReturn:
         """A closure knows the operands of one node, so a copy of that node would add to the original's gradients.
@@ -126,12 +126,12 @@ def _checked(op: Op, edges: Callable[[Any], Edges]) -> Callable[[Any], Edges]:
         try:
             return edges(node)
         except (ValueError, ArithmeticError) as error:
-            raise _undefined(op, node, error) from error
+            raise _derivative_error(op, node, error) from error
 
     return checked_edges
 
 
-def _undefined(op: Op, node: Any, error: Exception) -> DomainError:
+def _derivative_error(op: Op, node: Any, error: Exception) -> DomainError:
     return DomainError(
         f"the derivative has no finite value: {error}",
         op=op.title,

@@ -114,11 +114,11 @@ class BackwardSteps(Iterator[Step]):
         if self.root in self._own:
             self._own[self.root] = self.gradient
         self._waiting = {node._id: node for node in self.order}
-        self._left = {node: node._grad for node in self.order if node.parents}
+        self._expected = {node: node._grad for node in self.order if node.parents}
         self._nodes = _complete_nodes(
-            self.order, self._left, self.root, self._hooked, self._own, self._earlier, self.replaced
+            self.order, self._expected, self.root, self._hooked, self._own, self._earlier, self.replaced
         )
-        self._edges: Iterator[_Edge] = _edges(self._nodes, self._left)
+        self._edges: Iterator[_Edge] = _edges(self._nodes, self._expected)
 
     def __iter__(self) -> BackwardSteps:
         return self
@@ -150,8 +150,8 @@ class BackwardSteps(Iterator[Step]):
 
     def _note(self, step: Step) -> Step:
         """Note what a step brought, and notify the observers of it."""
-        if step.parent in self._left:
-            self._left[step.parent] = step.gradient_after
+        if step.parent in self._expected:
+            self._expected[step.parent] = step.gradient_after
         elif step.parent in self._own:
             self._own[step.parent] += step.contribution
         for observer in observers:
@@ -159,7 +159,7 @@ class BackwardSteps(Iterator[Step]):
         return step
 
     def finish(self) -> None:
-        """Take all steps that are left."""
+        """Take all steps that are expected."""
         for _ in self:
             pass
 
@@ -179,10 +179,10 @@ class BackwardSteps(Iterator[Step]):
             for node in self._nodes:
                 inner = [parent for parent in node.parents if parent.parents]
                 for parent in inner:
-                    _check_uninterrupted(parent, self._left)
+                    _check_uninterrupted(parent, self._expected)
                 walk([node._id], self._waiting, None, self._stops)
                 for parent in inner:
-                    self._left[parent] = parent._grad
+                    self._expected[parent] = parent._grad
         self.finished = True
 
     def reset(self) -> None:
@@ -196,11 +196,11 @@ class BackwardSteps(Iterator[Step]):
     def set_gradient(self, node: Node, gradient: float) -> None:
         """Set a gradient as a part of this pass: anybody else's assignment ends it."""
         node._grad = gradient
-        if node in self._left:
-            self._left[node] = gradient
+        if node in self._expected:
+            self._expected[node] = gradient
 
     def __repr__(self) -> str:
-        overwritten = any(node._grad is not gradient for node, gradient in self._left.items())
+        overwritten = any(node._grad is not gradient for node, gradient in self._expected.items())
         state = "finished" if self.finished else "interrupted" if overwritten else "under way"
         return f"BackwardSteps({notation.name(self.root)}, {self.taken} taken, {state})"
 
@@ -263,7 +263,7 @@ def steps(root: Node, stop: Sequence[Node] = ()) -> Iterator[Step]:
 
 def _complete_nodes(
     order: Sequence[Node],
-    left: dict[Node, float],
+    expected: dict[Node, float],
     root: Node,
     hooked: frozenset[Node],
     own: Mapping[Node, float],
@@ -274,22 +274,22 @@ def _complete_nodes(
     for observer in observers:
         observer.began(root)
     for node in order:
-        _check_uninterrupted(node, left)
+        _check_uninterrupted(node, expected)
         if node in hooked:
             before = node._grad
             brought = own[node] if node in own and earlier[node] else before
             change = _call_hooks(node, brought, earlier.get(node, 0.0))
             if change:
                 replaced.append(change)
-                if node in left:
-                    left[node] = change.after
+                if node in expected:
+                    expected[node] = change.after
                 for observer in observers:
                     observer.replaced(node)
-            _check_uninterrupted(node, left)  # by a hook that has run another pass
+            _check_uninterrupted(node, expected)  # by a hook that has run another pass
         yield node
 
 
-def _edges(nodes: Iterator[Node], left: Mapping[Node, float]) -> Iterator[_Edge]:
+def _edges(nodes: Iterator[Node], expected: Mapping[Node, float]) -> Iterator[_Edge]:
     """The edges of the nodes, one by one."""
     for node in nodes:
         if node.operation.backward is None:
@@ -297,7 +297,7 @@ def _edges(nodes: Iterator[Node], left: Mapping[Node, float]) -> Iterator[_Edge]
         else:
             found = _edges_of_closure(node)
         for edge in found:
-            _check_uninterrupted(edge.parent, left)
+            _check_uninterrupted(edge.parent, expected)
             yield edge
 
 
@@ -314,9 +314,9 @@ def _edges_of_closure(node: Node) -> list[_Edge]:
     ]
 
 
-def _check_uninterrupted(node: Node, left: Mapping[Node, float]) -> None:
+def _check_uninterrupted(node: Node, expected: Mapping[Node, float]) -> None:
     """Check that a gradient is still the one that the pass left there: by identity, since a NaN differs from itself."""
-    if node in left and node._grad is not left[node]:
+    if node in expected and node._grad is not expected[node]:
         raise GraphError(
             "another backward pass, or an assignment, has overwritten a gradient of this one",
             node=notation.name(node),
@@ -328,7 +328,7 @@ def _call_hooks(node: Node, gradient: float, earlier: float) -> Change | None:
     """Call the hooks of a node with its gradient in this pass.
 
     Args:
-        earlier: what earlier passes left, if the node is a leaf.
+        earlier: what earlier passes expected, if the node is a leaf.
     """
     before, result = node._grad, None
     try:

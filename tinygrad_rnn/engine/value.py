@@ -82,7 +82,7 @@ class Value(Node):
 
     def __truediv__(self, other: Any) -> Value:
         if other.__class__ is not Value or other._data.__class__ is not float or other._data == 0.0:
-            return _divided(self, other)
+            return _divide(self, other)
         return record(DIV, self._data / other._data, (self, other))
 
     def __rtruediv__(self, other: Any) -> Value:
@@ -299,16 +299,16 @@ class Value(Node):
     # ---- comparing and deciding: by the number; == is identity --------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
-        return _compared(operator.lt, self, other)
+        return _compare(operator.lt, self, other)
 
     def __le__(self, other: Any) -> bool:
-        return _compared(operator.le, self, other)
+        return _compare(operator.le, self, other)
 
     def __gt__(self, other: Any) -> bool:
-        return _compared(operator.gt, self, other)
+        return _compare(operator.gt, self, other)
 
     def __ge__(self, other: Any) -> bool:
-        return _compared(operator.ge, self, other)
+        return _compare(operator.ge, self, other)
 
     def __bool__(self) -> bool:
         return bool(self._data != 0.0)
@@ -381,7 +381,7 @@ def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
     if children:
         value.parents = _all_values(children)
         value.operation = ops.called(op, len(value.parents))
-    making.heed(current(), value)
+    making.apply_scope(current(), value)
     return current().time_step
 
 
@@ -401,14 +401,14 @@ def as_value(data: Operand) -> Value:
     return data if isinstance(data, Value) else Value(data)
 
 
-def _divided(value: Value, other: Any) -> Value:
+def _divide(value: Value, other: Any) -> Value:
     """The quotient where the divisor is no Value yet, or 0, or a symbol."""
     if (divisor := operand(other)) is NotImplemented:
         return NotImplemented  # type: ignore[no-any-return]
     return compute(DIV, (value, divisor))  # type: ignore[no-any-return]
 
 
-def _compared(compare: Callable[[Any, Any], Any], value: Value, other: Any) -> bool:
+def _compare(compare: Callable[[Any, Any], Any], value: Value, other: Any) -> bool:
     if isinstance(other, Value):
         return bool(compare(value._data, other._data))
     if is_number(other) or is_not_real(other):
