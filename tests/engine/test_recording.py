@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import types
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -124,4 +125,48 @@ def test_a_context_may_be_entered_again_within_itself() -> None:
         with block:
             assert not is_recorded()
         assert not is_recorded()
+    assert is_recorded()
+
+
+def test_a_decorated_asynchronous_generator_can_be_thrown_into_and_closed() -> None:
+    seen: list[bool] = []
+
+    @no_grad()
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        except ValueError:
+            seen.append(is_recorded())
+            yield 3
+        finally:
+            seen.append(is_recorded())
+
+    async def run() -> None:
+        generator = numbers()
+        assert await generator.__anext__() == 1
+        assert await generator.athrow(ValueError()) == 3  # type: ignore[attr-defined]
+        await generator.aclose()  # type: ignore[attr-defined]
+        assert is_recorded()
+
+    asyncio.run(run())
+    assert seen == [False, False]
+
+
+def test_a_decorated_coroutine_that_is_driven_by_hand_leaves_its_driver_alone() -> None:
+    @types.coroutine
+    def pause() -> Iterator[None]:
+        yield
+
+    @no_grad()
+    async def evaluate() -> bool:
+        await pause()  # type: ignore[misc]
+        return is_recorded()
+
+    coroutine = evaluate()
+    coroutine.send(None)
+    assert is_recorded()
+    with pytest.raises(StopIteration) as stop:
+        coroutine.send(None)
+    assert stop.value.value is False
     assert is_recorded()

@@ -45,20 +45,23 @@ def is_number(data: object) -> bool:
     Python's and NumPy's real scalars can, as can an array or tensor without dimensions. A string, a complex number,
     a date, a masked entry, an array, or a Value cannot.
     """
-    if isinstance(data, (Real, Symbolic)):
-        return True
-    if not (hasattr(data, "__float__") or hasattr(data, "__index__")) or hasattr(data, "operation"):
+    if is_not_real(data) or hasattr(data, "operation") or getattr(data, "ndim", 0) > 0:
         return False
-    return not getattr(data, "ndim", 0) and not is_foreign(data)
+    return isinstance(data, (Real, Symbolic)) or hasattr(data, "__float__") or hasattr(data, "__index__")
 
 
-def is_foreign(data: object) -> bool:
+def is_not_real(data: Any) -> bool:
     """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
     dtype = getattr(data, "dtype", None)
+    if dtype is None:
+        return False
+    is_array = getattr(data, "ndim", 0) > 0
+    if hasattr(data, "mask") and not is_array and bool(data.mask):
+        return True
     kind = getattr(dtype, "kind", "c" if getattr(dtype, "is_complex", False) else "f")
-    return dtype is not None and (
-        kind not in "biufO" or (getattr(data, "ndim", 0) == 0 and bool(getattr(data, "mask", False)))
-    )
+    if kind == "O":
+        return not is_array and not is_number(data.item())
+    return kind not in "biuf"
 
 
 def number(data: Any) -> float:
@@ -98,6 +101,7 @@ def _elementary(name: str) -> Callable[[Any], Any]:
             return math.inf
 
     function.__name__ = function.__qualname__ = name
+    function.__code__ = function.__code__.replace(co_name=name)  # for debuggers, tracebacks and profilers
     return function
 
 

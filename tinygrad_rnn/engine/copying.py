@@ -51,7 +51,7 @@ def reduce(node: Node) -> tuple[Any, ...]:
     below = InCreationOrder(*node.parents) if node.parents and not _is_at_work_on(node) else None
     gradient = node._grad if node.has_grad else None
     state = (node.operation, node._data, gradient, node._label, node.time_step)
-    return _restore, (below, node.__class__, *state, *node.parents)
+    return _restore, (below, node.results, *state, *node.parents)
 
 
 class InCreationOrder:
@@ -92,7 +92,8 @@ def _is_at_work_on(node: Node) -> bool:
 def _twin(node: N, parents: tuple[Node, ...]) -> N:
     if node.operation.backward is not None:
         node.operation.refuse_copies()
-    return _filled(node.__class__, node.operation, node._data, node._grad, node._label, node.time_step, parents)
+    twin: N = _filled(node.results, node.operation, node._data, node._grad, node._label, node.time_step, parents)
+    return twin
 
 
 def _restore(

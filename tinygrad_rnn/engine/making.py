@@ -19,7 +19,7 @@ _new: Any = object.__new__
 
 def record(op: Op, data: float, parents: tuple[N, ...]) -> N:
     """A new node for the number that an op gave; within `no_grad`, a leaf."""
-    node, (time_step, records, traces, _) = _new(parents[0].__class__), current()  # __init__ would take longer
+    node, (time_step, records, traces, _) = _new(parents[0].results), current()  # __init__ would take longer
     node._data, node._grad, node._label = data, NO_GRADIENT, ""
     node.operation, node.parents, node.time_step = op, parents, time_step
     node._id, node._extra = next_id(), None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
 from ..errors import OperandError
 from .arithmetic import number
@@ -41,7 +41,7 @@ class _Text(property):
     """A slot that makes text of what is assigned."""
 
     def __init__(self, slot: str, doc: str) -> None:
-        super().__init__(attrgetter(slot), lambda node, label: setattr(node, slot, str(label)), doc=doc)
+        super().__init__(attrgetter(slot), lambda node, label: setattr(node, slot, str(label or "")), doc=doc)
 
     if TYPE_CHECKING:
 
@@ -66,6 +66,9 @@ class Node:
     __slots__ = (
         "__weakref__", "_data", "_extra", "_grad", "_id", "_label", "operation", "parents", "time_step",
     )  # fmt: skip
+
+    #: The class of what operations record.
+    results: ClassVar[type[Any]]
 
     operation: Op
     parents: tuple[Any, ...]

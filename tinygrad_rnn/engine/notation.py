@@ -38,13 +38,13 @@ _PLAIN = (("−", "-"), ("σ", "sigmoid"), ("√(", "sqrt("), ("√", "sqrt "))
 def description(node: Node) -> str:
     """A node on one line of less than 100 characters: ``h_3 = tanh(z_3): data 0.21, grad -0.18``.
 
-    It can be printed on any console. It also describes a node that is half-made.
+    Any console with Western European letters can print it, labels excepted. It also describes a node that is half-made.
     """
     label = getattr(node, "_label", "")
     operation = getattr(node, "operation", None)
     try:
         written = formula(node)
-    except (AttributeError, IndexError, KeyError):  # half-made, or of an op whose formula is wrong
+    except (AttributeError, IndexError, KeyError, ValueError):  # half-made, or of an op whose formula is wrong
         written = operation.name if operation is not None else ""
     for sign, plain in _PLAIN:
         written = written.replace(sign, plain)

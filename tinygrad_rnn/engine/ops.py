@@ -69,6 +69,18 @@ class Op:
             self.refuse_copies()
         return self.made_by[0], self.made_by[1:]
 
+    def call_closure(self, node: Any) -> None:
+        """Let `backward` add to the gradients of the parents of a node.
+
+        Raises:
+            DomainError: it divides by 0, or the like.
+        """
+        assert self.backward is not None
+        try:
+            self.backward()
+        except (ValueError, ArithmeticError) as error:
+            raise _undefined(self, node, error) from error
+
     def refuse_copies(self) -> NoReturn:
         """A closure knows the operands of one node, so a copy of that node would add to the original's gradients.
 
@@ -102,7 +114,7 @@ def _edges(op: Op) -> Callable[[Any], Edges]:
         return tuple(zip(node.parents, rule(node._data, *[parent._data for parent in node.parents])))
 
     if op.backward is not None:
-        return _edges_of_closure(op, op.backward)
+        return _edges_of_closure(op)
     edges = {1: edges_of_one, 2: edges_of_two}.get(op.arity, edges_of_many)
     return _checked(op, edges) if op.domain else edges
 
@@ -146,14 +158,11 @@ class _Nothing:
 NOTHING: Any = _Nothing()
 
 
-def _edges_of_closure(op: Op, backward: Callable[[], object]) -> Callable[[Any], Edges]:
+def _edges_of_closure(op: Op) -> Callable[[Any], Edges]:
     def edges(node: Any) -> Edges:
         for parent in dict.fromkeys(node.parents):  # the walk prepares each parent, ...
             yield parent, NOTHING
-        try:
-            backward()  # ... so that the closure finds them ready
-        except (ValueError, ArithmeticError) as error:
-            raise _undefined(op, node, error) from error
+        op.call_closure(node)  # ... so that the closure finds them ready
 
     return edges
 

@@ -304,7 +304,7 @@ def _edges(nodes: Iterator[Node], left: Mapping[Node, float]) -> Iterator[_Edge]
 def _edges_of_closure(node: Node) -> list[_Edge]:
     """What a closure did, seen from outside, to be played back: an operand that occurs twice shows one sum."""
     before = {parent: parent._grad for parent in node.parents}
-    list(node.operation.edges(node))  # it runs when all parents have been taken
+    node.operation.call_closure(node)
     after = {parent: parent._grad for parent in before}
     for parent, gradient in before.items():
         parent._grad = gradient

@@ -6,6 +6,7 @@ It is one frozen `Scope` in one context variable. So each thread, and each async
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -67,10 +68,13 @@ class _Within:
             with self:
                 return function(*args, **kwargs)
 
+        @types.coroutine
+        def resumed(inner: Any) -> Generator[Any, Any, Any]:
+            return (yield from self._resumed(inner.__await__()))
+
         @wraps(function)
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return await function(*args, **kwargs)
+            return await resumed(function(*args, **kwargs))
 
         @wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Any:
@@ -79,14 +83,21 @@ class _Within:
         @wraps(function)
         async def asynchronous_generator(*args: Any, **kwargs: Any) -> Any:
             inner = function(*args, **kwargs)
-            argument = None
+            resume, argument = inner.asend, None
             while True:
                 try:
                     with self:
-                        item = await inner.asend(argument)
+                        item = await resume(argument)
                 except StopAsyncIteration:
                     return
-                argument = yield item
+                try:
+                    resume, argument = inner.asend, (yield item)
+                except GeneratorExit:
+                    with self:
+                        await inner.aclose()
+                    raise
+                except BaseException as error:
+                    resume, argument = inner.athrow, error
 
         if inspect.isasyncgenfunction(function):
             return asynchronous_generator  # type: ignore[return-value]

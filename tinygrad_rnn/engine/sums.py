@@ -28,13 +28,11 @@ def dot(a: Sequence[Operand], b: Sequence[Operand]) -> Value:
     if len(a) != len(b):
         raise ShapeError(f"dot product of vectors of length {len(a)} and {len(b)}")
     pairs: Any = zip(a, b)
-    try:
-        if len(a) and not current().records:  # the same products and sums, without a node for each
-            return Value(reduce(add, [x._data * y._data for x, y in pairs]))
-        products: list[Value] = [record(MUL, x._data * y._data, (x, y)) for x, y in pairs]
-    except AttributeError:  # not all of them are Values
-        products = [as_value(x) * as_value(y) for x, y in zip(a, b)]
-    return _sum(products)
+    if not {*map(type, a), *map(type, b)} <= {Value}:
+        pairs = [(as_value(x), as_value(y)) for x, y in pairs]
+    if len(a) and not current().records:  # the same products and sums, without a node for each
+        return Value(reduce(add, [x._data * y._data for x, y in pairs]))
+    return _sum([record(MUL, x._data * y._data, (x, y)) for x, y in pairs])
 
 
 def _sum(terms: list[Value]) -> Value:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
 from . import copying, hooks, making, notation, ops, passes
-from .arithmetic import cos, exp, is_foreign, is_number, log, number, sin, sqrt, tanh
+from .arithmetic import cos, exp, is_not_real, is_number, log, number, sin, sqrt, tanh
 from .backward import visit
 from .making import compute, record
 from .node import NO_GRADIENT, Node, next_id
@@ -44,8 +44,8 @@ class Value(Node):
     parents: tuple[Value, ...]
 
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
-        self._data, self._label, self._grad = data if type(data) is float else number(data), str(label), NO_GRADIENT
-        self.operation, self.parents, self._id, self._extra = LEAF, (), next_id(), None
+        self._data, self._grad = data if type(data) is float else number(data), NO_GRADIENT
+        self.operation, self.parents, self._label, self._id, self._extra = LEAF, (), str(label or ""), next_id(), None
         self.time_step = current().time_step if not (_children or current().traces) else _fill_in(self, _children, _op)
 
     # ---- recording: every operator is a row of the op table -----------------------------------------------------
@@ -94,7 +94,7 @@ class Value(Node):
         """Record self ^ other. A plain number as exponent is part of the op, so that the base may be negative."""
         if isinstance(other, Value):
             return compute(POW, (self, other))
-        if is_number(other) or is_foreign(other):
+        if is_number(other) or is_not_real(other):
             return compute(ops.power(number(other)), (self,))
         return NotImplemented
 
@@ -225,7 +225,7 @@ class Value(Node):
         return ForwardSteps(self)
 
     def register_hook(self, hook: hooks.Hook) -> hooks.Handle:
-        """Call ``hook(gradient)`` in every pass once this node's gradient is complete, before it flows on.
+        """Call ``hook(gradient)`` in every later pass once this node's gradient is complete, before it flows on.
 
         As in PyTorch, a number that the hook returns replaces the gradient, several hooks are called in order
         of registration, and the gradient of a leaf is that of the pass alone, without what it has accumulated.
@@ -236,7 +236,7 @@ class Value(Node):
         return hooks.add_hook(self, hook)
 
     def breakpoint(self) -> hooks.Handle:
-        """Call Python's `breakpoint` in every pass whenever this node's gradient flows on to an operand.
+        """Call Python's `breakpoint` in every later pass whenever this node's gradient flows on to an operand.
 
         The debugger (whichever `sys.breakpointhook` starts) stops inside the walk, where ``node``, ``parent``,
         ``local_gradient`` and ``contribution`` are local variables, before the contribution is added. The gradient of
@@ -278,9 +278,23 @@ class Value(Node):
         return format(self._data, spec) if spec else repr(self)
 
     def __dir__(self) -> list[str]:
-        """All names; for the variables pane of VS Code and PyCharm the six that say what this Value is."""
-        asked_by = sys._getframe(1).f_globals.get("__name__", "")
-        return list(PANE) if asked_by.startswith("_pydevd") else list(super().__dir__())
+        """All names; for the variables pane of VS Code and PyCharm the six that describe this Value."""
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return list(PANE) if caller == "_pydevd_bundle.pydevd_resolver" else list(super().__dir__())
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **arguments: Any) -> Any:
+        """Let NumPy apply Python's operators where it has an array or a scalar on the left.
+
+        Raises:
+            OperandError: it holds something else than real numbers, which NumPy would turn into integers.
+        """
+        for each in inputs:
+            if is_not_real(each):
+                number(each)  # raises
+        numpy: Any = sys.modules["numpy"]
+        plain = [number(each) if isinstance(each, numpy.generic) else each for each in inputs]
+        as_objects = [numpy.asarray(each, dtype=object) for each in plain]
+        return getattr(ufunc, method)(*as_objects, **arguments)
 
     # ---- comparing and deciding: by the number; == is identity --------------------------------------------------
 
@@ -299,7 +313,7 @@ class Value(Node):
     def __bool__(self) -> bool:
         return bool(self._data != 0.0)
 
-    def _cut(self, *_: object) -> NoReturn:
+    def _refuse_plain_number(self, *_: object) -> NoReturn:
         raise OperandError(
             "this would cut the number off its graph, and no gradient would flow",
             node=self.name,
@@ -307,7 +321,7 @@ class Value(Node):
             remedy="Take .data for the plain number, or record it: v.tanh(), v.exp(), abs(v), v ** 2, Value.apply",
         )
 
-    __float__ = __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _cut
+    __float__ = __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _refuse_plain_number
 
     # ---- micrograd's names, copies ------------------------------------------------------------------------------
 
@@ -322,17 +336,40 @@ class Value(Node):
     @property
     def _backward(self) -> Callable[[], None]:
         """Apply the chain rule to this node alone, as ``v._backward()``; assign a function to replace the rule."""
-        return lambda: visit([self])
+        operation = self.operation  # as it is now: a function that is assigned later may call this one
+
+        def apply() -> None:
+            assigned, self.operation = self.operation, operation
+            try:
+                visit([self])
+            finally:
+                self.operation = assigned
+
+        return apply
 
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:
+        if not callable(function):
+            raise OperandError(
+                f"_backward is a {type(function).__name__}",
+                node=self.name,
+                remedy="Assign a function without arguments",
+            )
         if self.parents or current().records:  # what no_grad made a leaf stays one
             self.operation = ops.closure(self.operation.name, function, self.operation.symbol)
 
-    __copy__, __deepcopy__ = copying.copy, copying.deepcopy
+    def __copy__(self) -> Value:
+        return copying.copy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        return copying.deepcopy(self, memo)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return copying.reduce(self)
+
+
+Value.results = Value  # also of subclasses, as in micrograd
+Value.backward.__module__, Value.backward.__qualname__ = __name__, "Value.backward"  # as pickle looks for it
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
@@ -354,7 +391,7 @@ def operand(data: Any) -> Any:
         return data
     if data.__class__ in (int, float) or is_number(data):
         return Value(data)
-    if is_foreign(data):
+    if is_not_real(data):
         number(data)  # raises. Otherwise NumPy would try next, and make a number of it
     return NotImplemented
 
@@ -374,7 +411,9 @@ def _divided(value: Value, other: Any) -> Value:
 def _compared(compare: Callable[[Any, Any], Any], value: Value, other: Any) -> bool:
     if isinstance(other, Value):
         return bool(compare(value._data, other._data))
-    return bool(compare(value._data, number(other))) if is_number(other) else NotImplemented
+    if is_number(other) or is_not_real(other):
+        return bool(compare(value._data, number(other)))
+    return NotImplemented  # type: ignore[no-any-return]
 
 
 def _all_values(operands: Sequence[Any]) -> tuple[Value, ...]:
