@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import ArgumentError, CompileError, ShapeError
 from .trace import Trace
@@ -127,7 +127,7 @@ class Variants:
             variants[t], live = self._number[key], self._before[key]
         return variants
 
-    def check_mask(self, T: int, mask: Any) -> tuple[bool, ...] | None:
+    def check_mask(self, T: int, mask: Sequence[object] | None) -> tuple[bool, ...] | None:
         """The mask of a run as truth values.
 
         Raises:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from .schedule import Section, Store
 from .symbol import SOURCES, Symbol
@@ -60,7 +59,7 @@ def bundle(section: Section) -> tuple[list[Row], list[list[Store]]]:
 
 def _kinds(symbols: Sequence[Symbol]) -> tuple[dict[Symbol, int], dict[Symbol, int]]:
     """Per symbol, a number that is the same for all symbols with the same formula, and the height of that formula."""
-    known: dict[Any, int] = {}
+    known: dict[object, int] = {}
     kinds: dict[Symbol, int] = {}
     heights: dict[Symbol, int] = {}
     for symbol in symbols:

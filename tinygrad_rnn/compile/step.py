@@ -71,7 +71,7 @@ class Step:
         return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(
-        self, series: Series, t: Any, x: Any, state: tuple[Quantity, ...], target: Any, has_loss: bool
+        self, series: Series, t: Any, x: Quantity, state: tuple[Quantity, ...], target: Any, has_loss: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
         """Record time step t: the cell and, if there is a loss, the read-out and the loss, in this order."""
         named, state = advance(self.cell, x, state)

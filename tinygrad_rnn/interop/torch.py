@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
@@ -55,7 +56,7 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     """
     named = to_torch_numbers(module)
     try:
-        import torch
+        torch = import_module("torch")  # no statement: type checkers would also need PyTorch
     except ImportError as error:
         raise MissingDependencyError(
             "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.anatomy import Anatomy, anatomy, flatten, norm
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, flatten, norm
 from ..engine.value import Value
 from ..pictures import text
 from .chains import Roots
@@ -25,7 +25,7 @@ def anatomies(
     wholes: Mapping[str, str],
     steps: Mapping[Value, int | None],
     tick: Tick = nothing,
-) -> Any:
+) -> dict[str, Any]:
     """The anatomy of every parameter, from the losses of the latest steps where there are many.
 
     Args:
@@ -101,7 +101,7 @@ def _told(found: Anatomy, name: str, from_visible: bool) -> dict[str, Any]:
     }
 
 
-def _windows(by_lag: Mapping[int | None, Any], most: int) -> list[list[str]]:
+def _windows(by_lag: Mapping[int | None, Numbers], most: int) -> list[list[str]]:
     """For windows of 1, 2, … steps: what truncated BPTT that moves on step by step keeps, the lags below the window
     (`tinygrad_rnn.bptt.truncated`, k1 = 1), and what it throws away.
     """
@@ -113,7 +113,7 @@ def _windows(by_lag: Mapping[int | None, Any], most: int) -> list[list[str]]:
     return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
 
 
-def _size(numbers: Any) -> float:
+def _size(numbers: Numbers) -> float:
     """A single number as it is; of several, the Euclidean norm."""
     entries = flatten(numbers)
     return entries[0] if len(entries) == 1 else norm(entries)

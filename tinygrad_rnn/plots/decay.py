@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..bptt.decay import DecayCurve
 from ..errors import ArgumentError
@@ -14,6 +14,7 @@ from .saving import new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType, LineStyleType
 
 
 def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
@@ -72,12 +73,12 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
     return figure
 
 
-def _colours(norms: Sequence[float]) -> list[Any]:
+def _colours(norms: Sequence[float]) -> list[ColorType]:
     """Blue below 1, dark grey at 1, red above; the further from 1, the darker."""
     from matplotlib import colormaps
 
     distances = [abs(math.log(n)) if n else math.inf for n in norms]
-    colours: list[Any] = []
+    colours: list[ColorType] = []
     for n, distance in zip(norms, distances):
         ranks = sorted({d for m, d in zip(norms, distances) if d > 1e-12 and (m < 1.0) == (n < 1.0)})
         if distance <= 1e-12:
@@ -88,13 +89,15 @@ def _colours(norms: Sequence[float]) -> list[Any]:
     return colours
 
 
-def _legend(axes: Axes, kinds: Sequence[tuple[str, float, Any, float]]) -> None:
+def _legend(axes: Axes, kinds: Sequence[tuple[str, float, LineStyleType, float]]) -> None:
     for label, width, style, alpha in kinds:
         axes.plot([], [], color=INK, linewidth=width, linestyle=style, alpha=alpha, label=label)
     axes.legend(frameon=False)
 
 
-def _end_labels(axes: Axes, curves: Sequence[DecayCurve], colours: Sequence[Any], limits: tuple[float, float]) -> None:
+def _end_labels(
+    axes: Axes, curves: Sequence[DecayCurve], colours: Sequence[ColorType], limits: tuple[float, float]
+) -> None:
     """‖W‖ at the end of each measured curve, moved apart where they would overlap; an arrow leads out of sight."""
     bottom, top = limits
     gap = (top - bottom) / 24

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.files import write_whole
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 
 
-def require_matplotlib() -> Any:
+def require_matplotlib() -> ModuleType:
     """Import and return matplotlib.
 
     Raises:

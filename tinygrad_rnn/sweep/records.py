@@ -65,7 +65,7 @@ class Record:
         return self.error is not None
 
 
-def plain(value: Any, name: str) -> Any:
+def plain(value: object, name: str) -> Any:
     """Return the value as it comes back from JSON: tuples become lists.
 
     Args:
@@ -79,7 +79,7 @@ def plain(value: Any, name: str) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _check_plain(value: Any, name: str) -> None:
+def _check_plain(value: object, name: str) -> None:
     if isinstance(value, (list, tuple)):
         for i, entry in enumerate(value):
             _check_plain(entry, f"{name}[{i}]")
@@ -95,7 +95,7 @@ def _check_plain(value: Any, name: str) -> None:
         )
 
 
-def key(setting: Iterable[Any], seed: int) -> str:
+def key(setting: Iterable[object], seed: int) -> str:
     """Return the key of a run, which no other run of the experiment has. 1, 1.0 and True are three settings."""
     return json.dumps([*setting, seed], sort_keys=True)
 

@@ -379,7 +379,7 @@ def _check_same(state: Mapping[str, Any], run: Run) -> None:
             )
 
 
-def _difference(one: Any, other: Any) -> str:
+def _difference(one: object, other: object) -> str:
     """Return in words what ``one`` has and ``other`` has not, down to the entries that differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         parts = [
