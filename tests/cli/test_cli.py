@@ -20,28 +20,8 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_directory(tmp_path, monkeypatch):
-    """Every test runs in a directory of its own, with the package importable from there."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("COLUMNS", raising=False)
-    return tmp_path
-
-
 def run(*arguments, **options):
     return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=60, **options)
-
-
-@pytest.fixture
-def report(capsys):
-    """What the main job says as JSON."""
-
-    def run(*arguments):
-        assert main([*arguments, "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
-
-    return run
 
 
 # ---- the main job -------------------------------------------------------------------------------------------

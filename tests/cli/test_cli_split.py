@@ -20,26 +20,6 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = ("anatomy", "truncate", "decay")
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_directory(tmp_path, monkeypatch):
-    """Every test runs in a directory of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("COLUMNS", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def report(capsys):
-    """What a command says as JSON."""
-
-    def run(*arguments: str) -> Any:
-        assert main([*arguments, "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
-
-    return run
-
-
 def sums(parts: list[Any]) -> list[float]:
     return [sum(entries) for entries in zip(*map(flatten, parts))]
 

@@ -19,25 +19,11 @@ from tinygrad_rnn.cli.training import DEFAULTS, VARIED
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
 
+from .errors import error_of
+
 ROOT = Path(__file__).parents[2]
 SMALL = ["--hidden", "1", "--steps", "2", "--every", "1", "--batch", "1", "--validation", "2", "--seeds", "2"]
 ADDING = ["sweep", "--task", "adding", "--T", "2", "3", "--cell", "rnn", "gru", *SMALL]
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    before = sorted(os.listdir())
-    assert main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("tinygrad-rnn: error: ")
-    assert captured.err.count("\n") == 1
-    assert sorted(os.listdir()) == before
-    return captured.err
 
 
 def test_a_table_has_a_row_per_setting(capsys: pytest.CaptureFixture[str]) -> None:

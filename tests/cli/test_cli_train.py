@@ -20,24 +20,9 @@ from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
+from .errors import error_of
 
 SMALL = ["--hidden", "2", "--steps", "4", "--every", "2", "--batch", "1", "--validation", "3"]
-
-
-def error_of(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    before = sorted(os.listdir())
-    assert main(argv) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("tinygrad-rnn: error: ")
-    assert captured.err.count("\n") == 1
-    assert sorted(os.listdir()) == before
-    return captured.err
 
 
 def test_there_are_defaults_for_every_task() -> None:
