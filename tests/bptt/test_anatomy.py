@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
-from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy, flatten, norm, state_gradients
+from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy, norm, state_gradients
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+from tinygrad_rnn.nn.quantities import entries
 
 from ..random_problems import Problem, problems, rounding
 
@@ -20,13 +21,13 @@ from ..random_problems import Problem, problems, rounding
 def gradient_of_sum(losses: dict[int, Value], parameter: Any) -> tuple[list[float], list[float]]:
     """The gradient of the sum of the losses, by plain backward(), and how far a sum of its parts may be off."""
     root = total(losses.values())
-    entries = flatten(parameter)
+    nodes = entries(parameter)
     bounds = rounding(root, more_roundings=len(topological_order(root)))
-    return gradients(root, entries), [bounds.get(entry, 0.0) for entry in entries]
+    return gradients(root, nodes), [bounds.get(node, 0.0) for node in nodes]
 
 
 def close(parts: Any, whole: list[float], bounds: list[float]) -> bool:
-    return all(abs(a - b) <= bound for a, b, bound in zip(flatten(parts), whole, bounds))
+    return all(abs(a - b) <= bound for a, b, bound in zip(entries(parts), whole, bounds))
 
 
 @given(problems())
@@ -37,7 +38,7 @@ def test_rows_columns_and_diagonals_sum_to_the_gradient(problem: Problem) -> Non
         whole, bounds = gradient_of_sum(losses, parameter)
         assert close(split.total(), whole, bounds)
         for sums in (split.by_use_step(), split.by_loss_step(), split.by_lag()):
-            added = [sum(entries) for entries in zip(*map(flatten, sums.values()))]
+            added = [sum(column) for column in zip(*map(entries, sums.values()))]
             assert close(added, whole, bounds)
 
 
@@ -47,7 +48,7 @@ def test_one_loss_gives_its_gradient_to_the_bit(problem: Problem) -> None:
     unrolled, losses = problem.unroll()
     loss = losses[problem.steps]
     for parameter in problem.matrices.values():
-        assert flatten(anatomy(unrolled, loss, parameter).total()) == gradients(loss, flatten(parameter))
+        assert entries(anatomy(unrolled, loss, parameter).total()) == gradients(loss, entries(parameter))
 
 
 @given(problems())
@@ -57,7 +58,7 @@ def test_a_column_is_the_gradient_of_its_loss(problem: Problem) -> None:
         by_loss_step = anatomy(unrolled, losses, parameter).by_loss_step()
         assert list(by_loss_step) == sorted(losses)
         for t, loss in losses.items():
-            assert flatten(by_loss_step[t]) == gradients(loss, flatten(parameter))
+            assert entries(by_loss_step[t]) == gradients(loss, entries(parameter))
 
 
 class Untied(ScalarRNNCell):
@@ -192,7 +193,7 @@ def test_where_parts_the_sum() -> None:
     unrolled = unroll(RNNCell(1, 2), [[1.0], [-1.0], [0.5]])
     split = anatomy(unrolled, {t: mse_loss(unrolled.h[t], [0.0, 1.0]) for t in (1, 2, 3)}, unrolled.cell.W)
     near, far = split.where(lambda k, t: t - k < 1), split.where(lambda k, t: t - k >= 1)
-    for a, b, whole in zip(flatten(near.table()), flatten(far.table()), flatten(split.table())):
+    for a, b, whole in zip(entries(near.table()), entries(far.table()), entries(split.table())):
         assert 0.0 in (a, b)
         assert a + b == whole
 
@@ -248,7 +249,7 @@ def test_state_gradients_are_those_of_backward(problem: Problem) -> None:
     root.backward()
     for name, found in found_by_name.items():
         for k, quantity in unrolled[name].items():
-            assert flatten(found[k]) == [node.grad for node in flatten(quantity)]
+            assert entries(found[k]) == [node.grad for node in entries(quantity)]
 
 
 def test_a_long_sequence_is_no_matter() -> None:

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, gradcheck, mse_loss, total, unroll
-from tinygrad_rnn.bptt.anatomy import anatomy, flatten
+from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.truncated import Window, truncated_bptt, windows
 from tinygrad_rnn.bptt.truncation import cut_edges, keeps, truncated_backward, truncation
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, GradcheckError, ShapeError
+from tinygrad_rnn.nn.quantities import entries
 
 from ..random_problems import Problem, problems, rounding
 from ..truncated_gradcheck import truncated_gradcheck
@@ -73,11 +74,11 @@ def test_it_is_the_kept_part_of_the_anatomy(problem: Problem, period: tuple[int,
         parts = truncation(anatomy(unrolled, losses, tree), *period)
         # Rounding is bounded by the full sum of paths: more than enough for a part of them.
         for parameter, kept, cut, full in zip(
-            *map(flatten, (tree, parts.kept.total(), parts.cut.total(), parts.full.total()))
+            *map(entries, (tree, parts.kept.total(), parts.cut.total(), parts.full.total()))
         ):
             assert abs(parameter.grad - kept) <= bounds.get(parameter, 0.0)
             assert abs(kept + cut - full) <= bounds.get(parameter, 0.0)
-        lags = [t - k for k, t, size in parts.kept.terms() if any(flatten(size))]
+        lags = [t - k for k, t, size in parts.kept.terms() if any(entries(size))]
         assert all(lag < period[1] for lag in lags)
 
 

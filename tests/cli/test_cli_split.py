@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn.bptt.anatomy import flatten, norm
+from tinygrad_rnn.bptt.anatomy import norm
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import sunspots
+from tinygrad_rnn.nn.quantities import entries
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("anatomy", "truncate", "decay")
 
 
 def sums(parts: list[Any]) -> list[float]:
-    return [sum(entries) for entries in zip(*map(flatten, parts))]
+    return [sum(column) for column in zip(*map(entries, parts))]
 
 
 # ---- numbers ------------------------------------------------------------------------------------------------
@@ -32,7 +33,7 @@ def sums(parts: list[Any]) -> list[float]:
 )
 def test_the_parts_add_up_to_the_gradient_of_the_main_job(report, arguments):
     found = report("anatomy", "--steps", "4", *arguments)
-    gradient = flatten(found["gradient"])
+    gradient = entries(found["gradient"])
     for name in ("by_use_step", "by_loss_step", "by_lag"):
         assert sums([part["sum"] for part in found[name]]) == pytest.approx(gradient, rel=1e-12, abs=1e-16)
     cells = [cell for row in found["contributions"] for cell in row]

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import GRU, LSTM, GRUCell, LSTMCell, RNNCell, Value, total, unroll
-from tinygrad_rnn.bptt.anatomy import anatomy, flatten, state_gradients
+from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.chain import chain
 from tinygrad_rnn.bptt.decay import compare_decay, decay, write_csv, write_json
 from tinygrad_rnn.bptt.truncated import truncated_bptt
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
+from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.pictures import draw
 from tinygrad_rnn.plots.decay import comparison_figure
 from tinygrad_rnn.plots.saving import save
@@ -52,8 +53,8 @@ def inputs(request: pytest.FixtureRequest) -> list[Any]:
     return given
 
 
-def squares(entries: list[Value]) -> Value:
-    return total([entry * entry for entry in entries])
+def squares(nodes: list[Value]) -> Value:
+    return total([node * node for node in nodes])
 
 
 def test_anatomy_sums_to_the_gradient(cell: Cell, inputs: list[Any]) -> None:
@@ -61,7 +62,7 @@ def test_anatomy_sums_to_the_gradient(cell: Cell, inputs: list[Any]) -> None:
     losses = {t: squares(unrolled.h[t]) for t in (1, 2, 3)}
     parts = anatomy(unrolled, losses, cell.parameters())
     total(list(losses.values())).backward()
-    for split, parameter in zip(flatten(parts.total()), cell.parameters(), strict=True):
+    for split, parameter in zip(entries(parts.total()), cell.parameters(), strict=True):
         assert split == pytest.approx(parameter.grad, rel=1e-12, abs=1e-14)
 
 

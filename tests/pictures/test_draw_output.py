@@ -278,6 +278,7 @@ CALLS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:unknown outfile suffix")
 @pytest.mark.parametrize("arguments", CALLS, ids=str)
 def test_render_writes_the_files_that_the_package_graphviz_writes(
     arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,7 @@ from ..engine.backward import gradients, gradients_kept, topological_order, visi
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.module import shape
+from ..nn.quantities import entries
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
@@ -170,13 +171,13 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
         GraphError: no loss depends on the parameter.
         DomainError: a local gradient has no finite value.
     """
-    entries = flatten(parameter)
-    name = _name(parameter, entries, unrolled)
-    _check_entries(name, parameter, entries)
+    nodes = entries(parameter)
+    name = _name(parameter, nodes, unrolled)
+    _check_nodes(name, parameter, nodes)
     by_step = _loss_list(losses)
     steps = unrolled.steps_of([loss for _, loss in by_step])
     by_step = [(steps[loss] if t is _ASK else t, loss) for t, loss in by_step]
-    watched = {entry: i for i, entry in enumerate(entries)}
+    watched = {entry: i for i, entry in enumerate(nodes)}
     use_steps = _ascending(
         {steps[node] for node in steps if any(parent in watched for parent in node.parents)}
         | {steps[loss] for _, loss in by_step if loss in watched}  # the loss is the parameter itself
@@ -184,8 +185,8 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     if not use_steps:
         raise GraphError("no loss depends on this parameter", node=name, remedy="Pass a parameter that was unrolled")
     loss_steps = _ascending({t for t, _ in by_step})
-    rows = {k: i * len(entries) for i, k in enumerate(use_steps)}
-    columns = {t: array("d", bytes(8 * len(rows) * len(entries))) for t in loss_steps}
+    rows = {k: i * len(nodes) for i, k in enumerate(use_steps)}
+    columns = {t: array("d", bytes(8 * len(rows) * len(nodes))) for t in loss_steps}
     with gradients_kept(list(steps)):
         for t, loss in by_step:
             _take_apart(loss, steps, watched, rows, columns[t])
@@ -244,9 +245,9 @@ def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[in
         By time step: a float for a scalar cell, else a list of floats.
     """
     series = unrolled[name]
-    nodes = [node for quantity in series.values() for node in flatten(quantity)]
+    nodes = [node for quantity in series.values() for node in entries(quantity)]
     numbers = iter(gradients(loss, nodes))
-    return {k: reshape([next(numbers) for _ in flatten(quantity)], shape(quantity)) for k, quantity in series.items()}
+    return {k: reshape([next(numbers) for _ in entries(quantity)], shape(quantity)) for k, quantity in series.items()}
 
 
 def lag(k: TimeStep, t: TimeStep) -> TimeStep:
@@ -256,7 +257,7 @@ def lag(k: TimeStep, t: TimeStep) -> TimeStep:
 
 def norm(numbers: Numbers) -> float:
     """The Euclidean (Frobenius) norm of a number, a vector or a matrix."""
-    return math.hypot(*flatten(numbers))
+    return math.hypot(*entries(numbers))
 
 
 def number_or_norm(numbers: Numbers) -> float:
@@ -264,15 +265,8 @@ def number_or_norm(numbers: Numbers) -> float:
     return numbers if isinstance(numbers, float) else norm(numbers)
 
 
-def flatten(tree: Any) -> list[Any]:
-    """The entries of nested lists, row by row; of anything else, itself."""
-    if not isinstance(tree, (list, tuple, array)):
-        return [tree]
-    return [entry for branch in tree for entry in flatten(branch)]
-
-
 def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> Numbers:
-    """The opposite of `flatten`."""
+    """The opposite of `entries`."""
     if not sizes:
         return flat[0]
     below = len(flat) // sizes[0]
@@ -295,21 +289,21 @@ def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:
     return pairs
 
 
-def _check_entries(name: str, parameter: object, entries: Sequence[object]) -> None:
-    wrong = [entry for entry in entries if not isinstance(entry, Value)]
-    if wrong or not entries:
+def _check_nodes(name: str, parameter: object, nodes: Sequence[object]) -> None:
+    wrong = [entry for entry in nodes if not isinstance(entry, Value)]
+    if wrong or not nodes:
         found = f"a {type(wrong[0]).__name__}" if wrong else "nothing"
         raise ArgumentError(f"the parameter holds {found}", remedy="A parameter is a Value or lists of Values")
-    if math.prod(shape(parameter)) != len(entries):
+    if math.prod(shape(parameter)) != len(nodes):
         raise ArgumentError(f"the rows of {name} differ in length")
-    if len(set(entries)) < len(entries):
+    if len(set(nodes)) < len(nodes):
         raise ArgumentError(f"{name} holds the same Value twice", remedy="Ask for the anatomy of that Value")
 
 
-def _name(parameter: object, entries: Sequence[object], unrolled: Unrolled) -> str:
+def _name(parameter: object, nodes: Sequence[object], unrolled: Unrolled) -> str:
     if isinstance(parameter, Value):
         return parameter.name
-    label = str(getattr(next(iter(entries), None), "label", ""))
+    label = str(getattr(next(iter(nodes), None), "label", ""))
     return label.partition("[")[0] or "parameter"
 
 

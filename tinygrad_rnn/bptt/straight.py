@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from ..engine.backward import gradients
 from ..engine.value import Value
-from .anatomy import flatten, state_gradients
+from ..nn.quantities import entries
+from .anatomy import state_gradients
 from .unroll import Unrolled
 
 
@@ -67,7 +68,7 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
     """
     states = {t: unrolled.state(t, [name]) for t in range(unrolled.first - 1, unrolled.T + 1)}
     cut = {
-        t: [node for pre in getattr(unrolled.cell, "pre_activation_names", ()) for node in flatten(unrolled[pre][t])]
+        t: [node for pre in getattr(unrolled.cell, "pre_activation_names", ()) for node in entries(unrolled[pre][t])]
         for t in range(unrolled.first, unrolled.T + 1)
     }
     factors = {
@@ -83,7 +84,7 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
         name,
         _factor_name(unrolled, factors),
         factors,
-        {t: flatten(gradient) for t, gradient in state_gradients(unrolled, loss, name).items()},
+        {t: entries(gradient) for t, gradient in state_gradients(unrolled, loss, name).items()},
         {t: [next(flat) for _ in units] for t, units in states.items()},
     )
 
@@ -92,6 +93,6 @@ def _factor_name(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:
     """The name of the quantity whose numbers the factors are; empty if there is none."""
     for name in unrolled.names:
         series = unrolled[name]
-        if all(t in series and [node.data for node in flatten(series[t])] == row for t, row in factors.items()):
+        if all(t in series and [node.data for node in entries(series[t])] == row for t, row in factors.items()):
             return name
     return ""

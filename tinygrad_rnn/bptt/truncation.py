@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..engine.backward import gradients_kept, propagate, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError
-from .anatomy import Anatomy, Numbers, TimeStep, flatten, norm
+from .anatomy import Anatomy, Numbers, TimeStep, norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
 
@@ -142,10 +142,9 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
         after = passes[-1]
     steps = [e - k2 for e in passes if after in (None, e) and e - k2 >= unrolled.first]
     cut_off = {entry: s for s in steps for entry in unrolled.state(s)}
-    roots = [entry for name in unrolled.names for quantity in unrolled[name].values() for entry in flatten(quantity)]
     return [
         (parent, node)
-        for node in reversed(topological_order(*roots))
+        for node in reversed(topological_order(*unrolled.nodes()))
         for parent in dict.fromkeys(node.parents)
         if parent in cut_off and node.time_step is not None and node.time_step > cut_off[parent]
     ]

@@ -125,18 +125,19 @@ class Unrolled:
 
     def zero_grad(self) -> None:
         """Set to 0 every gradient to which a further ``backward()`` would add: of parameters, inputs, and h_0."""
-        for node in topological_order(*self._nodes()):
+        for node in topological_order(*self.nodes()):
             if not node.parents:
                 node.zero_grad()
 
     def __getstate__(self) -> tuple[Any, ...]:
         """For `copy` and `pickle`: first all nodes, so that the graph is copied as one and never in depth."""
-        return InCreationOrder(*self._nodes()), vars(self).copy()
+        return InCreationOrder(*self.nodes()), vars(self).copy()
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         vars(self).update(state[1])
 
-    def _nodes(self) -> Iterator[Value]:
+    def nodes(self) -> Iterator[Value]:
+        """Every entry of every quantity, one quantity after another."""
         for quantities in self._series.values():
             for quantity in quantities.values():
                 yield from entries(quantity)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..bptt.anatomy import Anatomy, Numbers, anatomy, flatten, norm, reshape
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, norm, reshape
 from ..bptt.jacobian import ChainNorm, chain_norms
 from ..bptt.paths import Path, paths
 from ..bptt.straight import Straight, straight_path
 from ..engine.backward import topological_order
 from ..errors import ArgumentError
+from ..nn.quantities import entries
 from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.paths:
         if parts.shape:
             raise ArgumentError(
-                f"--paths lead to a single number, {parts.name} has {len(flatten(parameter))}",
+                f"--paths lead to a single number, {parts.name} has {len(entries(parameter))}",
                 remedy=f"Name an entry: --parameter {parts.name}[{','.join('0' for _ in parts.shape)}]",
             )
         all_paths = paths(problem.loss, parameter, args.paths)
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         save(anatomy_figure(parts), args.output)
     if args.jacobians:
         save(chain_norms_figure(chains), args.jacobians)
-    gradient = reshape([value.grad for value in flatten(parameter)], parts.shape)
+    gradient = reshape([value.grad for value in entries(parameter)], parts.shape)
     if args.json:
         print_json({**_as_dict(problem, parts, gradient, chains, all_paths, straights), "plots": plots})
         return 0
@@ -158,7 +159,7 @@ def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
         fold_rows([[str(n), *(f"{size(each[n]):.6g}" if n in each else "" for each in sums)] for n in steps]),
     )
     print()
-    difference = max(abs(a - b) for a, b in zip(flatten(parts.total()), flatten(gradient)))
+    difference = max(abs(a - b) for a, b in zip(entries(parts.total()), entries(gradient)))
     what = f", whose entries are {'matrices' if len(parts.shape) > 1 else 'vectors'}," if parts.shape else ""
     say(f"Each column{what} adds up to {L} by backward(), to within {difference:.1e}.")
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..bptt.anatomy import Numbers, flatten, norm
+from ..bptt.anatomy import Numbers, norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import recurrent_matrix
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import product
+from ..nn.quantities import entries
 from .console import print_table, printable, say
 from .inputs import Problem
 
@@ -237,7 +238,7 @@ class ScalarReport(Report):
     weight = "w"
 
     def size(self, numbers: Numbers) -> float:
-        number: float = flatten(numbers)[0]
+        number: float = entries(numbers)[0]
         return number
 
     def unwrap(self, vector: list[float]) -> float:

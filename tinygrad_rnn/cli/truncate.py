@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..bptt.anatomy import Numbers, anatomy, flatten, norm
+from ..bptt.anatomy import Numbers, anatomy, norm
 from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
+from ..nn.quantities import entries
 from ..pictures import draw
 from ..pictures.colours import CUT, QUIET
 from ..pictures.geometry import Text
@@ -144,7 +145,7 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     if scalar:
         return row
     lengths = norm(full) * norm(kept)
-    cosine = sum(a * b for a, b in zip(flatten(full), flatten(kept))) / lengths if lengths else float("nan")
+    cosine = sum(a * b for a, b in zip(entries(full), entries(kept))) / lengths if lengths else float("nan")
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 

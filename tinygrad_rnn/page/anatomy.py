@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.anatomy import Anatomy, Numbers, anatomy, flatten, norm
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, norm
 from ..engine.value import Value
+from ..nn.quantities import entries
 from ..pictures import text
 from .chains import Roots
 from .walkthrough import Tick, finite, nothing
@@ -48,9 +49,9 @@ def anatomies(
     left_out = len(roots) - told
     reached = set(unrolled.steps_of(list(named.values())))
     parts = []
-    for name, entries in groups.items():
-        if any(entry in reached for entry in entries):
-            found = anatomy(unrolled, named, entries[0] if len(entries) == 1 else entries)
+    for name, nodes in groups.items():
+        if any(node in reached for node in nodes):
+            found = anatomy(unrolled, named, nodes[0] if len(nodes) == 1 else nodes)
             parts.append({"whole": wholes[name], **_told(found, name, left_out > 0)})
         tick()
     return {"left_out": left_out, "parameters": parts}
@@ -107,13 +108,13 @@ def _windows(by_lag: Mapping[int | None, Numbers], most: int) -> list[list[str]]
     """
 
     def added(first: int, last: float) -> str:
-        terms = [flatten(numbers) for lag, numbers in by_lag.items() if first <= (0 if lag is None else lag) < last]
-        return text.number(_size([sum(entries) for entries in zip(*terms)] or [0.0]))
+        terms = [entries(numbers) for lag, numbers in by_lag.items() if first <= (0 if lag is None else lag) < last]
+        return text.number(_size([sum(column) for column in zip(*terms)] or [0.0]))
 
     return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
 
 
 def _size(numbers: Numbers) -> float:
     """A single number as it is; of several, the Euclidean norm."""
-    entries = flatten(numbers)
-    return entries[0] if len(entries) == 1 else norm(entries)
+    numbers = entries(numbers)
+    return numbers[0] if len(numbers) == 1 else norm(numbers)

@@ -12,7 +12,7 @@ from ..engine import backward
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import TinygradRNNError
-from ..nn.quantities import Quantity
+from ..nn.quantities import entries
 
 TimeStep = int | None
 
@@ -29,13 +29,6 @@ def local_gradients(node: Value) -> tuple[float, ...]:
         return backward.local_gradients(node)
     except (TinygradRNNError, ValueError, ArithmeticError):
         return (math.nan,) * len(node.parents)
-
-
-def values_in(quantity: Quantity) -> list[Value]:
-    """The Values of one entry of a series: of a scalar cell itself, of any other the entries of the vector."""
-    if isinstance(quantity, Value):
-        return [quantity]
-    return [entry for entry in quantity if isinstance(entry, Value)] if isinstance(quantity, (list, tuple)) else []
 
 
 @dataclass(eq=False, slots=True)
@@ -122,14 +115,13 @@ def states_of(unrolled: Unrolled) -> dict[int, list[tuple[str, int, Value]]]:
     states: dict[int, list[tuple[str, int, Value]]] = {}
     for name in unrolled.state_names:
         for t, quantity in unrolled[name].items():
-            states.setdefault(t, []).extend((name, i, value) for i, value in enumerate(values_in(quantity)))
+            states.setdefault(t, []).extend((name, i, value) for i, value in enumerate(entries(quantity)))
     return states
 
 
 def roots_of(unrolled: Unrolled, loss: Value | None) -> list[Value]:
     """Everything that was unrolled, and the loss."""
-    roots = [value for name in unrolled.names for quantity in unrolled[name].values() for value in values_in(quantity)]
-    return [*roots, loss] if loss is not None else roots
+    return [*unrolled.nodes(), *([] if loss is None else [loss])]
 
 
 def build(
@@ -147,8 +139,8 @@ def build(
         shown: the time steps to draw, in order.
     """
     states = states_of(unrolled)
-    state_values = {value for entries in states.values() for _, _, value in entries}
-    inputs = {value for quantity in unrolled.x.values() for value in values_in(quantity)}
+    state_values = {value for state in states.values() for _, _, value in state}
+    inputs = {value for quantity in unrolled.x.values() for value in entries(quantity)}
     used_in = _used_in(steps)
     in_cell = _in_cells(steps, state_values)
     early = any(step is None and value.parents for value, step in steps.items())

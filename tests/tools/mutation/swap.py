@@ -23,7 +23,7 @@ def functions(package: Path) -> Functions:
     """All functions there are whose code is in a package, by their code."""
     found: Functions = {}
     for each in gc.get_objects():
-        if isinstance(each, FunctionType) and each.__code__.co_filename.startswith(f"{package}/"):
+        if type(each) is FunctionType and each.__code__.co_filename.startswith(f"{package}/"):
             found.setdefault(each.__code__, []).append(each)
     return found
 
