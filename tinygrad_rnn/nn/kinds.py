@@ -37,6 +37,17 @@ def settings_of(kind: str) -> list[str]:
     return [name for name, (only, _) in ONLY.items() if only == kind]
 
 
+def find_kind(name: str) -> Kind:
+    """The kind of this name.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    if name not in KINDS:
+        raise ArgumentError(f"kind {name!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+    return KINDS[name]
+
+
 def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: Any) -> Cell:
     """A cell of a kind.
 
@@ -50,11 +61,10 @@ def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, *
     Raises:
         ArgumentError: the kind is unknown, a size is not a whole number of at least 1, or the kind lacks a setting.
     """
-    if kind not in KINDS:
-        raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+    found = find_kind(kind)
     given = {name: setting for name, setting in settings.items() if setting is not None}
     for name in given:
         if name not in settings_of(kind):
             only = "Only an {} has {}".format(*ONLY[name]) if name in ONLY else f"The settings are {', '.join(ONLY)}"
             raise ArgumentError(f"{name} with a cell of kind {kind}", remedy=only)
-    return KINDS[kind].cell(input_size, hidden_size, seed=seed, **given)
+    return found.cell(input_size, hidden_size, seed=seed, **given)

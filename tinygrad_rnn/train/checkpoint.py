@@ -17,11 +17,12 @@ from typing import Any, Protocol
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import RNN, Linear, Recurrent
+from ..nn.kinds import KINDS, find_kind
 from ..nn.module import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..tasks import Task, make_task
 from .history import COLUMNS, History
-from .network import KINDS, RecurrentNetwork
+from .network import RecurrentNetwork
 from .settings import Limits, Settings
 
 # The errors of reading JSON that is not what was expected.
@@ -134,7 +135,7 @@ class Checkpoint:
             arguments["input_size"], arguments["num_layers"]
         ) > max(most, len(weights)):
             raise ShapeError("sizes and weights do not fit together")
-        recurrent = KINDS[built["kind"].lower()](**arguments)
+        recurrent = find_kind(built["kind"].lower()).module(**arguments)
         readout = Linear(len(V[0]), len(V), "readout.c" in weights)
         model = RecurrentNetwork(recurrent, readout)
         model.load_state_dict(weights)

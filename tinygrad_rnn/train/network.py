@@ -11,9 +11,6 @@ from ..engine.recording import no_grad, time_step
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn import (
-    GRU,
-    LSTM,
-    RNN,
     Cell,
     Linear,
     Module,
@@ -24,6 +21,7 @@ from ..nn import (
     init,
     mse_loss,
 )
+from ..nn.kinds import find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
 from ..tasks import Example, Task
@@ -34,7 +32,6 @@ LOSSES = {
     "mse_loss": mse_loss,
     "binary_cross_entropy_with_logits": binary_cross_entropy_with_logits,
 }
-KINDS: dict[str, type[RNN | LSTM | GRU]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 class RecurrentNetwork(Module):
@@ -86,12 +83,11 @@ class RecurrentNetwork(Module):
             ArgumentError: the kind of network or of initial weights is unknown, a size makes no sense, or the task
                 cannot be read in both directions.
         """
-        if kind not in KINDS:
-            raise ArgumentError(f"kind {kind!r}", remedy=f"Known ones: {', '.join(KINDS)}")
+        module = find_kind(kind).module
         if bidirectional:
             check_bidirectional(task)
         rng = generator(seed)
-        recurrent = KINDS[kind](task.input_size, hidden_size, num_layers, bidirectional=bidirectional, seed=rng, **more)
+        recurrent = module(task.input_size, hidden_size, num_layers, bidirectional=bidirectional, seed=rng, **more)
         readout = Linear(hidden_size * (2 if bidirectional else 1), task.output_size, seed=rng)
         model = cls(recurrent, readout)
         init.recurrent_(recurrent, recurrent_init, rng)
