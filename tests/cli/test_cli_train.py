@@ -17,6 +17,7 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.sample import draw
 from tinygrad_rnn.cli.training import DEFAULTS
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
+from tinygrad_rnn.nn.kinds import KINDS
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
@@ -58,8 +59,8 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
             assert f"{option} makes no difference" in error_of(capsys, "eval", f"{task}.safetensors", option, "3")
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize("cell", KINDS)
+@pytest.mark.parametrize("optimizer", [name.lower() for name in optim.OPTIMIZERS])
 def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "adding", "--T", "3", "--cell", cell, "--optimizer", optimizer, "--layers", "2", "--json"]
     assert main(["train", *options, *SMALL, "--truncate", "2", "-o", "x", "--history", "h.csv"]) == 0
@@ -69,7 +70,7 @@ def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pyte
     assert Path("h.csv").read_text().count("\n") == 5
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", KINDS)
 def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> None:
     for task in DEFAULTS:
         assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
@@ -245,7 +246,7 @@ def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFix
     assert "a LambdaLR cannot be made from a checkpoint" in error_of(capsys, "train", "--resume", "-o", "f")
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", KINDS)
 def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["train", "--task", "copy", "--bidirectional", "--cell", cell, "--layers", "2", *SMALL, "--go-on"]
     assert main([*options, "-o", "whole"]) == 0
