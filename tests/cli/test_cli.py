@@ -16,6 +16,8 @@ from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
 from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.cells import NONLINEARITIES
 
+from .errors import error_of
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
 
@@ -396,12 +398,7 @@ def files(tmp_path):
 def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, files, capsys):
     arguments, message = MISTAKES[mistake]
     before = sorted(files.rglob("*"))
-    assert main(arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("tinygrad-rnn: error: ")
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+    assert message in error_of(capsys, *arguments)
     assert sorted(files.rglob("*")) == before
 
 

@@ -17,6 +17,8 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.quantities import entries
 
+from .errors import error_of
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("anatomy", "truncate", "decay")
 
@@ -227,12 +229,7 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, capsys):
     arguments, message = MISTAKES[mistake]
-    assert main(arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("tinygrad-rnn: error: ")
-    assert captured.err.count("\n") == 1
-    assert message in captured.err
+    assert message in error_of(capsys, *arguments)
     assert not list(Path().iterdir())
 
 

@@ -10,12 +10,10 @@ from tinygrad_rnn import (
     GRUCell,
     LSTMCell,
     RNNCell,
-    ScalarRNNCell,
     Value,
     draw,
     explore,
     mse_loss,
-    time_step,
     total,
     unroll,
 )
@@ -31,6 +29,8 @@ from tinygrad_rnn.page.decay import fate
 from tinygrad_rnn.page.page import encoded
 from tinygrad_rnn.pictures import text
 
+from .problems import problem
+
 
 @pytest.fixture
 def all_norms():
@@ -42,20 +42,6 @@ def few_norms(request, monkeypatch):
     """Measure for few ‖W‖ only, which takes a fraction of the time."""
     if "all_norms" not in request.fixturenames:
         monkeypatch.setattr("tinygrad_rnn.page.decay.NORMS", (0.5, 0.7, 1.0, 1.5))
-
-
-def problem(T=5, w=0.9, each=False):
-    """A scalar RNN over T steps, with the loss of the last step or the mean of the losses of each."""
-    inputs = [math.sin(0.7 * i) for i in range(1, T + 2)]
-    unrolled = unroll(ScalarRNNCell(w=w, u=0.5, b=0.1), inputs[:-1])
-    losses = []
-    for t in range(1 if each else T, T + 1):
-        with time_step(t):
-            losses.append(mse_loss(unrolled.h[t], inputs[t]))
-        losses[-1].label = f"L_{t}"
-    loss = total(losses) / len(losses) if each else losses[0]
-    loss.label = "L"
-    return unrolled, loss, losses
 
 
 def vector_problem(cell, T=4):

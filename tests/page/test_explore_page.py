@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright import sync_api as playwright
 
-from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, time_step, total, unroll
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, explore, mse_loss, total, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, state_gradients
 from tinygrad_rnn.bptt.decay import decay, scalar_cells
 from tinygrad_rnn.bptt.truncation import truncation
@@ -19,6 +19,8 @@ from tinygrad_rnn.engine.backward import gradients_kept, topological_order
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.page.decay import fate as fate_of
 from tinygrad_rnn.pictures import text
+
+from .problems import problem
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -63,23 +65,12 @@ def test_a_missing_browser_is_said_and_fails_where_the_page_must_be_tested(monke
 
 @pytest.fixture(scope="module")
 def problems():
-    def problem(T, each):
-        unrolled = unroll(ScalarRNNCell(w=0.9, u=0.5, b=0.1), INPUTS[:T])
-        losses = []
-        for t in range(1 if each else T, T + 1):
-            with time_step(t):
-                losses.append(mse_loss(unrolled.h[t], INPUTS[t]))
-            losses[-1].label = f"L_{t}"
-        loss = total(losses) / len(losses) if each else losses[0]
-        loss.label = "L"
-        return unrolled, loss, losses
-
     return {
-        "last": problem(5, False),
-        "each": problem(6, True),
-        "long": problem(150, False),
-        "many": problem(200, True),
-        "longer": problem(210, False),
+        "last": problem(5),
+        "each": problem(6, each=True),
+        "long": problem(150),
+        "many": problem(200, each=True),
+        "longer": problem(210),
     }
 
 

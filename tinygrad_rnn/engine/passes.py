@@ -208,6 +208,8 @@ class BackwardSteps(Iterator[Step]):
 class _Edge(NamedTuple):
     """An edge whose turn has come.
 
+    Whoever takes it calls `walk` itself: from a breakpoint there, the user's line is then one frame less away.
+
     Attributes:
         after: where a closure stands in for the rule, the gradient that it leaves at the parent; otherwise None.
     """
