@@ -30,3 +30,16 @@ def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
             f"{name} is {number!r:.40}", remedy=f"{name} must be a whole number of at least {least}{reason}"
         )
     return whole
+
+
+def check_set_to_none(set_to_none: bool) -> None:
+    """Check an option of PyTorch's ``zero_grad``.
+
+    Raises:
+        ArgumentError: it is True.
+    """
+    if set_to_none:
+        raise ArgumentError(
+            "set_to_none=True: a gradient here is a number, never None",
+            remedy="Leave it out; a gradient that is 0 counts as one in an optimizer, for momentum and weight decay",
+        )
