@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..nn.module import shape
+from ..nn.trees import shape
 from ..support.checks import in_short
 from .inputs import Problem
 from .options import Option

@@ -40,3 +40,16 @@ def in_short(value: object, most: int = 40) -> str:
     if isinstance(value, int) and value.bit_length() > 1000:
         return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
     return f"{value!r:.{most}}"
+
+
+def check_set_to_none(set_to_none: bool) -> None:
+    """Check an option of PyTorch's ``zero_grad``.
+
+    Raises:
+        ArgumentError: it is True.
+    """
+    if set_to_none:
+        raise ArgumentError(
+            "set_to_none=True: a gradient here is a number, never None",
+            remedy="Leave it out; a gradient that is 0 counts as one in an optimizer, for momentum and weight decay",
+        )
