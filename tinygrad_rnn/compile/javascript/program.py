@@ -220,7 +220,7 @@ class _Writer:
         for node, gradient in gradients.items():
             text = self.names.get(node, "")
             if gradient.op != "const":
-                named.setdefault(gradient, f"{text}_grad")
+                named.setdefault(gradient, f"{text} grad")
                 said.setdefault(gradient, f"∂L/∂{text}")
             place = unit.ends[node] if node in unit.ends else Place(NOW_GRADIENT, slots[node])
             if gradient is not tape.load(*place):
