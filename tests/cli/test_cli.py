@@ -439,7 +439,7 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, files
 
 def test_an_error_is_short_and_plain(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("\x1b[31m.csv").write_text(",".join("\x1b[32m%d" % i for i in range(10**5)) + "\n1\n")
+    Path("\x1b[31m.csv").write_text(",".join(f"\x1b[32m{i}" for i in range(10**5)) + "\n1\n")
     for arguments in (["--csv", "\x1b[31m.csv"], ["--csv", "\x1b[31m.csv", "--column", "\x1b"], ["--csv", "x" * 10**5]):
         said = error_of(capsys, *arguments)
         assert said.strip().isprintable()
