@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,32 @@ def test_any_encoding_will_do(encoding, arguments, monkeypatch):
         assert ("∂L/∂h_k" if encoding == "utf-8" else "dL/dh_k") in said.replace("∂L/dh_k", "dL/dh_k")
 
 
+def test_how_to_read_a_file_can_be_said(report):
+    Path("peil.csv").write_text("2020;1,5\n2021;2,5\n2022;3,5\n", encoding="utf-8")
+    how = "--no-header", "--separator", ";", "--decimal", ",", "--column", "2", "--labels", "1"
+    found = report("--csv", "peil.csv", *how, "--no-picture")
+    assert found["sequence"]["title"] == "column 2 (peil.csv), 2020 to 2021"
+    assert [row["input"] for row in found["table"]] == ["2021", "2020", None]
+    Path("flow.csv").write_text("1999\tlevel\n7\t1\n8\t2\n", encoding="utf-8")
+    found = report("--csv", "flow.csv", "--separator", "tab", "--header", "--column", "1999", "--no-picture")
+    assert found["sequence"]["title"] == "1999 (flow.csv), 1"
+
+
+def test_names_in_a_file_cannot_forge_output(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("f.csv").write_text("le\x1b[31mvel,day\n1,\x1b[32m\n2,\x08\n3,c\n", encoding="utf-8")
+    column = "le\x1b[31mvel"
+    assert main(["--csv", "f.csv", "--column", column, "--labels", "day", "-o", "f.svg"]) == 0
+    assert main(["decay", "--csv", "f.csv", "--column", column, "-o", "decay.svg"]) == 0
+    assert main(["explore", "--csv", "f.csv", "--column", column, "--labels", "day", "-o", "f.html"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "le\\x1b[31mvel" in said
+    for picture in ("f.svg", "decay.svg"):
+        xml.etree.ElementTree.parse(picture)
+    assert "\x1b" not in Path("f.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("columns", [24, 40, 60, 80, 200])
 @pytest.mark.parametrize("arguments", [(), ("--text", "hello")])
 def test_lines_fit_the_terminal(columns, arguments, monkeypatch, capsys):
@@ -337,8 +364,8 @@ MISTAKES = {
     "unknown column": (["--csv", "good.csv", "--column", "c"], "no column called 'c'"),
     "which column": (["--csv", "good.csv"], "'year', 'level'"),
     "text cell": (["--csv", "bad.csv", "--column", "text"], "line 3, column 'text': 'high' is not a number"),
-    "NaN cell": (["--csv", "bad.csv", "--column", "nan"], "line 3, column 'nan': nan is not finite"),
-    "inf cell": (["--csv", "bad.csv", "--column", "inf"], "line 3, column 'inf': -inf is not finite"),
+    "NaN cell": (["--csv", "bad.csv", "--column", "NaNs"], "line 3, column 'NaNs': 'nan' is not finite"),
+    "inf cell": (["--csv", "bad.csv", "--column", "infs"], "line 3, column 'infs': '-inf' is not finite"),
     "empty cell": (["--csv", "bad.csv", "--column", "empty"], "line 3, column 'empty': the cell is empty"),
     "empty file": (["--csv", "empty.csv"], "empty.csv is empty"),
     "no rows": (["--csv", "header.csv"], "no rows"),
@@ -346,6 +373,12 @@ MISTAKES = {
     "empty text": (["--text", ""], "the text has 0 characters"),
     "one character": (["--text", "a"], "the text has 1 character"),
     "column without file": (["--column", "level"], "--column without --csv"),
+    "labels without file": (["--labels", "year"], "--labels without --csv"),
+    "no header without file": (["--no-header"], "--header without --csv"),
+    "numbers in the first line": (["--csv", "good.csv", "--header", "--column", "1900"], "no column called '1900'"),
+    "long separator": (["--csv", "good.csv", "--separator", ", "], "', ' is not a single sign, nor \"tab\""),
+    "letter as separator": (["--csv", "good.csv", "--separator", "e"], "separator is 'e'"),
+    "decimal sign": (["--csv", "good.csv", "--decimal", ";"], "invalid choice: ';'"),
     "two sequences": (["--text", "hello", "--csv", "good.csv"], "not allowed with"),
     "negative steps": (["--steps", "-3"], "'-3' is not a whole number of at least 1"),
     "no steps": (["--steps", "0"], "'0' is not a whole number of at least 1"),
@@ -379,6 +412,7 @@ MISTAKES = {
     "no command": ([""], "no command ''"),
     "module that is no command": (["options"], "no command 'options'"),
     "line break": (["--csv", "a\nb"], "cannot read"),
+    "escape sequence": (["--csv", "\x1b[31m.csv", "--column", "\x1b[31m"], "no column called '\\x1b[31m'"),
 }
 
 
@@ -386,8 +420,9 @@ MISTAKES = {
 def files(tmp_path):
     """Good and bad files, and a directory that is called like a picture."""
     (tmp_path / "good.csv").write_text("year,level\n1900,1\n1901,2\n1902,3\n")
-    (tmp_path / "bad.csv").write_text("text,nan,inf,empty\n1,1,1,1\nhigh,nan,-inf,\n1,1,1,1\n")
+    (tmp_path / "bad.csv").write_text("text,NaNs,infs,empty\n1,1,1,1\nhigh,nan,-inf,\n1,1,1,1\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "\x1b[31m.csv").write_text("\x1b[32m\n1\n2\n")
     (tmp_path / "header.csv").write_text("level\n")
     (tmp_path / "one.csv").write_text("level\n1\n")
     (tmp_path / "folder.svg").mkdir()
@@ -400,6 +435,15 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, files
     before = sorted(files.rglob("*"))
     assert message in error_of(capsys, *arguments)
     assert sorted(files.rglob("*")) == before
+
+
+def test_an_error_is_short_and_plain(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("\x1b[31m.csv").write_text(",".join(f"\x1b[32m{i}" for i in range(10**5)) + "\n1\n")
+    for arguments in (["--csv", "\x1b[31m.csv"], ["--csv", "\x1b[31m.csv", "--column", "\x1b"], ["--csv", "x" * 10**5]):
+        said = error_of(capsys, *arguments)
+        assert said.strip().isprintable()
+        assert len(said) < 2100
 
 
 def test_a_mistake_ends_the_process_with_2():

@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # ---- declaring them -------------------------------------------------------------------------------------------------
 
@@ -36,6 +40,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an ArgumentError."""
         raise ArgumentError(message, remedy=self.remedy.format(prog=self.prog))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help or the version. argparse's own method passes over errors."""
+        (sys.stderr if file is None else file).write(message)
 
 
 class Option:
@@ -193,6 +201,14 @@ def yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is neither yes nor no")
     return text == "yes"
+
+
+def separator(text: str) -> str:
+    """The type of an option that takes the sign between cells; a tab may be typed as "tab"."""
+    sign = "\t" if text in ("tab", "\\t") else text
+    if len(sign) != 1:
+        raise argparse.ArgumentTypeError(f'{text[:40]!r} is not a single sign, nor "tab"')
+    return sign
 
 
 def file_ending_in(*endings: str) -> Callable[[str], str]:

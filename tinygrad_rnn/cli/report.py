@@ -18,7 +18,8 @@ from ..bptt.jacobian import recurrent_matrix
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import product
 from ..nn.quantities import entries
-from .console import print_table, printable, say
+from ..support.text import printable
+from .console import print_table, say
 from .inputs import Problem
 
 _GATED: dict[type[Cell], str] = {

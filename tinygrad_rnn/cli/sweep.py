@@ -17,9 +17,10 @@ from typing import Any
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
+from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
-from .console import count, print_json, print_table, say
+from .console import print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
@@ -211,7 +212,7 @@ def _errors(records: Sequence[Record]) -> list[float]:
 
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = build_task(records[0].setting[0])
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     over = count(args.seeds, "seed")
     say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()

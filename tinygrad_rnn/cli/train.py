@@ -9,9 +9,10 @@ from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.text import count
 from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
-from .console import count, print_json, say
+from .console import print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
@@ -185,7 +186,7 @@ def _check_targets(args: argparse.Namespace, target: str) -> None:
 
 
 def _introduce(task: Task, model: RecurrentNetwork) -> None:
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
