@@ -49,9 +49,9 @@ def killer(folder: str, number: int, seed: int) -> dict[str, Any]:
 
 
 def deadly(folder: str, number: int, seed: int) -> dict[str, Any]:
-    """Runs 3 and 20 always kill their process."""
+    """Runs 3 and 20 always end their process."""
     if number in (3, 20):
-        os._exit(1)
+        os._exit(number % 3)  # with status 0 and 2
     return logged(f"{folder}/log", number, seed)
 
 
@@ -258,13 +258,16 @@ def test_an_experiment_is_known_by_its_name_parameters_defaults_and_what_it_was_
 AS_ON_WINDOWS = """
 import fcntl, importlib, os, sys, types
 sys.path.insert(0, sys.argv[1])
-from tinygrad_rnn.sweep import records
+from tinygrad_rnn.support import locks
 def locking(file, mode, count):
-    assert (mode, count) == ("LK_NBLCK", 1)
-    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, count, os.lseek(file, 0, os.SEEK_CUR))
-sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK="LK_NBLCK", locking=locking)
+    assert count == 1
+    how = {"LK_NBLCK": fcntl.LOCK_EX | fcntl.LOCK_NB, "LK_UNLCK": fcntl.LOCK_UN}[mode]
+    fcntl.lockf(file, how, count, os.lseek(file, 0, os.SEEK_CUR))
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK="LK_NBLCK", LK_UNLCK="LK_UNLCK", locking=locking)
+from tinygrad_rnn.sweep import records
 sys.platform = "win32"
-importlib.reload(records)
+importlib.reload(locks)
+records.lock, records.unlock = locks.lock, locks.unlock
 """
 
 
@@ -282,7 +285,7 @@ def test_a_second_process_is_kept_out_by_the_locks_of_windows_too(tmp_path: Path
         assert len(read_records(tmp_path / "s")) == 1
         content = (tmp_path / "s").read_bytes()
         second = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-        assert "SweepError: another process is writing to s" in second.stderr
+        assert "SweepError: another sweep is writing to s" in second.stderr
         assert (tmp_path / "s").read_bytes() == content
         first.communicate("\n")
     subprocess.run(command, input="\n", text=True, check=True, capture_output=True)
@@ -299,7 +302,7 @@ def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        with pytest.raises(SweepError, match="another process is writing to s"):
+        with pytest.raises(SweepError, match="another sweep is writing to s"):
             sweep(add, SETTINGS, file=path)
         assert path.read_text() == HEADER
         process.communicate("\n")
@@ -391,9 +394,11 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
-def test_a_run_whose_worker_is_killed_once_is_run_again(tmp_path: Path) -> None:
+def test_a_run_whose_worker_is_killed_is_run_again_by_the_next_call(tmp_path: Path) -> None:
     settings = [(str(tmp_path), number) for number in range(8)]
     with ProcessPool(2) as pool:
+        records = sweep(killer, settings, pool, file=tmp_path / "s")
+        assert [record.setting[1] for record in records if record.failed] == [3]
         records = sweep(killer, settings, pool, file=tmp_path / "s")
     assert [record.result for record in records] == [{"number": number} for number in range(8)]
 
@@ -409,11 +414,10 @@ def test_runs_that_always_kill_their_worker_are_recorded_and_the_others_go_on(tm
         assert [record.result for record in records] == [
             None if number in (3, 20) else {"number": number} for number in range(30)
         ]
-        assert {record.error for record in records} == {None, "BrokenProcessPool: its worker died"}
+        assert {record.error for record in records} == {None, "ProcessExpired: Abnormal termination"}
         assert sorted(map(str, records)) == sorted(map(str, read_records(tmp_path / "s")))
     lines = Path(tmp_path, "log").read_text().split("\n")
-    assert len(set(lines)) == 29
-    assert len(lines) < 45  # few are run twice
+    assert len(set(lines)) == len(lines) == 29  # none is run twice
 
 
 def test_no_run_is_blamed_if_workers_cannot_even_begin(tmp_path: Path) -> None:
@@ -481,13 +485,13 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "import os, time\n"
+        "import multiprocessing, time\n"
         "from tinygrad_rnn.sweep import ProcessPool\n"
         "if __name__ == '__main__':\n"
         "    pool = ProcessPool(2)\n"
         "    busy = [pool.submit(time.sleep, 300) for _ in range(2)]\n"
         "    while not all(future.running() for future in busy): time.sleep(0.01)\n"
-        "    print(*pool._processes, flush=True)\n"
+        "    print(*(p.pid for p in multiprocessing.active_children()), flush=True)\n"
         "    time.sleep(300)\n"
     )
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as process:
@@ -507,7 +511,7 @@ def idle(folder: str) -> None:
         time.sleep(0.01)
 
 
-def test_what_workers_are_at_is_interrupted_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
+def test_what_workers_are_at_is_ended_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
     began = time.monotonic()
     pool = ProcessPool(2)
     futures = [pool.submit(idle, str(tmp_path)) for _ in range(20)]
@@ -517,7 +521,7 @@ def test_what_workers_are_at_is_interrupted_if_the_block_is_left_by_an_exception
         raise ZeroDivisionError
     assert time.monotonic() - began < 100
     assert len(os.listdir(tmp_path)) == 2  # no other one was begun
-    assert all(future.cancelled() or isinstance(future.exception(), KeyboardInterrupt) for future in futures)
+    assert all(future.cancelled() for future in futures)
 
 
 def _alive(pid: int) -> bool:
