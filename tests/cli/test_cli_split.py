@@ -196,6 +196,7 @@ MISTAKES = {
     "no such parameter": (["anatomy", "--parameter", "W"], "There is w, u, b"),
     "no such entry": (["anatomy", "--hidden", "2", "--parameter", "W[0,2]"], "(2, 2)"),
     "entry of a number": (["anatomy", "--parameter", "w[0]"], "no entry"),
+    "entry of 5,000 digits": (["anatomy", "--hidden", "2", "--parameter", f"W[{'1' * 5000}]"], "no parameter 'W[111"),
     "malformed entry": (["anatomy", "--parameter", "W[a]"], "no parameter 'W[a]'"),
     "paths to a matrix": (["anatomy", "--hidden", "2", "--paths"], "--parameter W[0,0]"),
     "too many paths": (["anatomy", "--paths", "3"], "limit of 3"),

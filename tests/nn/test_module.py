@@ -6,15 +6,30 @@ import copy
 import math
 import pickle
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygrad_rnn import Linear, Module, RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
+from tinygrad_rnn import (
+    GRUCell,
+    Linear,
+    LSTMCell,
+    Module,
+    RNNCell,
+    ScalarRNNCell,
+    Value,
+    mse_loss,
+    nn,
+    no_grad,
+    total,
+    unroll,
+)
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, OperandError, ShapeError
 from tinygrad_rnn.nn import MLP, Layer, Neuron, OneHot
+from tinygrad_rnn.optim import SGD
 
 
 class Model(Module):
@@ -150,6 +165,209 @@ def test_a_training_loop_reduces_the_loss() -> None:
             parameter.data -= 0.005 * parameter.grad
         losses.append(loss.data)
     assert losses[-1] < 1e-3 * losses[0]
+
+
+# ---- the rule by which parameters are found ---------------------------------------------------------------------
+
+
+class Bag(Module):
+    """A module of nothing but what is given."""
+
+    def __init__(self, **held: Any) -> None:
+        for name, attribute in held.items():
+            setattr(self, name, attribute)
+
+
+def v(number: float = 0.0) -> Value:
+    return Value(number)
+
+
+@pytest.mark.parametrize(
+    ("held", "names"),
+    [
+        ([[RNNCell(1, 1, bias=False), RNNCell(1, 1)]], ["0.0.W", "0.0.U", "0.1.W", "0.1.U", "0.1.b"]),
+        ([("in", Linear(1, 1, bias=False)), ("out", None)], ["0.1.V"]),
+        ({"a": [v(), v()], "b": [v(), v()]}, ["a", "b"]),
+        ({0: v(), ("x", 1): [[v()]], None: v(), 0.5: v()}, ["0", "('x', 1)", "None", "0.5"]),
+        ({"net": [[Linear(1, 1)]]}, ["net.0.0.V", "net.0.0.c"]),
+        ([{"a": v()}, v(), [v(), v()]], ["0.a", "1", "2"]),
+        ([Linear(1, 1, bias=False), 0.5, None, [v()]], ["0.V", "3"]),
+        ((v(), (v(), v())), [""]),
+        ([], []),
+        ([[1.0, 2.0], "text"], []),
+        ({"size": 3, "name": "x"}, []),
+    ],
+)
+def test_containers_are_looked_into_however_nested(held: Any, names: list[str]) -> None:
+    model = Bag(held=held)
+    paths = [f"held.{name}".rstrip(".") for name in names]
+    assert list(model.state_dict()) == paths
+    assert list(dict.fromkeys(name.partition("[")[0] for name, _ in model.named_parameters())) == paths
+    for parameter in model.parameters():
+        parameter.data = 7.0
+    state = model.state_dict()
+    for parameter in model.parameters():
+        parameter.data = 1.0
+    model.load_state_dict(state)
+    assert {parameter.data for parameter in model.parameters()} <= {7.0}
+    assert [type(module).__name__ for module in model.modules()].count("Linear") == str(held).count("Linear(")
+
+
+def test_beside_what_is_no_number_a_parameter_keeps_its_name() -> None:
+    model = Bag(held=[v(1.0), None, [v(2.0), "text", v(1.0) * 2.0]])
+    assert [name for name, _ in model.named_parameters()] == ["held[0]", "held[2,0]"]
+    assert model.state_dict() == {"held[0]": 1.0, "held[2,0]": 2.0}
+    model.load_state_dict({"held[0]": 3.0, "held[2,0]": 4.0})
+    assert [parameter.data for parameter in model.parameters()] == [3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        ([v(), 0.5], r"^held\[1\] is the number 0\.5 among parameters.*Value\(0\.5\) is a parameter"),
+        ([[v(), v()], [1, v()]], r"^held\[1,0\] is the number 1 "),
+        ([v(), np.float32(0.5)], r"^held\[1\] is the number 0\.5 "),
+        ({"a": [v(), v()], "b": [0.5, 0.5]}, r"^held\[b,0\] is the number 0\.5 "),
+        ({"a": {"w": v(), "size": 3}}, r"^held\.a\[size\] is the number 3 "),
+    ],
+)
+def test_numbers_among_parameters_are_an_error(held: Any, says: str) -> None:
+    for use in (Bag(held=held).parameters, Bag(inner=Bag(held=held)).state_dict):
+        with pytest.raises(ArgumentError, match=says.replace("^", r"^(inner\.)?")):
+            use()
+
+
+def test_a_key_that_makes_no_name_is_an_error() -> None:
+    for key in (object(), Value(1.0)):
+        with pytest.raises(ArgumentError, match=r"^held has a key.*Use texts or numbers as keys"):
+            Bag(held={key: v()}).parameters()
+
+
+def test_two_parameters_never_share_a_name() -> None:
+    for held in ({1: v(), "1": v()}, {"a.b": v(), "a": {"b": v()}}):
+        with pytest.raises(ArgumentError, match=r"two parameters would be called held\."):
+            Bag(held=held).state_dict()
+
+
+def test_what_holds_itself_is_an_error() -> None:
+    parent = Bag(child=Bag(w=v()))
+    parent.child.parent = parent
+    with pytest.raises(ArgumentError, match=r"^child\.parent leads back.*begins with _"):
+        parent.parameters()
+    assert len(parent.modules()) == 2
+    parent.child._parent = vars(parent.child).pop("parent")
+    assert len(parent.parameters()) == 1
+    loop: list[Any] = [v()]
+    loop.append(loop)
+    with pytest.raises(ArgumentError, match=r"^held leads back"):
+        Bag(held=loop).parameters()
+    table: dict[str, Any] = {}
+    table["a"] = [table]
+    with pytest.raises(ArgumentError, match=r"^held\.a\.0 leads back"):
+        Bag(held=table).parameters()
+
+
+def test_a_name_that_begins_with_an_underscore_holds_values_that_are_not_trained() -> None:
+    model = Bag(w=v(), _state=[v()], _cells={"a": RNNCell(1, 1)})
+    assert [name for name, _ in model.named_parameters()] == ["w"]
+    assert len(model.modules()) == 1
+
+
+ASSIGNMENTS: list[tuple[Callable[[], Module], str, Any]] = [
+    (lambda: RNNCell(1, 2), "W", np.eye(2)),
+    (lambda: RNNCell(1, 2), "W", [[1.0, 0.0], [0.0, 1.0]]),
+    (lambda: RNNCell(1, 2), "b", [Value(1.0), 0.5]),
+    (lambda: RNNCell(1, 2), "b", 0.0),
+    (lambda: LSTMCell(1, 2), "W_f", np.eye(2)),
+    (lambda: GRUCell(1, 2), "b_hn", (1.0, 2.0)),
+    (lambda: Linear(1, 2), "V", [[1], [2]]),
+    (ScalarRNNCell, "w", 0.5),
+    (ScalarRNNCell, "w", np.float32(0.5)),
+    (ScalarRNNCell, "w", Value(1.0) * 2.0),
+    (lambda: Linear(1, 2), "c", [Value(1.0), Value(1.0) * 2.0]),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "new"), ASSIGNMENTS)
+def test_numbers_and_results_are_not_put_in_the_place_of_parameters(
+    make: Callable[[], Module], name: str, new: Any
+) -> None:
+    module = make()
+    before = module.parameters()
+    with pytest.raises(ArgumentError, match=rf"^{name}.* is a parameter, and what is put in its place is .*\.data"):
+        setattr(module, name, new)
+    assert module.parameters() == before
+
+
+def test_the_ways_to_set_numbers_are_named_and_work() -> None:
+    cell = RNNCell(1, 2)
+    with pytest.raises(ArgumentError, match=r"w\.data = 0\.5.*nn\.init\.set_\(W, rows\).*load_state_dict"):
+        cell.W = np.eye(2)
+    nn.init.set_(cell.W, np.eye(2))
+    cell.b[1].data = 0.5  # type: ignore[index]
+    cell.load_state_dict({**cell.state_dict(), "U": [[3.0], [4.0]]})
+    assert cell.state_dict() == {"W": [[1.0, 0.0], [0.0, 1.0]], "U": [[3.0], [4.0]], "b": [cell.b[0].data, 0.5]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_entry_is_not_overwritten_by_a_number(size: int) -> None:
+    cell = RNNCell(1, size)
+    for overwrite in (
+        lambda: cell.W[0].__setitem__(0, 0.5),
+        lambda: cell.W.__setitem__(0, [0.5] * size),
+        lambda: cell.W[0].__setitem__(slice(None), [0.5] * size),
+        lambda: cell.b.__setitem__(-1, np.float64(0.5)),  # type: ignore[union-attr]
+    ):
+        with pytest.raises(ArgumentError, match=r"^(W\[0,0\]|b\[\d\]) is a parameter, and what is put in its place"):
+            overwrite()
+    new = Value(0.5)
+    cell.W[0][0] = new
+    assert dict(cell.named_parameters())["W[0,0]"] is new
+
+
+def test_what_may_be_put_in_the_place_of_parameters() -> None:
+    cell = RNNCell(1, 2)
+    cell.b = None
+    shared = Linear(2, 2).V
+    cell.W = shared
+    assert [name for name, _ in cell.named_parameters()] == ["W[0,0]", "W[0,1]", "W[1,0]", "W[1,1]", "U[0,0]", "U[1,0]"]
+    scalar = ScalarRNNCell()
+    with no_grad():
+        scalar.w = scalar.w - 0.1
+    assert scalar.w in scalar.parameters()
+    scalar.nonlinearity = "relu"
+    scalar.loss = scalar.w * 2.0  # type: ignore[attr-defined]
+    scalar.loss = 0.5  # type: ignore[attr-defined]
+    scalar._state = v()  # type: ignore[attr-defined]
+    scalar._state = 0.5  # type: ignore[attr-defined]
+
+
+def test_what_is_no_state_is_an_error() -> None:
+    for wrong in (RNNCell(1, 2), [1.0], None):
+        with pytest.raises(ArgumentError, match=r"is not a state\. Give its state_dict\(\)"):
+            RNNCell(1, 2).load_state_dict(wrong)  # type: ignore[arg-type]
+
+
+def test_gradients_are_numbers() -> None:
+    model = Model()
+    model.zero_grad(set_to_none=False)
+    for owner in (model, SGD(model.parameters())):
+        with pytest.raises(ArgumentError, match="set_to_none=True"):
+            owner.zero_grad(set_to_none=True)
+
+
+def test_numbers_that_do_not_fit_change_nothing() -> None:
+    cell = RNNCell(1, 2)
+    before = cell.state_dict()
+    for wrong, error in (
+        ([[1.0, 2.0]], ShapeError), ([[1.0, 2.0], [3.0]], ShapeError), ([[1.0, 2.0], [3.0, "4"]], OperandError)
+    ):  # fmt: skip
+        with pytest.raises(error):
+            nn.init.set_(cell.W, wrong)
+    for wrong in ("1.0", 1j):
+        with pytest.raises(OperandError):
+            nn.init.constant_(cell.b, wrong)  # type: ignore[arg-type]
+    assert cell.state_dict() == before
 
 
 # ---- Linear and micrograd's modules ------------------------------------------------------------------------------

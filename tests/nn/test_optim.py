@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import runpy
+from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tinygrad_rnn import Value, optim
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, optim
 from tinygrad_rnn.errors import ArgumentError, DomainError, OperandError, ShapeError
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "optim.json").read_text())
@@ -183,6 +185,88 @@ def test_numbers_outside_their_range_are_refused() -> None:
             wrong()
     with pytest.raises(OperandError, match="'big' is a str, not a number"):
         optim.SGD(ps, lr="big")  # type: ignore[arg-type]
+
+
+def test_a_parameter_that_is_given_twice_counts_once() -> None:
+    first, second = ScalarRNNCell(w=1.0), ScalarRNNCell()
+    second.w = first.w
+    w = first.w
+    optimizer = optim.SGD([*first.parameters(), *second.parameters()], lr=0.1)
+    assert len(optimizer.parameters) == 5
+    (w * w).backward()
+    optimizer.step()
+    assert w.data == 0.8
+    w.grad = 3.0
+    other = Value(0.0)
+    other.grad = 4.0
+    assert optim.gradient_norm([w, other, w]) == optim.clip_grad_norm_([w, w, other, w], 2.5) == 5.0
+    assert [w.grad, other.grad] == pytest.approx([1.5, 2.0])
+    optim.clip_grad_value_([w, w], 1.0)
+    assert w.grad == 1.0
+    assert optim.finite_gradients([w, w]) == [1.0]
+
+
+CELL = RNNCell(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (CELL.named_parameters(), "names where parameters are expected.*instead of model.named_parameters"),
+        ([{"params": CELL.parameters(), "lr": 0.1}], "groups are not supported. Make an optimizer for each group"),
+        (CELL, r"a RNNCell where parameters are expected. Give its \.parameters\(\)"),
+        (CELL.W, "a list among parameters. Give Values in one row"),
+        ([1.0], r"1\.0 is a float, not a parameter. Give model.parameters"),
+        (CELL.state_dict(), "W is a str, not a parameter"),
+        (np.zeros(2), r"0\.0 is a float64, not a parameter"),
+        (None, "a NoneType where parameters are expected"),
+    ],
+)
+def test_what_is_no_parameter_is_refused_at_once(given: Any, says: str) -> None:
+    given = list(given) if isinstance(given, Iterator) else given
+    for use in (
+        lambda: optim.SGD(given),
+        lambda: optim.Adam(given, lr=0.1),
+        lambda: optim.clip_grad_norm_(given, 1.0),
+        lambda: optim.clip_grad_value_(given, 1.0),
+        lambda: optim.gradient_norm(given),
+    ):
+        with pytest.raises(ArgumentError, match=says):
+            use()
+
+
+def test_a_single_value_is_clipped_as_in_pytorch() -> None:
+    w = Value(1.0)
+    w.grad = 5.0
+    assert optim.clip_grad_norm_(w, 1.0) == 5.0
+    assert w.grad == pytest.approx(1.0)
+    assert optim.SGD(w).parameters == [w]
+
+
+def test_an_update_of_a_result_would_be_lost() -> None:
+    w = Value(1.0, label="w")
+    with pytest.raises(ArgumentError, match=r"^w·2 is computed from other Values"):
+        optim.SGD([w * 2.0])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_numbers_of_numpy_lose_no_digit(kind: type[Any]) -> None:
+    for given, plain in ((kind(2), 2.0),):
+        for clip in (optim.clip_grad_norm_, optim.clip_grad_value_):
+            gradients = []
+            for bound in (given, plain):
+                ps = parameters([0.0, 0.0])
+                ps[0].grad, ps[1].grad = 1.0 / 3.0, 1e2 / 7.0
+                clip(ps, bound)
+                gradients.append([p.grad for p in ps])
+            assert gradients[0] == gradients[1]
+    rates = []
+    for lr in (kind(1), 1.0):
+        ps = parameters([1.0])
+        ps[0].grad = 0.1
+        optim.Adam(ps, lr=lr).step()
+        rates.append(ps[0].data)
+    assert rates[0] == rates[1]
 
 
 def test_an_optimizer_says_what_it_is() -> None:

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 from ..engine.backward import gradients, gradients_kept, topological_order, visit
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
-from ..nn.module import shape
 from ..nn.quantities import entries
+from ..nn.trees import shape
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shutil
 import sys
 import textwrap
@@ -50,6 +51,15 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("tinygrad_rnn.plainly", _plainly)
+
+
+def complete_streams() -> None:
+    """Connect those of stdin, stdout and stderr that the caller closed with the null device. Otherwise the next file
+    that is opened would take their number, and what is written to them would land in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def speak_any_encoding() -> None:

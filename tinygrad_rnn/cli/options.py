@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # ---- declaring them -------------------------------------------------------------------------------------------------
 
@@ -36,6 +40,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an ArgumentError."""
         raise ArgumentError(message, remedy=self.remedy.format(prog=self.prog))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help or the version. argparse's own method passes over errors."""
+        (sys.stderr if file is None else file).write(message)
 
 
 class Option:

@@ -211,7 +211,7 @@ def _errors(records: Sequence[Record]) -> list[float]:
 
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = build_task(records[0].setting[0])
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     over = count(args.seeds, "seed")
     say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()

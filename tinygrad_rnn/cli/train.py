@@ -185,7 +185,7 @@ def _check_targets(args: argparse.Namespace, target: str) -> None:
 
 
 def _introduce(task: Task, model: RecurrentNetwork) -> None:
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
-from ..nn.module import is_vector, shape
+from ..nn.trees import is_vector, shape
 
 Numbers: TypeAlias = "float | Sequence[Numbers]"
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else

@@ -4,7 +4,8 @@
 
 To read it, follow a weight from its making to a loss:
 
-1. `module`: `Module` finds the parameters among its attributes, and gives them names.
+1. `module`: `Module` finds the parameters among its attributes, and gives them names. `trees` are lists of
+   lists of them, and `out_of_sight` looks for those that would be missed.
 2. `parameters`: a parameter is a labelled Value; a matrix is a list of lists of them.
 3. `gate`: W h + U x + b, of which every cell on vectors is made.
 4. `cells`: a cell computes one time step: the scalar recurrence first, then the same on vectors. `gated`: LSTM and GRU.

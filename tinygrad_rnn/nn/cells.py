@@ -14,9 +14,10 @@ from ..engine.value import Operand, Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
 from .gate import Gate
-from .module import Module, is_vector
+from .module import Module
 from .parameters import Seed, Vector, uniform
 from .quantities import Quantity
+from .trees import is_vector
 
 _SINGLE = {float, int, Value}  # types of a single number that need no check
 

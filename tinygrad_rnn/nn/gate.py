@@ -9,9 +9,10 @@ from ..engine.arithmetic import choose
 from ..engine.sums import dot
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
-from .module import Module, Tree
+from .module import Module
 from .one_hot import OneHot
 from .parameters import Matrix, Vector, matrix, vector
+from .trees import Tree
 
 T = TypeVar("T")
 
@@ -55,10 +56,10 @@ class Gate(Module):
         for name, part in zip("hc", state):
             fits(name, part, f"W{self.suffix}", self.W)
 
-    def _trees(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
+    def _trees(self, path: str = "", within: tuple[object, ...] = ()) -> Iterator[tuple[str, Tree]]:
         """As for every module, except that the W of a gate ``cell.i`` is called ``cell.W_i``, not ``cell.i.W``."""
-        cell = prefix.rpartition(".")[0] if self.suffix else prefix
-        for name, tree in super()._trees(cell):
+        cell = path.rpartition(".")[0] if self.suffix else path
+        for name, tree in super()._trees(cell, within):
             yield name + self.suffix, tree
 
 

@@ -83,7 +83,7 @@ class LSTMCell(_GatedCell):
         self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
         if forget_bias is not None:
             for entry in self.f.b or ():
-                entry.data = float(forget_bias)
+                entry.data = forget_bias
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
         """The pre-activations, the gates, c_t and h_t.

@@ -10,31 +10,38 @@ from __future__ import annotations
 
 import math
 
+from ..engine.arithmetic import number as to_number
 from ..errors import ArgumentError
 from . import linalg
 from .gate import Gate
 from .module import Module
 from .parameters import Matrix, Seed, Vector, generator
 from .quantities import entries
+from .trees import pairs
 
 
 def constant_(parameters: Matrix | Vector, number: float) -> None:
     """Set every entry to ``number``: the bias of a forget gate to 1, say."""
     for parameter in entries(parameters):
-        parameter.data = float(number)
+        parameter.data = number
 
 
 def set_(W: Matrix, rows: linalg.Rows) -> None:
-    """Set W to plain numbers of the same shape."""
-    for parameter, number in zip(entries(W), entries(rows), strict=True):
-        parameter.data = number
+    """Set W to plain numbers of the same shape. Nothing changes if they do not fit.
+
+    Raises:
+        ShapeError: the shapes differ.
+        OperandError: an entry is not a number.
+    """
+    for parameter, plain in [(parameter, to_number(each)) for parameter, each in pairs("W", W, "the numbers", rows)]:
+        parameter.data = plain
 
 
 def eye_(W: Matrix, gain: float = 1.0) -> None:
     """Set W to ``gain`` times the identity: with relu and b = 0, the IRNN of Le, Jaitly & Hinton 2015."""
     for i, row in enumerate(W):
         for j, entry in enumerate(row):
-            entry.data = float(gain) if i == j else 0.0
+            entry.data = gain if i == j else 0.0
 
 
 def normal_(W: Matrix, std: float = 1.0, seed: Seed = 0) -> None:

@@ -9,7 +9,7 @@ from ..engine import arithmetic
 from ..engine.sums import total
 from ..engine.value import Value, as_value
 from ..errors import ArgumentError, ShapeError
-from .module import is_vector, pairs, shape
+from .trees import is_vector, pairs, shape
 
 
 def mse_loss(input: Any, target: Any) -> Value:

@@ -2,64 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from ..engine.arithmetic import is_number
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError
+from ..support.checks import check_set_to_none
+from .out_of_sight import Named, attributes, values_out_of_sight
+from .trees import Tree, check_replacement, flat, leaves, numbers, pairs
 
-Tree: TypeAlias = "Value | Sequence[Tree]"
+_UNTRAINED = "Give what is not to be trained a name that begins with _"
 
 
 class Module:
     """Base class of cells, layers and models, with PyTorch's methods.
 
-    Parameters are the leaf Values among the attributes, also in lists (of lists), and those of attributes that are
-    modules themselves. Attributes whose names begin with an underscore are left out.
+    Parameters are the Values among the attributes that nothing computed, also those in lists, tuples, dicts and
+    modules, however nested. Attributes whose names begin with an underscore are left out: so a module holds a Value
+    that is not to be trained.
+
+    A parameter ``W[0,1]`` is an entry of the lists in the attribute W. Modules in lists, and whatever is in a dict, go
+    by their index or key: ``layers.0.W[0,1]``, ``embedding.a``.
     """
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
-        """Every parameter once, with its name, such as ``W[0,1]`` or ``cell.b[2]``, in order of assignment."""
-        seen = set()
-        for path, tree in self._trees(prefix):
-            for index, value in _leaves(tree):
-                if value not in seen:
-                    seen.add(value)
-                    yield f"{path}[{','.join(map(str, index))}]" if index else path, value
+        """Every parameter once, with its name, such as ``W[0,1]`` or ``cell.b[2]``, in order of assignment.
+
+        Raises:
+            ArgumentError: there is a Value where parameters are not looked for (in a set, an array, a function …), a
+                number among parameters, or two parameters would have the same name.
+        """
+        before = f"{prefix}." if prefix else ""
+        named: dict[Value, str] = {}
+        for path, tree in self._found().items():
+            for index, value in leaves(tree):
+                named.setdefault(value, before + _indexed(path, index))
+        return iter([(name, value) for value, name in named.items()])
 
     def modules(self) -> list[Module]:
         """This module and all modules that it is made of, each once, in order of assignment."""
-        return list(dict.fromkeys(_modules_in(self)))
+        found: dict[Module, None] = {}
+        to_visit: list[object] = [self]
+        seen: set[int] = set()
+        while to_visit:
+            thing = to_visit.pop()
+            if id(thing) not in seen:
+                seen.add(id(thing))
+                if isinstance(thing, Module):
+                    found[thing] = None
+                to_visit += [part for _, part in _parts(thing) or ()][::-1]
+        return list(found)
 
     def parameters(self) -> list[Value]:
-        """Every parameter once."""
+        """Every parameter once. Raises the errors of `named_parameters`."""
         return [parameter for _, parameter in self.named_parameters()]
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0."""
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradient of every parameter to 0.
+
+        Args:
+            set_to_none: as in PyTorch, except that it cannot be True: a gradient here is always a number.
+
+        Raises:
+            ArgumentError: set_to_none is True.
+        """
+        check_set_to_none(set_to_none)
         for parameter in self.parameters():
             parameter.zero_grad()
 
     def state_dict(self) -> dict[str, Any]:
-        """The numbers of every parameter: a float, or lists of floats, by attribute path."""
-        return {path: _numbers(tree) for path, tree in self._trees()}
+        """The numbers of every parameter: a float, or lists of floats, by attribute path.
+
+        Raises the errors of `named_parameters`.
+        """
+        return {path: numbers(tree) for path, tree in self._found().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
-            ArgumentError: names are missing or unknown.
+            ArgumentError: names are missing or unknown, or it is no state at all.
             ShapeError: a size differs.
             OperandError: an entry is not a number.
         """
-        own = dict(self._trees())
+        if not hasattr(state_dict, "keys"):
+            what = type(state_dict).__name__
+            raise ArgumentError(f"a {what} is not a state", remedy="Give its state_dict(), a dict of numbers by name")
+        own = self._found()
         missing, unknown = own.keys() - state_dict.keys(), state_dict.keys() - own.keys()
         if missing or unknown:
             parts = [("missing", missing), ("unknown", unknown)]
             raise ArgumentError(
                 "the state does not fit the model: "
-                + "; ".join(f"{what} {', '.join(sorted(names))}" for what, names in parts if names),
+                + "; ".join(f"{what} {', '.join(sorted(map(str, names)))}" for what, names in parts if names),
                 remedy=f"This model has {', '.join(own)}",
             )
         news = [
@@ -70,70 +107,133 @@ class Module:
         for parameter, number in news:
             parameter.data = number
 
-    def _trees(self, prefix: str = "") -> Iterator[tuple[str, Tree]]:
-        """Attributes that hold parameters, with their paths."""
-        for name, attribute in vars(self).items():
-            if not name.startswith("_"):
-                yield from _trees_below(f"{prefix}.{name}" if prefix else name, attribute)
+    def __setattr__(self, name: str, attribute: object) -> None:
+        if not name.startswith("_"):
+            check_replacement(vars(self).get(name), attribute, name)
+        super().__setattr__(name, attribute)
+
+    def _found(self) -> dict[str, Tree]:
+        """Everything that holds parameters, by path, after a look at whatever might hold some, too."""
+        found: dict[str, Tree] = {}
+        for path, tree in self._trees():
+            if path in found:
+                raise ArgumentError(f"two parameters would be called {path}", remedy="Rename an attribute or a key")
+            found[path] = tree
+        known = {value for tree in found.values() for _, value in leaves(tree)}
+        inside = [(name, attribute, None) for name, attribute in attributes(self)]
+        of_classes = [each for module in self.modules() for each in _class_attributes(module)]
+        seen = {id(tree) for tree in found.values()}
+        for path, holder, value in values_out_of_sight([*inside, *of_classes], _parts, seen):
+            what = "class attribute" if isinstance(holder, type) else type(holder).__name__
+            if value is None:
+                raise ArgumentError(
+                    f"{path} is a generator, which may hold parameters and cannot be looked into",
+                    remedy=f"Make a list of it. {_UNTRAINED}",
+                )
+            if value not in known:
+                raise ArgumentError(
+                    f"{path} is a {what} with a Value in it, {value.name:.40}, which would not be found as a parameter",
+                    remedy=f"Hold parameters in attributes, lists, tuples, dicts and Modules. {_UNTRAINED}",
+                )
+        return found
+
+    def _trees(self, path: str = "", within: tuple[object, ...] = ()) -> Iterator[tuple[str, Tree]]:
+        """Attributes, and entries of lists and dicts, that hold parameters, with their paths.
+
+        Args:
+            path: the path of this module.
+            within: the modules and containers in which it is.
+        """
+        for name, attribute in attributes(self):
+            yield from _trees_below(f"{path}.{name}" if path else name, attribute, (*within, self))
 
 
-def _modules_in(attribute: object) -> Iterator[Module]:
-    if isinstance(attribute, Module):
-        yield attribute
-        attribute = [part for name, part in vars(attribute).items() if not name.startswith("_")]
-    if isinstance(attribute, (list, tuple)):
-        for entry in attribute:
-            yield from _modules_in(entry)
+def _parts(thing: object) -> Iterable[Named] | None:
+    """The parts of what may hold parameters, with their names; None for anything else."""
+    if isinstance(thing, Module):
+        return attributes(thing)
+    if isinstance(thing, (list, tuple)):
+        return ((str(i), entry) for i, entry in enumerate(thing))
+    if isinstance(thing, Mapping):
+        return ((str(key), entry) for key, entry in thing.items())
+    return None
 
 
-def _trees_below(path: str, attribute: Any) -> Iterator[tuple[str, Tree]]:
-    if isinstance(attribute, Module):
-        yield from attribute._trees(path)
-    elif isinstance(attribute, (list, tuple)) and any(isinstance(entry, Module) for entry in attribute):
-        for i, entry in enumerate(attribute):
-            yield from _trees_below(f"{path}.{i}", entry)
-    elif next(_leaves(attribute), None):
-        yield path, attribute
+def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
+    """What the classes of a module hold that might be a parameter; the class hides it."""
+    for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
+        for name, attribute in vars(kind).items():
+            looked_at = isinstance(attribute, (Value, Module, list, tuple, Mapping, set, frozenset))
+            if looked_at and not name.startswith("_") and name not in vars(module):
+                yield f"{kind.__name__}.{name}", attribute, kind
 
 
-def _leaves(tree: Tree, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Value]]:
-    if isinstance(tree, Value) and not tree.parents:
-        yield index, tree
-    elif isinstance(tree, (list, tuple)):
-        for i, entry in enumerate(tree):
-            yield from _leaves(entry, (*index, i))
-
-
-def _numbers(tree: Tree) -> Any:
-    return tree.data if isinstance(tree, Value) else [_numbers(entry) for entry in tree]
-
-
-def pairs(what: str, tree: Tree, other_name: str, other: Any) -> Iterator[tuple[Any, Any]]:
-    """The leaves of two trees side by side.
-
-    Raises:
-        ShapeError: their shapes differ, at the top or anywhere below.
-    """
-    if shape(tree) != shape(other):
-        raise ShapeError(f"{what} has shape {shape(tree)}, {other_name} has shape {shape(other)}")
-    if is_vector(tree):
-        for i, (entry, other_entry) in enumerate(zip(tree, other)):
-            yield from pairs(f"{what}[{i}]", entry, f"{other_name}[{i}]", other_entry)
+def _trees_below(path: str, thing: object, within: tuple[object, ...]) -> Iterator[tuple[str, Tree]]:
+    if isinstance(thing, Value):
+        if not thing.parents:
+            yield path, thing
+        return
+    if not isinstance(thing, (Module, list, tuple, Mapping)):
+        return
+    if any(thing is outer for outer in within):
+        raise ArgumentError(f"{path} leads back to what it is in", remedy="Give it a name that begins with _")
+    if isinstance(thing, Module):
+        yield from thing._trees(path, within)
+    elif isinstance(thing, Mapping):
+        if any(any(leaves(entry)) for entry in thing.values()):
+            _check_no_numbers(path, [((key, *index), x) for key, tree in thing.items() for index, x in flat(tree)])
+        for key, entry in thing.items():
+            yield from _trees_below(f"{path}.{_name_of(path, key)}", entry, (*within, thing))
     else:
-        yield tree, other
+        kinds = _kinds(path, thing, within)
+        if any(issubclass(kind, (Module, Mapping)) for kind in kinds):
+            for i, entry in enumerate(thing):
+                yield from _trees_below(f"{path}.{i}", entry, (*within, thing))
+        elif any(issubclass(kind, Value) for kind in kinds):
+            yield from _trees_of_values(path, thing)
 
 
-def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
-    """Whether this is a list, some other sequence or an array, and not a single Value or number."""
-    return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
+def _kinds(path: str, entries: list[object] | tuple[object, ...], within: tuple[object, ...]) -> set[type]:
+    """The types of what nested lists hold."""
+    if any(entries is outer for outer in within):
+        raise ArgumentError(f"{path} leads back to what it is in", remedy="Give it a name that begins with _")
+    kinds = set(map(type, entries))
+    if any(issubclass(kind, (list, tuple)) for kind in kinds):
+        for entry in entries:
+            if isinstance(entry, (list, tuple)):
+                kinds |= _kinds(path, entry, (*within, entries))
+    return kinds
 
 
-def shape(tree: object) -> tuple[int, ...]:
-    """The shape of nested lists or of an array, read off the first entries: ``()`` for a number or Value."""
-    sizes = []
-    while is_vector(tree):
-        sizes.append(len(tree))
-        if not sizes[-1]:
-            break
-        tree = tree[0]
-    return tuple(sizes)
+def _trees_of_values(path: str, tree: Any) -> Iterator[tuple[str, Tree]]:
+    """The tree as a whole, if it holds nothing but parameters; else each parameter in it by itself."""
+    parameters = list(leaves(tree))
+    others = [(index, entry) for index, entry in flat(tree) if not isinstance(entry, Value) or entry.parents]
+    if parameters:
+        _check_no_numbers(path, others)
+    if not others:
+        yield path, tree
+    else:
+        yield from ((_indexed(path, index), parameter) for index, parameter in parameters)
+
+
+def _check_no_numbers(path: str, entries: Iterable[tuple[tuple[object, ...], object]]) -> None:
+    for index, entry in entries:
+        if is_number(entry):
+            raise ArgumentError(
+                f"{_indexed(path, index)} is the number {entry!s:.40} among parameters, and is not trained",
+                remedy=f"Value({entry!s:.40}) is a parameter. {_UNTRAINED}",
+            )
+
+
+def _indexed(path: str, index: tuple[object, ...]) -> str:
+    return f"{path}[{','.join(map(str, index))}]" if index else path
+
+
+def _name_of(path: str, key: object) -> str:
+    """The name of an entry of a dict."""
+    if isinstance(key, Value) or type(key).__repr__ is object.__repr__:
+        raise ArgumentError(
+            f"{path} has a key, {key!r:.40}, that makes no name for a parameter", remedy="Use texts or numbers as keys"
+        )
+    return str(key)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ..engine.value import Value
+from .trees import check_replacement
 
 Seed = int | random.Random
 Vector = list[Value]
 Matrix = list[list[Value]]
+T = TypeVar("T", Value, Vector)
+
+
+class Parameters(list[T]):
+    """A list of parameters, or of rows of them, none of which can be overwritten by a number."""
+
+    def __setitem__(self, index: Any, entry: Any) -> None:
+        check_replacement(self[index], entry, f"[{index}]")
+        super().__setitem__(index, entry)
 
 
 def generator(seed: Seed) -> random.Random:
@@ -25,9 +36,9 @@ def uniform(seed: Seed, size: int) -> Callable[[], float]:
 
 def vector(name: str, length: int, draw: Callable[[], float]) -> Vector:
     """``length`` parameters called ``name[i]``; ``draw()`` returns their numbers."""
-    return [Value(draw(), label=f"{name}[{i}]") for i in range(length)]
+    return Parameters(Value(draw(), label=f"{name}[{i}]") for i in range(length))
 
 
 def matrix(name: str, rows: int, columns: int, draw: Callable[[], float]) -> Matrix:
     """``rows`` × ``columns`` parameters called ``name[i,j]``; ``draw()`` returns their numbers, row by row."""
-    return [[Value(draw(), label=f"{name}[{i},{j}]") for j in range(columns)] for i in range(rows)]
+    return Parameters(Parameters(Value(draw(), label=f"{name}[{i},{j}]") for j in range(columns)) for i in range(rows))

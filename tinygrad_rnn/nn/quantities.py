@@ -8,8 +8,8 @@ from typing import Any
 
 from ..engine.value import Value, as_value
 from ..errors import ArgumentError, DataError
-from .module import is_vector
 from .one_hot import OneHot
+from .trees import is_vector
 
 #: A Value for a scalar cell, a Vector for any other. A union would have to be narrowed wherever one is used.
 Quantity = Any

@@ -12,10 +12,11 @@ from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
-from .module import Module, shape
+from .module import Module
 from .parameters import Seed, generator
 from .quantities import Quantity, as_sequence, finite
 from .through_time import through_time
+from .trees import shape
 
 
 class StackedCell(Cell):

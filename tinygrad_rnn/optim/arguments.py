@@ -1,16 +1,54 @@
-"""The arguments of optimizers and schedules: numbers within their range, kept as attributes of the same name."""
+"""The arguments of optimizers, schedules and clipping: parameters, and numbers within their range.
+
+Optimizers and schedules keep each as an attribute of the same name.
+"""
 
 from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..engine.arithmetic import number
+from ..engine.value import Value
 from ..errors import ArgumentError
 
 State = dict[str, Any]  # JSON: numbers, and lists of numbers
 SMALLEST = math.ulp(0.0)  # the least number above 0
+
+
+def each_once(parameters: Iterable[Value]) -> list[Value]:
+    """The parameters, in the order given, each once however often it is given. A single Value is accepted also.
+
+    Raises:
+        ArgumentError: something among them is not a Value; the remedy depends on what it is.
+    """
+    if isinstance(parameters, Value):
+        return [parameters]
+    if not isinstance(parameters, Iterable):
+        remedy = f"Give {'its .' if hasattr(parameters, 'parameters') else 'model.'}parameters()"
+        raise ArgumentError(f"a {type(parameters).__name__} where parameters are expected", remedy=remedy)
+    given = list(parameters)
+    for each in given:
+        if not isinstance(each, Value):
+            raise _not_a_parameter(each)
+    return list(dict.fromkeys(given))
+
+
+def _not_a_parameter(each: object) -> ArgumentError:
+    what, remedy = f"{each!s:.40} is a {type(each).__name__}, not a parameter", "Give model.parameters()"
+    if isinstance(each, Mapping):
+        what, remedy = "parameter groups are not supported", "Make an optimizer for each group"
+    elif isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], str):
+        what = "names where parameters are expected"
+        remedy = "Give model.parameters() instead of model.named_parameters()"
+    elif isinstance(each, list):
+        what, remedy = (
+            "a list among parameters",
+            "Give Values in one row: model.parameters(), or nn.quantities.entries(W)",
+        )
+    return ArgumentError(what, remedy=remedy)
 
 
 def within(name: str, data: object, least: float = 0.0, below: float = math.inf, most: float | None = None) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..engine.value import Value
 from ..errors import DomainError
-from .arguments import SMALLEST, within
+from .arguments import SMALLEST, each_once, within
 
 
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: float = 2.0) -> float:
@@ -16,7 +16,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
     As in PyTorch, they are multiplied by max_norm / (norm + 1e-6) where that is below 1.
 
     Args:
-        parameters: whose gradients to clip.
+        parameters: whose gradients to clip; one that is given twice counts once.
         max_norm: the bound.
         norm_type: p of the p-norm; ``math.inf`` for the largest absolute value.
 
@@ -26,11 +26,11 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
 
     Raises:
         DomainError: a gradient is NaN or infinite; the error names the parameter, and nothing has changed.
-        ArgumentError: max_norm is negative, or norm_type is not above 0.
+        ArgumentError: max_norm is negative, norm_type is not above 0, or something among the parameters is not one.
     """
-    clipped = list(parameters)
-    within("max_norm", max_norm, most=math.inf)
-    within("norm_type", norm_type, least=SMALLEST, most=math.inf)
+    clipped = each_once(parameters)
+    max_norm = within("max_norm", max_norm, most=math.inf)
+    norm_type = within("norm_type", norm_type, least=SMALLEST, most=math.inf)
     norm = gradient_norm(clipped, norm_type)
     if norm == math.inf > max_norm:  # of finite numbers: shrunk by the largest, they keep their direction
         largest = max(abs(parameter.grad) for parameter in clipped)
@@ -45,7 +45,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
     return norm
 
 
-def gradient_norm(parameters: Sequence[Value], norm_type: float = 2.0) -> float:
+def gradient_norm(parameters: Iterable[Value], norm_type: float = 2.0) -> float:
     """The p-norm of all gradients together: infinite only where it is itself beyond the largest float.
 
     Raises:
@@ -65,23 +65,25 @@ def clip_grad_value_(parameters: Iterable[Value], clip_value: float) -> None:
 
     Raises:
         DomainError: a gradient is NaN or infinite; the error names the parameter, and nothing has changed.
-        ArgumentError: clip_value is negative.
+        ArgumentError: clip_value is negative, or something among the parameters is not one.
     """
-    clipped = list(parameters)
-    within("clip_value", clip_value, most=math.inf)
+    clipped = each_once(parameters)
+    clip_value = within("clip_value", clip_value, most=math.inf)
     for parameter, gradient in zip(clipped, finite_gradients(clipped)):
         parameter.grad = min(max(gradient, -clip_value), clip_value)
 
 
-def finite_gradients(parameters: Sequence[Value]) -> list[float]:
-    """The gradients.
+def finite_gradients(parameters: Iterable[Value]) -> list[float]:
+    """The gradients, that of a parameter which is given twice once.
 
     Raises:
         DomainError: one is NaN or infinite; the error names the parameter.
+        ArgumentError: something among the parameters is not one.
     """
-    gradients = [parameter.grad for parameter in parameters]
+    distinct = each_once(parameters)
+    gradients = [parameter.grad for parameter in distinct]
     if not all(map(math.isfinite, gradients)):
-        parameter = next(p for p in parameters if not math.isfinite(p.grad))
+        parameter = next(p for p in distinct if not math.isfinite(p.grad))
         raise DomainError(
             f"the gradient of {parameter.name} is {parameter.grad}",
             node=parameter.name,

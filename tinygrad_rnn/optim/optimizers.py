@@ -10,8 +10,8 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..support.checks import whole_number
-from .arguments import SMALLEST, State, settings_of, within
+from ..support.checks import check_set_to_none, whole_number
+from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
 
@@ -22,7 +22,7 @@ class Optimizer(ABC):
     arguments as an attribute of the same name; its docstring describes those that are not described here.
 
     Args:
-        parameters: what to update, such as ``model.parameters()``.
+        parameters: what to update, such as ``model.parameters()``; one that is given twice is updated once.
         lr: learning rate.
         slots: names of the rows, whose numbers start from 0. Subclasses give it; it is no argument of theirs.
         weight_decay: this times the parameter is added to its gradient.
@@ -32,15 +32,21 @@ class Optimizer(ABC):
         steps: number of updates so far.
 
     Raises:
-        ArgumentError: there are no parameters, or a number is outside its range.
+        ArgumentError: there are no parameters, something else is among them, or a number is outside its range.
     """
 
     def __init__(
         self, parameters: Iterable[Value], lr: float, slots: Sequence[str] = (), weight_decay: float = 0.0
     ) -> None:
-        self.parameters = list(parameters)
+        self.parameters = each_once(parameters)
         if not self.parameters:
             raise ArgumentError("an optimizer without parameters", remedy="Give it model.parameters()")
+        for parameter in self.parameters:
+            if parameter.parents:
+                raise ArgumentError(
+                    f"{parameter.name:.40} is computed from other Values, so that an update of it would be lost",
+                    remedy="Give the Values that it is computed from",
+                )
         self.lr = within("lr", lr)
         self.weight_decay = within("weight_decay", weight_decay)
         self.steps = 0
@@ -55,8 +61,16 @@ class Optimizer(ABC):
         """The arguments other than the parameters and the learning rate, by name."""
         return settings_of(self, "parameters", "lr")
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0."""
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradient of every parameter to 0.
+
+        Args:
+            set_to_none: as in PyTorch, except that it cannot be True: a gradient here is always a number.
+
+        Raises:
+            ArgumentError: set_to_none is True.
+        """
+        check_set_to_none(set_to_none)
         for parameter in self.parameters:
             parameter.zero_grad()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bptt.anatomy import Anatomy, Numbers, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
-from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain
+from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    name = anatomy.name
+    name = verbatim(anatomy.name)
     kept = None if truncation is None else truncation.kept
     if len(anatomy.loss_steps) == 1:
         figure = new_figure(8.0, 3.6)
@@ -44,7 +44,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
         _bars(axes, anatomy, kept, Anatomy.by_use_step)
         axes.set_xlabel("use step k")
         axes.set_ylabel(_size_label(anatomy, f"(∂L$_{{{anatomy.loss_steps[0]}}}$/∂{name})$_k$"))
-        axes.set_title(title or f"∂L/∂{name}, use by use", loc="left")
+        axes.set_title(verbatim(title) or f"∂L/∂{name}, use by use", loc="left")
         return figure
     figure = new_figure(8.2, 8.0)
     grid = figure.add_gridspec(3, 3, width_ratios=(1, 0.28, 0.045), height_ratios=(0.25, 1, 0.34))
@@ -64,7 +64,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     beside.set_xlabel("sum over t")
     below.set_xlabel("lag t − k")
     below.set_ylabel("sum by lag")
-    above.set_title(title or f"∂L/∂{name}: where it came from", loc="left")
+    above.set_title(verbatim(title) or f"∂L/∂{name}: where it came from", loc="left")
     corner = figure.add_subplot(grid[2, 1:])
     corner.axis("off")
     corner.text(0.0, 0.95, "\n".join(_summary(anatomy, truncation)), va="top", color=INK, linespacing=1.6)
@@ -133,7 +133,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
     plain(axes)
     bar = axes.figure.colorbar(image, cax=scale)
     bar.outline.set_visible(False)
-    bar.set_label(_size_label(anatomy, f"(∂L$_t$/∂{anatomy.name})$_k$"))
+    bar.set_label(_size_label(anatomy, f"(∂L$_t$/∂{verbatim(anatomy.name)})$_k$"))
     if not anatomy.shape:
         powers = [10.0 ** (math.floor(math.log10(largest)) - i) for i in range(SIGNED_DECADES)]
         bar.set_ticks([*(-power for power in powers), 0.0, *reversed(powers)])
@@ -141,7 +141,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
 
 
 def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
-    what = _size_label(anatomy, f"∂L/∂{anatomy.name}")
+    what = _size_label(anatomy, f"∂L/∂{verbatim(anatomy.name)}")
     lines = [f"{what} = {number_or_norm(anatomy.total()):.6g}"]
     if truncation is not None:
         lines += [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from operator import index
-from typing import Any
 
 from ..errors import ArgumentError
 
 
-def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
+def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
     """``number`` as an int, NumPy's whole numbers included.
 
     Args:
@@ -16,17 +16,40 @@ def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
         number: what to check.
         least: the smallest that is accepted.
         why: the reason for ``least``, for the error.
+        most: the largest that is accepted: by default that of a list's length.
 
     Raises:
-        ArgumentError: it is not a whole number of at least ``least``.
+        ArgumentError: it is not a whole number from ``least`` to ``most``.
     """
     try:
-        whole = None if isinstance(number, bool) else index(number)
+        whole = None if isinstance(number, bool) else index(number)  # type: ignore[arg-type]
     except TypeError:
         whole = None
     if whole is None or whole < least:
         reason = f": {why}" if why else ""
         raise ArgumentError(
-            f"{name} is {number!r:.40}", remedy=f"{name} must be a whole number of at least {least}{reason}"
+            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number of at least {least}{reason}"
         )
+    if whole > most:
+        raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
     return whole
+
+
+def in_short(value: object, most: int = 40) -> str:
+    """What a value looks like in Python, cut off after ``most`` characters, for errors."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
+    return f"{value!r:.{most}}"
+
+
+def check_set_to_none(set_to_none: bool) -> None:
+    """Check an option of PyTorch's ``zero_grad``.
+
+    Raises:
+        ArgumentError: it is True.
+    """
+    if set_to_none:
+        raise ArgumentError(
+            "set_to_none=True: a gradient here is a number, never None",
+            remedy="Leave it out; a gradient that is 0 counts as one in an optimizer, for momentum and weight decay",
+        )

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, Tiny
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
-from ..nn.module import shape
+from ..nn.trees import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..tasks import Task, make_task
 from .history import COLUMNS, History

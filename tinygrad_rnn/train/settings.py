@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError
 from ..optim import LRScheduler, Optimizer
-from ..support.checks import whole_number
+from ..support.checks import in_short, whole_number
 
 #: The settings under these names in a checkpoint. Optimizer and schedule are described there at greater length, and an
 #: engine may be changed at any time.
@@ -58,8 +59,11 @@ class Settings:
         _check_whole(self, "batch_size", "validate_every", "validation_size")
         if self.truncate is not None:
             _check_whole(self, "truncate")
-        if self.max_norm is not None and not self.max_norm > 0.0:
-            raise ArgumentError(f"max_norm is {self.max_norm!r}", remedy="Give a number above 0, or None")
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
+        if self.max_norm is not None:
+            if not (is_number(self.max_norm) and self.max_norm > 0.0):
+                raise ArgumentError(f"max_norm is {in_short(self.max_norm)}", remedy="Give a number above 0, or None")
+            object.__setattr__(self, "max_norm", number(self.max_norm))
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``settings``."""

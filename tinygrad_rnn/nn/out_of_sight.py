@@ -1,0 +1,92 @@
+"""Values that a `Module` holds where it does not look for parameters. They would silently never be trained."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, MappingView
+from functools import partial
+from types import BuiltinMethodType, FunctionType, GeneratorType, MethodType, MethodWrapperType, ModuleType
+from typing import Any
+
+from ..engine.value import Value
+
+Named = tuple[str, object]
+
+#: What holds nothing.
+_PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
+
+#: What Python's garbage collector looks into better than we could.
+_BUILT_IN = (set, frozenset, deque, partial, MappingView, MethodType, MethodWrapperType, BuiltinMethodType)
+
+
+def attributes(thing: object) -> Iterator[Named]:
+    """The attributes of an object, those in slots included, except those whose names begin with an underscore."""
+    own: dict[str, object] = getattr(thing, "__dict__", {})
+    yield from ((name, attribute) for name, attribute in own.items() if not name.startswith("_"))
+    for kind in type(thing).__mro__[:-1]:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("_") and hasattr(thing, name):
+                yield name, getattr(thing, name)
+
+
+def values_out_of_sight(
+    things: Iterable[tuple[str, object, object]], parts: Callable[[object], Iterable[Named] | None], seen: set[int]
+) -> Iterator[tuple[str, object, Value | None]]:
+    """Leaf Values that stand in other objects than those that are looked into.
+
+    Args:
+        things: where to begin: a path, an object, and the object that hides it, or None.
+        parts: returns the parts of an object that is looked into, with their names; None for any other object.
+        seen: ids of objects that need not be looked at.
+
+    Returns:
+        an iterator over the path to an object that is not looked into, that object, and the Value that it holds; or
+        None instead of a Value for a generator, of which that cannot be known.
+    """
+    to_visit = list(things)[::-1]
+    while to_visit:
+        path, thing, hidden_by = to_visit.pop()
+        if type(thing) in _PLAIN or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, Value):
+            if hidden_by is not None and not thing.parents:
+                yield path, hidden_by, thing
+            continue
+        if isinstance(thing, (list, tuple, set, frozenset, deque)) and _PLAIN.issuperset(map(type, thing)):
+            continue
+        named = parts(thing)
+        if named is None:
+            hidden_by = thing if hidden_by is None else hidden_by
+            if isinstance(thing, GeneratorType):
+                yield path, thing, None
+            named = [("", part) for part in _contents(thing)]
+        to_visit += [
+            (f"{path}.{name}" if hidden_by is None else path, part, hidden_by) for name, part in list(named)[::-1]
+        ]
+
+
+def _contents(thing: object) -> list[object]:
+    """What an object holds, of whatever kind it is."""
+    if isinstance(thing, (type, ModuleType)):
+        return []
+    if isinstance(thing, FunctionType):  # not its globals, which are the whole program
+        cells = [_content(cell) for cell in thing.__closure__ or ()]
+        return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and isinstance(thing, numpy.ndarray):
+        return [thing.tolist()] if thing.dtype.hasobject else []
+    held = [attribute for _, attribute in attributes(thing)]
+    if isinstance(thing, _BUILT_IN) or (isinstance(thing, Iterator) and not hasattr(thing, "__dict__")):
+        held += gc.get_referents(thing)
+    return held
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # of a variable that has no value yet
+        return None
