@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError, SweepError
 from tinygrad_rnn.sweep import ProcessPool, Record, read_records, sweep
+from tinygrad_rnn.sweep.records import RecordFile
 from tinygrad_rnn.sweep.run import describe
 
 ROOT = Path(__file__).parents[2]
@@ -263,8 +265,8 @@ def locking(file, mode, count):
     assert count == 1
     how = {"LK_NBLCK": fcntl.LOCK_EX | fcntl.LOCK_NB, "LK_UNLCK": fcntl.LOCK_UN}[mode]
     fcntl.lockf(file, how, count, os.lseek(file, 0, os.SEEK_CUR))
-sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK="LK_NBLCK", LK_UNLCK="LK_UNLCK", locking=locking)
 from tinygrad_rnn.sweep import records
+sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK="LK_NBLCK", LK_UNLCK="LK_UNLCK", locking=locking)
 sys.platform = "win32"
 importlib.reload(locks)
 records.lock, records.unlock = locks.lock, locks.unlock
@@ -503,6 +505,108 @@ def test_workers_end_with_the_process_that_made_them(tmp_path: Path) -> None:
     while any(map(_alive, workers)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(map(_alive, workers))
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Speechless(), "Speechless: its message raises RuntimeError"),
+        (CancelledError(), "CancelledError"),
+        (asyncio.CancelledError("enough"), "CancelledError: enough"),
+        (GeneratorExit(), "GeneratorExit"),
+        (SystemExit(3), "SystemExit: 3"),
+        (ValueError("x" * 10**7), f"ValueError: {'x' * 987}…"),
+    ],
+)
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(1)])
+def test_whatever_a_run_raises_it_is_one_failed_run(
+    error: BaseException, line: str, executor: Executor | None, tmp_path: Path
+) -> None:
+    def moody(number: int, seed: int) -> dict[str, Any]:
+        if number == 1:
+            raise error
+        return {"number": number}
+
+    records = sweep(moody, [(number,) for number in range(4)], executor, file=tmp_path / "s")
+    assert [record.error for record in records] == [None, line, None, None]
+    assert len(read_records(tmp_path / "s")) == 4
+
+
+def grow(sizes: list[int], options: dict[str, int], seed: int) -> dict[str, Any]:
+    sizes.append(1)
+    options["seen"] = options.get("seen", 0) + 1
+    return {"sizes": len(sizes), "seen": options["seen"]}
+
+
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(2)])
+def test_what_a_run_does_to_its_setting_is_not_seen_by_the_next_and_not_recorded(
+    executor: Executor | None, tmp_path: Path
+) -> None:
+    settings = [([8, 8], {})]
+    for experiment in (grow, partial(grow, [8, 8])):
+        rest = settings if experiment is grow else [({},)]
+        path = tmp_path / describe(experiment)
+        for _ in range(2):
+            records = sweep(experiment, rest, executor, seeds=range(3), file=path)
+            assert [record.result for record in records] == [{"sizes": 3, "seen": 1}] * 3
+            assert {str(record.setting) for record in records} == {str(rest[0])}
+        assert len(read_records(path)) == 3
+    assert settings == [([8, 8], {})]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_under_way_is_an_error(replaced: bool, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+
+    def delete(number: int, seed: int) -> dict[str, Any]:
+        if number == 1:
+            path.unlink()
+            if replaced:
+                path.write_text("mine")
+        return {}
+
+    with pytest.raises(SweepError, match="s was deleted or replaced while the sweep was writing to it"):
+        sweep(delete, [(number,) for number in range(3)], file=path)
+    assert path.exists() == replaced
+    assert not replaced or path.read_text() == "mine"
+
+
+def test_a_second_sweep_is_kept_out_of_the_file_by_threads_and_readers_too(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with RecordFile(path, "add(a, b, seed)"), ThreadPoolExecutor(1) as other:
+        assert read_records(path) == []  # which closes the file in this process
+        with pytest.raises(SweepError, match="another sweep is writing to s"):
+            other.submit(sweep, add, SETTINGS, file=path).result()
+        assert path.read_text() == HEADER
+    assert len(sweep(add, SETTINGS, file=path)) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_process_does_not_hold_on_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "import os, time\n"
+        "from tinygrad_rnn.sweep.records import RecordFile\n"
+        "file = RecordFile(sys.argv[1], 'add(a, b, seed)')\n"
+        "if os.fork() == 0: print(os.getpid(), flush=True); time.sleep(300)\n"
+        "time.sleep(300)\n"
+    )
+    with subprocess.Popen([sys.executable, script, path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        try:
+            assert len(sweep(add, SETTINGS, file=path)) == 3
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def idle(folder: str) -> None:

@@ -24,8 +24,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    # Not lockf: such a lock is of the whole process, so a second thread has it too, and it is gone once anything else in
-    # the process has opened and closed the file.
+    # Not lockf: such a lock is of the whole process, so a second thread has it too, and it is gone once anything
+    # else in the process has opened and closed the file.
     def _try(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

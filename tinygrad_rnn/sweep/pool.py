@@ -13,6 +13,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 from weakref import WeakSet
 
+PATIENCE = 5.0  # seconds, for processes to end
+
 
 class ProcessPool(Executor):
     """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
@@ -62,14 +64,19 @@ class ProcessPool(Executor):
             wait: whether to return only when everything has been done.
             cancel_futures: whether to forget what has not begun and end the processes.
         """
-        if cancel_futures:
-            self._pool.stop()
-            for future in tuple(self._futures):
-                future.cancel()
-        else:
-            self._pool.close()
-        if wait or cancel_futures:
-            self._pool.join()
+        if not cancel_futures:
+            self._pool.close()  # type: ignore[no-untyped-call]
+            if wait:
+                self._pool.join()
+            return
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        for future in tuple(self._futures):
+            future.cancel()
+        # A Ctrl-C may have come while this thread held a lock of a future: who then waits for the pool waits for ever.
+        # Its processes end with this one at the latest.
+        ending = threading.Thread(target=self._pool.join, daemon=True)
+        ending.start()
+        ending.join(PATIENCE)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
@@ -87,7 +94,7 @@ class _Worker(SpawnProcess):
 
 
 class _Context(SpawnContext):
-    Process = _Worker  # type: ignore[assignment]
+    Process = _Worker
 
 
 def _begin() -> None:

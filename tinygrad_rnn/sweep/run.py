@@ -195,7 +195,7 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
     began = time.perf_counter()
     result, error = None, None
     try:
-        # A copy, as another process would have one: what a run does to its setting is not seen by the next, nor recorded.
+        # A copy, as another process has: what a run does to its setting is not seen by the next, and not recorded.
         fresh = copy.deepcopy(experiment) if isinstance(experiment, partial) else experiment
         returned = fresh(*copy.deepcopy(setting), seed=seed)
         if not isinstance(returned, Mapping):
