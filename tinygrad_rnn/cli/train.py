@@ -9,9 +9,10 @@ from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.text import count
 from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
-from .console import count, print_json, say
+from .console import print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
