@@ -28,10 +28,12 @@ from difflib import get_close_matches
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
+from ..support.text import printable
 from .console import columns, complete_streams, speak_any_encoding
 from .options import Parser, add_options
 
 PROGRAM = "tinygrad-rnn"
+LONGEST_MESSAGE = 2000  # characters: what stands in a file or a command line may have millions
 MAIN_JOB = "main_job"  # the module of what is done without a command
 #: The commands and their help, in the order in which a newcomer looks for them.
 COMMANDS = {
@@ -128,7 +130,7 @@ def _abandon_stdout() -> None:
 
 
 def _report(message: str) -> int:
-    one_line = " ".join(message.split())
+    one_line = printable(" ".join(message.split()), LONGEST_MESSAGE)
     with suppress(OSError):  # stderr cannot be written either: only the exit code is left
         print(f"{PROGRAM}: error: {one_line}", file=sys.stderr, flush=True)
     return 2

@@ -115,13 +115,3 @@ def _cells(text: str) -> int:
 def print_json(data: object) -> None:
     """Print data as JSON, in the form of `json_text`."""
     print(json_text(data))
-
-
-def count(number: int, noun: str) -> str:
-    """``1 sequence``, ``2 sequences``."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def printable(name: str) -> str:
-    """A name for a table: characters that do not print are written as Python writes them."""
-    return name if name.isprintable() and name.strip() else repr(name)[1:-1] if name != " " else "' '"

@@ -203,6 +203,14 @@ def yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
+def separator(text: str) -> str:
+    """The type of an option that takes the sign between cells; a tab may be typed as "tab"."""
+    sign = "\t" if text in ("tab", "\\t") else text
+    if len(sign) != 1:
+        raise argparse.ArgumentTypeError(f'{text[:40]!r} is not a single sign, nor "tab"')
+    return sign
+
+
 def file_ending_in(*endings: str) -> Callable[[str], str]:
     """The type of an option that takes the name of a file, whose ending says what is written."""
 
@@ -212,6 +220,11 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+PICTURES = (".svg", ".png", ".dot", ".gv")  # as in `tinygrad_rnn.pictures`, which is slow to import
+#: The type of an option that takes the name of a picture to write.
+picture_file = file_ending_in(*PICTURES)
 
 
 # ---- those that several commands share ------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from typing import Any
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
+from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
-from .console import count, print_json, print_table, say
+from .console import print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
@@ -140,7 +141,7 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
     """Check options and files before the first run."""
     for options in settings:
         check(typed, options)
-    check_writable(target, args.plot)
+    check_writable(args.plot, appended=target, read=typed.get("csv") or typed.get("text_file"))
     check_plotting(args.plot)
 
 

@@ -19,6 +19,7 @@ from .batch import Batch
 from .boundary import Numbers, real
 from .graph import check_mode
 from .inputs import Kind, numbers_per_step
+from .javascript import javascript
 from .listing import listing
 from .machine import Machine, doubles
 from .memory import Sizes
@@ -202,6 +203,11 @@ class Recurrence:
     def source(self) -> str:
         """A line per node of the time step, with its label and derivatives."""
         return listing(self._with_loss.nodes, self.parameters)
+
+    @property
+    def javascript(self) -> str:
+        """The time step, forward and backward, as a JavaScript module. It needs nothing else, llvmlite neither."""
+        return javascript(self.step, self.parameters).module
 
     # ---- running ----------------------------------------------------------------------------------------
 
