@@ -79,7 +79,7 @@ def told(log10: float, steps: int, path: bool = False) -> str:
     size = math.nan if math.isnan(log10) else math.inf if log10 > 308 else 10.0**log10
     found = verdict(size, steps)
     assert found is not None
-    return found.describe("Along this path the gradient") if path else found.sentence
+    return found.clause("Along this path the gradient" if path else "The gradient") + "."
 
 
 def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: float) -> tuple[float, float]:
