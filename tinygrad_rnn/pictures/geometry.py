@@ -99,6 +99,7 @@ class Line:
         curve: its course, arrow head included; empty where Graphviz is to find one.
         label_at: the middle of the label; None: beside the middle of the curve.
         edge: what it shows, if that is an edge of the graph.
+        in_front: whether it is drawn in front of the boxes, not behind them.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Line:
     edge: Edge | None = None
     role: str = ""
     step: int | None = None
+    in_front: bool = False
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class Text:
 
 @dataclass(slots=True)
 class Picture:
-    """Everything that is to be drawn, back to front: frames, lines below the boxes, boxes, texts.
+    """Everything that is to be drawn, back to front: frames, lines, boxes, lines in front of them, texts.
 
     Attributes:
         width, height: of the page; 0 where Graphviz finds the places.
