@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..engine import ops
@@ -46,8 +47,17 @@ class Index(Symbolic):
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
-            return self._pick(options)
+            return self._pick([self.tape.emit("eq", self.number, float(i)) for i in range(len(options))], options)
         return self._look_up(options, [slot for slot in slots if slot is not None])
+
+    def without(self, options: Sequence[Value]) -> list[Value]:
+        """Called by `arithmetic.without` for an index that is not known yet."""
+        self.limit = min(self.limit, len(options))
+        chosen = []
+        for i, (option, following) in enumerate(pairwise(options)):
+            is_beyond = self.tape.emit("gt", self.number, float(i))
+            chosen.append(self._pick([is_beyond, self.tape.emit("not", is_beyond)], [option, following]))
+        return chosen
 
     def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
         """One parameter of a table: a load whose address depends on the index."""
@@ -61,9 +71,8 @@ class Index(Symbolic):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry
 
-    def _pick(self, options: Sequence[Value]) -> Value:
-        """One of several computed nodes. Only the chosen one gets a gradient."""
-        hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
+    def _pick(self, hits: Sequence[Symbol], options: Sequence[Value]) -> Value:
+        """That one of several nodes whose condition holds. Only it gets a gradient."""
         data: Any = options[-1].data
         for hit, option in list(zip(hits, options))[-2::-1]:
             data = select(hit, option.data, data)
