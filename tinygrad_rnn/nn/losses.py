@@ -73,10 +73,11 @@ def _of_one_prediction(input: Any, target: Any) -> Value:
     return _log_one_plus(arithmetic.choose(logits, right), arithmetic.without(logits, right))
 
 
-def _class(target: object, classes: int) -> int:
-    """The index of a class, from whatever stands for a whole number."""
+def _class(target: Any, classes: int) -> int:
+    """The index of a class, from whatever stands for a whole number, such as an entry of a tensor."""
+    is_truth = isinstance(target, bool) or "bool" in str(getattr(target, "dtype", ""))
     try:
-        whole = None if isinstance(target, bool) or is_vector(target) or is_not_real(target) else index(target)  # type: ignore[arg-type]
+        whole = None if is_truth or is_vector(target) or is_not_real(target) else index(target)
     except TypeError:
         whole = None
     if whole is None or not 0 <= whole < classes:
