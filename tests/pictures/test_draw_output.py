@@ -303,7 +303,7 @@ def test_draw_dot_refuses_what_it_cannot_draw() -> None:
         draw_dot(Value(1.0), rankdir="XY")
     with pytest.raises(ArgumentError, match="colour"):
         draw_dot(Value(1.0), colour="red")
-    with pytest.raises(DrawError, match="svg, png, dot"):
+    with pytest.raises(DrawError, match="svg, png, pdf"):
         draw_dot(Value(1.0), format="bmp")
     with pytest.raises(ArgumentError, match="root is a list"):
         draw_dot([Value(1.0)])  # type: ignore[arg-type]
