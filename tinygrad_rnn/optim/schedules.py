@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..errors import ArgumentError
 from ..support.checks import whole_number
 from .arguments import State, settings_of, within
@@ -74,7 +75,10 @@ class LambdaLR(LRScheduler):
 
     def lr_at(self, steps: int) -> float:
         """The learning rate after so many steps."""
-        return within("the learning rate of the schedule", self.initial_lr * self.lr_lambda(steps))
+        return within(
+            "the learning rate of the schedule",
+            self.initial_lr * number(self.lr_lambda(steps), "the factor of the schedule"),
+        )
 
 
 class StepLR(LRScheduler):
