@@ -48,9 +48,10 @@ def test_the_factor_is_the_mean_per_step() -> None:
     assert found.sentence == (
         "The gradient shrinks: over 12 steps it is multiplied by 0.01384, on average by 0.7 per step."
     )
-    assert Verdict(3.0, 1).describe("Along it the gradient", "from h_1 to h_0") == (
-        "Along it the gradient grows: over 1 step from h_1 to h_0 it is multiplied by 3."
+    assert Verdict(3.0, 1).clause("Along it the gradient", "from h_1 to h_0") == (
+        "Along it the gradient grows: over 1 step from h_1 to h_0 it is multiplied by 3"
     )
+    assert Verdict(0.25, 2).as_dict() == {"verdict": "shrinks", "lag": 2, "kept": 0.25, "factor": 0.5}
     assert Verdict(0.0, 3).factor == 0.0
     assert Verdict(math.inf, 3).factor == math.inf
     assert math.isnan(Verdict(math.nan, 3).factor)

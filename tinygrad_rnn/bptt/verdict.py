@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from ..engine import notation
 from ..engine.backward import gradients, gradients_kept, propagate, topological_order
+from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..support.checks import whole_number
+from ..support.text import count
 from .unroll import Unrolled
 
 #: A gradient keeps its size within these bounds, and vanishes or explodes beyond the extreme ones.
@@ -58,24 +60,28 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict as one sentence, with the lag and the factors."""
-        return self.describe()
+        return f"{self.clause()}."
 
-    def describe(self, subject: str = "The gradient", way: str = "") -> str:
-        """The sentence about another subject, such as "Along this path the gradient".
+    def clause(self, subject: str = "The gradient", way: str = "") -> str:
+        """The same without a full stop, about another subject, such as "Along this path the gradient".
 
         Args:
             subject: what it is about.
             way: where the time steps lead, such as "from h_12 to h_0".
         """
-        steps = " ".join(filter(None, [f"{self.lag} step{'s' if self.lag > 1 else ''}", way]))
+        steps = " ".join(filter(None, [count(self.lag, "step"), way]))
         if math.isnan(self.kept):
-            return f"{subject} {self.word} after {steps}."
+            return f"{subject} {self.word} after {steps}"
         if math.isinf(self.kept):
-            return f"{subject} {self.word} after {steps}: a double ends at 1.8e308."
+            return f"{subject} {self.word} after {steps}: a double ends at 1.8e308"
         if not self.kept:
-            return f"{subject} {self.word} after {steps}, or too small for a double."
-        mean = f", on average by {notation.number(self.factor)} per step" if self.lag > 1 else ""
-        return f"{subject} {self.word}: over {steps} it is multiplied by {notation.number(self.kept)}{mean}."
+            return f"{subject} {self.word} after {steps}, or too small for a double"
+        mean = f", on average by {number(self.factor)} per step" if self.lag > 1 else ""
+        return f"{subject} {self.word}: over {steps} it is multiplied by {number(self.kept)}{mean}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as JSON has it."""
+        return {"verdict": self.word, "lag": self.lag, "kept": self.kept, "factor": self.factor}
 
 
 def verdict(kept: float, lag: int) -> Verdict | None:

@@ -97,7 +97,7 @@ OPTIONS = {
 def run(args: argparse.Namespace) -> int:
     """Measure the decay, show and write it."""
     _check(args)
-    check_writable(*args.output)
+    check_writable(*args.output, read=args.csv)
     check_plotting(*args.output)
     measure = Comparison.measure if args.cells else Sweep.measure
     measured: Comparison | Sweep = measure(args, read_data(args))

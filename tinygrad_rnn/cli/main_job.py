@@ -8,7 +8,7 @@ import os
 from ..bptt.chain import chain
 from .console import print_json, say
 from .inputs import input_options, read_problem
-from .options import JSON, QUIET, Option, Switch, output_option
+from .options import JSON, QUIET, Option, Switch, output_option, picture_file
 from .outputs import check_writable
 from .report import make_report
 
@@ -17,7 +17,9 @@ OPTIONS = {
     **input_options(),
     "output": (
         (
-            output_option("picture: .svg, .png or .dot; an existing file is overwritten", default="bptt.svg"),
+            output_option(
+                "picture: .svg, .png or .dot; an existing file is overwritten", default="bptt.svg", type=picture_file
+            ),
             Switch("no_picture", "draw nothing"),
         ),
         Option(

@@ -222,6 +222,11 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
     return parse
 
 
+PICTURES = (".svg", ".png", ".dot", ".gv")  # as in `tinygrad_rnn.pictures`, which is slow to import
+#: The type of an option that takes the name of a picture to write.
+picture_file = file_ending_in(*PICTURES)
+
+
 # ---- those that several commands share ------------------------------------------------------------------------------
 
 JSON = Switch("json", "print everything as JSON")

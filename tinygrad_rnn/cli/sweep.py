@@ -141,7 +141,7 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
     """Check options and files before the first run."""
     for options in settings:
         check(typed, options)
-    check_writable(target, args.plot)
+    check_writable(args.plot, appended=target, read=typed.get("csv") or typed.get("text_file"))
     check_plotting(args.plot)
 
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; return 130 if Ctrl-C ended it."""
     typed = typed_options(args)
     target = args.output or f"{typed.get('task', DEFAULT_TASK)}.safetensors"
-    _check_targets(args, target)
+    _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
     if args.resume:
         checkpoint = load_checkpoint(target)
         options = _options_to_resume(typed, checkpoint, target)
@@ -177,9 +177,9 @@ def _options_of(checkpoint: Checkpoint) -> Options:
     }
 
 
-def _check_targets(args: argparse.Namespace, target: str) -> None:
+def _check_targets(args: argparse.Namespace, target: str, read: str | None) -> None:
     """Check the files to write before the training."""
-    check_writable(target, args.history, args.plot)
+    check_writable(target, args.history, args.plot, read=read)
     check_plotting(args.plot)
     if os.path.exists(target) and not (args.resume or args.force):
         raise ArgumentError(f"{target} exists", remedy="Go on from it with --resume, or overwrite it with --force")

@@ -17,7 +17,7 @@ from ..plots.saving import save
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
-from .options import JSON, Option, output_option, whole_number
+from .options import JSON, Option, output_option, picture_file, whole_number
 from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
 from .plotting import check_plotting, plot_file
@@ -45,6 +45,7 @@ OPTIONS = {
         Option(
             "picture",
             "graph with cut edges in grey: .svg, .png or .dot; with k1 < k2, those of the last pass",
+            type=picture_file,
             metavar="FILE",
         ),
         JSON,

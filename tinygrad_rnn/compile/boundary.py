@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
@@ -18,26 +18,67 @@ _CODES = {"d": "doubles (float64)", "q": "whole numbers (int64)"}
 _PLAIN: dict[str, set[type]] = {"d": {float, int}, "q": {int}}  # types that need no look at each entry
 
 
+class Area(NamedTuple):
+    """An area of memory that native code may use: its address, and how many numbers of 8 bytes it has room for."""
+
+    address: int = 0
+    room: int = 0
+
+    def after(self, count: int) -> Area:
+        """What is left of it behind the first ``count`` numbers."""
+        return Area(self.address + 8 * count, self.room - count)
+
+
+def doubles(count: int) -> Any:
+    """Memory for ``count`` doubles, and for one at least.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
+    try:
+        return (ctypes.c_double * max(1, count))()
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise MemoryError(
+            f"no memory for {count:,} numbers. Give fewer sequences or time steps at once, or a shorter window"
+        ) from error
+
+
+def area(memory: Any) -> Area:
+    """The area of an array that `doubles` returned."""
+    return Area(ctypes.addressof(memory), len(memory))
+
+
+def check_room(names: Sequence[str], areas: Sequence[Area], needed: Sequence[int]) -> None:
+    """Check that native code stays within the areas that it is about to use.
+
+    Raises:
+        ShapeError: it would leave one.
+    """
+    for name, given, count in zip(names, areas, needed):
+        if given.room < count:
+            raise ShapeError(f"{name} has room for {given.room} numbers, where compiled code uses {count}")
+
+
 class Buffer:
     """Numbers side by side in memory. They stay alive and in place as long as this object.
 
     Attributes:
         view: the numbers as a memoryview.
-        address: the address of the first one.
+        area: where they lie.
         shape: their shape.
     """
 
-    __slots__ = ("_keep", "address", "shape", "view")
+    __slots__ = ("_keep", "area", "shape", "view")
     _keep: Any
     shape: tuple[int, ...]
     view: Any
 
     def __init__(self, view: memoryview[Any]) -> None:
-        if view.readonly:
+        if view.readonly or view.format != "d":  # a whole number that changed after its check could lead anywhere
             view = memoryview(bytearray(view)).cast(view.format, view.shape or ())  # type: ignore[call-overload]
         self.view, self.shape = view, view.shape or ()
         self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
-        self.address = ctypes.addressof(self._keep) if view.nbytes else 0
+        self.area = Area(ctypes.addressof(self._keep), view.nbytes // 8) if view.nbytes else Area()
 
     def flat(self) -> list[Any]:
         """All numbers in a row."""
@@ -54,7 +95,7 @@ def real(name: str, given: Any) -> float:
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
-    """Return numbers as a buffer of this shape, without a copy if they are in one.
+    """Return numbers as a buffer of this shape. Doubles that are in one are not copied.
 
     Args:
         name: their name, for error messages.

@@ -12,32 +12,14 @@ import errno
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError, SweepError
+from ..support.locks import lock, unlock
 from ..support.numbers import is_bool, whole
-
-if sys.platform == "win32":
-    import msvcrt
-
-    LOCKED = 2**31 - 2  # the byte that is locked: as far behind all lines as it can be, for nobody else can read it
-
-    def _lock(file: int) -> None:
-        os.lseek(file, LOCKED, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That this
-        # lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
@@ -134,7 +116,7 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
 
 
 class RecordFile:
-    """The file of one sweep, open for appending, and closed to other processes that would append as well.
+    """The file of one sweep, open for appending, and closed to others that would append as well.
 
     Args:
         path: the file; made if it does not exist.
@@ -144,8 +126,8 @@ class RecordFile:
         records: what was in the file, by `key`.
 
     Raises:
-        SweepError: the file is of another experiment, or of no sweep, or damaged, or another process writes to it.
-            It is as it was.
+        SweepError: the file is of another experiment, or of no sweep, or damaged, or another sweep writes to it, in
+            this process or another. It is as it was.
         OSError: it cannot be opened.
     """
 
@@ -153,22 +135,30 @@ class RecordFile:
         self.path = os.fspath(path)
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
-            self._lock()
+            if not lock(self._file):
+                raise SweepError(
+                    f"another sweep is writing to {os.path.basename(self.path)}",
+                    remedy="Wait for it, or give another file",
+                )
+            self._check_there()
             self.records = self._take_over(experiment)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def append(self, record: Record) -> None:
         """Add a record; on return, it is on the disk.
 
         Raises:
+            SweepError: the file was deleted or replaced.
             OSError: it cannot be written; the file is as it was.
         """
+        self._check_there()
         self._write(_line(asdict(record)))
 
     def close(self) -> None:
         """Close the file, and let others append to it."""
+        unlock(self._file)
         self._file.close()
 
     def __enter__(self) -> RecordFile:
@@ -177,16 +167,17 @@ class RecordFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _lock(self) -> None:
+    def _check_there(self) -> None:
+        """Raises: SweepError: under its name there is no file any more, or another."""
         try:
-            _lock(self._file.fileno())
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                return  # a file system without locks
+            there = os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            there = False
+        if not there:
             raise SweepError(
-                f"another process is writing to {os.path.basename(self.path)}",
-                remedy="Wait for it, or give another file",
-            ) from error
+                f"{os.path.basename(self.path)} was deleted or replaced while the sweep was writing to it",
+                remedy="Start the sweep again: what was in that file is run again",
+            )
 
     def _take_over(self, experiment: str) -> dict[str, Record]:
         self._file.seek(0)
