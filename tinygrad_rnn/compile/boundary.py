@@ -134,7 +134,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 def _is_nested(entry: object) -> bool:
     """Whether something has entries in an order; a dict or a set has not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
-    return in_order and not isinstance(entry, (str, bytes, Mapping))
+    return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 
 
 def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:

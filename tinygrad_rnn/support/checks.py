@@ -36,7 +36,7 @@ def in_short(value: object, most: int = 40) -> str:
     """What a value looks like in Python, cut off after ``most`` characters, for errors."""
     if isinstance(value, int) and value.bit_length() > 1000:
         return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
-    return f"{value!r:.{most}}"
+    return " ".join(f"{value!r}".split("\n"))[:most]
 
 
 def check_set_to_none(set_to_none: bool) -> None:
