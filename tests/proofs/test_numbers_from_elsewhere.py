@@ -242,6 +242,8 @@ TAKE_WHOLE: dict[str, Callable[[Any], Any]] = {
     "in_features": lambda x: len(Linear(x, 1).V[0]),
     "seed": lambda x: RNNCell(1, 1, seed=x).state_dict(),
     "seed of a matrix": lambda x: orthogonal(2, seed=x),
+    "cross-entropy": lambda x: cross_entropy([Value(0.1)] * 4, x).data,
+    "cross-entropy, several": lambda x: cross_entropy([[Value(0.1)] * 4], [x]).data,
     "OneHot": lambda x: OneHot(x, 4).hot,
     "OneHot, size": lambda x: len(OneHot(0, x)),
     "step_size": lambda x: scheduled(lambda optimizer: optim.StepLR(optimizer, x)),

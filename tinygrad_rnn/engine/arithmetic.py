@@ -15,7 +15,6 @@ from typing import Any
 from ..errors import OperandError
 from ..support.checks import in_short
 from ..support.numbers import is_masked, is_real
-from ..support.numbers import is_not_real as is_not_real  # for all who import what is a number from here
 
 Rule = Callable[..., Any]
 

@@ -22,11 +22,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from ..engine.arithmetic import is_not_real, number
+from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.trees import is_vector, shape
 from ..support.checks import in_short
+from ..support.numbers import is_not_real
 from ..support.text import listed
 
 Numbers: TypeAlias = "float | Sequence[Numbers]"
