@@ -231,7 +231,7 @@ class _Chain:
             kind = "parameter"
         node = Node(self.id(value), value, self.step, kind, Block(self.step, False))
         box = sheet.box(
-            node.id, self.rows(value), x, y, width, self.card, role=kind, step=self.step, pen=1.5, node=node
+            node.id, self.rows(value), x, y, width, self.card, role="part", step=self.step, pen=1.5, node=node
         )
         if kind == "parameter":
             box.stroke, box.fill = colours.LAW, colours.PARAMETER_FILL
@@ -378,7 +378,7 @@ class _Equations:
             "loss": {"fill": colours.LOSS_FILL},
         }.get(part.kind, {})
         node = Node(part.id, part.values[0], self.step, part.kind, Block(self.step, False), values=tuple(part.values))
-        sheet.box(part.id, rows, x, y, width, self.card, role=part.kind, step=self.step, pen=1.5, node=node, **looks)
+        sheet.box(part.id, rows, x, y, width, self.card, role="part", step=self.step, pen=1.5, node=node, **looks)
 
     def edge(
         self, tail: str, head: str, role: str, label: str, a: tuple[float, float], b: tuple[float, float], width: float
