@@ -8,7 +8,7 @@ import os
 from ..bptt.chain import chain
 from .console import print_json, say
 from .inputs import input_options, read_problem
-from .options import JSON, QUIET, Option, Switch, output_option, picture_file
+from .options import JSON, PICTURE, QUIET, Option, Switch, output_option, picture_arguments, picture_file
 from .outputs import check_writable
 from .report import make_report
 
@@ -22,13 +22,10 @@ OPTIONS = {
             ),
             Switch("no_picture", "draw nothing"),
         ),
+        *PICTURE,
         Option(
-            "view",
-            "every Value, or one node per state",
-            usual="full, where a step is small",
-            choices=("full", "folded"),
+            "state", "part of the state that the chain is about: h, or c of an lstm", usual="all of it", metavar="NAME"
         ),
-        Option("state", "part of the state to which the chain is lit: h, or c of an lstm", usual="h", metavar="NAME"),
         Switch("local_gradients", "write its local gradient on every edge"),
         (JSON, QUIET),
     ),
@@ -50,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
             problem.unrolled,
             loss=problem.loss,
             state=args.state,
-            view=args.view,
             local_gradients=args.local_gradients,
+            **picture_arguments(args),
         )
         drawing.save(picture)
     if args.json:

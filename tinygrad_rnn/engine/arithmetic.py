@@ -35,6 +35,10 @@ class Symbolic:
         """``options[self]``, for an index."""
         raise NotImplementedError
 
+    def without(self, options: Any) -> Any:
+        """All options except ``options[self]``, in order, for an index."""
+        raise NotImplementedError
+
 
 # ---- what is a number -------------------------------------------------------------------------------------------
 
@@ -105,7 +109,7 @@ def _elementary(name: str) -> Callable[[Any], Any]:
     return function
 
 
-exp, log, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "tanh", "sin", "cos", "sqrt"))
+exp, log, log1p, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt"))
 
 
 def pow_(base: Any, exponent: Any) -> Any:
@@ -135,6 +139,11 @@ def refuted(condition: Any) -> bool:
 def choose(options: Any, index: Any) -> Any:
     """``options[index]``, also for a symbolic index."""
     return index.choose(options) if isinstance(index, Symbolic) else options[index]
+
+
+def without(options: Any, index: Any) -> Any:
+    """A list of all options except ``options[index]``, also for a symbolic index."""
+    return index.without(options) if isinstance(index, Symbolic) else [*options[:index], *options[index + 1 :]]
 
 
 def largest(numbers: Any) -> Any:

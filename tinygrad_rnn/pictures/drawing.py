@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 import graphviz
@@ -15,6 +15,7 @@ from ..errors import DrawError, TinygradRNNError
 from ..support.files import write_whole
 from . import dot, engine
 from .geometry import Picture, Text
+from .text import printable
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
@@ -36,20 +37,17 @@ class Drawing:
 
     def __init__(
         self,
-        source: str,
         picture: Picture,
         *,
+        graph: str = "layout=nop2",
         format: str = "svg",
         time_limit: float = 60.0,
-        size: tuple[float, float] | None = None,
-        narrower: Callable[[float], Drawing] | None = None,
         description: str = "graph",
     ) -> None:
-        self.dot = graphviz.Source(source, format=_known(format, "format"))
+        self._graph = graph
+        self.dot = graphviz.Source(dot.write(picture, graph), format=_known(format, "format"))
         self.picture = picture
         self.time_limit = time_limit
-        self._size = size
-        self._narrower = narrower
         self._description = description
         self._svg: str | None = None
 
@@ -76,13 +74,13 @@ class Drawing:
         if self._svg is None:
             svg = engine.run(self.source, "svg", self.time_limit).decode()
             prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
-            self._svg = re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg)
+            self._svg = described(re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg), self.picture, prefix)
         return self._svg
 
     def add(self, text: Text) -> None:
         """Write a line of text into the picture."""
         self.picture.texts.append(text)
-        self.dot = graphviz.Source(dot.write(self.picture), format=self.format)
+        self.dot = graphviz.Source(dot.write(self.picture, self._graph), format=self.format)
         self._svg = None
 
     def png(self, dpi: float = 96.0) -> bytes:
@@ -94,18 +92,14 @@ class Drawing:
         Raises:
             DrawError: it would be too wide to be read; or Graphviz failed, or took too long.
         """
-        drawing = self
-        if self._size is not None:
-            widest = WIDEST_PNG * 72.0 / dpi
-            if self._size[0] > widest and self._narrower is not None:
-                drawing = self._narrower(widest)
-            if drawing._size is not None and max(drawing._size) > widest:
-                raise DrawError(
-                    f"a PNG of {drawing._size[0] * dpi / 72:,.0f} × {drawing._size[1] * dpi / 72:,.0f} pixels"
-                    " could not be read",
-                    remedy="Save it as .svg, draw fewer steps (max_steps=20), or use view='folded'",
-                )
-        source = drawing.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
+        widest = WIDEST_PNG * 72.0 / dpi
+        if max(self.picture.width, self.picture.height) > widest:
+            width, height = (round(side * dpi / 72.0) for side in (self.picture.width, self.picture.height))
+            raise DrawError(
+                f"a PNG of {width:,} × {height:,} pixels could not be read",
+                remedy="Save it as .svg, or draw less of it (detail='states', max_steps=20)",
+            )
+        source = self.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
         return engine.run(source, "png", self.time_limit)
 
     def save(self, path: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
@@ -203,11 +197,35 @@ class Drawing:
         """SVG and text for a notebook; text alone where nothing can draw."""
         bundle = {"text/plain": repr(self)}
         with contextlib.suppress(TinygradRNNError):
-            bundle["image/svg+xml"] = self.svg()
+            bundle["image/svg+xml"] = _as_wide_as_its_place(self.svg())
         return bundle
 
     def __repr__(self) -> str:
         return f"Drawing({self._description})"
+
+
+def described(svg: str, picture: Picture, prefix: str) -> str:
+    """The SVG as an image with a title and a description, for those who cannot see it."""
+    if not picture.title:
+        return svg
+    words = "".join(
+        f'<{tag} id="{prefix}-{tag}">{escape(printable(said))}</{tag}>'
+        for tag, said in (("title", picture.title), ("desc", picture.description))
+    )
+    named = f'<svg role="img" aria-labelledby="{prefix}-title {prefix}-desc" '
+    svg = svg.replace("<svg ", named, 1)
+    end = svg.index(">", svg.index("<svg ")) + 1
+    return f"{svg[:end]}\n{words}{svg[end:]}"
+
+
+def _as_wide_as_its_place(svg: str) -> str:
+    """The SVG as wide as the cell of a notebook that it stands in, and at most as wide as it is by itself."""
+    return re.sub(
+        r'width="([\d.]+)pt" height="[\d.]+pt"',
+        r'width="100%" style="max-width: \1pt; height: auto"',
+        svg,
+        count=1,
+    )
 
 
 def _known(format: str, what: str) -> str:
