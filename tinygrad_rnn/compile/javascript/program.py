@@ -15,7 +15,7 @@ from ...engine.value import Value
 from ...errors import CompileError
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
-from ..step import Step
+from ..step import Step, find_parameters
 from ..symbol import Symbol, Tape
 from ..trace import symbols_as_data
 from .text import Function, needed
@@ -87,18 +87,19 @@ class Program:
         return f"{{ {', '.join(['facts', *self.names])} }}"
 
 
-def javascript(step: Step, parameters: Sequence[Value], most_nodes: int | None = None) -> Program:
+def javascript(step: Step, parameters: Sequence[Value] | None = None, most_nodes: int | None = None) -> Program:
     """The time step as JavaScript.
 
     Args:
         step: the time step.
-        parameters: its parameters.
+        parameters: its parameters; by default all leaves that existed before it, in order of creation.
         most_nodes: how many nodes it may have.
 
     Raises:
         CompileError: it does not compile, or has more nodes; the error names the op and the node.
     """
     tape = Tape()
+    parameters = find_parameters(step) if parameters is None else parameters
     with symbols_as_data(tape, parameters):
         traced = trace_units(step, parameters, tape)
         if most_nodes is not None and traced.width > most_nodes:
