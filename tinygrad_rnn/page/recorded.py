@@ -142,7 +142,7 @@ def _is_constant(node: Value) -> bool:
 
 
 def _summands(node: Value, steps: Mapping[Value, int | None] | None = None) -> list[Value]:
-    """The terms of ((a + b) + c) + d, with steps those of different time steps; a 0 from which `sum` started is none."""
+    """The terms of ((a + b) + c) + d; with steps, those of different time steps. A 0 that `sum` began with is none."""
     found: list[Value] = []
     while node.op == "add":
         rest, last = node.parents
