@@ -140,24 +140,30 @@ def test_recorded_losses_of_every_kind(node, how):
         agree(node, source, [cell.w, cell.u, cell.b], loss, unrolled, 15 if how == "times 1/n" else None)
 
 
-def test_a_recorded_cross_entropy_follows_its_largest_logit(node):
+def test_a_recorded_loss_of_read_outs(node):
+    cell, readout, targets = RNNCell(3, 2), Linear(2, 2), wave(6, 2)
+    unrolled = unroll(cell, wave(5, 3), readout=readout)
+    losses = each(unrolled, lambda t: mse_loss(unrolled.y[t], targets[t]))
+    loss, parameters = total(losses) / 5, [*cell.parameters(), *readout.parameters()]
+    agree(node, from_graph(unrolled, loss), parameters, loss, unrolled, 13)  # the page has the read-out in the loss
+
+
+@pytest.mark.parametrize("classes", [[1, 1, 1], [0, 2, 1]])
+def test_a_recorded_cross_entropy_is_refused_and_a_problem_is_not(node, classes):
     cell, readout = RNNCell(3, 2), Linear(2, 3)
-    inputs = [[float(i == t % 3) for i in range(3)] for t in range(5)]
+    inputs = [[float(i == t) for i in range(3)] for t in range(3)]
     unrolled = unroll(cell, inputs, readout=readout)
-    losses = each(unrolled, lambda t: cross_entropy(unrolled.y[t], 1))
-    source = from_graph(unrolled, total(losses) / 5)
-    parameters = [*cell.parameters(), *readout.parameters()]
-    made = agree(node, source, parameters, total(losses) / 5, unrolled, 13)  # the page has the read-out in the loss
-    assert source.targets == [[]] * 5
-    found = computed(node, source, made, scale=30.0)  # e^30 would lose the others' digits, if the largest stayed
-    for parameter in parameters:
-        parameter.data *= 30.0
-        parameter.zero_grad()
-    again = unroll(cell, inputs, readout=readout)
-    loss = total(each(again, lambda t: cross_entropy(again.y[t], 1))) / 5
-    loss.backward()
-    expected = [loss.data, *(parameter.grad for parameter in parameters)]
-    assert [found["loss"], *found["p_grad"]] == pytest.approx(expected, rel=1e-13)
+    losses = each(unrolled, lambda t: cross_entropy(unrolled.y[t], classes[t - 1]))
+    with pytest.raises(CompileError) as caught:
+        from_graph(unrolled, total(losses) / 3)
+    assert "problem(" in caught.value.remedy
+    posed = problem(cell, inputs, classes, readout=readout, loss=cross_entropy, at="every")
+    source = from_problem(posed)
+    made = agree(node, source, [value for _, value in posed.named_parameters()], posed.loss)
+    found = computed(node, source, made, scale=300.0)  # e^300 of all logits: the largest is taken out anew
+    for _, parameter in posed.named_parameters():
+        parameter.data *= 300.0
+    assert found["loss"] == problem(cell, inputs, classes, readout=readout, loss=cross_entropy, at="every").loss.data
 
 
 def test_losses_may_read_any_quantity_inputs_and_parameters_of_their_own(node):

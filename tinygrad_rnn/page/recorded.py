@@ -1,19 +1,18 @@
 """The loss of a recorded graph, read so that it can be repeated with other numbers.
 
 A graph tells what was computed, and not by which function. Numbers that differ from time step to time step are taken
-for targets, others for constants. A number that was read off a node (``y.data``, a maximum) would have to follow that
-node. It is refused, except in `log_sum_exp`, which is recognised.
+for targets, others for constants. A number that was read off a node (``y.data``, or the largest logit of a
+`cross_entropy`) would have to follow that node, so it is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from ..bptt import Unrolled
-from ..engine import arithmetic
 from ..engine.backward import topological_order
 from ..engine.making import compute
 from ..engine.ops import Op
@@ -22,10 +21,10 @@ from ..errors import CompileError
 from ..nn.quantities import entries
 
 #: What an operand is: ``("read", i)`` of what the cell computed, ``("node", i)`` computed before, ``("value", v)`` from
-#: outside time, ``("target", i)``, ``("number", x)``, or ``("largest", …)`` of these operands, as a number.
+#: outside time, ``("target", i)``, or ``("number", x)``.
 Origin = tuple[Any, ...]
 
-_REMEDY = "Explore a problem(cell, inputs, targets, loss=…) instead: it knows the function"
+_REMEDY = "Or explore a problem(cell, inputs, targets, loss=…), which knows the function"
 
 #: Numbers that are constants of formulas, so that a node that has the same number is a coincidence.
 _ORDINARY = frozenset({0.0, 1.0, -1.0, 2.0, 0.5})
@@ -51,8 +50,6 @@ class RecordedLoss:
             kind, *where = origin
             if kind == "number":
                 return Value(where[0])
-            if kind == "largest":
-                return Value(arithmetic.largest([find(each).data for each in where]))
             found: Value = (
                 where[0] if kind == "value" else {"read": read, "node": nodes, "target": target}[kind][where[0]]
             )
@@ -200,14 +197,12 @@ class _Recorded:
         self.place = {node: i for i, node in enumerate(self.order)}
         uses = [p for node in self.order for p in node.parents if p not in self.read and not p.parents]
         self.leaves = list(dict.fromkeys(uses))
-        self.largest = dict(self._of_log_sum_exp())
 
     def shape(self) -> tuple[Any, ...]:
         """The same for every time step: ops, and operands without the numbers of leaves."""
         leaf = {node: i for i, node in enumerate(self.leaves)}
         operands = (tuple(("leaf", leaf[p]) if p in leaf else self.origin(p) for p in n.parents) for n in self.order)
-        largest = tuple((leaf[each], tuple(map(self.origin, nodes))) for each, nodes in self.largest.items())
-        return tuple((node.operation, each) for node, each in zip(self.order, operands)), largest
+        return tuple((node.operation, each) for node, each in zip(self.order, operands))
 
     def origin(self, node: Value) -> Origin:
         """Where a node that is no leaf comes from."""
@@ -227,21 +222,6 @@ class _Recorded:
         computed = [*self.read, *self.order]
         return next((node for node in computed if node.parents and node.data == leaf.data), None)
 
-    def _of_log_sum_exp(self) -> Iterator[tuple[Value, tuple[Value, ...]]]:
-        """The leaves that stand for the largest of some nodes, log Σ exp(v - largest) + largest, and these nodes."""
-        for node in self.order:
-            if node.op != "add" or node.parents[0].op != "log" or node.parents[1].parents:
-                continue
-            exps = _summands(node.parents[0].parents[0])
-            if not all(e.op == "exp" and e.parents[0].op == "sub" and e not in self.read for e in exps):
-                continue
-            values, taken = zip(*(e.parents[0].parents for e in exps))
-            taken = (*taken, node.parents[1])
-            most = max(value.data for value in values)
-            if all(not leaf.parents and leaf.data == most for leaf in taken):
-                for leaf in taken:
-                    yield leaf, values
-
 
 def _compared(recorded: Sequence[_Recorded], mean: bool) -> Losses:
     """The losses of the time steps, which must have one shape."""
@@ -252,15 +232,12 @@ def _compared(recorded: Sequence[_Recorded], mean: bool) -> Losses:
                 f"the losses of time steps {first.t} and {one.t} have different shapes",
                 node=one.loss.name,
                 time_step=one.t,
-                remedy="Compute the same loss at every time step that has one",
+                remedy=f"Compute the same formula at every time step that has a loss. {_REMEDY}",
             )
     origins: list[Origin] = []
     targets: dict[int, list[float]] = {one.t: [] for one in recorded}
     for i, leaf in enumerate(first.leaves):
         same = [one.leaves[i] for one in recorded]
-        if leaf in first.largest:
-            origins.append(("largest", *first.largest[leaf]))
-            continue
         if len(set(same)) == 1 and (len(same) > 1 or leaf.label):
             origins.append(("value", leaf))
             continue
@@ -294,10 +271,7 @@ def _function(recorded: _Recorded, origins: Sequence[Origin]) -> RecordedLoss:
     def origin(node: Value) -> Origin:
         if node in recorded.read:
             return "read", place[recorded.read[node]]
-        if node in of_leaf:
-            kind, *where = of_leaf[node]
-            return (kind, *map(origin, where)) if kind == "largest" else of_leaf[node]
-        return "node", recorded.place[node]
+        return of_leaf[node] if node in of_leaf else ("node", recorded.place[node])
 
     ops = tuple((node.operation, tuple(map(origin, node.parents))) for node in recorded.order)
     return RecordedLoss(reads, ops)
