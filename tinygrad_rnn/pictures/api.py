@@ -86,27 +86,27 @@ def draw(
     ran = loss.has_grad if loss is not None else any(v.has_grad for entries in states.values() for _, _, v in entries)
     title = f"{_described(unrolled.cell)}, unrolled over {len(unrolled.x)} time steps"
 
-    @collector_paused()  # thousands of small objects, and no cycles among them
     def drawing(limit: int | None) -> Drawing:
-        shown = graph.chosen(unrolled.T, min(states), limit)
-        if view == "folded":
-            picture, size = folded.arrange(
-                unrolled, loss, k=k if lit else unrolled.T, shown=shown, title=title, root=root
+        with collector_paused():  # thousands of small objects, and no cycles among them
+            shown = graph.chosen(unrolled.T, min(states), limit)
+            if view == "folded":
+                picture, size = folded.arrange(
+                    unrolled, loss, k=k if lit else unrolled.T, shown=shown, title=title, root=root
+                )
+            else:
+                picture, size = full(shown)
+
+            def narrower(width: float) -> Drawing:
+                return drawing(max(2, int(width / (size[0] / len(shown))) - 2))
+
+            return Drawing(
+                dot.write(picture),
+                picture,
+                time_limit=time_limit,
+                size=size,
+                narrower=narrower if max_steps is None else None,
+                description=f"{len(shown)} of {len(states)} time steps",
             )
-        else:
-            picture, size = full(shown)
-
-        def narrower(width: float) -> Drawing:
-            return drawing(max(2, int(width / (size[0] / len(shown))) - 2))
-
-        return Drawing(
-            dot.write(picture),
-            picture,
-            time_limit=time_limit,
-            size=size,
-            narrower=narrower if max_steps is None else None,
-            description=f"{len(shown)} of {len(states)} time steps",
-        )
 
     def full(shown: list[int]) -> tuple[Picture, tuple[float, float]]:
         drawn = graph.build(unrolled, loss, steps, shown)
