@@ -1,7 +1,10 @@
-"""The op ``hypot`` of CONTRIBUTING.md in eager code, in the steps, the debugger, pictures, the page and native code."""
+"""The op ``hypot`` of CONTRIBUTING.md in eager code, steps, debugger, pictures, page, native code and JavaScript."""
 
 import copy
+import json
 import pickle
+import shutil
+import subprocess
 
 import pytest
 
@@ -63,5 +66,20 @@ _, eager = recurrence.eager(inputs, targets)
 eager.backward()
 assert run.loss == eager.data
 assert list(run.gradients) == [cell.w.grad, cell.u.grad, cell.b.grad]
+
+# JavaScript: the same time step.
+assert "√(v" in recurrence.javascript
+if (node_js := shutil.which("node")) is not None:
+    use = f"""
+const sequence = new Sequence(program, Float64Array.of(0.9, 0.5, 0), 3);
+{inputs}.forEach((x, i) => sequence.give(i + 1, [x], [{targets}[i]]));
+sequence.forward();
+sequence.backward();
+console.log(JSON.stringify([sequence.loss, ...sequence.p_grad]));
+"""
+    ran = subprocess.run(
+        [node_js, "--input-type=module"], input=recurrence.javascript + use, capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout) == pytest.approx([eager.data, cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-12)
 unrolled = unroll(cell, inputs)
 assert "∂√(" in explore(unrolled, mse_loss(unrolled.h[3], 0.3)).html()

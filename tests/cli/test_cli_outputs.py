@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli.options import PICTURES
+from tinygrad_rnn.pictures.drawing import SUFFIXES
 from tinygrad_rnn.support.files import write_whole
+
+from ..ordinary_user import ordinary_user
 
 #: By command line, where the file's name is to be added: an ending that it may have.
 WRITERS = {
     "-o": ".svg",
     "explore -o": ".html",
+    "explore --code": ".mjs",
     "anatomy -o": ".png",
     "anatomy --jacobians": ".pdf",
     "anatomy --cell lstm --straight": ".png",
@@ -40,30 +46,76 @@ def where_any_work_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for place in ("cli.anatomy", "cli.truncate", "cli.explore", "cli.main_job"):
         monkeypatch.setattr(f"tinygrad_rnn.{place}.read_problem", work)
     monkeypatch.setattr("tinygrad_rnn.cli.decay.read_data", work)
-    monkeypatch.setattr("tinygrad_rnn.cli.train.train", work)
-    monkeypatch.setattr("tinygrad_rnn.cli.sweep.sweep", work)
+    monkeypatch.setattr("tinygrad_rnn.cli.train.build", work)
+    monkeypatch.setattr("tinygrad_rnn.cli.sweep.build_task", work)
 
 
+def refusal(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says that does not begin."""
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    return err.removeprefix("tinygrad-rnn: error: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
 @pytest.mark.parametrize("command", WRITERS)
-def test_where_nothing_can_be_written_nothing_is_begun(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refused(name: str, reason: str) -> None:
-        assert main([*command.split(), name]) == 2
-        assert capsys.readouterr() == (
-            "",
-            f"tinygrad-rnn: error: cannot write {name!r}: {reason}. Choose another place\n",
-        )
+def test_where_nothing_can_be_written_nothing_is_begun(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`support/test_files.py` has more obstacles."""
+    ending = WRITERS[command]
+    with ordinary_user():
+        Path(f"folder{ending}").mkdir()
+        Path("shut").mkdir(mode=0o555)
+        protected = Path(f"protected{ending}")
+        protected.write_text("old")
+        protected.chmod(0o444)
+        reasons = {
+            f"no/x{ending}": "there is no such folder",
+            f"folder{ending}": "it is a folder",
+            f"shut/x{ending}": "permission denied",
+            f"{'x' * 300}{ending}": "its name is too long",
+            str(protected): "permission denied" if command == "sweep -o" else "it is write-protected",
+        }
+        before = sorted(Path().rglob("*"))
+        for name, reason in reasons.items():
+            expected = f"cannot write {name!r}: {reason}. Choose another place\n"
+            assert refusal([*command.split(), name], capsys) == expected
+        assert sorted(Path().rglob("*")) == before
 
-    refused(f"no/x{WRITERS[command]}", "there is no such folder")
-    folder = Path(f"x{WRITERS[command]}")
-    folder.mkdir()
-    refused(str(folder), "it is a folder")
-    folder.rmdir()
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    assert main([*command.split(), str(folder)]) == 2
-    assert ": permission denied. Choose another place\n" in capsys.readouterr().err
-    assert not list(Path().iterdir())
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "anatomy -o x.png --jacobians ./x.png",
+        "truncate -o x.svg --picture x.svg",
+        "decay -o x.csv -o x.csv",
+        "train -o x.csv --history x.csv",
+        "sweep -o x.png --plot x.png",
+    ],
+)
+def test_a_file_is_not_written_twice(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "would be written twice. Give each output a file of its own" in refusal(command.split(), capsys)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "decay --csv x.csv -o x.csv",
+        "train --task series --csv x.csv --history x.csv",
+        "sweep --task series --csv x.csv -o x.csv",
+    ],
+)
+def test_a_file_that_is_read_is_not_overwritten(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.csv").write_text("level\n1\n2\n")
+    assert refusal(command.split(), capsys) == "'x.csv' would be overwritten, and is read. Write to another file\n"
+
+
+@pytest.mark.parametrize("command", ["-o", "truncate --picture", "train --history", "explore -o"])
+def test_an_ending_that_says_nothing_is_refused_before_the_work(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "x.gif" in refusal([*command.split(), "x.gif"], capsys)
+    assert tuple(SUFFIXES) == PICTURES
 
 
 @pytest.mark.parametrize(

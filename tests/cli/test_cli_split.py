@@ -134,7 +134,7 @@ def test_files_are_written(capsys):
 def test_the_picture_shows_truncated_gradients_and_the_cut():
     assert main(["truncate", "--steps", "4", "--k2", "2", "--picture", "cut.dot"]) == 0
     source = Path("cut.dot").read_text(encoding="utf-8")
-    cut_lines = [line for line in source.splitlines() if "dashed" in line and "->" in line]
+    cut_lines = [line for line in source.splitlines() if line.startswith("h_") and "dashed" in line and "->" in line]
     assert len(cut_lines) == 1
     assert "#adb5bd" in cut_lines[0]
 
@@ -187,7 +187,14 @@ def test_the_heat_map_shades_by_size(capsys):
         cells = row.partition("| ")[2][::2].strip()
         for near, far in pairwise(cells):
             assert shades.index(far) >= shades.index(near) - 1
-    assert rows[-1].rstrip().endswith(".")
+    assert rows[0].rstrip().endswith(".")  # the first use step, the longest lag
+
+
+def test_use_steps_run_downwards_as_in_the_plot(capsys):
+    assert main(["truncate", "--steps", "5", "--k2", "2"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert [int(row.split()[0]) for row in rows] == [1, 2, 3, 4, 5]
+    assert [row.partition("| ")[2].index("×") // 2 + 1 for row in rows[:4]] == [3, 3, 5, 5]  # chunks 1-2, 3-4, 5
 
 
 # ---- mistakes -----------------------------------------------------------------------------------------------
@@ -196,6 +203,7 @@ MISTAKES = {
     "no such parameter": (["anatomy", "--parameter", "W"], "There is w, u, b"),
     "no such entry": (["anatomy", "--hidden", "2", "--parameter", "W[0,2]"], "(2, 2)"),
     "entry of a number": (["anatomy", "--parameter", "w[0]"], "no entry"),
+    "entry of 5,000 digits": (["anatomy", "--hidden", "2", "--parameter", f"W[{'1' * 5000}]"], "no parameter 'W[111"),
     "malformed entry": (["anatomy", "--parameter", "W[a]"], "no parameter 'W[a]'"),
     "paths to a matrix": (["anatomy", "--hidden", "2", "--paths"], "--parameter W[0,0]"),
     "too many paths": (["anatomy", "--paths", "3"], "limit of 3"),
@@ -203,7 +211,7 @@ MISTAKES = {
     "no directory": (["anatomy", "-o", "none/plot.png"], "none"),
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),
-    "kind of picture": (["truncate", "--picture", "a.gif"], "a.gif"),
+    "kind of picture": (["truncate", "--picture", "a.bmp"], "a.bmp"),
     "sweep and cells": (["decay", "--cells", "rnn", "--norms", "1"], "--norms does not go with --cells"),
     "kind and cells": (["decay", "--cells", "rnn", "--kind", "scalar"], "--kind does not go with --cells"),
     "radius and cells": (["decay", "--cells", "rnn", "--radius", "0.8"], "--radius does not go with --cells"),

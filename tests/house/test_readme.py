@@ -106,6 +106,7 @@ def test_every_use_has_example_command_lines():
 def test_example_command_lines_are_accepted(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flow.csv").write_text("level\n1\n2\n4\n3\n")
+    (tmp_path / "peil.csv").write_text("dag;peil\nma;12,5\ndi;13\nwo;11,75\n")
     for line in EXAMPLES[page]:
         arguments = shlex.split(line.partition("|")[0], comments=True)[1:]
         assert main(arguments) == 0, capsys.readouterr().err

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from tinygrad_rnn.bptt.anatomy import number_or_norm
+from tinygrad_rnn import LSTMCell, unroll
+from tinygrad_rnn.bptt.anatomy import anatomy, number_or_norm
+from tinygrad_rnn.bptt.decay import DecayCurve
+from tinygrad_rnn.bptt.jacobian import ChainNorm
+from tinygrad_rnn.bptt.straight import straight_path
+from tinygrad_rnn.plots.anatomy import anatomy_figure
 from tinygrad_rnn.plots.axes import log_axis, loggable
+from tinygrad_rnn.plots.decay import comparison_figure, decay_figure
+from tinygrad_rnn.plots.jacobians import chain_norms_figure
 from tinygrad_rnn.plots.saving import new_figure, save
+from tinygrad_rnn.plots.straight import straight_figure
 from tinygrad_rnn.plots.sweep import sweep_figure
 from tinygrad_rnn.plots.training import history_figure
 from tinygrad_rnn.tasks import Latch
@@ -80,3 +91,56 @@ def test_the_number_or_the_norm() -> None:
     assert number_or_norm(-3.0) == -3.0
     assert number_or_norm([-3.0]) == 3.0
     assert number_or_norm([[3.0], [-4.0]]) == 5.0
+
+
+HOSTILE = r"$\frac{a$b $ \$"
+
+
+def test_use_steps_run_downwards_in_a_heat_map() -> None:
+    unrolled = unroll(LSTMCell(1, 1, seed=0), [[0.3]] * 6)
+    split = anatomy(unrolled, {t: unrolled.h[t][0] for t in range(1, 7)}, unrolled.cell.f.W[0][0])
+    heat, *others = anatomy_figure(split).axes
+    image = heat.images[0]
+    left, right, bottom, top = image.get_extent()
+    assert (image.origin, left, right, bottom, top) == ("upper", 0.5, 6.5, 6.5, 0.5)  # row i is step i + 1
+    shown = image.get_array()
+    assert [shown[k - 1, t - 1] for k, t in ((2, 3), (2, 6), (6, 6))] == [split[2, 3], split[2, 6], split[6, 6]]
+    first, last = (heat.transData.transform((1, k))[1] for k in (1, 6))
+    assert first > last
+    beside = next(axes for axes in others if axes.get_xlabel() == "sum over t")
+    assert beside.get_ylim() == heat.get_ylim() == (6.5, 0.5)
+
+
+def figures(text: str) -> dict[str, Figure]:
+    """A figure of every kind, with a text of the user's wherever there is one."""
+    curve = DecayCurve(text, text, [0, 1], [1.0, 0.5], 0.5, [1.0, 0.5])
+    unrolled = unroll(LSTMCell(1, 1), [[0.5], [1.0]])
+    parameter = unrolled.cell.parameters()[0]
+    losses = [h[0] for h in unrolled.h.values()]
+    split = replace(anatomy(unrolled, losses, parameter), name=text)
+    task = Latch()
+    task.name = task.metric = text  # type: ignore[misc]
+    return {
+        "decay": decay_figure([curve], text),
+        "comparison": comparison_figure([curve], text),
+        "norms": chain_norms_figure([ChainNorm(1, 0, 1.0, 1.0, 1.0, 1.0)], text),
+        "straight": straight_figure(replace(straight_path(unrolled, losses[-1], "c"), name=text), text),
+        "anatomy": anatomy_figure(split, text),
+        "last": anatomy_figure(replace(anatomy(unrolled, losses[-1:], parameter), name=text), text),
+        "history": history_figure(replace(history(), task=text, metric=text)),
+        "sweep": sweep_figure(task, {text: [(0.1, [0.5])]}, text, tick=lambda _: text),
+    }
+
+
+@pytest.mark.parametrize("kind", figures("x"))
+def test_a_text_of_the_user_is_shown_literally(kind: str) -> None:
+    """Between two dollars, matplotlib would look for a formula."""
+    figure = figures(HOSTILE)[kind]
+    figure.draw_without_rendering()
+    shown = [text.get_text() for text in figure.findobj(Text)]
+    assert any(r"\$\frac{a\$b \$ \\$" in text for text in shown)
+
+
+def test_a_character_without_a_glyph_is_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    save(figures("\u4f60")["decay"], tmp_path / "a.png")
+    assert not recwarn.list

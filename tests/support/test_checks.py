@@ -26,6 +26,18 @@ def test_anything_else_is_refused(number: Any) -> None:
         whole_number("n", number, why="why not")
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(2**63, "9223372036854775808"), (10**30, "1" + "0" * 30), (10**5000, "a number of 5,000 digits")],
+    ids=["64 bits", "30 digits", "5,000 digits"],
+)
+def test_more_than_any_list_can_hold_is_refused(number: int, shown: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"^n is {shown}\. n must be at most 9223372036854775807$"):
+        whole_number("n", number)
+    with pytest.raises(ArgumentError, match=r"n is -|n is a number of 5,000 digits"):
+        whole_number("n", -number)
+
+
 def test_sizes_of_numpy_are_sizes() -> None:
     module = LSTM(np.int64(1), np.int64(2), np.int64(1))  # type: ignore[arg-type]
     assert repr(module) == "LSTM(1 → 2)"

@@ -257,6 +257,42 @@ def test_what_makes_no_sense_is_one_clear_error(make: Any, complaint: str) -> No
         make()
 
 
+def test_how_to_read_a_series_can_be_said_and_is_among_its_settings(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("".join(f"{t};{t % 3},5\n" for t in range(100)))
+    task = Forecast(str(file), "2", length=6, header=False, separator=";", decimal=",")
+    assert make_task("series", task.settings()).digest == task.digest
+    with pytest.raises(ArgumentError, match="decimal without csv"):
+        Forecast(decimal=",")
+
+
+@pytest.mark.parametrize("unit", [2.0**1020, 2.0**-1060, 1.0])
+def test_large_and_small_numbers_are_scaled_as_any(unit: float, tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("x\n" + "".join(f"{(8 + t % 5) * unit!r}\n" for t in range(100)))
+    task = Forecast(str(file), length=6)
+    assert (task.mean, task.deviation) == (10.0 * unit, pytest.approx(2.0**0.5 * unit, rel=1e-3))
+    assert {x for e in examples(task, 5) for (x,) in e.inputs} == {(n - 10) / 2.0**0.5 for n in range(8, 13)}
+
+
+@pytest.mark.parametrize("numbers", ["1e308 -1e308 1e308 0", "5e-324 0 0 0", "1e-300 2e-300 1e-300 0"])
+def test_any_finite_series_can_be_learned_from(numbers: str, tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("x\n" + "\n".join([*numbers.split()] * 5))
+    task = Forecast(str(file), length=3)
+    assert all(math.isfinite(x) for e in examples(task, 20) for (x,) in e.inputs)
+    assert 0.0 < task.baseline < math.inf
+
+
+def test_a_last_fifth_of_another_order_is_an_error_or_infinitely_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("x\n" + "1e-300\n2e-300\n" * 20 + "1e308\n" * 10)
+    with pytest.raises(DataError, match="the last one is too large"):
+        Forecast(str(file), length=3)
+    file.write_text("x\n" + "1\n2\n" * 20 + "1e308\n-1e308\n" * 5)
+    assert Forecast(str(file), length=3).baseline == math.inf
+
+
 @pytest.mark.parametrize("count", [1, 9, 10, 19, 20, 37])
 def test_what_is_advised_for_too_few_data_is_enough(count: int, tmp_path: Path) -> None:
     file = tmp_path / "data.csv"

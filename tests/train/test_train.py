@@ -372,11 +372,16 @@ def test_what_makes_no_sense_is_refused() -> None:
         {"validate_every": 0},
         {"validation_size": True},
         {"max_norm": -1.0},
+        {"max_norm": "1"},
+        {"max_norm": float("nan")},
+        {"batch_size": 10**5000},
+        {"seed": [1]},
+        {"seed": -1},
         {"engine": "steam"},
     ):
         with pytest.raises(ArgumentError, match=next(iter(wrong))):
             train(model, task, Settings(**wrong), progress=False)  # type: ignore[arg-type]
-    for limits in ({"updates": 0}, {"patience": 0}):
+    for limits in ({"updates": 0}, {"patience": 0}, {"updates": 10**30}):
         with pytest.raises(ArgumentError, match=next(iter(limits))):
             Limits(**limits)  # type: ignore[arg-type]
     for outputs in ({"resume": True}, {"checkpoint_every": 0}):

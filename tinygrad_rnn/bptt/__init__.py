@@ -10,6 +10,7 @@ The rest can be understood by itself. Each module answers one question about a g
 
 - `anatomy`: where did it come from, by use step, loss step and lag? (`norm` and the like are here, too.)
 - `jacobian`: how does a state move with the one before it, and how does a product of such Jacobians grow or vanish?
+- `verdict`: what became of it over all steps: does it keep its size, vanish, explode?
 - `decay`: how does it shrink or grow with the lag, for several ‖W‖ or in several cells?
 - `straight`: how much of it came along the constant error path?
 - `paths`: which paths is it a sum over?

@@ -28,10 +28,12 @@ from difflib import get_close_matches
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
-from .console import columns, speak_any_encoding
+from ..support.text import printable
+from .console import columns, complete_streams, speak_any_encoding
 from .options import Parser, add_options
 
 PROGRAM = "tinygrad-rnn"
+LONGEST_MESSAGE = 2000  # characters: what stands in a file or a command line may have millions
 MAIN_JOB = "main_job"  # the module of what is done without a command
 #: The commands and their help, in the order in which a newcomer looks for them.
 COMMANDS = {
@@ -83,12 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     A mistake of the user ends in one line on stderr and exit code 2. Ctrl-C (130) and a closed pipe (141) end
     without a message, with the codes that a shell gives to a process killed by SIGINT and SIGPIPE.
     """
+    complete_streams()
     speak_any_encoding()
     argv = sys.argv[1:] if argv is None else argv
     try:
         code = _run(argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except TinygradRNNError as error:
         return _report(str(error))
@@ -98,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _abandon_stdout()
         return _report(f"{error.filename or 'output'}: {error.strerror or error}")
+    except MemoryError:
+        return _report("there is not enough memory. Give smaller numbers")
     except KeyboardInterrupt:
         _abandon_stdout()
         return 130
@@ -121,11 +125,12 @@ def _run(argv: Sequence[str]) -> int:
 
 def _abandon_stdout() -> None:
     """Redirect stdout to nowhere: Python flushes it once more as it exits, which must not fail, or block, again."""
-    with suppress(AttributeError, OSError):  # there is no stdout, or it is not a file
+    with suppress(OSError):  # it is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(message: str) -> int:
-    one_line = " ".join(message.split())
-    print(f"{PROGRAM}: error: {one_line}", file=sys.stderr)
+    one_line = printable(" ".join(message.split()), LONGEST_MESSAGE)
+    with suppress(OSError):  # stderr cannot be written either: only the exit code is left
+        print(f"{PROGRAM}: error: {one_line}", file=sys.stderr, flush=True)
     return 2

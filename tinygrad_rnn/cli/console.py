@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shutil
 import sys
 import textwrap
@@ -50,6 +51,15 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("tinygrad_rnn.plainly", _plainly)
+
+
+def complete_streams() -> None:
+    """Connect those of stdin, stdout and stderr that the caller closed with the null device. Otherwise the next file
+    that is opened would take their number, and what is written to them would land in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def speak_any_encoding() -> None:
@@ -105,13 +115,3 @@ def _cells(text: str) -> int:
 def print_json(data: object) -> None:
     """Print data as JSON, in the form of `json_text`."""
     print(json_text(data))
-
-
-def count(number: int, noun: str) -> str:
-    """``1 sequence``, ``2 sequences``."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def printable(name: str) -> str:
-    """A name for a table: characters that do not print are written as Python writes them."""
-    return name if name.isprintable() and name.strip() else repr(name)[1:-1] if name != " " else "' '"

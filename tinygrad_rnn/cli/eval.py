@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from ..errors import ArgumentError
+from ..support.text import count
 from ..tasks import make_task
 from ..train import load_checkpoint, validate
-from .console import count, print_json, say
+from .console import print_json, say
 from .options import JSON, MODEL, Option, seed_option, whole_number
 
 DESCRIPTION = (

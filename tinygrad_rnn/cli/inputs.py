@@ -8,16 +8,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..bptt import problem
-from ..data import Series, read_column, sunspots
+from ..data import DECIMALS, Series, read_column, sunspots
 from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
-from .options import Option, Preset, Table, finite_number, flag, seed_option, whole_number
+from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
 MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
+
+
+#: Options that say how to read the series in a CSV file, which training shares; by name, as arguments of `Option`.
+OF_CSV: dict[str, dict[str, Any]] = {
+    "column": {"help": "column of the CSV file", "usual": "the only one", "metavar": "NAME"},
+    "header": {
+        "help": "the first line names the columns, even where a name is a number; without names, columns are counted",
+        "usual": "it does, and no name is a number",
+        "action": argparse.BooleanOptionalAction,
+    },
+    "separator": {
+        "help": 'sign between cells, or "tab"',
+        "usual": "the comma, semicolon or tab in the first line",
+        "type": separator,
+        "metavar": "SIGN",
+    },
+    "decimal": {"help": "sign before decimals, . or ,", "usual": ".", "choices": DECIMALS, "metavar": "SIGN"},
+}
 
 
 def input_options(
@@ -43,7 +61,8 @@ def input_options(
                 Option("csv", "CSV file with a series, which is scaled to span [-1, 1]", metavar="FILE"),
                 Option("text", "text of which the next character is predicted", metavar="TEXT"),
             ),
-            Option("column", "column of the CSV file", usual="the only one", metavar="NAME"),
+            *(Option(name, **settings) for name, settings in OF_CSV.items()),
+            Option("labels", "column that names the time steps", usual="they are counted", metavar="NAME"),
             Option(
                 "steps",
                 "number of time steps, the last of the sequence",
@@ -149,11 +168,12 @@ def read_problem(args: argparse.Namespace) -> Problem:
 
 def read_data(args: argparse.Namespace) -> Data:
     """The sequence that the options describe. Raises as `read_problem` does."""
-    if args.column is not None and args.csv is None:
-        raise ArgumentError("--column without --csv", remedy="Name the file with --csv FILE")
+    of_csv = {name: value for name in (*OF_CSV, "labels") if (value := getattr(args, name)) is not None}
+    if of_csv and args.csv is None:
+        raise ArgumentError(f"{flag(next(iter(of_csv)))} without --csv", remedy="Name the file with --csv FILE")
     if args.text is not None:
         return _characters(args.text, args.steps, args.default_steps)
-    series = sunspots() if args.csv is None else read_column(args.csv, args.column)
+    series = sunspots() if args.csv is None else read_column(args.csv, **of_csv)
     return _numbers(series, args.steps, args.default_steps)
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # ---- declaring them -------------------------------------------------------------------------------------------------
 
@@ -36,6 +40,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an ArgumentError."""
         raise ArgumentError(message, remedy=self.remedy.format(prog=self.prog))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help or the version. argparse's own method passes over errors."""
+        (sys.stderr if file is None else file).write(message)
 
 
 class Option:
@@ -195,6 +203,23 @@ def yes_or_no(text: str) -> bool:
     return text == "yes"
 
 
+def separator(text: str) -> str:
+    """The type of an option that takes the sign between cells; a tab may be typed as "tab"."""
+    sign = "\t" if text in ("tab", "\\t") else text
+    if len(sign) != 1:
+        raise argparse.ArgumentTypeError(f'{text[:40]!r} is not a single sign, nor "tab"')
+    return sign
+
+
+def span(text: str) -> tuple[int, int]:
+    """The type of an option that takes time steps, such as ``3..5`` or ``4``."""
+    first, dots, last = text.partition("..")
+    try:
+        return whole_number(0)(first), whole_number(0)(last if dots else first)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a range of time steps such as 3..5") from error
+
+
 def file_ending_in(*endings: str) -> Callable[[str], str]:
     """The type of an option that takes the name of a file, whose ending says what is written."""
 
@@ -204,6 +229,22 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+PICTURES = (
+    ".svg",
+    ".png",
+    ".pdf",
+    ".gif",
+    ".tex",
+    ".tikz",
+    ".mmd",
+    ".txt",
+    ".dot",
+    ".gv",
+)  # as in `tinygrad_rnn.pictures`, which is slow to import
+#: The type of an option that takes the name of a picture to write.
+picture_file = file_ending_in(*PICTURES)
 
 
 # ---- those that several commands share ------------------------------------------------------------------------------
@@ -221,3 +262,25 @@ def output_option(help: str, **more: Any) -> Option:
 def seed_option(what: str, default: object = 0, usual: str | None = None) -> Option:
     """``--seed``, of what is drawn at random."""
     return Option("seed", f"seed of {what}", default=default, usual=usual, type=whole_number(0), metavar="N")
+
+
+#: What a picture of an unrolled network shows, in the names of the arguments of `draw`.
+PICTURE = (
+    Option("detail", "one node per state, or every Value", default="states", choices=("states", "values")),
+    Option("aspect", "shape of the slide", default="16:9", choices=("16:9", "4:3")),
+    Option("max_steps", "most time steps to draw", usual="as many as can be read", type=whole_number(2), metavar="T"),
+    Option("only", "time steps to draw, such as 3..5", usual="all", type=span, metavar="A..B"),
+    Option("title", "headline", usual="what became of the gradient", metavar="TEXT"),
+    Switch("no_values", "leave out data and gradients"),
+    Switch("animate", "an SVG that plays: values forwards in time, then the gradient on its way back"),
+)
+
+
+def picture_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `draw` that the options of `PICTURE` describe."""
+    names = ("detail", "aspect", "max_steps", "only", "title")
+    return {
+        **{name: getattr(args, name) for name in names},
+        "values": not args.no_values,
+        "animate": "backward" if args.animate else None,
+    }

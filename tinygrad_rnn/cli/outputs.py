@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from itertools import combinations
 
 from ..errors import DataError
+from ..support import files
 
 
-def check_writable(*paths: str | None) -> None:
+def check_writable(*paths: str | None, appended: str | None = None, read: str | None = None) -> None:
     """Check that files can be written, as far as can be known. None is no file.
 
+    Args:
+        paths: the files, each to be written once.
+        appended: a file to which the command adds.
+        read: a file that the command reads.
+
     Raises:
-        DataError: one cannot.
+        DataError: one cannot be written, two are the same, or one is the file that is read.
     """
-    for path in filter(None, paths):
-        target = Path(os.path.realpath(path))
-        folder = target.parent
-        if target.is_dir():
-            reason = "it is a folder"
-        elif not folder.is_dir():
-            reason = "there is no such folder"
-        elif not (os.access(folder, os.W_OK) or os.access(target, os.W_OK)):
-            reason = "permission denied"
-        else:
-            continue
-        raise DataError(f"cannot write {path!r}: {reason}", remedy="Choose another place")
+    outputs = list(filter(None, paths))
+    for path in outputs:
+        files.check_writable(path)
+    if appended is not None:
+        files.check_appendable(appended)
+        outputs.append(appended)
+    for path in outputs:
+        if read is not None and files.same_file(path, read):
+            raise DataError(f"{path!r} would be overwritten, and is read", remedy="Write to another file")
+    for one, other in combinations(outputs, 2):
+        if files.same_file(one, other):
+            raise DataError(f"{one!r} would be written twice", remedy="Give each output a file of its own")

@@ -9,6 +9,7 @@ from typing import Any
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.trees import shape
+from ..support.checks import in_short
 from .inputs import Problem
 from .options import Option
 
@@ -36,7 +37,7 @@ def find_parameter(problem: Problem, name: str | None) -> Any:
     parameters = parameters_of(problem)
     path, index = _parse(name or next(iter(parameters)))
     if path not in parameters:
-        raise ArgumentError(f"no parameter {name!r}", remedy=f"There is {', '.join(parameters)}")
+        raise ArgumentError(f"no parameter {in_short(name)}", remedy=f"There is {', '.join(parameters)}")
     entry = parameters[path]
     for i in index:
         if not isinstance(entry, list) or i >= len(entry):
@@ -53,5 +54,5 @@ def split_loss(problem: Problem) -> list[Value]:
 
 def _parse(name: str) -> tuple[str, tuple[int, ...]]:
     """``W[0,1]`` as ("W", (0, 1))."""
-    match = re.fullmatch(r"(\w+)\[(\d+(?:,\d+)*)\]", name, flags=re.ASCII)
+    match = re.fullmatch(r"(\w+)\[(\d{1,9}(?:,\d{1,9})*)\]", name, flags=re.ASCII)
     return (match[1], tuple(map(int, match[2].split(",")))) if match else (name, ())

@@ -10,15 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
-from ..bptt.anatomy import Numbers, norm
+from ..bptt.anatomy import norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import recurrent_matrix
+from ..bptt.verdict import Verdict, kept
+from ..engine.notation import number
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
-from ..nn.linalg import product
-from ..nn.quantities import entries
-from .console import print_table, printable, say
+from ..nn.linalg import Rows, product, spectral_norm
+from ..support.text import printable
+from .console import print_table, say
 from .inputs import Problem
 
 _GATED: dict[type[Cell], str] = {
@@ -44,7 +46,6 @@ class Report(ABC):
 
     problem: Problem
     links: list[Link]
-    weight: ClassVar[str]  # the name of the recurrent weights
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -63,8 +64,8 @@ class Report(ABC):
 
     @cached_property
     def factors(self) -> list[float]:
-        """J_T ⋯ J_{k+1} for every link: the number of a scalar cell, else the Frobenius norm."""
-        return [self.size(link.jacobian) for link in self.links]
+        """J_T ⋯ J_{k+1} for every link: the number of a scalar cell, else the spectral norm."""
+        return [self.factor(link.jacobian) for link in self.links]
 
     @cached_property
     def law(self) -> list[float] | None:
@@ -75,21 +76,13 @@ class Report(ABC):
         powers = [self.links[0].jacobian]  # the identity
         for _ in self.links[1:]:
             powers.append(product(powers[-1], W))
-        return [self.size(power) for power in powers]
+        return [self.factor(power) for power in powers]
 
     @cached_property
-    def kept(self) -> float:
-        """The share of a gradient at h_T that arrives at h_0, by magnitude."""
-        return abs(self.factors[-1] / self.factors[0])
-
-    @property
-    def verdict(self) -> str:
-        """What becomes of the gradient over all steps."""
-        if not math.isfinite(self.kept):
-            return "overflowing"
-        if math.isclose(self.kept, 1.0):
-            return "steady"
-        return "vanishing" if self.kept < 1.0 else "exploding"
+    def verdict(self) -> Verdict:
+        """What becomes of the gradient of the last step's loss on its way back through all steps."""
+        ratios = kept(self.problem.unrolled, self.problem.losses[-1])
+        return Verdict(ratios[-1], len(ratios) - 1)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, for JSON."""
@@ -118,8 +111,7 @@ class Report(ABC):
                 for link, factor, power in zip(self.links, self.factors, law)
             ],
             "gradients": {name: parameter.grad for name, parameter in problem.named_parameters()},
-            "kept": self.kept,
-            "verdict": self.verdict,
+            **self.verdict.as_dict(),
             "agrees": self.agrees,
         }
 
@@ -128,7 +120,7 @@ class Report(ABC):
         problem = self.problem
         say(f"Sequence: {problem.title}; {problem.description}.")
         say(f"Cell: {_describe(problem)}; {' = '.join(f'{name}_0' for name in self.states)} = 0.")
-        say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
+        say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
         print()
         print_table(["k", "input", *self._headings(), "agree"], self._rows())
         print()
@@ -140,8 +132,12 @@ class Report(ABC):
     # ---- what differs by the kind of cell ----
 
     @abstractmethod
-    def size(self, numbers: Numbers) -> float:
-        """A vector or a matrix as one number."""
+    def size(self, vector: list[float]) -> float:
+        """A vector as one number."""
+
+    @abstractmethod
+    def factor(self, matrix: Rows) -> float:
+        """A matrix as one number."""
 
     @abstractmethod
     def unwrap(self, vector: list[float]) -> float | list[float]:
@@ -154,6 +150,10 @@ class Report(ABC):
     @abstractmethod
     def describe_factors(self) -> tuple[str, str]:
         """The column of factors in words, and what the bars ‖·‖ mean."""
+
+    @abstractmethod
+    def describe_law(self, law: float) -> str:
+        """The law over all steps beside the verdict, as the rest of its sentence."""
 
     @abstractmethod
     def describe_parameters(self) -> str:
@@ -174,11 +174,11 @@ class Report(ABC):
         for i, link in enumerate(self.links):
             numbers = [
                 *(_state(self.size(self._part(name, link.k))) for name in self.states),
-                f"{self.size(link.gradient):.6g}",
-                f"{self.size(link.product):.6g}",
-                f"{self.factors[i]:.6g}",
+                number(self.size(link.gradient), 6),
+                number(self.size(link.product), 6),
+                number(self.factors[i], 6),
             ]
-            law = [] if self.law is None else [f"{self.law[i]:.6g}"]
+            law = [] if self.law is None else [number(self.law[i], 6)]
             rows.append([str(link.k), names[link.k], *numbers, *law, _outcome(link)])
         return rows
 
@@ -217,29 +217,19 @@ class Report(ABC):
         )
 
     def _verdict(self) -> str:
-        T, s = self.problem.unrolled.T, self.state
-        if self.verdict == "overflowing":
-            return f"The gradient explodes beyond what a double can hold on its way from {s}_{T} to {s}_0."
-        verb = {"vanishing": "vanishes", "exploding": "explodes", "steady": "holds"}[self.verdict]
-        distance = f"on the {T} steps" if T > 1 else "on the step"
-        words = f"The gradient {verb}: {distance} from {s}_{T} to {s}_0 it is multiplied by {_positive(self.kept)}"
-        if not self.law:
-            return f"{words}."
-        power = f"{self.weight}^{T}"
-        law = abs(self.law[-1] / self.law[0])
-        if math.isclose(law, self.kept, rel_tol=1e-9):
-            return f"{words}, as the law {power} says."
-        return f"{words}; the law {power} alone says {_positive(law)}, {_slope(self.problem.cell)} does the rest."
+        subject = "The gradient" if len(self.problem.losses) == 1 else "The gradient of the last loss"
+        words = self.verdict.clause(subject, f"from {self.state}_{self.verdict.lag} to {self.state}_0")
+        return f"{words}{self.describe_law(self.law[-1]) if self.law and 0.0 < self.verdict.kept < math.inf else ''}."
 
 
 class ScalarReport(Report):
     """The report of a scalar cell, whose states, gradients and Jacobians are single numbers."""
 
-    weight = "w"
+    def size(self, vector: list[float]) -> float:
+        return vector[0]
 
-    def size(self, numbers: Numbers) -> float:
-        number: float = entries(numbers)[0]
-        return number
+    def factor(self, matrix: Rows) -> float:
+        return matrix[0][0]
 
     def unwrap(self, vector: list[float]) -> float:
         return vector[0]
@@ -251,17 +241,24 @@ class ScalarReport(Report):
         T = self.problem.unrolled.T
         return f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}", ""
 
+    def describe_law(self, law: float) -> str:
+        law, power = abs(law), f"w^{self.verdict.lag}"
+        if math.isclose(law, self.verdict.kept, rel_tol=1e-9):
+            return f", as the law {power} says"
+        return f"; the law {power} alone says {number(law)}, {_slope(self.problem.cell)} does the rest"
+
     def describe_parameters(self) -> str:
-        return ", ".join(f"{name}.grad = {p.grad:.9g}" for name, p in self.problem.named_parameters()) + "."
+        return ", ".join(f"{name}.grad = {number(p.grad, 9)}" for name, p in self.problem.named_parameters()) + "."
 
 
 class VectorReport(Report):
     """The report of any other cell, of whose vectors and matrices it shows the norms."""
 
-    weight = "W"
+    def size(self, vector: list[float]) -> float:
+        return norm(vector)
 
-    def size(self, numbers: Numbers) -> float:
-        return norm(numbers)
+    def factor(self, matrix: Rows) -> float:
+        return spectral_norm(matrix)
 
     def unwrap(self, vector: list[float]) -> list[float]:
         return vector
@@ -273,13 +270,21 @@ class VectorReport(Report):
     def describe_factors(self) -> tuple[str, str]:
         T, s = self.problem.unrolled.T, self.state
         factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
-        return factors, "; ‖·‖ is the Euclidean (of a matrix, the Frobenius) norm"
+        products = "Π J_t and W^(T-k)" if self.law else "Π J_t"
+        spectral = f"of {products} the spectral norm, the largest factor by which it multiplies a vector"
+        return factors, f"; ‖·‖ is the Euclidean norm, {spectral}"
+
+    def describe_law(self, law: float) -> str:
+        most = f"‖W^{self.verdict.lag}‖ = {number(law)}"
+        if getattr(self.problem.cell, "nonlinearity", "") == "identity":
+            return f"; no direction is multiplied by more than {most}"
+        return f"; if every {_slope(self.problem.cell)} were 1, it would be by at most {most}"
 
     def describe_parameters(self) -> str:
         grads: dict[str, list[float]] = {}
         for name, parameter in self.problem.named_parameters():
             grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        sizes = ", ".join(f"‖∂L/∂{name}‖ = {norm(entries):.9g}" for name, entries in grads.items())
+        sizes = ", ".join(f"‖∂L/∂{name}‖ = {number(norm(entries), 9)}" for name, entries in grads.items())
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
 
@@ -310,10 +315,6 @@ def _applied(nonlinearity: str, z: str) -> str:
     return z if nonlinearity == "identity" else f"{nonlinearity}({z})"
 
 
-def _positive(factor: float) -> str:
-    return f"{factor:.3g}" if factor else "0, or too little for a double"
-
-
 def _slope(cell: Cell) -> str:
     return f"{getattr(cell, 'nonlinearity', 'tanh')}'"
 
@@ -325,4 +326,4 @@ def _factor(cell: Cell) -> str:
 
 def _state(h: float) -> str:
     # What tanh squashes has four digits after the point; a state without bounds would need 300 before it.
-    return f"{h:.4f}" if abs(h) < 1e4 else f"{h:.6g}"
+    return f"{h:.4f}" if abs(h) < 1e4 else number(h, 6)

@@ -17,9 +17,10 @@ from typing import Any
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
+from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
-from .console import count, print_json, print_table, say
+from .console import print_json, print_table, say
 from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
@@ -116,8 +117,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
         raise KeyboardInterrupt
     last = history.rows[-1]
     error, loss = last.validation
-    if not math.isfinite(loss):
-        raise DomainError(f"the loss is {loss}", remedy="Learn at a smaller rate, or clip")
+    if not math.isfinite(loss) or not math.isfinite(error):
+        raise DomainError(f"the loss is {loss}, the error {error}", remedy="Learn at a smaller rate, or clip")
     return {
         "error": error,
         "best": history.best,
@@ -140,7 +141,7 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
     """Check options and files before the first run."""
     for options in settings:
         check(typed, options)
-    check_writable(target, args.plot)
+    check_writable(args.plot, appended=target, read=typed.get("csv") or typed.get("text_file"))
     check_plotting(args.plot)
 
 
@@ -211,7 +212,7 @@ def _errors(records: Sequence[Record]) -> list[float]:
 
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = build_task(records[0].setting[0])
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     over = count(args.seeds, "seed")
     say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()

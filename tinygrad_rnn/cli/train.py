@@ -9,9 +9,10 @@ from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.text import count
 from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
-from .console import count, print_json, say
+from .console import print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; return 130 if Ctrl-C ended it."""
     typed = typed_options(args)
     target = args.output or f"{typed.get('task', DEFAULT_TASK)}.safetensors"
-    _check_targets(args, target)
+    _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
     if args.resume:
         checkpoint = load_checkpoint(target)
         options = _options_to_resume(typed, checkpoint, target)
@@ -176,16 +177,16 @@ def _options_of(checkpoint: Checkpoint) -> Options:
     }
 
 
-def _check_targets(args: argparse.Namespace, target: str) -> None:
+def _check_targets(args: argparse.Namespace, target: str, read: str | None) -> None:
     """Check the files to write before the training."""
-    check_writable(target, args.history, args.plot)
+    check_writable(target, args.history, args.plot, read=read)
     check_plotting(args.plot)
     if os.path.exists(target) and not (args.resume or args.force):
         raise ArgumentError(f"{target} exists", remedy="Go on from it with --resume, or overwrite it with --force")
 
 
 def _introduce(task: Task, model: RecurrentNetwork) -> None:
-    say(f"Task {task.name}: {(type(task).__doc__ or '').splitlines()[0]}")
+    say(f"Task {task.name}: {task.summary}")
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")

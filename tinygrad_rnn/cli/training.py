@@ -15,7 +15,7 @@ from ..nn.kinds import KINDS, ONLY, settings_of
 from ..tasks import TASKS, Task, make_task
 from ..train import Limits, RecurrentNetwork, Settings
 from ..train.network import check_bidirectional
-from .inputs import check_kind
+from .inputs import OF_CSV, check_kind
 from .options import (
     Option,
     Table,
@@ -62,7 +62,14 @@ USUAL: Options = {
     "engine": "eager",
 }
 #: Options that are settings of the task, and what it calls them.
-SETTINGS = {"T": "T", "count": "count", "length": "length", "text_file": "path", "csv": "csv", "column": "column"}
+SETTINGS = {
+    "T": "T",
+    "count": "count",
+    "length": "length",
+    "text_file": "path",
+    "csv": "csv",
+    **{name: name for name in OF_CSV},
+}
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
 SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
@@ -134,7 +141,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
         TrainingOption(
             "csv", "CSV file with the series (series)", usual="yearly sunspot numbers", metavar="FILE", varies=False
         ),
-        TrainingOption("column", "column of the CSV file", usual="the only one", metavar="NAME", varies=False),
+        *(TrainingOption(name, varies=False, **settings) for name, settings in OF_CSV.items()),
     ),
     "the network": (
         TrainingOption("cell", "kind of cell", choices=tuple(KINDS)),
@@ -169,7 +176,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
         TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
         TrainingOption(
             "truncate",
-            'time steps after which the gradient is cut, or "none"',
+            'truncated BPTT in chunks of K time steps, k1 = k2 = K, or "none"',
             type=or_none(whole_number(1)),
             metavar="K",
         ),

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError, ShapeError
-from .boundary import Buffer, numbers
+from .boundary import Area, Buffer, numbers
 from .inputs import Kind, Symbols, numbers_per_step
 from .memory import TARGET, Region, X
 from .step import Step
@@ -47,13 +47,13 @@ class Batch:
             place, number = next((i, each) for i, each in enumerate(self.h0.flat()) if not math.isfinite(each))
             raise DataError(f"h_0 of sequence {place // len(initial)} is {number}", remedy="Remove or replace it")
 
-    def addresses(self, b: int) -> tuple[int, int, int]:
-        """The addresses of x, targets and initial state of sequence b."""
-        x, target, h0 = self.x.address, self.target.address if self.target else 0, self.h0.address
+    def areas(self, b: int) -> tuple[Area, Area, Area]:
+        """The areas of x, targets and initial states from sequence b on."""
+        x, target, h0 = self.x.area, self.target.area if self.target else Area(), self.h0.area
         if b:
-            x += 8 * b * self.T * numbers_per_step(self.step.x)
-            target += 8 * b * self.T * numbers_per_step(self.step.target)
-            h0 += 8 * b * self._state_size
+            x = x.after(b * self.T * numbers_per_step(self.step.x))
+            target = target.after(b * self.T * numbers_per_step(self.step.target))
+            h0 = h0.after(b * self._state_size)
         return x, target, h0
 
     def sequence(self, b: int) -> tuple[list[Any], list[Any] | None, list[float]]:

@@ -35,15 +35,13 @@ from .memory import (
 
 #: The fields that Python sets for every run: sizes and addresses, 8 bytes each, in this order.
 SIZES = ("groups", "moves", "windows", "x_size", "target_size", "y_size", "last")
-PER_RUN = (
-    *SIZES, "plan", "parameter", "x.in", "target.in", "h0", "new_h", "h0_gradient", "total", "losses", "y.out",
+RUN_AREAS = (
+    "plan", "start", "parameter", "x.in", "target.in", "h0", "new_h", "h0_gradient", "total", "losses", "y.out",
 )  # fmt: skip
+PER_RUN = (*SIZES, *RUN_AREAS)
 
 #: The fields after these: addresses in the working memory.
-WORKING = (
-    "start",
-    *(region.name for region in (PACKED, SEED, GRADIENT, X, TARGET, STATE, SAVED, LOSS, Y, STATE_GRADIENT)),
-)
+WORKING = tuple(region.name for region in (PACKED, SEED, GRADIENT, X, TARGET, STATE, SAVED, LOSS, Y, STATE_GRADIENT))
 
 #: The fields of one entry of a plan: the function to call, and the row of each region.
 MOVE = ("function", *(region.name for region in ROWED))

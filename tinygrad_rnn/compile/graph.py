@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Mapping
 from typing import Any
 
 from ..engine.backward import topological_order
 from ..engine.making import compute
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError
-from .boundary import Numbers, numbers, real
+from .boundary import Area, Numbers, area, doubles, numbers, real
 from .listing import listing
-from .machine import Machine, doubles
+from .machine import Machine
 from .memory import Sizes
-from .plan import moves
+from .plan import plan
 from .replay import Inspection
 from .symbol import Tape
 from .trace import trace_graph
@@ -77,12 +78,20 @@ class Program:
         self._machine = Machine([(trace, ())], 1, Sizes(size, y=1))
         self.ir = self._machine.text
         ((forward, back),) = self._machine.functions
-        both = moves([0], self._machine.functions, 1, backward=True)
-        self._plans = {"forward": both[: len(both) // len(forward + back) * len(forward)], "both": both}
-        self._plans["backward"] = both[len(self._plans["forward"]) :]
+        both = plan([0], self._machine.functions, 1, backward=True)
+        cut = len(both.moves) // (len(forward) + len(back)) * len(forward)
+        self._plans = {
+            "forward": both._replace(moves=both.moves[:cut]),
+            "backward": both._replace(moves=both.moves[cut:]),
+            "both": both,
+        }
         self._inputs, self._gradients, self._value, self._loss = map(doubles, (size, size, 1, 1))
+        self._numbers = memoryview(self._inputs).cast("B").cast("d")
+        self._areas = (
+            area(self._inputs), *[Area()] * 5, area(self._gradients), area(self._loss), area(self._value),
+        )  # fmt: skip  # there is no x, target or state
         self._lock = threading.Lock()  # held from reading the inputs until the results are copied
-        self._seed: float | None = None  # of the latest run; None before any
+        self._seed: float | None = None  # of the latest run; None before one has come to its end
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
         """The value of the root.
@@ -127,7 +136,9 @@ class Program:
         """Do what ``root.backward()`` does: read the numbers that the leaves hold, and add to their gradients."""
         with self._lock:
             self._take(None)
-            self._run("both", gradient, [leaf.grad for leaf in self.leaves])
+            start = doubles(len(self.leaves))
+            start[:] = [leaf.grad for leaf in self.leaves]
+            self._run("both", gradient, start)
             for leaf, total in zip(self.leaves, self._gradients):
                 leaf.grad = total
             return self._value[0]  # type: ignore[no-any-return]
@@ -138,30 +149,33 @@ class Program:
                 if leaf not in self._slots:
                     raise ArgumentError("not a leaf of the compiled graph", node=getattr(leaf, "name", repr(leaf)))
             given = {leaf: real(leaf.name, number) for leaf, number in (inputs or {}).items()}
-            self._inputs[:] = [given.get(leaf, leaf.data) for leaf in self.leaves]
+            data: Any = array("d", [given.get(leaf, leaf.data) for leaf in self.leaves])
         else:
-            buffer = numbers("the inputs", inputs, (len(self.leaves),))  # alive until it is copied
-            ctypes.memmove(self._inputs, buffer.address, ctypes.sizeof(self._inputs))
+            data = numbers("the inputs", inputs, (len(self.leaves),)).view
+        self._seed = None
+        self._numbers[:] = data
 
-    def _run(self, what: str, gradient: float, start: Sequence[float] = ()) -> None:
+    def _run(self, what: str, gradient: float, start: Any = None) -> None:
         gradient = real("gradient", gradient)
-        ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))
-        memory = (self._inputs, self._gradients, self._loss, self._value)
-        parameters, total, loss, value = map(ctypes.addressof, memory)
+        self._seed = None
+        ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))  # the run adds to it
+        if self._machine.run(self._plans[what], 1, gradient, self._areas, start):
+            self._eager(None if what == "forward" else gradient)  # raises the error, unless the alarm was false
         self._seed = gradient
-        addresses = (parameters, 0, 0, 0, 0, 0, total, loss, value)  # there is no x, target or state
-        if self._machine.run(1, 1, self._plans[what], 1, gradient, addresses, start):
-            self._eager(backward_too=what != "forward")  # raises the error, unless the alarm was false
 
-    def _eager(self, backward_too: bool) -> Value:
-        """Record the same graph with the numbers of the latest run, and return its root."""
+    def _eager(self, gradient: float | None) -> Value:
+        """Record the same graph with the numbers of the latest run, and return its root.
+
+        Args:
+            gradient: that of the root, for a backward pass; None to go forward only.
+        """
         twins: dict[Value, Value] = {}
         for node in self._order:
             parents = tuple(twins[parent] for parent in node.parents)
             twins[node] = compute(node.operation, parents) if parents else Value(self._inputs[self._slots[node]])
             twins[node].label, twins[node].time_step = node.label, node.time_step
-        if backward_too:
-            twins[self.root].backward(self._seed or 0.0)
+        if gradient is not None:
+            twins[self.root].backward(gradient)
         return twins[self.root]
 
     # ---- looking ----------------------------------------------------------------------------------------
@@ -182,4 +196,4 @@ class Program:
         with self._lock:
             if self._seed is None:
                 raise ArgumentError("inspect before a run", remedy="Call forward_backward")
-            return Inspection([self._eager(backward_too=True)])
+            return Inspection([self._eager(self._seed)])

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import ctypes
-import threading
-from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .driver import MOVE, PER_RUN, WORKING, driver
+from ..errors import ShapeError
+from .boundary import Area, area, check_room, doubles
+from .driver import MOVE, PER_RUN, RUN_AREAS, WORKING, driver
 from .elementary import definitions
 from .emit import Module
 from .memory import GRADIENT, LOSS, PACKED, SAVED, SEED, STATE, STATE_GRADIENT, TARGET, Sizes, X, Y
 from .native import Native
-from .plan import STATE_GRADIENT_ROWS
+from .plan import STATE_GRADIENT_ROWS, Functions, Plan
 from .schedule import schedule
 from .trace import Trace
 
 
-def doubles(count: int) -> Any:
-    """Memory for ``count`` doubles, and for one at least."""
-    return (ctypes.c_double * max(1, count))()
+class WorkingMemory:
+    """The memory in which compiled code works, for all runs up to some length.
+
+    Args:
+        T: the most time steps.
+        window: the longest window.
+        sizes: the sizes of one sequence.
+        lanes: sequences computed side by side.
+        packed: the number of packed parameters.
+
+    Attributes:
+        addresses: those of `driver.WORKING`.
+        seed: where the gradient of each loss stands.
+
+    Raises:
+        MemoryError: there is not so much.
+    """
+
+    def __init__(self, T: int, window: int, sizes: Sizes, lanes: int, packed: int) -> None:
+        self.T, self.window = T, window
+        rows = {
+            X: T, TARGET: T, Y: T, LOSS: T, SAVED: window, STATE: window + 1, STATE_GRADIENT: STATE_GRADIENT_ROWS,
+        }  # fmt: skip
+        counts = {region.name: count * sizes.row(region) * lanes for region, count in rows.items()}
+        counts |= {GRADIENT.name: sizes.parameters * lanes, PACKED.name: packed, SEED.name: 1}
+        memory = {name: doubles(counts[name]) for name in WORKING}
+        self._keep = memory
+        self.seed = memory[SEED.name]
+        self.addresses = tuple(map(ctypes.addressof, memory.values()))
 
 
 class Machine:
@@ -40,7 +66,7 @@ class Machine:
     def __init__(self, variants: Sequence[tuple[Trace, Iterable[int]]], lanes: int, sizes: Sizes) -> None:
         fast = variants[0][0].tape.fast
         module = Module(lanes, fast)
-        self.functions = []
+        self.functions: list[Functions] = []
         for number, (trace, live) in enumerate(variants):
             forward, backward = module.add(schedule(trace.passes(live, f"v{number}")), trace.labels)
             self.functions.append((forward, backward))
@@ -52,55 +78,47 @@ class Machine:
         ))  # fmt: skip
         self._native = Native(self.text)  # deleting it would free the code
         self._run = self._native.function("run")
+        self._packed = len(module.packed_slots)
+        self._memory: WorkingMemory | None = None
+        self._zeros = doubles(sizes.parameters * lanes)
         self._fields = (ctypes.c_int64 * len(PER_RUN + WORKING))()
         self._address = ctypes.addressof(self._fields)
-        self._memory: dict[str, Any] = {}
-        self._shape = (0, 0)
-        self._lock = threading.Lock()
-        for name, size in (
-            ("start", sizes.parameters * lanes), (GRADIENT.name, sizes.parameters * lanes),
-            (PACKED.name, len(module.packed_slots)), (SEED.name, 1),
-        ):  # fmt: skip
-            self._put(name, doubles(size))
 
-    def _put(self, name: str, memory: Any) -> None:
-        self._memory[name] = memory
-        self._fields[len(PER_RUN) + WORKING.index(name)] = ctypes.addressof(memory)
+    def _reserved(self, T: int, window: int) -> WorkingMemory:
+        """Working memory for this many time steps; that of earlier runs if it is large enough."""
+        memory = self._memory
+        if memory is None or memory.T < T or memory.window < window:
+            if memory is not None:
+                T, window = max(T, memory.T), max(window, memory.window)
+            self._memory = memory = None  # freed before the larger one is made
+            self._memory = memory = WorkingMemory(T, window, self.sizes, self.lanes, self._packed)
+        return memory
 
-    def _reserve(self, T: int, window: int) -> None:
-        """Working memory for this many time steps."""
-        if self._shape[0] < T or self._shape[1] < window:
-            self._shape = T, window = max(T, self._shape[0]), max(window, self._shape[1])
-            for region, rows in (
-                (X, T), (TARGET, T), (Y, T), (LOSS, T), (SAVED, window), (STATE, window + 1),
-                (STATE_GRADIENT, STATE_GRADIENT_ROWS),
-            ):  # fmt: skip
-                self._put(region.name, doubles(rows * self.sizes.row(region) * self.lanes))
-
-    def run(
-        self, T: int, window: int, plan: array[int], groups: int, seed: float, addresses: Sequence[int],
-        start: Sequence[float] = (),
-    ) -> bool:  # fmt: skip
-        """Run, and return whether there was an alarm. Threads wait here for each other: they share the memory.
+    def run(self, plan: Plan, groups: int, seed: float, areas: Sequence[Area], start: Any = None) -> bool:
+        """Run, and return whether there was an alarm. Only one thread at a time may be here: runs share memory.
 
         Args:
-            T: number of time steps.
-            window: steps after which the gradient is cut.
-            plan: the moves, from `plan.moves`.
+            plan: the moves.
             groups: number of groups of sequences, each as many as there are lanes.
             seed: the gradient of each loss.
-            addresses: the fields of `driver.PER_RUN`, from the parameters on.
-            start: gradients to add to; by default zeros (for one lane).
+            areas: those of `driver.RUN_AREAS` from the parameters on.
+            start: gradients to add to (for one lane), from `boundary.doubles`; by default zeros.
+
+        Raises:
+            MemoryError: there is not enough working memory.
+            ShapeError: compiled code would leave an area, or has no such functions.
         """
-        sizes, windows = self.sizes, -(-T // window)
-        with self._lock:
-            self._reserve(T, window)
-            self._memory[SEED.name][0] = seed
-            self._fields[: len(PER_RUN)] = (  # type: ignore[call-overload]
-                groups, len(plan) // len(MOVE), windows, T * sizes.x, T * sizes.target, T * sizes.y,
-                T % (window + 1), plan.buffer_info()[0], *addresses,
-            )  # fmt: skip
-            self._memory["start"][: len(start)] = start
-            alarm = self._run(self._address)
-            self._memory["start"][: len(start)] = [0.0] * len(start)
-            return bool(alarm)
+        if plan.functions != self.functions:
+            raise ShapeError("a plan for other functions than the compiled ones")
+        memory, sizes, T = self._reserved(plan.T, plan.window), self.sizes, plan.T
+        windows, B, P, S = -(-T // plan.window), groups * self.lanes, sizes.parameters, sizes.state
+        x, target, y = T * sizes.x, T * sizes.target, T * sizes.y
+        given = (Area(*plan.moves.buffer_info()), area(self._zeros if start is None else start), *areas)
+        needed = (0, P * self.lanes, P, B * x, B * target, B * S, B * S, B * S, P, B * windows, B * y)
+        check_room(RUN_AREAS, given, needed)
+        memory.seed[0] = seed
+        self._fields[:] = (  # type: ignore[call-overload]
+            groups, len(plan.moves) // len(MOVE), windows, x, target, y, T % (plan.window + 1),
+            *[address for address, _ in given], *memory.addresses,
+        )  # fmt: skip
+        return bool(self._run(self._address))

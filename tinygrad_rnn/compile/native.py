@@ -81,7 +81,8 @@ class Native:
         passes.close()
         self._engine = binding.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
-        weakref.finalize(self, _close, self._engine, context)
+        # At the end of the process a thread may still be running the code.
+        weakref.finalize(self, _close, self._engine, context).atexit = False
 
     def function(self, name: str) -> Any:
         """The compiled function of this name. It takes one address and returns a whole number."""

@@ -16,8 +16,24 @@ STATE_GRADIENT_ROWS = 4
 Functions = tuple[Sequence[int], Sequence[int]]  # numbers of the functions of a forward and of a backward pass
 
 
-def moves(variants: Sequence[int], functions: Sequence[Functions], window: int, backward: bool) -> array[int]:
-    """The entries of `driver.MOVE` for a run, one after the other: forward through each window and back again.
+class Plan(NamedTuple):
+    """What a run does.
+
+    Attributes:
+        moves: the entries of `driver.MOVE`, one after the other.
+        T: the number of time steps.
+        window: time steps after which the gradient is cut, T at most.
+        functions: those of each variant, whose numbers are in the moves.
+    """
+
+    moves: array[int]
+    T: int
+    window: int
+    functions: Sequence[Functions]
+
+
+def plan(variants: Sequence[int], functions: Sequence[Functions], window: int, backward: bool) -> Plan:
+    """The plan of a run: forward through each window and back again.
 
     States and saved numbers are kept for one window only, in rows that are used again and again.
 
@@ -37,7 +53,7 @@ def moves(variants: Sequence[int], functions: Sequence[Functions], window: int, 
                 state, new_state, saved = t % (window + 1), (t + 1) % (window + 1), t % window
                 for number in functions[variants[t]][direction]:
                     entries.extend((number, t, t, state, new_state, saved, start // window, t, earlier, later))
-    return entries
+    return Plan(entries, len(variants), window, functions)
 
 
 class Course(NamedTuple):

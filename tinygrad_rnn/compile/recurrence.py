@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-from array import array
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,13 +15,14 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..support.checks import whole_number
 from .batch import Batch
-from .boundary import Numbers, real
+from .boundary import Area, Numbers, area, doubles, real
 from .graph import check_mode
 from .inputs import Kind, numbers_per_step
+from .javascript import javascript
 from .listing import listing
-from .machine import Machine, doubles
+from .machine import Machine
 from .memory import Sizes
-from .plan import LOSS_AT, Course, Variants, moves
+from .plan import LOSS_AT, Course, Plan, Variants, plan
 from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
@@ -31,6 +31,9 @@ from .trace import Trace, replace_data
 #: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
 #: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
 LANES = {"exact": 8, "fast": 4}
+
+#: LLVM takes 12 s for vectors of 1,000 numbers, and at some ten thousands it ends the process.
+MOST_LANES = 64
 
 #: The longest time step, in instructions, for which sequences are the lanes of vectors. The code of a longer one would
 #: not stay in the processor's cache, and the rows of its layers fill the vectors anyway.
@@ -43,20 +46,19 @@ PLANNED = 1_000_000
 class Run:
     """The results of a run. Its views show memory of its own: a later run does not change it."""
 
-    __slots__ = ("_B", "_P", "_S", "_address", "_backward", "_memory", "_windows")
+    __slots__ = ("_B", "_P", "_S", "_area", "_backward", "_memory", "_windows")
 
     def __init__(self, B: int, P: int, S: int, course: Course) -> None:
-        memory = bytearray(8 * (P + B * (2 * S + course.windows)))
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(memory)) if memory else 0
-        self._memory = memoryview(memory).cast("d")
+        memory = doubles(P + B * (2 * S + course.windows))
+        self._area, self._memory = area(memory), memoryview(memory).cast("B").cast("d")
         self._B, self._P, self._S, self._windows, self._backward = B, P, S, course.windows, course.backward
 
-    def addresses(self, b: int) -> tuple[int, int, int, int]:
-        """The addresses of the new state of sequence b, of its ∂loss/∂h_0, of all gradients, and of its losses."""
-        states, gradients, losses = self._P, self._P + self._B * self._S, self._P + 2 * self._B * self._S
-        places = (states + b * self._S, gradients + b * self._S, 0, losses + b * self._windows)
-        new_h, h0_gradient, total, loss = (self._address + 8 * place for place in places)
-        return new_h, h0_gradient, total, loss
+    def areas(self, b: int) -> tuple[Area, Area, Area, Area]:
+        """The areas of the new states from sequence b on, of their ∂loss/∂h_0, of all gradients, and of the losses."""
+        states = self._area.after(self._P)
+        gradients = states.after(self._B * self._S)
+        losses = gradients.after(self._B * self._S)
+        return states.after(b * self._S), gradients.after(b * self._S), self._area, losses.after(b * self._windows)
 
     @property
     def losses(self) -> Sequence[float]:
@@ -112,6 +114,8 @@ class Recurrence:
     the sign of a NaN may differ. The gradients of the sequences of a batch, each accumulated from 0, are then added in
     the order of the sequences: ((0 + g_1) + g_2) + …
 
+    Threads may share it from the first use on. They wait for each other.
+
     Args:
         cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Every leaf that existed before
             is a parameter.
@@ -122,14 +126,14 @@ class Recurrence:
         h0: the initial state, a tuple if it has parts (default: that of the cell).
         loss_at: the time steps with a loss: ``"every"``, ``"last"``, or ``"mask"``: each run gives a mask.
         mode: ``"exact"`` or ``"fast"``, see `compile`.
-        lanes: sequences per vector (default: by the size of the step).
+        lanes: sequences per vector, 64 at most (default: by the size of the step).
 
     Attributes:
         parameters: the parameters, in the order of ``gradients``.
         numbers: the numbers of the parameters. They can be read and changed in place.
 
     Raises:
-        ArgumentError: x or target is not a kind of input, or does not fit the loss.
+        ArgumentError: x or target is not a kind of input, or does not fit the loss; or an unsuitable loss_at or lanes.
         CompileError: the step does not compile; the error gives the reason.
         DataError: a number of the initial state is NaN or infinite.
         MissingDependencyError: llvmlite is not installed.
@@ -158,13 +162,14 @@ class Recurrence:
         limits = self._with_loss.limits
         self._limits = {region: min(trace.limits[region] for trace in traces.values()) for region in limits}
         self._initial = tuple(self.step.initial)
+        self._lock = threading.Lock()  # held while the memory of the program, or code for it, is made or used
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
-        self._lanes = usual if lanes is None else whole_number("lanes", lanes)
+        self._lanes = usual if lanes is None else whole_number("lanes", lanes, most=MOST_LANES)
         self._machines: dict[tuple[int, bool], Machine] = {}
-        self._plans: dict[tuple[bool, Course], array[int]] = {}
+        self._plans: dict[tuple[bool, Course], Plan] = {}
 
     # ---- compiling --------------------------------------------------------------------------------------
 
@@ -196,23 +201,31 @@ class Recurrence:
     @property
     def ir(self) -> str:
         """The LLVM assembly that is compiled for single sequences."""
-        return self._machine(1).text
+        with self._lock:
+            return self._machine(1).text
 
     @property
     def source(self) -> str:
         """A line per node of the time step, with its label and derivatives."""
         return listing(self._with_loss.nodes, self.parameters)
 
+    @property
+    def javascript(self) -> str:
+        """The time step, forward and backward, as a JavaScript module. It needs nothing else, llvmlite neither."""
+        return javascript(self.step, self.parameters).module
+
     # ---- running ----------------------------------------------------------------------------------------
 
     def read_parameters(self) -> None:
         """Copy the numbers that the parameters hold into ``numbers``."""
-        self._numbers[: len(self.parameters)] = [parameter.data for parameter in self.parameters]
+        with self._lock:
+            self._numbers[: len(self.parameters)] = [parameter.data for parameter in self.parameters]
 
     def add_gradients(self, run: Run) -> None:
         """Add the gradients of a run to those of the parameters."""
-        for parameter, gradient in zip(self.parameters, run.gradients):
-            parameter.grad = parameter.grad + gradient
+        with self._lock:
+            for parameter, gradient in zip(self.parameters, run.gradients):
+                parameter.grad = parameter.grad + gradient
 
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
         """The losses, without gradients. Arguments and errors as of `forward_backward`."""
@@ -236,12 +249,13 @@ class Recurrence:
 
         Args:
             x: B × T × length (B × T for single or whole numbers): nested lists, or a buffer such as a NumPy
-                array of doubles or 64-bit whole numbers, which is read in place.
+                array of doubles, which is read in place, or of 64-bit whole numbers.
             target: the targets, in the same form; None if the loss takes none.
             h0: the initial state, B × state size, its parts in a row (default: that of the cell).
             mask: for ``loss_at="mask"``: per time step, whether there is a loss.
             gradient: the gradient of each loss.
-            window: for truncated BPTT: the number of steps after which the gradient is cut and the state carried on.
+            window: for truncated BPTT: the time steps of a chunk, k1 = k2, at whose end the gradient is cut and the
+                state carried on.
             onto: an earlier run, of other sequences of a batch. The gradients are added to those of that run.
 
         Raises:
@@ -265,7 +279,8 @@ class Recurrence:
         """The predictions at every time step, B × T × length. Arguments and errors as of `forward_backward`."""
         batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
-        size = self._machine(self._lanes if self._lanes <= B else 1, predict=True).sizes.y
+        with self._lock:
+            size = self._machine(self._lanes if self._lanes <= B else 1, predict=True).sizes.y
         predictions = doubles(B * T * size)
         course = Course(T, T, None, backward=False)
         self._execute(batch, course, 1.0, self._new_run(batch, course), predictions)
@@ -288,15 +303,16 @@ class Recurrence:
             predictions: memory for the predictions of `predict`; None for a run with losses.
         """
         alarm, done, window, predict = False, 0, course.window, predictions is not None
-        parameters, y = ctypes.addressof(self._numbers), ctypes.addressof(predictions) if predict else 0
-        for lanes in (self._lanes, 1):
-            groups = (batch.B - done) // lanes
-            if groups:
-                machine, plan = self._machine(lanes, predict), self._plan(lanes, predict, course)
-                outputs = y + 8 * done * batch.T * machine.sizes.y
-                addresses = (parameters, *batch.addresses(done), *run.addresses(done), outputs)
-                alarm |= machine.run(batch.T, window, plan, groups, gradient, addresses)
-                done += groups * lanes
+        y = area(predictions) if predict else Area()
+        with self._lock:
+            for lanes in (self._lanes, 1):
+                groups = (batch.B - done) // lanes
+                if groups:
+                    machine, moves = self._machine(lanes, predict), self._plan(lanes, predict, course)
+                    outputs = y.after(done * batch.T * machine.sizes.y)
+                    areas = (area(self._numbers), *batch.areas(done), *run.areas(done), outputs)
+                    alarm |= machine.run(moves, groups, gradient, areas)
+                    done += groups * lanes
         if alarm:  # the eager engine raises its error, unless the alarm was false
             batch.check_finite()
             has_loss = (True,) * batch.T if predict else self._variants.has_loss(batch.T, course.mask)
@@ -305,15 +321,15 @@ class Recurrence:
                 for b in range(batch.B):
                     replay(batch.step, batch.sequence(b), has_loss, window, seed)
 
-    def _plan(self, lanes: int, predict: bool, course: Course) -> array[int]:
-        plan = self._plans.get((predict, course))
-        if plan is None:
+    def _plan(self, lanes: int, predict: bool, course: Course) -> Plan:
+        found = self._plans.get((predict, course))
+        if found is None:
             variants = [0] * course.T if predict else self._variants.of(course)
-            if len(self._plans) > 100 or sum(map(len, self._plans.values())) > PLANNED:
+            if len(self._plans) > 100 or sum(len(known.moves) for known in self._plans.values()) > PLANNED:
                 self._plans.clear()
-            plan = moves(variants, self._machine(lanes, predict).functions, course.window, course.backward)
-            self._plans[predict, course] = plan
-        return plan
+            found = plan(variants, self._machine(lanes, predict).functions, course.window, course.backward)
+            self._plans[predict, course] = found
+        return found
 
     # ---- the eager engine -------------------------------------------------------------------------------
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-from ..errors import DataError
+from ..support.text import printable
+from .table import parse
+from .text import read_utf8
+
+LONGEST_TITLE, LONGEST_LABEL = 60, 40  # characters
 
 
 @dataclass(frozen=True)
@@ -43,83 +43,46 @@ class Series:
 
 def sunspots() -> Series:
     """Return the yearly sunspot numbers, 1700–2008; source and licence are in the README beside the file."""
-    with open(Path(__file__).with_name("sunspots.csv"), encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    numbers = tuple(float(row["sunspots"]) for row in rows)
-    return Series("yearly sunspot numbers", numbers, tuple(row["year"] for row in rows))
+    series = read_column(Path(__file__).with_name("sunspots.csv"), "sunspots", labels="year")
+    return Series("yearly sunspot numbers", series.numbers, series.labels)
 
 
-def read_column(path: str | os.PathLike[str], column: str | None = None) -> Series:
-    """Return one column of numbers of a CSV file, whose first line names the columns.
+def read_column(
+    path: str | os.PathLike[str],
+    column: str | None = None,
+    *,
+    labels: str | None = None,
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
+) -> Series:
+    """Return one column of numbers of a CSV file.
+
+    Every row must have as many cells as the first. A gap in the column, or an empty line between rows, is an error,
+    because each row is a time step.
 
     Args:
-        path: the file, in UTF-8; cells are separated by commas, semicolons or tabs.
+        path: the file, in UTF-8.
         column: name of the column; it may be left out if the file has only one.
+        labels: name of the column that names the time steps, such as years; by default the rows are counted.
+        header: whether the first line names the columns; if not, their names are ``"1"``, ``"2"``, …. By default it
+            must, and a number among the names is an error: ``True`` takes it for a name, as of a column ``2020``.
+        separator: the sign between cells. By default it is the one of comma, semicolon and tab that the first line
+            has outside quotes, or that a line ``sep=;`` above it names, as Excel writes it.
+        decimal: the sign before decimals, ``"."`` or ``","``. No sign may separate thousands.
 
     Raises:
-        DataError: the file cannot be read, has no such column, or a cell is not a finite number; the error
-            names the line.
+        ArgumentError: separator or decimal is no such sign.
+        DataError: the file cannot be read, has no such column, a row has too many or too few cells, or a cell is not
+            a finite number. The error names the line, the column and, where it can be seen, the cause.
     """
-    name = os.path.basename(os.fspath(path))
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return _series(name, file, column)
-    except OSError as error:
-        raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not UTF-8 text", remedy="Save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise DataError(f"{name} is not a CSV file: {error}") from error
-
-
-def _series(name: str, lines: Iterable[str], column: str | None) -> Series:
-    rows, first = _rows(lines)
-    header = [cell.strip() for cell in first]
-    if not any(header):
-        raise DataError(f"{name} is empty", remedy="Its first line must name the columns")
-    place = _place(name, header, column)
-    numbers, labels = [], []
-    for line, row in rows:
-        if not any(row):
-            continue
-        cell = row[place].strip() if place < len(row) else ""
-        numbers.append(_number(cell, f"{name}, line {line}, column {header[place]!r}"))
-        labels.append(str(len(numbers)))
-    if not numbers:
-        raise DataError(f"{name} has no rows below its first line")
-    return Series(f"{header[place]} ({name})", tuple(numbers), tuple(labels))
-
-
-def _rows(lines: Iterable[str]) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
-    """Return the rows below the first with their line numbers, and the first, whose separator holds for all."""
-    lines = iter(lines)
-    first = next(lines, "")
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(chain([first], lines), delimiter=delimiter)
-    header = next(reader, [])
-    return ((reader.line_num, row) for row in reader), header
-
-
-def _place(name: str, header: Sequence[str], column: str | None) -> int:
-    columns = ", ".join(map(repr, header))
-    if column is None:
-        if len(header) > 1:
-            raise DataError(f"{name} has {len(header)} columns", remedy=f"Name one of {columns}")
-        return 0
-    if header.count(column) != 1:
-        problem = "no column" if column not in header else "more than one column"
-        raise DataError(f"{name} has {problem} called {column!r}", remedy=f"It has {columns}")
-    return header.index(column)
-
-
-def _number(cell: str, place: str) -> float:
-    try:
-        if "_" in cell:  # which float() would take
-            raise ValueError
-        number = float(cell)
-    except ValueError:
-        what = f"{cell[:40]!r} is not a number" if cell else "the cell is empty"
-        raise DataError(f"{place}: {what}") from None
-    if not math.isfinite(number):
-        raise DataError(f"{place}: {cell} is not finite")
-    return number
+    name = printable(os.path.basename(os.fspath(path)), LONGEST_TITLE)
+    table = parse(name, read_utf8(path), header, separator, decimal)
+    place, label_place = table.place(column), None if labels is None else table.place(labels)
+    numbers, names = [], []
+    for line, row in table.rows:
+        numbers.append(table.number(line, row, place))
+        name_of_step = str(len(numbers)) if label_place is None else table.cell(line, row, label_place)
+        names.append(printable(name_of_step, LONGEST_LABEL))
+    called = f"column {table.columns[place]}" if header is False else table.columns[place]
+    return Series(f"{printable(called, LONGEST_TITLE)} ({name})", tuple(numbers), tuple(names))

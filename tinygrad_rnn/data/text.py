@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..errors import DataError
 
+MOST_BYTES = 2**28  # of a text or a series: 256 MB. A device such as /dev/zero has no end
+_PIECE = 2**20
+
 
 def alice() -> str:
     """Return Alice's Adventures in Wonderland, 148,000 characters; source and licence are in the README beside it."""
@@ -14,16 +17,34 @@ def alice() -> str:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Return the text of a file in UTF-8.
+    """Return the text of a file in UTF-8, with the line ends of Unix.
 
     Raises:
-        DataError: it cannot be read, or is not UTF-8.
+        DataError: it cannot be read, is not UTF-8, or has more than 256 MB.
     """
+    return read_utf8(path).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_utf8(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file in UTF-8, without a byte order mark. Raises as `read_text` does."""
+    name = os.path.basename(os.fspath(path))
     try:
-        # Decoded as a whole: piece by piece, Python takes the beginning of a byte order mark for an empty text.
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        content = _read(path)
     except OSError as error:
         raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+    if len(content) > MOST_BYTES:
+        raise DataError(f"{name} has more than {MOST_BYTES // 2**20} MB", remedy="Give a part of it")
+    try:
+        # Decoded as a whole: piece by piece, Python takes the beginning of a byte order mark for an empty text.
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{os.path.basename(os.fspath(path))} is not UTF-8 text") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        raise DataError(f"{name} is not UTF-8 text", remedy="Save it in UTF-8") from error
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file; of a larger one than `MOST_BYTES`, a few more than that."""
+    content = bytearray()
+    with open(path, "rb") as file:
+        while len(content) <= MOST_BYTES and (piece := file.read(_PIECE)):
+            content += piece
+    return bytes(content)

@@ -289,10 +289,10 @@ class Terminal(cmd.Cmd):
     def do_help(self, arg: str) -> None:
         """help [COMMAND]: what a command does."""
         if arg:
-            command = getattr(self, f"do_{self._full(arg)}", None)
-            if command is None:
+            name = self._full(arg)
+            if not hasattr(self, f"do_{name}"):
                 raise ArgumentError(self._unknown(arg))
-            self._say(textwrap.dedent(command.__doc__))
+            self._say(self._help_of(name))
             return
         self._say(
             "-> marks the step that comes: its numbers are worked out, but not added yet.",
@@ -301,8 +301,12 @@ class Terminal(cmd.Cmd):
             "",
         )
         for name in _COMMANDS:
-            text = (getattr(self, f"do_{name}").__doc__ or "").splitlines()[0]
+            text = self._help_of(name).splitlines()[0]
             self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
+
+    def _help_of(self, name: str) -> str:
+        documented = getattr(self, f"do_{name}").__doc__
+        return textwrap.dedent(documented) if documented else f"{name} (with python -OO, there is no help)"
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ _BINDING: dict[str, tuple[int, tuple[int, ...]]] = {
     "pow": (_POWER, (_ATOM, _ATOM)),
     "pow_constant": (_POWER, (_ATOM,)),
     "log": (_POWER, (_ATOM,)),
+    "log1p": (_ATOM, (_PRODUCT,)),
     "sqrt": (_POWER, (_ATOM,)),
 }
 _CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")
@@ -52,8 +53,8 @@ def description(node: Node) -> str:
     data = getattr(node, "_data", None)
     if data is None or operation is None or not hasattr(node, "_grad"):
         return f"{what}: being made"
-    gradient = f"{node.grad:.6g}" if node.has_grad or not node.parents else "not run"
-    return f"{what}: data {data:.6g}, grad {gradient}"
+    gradient = number(node.grad, 6) if node.has_grad or not node.parents else "not run"
+    return f"{what}: data {number(data, 6)}, grad {gradient}"
 
 
 def _shorten(text: str, length: int) -> str:
@@ -61,9 +62,9 @@ def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def number(x: float) -> str:
-    """A number as a reader wants it: four significant digits."""
-    return f"{x:.4g}"
+def number(x: float, digits: int = 4) -> str:
+    """A number as a reader wants it: four significant digits, or as many as are given."""
+    return f"{x:.{digits}g}"
 
 
 def time_step(node: Node) -> str:

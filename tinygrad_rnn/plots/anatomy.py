@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..bptt.anatomy import Anatomy, Numbers, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
-from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain
+from ..engine.notation import number
+from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map
 
 
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
-    """Draw the heat map of use step (upwards) × loss step (to the right), with the sums by loss step above, by use
+    """Draw the heat map of use step (downwards) × loss step (to the right), with the sums by loss step above, by use
     step at the right and by lag below; for a single loss, the contributions by use step alone.
 
     Numbers are signed where the parameter is a single number; of a vector or matrix, norms are shown. Uses
@@ -36,7 +37,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    name = anatomy.name
+    name = verbatim(anatomy.name)
     kept = None if truncation is None else truncation.kept
     if len(anatomy.loss_steps) == 1:
         figure = new_figure(8.0, 3.6)
@@ -44,7 +45,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
         _bars(axes, anatomy, kept, Anatomy.by_use_step)
         axes.set_xlabel("use step k")
         axes.set_ylabel(_size_label(anatomy, f"(∂L$_{{{anatomy.loss_steps[0]}}}$/∂{name})$_k$"))
-        axes.set_title(title or f"∂L/∂{name}, use by use", loc="left")
+        axes.set_title(verbatim(title) or f"∂L/∂{name}, use by use", loc="left")
         return figure
     figure = new_figure(8.2, 8.0)
     grid = figure.add_gridspec(3, 3, width_ratios=(1, 0.28, 0.045), height_ratios=(0.25, 1, 0.34))
@@ -64,7 +65,7 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
     beside.set_xlabel("sum over t")
     below.set_xlabel("lag t − k")
     below.set_ylabel("sum by lag")
-    above.set_title(title or f"∂L/∂{name}: where it came from", loc="left")
+    above.set_title(verbatim(title) or f"∂L/∂{name}: where it came from", loc="left")
     corner = figure.add_subplot(grid[2, 1:])
     corner.axis("off")
     corner.text(0.0, 0.95, "\n".join(_summary(anatomy, truncation)), va="top", color=INK, linespacing=1.6)
@@ -93,7 +94,10 @@ def _bars(
     sizes = [number_or_norm(sums[step]) for step in steps]
     draw(steps, sizes, width, color=[VIOLET if anatomy.shape else RED if n > 0 else BLUE for n in sizes])
     zero_line(0.0, color=FAINT, linewidth=0.8)
-    (axes.set_xlim if upright else axes.set_ylim)(steps[0] - 0.5, steps[-1] + 0.5)
+    if upright:
+        axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
+    else:
+        axes.set_ylim(steps[-1] + 0.5, steps[0] - 0.5)  # downwards
     along.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     across.set_major_locator(MaxNLocator(nbins=3))
 
@@ -123,8 +127,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
         smallest = largest / 10.0**SIGNED_DECADES
         colour_scale, colours = SymLogNorm(smallest, vmin=-largest, vmax=largest), colormaps["RdBu_r"]
     place: Any = {
-        "extent": (losses[0] - 0.5, losses[-1] + 0.5, uses[0] - 0.5, uses[-1] + 0.5),
-        "origin": "lower",
+        "extent": (losses[0] - 0.5, losses[-1] + 0.5, uses[-1] + 0.5, uses[0] - 0.5),
         "aspect": "auto",
         "interpolation": "nearest",
     }
@@ -133,7 +136,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
     plain(axes)
     bar = axes.figure.colorbar(image, cax=scale)
     bar.outline.set_visible(False)
-    bar.set_label(_size_label(anatomy, f"(∂L$_t$/∂{anatomy.name})$_k$"))
+    bar.set_label(_size_label(anatomy, f"(∂L$_t$/∂{verbatim(anatomy.name)})$_k$"))
     if not anatomy.shape:
         powers = [10.0 ** (math.floor(math.log10(largest)) - i) for i in range(SIGNED_DECADES)]
         bar.set_ticks([*(-power for power in powers), 0.0, *reversed(powers)])
@@ -141,11 +144,11 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
 
 
 def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
-    what = _size_label(anatomy, f"∂L/∂{anatomy.name}")
-    lines = [f"{what} = {number_or_norm(anatomy.total()):.6g}"]
+    what = _size_label(anatomy, f"∂L/∂{verbatim(anatomy.name)}")
+    lines = [f"{what} = {number(number_or_norm(anatomy.total()), 6)}"]
     if truncation is not None:
         lines += [
-            f"truncated: {number_or_norm(truncation.kept.total()):.6g}",
+            f"truncated: {number(number_or_norm(truncation.kept.total()), 6)}",
             f"grey: cut by truncation to\nk1 = {truncation.k1}, k2 = {truncation.k2}",
         ]
     return lines

@@ -17,6 +17,11 @@ DASHES = (0, (5, 3))
 MOST_DECADES = 24  # how far from 1 a logarithmic axis reaches
 
 
+def verbatim(text: str) -> str:
+    """A text of the user's as matplotlib shows it literally. A pair of dollars would mark a formula."""
+    return text.replace("$", r"\$")
+
+
 def open_frame(axes: Axes) -> None:
     """Leave the left and the lower edge of the frame."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..bptt.jacobian import ChainNorm
-from .axes import BLUE, DASHES, INK, ORANGE, RED, log_axis, loggable
+from .axes import BLUE, DASHES, INK, ORANGE, RED, log_axis, loggable, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -36,6 +36,6 @@ def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
     axes.set_xlim(0, max(lags[-1], 1))
     log_axis(axes, sizes)
     axes.set_xlabel("lag T − k: steps back in time")
-    axes.set_title(title or "How much of a change of h$_k$ arrives at h$_T$", loc="left")
+    axes.set_title(verbatim(title) or "How much of a change of h$_k$ arrives at h$_T$", loc="left")
     axes.legend(frameon=False)
     return figure

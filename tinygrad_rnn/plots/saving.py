@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, SVG or PDF, by the ending of the path. The same figure gives the same bytes.
+    """Write a figure as PNG, SVG or PDF, by the ending of the path. The same figure gives the same bytes. A character
+    that no font of matplotlib has is drawn as a box.
 
     Raises:
         ArgumentError: another ending.
@@ -60,6 +62,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         )
     content = io.BytesIO()
     dates = {"Date": None} if ending == ".svg" else {"CreationDate": None} if ending == ".pdf" else None
-    with require_matplotlib().rc_context({"svg.hashsalt": "tinygrad_rnn"}):
+    with require_matplotlib().rc_context({"svg.hashsalt": "tinygrad_rnn"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(content, format=ending[1:], dpi=160, metadata=dates)
     write_whole(path, content.getvalue())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..bptt.anatomy import norm
 from ..bptt.straight import Straight
-from .axes import DASHES, INK, ORANGE, STRAIGHT, log_axis, loggable
+from .axes import DASHES, INK, ORANGE, STRAIGHT, log_axis, loggable, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     lines, below = figure.subplots(2, sharex=True, height_ratios=(min(0.35 + 0.12 * units, 1.0), 1.0))
     steps = sorted(way.factors)
     table = [[abs(way.factors[t][unit]) for t in steps] for unit in range(units)]
-    factor = f"{way.factor_name}$_t$" if way.factor_name else f"∂{way.name}$_t$/∂{way.name}$_{{t−1}}$"
+    name = verbatim(way.name)
+    factor = f"{verbatim(way.factor_name)}$_t$" if way.factor_name else f"∂{name}$_t$/∂{name}$_{{t−1}}$"
     image = lines.imshow(
         table,
         cmap="YlOrRd",
@@ -47,13 +48,13 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     lines.spines[:].set_visible(False)
     lines.tick_params(left=False)
     lines.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    lines.set_ylabel(f"unit of {way.name}")
+    lines.set_ylabel(f"unit of {name}")
     figure.colorbar(image, ax=lines, label=factor).outline.set_visible(False)
-    lines.set_title(title or f"The straight path along {way.name}", loc="left")
+    lines.set_title(verbatim(title) or f"The straight path along {name}", loc="left")
     ks = sorted(way.straight)
     root = len(way.straight[ks[-1]]) ** 0.5
     curves = [
-        ([norm(way.gradients[k]) for k in ks], INK, 3.5, "-", f"‖∂L/∂{way.name}$_k$‖ by backward()"),
+        ([norm(way.gradients[k]) for k in ks], INK, 3.5, "-", f"‖∂L/∂{name}$_k$‖ by backward()"),
         ([norm(way.straight[k]) for k in ks], STRAIGHT, 1.6, "-", "what of it came along the straight path"),
         (
             [norm(way.products()[k]) / root for k in ks],
@@ -69,6 +70,6 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     below.set_xlim(ks[0], ks[-1])
     below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True, min_n_ticks=1))
     below.set_xlabel("time step k")
-    below.set_ylabel(f"‖∂L/∂{way.name}$_k$‖, product of the {factor}")
+    below.set_ylabel(f"‖∂L/∂{name}$_k$‖, product of the {factor}")
     figure.legend(frameon=False, loc="outside lower left", ncols=1)
     return figure

@@ -7,7 +7,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from ..tasks import Task
-from .axes import grid
+from .axes import grid, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def sweep_figure(
     for label, points in lines.items():
         points = sorted(points) if numeric else points
         (line,) = axes.plot(
-            [x for x, _ in points], [mean(errors) for _, errors in points], linewidth=2.0, label=label or "mean"
+            [x for x, _ in points],
+            [mean(errors) for _, errors in points],
+            linewidth=2.0,
+            label=verbatim(label) or "mean",
         )
         axes.plot(
             [x for x, errors in points for _ in errors],
@@ -56,11 +59,11 @@ def sweep_figure(
         axes.minorticks_off()
     if numeric:
         ticks = sorted({x for points in lines.values() for x, _ in points})
-        axes.set_xticks(ticks, map(tick, ticks))
+        axes.set_xticks(ticks, [verbatim(tick(number)) for number in ticks])
     axes.set_ylim(bottom=0.0)
-    axes.set_xlabel(along)
-    axes.set_ylabel(task.metric)
-    axes.set_title(f"{task.name}: every run, and the mean over seeds", loc="left")
+    axes.set_xlabel(verbatim(along))
+    axes.set_ylabel(verbatim(task.metric))
+    axes.set_title(f"{verbatim(task.name)}: every run, and the mean over seeds", loc="left")
     figure.legend(loc="outside right upper", frameon=False)
     grid(axes)
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..train.history import History
-from .axes import GREEN, RED, grid
+from .axes import GREEN, RED, grid, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def history_figure(history: History) -> Figure:
     )
     above.set_ylabel("loss")
     above.legend(frameon=False)
-    above.set_title(f"Training on {history.task}", loc="left")
+    above.set_title(f"Training on {verbatim(history.task)}", loc="left")
     middle.plot(steps, [row.gradient_norm for row in history.rows], color="#737373", linewidth=0.8)
     middle.set_yscale("log")
     middle.set_ylabel("gradient norm\nbefore clipping")
@@ -41,7 +41,7 @@ def history_figure(history: History) -> Figure:
     below.axhline(history.baseline, color=RED, linewidth=1.0, linestyle="--", label="trivial baseline")
     below.axhline(history.goal, color=GREEN, linewidth=1.0, linestyle=":", label="criterion")
     below.set_ylim(bottom=0.0)
-    below.set_ylabel(history.metric)
+    below.set_ylabel(verbatim(history.metric))
     below.set_xlabel("step")
     below.legend(frameon=False)
     for axes in (above, middle, below):

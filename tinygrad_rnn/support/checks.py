@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from operator import index
-from typing import Any
+import sys
 
 from ..errors import ArgumentError
+from .numbers import whole
 
 
-def whole_number(name: str, number: Any, least: int = 1, why: str = "") -> int:
-    """``number`` as an int, NumPy's whole numbers included.
+def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
+    """``number`` as an int; what stands for one is decided in `numbers`.
 
     Args:
         name: what it is, for the error.
         number: what to check.
         least: the smallest that is accepted.
         why: the reason for ``least``, for the error.
+        most: the largest that is accepted: by default that of a list's length.
 
     Raises:
-        ArgumentError: it is not a whole number of at least ``least``.
+        ArgumentError: it is not a whole number from ``least`` to ``most``.
     """
-    try:
-        whole = None if isinstance(number, bool) else index(number)
-    except TypeError:
-        whole = None
-    if whole is None or whole < least:
+    value = whole(number)
+    if value is None or value < least:
         reason = f": {why}" if why else ""
         raise ArgumentError(
-            f"{name} is {number!r:.40}", remedy=f"{name} must be a whole number of at least {least}{reason}"
+            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number of at least {least}{reason}"
         )
-    return whole
+    if value > most:
+        raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
+    return value
+
+
+def in_short(value: object, most: int = 40) -> str:
+    """What a value looks like in Python, cut off after ``most`` characters, for errors."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
+    return " ".join(f"{value!r}".split("\n"))[:most]
 
 
 def check_set_to_none(set_to_none: bool) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import math
 import os
-import tempfile
+import secrets
+import stat
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+
+from ..errors import DataError
 
 try:
     import fcntl
@@ -16,14 +21,27 @@ except ImportError:  # Windows has no such locks: there, what a killed process l
     fcntl = None  # type: ignore[assignment]
 
 _UNFINISHED = ".unfinished"
+_LONGEST_NAME = 200  # bytes of the target's name in that of its temporary file; most file systems allow 255 in all
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_REASONS = {
+    errno.EACCES: "permission denied",
+    errno.ENOENT: "there is no such folder",
+    errno.ENOTDIR: "there is no such folder",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EISDIR: "it is a folder",
+    errno.ENOSPC: "there is no space left",
+}
+_PEEK = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file so that a reader, or an interruption, finds the old content or the new, never a part.
 
-    The content goes to a temporary file beside the target, which then takes the target's place. A process that is
-    killed meanwhile leaves it there; the next who writes the same target removes it. What is no regular file, such
-    as a pipe, is written to directly.
+    The content goes to a temporary file beside the target, which then takes the target's place; on return, content and
+    entry are on the disk. A process that is killed meanwhile leaves the temporary file there; the next who writes the
+    same target removes it. Mode, owner and group stay as they are: a file is not written if it is write-protected, has
+    hard links, or has an owner or a group that the new one could not have. What is no regular file, such as a pipe, is
+    written to directly.
 
     Args:
         path: the file; a symbolic link is followed.
@@ -32,35 +50,185 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    data = content.encode() if isinstance(content, str) else content
     try:
-        _write_whole(Path(os.path.realpath(path)), content.encode() if isinstance(content, str) else content)
-    except OSError as error:  # it names the temporary file
+        if _is_special(path):
+            Path(path).write_bytes(data)
+        else:
+            _replace(_target(path), data)
+    except OSError as error:  # it names the temporary file, or none
         raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
 
 
-def _write_whole(target: Path, data: bytes) -> None:
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)
+def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None:
+    """Check that `write_whole` could write this file now, so that a long computation does not end in a failed write.
+
+    Args:
+        path: the file.
+        again: whether it is to be written several times, which no pipe allows.
+
+    Raises:
+        DataError: it could not; the error says why.
+    """
+    try:
+        if _is_special(path):
+            _probe_special(path, again)
+        else:
+            target = _target(path)
+            _check_replaceable(target)
+            _remove_unfinished(target)
+            descriptor, temporary = _begin(target)
+            try:
+                _keep_owner(descriptor, target)
+                os.write(descriptor, bytes(4096))  # a full disk still makes files
+            finally:
+                os.close(descriptor)
+                os.unlink(temporary)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def check_appendable(path: str | os.PathLike[str]) -> None:
+    """Check that this file could be opened now to add to it. Raises: as `check_writable`."""
+    if not os.path.exists(path):
+        check_writable(path)
         return
+    try:
+        os.close(os.open(path, _PEEK))
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path: str | os.PathLike[str], error: OSError) -> DataError:
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return DataError(f"cannot write {os.fspath(path)!r}: {reason}", remedy="Choose another place")
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths name the same file, or would if it existed."""
+    if _is_special(one) or _is_special(other):
+        return False  # what is written to a device or a pipe is not lost when more follows
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether something is there that is neither a regular file nor a folder."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _probe_special(path: str | os.PathLike[str], again: bool) -> None:
+    mode = os.stat(path).st_mode
+    if not stat.S_ISCHR(mode):
+        if again:
+            raise OSError(errno.ESPIPE, "it is written several times, and this is no regular file")
+        if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return  # to open a pipe that nobody reads would wait for a reader
+    descriptor = os.open(path, _PEEK)
+    try:
+        os.write(descriptor, b"")  # of /dev/full, this is an error already
+    finally:
+        os.close(descriptor)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The regular file, or none yet, to which symbolic links lead."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, "its links lead in a circle")
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return target
+
+
+def _replace(target: Path, data: bytes) -> None:
+    _check_replaceable(target)
     _remove_unfinished(target)
     descriptor, temporary = _begin(target)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.chmod(temporary, target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+            _keep_owner(descriptor, target)
+            os.fsync(descriptor)
             if fcntl is None:
                 file.close()  # Windows does not rename what is open; elsewhere it stays locked to the end
             os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    _sync_folder(target.parent)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Check that the user would be allowed to write to the target, which no rename asks for, and has it alone."""
+    try:
+        os.close(os.open(target, _PEEK))
+    except FileNotFoundError:
+        return
+    except PermissionError as error:
+        raise PermissionError(errno.EPERM, "it is write-protected") from error
+    links = os.stat(target).st_nlink
+    if links > 1:
+        raise OSError(errno.EMLINK, f"it has {links} hard links, which writing it would part")
+
+
+def _keep_owner(descriptor: int, target: Path) -> None:
+    """Give a temporary file the owner, the group, the mode and the access lists of the target, if there is one."""
+    try:
+        now = os.stat(target)
+    except FileNotFoundError:
+        return
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (now.st_uid, now.st_gid):
+        try:
+            os.fchown(descriptor, now.st_uid, now.st_gid)
+        except OSError as error:
+            what = "owner" if made.st_uid != now.st_uid else "group"
+            raise PermissionError(errno.EPERM, f"it has another {what}, which writing it would change") from error
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, stat.S_IMODE(now.st_mode))
+    for name in _attributes(target):
+        with suppress(OSError):  # one that the system sets by itself
+            os.setxattr(descriptor, name, os.getxattr(target, name))
+
+
+def _attributes(target: Path) -> list[str]:
+    """The names of extended attributes, among them access lists."""
+    try:
+        return os.listxattr(target)
+    except (AttributeError, OSError):  # a system, or a file system, without them
+        return []
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the entries of a folder to the disk, so that a crash of the machine does not undo a rename."""
+    with suppress(OSError):  # a folder that may not be read; Windows
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _stem(target: Path) -> str:
+    """The target's name as its temporary files have it: of a very long one, a digest."""
+    name = os.fsencode(target.name)
+    return f".{target.name if len(name) <= _LONGEST_NAME else sha256(name).hexdigest()}."
 
 
 def _begin(target: Path) -> tuple[int, str]:
     """A new file beside the target, open and locked: its descriptor and name."""
     while True:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_UNFINISHED)
+        name = os.path.join(target.parent, f"{_stem(target)}{secrets.token_hex(4)}{_UNFINISHED}")
+        try:
+            descriptor = os.open(name, _NEW_FILE, 0o600 if target.exists() else 0o666)
+        except FileExistsError:
+            continue
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -73,17 +241,10 @@ def _remove_unfinished(target: Path) -> None:
     """Remove what killed processes left behind as they wrote the target: what is locked by none."""
     if fcntl is None:
         return
-    for left in target.parent.glob(f".{glob.escape(target.name)}.????????{_UNFINISHED}"):
+    for left in target.parent.glob(f"{glob.escape(_stem(target))}????????{_UNFINISHED}"):
         with suppress(OSError), open(left, "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink()
-
-
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def json_text(data: object) -> str:

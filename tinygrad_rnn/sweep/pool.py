@@ -1,95 +1,109 @@
-"""`ProcessPool`: processes that end when they are no longer waited for."""
+"""`ProcessPool`: processes of this machine, as an executor that survives the death of a worker."""
 
 from __future__ import annotations
 
-import _thread
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from concurrent.futures import Executor, Future
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
+from weakref import WeakSet
+
+PATIENCE = 5.0  # seconds, for processes to end
 
 
-class ProcessPool(ProcessPoolExecutor):
+class ProcessPool(Executor):
     """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
 
-    If a ``with`` block is left by an exception, what they are at is interrupted, and what they have not begun is
-    forgotten. They are new processes on every platform: a script must make them below ``if __name__ ==
-    "__main__":``.
+    They are those of a `pebble.ProcessPool`: a run that kills its process fails alone, with
+    `pebble.ProcessExpired`, and another process takes its place. If a ``with`` block is left by an exception, all
+    processes are ended at once. They are new processes on every platform: a script must make the pool below
+    ``if __name__ == "__main__":``.
 
     Args:
-        workers: how many.
+        workers: number of processes.
     """
 
     def __init__(self, workers: int) -> None:
+        import pebble
+
         self.workers = workers
-        self._start()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        # Nothing is ever sent: the workers notice that the other end is closed, as it is, too, when its process ends.
-        far_end, self._end = context.Pipe(duplex=False)
-        super().__init__(self.workers, context, _begin, (far_end,))
-
-    def restart(self) -> None:
-        """After a worker died, which breaks the pool and fails all that it was given: begin anew, with new workers."""
-        self.shutdown()
-        self._end.close()
-        self._start()
+        self._pool = pebble.ProcessPool(workers, initializer=_begin, context=_Context())
+        self._futures: WeakSet[Future[Any]] = WeakSet()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        # Workers begin in here, and inherit what is blocked: from their first moment on, Ctrl-C does not reach them.
+        """Return a future of ``function(*args, **kwargs)``; to cancel it ends the process that is at it.
+
+        Raises:
+            RuntimeError: the pool is shut down, or its processes cannot even begin.
+        """
+        # The first call starts the processes and the threads that will replace them. All of them inherit what is
+        # blocked, so that Ctrl-C does not reach a process that has not yet come to ignore it.
         if not hasattr(signal, "pthread_sigmask"):
-            return super().submit(_work, function, *args, **kwargs)
+            return self._schedule(function, args, kwargs)
+        resource_tracker.ensure_running()  # else it starts in between, and unblocks what it has blocked itself
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return super().submit(_work, function, *args, **kwargs)
+            return self._schedule(function, args, kwargs)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+    def _schedule(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+        future: Future[Any] = self._pool.schedule(function, args, kwargs)
+        self._futures.add(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Accept no more work.
+
+        Args:
+            wait: whether to return only when everything has been done.
+            cancel_futures: whether to forget what has not begun and end the processes.
+        """
+        if not cancel_futures:
+            self._pool.close()  # type: ignore[no-untyped-call]
+            if wait:
+                self._pool.join()
+            return
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        for future in tuple(self._futures):
+            future.cancel()
+        # A Ctrl-C may have come while this thread held a lock of a future: who then waits for the pool waits for ever.
+        # Its processes end with this one at the latest.
+        ending = threading.Thread(target=self._pool.join, daemon=True)
+        ending.start()
+        ending.join(PATIENCE)
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._end.close()
         self.shutdown(cancel_futures=kind is not None)
 
 
-# ---- in a worker ------------------------------------------------------------------------------------------------
+class _Worker(SpawnProcess):
+    """A process whose end is always noticed: pebble waits for ever for the run of one that ends with status 0."""
 
-_running = _stopped = False
+    ENDED = 256  # no status that the system knows
 
-
-def _begin(end: Connection) -> None:
-    signal.signal(signal.SIGINT, _interrupt)
-    threading.Thread(target=_watch, args=(end,), daemon=True).start()
-
-
-def _work(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    global _running
-    if _stopped:
-        raise KeyboardInterrupt
-    _running = True
-    try:
-        return function(*args, **kwargs)
-    finally:
-        _running = False
+    @property
+    def exitcode(self) -> int | None:
+        status = super().exitcode
+        return self.ENDED if status == 0 else status
 
 
-def _watch(end: Connection) -> None:
-    global _stopped
-    with suppress(EOFError, OSError):
-        end.recv()
-    _stopped = True
-    _thread.interrupt_main()  # as if there was a SIGINT; unlike a real one, it is not blocked
+class _Context(SpawnContext):
+    Process = _Worker
+
+
+def _begin() -> None:
+    """End this process with the one that started it, even if that is killed. Called in every worker."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _interrupt(*_: object) -> None:
-    if _running:
-        raise KeyboardInterrupt
+    assert parent is not None
+    parent.join()
+    os._exit(1)

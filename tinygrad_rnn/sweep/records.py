@@ -1,9 +1,9 @@
 """The results of a sweep: a `Record` per run, and a file with a line for each.
 
 The file is JSON Lines: a header, ``{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "learn(T, cell,
-seed)"}``, then a record per line. A line is written in one go as a run finishes, and is on the disk before the next
-run is looked at. A process that is killed leaves at worst a last line without its end; whoever opens the file next
-takes that off again.
+seed)"}``, then a record per line, in which ``{"__float__": "nan"}`` stands for a result that is NaN. A line is written
+in one go as a run finishes, and is on the disk before the next run is looked at. A process that is killed leaves at
+worst a last line without its end; whoever opens the file next takes that off again.
 """
 
 from __future__ import annotations
@@ -12,38 +12,23 @@ import errno
 import json
 import math
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError, SweepError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    LOCKED = 2**31 - 2  # the byte that is locked: as far behind all lines as it can be, for nobody else can read it
-
-    def _lock(file: int) -> None:
-        os.lseek(file, LOCKED, os.SEEK_SET)
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        # Not flock: a worker process forked from this one would hold on to it after this one was killed. (That this
-        # lock is gone once anything else in this process has opened and closed the file is the lesser evil.)
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
+from ..support.locks import lock, unlock
+from ..support.numbers import is_bool, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
+NOT_FINITE = "__float__"  # the key of an object that stands for NaN, inf or -inf
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Everything in it is plain JSON data, except that ``setting`` is a tuple.
+    """One run. Everything in it is plain JSON data, except that ``setting`` is a tuple and a result may be NaN.
 
     Attributes:
         setting: arguments of the experiment.
@@ -65,34 +50,51 @@ class Record:
         return self.error is not None
 
 
-def plain(value: object, name: str) -> Any:
-    """Return the value as it comes back from JSON: tuples become lists.
+def plain(value: Any, name: str, finite: bool = True) -> Any:
+    """Return the value as it comes back from a file: tuples become lists, scalars of NumPy and PyTorch become Python's.
 
     Args:
         value: the value.
         name: its name in an error.
+        finite: whether NaN and infinity are refused.
 
     Raises:
-        ArgumentError: it is, or holds, something that JSON does not have.
+        ArgumentError: it is, or holds, something that is not plain data.
     """
-    _check_plain(value, name)
-    return json.loads(json.dumps(value))
-
-
-def _check_plain(value: object, name: str) -> None:
     if isinstance(value, (list, tuple)):
-        for i, entry in enumerate(value):
-            _check_plain(entry, f"{name}[{i}]")
-    elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        for key, entry in value.items():
-            _check_plain(entry, f"{name}[{key!r}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ArgumentError(f"{name} is {value!r}", remedy="JSON has finite numbers only; say it with text or None")
-    elif not (value is None or isinstance(value, (bool, int, float, str))):
-        raise ArgumentError(
-            f"{name} is of type {type(value).__name__}",
-            remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
-        )
+        return [plain(entry, f"{name}[{i}]", finite) for i, entry in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and NOT_FINITE not in value:
+        return {str(key): plain(entry, f"{name}[{key!r}]", finite) for key, entry in value.items()}
+    if is_number(value) and hasattr(value, "dtype"):
+        value = bool(value) if is_bool(value) else number(value) if whole(value) is None else whole(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        if finite:
+            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
+        return float(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return json.loads(json.dumps(value))  # of a subclass, too
+    raise ArgumentError(
+        f"{name} is of type {type(value).__name__}",
+        remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    """The value, with ``{NOT_FINITE: "nan"}`` in place of a number that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NOT_FINITE: str(value)}
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    return list(map(_without_nan, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _with_nan(read: dict[str, Any]) -> Any:
+    """What `_without_nan` was given, of an object in JSON."""
+    if NOT_FINITE not in read:
+        return read
+    if read not in ({NOT_FINITE: "nan"}, {NOT_FINITE: "inf"}, {NOT_FINITE: "-inf"}):
+        raise ValueError("no number")
+    return float(read[NOT_FINITE])
 
 
 def key(setting: Iterable[object], seed: int) -> str:
@@ -114,7 +116,7 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
 
 
 class RecordFile:
-    """The file of one sweep, open for appending, and closed to other processes that would append as well.
+    """The file of one sweep, open for appending, and closed to others that would append as well.
 
     Args:
         path: the file; made if it does not exist.
@@ -124,8 +126,8 @@ class RecordFile:
         records: what was in the file, by `key`.
 
     Raises:
-        SweepError: the file is of another experiment, or of no sweep, or damaged, or another process writes to it.
-            It is as it was.
+        SweepError: the file is of another experiment, or of no sweep, or damaged, or another sweep writes to it, in
+            this process or another. It is as it was.
         OSError: it cannot be opened.
     """
 
@@ -133,22 +135,30 @@ class RecordFile:
         self.path = os.fspath(path)
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
-            self._lock()
+            if not lock(self._file):
+                raise SweepError(
+                    f"another sweep is writing to {os.path.basename(self.path)}",
+                    remedy="Wait for it, or give another file",
+                )
+            self._check_there()
             self.records = self._take_over(experiment)
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def append(self, record: Record) -> None:
         """Add a record; on return, it is on the disk.
 
         Raises:
+            SweepError: the file was deleted or replaced.
             OSError: it cannot be written; the file is as it was.
         """
+        self._check_there()
         self._write(_line(asdict(record)))
 
     def close(self) -> None:
         """Close the file, and let others append to it."""
+        unlock(self._file)
         self._file.close()
 
     def __enter__(self) -> RecordFile:
@@ -157,16 +167,17 @@ class RecordFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _lock(self) -> None:
+    def _check_there(self) -> None:
+        """Raises: SweepError: under its name there is no file any more, or another."""
         try:
-            _lock(self._file.fileno())
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                return  # a file system without locks
+            there = os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            there = False
+        if not there:
             raise SweepError(
-                f"another process is writing to {os.path.basename(self.path)}",
-                remedy="Wait for it, or give another file",
-            ) from error
+                f"{os.path.basename(self.path)} was deleted or replaced while the sweep was writing to it",
+                remedy="Start the sweep again: what was in that file is run again",
+            )
 
     def _take_over(self, experiment: str) -> dict[str, Record]:
         self._file.seek(0)
@@ -198,7 +209,7 @@ class RecordFile:
 
 
 def _line(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, allow_nan=False).encode() + b"\n"
+    return json.dumps(_without_nan(data), allow_nan=False).encode() + b"\n"
 
 
 # The fields of a record in the file, with their types.
@@ -231,9 +242,9 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             remedy="Install a newer tinygrad_rnn",
         )
     records: dict[str, Record] = {}
-    for number, line in enumerate(lines[1:], 2):
+    for place, line in enumerate(lines[1:], 2):
         try:
-            data = json.loads(line, parse_constant=_refuse)
+            data = json.loads(line, parse_constant=_refuse, object_hook=_with_nan)
             if data.keys() != _PARTS.keys() or not all(isinstance(data[name], _PARTS[name]) for name in _PARTS):
                 raise ValueError
             if (data["result"] is None) == (data["error"] is None) or not math.isfinite(data["seconds"]):
@@ -241,7 +252,7 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             record = Record(**{**data, "setting": tuple(data["setting"])})
         except (ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SweepError(
-                f"{name} is damaged: line {number} is no record", remedy="Take that line out, or give another file"
+                f"{name} is damaged: line {place} is no record", remedy="Take that line out, or give another file"
             ) from error
         known = key(record.setting, record.seed)
         records.pop(known, None)  # a run that was tried again finished later

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 import pickle
@@ -14,15 +15,15 @@ from concurrent.futures import (
     Future,
     ThreadPoolExecutor,
 )
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from ..errors import ArgumentError, SweepError
+from ..support.checks import in_short, whole_number
+from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
-from .pool import ProcessPool
 from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
@@ -46,15 +47,15 @@ def sweep(
     there as it finishes, and a run that is on record is not repeated: after Ctrl-C, a crash or a kill, the same call
     goes on with what is missing. It may ask for more settings and seeds, too.
 
-    A run that kills its worker (out of memory, a segmentation fault) takes down a whole pool of processes. A
-    `ProcessPool` is then started anew, and the runs that may have been under way are run again, one at a time: what
-    kills its worker even so is recorded as failed, and the others go on.
+    A run that kills its worker (out of memory, a segmentation fault) fails alone in a `ProcessPool`, and is recorded as
+    failed. Other pools of processes are lost with it.
 
     Args:
-        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: finite numbers,
-            text, booleans, None, and lists and dicts of them. All its randomness should come from the seed. If other
-            processes are to run it, it must be a function of a module, not one within a function. One that calls
-            `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended as ``"interrupted"``.
+        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: numbers (also NaN,
+            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them. All its randomness
+            should come from the seed. If other processes are to run it, it must be a function of a module, not one
+            within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
+            as ``"interrupted"``.
         settings: tuples of plain data; perhaps a generator of very many, which is drawn from as runs finish. One
             that comes twice is run once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
@@ -79,8 +80,7 @@ def sweep(
         OSError: the file cannot be written.
     """
     seeds = _checked_seeds(seeds)
-    if not isinstance(outstanding, int) or outstanding < 1:
-        raise ArgumentError(f"outstanding is {outstanding!r}", remedy="Give a whole number of at least 1")
+    outstanding = whole_number("outstanding", outstanding)
     _check_portable(experiment, executor)
     with ExitStack() as stack:
         on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment)))
@@ -129,17 +129,13 @@ class _Runs:
             self._note(known, earlier)
             return
         self.records[known] = None
-        try:
-            self._submit(setting, seed)
-        except BrokenProcessPool as error:
-            self._revive(error, (setting, seed))
+        self._submit(setting, seed)
 
     def collect(self) -> None:
         """Wait for a run, and record it."""
-        try:
-            self._collect()
-        except BrokenProcessPool as error:
-            self._revive(error)
+        future = self.arrivals.get()
+        outcome = _outcome(future)
+        self._record(self.pending.pop(future), outcome)
 
     def collect_finished(self) -> None:
         """Record the runs that have finished, without waiting for any."""
@@ -155,7 +151,7 @@ class _Runs:
         """Record the runs that have finished, whatever goes wrong."""
         while not self.arrivals.empty():
             with suppress(Exception, KeyboardInterrupt):  # a worker's
-                self._collect()
+                self.collect()
 
     def finished(self) -> list[Record]:
         """Return the records so far."""
@@ -170,46 +166,6 @@ class _Runs:
             raise BrokenExecutor(str(error)) from error
         self.pending[future] = (setting, seed)
         future.add_done_callback(self.arrivals.put)
-
-    def _collect(self) -> None:
-        future = self.arrivals.get()
-        outcome = _outcome(future)
-        self._record(self.pending.pop(future), outcome)
-
-    def _revive(self, error: BrokenProcessPool, *lost: tuple[Any, ...]) -> None:
-        """After a worker died: find the run that killed it, one at a time, and start the others again."""
-        if not isinstance(self.executor, ProcessPool):
-            raise error
-        self._restart(self.executor)
-        again = []
-        pending, self.pending, self.arrivals = self.pending, {}, SimpleQueue()
-        for future, run in pending.items():
-            if future.done() and not isinstance(future.exception(), BrokenProcessPool):
-                self._record(run, _outcome(future))
-            else:
-                again.append(run)
-        # Runs are begun in order. If the one is not among these, the pool breaks again, with fewer runs left.
-        suspects = 2 * self.executor.workers
-        for number, run in enumerate([*again, *lost]):
-            self._submit(*run)
-            if number >= suspects:
-                continue
-            future = self.arrivals.get()
-            try:
-                outcome = _outcome(future)
-            except BrokenProcessPool:
-                self._restart(self.executor)
-                outcome = None, "BrokenProcessPool: its worker died", 0.0
-            self._record(self.pending.pop(future), outcome)
-
-    def _restart(self, pool: ProcessPool) -> None:
-        """Start new workers.
-
-        Raises:
-            BrokenProcessPool: no run is to blame: the workers cannot start, or cannot find the experiment.
-        """
-        pool.restart()
-        pool.submit(callable, self.experiment).result()
 
     def _record(self, run: tuple[Any, ...], outcome: Outcome) -> None:
         setting, seed = run
@@ -241,13 +197,17 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
     began = time.perf_counter()
     result, error = None, None
     try:
-        returned = experiment(*setting, seed=seed)
+        # A copy, as another process has: what a run does to its setting is not seen by the next, and not recorded.
+        fresh = copy.deepcopy(experiment) if isinstance(experiment, partial) else experiment
+        returned = fresh(*copy.deepcopy(setting), seed=seed)
         if not isinstance(returned, Mapping):
             raise ArgumentError(
                 f"the experiment returned {type(returned).__name__}", remedy="It must return a mapping, such as a dict"
             )
-        result = plain(dict(returned), "result")
-    except (Exception, SystemExit) as mistake:
+        result = plain(dict(returned), "result", finite=False)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as mistake:  # whatever it is, one run has failed
         error = _one_line(mistake)
     return result, error, time.perf_counter() - began
 
@@ -267,8 +227,17 @@ def _outcome(future: Future[Outcome]) -> Outcome:
     return None, _one_line(error), 0.0  # the executor's own complaint: dask's of a run that kills its workers
 
 
+LONGEST_ERROR = 1000  # characters
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    """Return the type and the message of an error, shortened, even if the message cannot be had."""
+    try:
+        message = str(error)
+    except Exception as another:
+        message = f"its message raises {type(another).__name__}"
+    line = " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
+    return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
 
 def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[str] | None) -> SweepError:
@@ -299,15 +268,17 @@ def describe(experiment: Experiment) -> str:
 
 
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    if isinstance(seeds, int):
+    if whole(seeds) is not None:
         raise ArgumentError(f"seeds is {seeds}", remedy=f"Give range({seeds}), or a list of whole numbers")
-    checked = tuple(seeds)
-    for seed in checked:
-        if not isinstance(seed, int) or isinstance(seed, bool):
-            raise ArgumentError(f"seed {seed!r}", remedy="Seeds are whole numbers")
+    checked = []
+    for seed in seeds:
+        number = whole(seed)
+        if number is None:
+            raise ArgumentError(f"seed {in_short(seed)}", remedy="Seeds are whole numbers")
+        checked.append(number)
     if not checked:
         raise ArgumentError("there are no seeds", remedy="Give at least one")
-    return checked
+    return tuple(checked)
 
 
 def _checked_setting(setting: tuple[Any, ...]) -> tuple[Any, ...]:

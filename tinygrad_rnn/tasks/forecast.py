@@ -6,9 +6,10 @@ import itertools
 import math
 import random
 from hashlib import sha256
+from typing import Any
 
-from ..data import read_column, sunspots
-from ..errors import DataError
+from ..data import Series, read_column, sunspots
+from ..errors import ArgumentError, DataError
 from ..support.checks import whole_number
 from .task import Example, Outputs, Task, too_short
 
@@ -23,7 +24,7 @@ class Forecast(Task):
 
     Args:
         csv: a CSV file; by default the series is that of the yearly sunspot numbers.
-        column: its column of numbers.
+        column, header, separator, decimal: how to read it, as for `read_column`.
         length: time steps of a training example.
 
     Attributes:
@@ -31,7 +32,7 @@ class Forecast(Task):
 
     Raises:
         DataError: the series cannot be read, is too short, or is constant.
-        ArgumentError: length is below 1.
+        ArgumentError: length is below 1, or it is said how to read a file, but not which.
     """
 
     name = "series"
@@ -44,9 +45,19 @@ class Forecast(Task):
     validation_by = ()
     input_size = output_size = 1
 
-    def __init__(self, csv: str | None = None, column: str | None = None, length: int = 30) -> None:
+    def __init__(
+        self,
+        csv: str | None = None,
+        column: str | None = None,
+        length: int = 30,
+        *,
+        header: bool | None = None,
+        separator: str | None = None,
+        decimal: str = ".",
+    ) -> None:
         self.csv, self.column, self.length = csv, column, _length(length)
-        series = sunspots() if csv is None else read_column(csv, column)
+        self.header, self.separator, self.decimal = header, separator, decimal
+        series = _series(csv, column=column, header=header, separator=separator, decimal=decimal)
         cut = len(series.numbers) - int(len(series.numbers) * HELD_OUT)
         training = series.numbers[:cut]
         if len(training) <= self.length or len(series.numbers) - cut < 2:
@@ -58,11 +69,21 @@ class Forecast(Task):
                 len(training) - 1 if len(series.numbers) >= 10 else 0,  # of fewer, no two are held out
             )
         self.digest = sha256(repr(series.numbers).encode()).hexdigest()
-        self.mean = math.fsum(training) / len(training)
-        self.deviation = math.sqrt(math.fsum((x - self.mean) ** 2 for x in training) / len(training))
-        if not 0.0 < self.deviation < math.inf:
-            raise DataError(f"{series.title} has a standard deviation of {self.deviation:g}: nothing to forecast")
-        scaled = [(x - self.mean) / self.deviation for x in series.numbers]
+        # In a unit, a power of two, in which neither sums nor squares leave the range of doubles.
+        _, unit = math.frexp(max(map(abs, training)))
+        try:
+            numbers = [math.ldexp(x, -unit) for x in series.numbers]
+        except OverflowError as error:
+            raise DataError(
+                f"{series.title}: beside its first four fifths, the last one is too large for a double",
+                remedy="Give a part in which it is not",
+            ) from error
+        mean = math.fsum(numbers[:cut]) / cut
+        deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in numbers[:cut]) / cut)
+        if not deviation:
+            raise DataError(f"{series.title} has a standard deviation of 0: nothing to forecast")
+        self.mean, self.deviation = math.ldexp(mean, unit), math.ldexp(deviation, unit)
+        scaled = [(x - mean) / deviation for x in numbers]
         self._training, self._held_out = scaled[:cut], scaled[cut:]
         (held_out,) = self.validation(1)
         self.baseline = self.error(held_out, held_out.inputs)
@@ -81,7 +102,20 @@ class Forecast(Task):
         """The mean squared error, in units of the training part's variance."""
         differences = [y[0] - target[0] for y, target in zip(outputs, example.targets)]
         errors = [difference * difference for difference in differences]  # ** would raise where this is infinite
-        return math.fsum(errors) / len(errors)
+        try:
+            return math.fsum(errors) / len(errors)
+        except OverflowError:
+            return math.inf
+
+
+def _series(csv: str | None, **options: Any) -> Series:
+    """The series in a file, or by default that of the sunspots, which takes no options."""
+    if csv is not None:
+        return read_column(csv, **options)
+    given = [name for name, value in options.items() if value not in (None, ".")]
+    if given:
+        raise ArgumentError(f"{given[0]} without csv", remedy="Give the file with the series")
+    return sunspots()
 
 
 def _piece(numbers: list[float]) -> Example:

@@ -81,6 +81,11 @@ class Task(ABC):
         rng = random.Random(f"validation {seed}")  # a string, so that no int seed of training gives the same
         return [self.example(rng) for _ in range(count)]
 
+    @property
+    def summary(self) -> str:
+        """What is to be learned, in a sentence: the first line of the docstring, which ``python -OO`` leaves out."""
+        return (type(self).__doc__ or "").partition("\n")[0]
+
     @classmethod
     def known_settings(cls) -> list[str]:
         """Names of the arguments that make a task."""

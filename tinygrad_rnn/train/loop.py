@@ -12,6 +12,7 @@ from types import FrameType
 
 from ..errors import ArgumentError
 from ..support.checks import whole_number
+from ..support.files import check_writable
 from ..support.progress import Bar, make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint
@@ -66,10 +67,13 @@ def train(
         CheckpointError: the checkpoint cannot be resumed; nothing has changed.
         DomainError: a gradient is NaN or infinite; the error names the parameter. The model is as it was before
             the update, and the last checkpoint stays.
-        OSError: the checkpoint cannot be written.
+        DataError: the checkpoint could not be written; nothing has begun.
+        OSError: the checkpoint cannot be written after all.
     """
     if checkpoint_every is not None:
         whole_number("checkpoint_every", checkpoint_every)
+    if checkpoint is not None:
+        check_writable(checkpoint, again=True)
     trainer = Trainer(model, task, settings or Settings(), limits or Limits())
     if resume:
         if checkpoint is None:

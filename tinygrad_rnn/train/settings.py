@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError
 from ..optim import LRScheduler, Optimizer
-from ..support.checks import whole_number
+from ..support.checks import in_short, whole_number
 
 #: The settings under these names in a checkpoint. Optimizer and schedule are described there at greater length, and an
 #: engine may be changed at any time.
@@ -30,7 +31,7 @@ class Settings:
         scheduler: advances after each update; None for a constant learning rate.
         batch_size: sequences per update.
         max_norm: bound on the norm of the gradient; None for no clipping.
-        truncate: time steps of a chunk in truncated BPTT; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
         seed: of the sequences that are drawn.
         validate_every: updates between two validations. There is also one at the end.
         validation_size: number of sequences to validate on, always the same.
@@ -58,8 +59,12 @@ class Settings:
         _check_whole(self, "batch_size", "validate_every", "validation_size")
         if self.truncate is not None:
             _check_whole(self, "truncate")
-        if self.max_norm is not None and not self.max_norm > 0.0:
-            raise ArgumentError(f"max_norm is {self.max_norm!r}", remedy="Give a number above 0, or None")
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
+        if self.max_norm is not None:
+            max_norm = number(self.max_norm, "max_norm") if is_number(self.max_norm) else 0.0
+            if not max_norm > 0.0:
+                raise ArgumentError(f"max_norm is {in_short(self.max_norm)}", remedy="Give a number above 0, or None")
+            object.__setattr__(self, "max_norm", max_norm)
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``settings``."""

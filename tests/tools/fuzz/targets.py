@@ -125,12 +125,17 @@ def check_csv(data: bytes) -> bool:
 
 
 def _plain_column(text: str, column: str | None) -> list[float]:
-    first, *lines = re.split("\r\n|\r|\n", text)
-    separator = max(",;\t", key=first.count)
-    names = [name.strip() for name in first.split(separator)]
+    first, *lines = re.split("\r\n|\r|\n", text.rstrip("\r\n "))
+    separators = [sign for sign in ",;\t" if sign in first]
+    if re.fullmatch("(?i)sep=[^a-z0-9_+.-]\\s*", first):
+        separators, (first, *lines) = [first[4]], lines
+    assert len(separators) < 2
+    separator = separators[0] if separators else ","
+    names = [" ".join(name.split()) for name in first.split(separator)]
     place = 0 if column is None else names.index(column)
     rows = [line.split(separator) for line in lines]
-    return [float(row[place].strip()) for row in rows if any(row)]
+    assert all(len(row) == len(names) for row in rows)
+    return [float(row[place].strip()) for row in rows]
 
 
 CSV = (
@@ -141,6 +146,8 @@ CSV = (
     b"level\n1\n\n2\n,\n3",
     b"a,a\n1,2\n",
     "année,level\n1900,0.5\n１,２\n".encode(),
+    b"sep=;\na;level\n1;2\n3;1,5\n",
+    b"1.5\n2.5\n",
 )
 
 

@@ -1,0 +1,185 @@
+"""Nothing that comes in between lets native code leave its memory: no MemoryError, no other thread, no Ctrl-C.
+
+What may crash the process is tried in a process of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
+from tinygrad_rnn.compile import Number, Recurrence, Vector, compile
+from tinygrad_rnn.compile.boundary import Area
+from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
+
+
+def output_of(code: str) -> str:
+    """What a new process prints. It must end by itself."""
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def small() -> Recurrence:
+    return Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(1), Linear(2, 1))
+
+
+def test_after_a_memory_error_a_program_runs_as_before():
+    code = """
+from tinygrad_rnn import Linear, mse_loss
+from tinygrad_rnn.compile import Recurrence, Vector, boundary, machine
+from tinygrad_rnn.nn import LSTMCell
+
+def x(T):
+    return [[[0.1]] * T]
+
+real, left = boundary.doubles, 0
+
+def doubles(count):
+    global left
+    left -= 1
+    if left == 0:
+        raise MemoryError
+    return real(count)
+
+program = Recurrence(LSTMCell(1, 4), Vector(1), mse_loss, Vector(1), Linear(4, 1))
+machine.doubles = doubles
+program.forward_backward(x(3), x(3))
+expected = {T: list(program.forward_backward(x(T), x(T)).gradients) for T in (3, 3000)}
+failed = 0
+while True:
+    program = Recurrence(LSTMCell(1, 4), Vector(1), mse_loss, Vector(1), Linear(4, 1))
+    program.forward_backward(x(3), x(3))
+    left = failed + 1
+    try:
+        program.forward_backward(x(3000), x(3000))
+        break
+    except MemoryError:
+        failed += 1
+    left = 0
+    for T in (3, 3000):
+        assert list(program.forward_backward(x(T), x(T)).gradients) == expected[T]
+print(failed)
+"""
+    assert int(output_of(code)) >= 8  # as many as there are regions
+
+
+def test_memory_that_nobody_has_is_a_memory_error_with_a_remedy():
+    from tinygrad_rnn.compile.boundary import doubles
+
+    with pytest.raises(MemoryError, match="shorter window"):
+        doubles(10**17)
+    with pytest.raises(MemoryError, match="shorter window"):
+        doubles(10**30)
+
+
+def test_whole_numbers_that_another_thread_changes_after_their_check():
+    code = """
+import array
+from tinygrad_rnn import RNNCell, mse_loss
+from tinygrad_rnn.compile import Recurrence, Symbols, Vector, machine
+
+program = Recurrence(RNNCell(4, 2), Symbols(4), mse_loss, Vector(2))
+numbers = array.array("q", [1, 2, 3])
+x, target = memoryview(numbers).cast("B").cast("q", (1, 3)), [[[0.1, 0.2]] * 3]
+expected = list(program.forward_backward(x, target).gradients)
+run = machine.Machine.run
+
+def after_a_change(*arguments):
+    numbers[:] = array.array("q", [10**12] * 3)
+    return run(*arguments)
+
+machine.Machine.run = after_a_change
+print(list(program.forward_backward(x, target).gradients) == expected)
+"""
+    assert output_of(code) == "True\n"
+
+
+def test_the_process_may_end_while_a_thread_runs_compiled_code():
+    code = """
+import threading
+from tinygrad_rnn import RNNCell, mse_loss
+from tinygrad_rnn.compile import Recurrence, Vector
+
+program = Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(2))
+x, target, under_way = [[[0.1]] * 20_000], [[[0.1, 0.2]] * 20_000], threading.Event()
+
+def for_ever():
+    while True:
+        program.forward_backward(x, target)
+        under_way.set()
+
+threading.Thread(target=for_ever, daemon=True).start()
+under_way.wait()
+"""
+    for _ in range(3):
+        assert output_of(code) == ""
+
+
+def test_an_area_that_is_too_small_never_reaches_native_code(monkeypatch):
+    program = small()
+    x = [[[0.1]] * 3]
+    program.forward(x, x)
+    machine = program._machine(1)
+    monkeypatch.setattr(machine, "_run", lambda address: pytest.fail("native code was called"))
+    (plan,) = program._plans.values()
+    rooms = [len(program.parameters), 3, 3, 2, 2, 2, len(program.parameters), 1, 0]
+    for missing in range(8):
+        areas = [Area(1, room - (place == missing)) for place, room in enumerate(rooms)]
+        with pytest.raises(ShapeError, match="room"):
+            machine.run(plan, 1, 1.0, areas)
+    with pytest.raises(ShapeError, match="functions"):
+        machine.run(plan._replace(functions=[([0], [100])]), 1, 1.0, [Area(1, room) for room in rooms])
+
+
+@pytest.mark.parametrize("lanes", [65, 70_000, 10**9])
+def test_more_lanes_than_llvm_bears(lanes):
+    with pytest.raises(ArgumentError, match="at most 64"):
+        Recurrence(ScalarRNNCell(), Number(), mse_loss, Number(), lanes=lanes)
+
+
+# ---- Ctrl-C in the middle of a run of a graph ----------------------------------------------------------------
+
+
+def interrupt(program, monkeypatch, run):
+    """Let Ctrl-C fall where native code would be called."""
+    with monkeypatch.context() as patched:
+
+        def interrupted(address):
+            raise KeyboardInterrupt
+
+        patched.setattr(program._machine, "_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+
+
+def test_an_interrupted_run_leaves_nothing_to_the_next_one(monkeypatch):
+    a = Value(3.0)
+    program = compile(a * a)
+    a.grad = 100.0
+    interrupt(program, monkeypatch, program.run_on_values)
+    assert (a.data, a.grad) == (3.0, 100.0)
+    assert list(program.forward_backward([2.0])[1]) == [4.0]
+
+
+def test_backward_is_never_of_a_run_that_did_not_come_to_its_end(monkeypatch):
+    program = compile(Value(4.0).sqrt())
+    program.forward([9.0])
+    interrupt(program, monkeypatch, lambda: program.forward([1.0]))
+    with pytest.raises(ArgumentError, match="before forward"):
+        program.backward()
+    with pytest.raises(DomainError):
+        program.forward([-1.0])
+    with pytest.raises(ArgumentError, match="before forward"):
+        program.backward()
+
+
+def test_an_input_that_is_refused_leaves_the_run_before_as_it_was():
+    program = compile(Value(3.0) * Value(5.0))
+    program.forward([2.0, 7.0])
+    with pytest.raises(ShapeError):
+        program.forward([2.0])
+    assert list(program.backward()) == [7.0, 2.0]

@@ -1,0 +1,287 @@
+"""Files: whole or not at all, as the user had them, and an obstacle is found before the work."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.support import files
+from tinygrad_rnn.support.files import check_appendable, check_writable, same_file, write_whole
+
+from ..ordinary_user import IS_ROOT, as_root, ordinary_user
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners, modes and devices of POSIX")
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    with ordinary_user() as folder:
+        yield folder
+
+
+def read_only_folder() -> str:
+    Path("shut").mkdir(mode=0o555)
+    return "shut/x"
+
+
+def folder_that_may_not_be_entered() -> str:
+    Path("shut").mkdir(mode=0o600)
+    return "shut/x"
+
+
+def no_folder() -> str:
+    return "no/x"
+
+
+def file_as_folder() -> str:
+    Path("file").touch()
+    return "file/x"
+
+
+def folder_itself() -> str:
+    Path("x").mkdir()
+    return "x"
+
+
+def long_name() -> str:
+    return "x" * 300
+
+
+def write_protected() -> str:
+    Path("x").write_text("old")
+    Path("x").chmod(0o444)
+    return "x"
+
+
+def hard_link() -> str:
+    Path("x").write_text("old")
+    os.link("x", "y")
+    return "x"
+
+
+def circle_of_links() -> str:
+    os.symlink("x", "y")
+    os.symlink("y", "x")
+    return "x"
+
+
+def others_file_that_all_may_write() -> str:
+    with as_root():
+        Path("x").write_text("old")
+        Path("x").chmod(0o666)
+    return "x"
+
+
+def others_file_in_a_sticky_folder() -> str:
+    with as_root():
+        Path("shared").mkdir()
+        Path("shared").chmod(0o1777)
+        Path("shared/x").write_text("old")
+        Path("shared/x").chmod(0o666)
+    return "shared/x"
+
+
+def file_of_a_group_that_the_user_is_not_in() -> str:
+    Path("x").write_text("old")
+    with as_root():
+        os.chown("x", -1, 0)
+    return "x"
+
+
+def full_device() -> str:
+    return "/dev/full"
+
+
+OBSTACLES: dict[Callable[[], str], str] = {
+    read_only_folder: "permission denied",
+    folder_that_may_not_be_entered: "permission denied",
+    no_folder: "there is no such folder",
+    file_as_folder: "there is no such folder",
+    folder_itself: "it is a folder",
+    long_name: "its name is too long",
+    write_protected: "it is write-protected",
+    hard_link: "it has 2 hard links, which writing it would part",
+    circle_of_links: "its links lead in a circle",
+    full_device: "there is no space left",
+}
+OTHERS: dict[Callable[[], str], str] = {
+    others_file_that_all_may_write: "it has another owner, which writing it would change",
+    others_file_in_a_sticky_folder: "it has another owner, which writing it would change",
+    file_of_a_group_that_the_user_is_not_in: "it has another group, which writing it would change",
+}
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [*OBSTACLES, *(pytest.param(o, marks=pytest.mark.skipif(not IS_ROOT, reason="only root can")) for o in OTHERS)],
+)
+def test_what_cannot_be_written_is_found_before_the_work_and_stays_as_it_was(
+    obstacle: Callable[[], str], folder: Path
+) -> None:
+    path = obstacle()
+    before = {str(p): p.lstat() for p in Path().rglob("*")}
+    with pytest.raises(DataError) as found:
+        check_writable(path)
+    assert str(found.value) == f"cannot write {path!r}: {(OBSTACLES | OTHERS)[obstacle]}. Choose another place"
+    with pytest.raises(OSError, match=re.escape(repr(path))):  # it names the file as it was given
+        write_whole(path, "new")
+    assert {str(p): p.lstat() for p in Path().rglob("*")} == before
+
+
+def test_a_full_disk_is_found_before_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DataError, match="there is no space left"):
+        check_writable("x")
+    assert not os.listdir()
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 235, "x"])
+def test_a_name_may_be_as_long_as_the_file_system_allows(name: str, folder: Path) -> None:
+    check_writable(name)
+    assert not os.listdir()
+    write_whole(name, "new")
+    assert os.listdir() == [name]
+
+
+def test_a_check_leaves_nothing_and_touches_nothing(folder: Path) -> None:
+    check_writable("x")
+    assert not os.listdir()
+    write_whole("x", "content")
+    before = os.stat("x")
+    check_writable("x")
+    assert os.stat("x") == before
+    assert os.listdir() == ["x"]
+
+
+def test_mode_owner_attributes_and_symbolic_links_stay(folder: Path) -> None:
+    Path("x").write_text("old")
+    Path("x").chmod(0o640)
+    os.symlink("x", "link")
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(os, "setxattr"):
+            try:
+                os.setxattr("x", "user.note", b"mine")
+            except OSError:
+                patch.setattr(os, "listxattr", lambda _: [])  # a file system without them
+        write_whole("link", "new")
+        assert [os.getxattr("x", name) for name in os.listxattr("x")] in ([], [b"mine"])
+    assert Path("link").is_symlink()
+    assert Path("x").read_text() == "new"
+    assert stat.S_IMODE(os.stat("x").st_mode) == 0o640
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give a file away")
+def test_root_leaves_a_file_its_owner(folder: Path) -> None:
+    Path("x").write_text("old")
+    owner = os.stat("x").st_uid
+    with as_root():
+        check_writable("x")
+        write_whole("x", "new")
+        assert os.stat("x").st_uid == owner != 0
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_a_new_file_has_the_mode_of_any_new_file(mask: int, folder: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_whole("x", "new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat("x").st_mode) == 0o666 & ~mask
+
+
+def test_content_and_entry_are_on_the_disk_before_a_file_counts_as_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def sync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "content")
+
+    def replace(old: str, new: Path) -> None:
+        done.append("rename")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    write_whole("x", "new")
+    assert done == ["content", "rename", "folder"]
+
+
+def test_a_pipe_is_written_to_once(folder: Path) -> None:
+    os.mkfifo("pipe")
+    check_writable("pipe")
+    with pytest.raises(DataError, match="it is written several times, and this is no regular file"):
+        check_writable("pipe", again=True)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()))
+    reader.start()
+    write_whole("pipe", "new")
+    reader.join()
+    assert read == ["new"]
+    Path("pipe").chmod(0o400)
+    with pytest.raises(DataError, match="permission denied"):
+        check_writable("pipe")
+
+
+def test_a_shell_may_put_a_pipe_in_place_of_a_file(folder: Path) -> None:
+    Path("write.py").write_text(
+        "import sys\n"
+        "from tinygrad_rnn.support.files import check_writable, write_whole\n"
+        "check_writable(sys.argv[1])\n"
+        "write_whole(sys.argv[1], 'new')\n"
+    )
+    command = f"'{sys.executable}' write.py >(cat) | cat"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("new", "")
+
+
+def test_devices_are_written_to(folder: Path) -> None:
+    check_writable("/dev/null", again=True)
+    write_whole("/dev/null", "new")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_what_is_added_to_keeps_its_links(folder: Path) -> None:
+    Path("x").write_text("old")
+    os.link("x", "y")
+    check_appendable("x")
+    check_appendable("new")
+    with pytest.raises(DataError, match="there is no such folder"):
+        check_appendable("no/x")
+    Path("x").chmod(0o444)
+    with pytest.raises(DataError, match="permission denied"):
+        check_appendable("x")
+    assert sorted(os.listdir()) == ["x", "y"]
+
+
+def test_the_same_file_by_two_names(folder: Path) -> None:
+    os.symlink("x", "link")
+    assert same_file("link", "./x")
+    assert not same_file("x", "y")
+    assert not same_file("/dev/null", "/dev/null")
+
+
+def test_a_write_that_fails_leaves_the_old_file_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole("x", "old")
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_keep_owner", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole("x", "new")
+    assert os.listdir() == ["x"]
+    assert Path("x").read_text() == "old"

@@ -1,0 +1,144 @@
+"""What became of a gradient on its way back through time: the one place that decides it.
+
+    kept = ‖∂L_T/∂s_k‖ / ‖∂L_T/∂s_T‖
+
+is what T - k time steps leave of the gradient of the loss of the last step, s being the state. It does not tell whether
+the gradient of the *whole* loss is small at k: a loss of step k itself adds to that, however little arrives from T.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine.backward import gradients, gradients_kept, propagate, topological_order
+from ..engine.notation import number
+from ..engine.value import Value
+from ..errors import ArgumentError, GraphError
+from ..support.checks import whole_number
+from ..support.text import count
+from .unroll import Unrolled
+
+#: A gradient keeps its size within these bounds, and vanishes or explodes beyond the extreme ones.
+KEEPS = (0.5, 2.0)
+EXTREME = (0.01, 100.0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a gradient over some time steps.
+
+    Attributes:
+        kept: its size after them, relative to its size before.
+        lag: the number of time steps, at least 1.
+    """
+
+    kept: float
+    lag: int
+
+    @property
+    def word(self) -> str:
+        """What the gradient does: a verb that follows "the gradient"."""
+        if math.isnan(self.kept):
+            return "is not a number"
+        if math.isinf(self.kept):
+            return "is infinite"
+        if not self.kept:
+            return "is 0"
+        if self.kept < KEEPS[0]:
+            return "vanishes" if self.kept < EXTREME[0] else "shrinks"
+        if self.kept > KEEPS[1]:
+            return "explodes" if self.kept > EXTREME[1] else "grows"
+        return "keeps its size"
+
+    @property
+    def factor(self) -> float:
+        """The mean factor per time step (geometric mean)."""
+        return float(self.kept ** (1.0 / self.lag))
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as one sentence, with the lag and the factors."""
+        return f"{self.clause()}."
+
+    def clause(self, subject: str = "The gradient", way: str = "") -> str:
+        """The same without a full stop, about another subject, such as "Along this path the gradient".
+
+        Args:
+            subject: what it is about.
+            way: where the time steps lead, such as "from h_12 to h_0".
+        """
+        steps = " ".join(filter(None, [count(self.lag, "step"), way]))
+        if math.isnan(self.kept):
+            return f"{subject} {self.word} after {steps}"
+        if math.isinf(self.kept):
+            return f"{subject} {self.word} after {steps}: a double ends at 1.8e308"
+        if not self.kept:
+            return f"{subject} {self.word} after {steps}, or too small for a double"
+        mean = f", on average by {number(self.factor)} per step" if self.lag > 1 else ""
+        return f"{subject} {self.word}: over {steps} it is multiplied by {number(self.kept)}{mean}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as JSON has it."""
+        return {"verdict": self.word, "lag": self.lag, "kept": self.kept, "factor": self.factor}
+
+
+def verdict(kept: float, lag: int) -> Verdict | None:
+    """The verdict on a gradient of which ``kept`` is left after ``lag`` time steps; None for a lag of 0.
+
+    Raises:
+        ArgumentError: kept is negative, or lag is no whole number of at least 0.
+    """
+    if kept < 0.0:
+        raise ArgumentError(f"kept is {kept:g}", remedy="It is a ratio of two sizes, at least 0")
+    lag = whole_number("lag", lag, least=0)
+    return Verdict(float(kept), lag) if lag else None
+
+
+def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[float]:
+    """‖∂L_T/∂s_k‖ / ‖∂L_T/∂s_T‖ for every k, by lag T - k, from 0 on.
+
+    T is the last time step whose state the loss uses. What a loss gives to s_T directly comes from its part at step T
+    alone, so the sum or mean of the losses of many steps gives the same as the loss of the last one. Two restricted
+    backward passes, from the loss to the states and from s_T back to the initial one, in time proportional to the
+    graph; the gradients in the graph are left as they were. The Euclidean norm; of an LSTM, of h_k and c_k together,
+    each as ``backward()`` leaves it.
+
+    Args:
+        unrolled: what the loss was computed from.
+        loss: the loss, of the last step or of all.
+        state: only this part of the state, such as ``"c"``.
+
+    Returns:
+        The ratios; all 0 where ∂L_T/∂s_T is 0.
+
+    Raises:
+        ArgumentError: no such part of the state.
+        GraphError: the loss does not depend on the state.
+        DomainError: a local gradient has no finite value.
+    """
+    names = () if state is None else (state,)
+    shown = [unrolled.state(k, names) for k in range(unrolled.first - 1, unrolled.T + 1)]
+    states = [unrolled.state(k) for k in range(unrolled.first - 1, unrolled.T + 1)]
+    cut = list(dict.fromkeys(node for nodes in states for node in nodes))
+    used = {loss, *(parent for node in topological_order(loss, stop=cut) for parent in node.parents)}
+    last = max((i for i, nodes in enumerate(states) if not used.isdisjoint(nodes)), default=None)
+    if last is None:
+        raise GraphError("the loss does not depend on the state", node=loss.name, remedy="Give the loss of this graph")
+    direct = gradients(loss, states[last], stop=cut)
+    size = math.hypot(*direct)
+    with gradients_kept([*topological_order(*states[last]), *cut]):
+        # Scaled to 1 beforehand: a tiny gradient of the loss must not underflow on the way.
+        propagate({node: g / size if size else 0.0 for node, g in zip(states[last], direct)}, stop=states[0])
+        sizes = [math.hypot(*(node.grad for node in nodes)) for nodes in reversed(shown[: last + 1])]
+    return [_ratio(each, sizes[0]) for each in sizes]
+
+
+def _ratio(size: float, first: float) -> float:
+    if not first:
+        return math.nan if size else 0.0
+    return size / first
+
+
+__all__ = ["EXTREME", "KEEPS", "Verdict", "kept", "verdict"]

@@ -1,0 +1,212 @@
+"""Symbols as JavaScript: a function that computes some of them from others, a line per node, with its name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ..symbol import ALARMS, Symbol
+
+_INFIX = {
+    "add": ("+", 4), "sub": ("-", 4), "mul": ("*", 5), "div": ("/", 5),
+    "lt": ("<", 3), "le": ("<=", 3), "gt": (">", 3), "ge": (">=", 3), "eq": ("===", 2), "ne": ("!==", 2),
+}  # fmt: skip
+_PREFIX = {"neg": "-", "not": "!"}
+_UNARY, _ATOM, _TERNARY = 6, 7, 1
+
+#: Functions of `library` in the prelude. The others of Python's `math` are exact, and the same everywhere.
+_LIBRARY = ("exp", "log", "log1p", "sin", "cos", "tanh", "pow")
+_EXACT = ("abs", "sqrt")
+
+#: The longest text of a number that is written where it is used, without a name of its own.
+_INLINE = 60
+
+#: What cannot be the name of a number: words of the language, and names of the prelude and of the functions' arguments.
+_TAKEN = """
+abstract arguments await boolean break byte case catch char class const continue debugger default delete do double else
+enum eval export extends false final finally float for function goto if implements import in instanceof int interface
+let long native new null package private protected public return short static super switch synchronized this throw
+throws transient true try typeof undefined var void volatile while with yield NaN Infinity Math library DomainError
+refuse div log log1p sqrt sin cos pow require p before now p_grad before_grad now_grad local row
+"""
+
+
+class Names:
+    """Names of numbers in JavaScript, each only once."""
+
+    def __init__(self) -> None:
+        self._used = set(_TAKEN.split())
+
+    def new(self, label: str) -> str:
+        """A name for what is called ``label``: ``h_before`` for h_{t-1}, ``W_0_1`` for W[0,1]."""
+        plain = re.sub(r"[^A-Za-z0-9]+", "_", label.replace("_{t-1}", "_before")).strip("_") or "v"
+        plain = f"v{plain}" if plain[0].isdigit() else plain
+        name, number = plain, 2
+        while name in self._used:
+            name, number = f"{plain}_{number}", number + 1
+        self._used.add(name)
+        return name
+
+
+def number(x: float) -> str:
+    """A float as JavaScript writes it, to the last bit."""
+    if math.isfinite(x):
+        return repr(x).removesuffix(".0")
+    return "NaN" if math.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+
+
+def comment(text: str) -> str:
+    """A text as a comment, which nothing in it can end, nor the script element around it."""
+    plain = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    return re.sub("<(?=[/!])", "< ", plain)
+
+
+def is_risky(symbol: Symbol) -> bool:
+    """Whether eager Python might raise an error here."""
+    if symbol.op not in ALARMS:
+        return False
+    if symbol.op == "pow" and symbol.args[1].op == "const":
+        exponent = symbol.args[1].args[0]
+        if exponent >= 0.0 and exponent == int(exponent):
+            return False
+    return bool(ALARMS[symbol.op](symbol, *symbol.args))
+
+
+def needed(roots: Iterable[Symbol], known: Callable[[Symbol], bool]) -> list[Symbol]:
+    """The symbols from which the roots are computed, in order, down to those that are known."""
+    found: set[Symbol] = set()
+    to_visit = list(roots)
+    while to_visit:
+        symbol = to_visit.pop()
+        if symbol not in found:
+            found.add(symbol)
+            if not known(symbol) and symbol.op not in ("const", "load", "index"):
+                to_visit += symbol.args
+    return sorted(found, key=lambda symbol: symbol.index)
+
+
+class Function:
+    """A function in JavaScript that reads numbers, computes some, and stores them.
+
+    Args:
+        head: its first line, up to the brace.
+        doc: what it does.
+        stores: where numbers are stored, as text, and which.
+        read: the text that reads a symbol which is not computed here, or None for one that is.
+        named: names for symbols.
+        said: comments for symbols.
+        slots: the slot of the node at which a symbol may raise an error.
+        required: conditions to check, with the slot that is to blame.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        doc: str,
+        stores: Sequence[tuple[str, Symbol]],
+        read: Callable[[Symbol], str | None],
+        named: Mapping[Symbol, str],
+        said: Mapping[Symbol, str],
+        slots: Mapping[Symbol, int],
+        required: Sequence[tuple[Symbol, int]] = (),
+    ) -> None:
+        self.head, self.doc, self.read, self.said, self.slots = head, doc, read, said, slots
+        self.names = Names()
+        self.named = dict(named)
+        self.lines: list[tuple[str, str]] = []
+        self.text_of: dict[Symbol, tuple[str, int]] = {}
+        self.targets: dict[Symbol, list[str]] = {}
+        for target, symbol in stores:
+            self.targets.setdefault(symbol, []).append(target)
+        roots = [*self.targets, *(condition for condition, _ in required)]
+        symbols = needed(roots, lambda symbol: read(symbol) is not None)
+        self.uses: dict[Symbol, int] = {}
+        for symbol in symbols:
+            if read(symbol) is None and symbol.op not in ("const", "load", "index"):
+                for arg in symbol.args:
+                    self.uses[arg] = self.uses.get(arg, 0) + 1
+        self._write_reads(symbols)
+        for symbol in symbols:
+            self._write(symbol)
+        for condition, slot in required:
+            self.lines.append((f"require({self._operand(condition, 0)}, {slot});", ""))
+
+    def __str__(self) -> str:
+        width = min(60, max((len(code) for code, said in self.lines if said), default=0))
+        lines = [f"  {code:{width}}  // {comment(said)}" if said else f"  {code}" for code, said in self.lines]
+        return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *lines, "}"]) + "\n"
+
+    def _write_reads(self, symbols: Sequence[Symbol]) -> None:
+        """Give what is read names, several on a line."""
+        line = ""
+        for symbol in symbols:
+            source = self.read(symbol)
+            if source is None:
+                continue
+            if self._is_onto(symbol):  # a gradient so far: it is read where it is added to
+                self.text_of[symbol] = source, _ATOM
+                continue
+            name = self.names.new(self.named.get(symbol, "given"))
+            self.text_of[symbol] = name, _ATOM
+            piece = f"{name} = {source}"
+            if line and len(line) + len(piece) > 108:
+                self.lines.append((f"const {line};", ""))
+                line = ""
+            line = f"{line}, {piece}" if line else piece
+        if line:
+            self.lines.append((f"const {line};", ""))
+
+    def _is_onto(self, symbol: Symbol) -> bool:
+        """Whether a number is read only to be stored again with something added."""
+        return self.uses.get(symbol, 0) == 1 and any(self.read(symbol) in targets for targets in self.targets.values())
+
+    def _write(self, symbol: Symbol) -> None:
+        """Write a symbol, or keep its text for where it is used."""
+        targets = self.targets.get(symbol, [])
+        known = symbol in self.text_of
+        if not known:
+            self.text_of[symbol] = text, _ = self._expression(symbol)
+        else:
+            text = self.text_of[symbol][0]
+        uses = self.uses.get(symbol, 0)
+        simple = known or symbol.op == "const"
+        chain = "".join(f"{target} = " for target in targets)
+        if simple or (not uses and targets):
+            if targets:
+                onto = symbol.op == "add" and not known and targets == [self.read(symbol.args[0])]
+                code = f"{targets[0]} += {self._operand(symbol.args[1], 0)};" if onto else f"{chain}{text};"
+                self.lines.append((code, self.said.get(symbol, "")))
+            return
+        if not targets and uses == 1 and len(text) <= _INLINE and symbol not in self.named and not is_risky(symbol):
+            return
+        name = self.names.new(self.named.get(symbol, f"a{symbol.index}"))
+        self.text_of[symbol] = name, _ATOM
+        self.lines.append((f"const {name} = {chain}{text};", self.said.get(symbol, "")))
+
+    def _operand(self, symbol: Symbol, binding: int) -> str:
+        text, own = self.text_of[symbol]
+        return text if own >= binding else f"({text})"
+
+    def _expression(self, symbol: Symbol) -> tuple[str, int]:
+        op, args = symbol.op, symbol.args
+        if op == "const":
+            text = number(args[0])
+            return text, _UNARY if text.startswith("-") else _ATOM
+        if is_risky(symbol):
+            operands = [self._operand(arg, 0) for arg in args]
+            return f"{op}({', '.join([*operands, str(self.slots[symbol])])})", _ATOM
+        if op in _INFIX:
+            sign, binding = _INFIX[op]
+            return f"{self._operand(args[0], binding)} {sign} {self._operand(args[1], binding + 1)}", binding
+        if op in _PREFIX:
+            return f"{_PREFIX[op]}{self._operand(args[0], _ATOM)}", _UNARY
+        if op == "select":
+            condition, yes, no = (
+                self._operand(args[0], _TERNARY + 1),
+                *(self._operand(a, _TERNARY + 1) for a in args[1:]),
+            )
+            return f"{condition} ? {yes} : {no}", _TERNARY
+        holder = "library" if op in _LIBRARY else "Math"
+        assert op in _LIBRARY + _EXACT, op
+        return f"{holder}.{op}({', '.join(self._operand(arg, 0) for arg in args)})", _ATOM

@@ -1,0 +1,265 @@
+"""Tables in CSV files: their separator, the names of their columns, and rows of as many cells as there are names.
+
+Nothing is guessed that could be otherwise. What cannot be told is an error that says which argument tells it.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import chain, pairwise
+from typing import Any
+
+from ..errors import ArgumentError, DataError
+from ..support.text import count, listed
+
+SEPARATORS = (",", ";", "\t")  # those that are looked for
+DECIMALS = (".", ",")
+_EXCELS_LINE = re.compile(r'"?sep=([^\w"+.-])"?\s*', re.IGNORECASE)  # may stand above the names, and says the separator
+_PLAIN = r"[+-]?(?:\d+{mark}?\d*|{mark}\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = {mark: re.compile(_PLAIN.format(mark=re.escape(mark)), re.ASCII) for mark in DECIMALS}
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,.'’\s]\d{3})+(?:[.,]\d*)?")  # 1,234.5 or 1.234,5 or 1 234
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_FILL = "Each row is a time step: fill the gap, or give a part of the file without one"
+_MISSING = frozenset({"", "-", "?", "na", "n/a", "null", "none", "missing"})
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text, read row by row.
+
+    Attributes:
+        name: the file, for errors.
+        columns: the names of the columns; their numbers, from 1, in a file without names.
+        rows: line number and cells, as many as there are columns. They can be gone through once.
+        decimal: the sign before the decimals of its numbers.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[int, tuple[str, ...]]]
+    decimal: str
+
+    def place(self, column: str | None) -> int:
+        """The index of a column; None is the only one.
+
+        Raises:
+            DataError: there is no such column, or more than one.
+        """
+        names = listed(self.columns)
+        if column is None:
+            if len(self.columns) > 1:
+                raise DataError(f"{self.name} has {count(len(self.columns), 'column')}", remedy=f"Name one of {names}")
+            return 0
+        if self.columns.count(column) != 1:
+            problem = "no column" if column not in self.columns else "more than one column"
+            raise DataError(f"{self.name} has {problem} called {listed([column])}", remedy=f"It has {names}")
+        return self.columns.index(column)
+
+    def cell(self, line: int, row: Sequence[str], place: int) -> str:
+        """The text of a cell.
+
+        Raises:
+            DataError: it is empty.
+        """
+        if not row[place]:
+            raise DataError(f"{self._where(line, place)}: the cell is empty", remedy=_FILL)
+        return row[place]
+
+    def number(self, line: int, row: Sequence[str], place: int) -> float:
+        """The number of a cell.
+
+        Raises:
+            DataError: it is not a finite one.
+        """
+        cell = self.cell(line, row, place)
+        if not _NUMBER[self.decimal].fullmatch(cell):
+            what = "is not finite" if _NOT_FINITE.fullmatch(cell) else "is not a number"
+            raise DataError(
+                f"{self._where(line, place)}: {listed([cell])} {what}", remedy=_cause_of_text(cell, self.decimal)
+            )
+        number = float(cell.replace(self.decimal, "."))
+        if not math.isfinite(number):
+            raise DataError(
+                f"{self._where(line, place)}: {listed([cell])} is not finite", remedy="It is too large for a double"
+            )
+        return number
+
+    def _where(self, line: int, place: int) -> str:
+        return f"{self.name}, line {line}, column {listed([self.columns[place]])}"
+
+
+def parse(name: str, text: str, header: bool | None, separator: str | None, decimal: str) -> Table:
+    """Read a table from the text of a CSV file.
+
+    Args:
+        name: the file, for errors.
+        text: its content.
+        header: whether the first line names the columns; None for "it does, and holds no number".
+        separator: between cells; None for the one of comma, semicolon and tab that the first line has outside quotes,
+            or that a line ``sep=;`` above it names.
+        decimal: the sign before decimals, ``"."`` or ``","``.
+
+    Raises:
+        ArgumentError: an argument makes no sense.
+        DataError: the text is no table, or an argument is needed to tell. Also while the rows are gone through.
+    """
+    _check_signs(separator, decimal)
+    lines = list(StringIO(text, newline=""))
+    excels = _EXCELS_LINE.fullmatch(lines[0]) if lines else None
+    first = 1 if excels else 0
+    if not any(line.strip() for line in lines[first:]):
+        raise DataError(f"{name} is empty", remedy="Give a column of numbers below its name")
+    if separator is None:
+        separator = excels[1] if excels else _find_separator(name, lines, header, decimal)
+    rows = _rows(name, lines, first, separator)
+    line, names = next(rows)
+    below = rows
+    if header is False:
+        columns, below = tuple(map(str, range(1, len(names) + 1))), chain([(line, names)], rows)
+    else:
+        _check_names(name, line, names, header)
+        columns = names
+    return Table(name, columns, _checked(name, below, len(names), header, separator), decimal)
+
+
+def _check_signs(separator: str | None, decimal: str) -> None:
+    if decimal not in DECIMALS:
+        raise ArgumentError(f"decimal is {decimal!r:.40}", remedy='It is "." or ","')
+    if separator is None:
+        return
+    if not isinstance(separator, str) or len(separator) != 1 or separator.isalnum() or separator in '"\r\n+-.':
+        raise ArgumentError(
+            f"separator is {separator!r:.40}", remedy="Give one sign that stands in no number, such as ';' or a tab"
+        )
+
+
+def _find_separator(name: str, lines: Sequence[str], header: bool | None, decimal: str) -> str:
+    """The sign that separates the cells of the first line; where it has one cell, any that could."""
+    cells = {sign: _first_row(lines, sign) for sign in SEPARATORS}
+    found = [sign for sign in SEPARATORS if len(cells[sign]) > 1]
+    doubtful = len(found) > 1 or decimal in found
+    if header is False:
+        if decimal in found:  # it stands in the numbers
+            found.remove(decimal)
+        doubtful = len(found) > 1 or (found == [","] and any(_could_be_one(*pair) for pair in pairwise(cells[","])))
+    if doubtful:
+        raise DataError(
+            f"{name}: which sign separates the cells cannot be told from its first line, which has {listed(found)}",
+            remedy="Give separator= (--separator); where a comma stands before decimals, decimal=',' (--decimal ,)",
+        )
+    return found[0] if found else next(sign for sign in SEPARATORS if sign != decimal)
+
+
+def _first_row(lines: Sequence[str], separator: str) -> list[str]:
+    """The cells of the first row; none if something else than this separator stands behind a quoted one."""
+    try:
+        row: list[str] = next(_reader(lines, separator))
+        return row
+    except csv.Error:
+        return []
+
+
+def _reader(lines: Sequence[str], separator: str) -> Any:
+    # A blank after a separator is skipped, so that a quote may follow it; where blanks separate, each of them counts.
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
+
+
+def _rows(name: str, lines: Sequence[str], first: int, separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Every row: the number of the line where it begins, and its cells; none of an empty line."""
+    reader = _reader(lines[first:], separator)
+    begin = first + 1
+    try:
+        for row in reader:
+            is_blank = len(row) < 2 and not lines[begin - 1].strip()
+            yield begin, () if is_blank else tuple(" ".join(cell.split()) for cell in row)
+            begin = first + reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{name}, line {begin}: {error}",
+            remedy="Quotes enclose a whole cell, and a quote within one is doubled",
+        ) from error
+
+
+def _check_names(name: str, line: int, names: Sequence[str], header: bool | None) -> None:
+    if not any(names):
+        raise DataError(
+            f"{name}, line {line}: no column is named", remedy="Name them there, or give header=False (--no-header)"
+        )
+    numeric = next((cell for cell in names if cell and _looks_like_data(cell)), None)
+    if header is None and numeric is not None:
+        raise DataError(
+            f"{name}, line {line}: {listed([numeric])} stands where a column is named",
+            remedy="If the columns have no names, give header=False (--no-header); if this is one, as a year may be, "
+            "header=True (--header)",
+        )
+
+
+def _checked(
+    name: str, rows: Iterator[tuple[int, tuple[str, ...]]], size: int, header: bool | None, separator: str
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The rows, without empty lines at the end.
+
+    Raises:
+        DataError: there are none, one is empty, or one has not as many cells as the first line.
+    """
+    empty, seen = None, False
+    for line, row in rows:
+        if not row:
+            empty = empty or line
+            continue
+        if empty:
+            raise DataError(
+                f"{name}, line {empty}: an empty line between rows",
+                remedy="Take it out, or fill it: each row is a time step",
+            )
+        if len(row) != size:
+            first = f"below {count(size, 'cell')}" if header is False else f"under {count(size, 'name')}"
+            raise DataError(
+                f"{name}, line {line}: {count(len(row), 'cell')} {first}",
+                remedy=_cause_of_count(row, size, separator),
+            )
+        seen = True
+        yield line, row
+    if not seen:
+        raise DataError(f"{name} has no rows below its first line")
+
+
+# ---- likely causes ------------------------------------------------------------------------------------------------
+
+
+def _looks_like_data(cell: str) -> bool:
+    """Whether a cell is a number, in whatever way it is written, or says that one is missing."""
+    return cell.lower() in _MISSING or any(
+        pattern.fullmatch(cell) for pattern in (*_NUMBER.values(), _GROUPED, _NOT_FINITE)
+    )
+
+
+def _cause_of_text(cell: str, decimal: str) -> str | None:
+    """The likely reason why a cell is not a number, as a remedy."""
+    if _NOT_FINITE.fullmatch(cell) or cell.lower() in _MISSING:
+        return _FILL
+    other = "," if decimal == "." else "."
+    as_decimal = f"If {other!r} stands before decimals, give decimal={other!r} (--decimal {other})"
+    grouped = _GROUPED.fullmatch(cell)
+    if _NUMBER[other].fullmatch(cell):
+        return f"{as_decimal}; if it separates thousands, take it out" if grouped else as_decimal
+    return "Take out what separates thousands" if grouped else None
+
+
+def _cause_of_count(row: Sequence[str], names: int, separator: str) -> str:
+    """The likely reason why a row has more or fewer cells than the first, as a remedy."""
+    if len(row) > names and separator == "," and any(_could_be_one(*pair) for pair in pairwise(row)):
+        if names == 1:
+            return "If a comma stands before decimals, give separator=';' and decimal=',' (--separator ';' --decimal ,)"
+        return "If a comma stands before decimals or between thousands, quote such numbers, or separate cells by ';'"
+    return f"Put what holds {separator!r} in quotes, or give another separator (--separator)"
+
+
+def _could_be_one(a: str, b: str) -> bool:
+    """Whether a comma between two cells may belong to a number."""
+    return (a.lstrip("+-").isdigit() and b[:1].isdigit()) or bool(_GROUPED.fullmatch(f"{a},{b}"))

@@ -1,0 +1,361 @@
+"""The level of states, which is the default: a slide that shows at a glance what became of the gradient.
+
+From the top down: the verdict; the chain as an equation; the states in order of time, with an arc for each step that
+the gradient takes back, and the factor by which that step multiplies it; what is left of the gradient at every state
+beside the law; one time step in full; the key. No text is smaller than `Sheet.size`, and the widths of the columns
+follow from what must fit into them.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from ..engine.value import Value
+from ..support.text import count
+from . import bars, colours, panel, text, words
+from .colours import Scale
+from .geometry import Box, Picture, Point, Row
+from .graph import Block, Edge, Node
+from .sheet import Columns, Looks, Sheet
+from .subject import Fold, Link, Subject
+
+_RISE = 3.4  # height of an arc, in sizes of text
+
+
+def arrange(subject: Subject) -> Picture:
+    """Everything in its place."""
+    columns = Columns(subject)
+    sheet, s, lit = columns.sheet, columns.sheet.size, subject.k is not None
+    scale = Scale.around_one(subject.kept.values())
+    lanes = _Lanes(subject, columns, scale)
+    y = heading(subject, sheet, 0.8 * s) + 0.6 * s
+    below = sheet.height - 2.4 * s  # where the key begins
+    room = below - y - lanes.whole - (bars.LEAST + 2.0 if lit else 2.0) * s
+    rest = panel.choose(subject, sheet, room)
+    end = below - (rest.height if rest else 0.0)
+    if lit:
+        y = lanes.draw(y)
+        bars.draw(subject, columns, scale, y + 1.1 * s, end - (0.9 * s if rest else 0.0))
+    else:  # without bars, what there is spreads over the page
+        spare = (end - y - lanes.whole) / 3
+        lanes.draw(y + spare)
+        end -= spare
+    if rest:
+        rest.draw(end)
+    key(subject, sheet, scale, sheet.height - 1.25 * s)
+    sheet.picture.title, sheet.picture.description = words.title(subject), words.description(subject)
+    return sheet.picture
+
+
+def heading(subject: Subject, sheet: Sheet, y: float) -> float:
+    """Write the verdict, the equation of the chain, and what was unrolled; return where they end."""
+    s = sheet.size
+    headline = words.headline(subject)
+    if headline:
+        sheet.line_of_text("headline", headline, y + 1.3 * s, 2.2 * s, bold=True, role="headline")
+        y += 2.7 * s
+    equation, caption = words.equation(subject), words.caption(subject)
+    looks: Looks = {"ink": colours.QUIET, "role": "caption"}
+    if equation:
+        made = sheet.line_of_text("equation", equation, y + 0.8 * s, 1.3 * s, ink=colours.CHAIN, role="equation")
+        y += 1.8 * s
+        if text.width(equation, made.size) + text.width(caption, s) + 2 * s <= sheet.right - sheet.left:
+            sheet.text("caption", caption, sheet.right, y - 1.0 * s, anchor="end", **looks)
+            return y
+    sheet.line_of_text("caption", caption, y + 0.8 * s, s, **looks)
+    return y + 1.6 * s
+
+
+def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
+    """Draw the scale with its numbers, and say what the numbers in a card are."""
+    s, x = sheet.size, sheet.left
+    if subject.view.values:
+        for i, (said, ink) in enumerate(words.card_key(subject)):
+            sheet.text(f"key{i}", said, x, y, ink=ink, role="key")
+            x += text.width(said, s) + 0.7 * s
+    if subject.k is None:
+        return
+    stride = max(1, math.ceil(scale.high / 3))
+    levels = [e for e in range(scale.low, scale.high + 1) if e % stride == 0]
+    swatch = 3.0 * s
+    x = sheet.right - swatch * len(levels)
+    sheet.text("scale", "left of the gradient", x - 0.6 * s, y, anchor="end", ink=colours.QUIET, role="key")
+    for i, e in enumerate(levels):
+        fill = scale.of_log(float(e))
+        looks: Looks = {"fill": fill, "stroke": fill, "ink": colours.ink_on(fill), "shape": "bar", "role": "swatch"}
+        sheet.box(f"swatch{i}", [Row(text.decade(e))], x + swatch * (i + 0.5), y, swatch, 1.35 * s, **looks)
+
+
+class _Lanes:
+    """A lane for each part of the state, from left to right; inputs below, arcs and factors above.
+
+    Attributes:
+        whole: the height of all of it.
+    """
+
+    def __init__(self, subject: Subject, columns: Columns, scale: Scale) -> None:
+        self.subject, self.columns, self.scale = subject, columns, scale
+        self.sheet = columns.sheet
+        self.s = self.sheet.size
+        self.height = (1.75 + (2.4 if subject.view.values else 0.0)) * self.s
+        self.gap = 1.5 * self.s
+        self.input_height = (1.35 + (1.2 if subject.view.values else 0.0)) * self.s
+        lanes = len(subject.names)
+        self.whole = lanes * self.height + (lanes - 1) * self.gap + 1.3 * self.s + self.input_height
+        if subject.k is not None:
+            self.whole += (_RISE + (2.5 if words.factor_names(subject) else 1.3)) * self.s
+        self.boxes: dict[tuple[str, int], Box] = {}
+        self.folds: dict[Fold, Box] = {}
+
+    def draw(self, y: float) -> float:
+        """Draw everything, and return where it ends."""
+        subject, s = self.subject, self.s
+        if subject.k is not None:
+            y = self.factors(y) + _RISE * s
+        top, gap = y, self.gap
+        for name in subject.names:
+            for step, x in self.columns.x.items():
+                self.boxes[name, step] = self.state(name, step, x, y + self.height / 2)
+            y += self.height + gap
+        y -= gap
+        for fold, (a, b) in self.columns.folds.items():
+            self.folds[fold] = self.fold(fold, (a + b) / 2, (top + y) / 2, b - a - 6.0, y - top)
+        if subject.k is not None:
+            self.arcs(top)
+        self.flow()
+        self.loss(y)
+        return self.inputs(y)
+
+    # ---- what stands in the lanes ---------------------------------------------------------------------------
+
+    def state(self, name: str, step: int, x: float, y: float) -> Box:
+        values = self.subject.state(name, step)
+        own = words.id_of(name, step)
+        looks: Looks = {"role": "state", "step": step, "pen": 1.5}
+        if name == self.subject.straight_name:
+            looks |= {"fill": colours.STRAIGHT_FILL, "stroke": colours.STRAIGHT}
+        looks["tooltip"] = "\n".join(f"{v.name}: data {v.data!r}, grad {v.grad!r}" for v in values[:12])
+        looks["node"] = Node(own, values[0], step, "state", Block(step, False), values=tuple(values))
+        rows = self.rows(text.indexed(name, step), values)
+        return self.sheet.box(own, rows, x, y, self.columns.card, self.height, **looks)
+
+    def rows(self, name: str, values: list[Value]) -> list[Row]:
+        """A name, and the number and the gradient of a quantity or their norms."""
+        subject, s, room = self.subject, self.s, self.columns.card - 6.0
+        rows = [Row(text.squeezed(name, room, 1.3 * s, True), 1.3 * s, bold=True, role="name")]
+        if subject.view.values:
+            rows.append(Row(text.fitted(subject.data(values), room, s), ink=colours.QUIET, role="data"))
+            gradient = subject.gradient(values)
+            told = "not run" if gradient is None else text.fitted(gradient, room, s)
+            rows.append(Row(told, ink=colours.CHAIN, role="gradient"))
+        return rows
+
+    def fold(self, fold: Fold, x: float, y: float, width: float, height: float) -> Box:
+        rows = [Row("…", 1.3 * self.s, bold=True), Row(text.squeezed(count(fold.count, "step"), width, self.s))]
+        looks: Looks = {"fill": colours.FRAME, "stroke": colours.FRAME_LINE, "ink": colours.QUIET, "dashed": True}
+        return self.sheet.box(f"fold{fold.first}", rows, x, y, width, height, role="fold", step=fold.first, **looks)
+
+    def loss(self, bottom: float) -> None:
+        """Draw the loss behind the last lane, and the states that it is computed from."""
+        subject, s, sheet = self.subject, self.s, self.sheet
+        if subject.loss is None:
+            return
+        node = Node("loss", subject.loss, subject.last, "loss", Block(None, True))
+        looks: Looks = {"fill": colours.LOSS_FILL, "role": "loss", "step": subject.last, "pen": 1.5, "node": node}
+        rows = self.rows(subject.root, [subject.loss])
+        x, y = self.columns.loss, bottom - self.height / 2
+        box = sheet.box("loss", rows, x, y, self.columns.card, self.height, **looks)
+        rail: Point | None = None
+        joined: set[str] = set()
+        for step, names in subject.direct.items():
+            for name in names:
+                tail = self.boxes.get((name, step)) or self.fold_at(step)
+                if tail is None:
+                    continue
+                if step == subject.last and tail in self.boxes.values():
+                    level = 0.0 if name == subject.names[-1] else -0.5
+                    sheet.arrow(tail, box, sheet.side(tail, 1, 0), sheet.side(box, -1, level), step=step)
+                elif tail.id not in joined:
+                    joined.add(tail.id)
+                    start = sheet.side(tail, 0.6, 1)
+                    sheet.path(f"rail_{tail.id}", [start, (start[0], bottom + 0.6 * s)], role="flow", step=step)
+                    rail = min(rail or start, start)
+        if rail is not None:  # from where the first of the others joins, below the lanes, up to the loss
+            end = sheet.side(box, 0, 1)
+            corners = [(rail[0], bottom + 0.6 * s), (end[0], bottom + 0.6 * s)]
+            sheet.path("rail", corners, role="flow", step=subject.last)
+            sheet.path("rail_up", [corners[1], end], head="loss", arrow=True, role="flow", step=subject.last)
+        last = subject.columns[-1]
+        if isinstance(last, Fold):
+            tail = self.folds[last]
+            level = (sheet.side(box, 0, 0)[1] - sheet.side(tail, 0, 0)[1]) * 2 / tail.height
+            sheet.arrow(tail, box, sheet.side(tail, 1, level), sheet.side(box, -1, 0), step=subject.last)
+
+    def fold_at(self, step: int) -> Box | None:
+        """The fold of this time step, unless it is the one before the loss, which has an arrow of its own."""
+        found = (box for fold, box in self.folds.items() if fold.first <= step <= fold.last)
+        box = next(found, None)
+        return None if isinstance(last := self.subject.columns[-1], Fold) and box is self.folds[last] else box
+
+    def inputs(self, y: float) -> float:
+        """Draw the inputs below their states, and return where they end."""
+        subject, s, sheet = self.subject, self.s, self.sheet
+        height, gap = self.input_height, 1.3 * s
+        for step, x in self.columns.x.items():
+            if step == subject.first:
+                continue
+            values = subject.inputs(step)
+            rows = [Row(text.indexed("x", step), role="name")]
+            if subject.view.values:
+                told = words.input_value(values, self.columns.card - 6.0, s)
+                rows.append(Row(told, ink=colours.QUIET, role="data"))
+            node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
+            looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
+            box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
+            head = self.boxes[subject.names[-1], step]
+            sheet.arrow(box, head, sheet.side(box, 0, -1), sheet.side(head, 0, 1), step=step)
+        return y + gap + height
+
+    # ---- forwards in time -------------------------------------------------------------------------------------
+
+    def flow(self) -> None:
+        """The arrows from state to state."""
+        for before, after in pairwise(self.subject.columns):
+            if isinstance(before, int) and isinstance(after, int):
+                for a, b in self.subject.dependencies(after):
+                    self.across(a, before, b, after)
+            else:
+                self.beside_fold(before, after)
+        for step in self.columns.x:
+            for a, b in self.subject.within(step):
+                tail, head = self.boxes[a, step], self.boxes[b, step]
+                down = 1 if self.subject.names.index(a) < self.subject.names.index(b) else -1
+                ends = self.sheet.side(tail, 0, down), self.sheet.side(head, 0, -down)
+                self.sheet.arrow(tail, head, *ends, step=step)
+
+    def across(self, a: str, before: int, b: str, after: int) -> None:
+        """From a part of the state to one after the next time step; thick where it is straight, as that carries."""
+        subject, sheet = self.subject, self.sheet
+        tail, head = self.boxes[a, before], self.boxes[b, after]
+        edge = Edge(tail.node, head.node, subject.state(a, before)[0], subject.state(b, after)[0], 0)
+        edge.pairs = subject.pairs(a, after) if subject.view.style else frozenset()
+        if a != b:
+            down = 0.45 if subject.names.index(a) < subject.names.index(b) else -0.45
+            sheet.arrow(tail, head, sheet.side(tail, 1, down), sheet.side(head, -1, -down), edge, step=after)
+            return
+        ends = sheet.side(tail, 1, 0), sheet.side(head, -1, 0)
+        if a == subject.straight_name and subject.k is not None and subject.k <= before:
+            pen = 1.2 + 1.2 * self.s * self.scale.place(_log10(subject.straight[before]))
+            looks: Looks = {"stroke": colours.STRAIGHT, "pen": pen, "arrow": False, "role": "straight"}
+            sheet.arrow(tail, head, *ends, edge, step=after, **looks)
+        else:
+            sheet.arrow(tail, head, *ends, edge, step=after)
+
+    def beside_fold(self, before: int | Fold, after: int | Fold) -> None:
+        """The arrows into and out of a fold, one in each lane."""
+        for name in self.subject.names:
+            tail = self.boxes[name, before] if isinstance(before, int) else self.folds[before]
+            head = self.boxes[name, after] if isinstance(after, int) else self.folds[after]
+            state = tail if isinstance(before, int) else head
+            y = self.sheet.side(state, 0, 0)[1]
+            ends = (self.sheet.side(tail, 1, 0)[0], y), (self.sheet.side(head, -1, 0)[0], y)
+            step = after if isinstance(after, int) else after.first
+            line = self.sheet.arrow(tail, head, *ends, step=step)
+            line.id = f"{line.id}_{words.id_of(name, step)}"
+
+    # ---- backwards in time --------------------------------------------------------------------------------------
+
+    def arcs(self, top: float) -> None:
+        """The way of the gradient from the last state back to h_k: as wide and as dark as what is left of it."""
+        s, lane = self.s, self.subject.names[0]
+        for before, after in self.hops():
+            tail = self.boxes.get((lane, after)) or next(reversed(self.folds.values()))
+            head = self.boxes[lane, before]
+            x1 = self.sheet.side(tail, -0.4 if after in self.columns.x else 0.0, 0)[0]
+            x0, rise = self.sheet.side(head, 0.4, 0)[0], top - (_RISE - 0.2) * s
+            kept = self.subject.kept[after]
+            looks: Looks = {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * s * self.scale.place(_log10(kept))}
+            curve = [(x1, top), (x1 - 0.05 * self.columns.pitch, rise), (x0, rise), (x0, top)]
+            self.sheet.line(f"arc_{after}", curve, tail.id, head.id, role="arc", step=after, **looks)
+
+    def hops(self) -> list[tuple[int, int]]:
+        """The ways of the gradient from a time step that is drawn back to the one before: (to, from).
+
+        The first may come from T within the fold at the end.
+        """
+        subject = self.subject
+        if subject.k is None:
+            return []
+        steps = [t for t in subject.shown if subject.k <= t <= subject.T]
+        last = subject.columns[-1]
+        if steps and isinstance(last, Fold) and last.first <= subject.T:
+            steps.append(subject.T)
+        return list(pairwise(steps))
+
+    def middle(self, step: int) -> float:
+        """The middle of the column of a time step, or of the fold at the end."""
+        last = self.subject.columns[-1]
+        if step in self.columns.x or not isinstance(last, Fold):
+            return self.columns.x[step]
+        return sum(self.columns.folds[last], 0.0) / 2
+
+    def factors(self, y: float) -> float:
+        """Write above every arc what the time step multiplies the gradient by, and what that is made of.
+
+        Returns:
+            where they end.
+        """
+        subject, sheet, s = self.subject, self.sheet, self.s
+        names = words.factor_names(subject)
+        level = y + (1.8 if names else 0.6) * s
+        for before, after in self.hops():
+            x = (self.columns.x[before] + self.middle(after)) / 2
+            room = self.columns.pitch - 0.3 * s
+            looks: Looks = {"anchor": "middle", "role": "terms", "step": after}
+            if after in subject.links:
+                factor = subject.links[after].factor
+                if names:
+                    self.terms(subject.links[after], x, y + 0.6 * s, room)
+            else:
+                later = subject.kept[after]
+                factor = subject.kept[before] / later if later else 0.0
+                if names:
+                    told = count(after - before, "factor")
+                    sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
+            told = text.fitted(factor, room, s, True, "×")
+            looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
+            sheet.text(f"factor_{after}", told, x, level, **looks)
+        if names and subject.links:
+            room = self.columns.x[min(subject.links)] - self.columns.pitch - sheet.left
+            if text.width(names, s) <= room:
+                sheet.text("terms", names, sheet.left, y + 0.6 * s, ink=words.ink_of_terms(subject), role="terms")
+        return level + 0.7 * s
+
+    def terms(self, link: Link, x: float, y: float, room: float) -> None:
+        """Write what a factor is made of: the weight and the rest; or the gate; or the norm of the Jacobian."""
+        subject, sheet, s = self.subject, self.sheet, self.s
+        looks: Looks = {"role": "terms", "step": link.step}
+        own = f"terms_{link.step}"
+        if not 1 <= len(link.terms) <= 2:
+            number = subject.gate(link.step)
+            if number is None:
+                number = abs(link.factor) if link.norm is None else link.norm
+            told = text.fitted(number, room, s)
+            sheet.text(own, told, x, y, anchor="middle", ink=words.ink_of_terms(subject), **looks)
+            return
+        for digits in (2, 1):
+            told, *others = [text.number(number, digits) for _, number, _ in link.terms]
+            rest = "".join(f"·({other})" if other.startswith("−") else f"·{other}" for other in others)
+            first, second = text.width(told, s, True), text.width(rest, s)
+            if first + second <= room:
+                break
+        seam = x + (first - second) / 2  # where the two meet, whatever the font
+        weight: Looks = {"ink": colours.LAW, "bold": True, **looks}
+        sheet.text(own, told, seam if rest else x, y, anchor="end" if rest else "middle", **weight)
+        if rest:
+            sheet.text(f"{own}_rest", rest, seam, y, **looks)
+
+
+def _log10(x: float) -> float:
+    return math.log10(x) if x > 0 else -math.inf
