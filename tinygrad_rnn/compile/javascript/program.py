@@ -14,9 +14,9 @@ from ...engine.value import Value
 from ...errors import CompileError
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
-from ..step import Step
+from ..step import Step, StepTwin
 from ..symbol import Symbol, Tape
-from ..trace import symbols_as_data
+from ..trace import recorded
 from .text import Function, needed
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
@@ -87,8 +87,7 @@ def javascript(step: Step, parameters: Sequence[Value]) -> Program:
         CompileError: it does not compile; the error names the op and the node.
     """
     tape = Tape()
-    with symbols_as_data(tape, parameters):
-        return _Writer(trace_units(step, parameters, tape)).program()
+    return _Writer(recorded(trace_units, StepTwin(step, parameters, tape), tape)).program()
 
 
 class _Writer:

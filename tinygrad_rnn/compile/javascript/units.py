@@ -27,7 +27,7 @@ from ...nn.through_time import advance
 from ..inputs import numbers_per_step
 from ..lookup import Index
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
-from ..step import Step, _label, _placeholder, flat
+from ..step import Step, StepTwin, _label, _placeholder, flat
 from ..symbol import Symbol, Tape
 from ..trace import check_ops
 
@@ -115,12 +115,13 @@ class TimeStep:
         return frozenset(node for node, slot in self.cell.results.items() if Place(NOW_GRADIENT, slot) in places)
 
 
-def trace_units(step: Step, parameters: Sequence[Value], tape: Tape) -> TimeStep:
-    """The time step over symbols. The parameters must hold symbols: see `trace.symbols_as_data`.
+def trace_units(traced: StepTwin, tape: Tape) -> TimeStep:
+    """The time step over symbols.
 
     Raises:
         CompileError: it does not compile; the error names the op and the node.
     """
+    step, parameters = traced.step, traced.parameters
     x, x_index = _placeholder(tape, X, step.x)
     target, target_index = _placeholder(tape, TARGET, step.target)
     indices = [index for index in (x_index, target_index) if index]
@@ -147,7 +148,7 @@ def trace_units(step: Step, parameters: Sequence[Value], tape: Tape) -> TimeStep
     for node in flat([predicted]):
         results.setdefault(node, first + len(results))
     cell_ends = ends | {node: Place(STATE_GRADIENT, i) for i, node in enumerate(old_state)}
-    cell = _unit(tape, results, cell_ends, indices, slots, parameters)
+    cell = _unit(traced, tape, results, cell_ends, indices, slots)
     loss = None
     if step.loss is not None:
         stand_ins: dict[Value, Value] = {}
@@ -159,7 +160,7 @@ def trace_units(step: Step, parameters: Sequence[Value], tape: Tape) -> TimeStep
             result = _record_loss(step, entries[0] if isinstance(predicted, Value) else entries, target_index or target)
         loss_ends = ends | {leaf: Place(NOW_GRADIENT, results[node]) for node, leaf in stand_ins.items()}
         following = 1 + max([*slots.values(), *results.values()])
-        loss = _unit(tape, {result: following}, loss_ends, indices, slots, parameters)
+        loss = _unit(traced, tape, {result: following}, loss_ends, indices, slots)
     return TimeStep(tape, cell, loss, slots, old_state, new_state, list(parameters), numbers_per_step(step.x), first)
 
 
@@ -185,20 +186,21 @@ def _record_loss(step: Step, h: Quantity, target: Any) -> Value:
 
 
 def _unit(
+    traced: StepTwin,
     tape: Tape,
     results: dict[Value, int],
     ends: Mapping[Value, Place],
     indices: Sequence[Index],
     slots: dict[Value, int],
-    parameters: Sequence[Value],
 ) -> Unit:
     """The unit of everything that has been recorded for these results. Its nodes get slots."""
     nodes = topological_order(*results)[::-1]
+    traced.check(nodes)
     picks = {node for index in indices for node in index.picks}
     check_ops([node for node in nodes if node not in picks])
     looked_up = {entry: place.gradient for index in indices for place, entry in index.entries.items()}
     for entry, place in looked_up.items():
-        entry.label = entry.label or _column(place, parameters)
+        entry.label = entry.label or _column(place, traced.parameters)
     if any(not index.tables.keys().isdisjoint(nodes) for index in indices):
         raise CompileError(
             "a parameter is looked up by an index and also used otherwise in the same time step",
@@ -206,9 +208,6 @@ def _unit(
         )
     all_ends = {**ends, **looked_up}
     own = [node for node in nodes if node not in all_ends]
-    computed = [node for node in own if node.parents and node.time_step is None]
-    if computed:
-        raise CompileError("a node was computed before the step", node=computed[0].name)
     slots |= {node: slot for node, slot in results.items() if node not in all_ends}
     free = count(1 + max([*slots.values(), *results.values()]))
     for node in own:
