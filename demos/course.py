@@ -122,7 +122,7 @@ for k in (11, 6, 0):
 three = unroll(cell, inputs[:3])
 last = mse_loss(three.h[3], 0.3)
 last.backward()
-draw(three, last, view="folded")
+draw(three, last)
 
 # %% [markdown]
 # ## Step 4: strip it to a scalar to see the law

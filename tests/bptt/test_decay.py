@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_rnn import ScalarRNNCell, mse_loss, unroll
+from tinygrad_rnn import ScalarRNNCell, Unrolled, Value, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.decay import (
     CellFactory,
@@ -29,6 +29,7 @@ from tinygrad_rnn.bptt.decay import (
 )
 from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncation
+from tinygrad_rnn.engine.sums import total
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_rnn.plots.anatomy import anatomy_figure
 from tinygrad_rnn.plots.decay import decay_figure
@@ -94,6 +95,27 @@ def test_a_non_normal_matrix_grows_first() -> None:
     assert curve.law[80] > 1e6
 
 
+def test_a_curve_has_a_verdict_on_the_last_loss() -> None:
+    inputs = noise(8, 1)
+
+    def losses(unrolled: Unrolled) -> list[Value]:
+        return [mse_loss(unrolled["h"][t], [0.5, -0.5]) for t in range(1, 9)]
+
+    # The whole gradient of a loss at every step is another one.
+    last, all_of_them = (
+        decay(orthogonal_cells(2), [0.6], inputs, loss=loss)[0]
+        for loss in (lambda u: losses(u)[-1], lambda u: total(losses(u)))
+    )
+    assert last.verdict is not None
+    assert last.verdict.kept == pytest.approx(last.gradients[8] / last.gradients[0], rel=1e-13)
+    assert last.verdict == all_of_them.verdict
+    assert last.verdict.kept < 0.1 * all_of_them.gradients[8] / all_of_them.gradients[0]
+    assert last.as_dict()["verdict"] == last.verdict.word
+    (of_the_start,) = decay(scalar_cells(), [0.6], [1.0], h0=0.3, loss=lambda u: u.h[0] * 2.0)
+    assert of_the_start.verdict is None
+    assert "verdict" not in of_the_start.as_dict()
+
+
 def test_any_cell_loss_and_part_of_the_state() -> None:
     def make_cell(W_norm: float) -> GatedCell:
         cell = GatedCell(1, 2)
@@ -144,6 +166,8 @@ def test_csv_and_json_carry_every_number(tmp_path: Path) -> None:
     first, second = json.loads((tmp_path / "decay.json").read_text())
     assert tuple(first["gradients"]) == curves[0].gradients
     assert second["law"][-1] == "inf"
+    assert [first["verdict"], second["verdict"]] == [curve.verdict.word for curve in curves if curve.verdict]
+    assert first["lag"] == 40
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,12 +234,16 @@ def test_a_figure_shows_the_numbers() -> None:
     for curve in curves:
         assert curve.gradients in shown
         assert curve.law in shown
-    assert {"‖W‖ = 0.5", "‖W‖ = 2"} <= {text.get_text() for text in axes.texts}
+    assert {"‖W‖ = 0.5: vanishes", "‖W‖ = 2: explodes"} <= {text.get_text() for text in axes.texts}
 
 
 def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
     (axes,) = decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
-    assert {text.get_text() for text in axes.texts} == {"‖W‖ = 0.1 ↓", "‖W‖ = 0.5", "‖W‖ = 10 ↑"}
+    assert {text.get_text() for text in axes.texts} == {
+        "↓ ‖W‖ = 0.1: vanishes",
+        "‖W‖ = 0.5: vanishes",
+        "↑ ‖W‖ = 10: explodes",
+    }
 
 
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,7 +243,7 @@ def test_the_main_job_on_every_cell(cell, report, capsys):
         ("explore",),
         ("decay",),
         ("--local-gradients", "-o", "p.dot"),
-        ("--view", "folded", "-o", "p.dot"),
+        ("--detail", "values", "-o", "p.dot"),
     ],
 )
 @pytest.mark.parametrize("source", [(), ("--text", "hello")])
@@ -255,7 +255,7 @@ def test_every_command_takes_every_cell(cell, command, source, capsys):
 def test_the_chain_is_lit_to_the_part_of_the_state_that_is_named():
     for state, path in (("h", "h_0[0]"), ("c", "c_0[0]")):
         options = ["--cell", "lstm", "--hidden", "1", "--forget-bias", "3", "--steps", "3", "--state", state]
-        assert main([*options, "-o", "p.dot", "--quiet"]) == 0
+        assert main([*options, "--detail", "values", "-o", "p.dot", "--quiet"]) == 0
         assert f"Strongest path to ∂L/∂{path}" in Path("p.dot").read_text(encoding="utf-8")
 
 
@@ -429,7 +429,7 @@ MISTAKES = {
     "forget bias of a scalar cell": (["--forget-bias", "1"], "Add --cell lstm"),
     "too many gated units": (["--cell", "lstm", "--hidden", "900"], "make about 77,846,400 nodes"),
     "no such state": (["--cell", "gru", "--state", "c"], "no state 'c'"),
-    "format": (["-o", "picture.gif"], "picture.gif"),
+    "format": (["-o", "picture.bmp"], "picture.bmp"),
     "no format": (["-o", "picture"], "picture"),
     "no directory": (["-o", "none/picture.svg"], "none/picture.svg"),
     "directory as picture": (["-o", "folder.svg"], "folder.svg"),

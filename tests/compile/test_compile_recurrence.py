@@ -367,10 +367,19 @@ def test_a_view_with_gaps_is_refused_and_a_read_only_one_taken():
     with pytest.raises(ShapeError, match="contiguous"):
         program.forward(x[:, :, ::2], target)
     with pytest.raises(OperandError, match="int64"):
-        program.forward(x[:, :, :3].copy(), target.astype(numpy.int32))
+        program.forward(x[:, :, :3].copy(), target.astype(numpy.float64))
     good = x[:, :, :3].copy()
     good.flags.writeable = False
     assert program.forward(good, target).loss == program.forward(good.tolist(), target.tolist()).loss
+
+
+def test_arrays_of_other_real_types_are_converted():
+    program = recurrence("rnn", "every", 4)
+    x = numpy.random.default_rng(0).standard_normal((2, 4, 3)).astype(numpy.float16)
+    target = numpy.ones((2, 4), dtype=numpy.int64)
+    loss = program.forward(x.astype(numpy.float64), target).loss
+    for real in (numpy.float16, numpy.float32, numpy.longdouble, object):
+        assert program.forward(x.astype(real), target.astype(numpy.uint8)).loss == loss
 
 
 def test_batches_without_sequences_or_steps_are_refused():

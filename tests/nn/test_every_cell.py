@@ -21,6 +21,7 @@ from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import Cell, OneHot, StackedCell, init
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.pictures.view import DETAILS
 from tinygrad_rnn.plots.decay import comparison_figure
 from tinygrad_rnn.plots.saving import save
 
@@ -86,14 +87,14 @@ def test_truncated_bptt(cell: Cell, inputs: list[Any]) -> None:
         assert truncated_gradcheck(cell, inputs, targets, 2, 2, cell.parameters())
 
 
-@pytest.mark.parametrize("view", ["full", "folded"])
-def test_drawing(cell: Cell, inputs: list[Any], view: str) -> None:
+@pytest.mark.parametrize("detail", DETAILS)
+def test_drawing(cell: Cell, inputs: list[Any], detail: str) -> None:
     unrolled = unroll(cell, inputs)
     loss = squares(unrolled.h[3])
     loss.backward()
-    source = draw(unrolled, loss=loss, view=view).source
+    source = draw(unrolled, loss=loss, detail=detail).source
     assert "h_3" in source
-    assert "t = 2" in source or view == "folded"
+    assert "t = 2" in source or detail != "values"
 
 
 def test_stepping_through_the_backward_pass(cell: Cell, inputs: list[Any]) -> None:

@@ -94,7 +94,7 @@ def test_the_picture_is_the_static_drawing(each):
     unrolled, loss, losses = problem(each=each)
     data = explore(unrolled, loss, losses).data
     loss.backward()
-    picture = draw(unrolled, loss).picture
+    picture = draw(unrolled, loss, detail="values").picture
     drawn = {
         (round(box.centre[0] - box.width / 2 - frame.left, 1), tuple(box.lines))
         for frame in picture.frames

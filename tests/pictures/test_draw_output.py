@@ -17,13 +17,10 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.font_manager import FontProperties, findfont
-from matplotlib.ft2font import FT2Font
 
 import tinygrad_rnn
-from tinygrad_rnn import MLP, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
+from tinygrad_rnn import MLP, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
 from tinygrad_rnn.errors import ArgumentError, DrawError
-from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.pictures import Drawing, draw, engine
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +31,7 @@ def small(T: int = 2, label: str = "") -> Drawing:
     unrolled = unroll(ScalarRNNCell(w=Value(0.5, label=label or "w"), u=0.8), [1.0] * T)
     loss = unrolled.h[T] * 2.0
     loss.backward()
-    return draw(unrolled, loss)
+    return draw(unrolled, loss, detail="values")
 
 
 def texts(svg: str) -> list[str]:
@@ -93,9 +90,9 @@ def test_a_saved_dot_file_is_drawn_the_same_by_any_dot() -> None:
 
 
 @pytest.mark.usefixtures("any_dot")
-def test_the_folded_view_and_any_graph_come_out() -> None:
+def test_the_states_and_any_graph_come_out() -> None:
     unrolled = unroll(ScalarRNNCell(), [1.0, 2.0])
-    assert "J_2 = " in " ".join(texts(draw(unrolled, view="folded").svg()))
+    assert "h₂" in texts(draw(unrolled).svg())
     assert "x·x" in texts(draw_dot(_square()).svg())
 
 
@@ -104,30 +101,9 @@ def _square() -> Value:
     return x * x
 
 
-@pytest.mark.parametrize("view", ["full", "folded"])
-@pytest.mark.parametrize("cell", [LSTMCell(1, 1), GRUCell(1, 1), RNNCell(1, 3, seed=2), ScalarRNNCell()])
-def test_boxes_have_room_for_the_widest_font_that_stands_in_for_helvetica(cell: Cell, view: str) -> None:
-    """DejaVu Sans, which matplotlib has with it."""
-    scalar = isinstance(cell, ScalarRNNCell)
-    unrolled = unroll(cell, [0.1 if scalar else [0.1], -0.2 if scalar else [-0.2]])
-    state = unrolled.state(2)
-    loss = state[0] * state[-1]
-    loss.backward()
-    picture = draw(unrolled, loss, view=view).picture
-    boxes = [*picture.boxes, *(box for frame in picture.frames for box in frame.boxes)]
-    boxes = [box for box in boxes if any(box.lines)]
-    assert len(boxes) > 5
-    for box in boxes:
-        font = FT2Font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if box.bold else "normal")))
-        font.set_size(100.0 * box.size, 72.0)  # where rounding to pixels is nothing
-        for row in box.lines:
-            font.set_text(row)
-            assert font.get_width_height()[0] / 6400.0 < box.width - 8.0, row
-
-
 def test_an_unknown_suffix_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
-    for name in ("picture.bmp", "picture", "picture.svg.pdf"):
-        with pytest.raises(DrawError, match=re.escape(".svg, .png, .dot")):
+    for name in ("picture.bmp", "picture", "picture.svg.bmp"):
+        with pytest.raises(DrawError, match=re.escape(".svg, .png, .pdf")):
             small().save(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -140,7 +116,7 @@ def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> No
 def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "picture.svg"
     target.write_text("old")
-    drawing = small()
+    drawing = draw_dot(Value(1.0) + 2.0)
     monkeypatch.setattr(engine, "programs", list)
     with pytest.raises(DrawError, match=r"no Graphviz .* program dot .* pip install graphviz-pure"):
         drawing.save(target)
@@ -158,7 +134,7 @@ waste = [Value(i) for i in range(int(sys.argv[1]))]
 unrolled = unroll(RNNCell(1, 2, seed=1), [[0.5], [0.1]])
 loss = mse_loss(unrolled.h[2], [1.0, 0.0])
 loss.backward()
-for drawing in (draw(unrolled, loss), draw(unrolled, loss, view="folded"), draw_dot(loss), draw(
+for drawing in (draw(unrolled, loss), draw(unrolled, loss, detail="values"), draw_dot(loss), draw(
     unroll(lambda x, h: h * 0.5 + x, [1.0, 2.0], h0=0.0)
 )):
     print(hashlib.sha256((drawing.source + drawing.svg()).encode()).hexdigest())
@@ -176,13 +152,10 @@ for drawing in (draw(unrolled, loss), draw(unrolled, loss, view="folded"), draw_
     assert len(outputs.pop().split()) == 4
 
 
-def test_a_wide_png_is_folded_unless_all_steps_were_asked_for() -> None:
+def test_a_png_that_could_not_be_read_is_refused() -> None:
     unrolled = unroll(ScalarRNNCell(), [1.0] * 80)
-    png = draw(unrolled).png()
-    assert png.startswith(PNG)
-    assert int.from_bytes(png[16:20], "big") <= 16000
     with pytest.raises(DrawError, match=r"could not be read.*max_steps"):
-        draw(unrolled, max_steps=81).png()
+        draw(unrolled, detail="values", max_steps=81).png()
 
 
 # ---- engines ------------------------------------------------------------------------------------------------
@@ -330,8 +303,8 @@ def test_draw_dot_refuses_what_it_cannot_draw() -> None:
         draw_dot(Value(1.0), rankdir="XY")
     with pytest.raises(ArgumentError, match="colour"):
         draw_dot(Value(1.0), colour="red")
-    with pytest.raises(DrawError, match="svg, png, dot"):
-        draw_dot(Value(1.0), format="pdf")
+    with pytest.raises(DrawError, match="svg, png, pdf"):
+        draw_dot(Value(1.0), format="bmp")
     with pytest.raises(ArgumentError, match="root is a list"):
         draw_dot([Value(1.0)])  # type: ignore[arg-type]
     x = Value(1.0)
@@ -351,7 +324,7 @@ def test_draw_refuses_what_is_not_an_unrolled_network_or_a_loss() -> None:
 def test_notebooks_get_svg_and_text_or_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = small()
     assert set(drawing._repr_mimebundle_()) == {"image/svg+xml", "text/plain"}
-    other = small(3)
+    other = draw_dot(Value(1.0) + 2.0)
     monkeypatch.setattr(engine, "programs", list)
     assert other._repr_mimebundle_() == {"text/plain": repr(other)}
     assert len(repr(other)) < 100
@@ -363,8 +336,8 @@ def test_ids_are_unique_also_among_the_pictures_of_one_page() -> None:
     assert not set(one) & set(other)
 
 
-def test_a_time_step_too_large_for_the_full_view_is_folded_or_refused() -> None:
+def test_a_time_step_of_too_many_values_is_refused() -> None:
     unrolled = unroll(RNNCell(1, 24, seed=0), [[1.0], [2.0]])
     assert len(draw(unrolled).picture.boxes) < 100
-    with pytest.raises(DrawError, match=r"too large to be drawn in full.*view='folded'"):
-        draw(unrolled, view="full")
+    with pytest.raises(DrawError, match=r"too large to draw every Value.*detail='states'"):
+        draw(unrolled, detail="values")

@@ -73,7 +73,7 @@ def test_text_is_clipped_to_one_line() -> None:
 
 def test_a_scale_spans_the_gradients() -> None:
     scale = Scale.of([0.0, 1e-5, -3.0, math.inf, math.nan])
-    assert scale == Scale(-5, 1)
+    assert scale == Scale(-5, 1, darkest=0.5)
     assert scale(1e-5) != scale(1.0) != scale(10.0)
     assert scale(1e-300) == scale(1e-5)
     assert scale(math.inf) == scale(10.0)

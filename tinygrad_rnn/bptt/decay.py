@@ -30,6 +30,7 @@ from ..support.files import json_text, write_whole
 from .anatomy import norm, state_gradients
 from .jacobian import power
 from .unroll import Unrolled, unroll
+from .verdict import Verdict, kept, verdict
 
 CellFactory = Callable[[float], Cell]
 
@@ -45,6 +46,7 @@ class DecayCurve:
         gradients: |∂L/∂state_k|, the Euclidean norm, measured by one backward pass, for k = T - lag.
         W_norm: ‖W‖₂, where it was prescribed; else NaN.
         law: |∂L/∂state_T| ‖W‖^lag, where ‖W‖ was prescribed; else empty.
+        verdict: what becomes of the gradient over all lags; None if the loss uses the initial state alone.
     """
 
     name: str
@@ -53,10 +55,12 @@ class DecayCurve:
     gradients: tuple[float, ...]
     W_norm: float = math.nan
     law: tuple[float, ...] = ()
+    verdict: Verdict | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The curve as JSON has it. The key of the name is "cell" in a comparison of cells."""
-        measured = {"lags": self.lags, "gradients": self.gradients}
+        told = self.verdict.as_dict() if self.verdict else {}
+        measured = {**told, "lags": self.lags, "gradients": self.gradients}
         if self.law:
             return {"name": self.name, "W_norm": self.W_norm, **measured, "law": self.law}
         return {"cell": self.name, "state": self.state, **measured}
@@ -143,7 +147,9 @@ def _curves(
     for state in states:
         by_step = state_gradients(unrolled, root, state)
         lags = tuple(range(len(by_step)))
-        curves.append(DecayCurve(name, state, lags, tuple(norm(by_step[unrolled.T - lag]) for lag in lags)))
+        sizes = tuple(norm(by_step[unrolled.T - lag]) for lag in lags)
+        ratios = kept(unrolled, root, state)
+        curves.append(DecayCurve(name, state, lags, sizes, verdict=verdict(ratios[-1], len(ratios) - 1)))
     return curves
 
 
@@ -205,10 +211,11 @@ def write_csv(curves: Sequence[DecayCurve], path: str | os.PathLike[str]) -> Non
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for i, curve in enumerate(curves):
-        (first, name), (second, which), *measured = curve.as_dict().items()
+        (first, name), (second, which), *others = curve.as_dict().items()
+        columns = {heading.removesuffix("s"): column for heading, column in others if isinstance(column, tuple)}
         if i == 0:
-            writer.writerow([first, second, *(heading.removesuffix("s") for heading, _ in measured)])
-        for row in zip(*(numbers for _, numbers in measured)):
+            writer.writerow([first, second, *columns])
+        for row in zip(*columns.values()):
             writer.writerow([name, which, *row])
     write_whole(path, text.getvalue())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
+from ..engine.notation import number
 from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
@@ -76,12 +77,12 @@ class Comparison:
         say(f"Sequence: {self.data.title}; {self.data.description}.")
         say("Weights are drawn as in PyTorch; L is the sum of the last hidden state over the root of its length.")
         print()
-        table = [[str(lag), *(f"{curve.gradients[lag]:.4g}" for curve in self.curves)] for lag in lags]
+        table = [[str(lag), *(number(curve.gradients[lag]) for curve in self.curves)] for lag in lags]
         print_table(["lag", *map(_name, self.curves)], fold_rows(table, most=24))
         print()
         for curve in self.curves:
-            kept = curve.gradients[-1] / curve.gradients[0] if curve.gradients[0] else 0.0
-            say(f"{_name(curve)}: over {lags[-1]} steps the gradient is multiplied by {kept:.3g}.")
+            if curve.verdict:
+                say(f"{curve.verdict.clause(_name(curve))}.")
 
 
 def _make_named(kind: str, size: int, hidden: int, args: argparse.Namespace) -> tuple[str, Cell]:

@@ -7,7 +7,6 @@ What follows a measurement, files and printing, is the same for both.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from ..bptt.decay import (
     write_csv,
     write_json,
 )
+from ..engine.notation import number
 from ..errors import ArgumentError
 from ..nn.kinds import KINDS
 from ..plots.decay import decay_figure
@@ -184,18 +184,16 @@ class Sweep:
         header = ["lag"]
         rows = [[str(lag)] for lag in lags]
         for curve in self.curves:
-            header += [f"‖W‖ = {curve.W_norm:g}", "the law"]
+            header += [f"‖W‖ = {number(curve.W_norm)}", "the law"]
             for row, gradient, law in zip(rows, curve.gradients, curve.law):
-                row += [f"{gradient:.4g}", f"{law:.4g}"]
+                row += [number(gradient), number(law)]
         print_table(header, fold_rows(rows, most=24))
         print()
         say("‖W‖ = … is |∂L/∂h_k| as measured by backward(), the law is ‖W‖^lag, and the lag is T−k.")
         for curve in self.curves:
-            kept = curve.gradients[-1] / curve.gradients[0]
-            say(
-                f"‖W‖ = {curve.W_norm:g}: over {lags[-1]} steps the gradient is multiplied by {_factor(kept)}; "
-                f"the law says {_factor(curve.law[-1] / curve.law[0])}."
-            )
+            if curve.verdict:
+                words = curve.verdict.clause(f"‖W‖ = {number(curve.W_norm)}: the gradient")
+                say(f"{words}; the law says {number(curve.law[-1] / curve.law[0])}.")
         if self.nonlinearity == "identity":
             say("Nothing saturates in this linear cell; --nonlinearity tanh shows what saturation does to a gradient.")
         else:
@@ -226,9 +224,3 @@ def _make_cells(args: argparse.Namespace, data: Data, nonlinearity: str) -> tupl
         return kind, orthogonal_cells(*sizes, nonlinearity, args.seed)
     radius = RADIUS if args.radius is None else args.radius
     return kind, non_normal_cells(*sizes, nonlinearity, args.seed, radius)
-
-
-def _factor(kept: float) -> str:
-    if math.isclose(kept, 1.0, rel_tol=1e-9):
-        return "1"
-    return f"{kept:.3g}, {'vanishing' if kept < 1.0 else 'exploding'}"

@@ -211,6 +211,15 @@ def separator(text: str) -> str:
     return sign
 
 
+def span(text: str) -> tuple[int, int]:
+    """The type of an option that takes time steps, such as ``3..5`` or ``4``."""
+    first, dots, last = text.partition("..")
+    try:
+        return whole_number(0)(first), whole_number(0)(last if dots else first)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a range of time steps such as 3..5") from error
+
+
 def file_ending_in(*endings: str) -> Callable[[str], str]:
     """The type of an option that takes the name of a file, whose ending says what is written."""
 
@@ -222,7 +231,18 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
     return parse
 
 
-PICTURES = (".svg", ".png", ".dot", ".gv")  # as in `tinygrad_rnn.pictures`, which is slow to import
+PICTURES = (
+    ".svg",
+    ".png",
+    ".pdf",
+    ".gif",
+    ".tex",
+    ".tikz",
+    ".mmd",
+    ".txt",
+    ".dot",
+    ".gv",
+)  # as in `tinygrad_rnn.pictures`, which is slow to import
 #: The type of an option that takes the name of a picture to write.
 picture_file = file_ending_in(*PICTURES)
 
@@ -242,3 +262,25 @@ def output_option(help: str, **more: Any) -> Option:
 def seed_option(what: str, default: object = 0, usual: str | None = None) -> Option:
     """``--seed``, of what is drawn at random."""
     return Option("seed", f"seed of {what}", default=default, usual=usual, type=whole_number(0), metavar="N")
+
+
+#: What a picture of an unrolled network shows, in the names of the arguments of `draw`.
+PICTURE = (
+    Option("detail", "one node per state, or every Value", default="states", choices=("states", "values")),
+    Option("aspect", "shape of the slide", default="16:9", choices=("16:9", "4:3")),
+    Option("max_steps", "most time steps to draw", usual="as many as can be read", type=whole_number(2), metavar="T"),
+    Option("only", "time steps to draw, such as 3..5", usual="all", type=span, metavar="A..B"),
+    Option("title", "headline", usual="what became of the gradient", metavar="TEXT"),
+    Switch("no_values", "leave out data and gradients"),
+    Switch("animate", "an SVG that plays: values forwards in time, then the gradient on its way back"),
+)
+
+
+def picture_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `draw` that the options of `PICTURE` describe."""
+    names = ("detail", "aspect", "max_steps", "only", "title")
+    return {
+        **{name: getattr(args, name) for name in names},
+        "values": not args.no_values,
+        "animate": "backward" if args.animate else None,
+    }

@@ -9,8 +9,7 @@ from ..bptt.anatomy import Numbers, anatomy, norm
 from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
 from ..nn.quantities import entries
 from ..pictures import draw
-from ..pictures.colours import CUT, QUIET
-from ..pictures.geometry import Text
+from ..pictures.colours import CUT
 from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
@@ -164,10 +163,8 @@ def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
     cut = set(cut_edges(unrolled, k1, k2))
 
     def style(item: Node | Edge) -> dict[str, Any] | None:
-        is_cut = (getattr(item, "parent", None), getattr(item, "child", None)) in cut
+        is_cut = isinstance(item, Edge) and not cut.isdisjoint(item.pairs)
         return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
 
     drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style)
-    top = max(text.place[1] for text in drawing.picture.texts)
-    drawing.add(Text("cut", "Thick, dashed and grey: cut, no gradient flows here", (0.0, top + 45.0), 24.0, QUIET))
     drawing.save(file)

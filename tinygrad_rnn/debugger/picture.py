@@ -29,7 +29,7 @@ def draw_flow(debugger: Debugger) -> Drawing:
     if unrolled is None:
         return draw_dot(debugger.loss, style=style)
     k = _farthest(debugger, unrolled)
-    drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, style=style)
+    drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, detail="values", style=style)
     top = max(text.place[1] for text in drawing.picture.texts)
     coming = f", next: {debugger.coming}" if debugger.coming else ""
     caption = f"{debugger.taken} of {debugger.total} steps{coming}   ({KEY})"

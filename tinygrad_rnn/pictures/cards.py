@@ -9,7 +9,7 @@ from ..engine import notation
 from ..engine.value import Value
 from . import colours, text
 from .colours import Scale
-from .geometry import Box
+from .geometry import Box, Row
 from .graph import Edge, Node, local_gradients
 
 LINE_HEIGHT = 11.0
@@ -89,13 +89,14 @@ def tooltip(node: Node, root: str) -> str:
 
 def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
     """Width and height of a card with these lines, in points."""
-    widest = max(text.width(row, 9.0) for row in rows) * (1.2 if bold else 1.0)
+    widest = max(text.width(row, 9.0, bold) for row in rows)
     return max(34.0, round(widest + 12)), round(len(rows) * LINE_HEIGHT + 8)
 
 
 def box(node: Node, rows: Sequence[str], width: float, height: float, scale: Scale | None) -> Box:
     """The card of a node, coloured by what it is and by its gradient."""
-    card = Box(node.id, rows, width, height, node=node)
+    told = [Row(row, role="name" if not i else row.partition(" ")[0]) for i, row in enumerate(rows)]
+    card = Box(node.id, told, width, height, node=node, role=node.kind, step=node.step)
     if node.kind == "parameter":
         card.fill, card.stroke, card.pen = colours.PARAMETER, colours.PARAMETER_LINE, 1.4
         card.dashed = node.copies > 1
@@ -105,6 +106,7 @@ def box(node: Node, rows: Sequence[str], width: float, height: float, scale: Sca
         return card
     if scale is not None and node.value.has_grad:
         card.fill = scale(node.value.grad)
+        card.ink = colours.ink_on(card.fill)
     if node.kind in ("input", "leaf"):
         card.stroke, card.pen = colours.INPUT_LINE, 1.4
     if node.kind in ("state", "loss"):

@@ -1,4 +1,7 @@
-"""The colours of a picture, each with its one meaning. Graphviz 2.43 knows hex colours of six digits only."""
+"""The colours of pictures and plots, each with its one meaning. Graphviz 2.43 knows hex colours of six digits only.
+
+Colours that are told apart differ in lightness also, so that they stay apart for colour-blind eyes and in grey print.
+"""
 
 from __future__ import annotations
 
@@ -6,48 +9,61 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-INK = "#212529"
-QUIET = "#6c757d"
+INK = "#1f2933"
+QUIET = "#52606d"
 PAPER = "#ffffff"
 FRAME, FRAME_LINE = "#f8f9fb", "#ced4da"
-EDGE = "#9aa5b1"
-CHAIN = "#c2255c"
-FAINT_CHAIN = "#eda6be"
+EDGE = "#7b8794"
+GRID = "#dde3ea"
+CHAIN = "#b0125f"  # the gradient on its way back, and every gradient that is written
+FAINT_CHAIN = "#e3a5c4"
+LAW = "#1d4ed8"  # the recurrent weight, and the law that its power is
+STRAIGHT = "#0f766e"  # a path without a nonlinearity, and the gates on it
+STRAIGHT_FILL = "#eefaf7"
+LOSS_FILL = "#fff4e0"
 PARAMETER, PARAMETER_LINE = "#e5dbff", "#6741d9"
-INPUT_LINE = "#2b8a3e"
+INPUT_FILL, INPUT_LINE = "#eef2f7", "#2b8a3e"
 CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"
 
-#: From a gradient that has vanished to the largest one.
+#: From a gradient that has vanished to one that explodes: from light to dark.
 _STOPS = (
-    (0xE6, 0xEA, 0xF2),
-    (0xB5, 0xD3, 0xEE),
-    (0xBF, 0xE5, 0xD3),
-    (0xFF, 0xEE, 0xAA),
-    (0xFF, 0xBE, 0x6E),
-    (0xF2, 0x6D, 0x55),
+    (0xDF, 0xE9, 0xF5),
+    (0xBD, 0xBC, 0xE6),
+    (0xD6, 0x52, 0xA0),
+    (0x9B, 0x11, 0x66),
+    (0x3B, 0x05, 0x2B),
 )
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Colour by log10 |gradient|, from 10^low to 10^high. An exact 0 is white.
+    """Colour by log10 of a size, from 10^low (light) to 10^high (dark). An exact 0 is white.
 
     Attributes:
         low, high: whole powers of ten.
+        darkest: the part of the colours that is used; half of them where dark text stands on the colour.
     """
 
     low: int
     high: int
+    darkest: float = 1.0
 
     @classmethod
     def of(cls, gradients: Iterable[float]) -> Scale | None:
-        """The scale that these gradients span; None if none of them has a logarithm."""
+        """The scale that these gradients span, for cards with text; None if none of them has a logarithm."""
         logs = [math.log10(abs(g)) for g in gradients if g and math.isfinite(g)]
         if not logs:
             return None
         low, high = math.floor(min(logs)), math.ceil(max(logs))
-        return cls(low, max(high, low + 1))
+        return cls(low, max(high, low + 1), 0.5)
+
+    @classmethod
+    def around_one(cls, kept: Iterable[float]) -> Scale:
+        """The scale of what is left of a gradient: 1 in its middle, at least two powers of ten to either side."""
+        logs = [abs(math.log10(ratio)) for ratio in kept if ratio > 0.0 and math.isfinite(ratio)]
+        reach = max(2, math.ceil(max(logs, default=0.0) - 1e-9))
+        return cls(-reach, reach)
 
     def __call__(self, gradient: float) -> str:
         """The colour of a gradient; NaN is as white as 0."""
@@ -59,8 +75,27 @@ class Scale:
         """The colour of a gradient of which only log10 |gradient| is known."""
         if not log10 > -math.inf:
             return PAPER
-        place = (log10 - self.low) / (self.high - self.low) * (len(_STOPS) - 1)
-        place = min(max(place, 0.0), len(_STOPS) - 1.0)
+        place = self.darkest * self.place(log10) * (len(_STOPS) - 1)
         i = min(int(place), len(_STOPS) - 2)
-        mixed = (round(a + (b - a) * (place - i)) for a, b in zip(_STOPS[i], _STOPS[i + 1]))
-        return "#" + "".join(f"{channel:02x}" for channel in mixed)
+        return _hex(a + (b - a) * (place - i) for a, b in zip(_STOPS[i], _STOPS[i + 1]))
+
+    def place(self, log10: float) -> float:
+        """Where a size stands on the scale, from 0 to 1; what lies beyond an end is at that end."""
+        return min(max((log10 - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of a colour, from 0 to 1 (WCAG 2, https://www.w3.org/TR/WCAG21/#dfn-relative-luminance)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def ink_on(fill: str) -> str:
+    """The colour of text on this colour: `INK` or `PAPER`, whichever has more contrast."""
+    own = luminance(fill) + 0.05
+    return INK if own / (luminance(INK) + 0.05) >= (luminance(PAPER) + 0.05) / own else PAPER
+
+
+def _hex(channels: Iterable[float]) -> str:
+    return "#" + "".join(f"{round(channel):02x}" for channel in channels)

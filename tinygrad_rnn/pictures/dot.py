@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Iterator
 
 from . import colours
-from .geometry import Box, Curve, Frame, Line, Picture, Point, Text, along
+from .arrows import label_place
+from .geometry import Box, Curve, Frame, Line, Picture, Row, Text
+from .text import printable
 from .text import width as measure
 
 FONT = "Helvetica"  # one of the names that every engine knows, with its bold
-_INCH = 72.0
+INCH = 72.0
 _ARROW = 5.0  # length of an arrow head, in points
+_WIDE = 2.5  # a line wider than this has an arrow head of our own: engines differ in theirs
 
 _HEAD = f"""\
 graph [fontname="{FONT}" fontcolor="{colours.INK}" bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
@@ -21,26 +24,32 @@ edge [color="{colours.EDGE}" penwidth=0.8 arrowsize=0.5 fontname="{FONT}" fontsi
 
 
 def write(picture: Picture, graph: str = "layout=nop2") -> str:
-    """The DOT of a picture. With positions given throughout, ``layout=nop2`` makes any ``dot`` use them.
+    """The DOT of a picture. With positions given throughout, ``layout=nop2`` makes any ``dot`` or ``neato`` use them.
 
     Args:
         picture: what to write.
         graph: attributes of the whole graph.
     """
+    if picture.width:
+        graph += " pad=0 margin=0"
     out = ["digraph tinygrad_rnn {", _HEAD.replace("{graph}", graph)]
+    if picture.width:  # a sheet of paper, so that the page is as large as it should be
+        place = f"{picture.width / 2:.7g},{picture.height / 2:.7g}"
+        size = f"width={picture.width / INCH:.5f} height={picture.height / INCH:.5f}"
+        out.append(f'page [id="page" label="" style=filled penwidth=0 color="{colours.PAPER}" pos="{place}" {size}]')
     for frame in picture.frames:
         out += _frame(frame)
-    out += map(_box, picture.boxes)
-    out += map(_line, picture.lines)
+    for line in picture.lines:
+        out += _line(line)
+    for box in picture.boxes:
+        out += _box(box)
     out += map(_text, picture.texts)
     return "\n".join([*out, "}\n"])
 
 
 def quoted(text: str) -> str:
     """A text as a DOT string in which nothing has a special meaning. Line ends become line ends."""
-    # A control character would make the SVG, which is XML, unreadable.
-    clean = re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]", " ", text)
-    clean = clean.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
+    clean = printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
     return f'"{clean}"'
 
 
@@ -56,16 +65,16 @@ def _frame(frame: Frame) -> list[str]:
         f"subgraph cluster_{frame.id} {{",
         f'graph [id="{frame.id}" bb="{bounds}" {title} style="rounded,filled" '
         f'fillcolor="{colours.FRAME}" color="{colours.FRAME_LINE}" fontsize=12]',
-        *map(_box, frame.boxes),
+        *(part for box in frame.boxes for part in _box(box)),
         "}",
     ]
 
 
-def _box(box: Box) -> str:
-    parts = [
-        f"label={quoted(chr(10).join(box.lines))} width={box.width / _INCH:.4f} height={box.height / _INCH:.4f}"
-        f' id="{box.id}"'
-    ]
+def _box(box: Box) -> Iterator[str]:
+    """The node of a box, and one for each of its rows where these differ from each other in their looks."""
+    plain = all(row == Row(row.text, role=row.role) for row in box.rows)
+    label = "\n".join(box.lines) if plain else ""
+    parts = [f'label={quoted(label)} width={box.width / INCH:.4f} height={box.height / INCH:.4f} id="{box.id}"']
     if box.centre:
         parts.append(f'pos="{box.centre[0]:.7g},{box.centre[1]:.7g}"')
     if box.fill != colours.PAPER:
@@ -76,48 +85,83 @@ def _box(box: Box) -> str:
         parts.append(f"penwidth={box.pen:g}")
     if box.ink != colours.INK:
         parts.append(f'fontcolor="{box.ink}"')
-    if box.dashed:
-        parts.append('style="rounded,filled,dashed"')
+    if box.dashed or box.shape == "bar":
+        style = [*(["rounded"] if box.shape == "card" else []), "filled", *(["dashed"] if box.dashed else [])]
+        parts.append(f'style="{",".join(style)}"')
     if box.bold:
         parts.append(f'fontname="{FONT}-Bold"')
     if box.size != 9.0:
         parts.append(f"fontsize={box.size:g}")
     if box.tooltip:
         parts.append(f"tooltip={quoted(box.tooltip)}")
-    return f"{box.id} [{' '.join(parts)}]"
+    yield f"{box.id} [{' '.join(parts)}]"
+    if not plain:
+        yield from (_text(text) for _, text in box.laid_out())
 
 
-def _line(line: Line) -> str:
+def _line(line: Line) -> Iterator[str]:
+    """The edge of a line; nodes for those of its ends that are at no box, and for a wide arrow head."""
+    curve, arrow = line.curve, line.arrow
+    ends = []
+    for which, name, place in (("from", line.tail, 0), ("to", line.head, -1)):
+        if not name:
+            name = f"{line.id}_{which}"
+            x, y = curve[place]
+            yield f'{name} [shape=point style=invis label="" width=0.01 height=0.01 pos="{x:.7g},{y:.7g}"]'
+        ends.append(name)
+    if arrow and curve and line.pen > _WIDE:
+        curve, head = _shaft(curve, line.pen)
+        arrow = False
+        yield f'{line.id}_head [{head} penwidth=0 style=filled label="" fillcolor="{line.stroke}" id="{line.id}_head"]'
     parts = [f'id="{line.id}"']
-    if line.curve:
-        parts.append(f'pos="{_course(line.curve, line.arrow, line.pen)}"')
-    if not line.arrow:
+    if curve:
+        parts.append(f'pos="{_course(curve, arrow, line.pen)}"')
+    if not arrow:
         parts.append("dir=none")
     if line.stroke != colours.EDGE:
         parts.append(f'color="{line.stroke}"')
     if line.pen != 0.8:
-        parts.append(f"penwidth={line.pen:g}")
+        parts.append(f"penwidth={line.pen:.4g}")
     if line.dashed:
         parts.append("style=dashed")
     if line.label:
         parts.append(f"label={quoted(line.label)}")
-        if line.curve:
-            parts.append('lp="{:.7g},{:.7g}"'.format(*(line.label_at or _label_place(line.curve))))
+        if curve:
+            parts.append('lp="{:.7g},{:.7g}"'.format(*(line.label_at or label_place(curve))))
     if line.tooltip:
         parts.append(f"tooltip={quoted(line.tooltip)}")
-    return f"{line.tail} -> {line.head} [{' '.join(parts)}]"
+    yield f"{ends[0]} -> {ends[1]} [{' '.join(parts)}]"
 
 
 def _text(text: Text) -> str:
-    # Justified to the left of a box wide enough, so that it starts in place whatever width its letters have.
-    width, (x, y) = measure(text.text, text.size, text.mono) * (1.4 if text.bold else 1.25), text.place
-    font = "Courier New" if text.mono else f"{FONT}-Bold" if text.bold else FONT
-    label = quoted(text.text) if text.centred else f'{quoted(text.text)[:-1]}\\l"'
+    # Justified within a box as wide as the widest font makes it, so that it starts in place whatever font there is.
+    (x, y), width = text.place, measure(text.text, text.size, text.bold)
+    label, where = quoted(text.text), x
+    if text.anchor != "middle":
+        label = f'{label[:-1]}\\{"l" if text.anchor == "start" else "r"}"'
+        where = x + width / 2 if text.anchor == "start" else x - width / 2
+    font = f"{FONT}-Bold" if text.bold else FONT
     return (
-        f'{text.id} [shape=none style="" label={label} pos="{x if text.centred else x + width / 2:.7g},{y:.7g}"'
-        f" width={width / _INCH:.4f} height={text.size / _INCH:.4f} fontsize={text.size:g}"
+        f'{text.id} [shape=none style="" label={label} pos="{where:.7g},{y:.7g}"'
+        f" width={width / INCH:.4f} height={text.size / INCH:.4f} fontsize={text.size:.4g}"
         f' fontname="{font}" fontcolor="{text.ink}" id="{text.id}"]'
     )
+
+
+def _shaft(curve: Curve, pen: float) -> tuple[Curve, str]:
+    """The curve without its arrow head, and the node that is the head: a triangle that points down or aside."""
+    (px, py), (ex, ey) = curve[-2], curve[-1]
+    length, width = 1.5 * pen + 3.0, 2.0 * pen + 4.0
+    along_x = abs(ex - px) > abs(ey - py)
+    sign = math.copysign(1.0, ex - px if along_x else ey - py)
+    # A triangle of Graphviz fills three quarters of its box, from the tip to the middle of the other side.
+    box = length / 0.75
+    back = (ex - sign * length, ey) if along_x else (ex, ey - sign * length)
+    middle = (ex - sign * box / 2, ey) if along_x else (ex, ey - sign * box / 2)
+    turned = 90 * (3 if sign > 0 else 1) if along_x else (0 if sign > 0 else 180)
+    size = f"width={width / INCH:.4f} height={box / INCH:.4f}"
+    head = f'shape=triangle orientation={turned} {size} pos="{middle[0]:.7g},{middle[1]:.7g}"'
+    return [*curve[:-1], back], head
 
 
 def _course(curve: Curve, arrow: bool, pen: float) -> str:
@@ -130,9 +174,3 @@ def _course(curve: Curve, arrow: bool, pen: float) -> str:
     back = min(_ARROW + pen, 0.9 * length) / length
     end = (ex - (ex - px) * back, ey - (ey - py) * back)
     return f"e,{ex:.7g},{ey:.7g} " + " ".join(f"{x:.7g},{y:.7g}" for x, y in [*curve[:-1], end])
-
-
-def _label_place(curve: Curve) -> Point:
-    x, y = along(curve, 0.5)
-    upright = abs(curve[-1][0] - curve[0][0]) < 1.0
-    return (x + 14.0, y) if upright else (x, y + 7.0)

@@ -6,19 +6,33 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from functools import cached_property
+from html import escape
 from pathlib import Path
 
 import graphviz
 
 from ..errors import DrawError, TinygradRNNError
 from ..support.files import write_whole
-from . import dot, engine
+from . import animation, convert, dot, engine, mermaid, places, plain, svg, tikz
 from .geometry import Picture, Text
+from .text import printable
 
-SUFFIXES = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}
+#: The formats, by the suffix of a file.
+SUFFIXES = {
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".gif": "gif",
+    ".tex": "tex",
+    ".tikz": "tikz",
+    ".mmd": "mmd",
+    ".txt": "txt",
+    ".dot": "dot",
+    ".gv": "dot",
+}
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
-_SHOWN_AS_TEXT = 400
+GIF_SCALE = 2 / 3  # pixels per point: 960 of them for a slide
 
 
 class Drawing:
@@ -32,24 +46,26 @@ class Drawing:
         dot: the DOT text as an object of the package `graphviz`.
         picture: what is drawn, as geometry.
         time_limit: how long Graphviz may take, in seconds.
+        animate: whether the SVG plays.
     """
 
     def __init__(
         self,
-        source: str,
         picture: Picture,
         *,
+        graph: str = "layout=nop2",
         format: str = "svg",
         time_limit: float = 60.0,
-        size: tuple[float, float] | None = None,
-        narrower: Callable[[float], Drawing] | None = None,
         description: str = "graph",
+        animate: bool = False,
     ) -> None:
-        self.dot = graphviz.Source(source, format=_known(format, "format"))
+        self._graph = graph
+        self.dot = graphviz.Source(dot.write(picture, graph), format=_known(format, "format"))
         self.picture = picture
         self.time_limit = time_limit
-        self._size = size
-        self._narrower = narrower
+        self.animate = animate
+        if animate:
+            animation.film(picture)  # raises if there is nothing that moves
         self._description = description
         self._svg: str | None = None
 
@@ -70,20 +86,38 @@ class Drawing:
     def svg(self) -> str:
         """The picture as SVG. Its ids begin with a prefix of their own, so that several fit into one page.
 
+        Graphviz draws it. Where there is no Graphviz, and for an animation, we do.
+
         Raises:
-            DrawError: Graphviz failed, or took too long.
+            DrawError: Graphviz failed, or took too long; or it is missing, and only it could find the places.
         """
         if self._svg is None:
-            svg = engine.run(self.source, "svg", self.time_limit).decode()
-            prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
-            self._svg = re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg)
+            if self.animate:
+                self._svg = animation.film(self._placed).svg()
+            elif self.picture.width and not engine.programs():
+                self._svg = svg.write(self.picture)
+            else:
+                drawn = engine.run(self.source, "svg", self.time_limit).decode()
+                prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
+                self._svg = described(re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", drawn), self.picture, prefix)
         return self._svg
+
+    @property
+    def text(self) -> str:
+        """The picture as text, for a terminal."""
+        return plain.write(self.picture)
+
+    @cached_property
+    def _placed(self) -> Picture:
+        """The picture with a place for everything in it."""
+        return self.picture if self.picture.width else places.placed(self.picture, self.source, self.time_limit)
 
     def add(self, text: Text) -> None:
         """Write a line of text into the picture."""
         self.picture.texts.append(text)
-        self.dot = graphviz.Source(dot.write(self.picture), format=self.format)
+        self.dot = graphviz.Source(dot.write(self.picture, self._graph), format=self.format)
         self._svg = None
+        self.__dict__.pop("_placed", None)
 
     def png(self, dpi: float = 96.0) -> bytes:
         """The picture as PNG.
@@ -93,32 +127,34 @@ class Drawing:
 
         Raises:
             DrawError: it would be too wide to be read; or Graphviz failed, or took too long.
+            MissingDependencyError: there is neither Graphviz nor vl-convert.
         """
-        drawing = self
-        if self._size is not None:
-            widest = WIDEST_PNG * 72.0 / dpi
-            if self._size[0] > widest and self._narrower is not None:
-                drawing = self._narrower(widest)
-            if drawing._size is not None and max(drawing._size) > widest:
-                raise DrawError(
-                    f"a PNG of {drawing._size[0] * dpi / 72:,.0f} × {drawing._size[1] * dpi / 72:,.0f} pixels"
-                    " could not be read",
-                    remedy="Save it as .svg, draw fewer steps (max_steps=20), or use view='folded'",
-                )
-        source = drawing.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
+        widest = WIDEST_PNG * 72.0 / dpi
+        if max(self.picture.width, self.picture.height) > widest:
+            width, height = (round(side * dpi / 72.0) for side in (self.picture.width, self.picture.height))
+            raise DrawError(
+                f"a PNG of {width:,} × {height:,} pixels could not be read",
+                remedy="Save it as .svg, or draw less of it (detail='states', max_steps=20)",
+            )
+        if self.picture.width and not engine.programs():
+            return convert.png(svg.write(self.picture), dpi / 72.0)
+        source = self.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
         return engine.run(source, "png", self.time_limit)
 
     def save(self, path: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
-        """Write the picture to a file, as its suffix says: .svg, .png, or .dot and .gv for the DOT text.
+        """Write the picture to a file, as its suffix says (`SUFFIXES`), whole or not at all.
 
-        The file is written whole or not at all.
+        ``.tex`` is a document for pdflatex, ``.tikz`` its picture alone, for ``\\input``; ``.mmd`` is Mermaid, which
+        GitHub draws; ``.gif`` plays, as does an ``.svg`` of a drawing that is animated.
 
         Args:
             path: the file.
             directory: the folder that ``path`` is relative to; it is made if there is none.
 
         Raises:
-            DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed.
+            DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed; or the picture is larger
+                than TikZ or Mermaid draw, or has nothing that moves.
+            MissingDependencyError: the format needs a package that is not installed.
         """
         target = Path(directory or "", path)
         if target.suffix.lower() not in SUFFIXES:
@@ -142,8 +178,25 @@ class Drawing:
     def pipe(self, format: str | None = None, encoding: str | None = None) -> bytes | str:
         """Return the picture in a format, decoded if an encoding is given."""
         known = _known(format or self.format, "format")
-        content = self.png() if known == "png" else self.svg().encode() if known == "svg" else self.source.encode()
+        content = self._content(known)
         return content.decode(encoding) if encoding else content
+
+    def _content(self, format: str) -> bytes:
+        if format == "png":
+            return self.png()
+        if format == "pdf":
+            return convert.pdf(svg.write(self._placed))
+        if format == "gif":
+            return convert.gif(animation.film(self._placed).frames(), GIF_SCALE)
+        if format == "svg":
+            return self.svg().encode()
+        if format in ("tex", "tikz"):
+            return tikz.write(self._placed, standalone=format == "tex").encode()
+        return (
+            {"mmd": mermaid.write, "txt": plain.write}[format](self.picture).encode()
+            if format != "dot"
+            else self.source.encode()
+        )
 
     def render(
         self,
@@ -162,7 +215,7 @@ class Drawing:
             directory: the folder that the file of the DOT text is relative to.
             view: whether to open the picture.
             cleanup: whether to delete the DOT text afterwards.
-            format: svg, png or dot; by default the suffix of ``outfile``, or else `format`.
+            format: a value of `SUFFIXES`; by default the suffix of ``outfile``, or else `format`.
             outfile: the file of the picture; by default the file of the DOT text, with the format appended.
 
         Returns:
@@ -203,15 +256,41 @@ class Drawing:
         """SVG and text for a notebook; text alone where nothing can draw."""
         bundle = {"text/plain": repr(self)}
         with contextlib.suppress(TinygradRNNError):
-            bundle["image/svg+xml"] = self.svg()
+            bundle["image/svg+xml"] = _as_wide_as_its_place(self.svg())
         return bundle
 
     def __repr__(self) -> str:
         return f"Drawing({self._description})"
 
 
+def described(svg: str, picture: Picture, prefix: str) -> str:
+    """The SVG as an image with a title and a description, for those who cannot see it."""
+    if not picture.title:
+        return svg
+    words = "".join(
+        f'<{tag} id="{prefix}-{tag}">{escape(printable(said))}</{tag}>'
+        for tag, said in (("title", picture.title), ("desc", picture.description))
+    )
+    named = f'<svg role="img" aria-labelledby="{prefix}-title {prefix}-desc" '
+    svg = svg.replace("<svg ", named, 1)
+    end = svg.index(">", svg.index("<svg ")) + 1
+    return f"{svg[:end]}\n{words}{svg[end:]}"
+
+
+def _as_wide_as_its_place(svg: str) -> str:
+    """The SVG as wide as the cell of a notebook that it stands in, and at most as wide as it is by itself."""
+    return re.sub(
+        r'width="([\d.]+)pt" height="[\d.]+pt"',
+        r'width="100%" style="max-width: \1pt; height: auto"',
+        svg,
+        count=1,
+    )
+
+
 def _known(format: str, what: str) -> str:
     known = SUFFIXES.get(f".{format.lower()}")
     if known is None:
-        raise DrawError(f"unknown {what} {format!r}", remedy="Known ones: svg, png, dot")
+        raise DrawError(
+            f"unknown {what} {format!r}", remedy=f"Known ones: {', '.join(dict.fromkeys(SUFFIXES.values()))}"
+        )
     return known

@@ -1,9 +1,22 @@
-"""A picture as geometry: what stands where, in points, y upwards. DOT is one way to write it down, not the only one."""
+"""A picture as geometry: what stands where, in points, y upwards. Every writer (DOT, SVG, TikZ, …) reads this.
+
+A picture of a page size has its lower left corner at (0, 0) and its upper right one at (`Picture.width`,
+`Picture.height`). Everything in it has an ``id`` that is unique and the same whenever the same program is run, a
+``role`` and, where it belongs to one, a time ``step``. States are called ``h_3``, inputs ``x_3``, so that authors can
+refer to them. In order of time, forwards, things appear by their ``step``; the gradient travels back along the lines of
+the role ``"arc"``, from the largest step to the smallest.
+
+Roles of boxes: state, input, loss, fold, op, parameter, constant, leaf, gate, bar, swatch. Of lines: flow (data), arc
+(the gradient, from h_t back to h_{t-1}), straight (a path without a nonlinearity), law, grid, key. Of texts: headline,
+equation, caption, heading, factor (what one step multiplies the gradient by), terms (what that is made of), left (what
+is left of the gradient at a state), law, tick, key, note. Of rows: name, data, gradient, share.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from . import colours
 from .graph import Edge, Node
@@ -11,20 +24,38 @@ from .graph import Edge, Node
 Point = tuple[float, float]
 Curve = list[Point]  # control points of cubic Bézier pieces: 3n + 1 of them
 
+LINE_HEIGHT = 1.2  # of a row of text, as a multiple of its size
+
+
+@dataclass(slots=True)
+class Row:
+    """A line of text in a box; what is None is as the box has it.
+
+    Attributes:
+        role: what it says: name, data, gradient, share; empty where that does not matter.
+    """
+
+    text: str
+    size: float | None = None
+    ink: str | None = None
+    bold: bool | None = None
+    role: str = ""
+
 
 @dataclass(slots=True)
 class Box:
     """A card with lines of text.
 
     Attributes:
-        id: unique in the picture.
         centre: None where Graphviz is to find one.
-        lines: the text, line by line.
+        rows: the text, line by line, in the middle of the box.
+        shape: ``"card"`` has round corners, ``"bar"`` has not.
+        size, ink, bold: of rows that have none of their own.
         node: what it shows, if that is a node of the graph.
     """
 
     id: str
-    lines: Sequence[str]
+    rows: Sequence[Row]
     width: float
     height: float
     centre: Point | None = None
@@ -37,14 +68,34 @@ class Box:
     size: float = 9.0
     tooltip: str = ""
     node: Node | None = None
+    role: str = ""
+    step: int | None = None
+    shape: Literal["card", "bar"] = "card"
+
+    @property
+    def lines(self) -> list[str]:
+        """The text alone, line by line."""
+        return [row.text for row in self.rows]
+
+    def laid_out(self) -> Iterator[tuple[Row, Text]]:
+        """Each row, and the same as a text in its place; of a box that has a place."""
+        x, y = self.centre or (0.0, 0.0)
+        sizes = [row.size or self.size for row in self.rows]
+        y += LINE_HEIGHT * sum(sizes) / 2.0
+        for i, (row, size) in enumerate(zip(self.rows, sizes)):
+            y -= LINE_HEIGHT * size / 2.0
+            bold = self.bold if row.bold is None else row.bold
+            name = f"{self.id}_{row.role or i}"
+            yield row, Text(name, row.text, (x, y), size, row.ink or self.ink, bold, "middle", role=row.role)
+            y -= LINE_HEIGHT * size / 2.0
 
 
 @dataclass(slots=True)
 class Line:
-    """An arrow.
+    """An arrow, or a line.
 
     Attributes:
-        tail, head: the boxes it joins.
+        tail, head: the boxes it joins; empty where it ends at none.
         curve: its course, arrow head included; empty where Graphviz is to find one.
         label_at: the middle of the label; None: beside the middle of the curve.
         edge: what it shows, if that is an edge of the graph.
@@ -62,6 +113,8 @@ class Line:
     arrow: bool = True
     tooltip: str = ""
     edge: Edge | None = None
+    role: str = ""
+    step: int | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +128,7 @@ class Frame:
     bottom: float
     right: float
     top: float
+    step: int | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +136,7 @@ class Text:
     """A line of text on its own.
 
     Attributes:
-        place: its left end, or its middle if it is centred.
+        place: its left end, its middle or its right end, as ``anchor`` says; half of its height above and below.
     """
 
     id: str
@@ -91,18 +145,51 @@ class Text:
     size: float = 11.0
     ink: str = colours.INK
     bold: bool = False
-    centred: bool = False
-    mono: bool = False
+    anchor: Literal["start", "middle", "end"] = "start"
+    role: str = ""
+    step: int | None = None
 
 
 @dataclass(slots=True)
 class Picture:
-    """Everything that is to be drawn, back to front."""
+    """Everything that is to be drawn, back to front: frames, lines below the boxes, boxes, texts.
+
+    Attributes:
+        width, height: of the page; 0 where Graphviz finds the places.
+        title: what it shows, in a sentence.
+        description: what it says, in two sentences, for those who cannot see it.
+    """
 
     frames: list[Frame] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    width: float = 0.0
+    height: float = 0.0
+    title: str = ""
+    description: str = ""
+
+    def every_box(self) -> Iterator[Box]:
+        """All boxes, those in frames included."""
+        for frame in self.frames:
+            yield from frame.boxes
+        yield from self.boxes
+
+    def every_text(self) -> Iterator[Text]:
+        """All texts, rows of boxes and titles of frames included."""
+        for frame in self.frames:
+            if frame.title:
+                middle = (frame.left + frame.right) / 2
+                yield Text(f"{frame.id}_title", frame.title, (middle, frame.top - 10.0), 12.0, anchor="middle")
+        for box in self.every_box():
+            yield from (text for _, text in box.laid_out() if text.text)
+        yield from self.texts
+
+
+def straight(start: Point, end: Point) -> Curve:
+    """A straight line as a curve."""
+    (ax, ay), (bx, by) = start, end
+    return [(ax + (bx - ax) * i / 3, ay + (by - ay) * i / 3) for i in range(4)]
 
 
 def moved(curve: Sequence[Point], dx: float, dy: float) -> Curve:

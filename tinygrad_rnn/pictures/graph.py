@@ -44,6 +44,7 @@ class Node:
         block: the block of its column in which it stands.
         copies: for a tied weight, in how many time steps of the whole graph it is used; else 1.
         share: for the copy of a tied weight, what its uses in this time step bring to its gradient.
+        values: all Values that it stands for, where it is a part of the state, an input, or another quantity.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Node:
     block: Block
     copies: int = 1
     share: float | None = None
+    values: tuple[Value, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -63,6 +65,7 @@ class Edge:
         tail, head: the drawn nodes.
         parent, child: the Values.
         position: index of the operand among ``child.parents``.
+        pairs: all edges (parent, child) that it stands for, where it leads from a part of the state to the next one.
     """
 
     tail: Node | None
@@ -70,6 +73,7 @@ class Edge:
     parent: Value
     child: Value
     position: int
+    pairs: frozenset[tuple[Value, Value]] = frozenset()
 
 
 @dataclass(eq=False, slots=True)

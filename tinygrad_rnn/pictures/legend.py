@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..bptt.verdict import verdict
 from . import colours, text
 from .chain import Chain
 from .colours import Scale
-from .geometry import Box, Line, Picture, Text
+from .geometry import Box, Line, Picture, Row, Text
 
 _WRITTEN_OUT = 4  # factors, before the middle becomes "…"
 
@@ -55,7 +56,7 @@ def law(chain: Chain) -> list[str]:
     log10 = chain.log10 - chain.back_to(chain.T)[1]
     tied = chain.tied
     if tied is None:
-        return [fate(log10, steps, path=not chain.only)]
+        return [told(log10, steps, path=not chain.only)]
     weight, times, power, others = tied
     span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
     number = f"({text.number(weight.data)})" if weight.data < 0 else text.number(weight.data)
@@ -70,21 +71,15 @@ def law(chain: Chain) -> list[str]:
         values.append(product)
         values = [f"{' · '.join(values)} = {text.power_of_ten(chain.rest_sign * sign, log10)}"]
     equation = f"{span} = {' · '.join(names)} = {' · '.join(numbers)} = {values[0]}"
-    return [f"{'The law' if chain.only else 'Its law'}: {equation},  T−k = {steps}", fate(log10, steps, not chain.only)]
+    return [f"{'The law' if chain.only else 'Its law'}: {equation},  T−k = {steps}", told(log10, steps, not chain.only)]
 
 
-def fate(log10: float, steps: int, path: bool = False) -> str:
-    """What becomes of the gradient over that many time steps, given log10 of the product of the Jacobians."""
-    size = text.power_of_ten(1.0, log10)
-    back = f"{steps} step{'s' if steps > 1 else ''} back"
-    where = "Along this path the" if path else "The"
-    if math.isnan(log10):
-        return f"{where} gradient over {steps} steps back is not a number."
-    if log10 < -0.02:
-        return f"{where} gradient vanishes: {back}, {size} of it is left."
-    if log10 > 0.02:
-        return f"{where} gradient explodes: {back}, it has grown to {size} times its size."
-    return f"{where} gradient keeps its size: {back}, it is {size} of what it was."
+def told(log10: float, steps: int, path: bool = False) -> str:
+    """What became of the gradient over that many time steps, given log10 of the product of its factors."""
+    size = math.nan if math.isnan(log10) else math.inf if log10 > 308 else 10.0**log10
+    found = verdict(size, steps)
+    assert found is not None
+    return found.clause("Along this path the gradient" if path else "The gradient") + "."
 
 
 def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: float) -> tuple[float, float]:
@@ -95,7 +90,7 @@ def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: f
         y -= 1.6 * size
         ink = colours.CHAIN if i == 1 else colours.INK
         picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
-    return top, max(text.width(line, size) for line, size in zip(lines, sizes))
+    return top, max(text.width(line, size, not i) for i, (line, size) in enumerate(zip(lines, sizes)))
 
 
 def _abridged(items: list[str]) -> list[str]:
@@ -119,7 +114,7 @@ def key(
             whole = abs(log10 - round(log10)) < 0.01
             shown = "1" if abs(log10) < 0.01 else text.raised(round(log10)) if whole else ""
             fill = scale.of_log(log10)
-            key.box(36.0, 18.0, shown, fill=fill, stroke=fill)
+            key.box(36.0, 18.0, shown, fill=fill, stroke=fill, ink=colours.ink_on(fill))
         key.x += 18.0 * zoom
     for kind, name, fill, stroke in (
         ("parameter", "parameter", colours.PARAMETER, colours.PARAMETER_LINE),
@@ -156,7 +151,7 @@ class _Key:
 
     def box(self, width: float, height: float, words: str = "", **looks: Any) -> Box:
         width, height = width * self.zoom, height * self.zoom
-        box = Box(self._id(), [words], width, height, (self.x + width / 2, self.y), size=9.0 * self.zoom, **looks)
+        box = Box(self._id(), [Row(words)], width, height, (self.x + width / 2, self.y), size=9.0 * self.zoom, **looks)
         self.picture.boxes.append(box)
         self.x += width
         return box

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+
+from .widths import BOLD, REGULAR
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_GROUPS = (
-    ("iIjlftr.,:;|!'()[]{}·-′ ", 0.39),
-    ("⁰¹²³⁴⁵⁶⁷⁸⁹", 0.41),
-    ("_⁻∂", 0.53),
-    ("+−=×≈<>", 0.84),
-    ("mwMW@%∏…—", 1.0),
-)
+_LOWERED = str.maketrans("-+0123456789", "₋₊₀₁₂₃₄₅₆₇₈₉")
 
 
-class _Widths(dict[str, float]):
-    """How wide a character is, about, at size 1: in DejaVu Sans, the widest of the fonts that stand in for Helvetica
-    where there is none, as on most Linux machines."""
-
-    def __missing__(self, character: str) -> float:
-        of_group = (width for group, width in _GROUPS if character in group)
-        width = next(of_group, 0.75 if character.isupper() else 0.64 if ord(character) < 0x1100 else 1.0)
-        self[character] = width
-        return width
-
-
-_width_of = _Widths()
-
-
-def number(x: float) -> str:
-    """Three significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵.
+def number(x: float, digits: int = 3) -> str:
+    """That many significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵.
 
     Zeros at the end mean rounding: 0.5 is one half, 0.500 is near it.
     """
@@ -39,12 +22,29 @@ def number(x: float) -> str:
         return "∞" if x > 0 else "−∞"
     if x == 0.0:
         return "0"
-    mantissa, exponent = f"{abs(x):.2e}".split("e")
+    mantissa, exponent = f"{abs(x):.{digits - 1}e}".split("e")
     exact = math.isclose(float(f"{mantissa}e{exponent}"), abs(x), rel_tol=1e-12)
-    return _written("−" if x < 0 else "", mantissa, int(exponent), exact)
+    return _written("−" if x < 0 else "", mantissa, int(exponent), digits, exact)
 
 
-def power_of_ten(sign: float, log10: float) -> str:
+def fitted(x: float, room: float, size: float, bold: bool = False, before: str = "") -> str:
+    """The number with as many of three digits as fit into that room, in points; with one if none fits.
+
+    Args:
+        x: the number.
+        room: how wide it may be.
+        size: of the font.
+        bold: whether the font is bold.
+        before: what is written before it, such as "×".
+    """
+    for digits in (3, 2, 1):
+        written = before + number(x, digits)
+        if width(written, size, bold) <= room:
+            break
+    return written
+
+
+def power_of_ten(sign: float, log10: float, digits: int = 3) -> str:
     """``sign · 10^log10`` like `number`, also where a double has no room for it."""
     if math.isnan(log10):
         return "NaN"
@@ -53,19 +53,19 @@ def power_of_ten(sign: float, log10: float) -> str:
     if log10 == math.inf:
         return number(math.copysign(math.inf, sign))
     if abs(log10) < 300:
-        return number(math.copysign(10.0**log10, sign))
+        return number(math.copysign(10.0**log10, sign), digits)
     exponent = math.floor(log10)
-    mantissa = f"{10.0 ** (log10 - exponent):.2f}"
-    if mantissa == "10.00":
-        mantissa, exponent = "1.00", exponent + 1
-    return _written("−" if sign < 0 else "", mantissa, exponent, exact=False)
+    mantissa = f"{10.0 ** (log10 - exponent):.{digits - 1}f}"
+    if mantissa.startswith("10"):
+        mantissa, exponent = f"{1.0:.{digits - 1}f}", exponent + 1
+    return _written("−" if sign < 0 else "", mantissa, exponent, digits, exact=False)
 
 
-def _written(sign: str, mantissa: str, exponent: int, exact: bool = True) -> str:
+def _written(sign: str, mantissa: str, exponent: int, digits: int = 3, exact: bool = True) -> str:
     if -3 <= exponent <= 3:
-        plain = f"{float(mantissa) * 10.0**exponent:.{max(0, 2 - exponent)}f}"
+        plain = f"{float(mantissa) * 10.0**exponent:.{max(0, digits - 1 - exponent)}f}"
         return sign + (plain.rstrip("0").rstrip(".") if exact and "." in plain else plain)
-    if exact:
+    if exact and "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     ten = raised(exponent)
     return f"{sign}{ten}" if mantissa == "1" else f"{sign}{mantissa}×{ten}"
@@ -81,15 +81,38 @@ def superscript(exponent: int) -> str:
     return str(exponent).translate(_RAISED)
 
 
-def width(text: str, size: float, mono: bool = False) -> float:
-    """About how wide a text in Helvetica, or what stands in for it, is, or in Courier New, in points; rather too much
-    than too little."""
-    if mono:
-        return 0.62 * size * len(text)
-    return size * sum(map(_width_of.__getitem__, text))
+def subscript(index: int) -> str:
+    """A whole number in lowered digits."""
+    return str(index).translate(_LOWERED)
+
+
+def indexed(name: str, index: int) -> str:
+    """A name with a time step: h₁₂; h1_12 for a name that ends in a digit, which would run into the index."""
+    return f"{name}_{index}" if name[-1:].isdigit() else name + subscript(index)
+
+
+def width(text: str, size: float, bold: bool = False) -> float:
+    """How wide a text in Helvetica, or the widest font that stands in for it, is, in points."""
+    widths = BOLD if bold else REGULAR
+    return size * sum(map(widths.__getitem__, text))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which would make an SVG, which is XML, unreadable. Line ends stay."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]", " ", text)
 
 
 def clipped(text: str, length: int) -> str:
     """The text on one line, cut short with "…" where it is longer than that many characters."""
     line = " ".join(text.split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def squeezed(text: str, room: float, size: float, bold: bool = False) -> str:
+    """The text on one line, cut short with "…" where it is wider than the room, in points."""
+    line = " ".join(text.split())
+    if width(line, size, bold) <= room:
+        return line
+    while line and width(line + "…", size, bold) > room:
+        line = line[:-1]
+    return line + "…"

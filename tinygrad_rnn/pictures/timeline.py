@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
 
 from ..engine.value import Value
 from . import cards, colours, geometry, layout, legend, text
 from .chain import Chain, Factor
 from .colours import Scale
-from .geometry import Box, Curve, Frame, Line, Picture, Point
+from .geometry import Box, Curve, Frame, Line, Picture, Point, Row
 from .graph import Block, Edge, Graph, Node
+from .view import Style, styled
 
 GUTTER = 16.0  # between columns
 MARGIN = 12.0  # between a frame and its nodes, above and below
@@ -20,9 +20,6 @@ TITLE = 20.0  # room for the title of a frame
 FOLD = 110.0  # width of what stands for folded time steps
 LANE = 9.0  # between lines that pass over columns
 BAND = 42.0  # height of the words about the factor of one time step
-
-Style = Callable[[Node | Edge], Mapping[str, Any] | None]
-D = TypeVar("D", Box, Line)
 
 
 @dataclass(eq=False)
@@ -257,7 +254,7 @@ def _frame(
             boxes.append(box)
     step = column[0].step
     name, title = ("before", "before time") if step is None else (f"t{step}", f"t = {step}")
-    return Frame(name, title, boxes, column[0].left, bottom, column[-1].right, top)
+    return Frame(name, title, boxes, column[0].left, bottom, column[-1].right, top, step)
 
 
 def _fold(fold: _Fold, bottom: float, top: float) -> Box:
@@ -265,7 +262,7 @@ def _fold(fold: _Fold, bottom: float, top: float) -> Box:
     steps = f"t = {fold.first}" if count == 1 else f"t = {fold.first} … {fold.last}"
     return Box(
         fold.id,
-        ["…", steps, f"({count} folded)"],
+        [Row("…"), Row(steps), Row(f"({count} folded)")],
         fold.right - fold.left,
         top - bottom,
         ((fold.left + fold.right) / 2, (bottom + top) / 2),
@@ -274,6 +271,8 @@ def _fold(fold: _Fold, bottom: float, top: float) -> Box:
         ink=colours.QUIET,
         dashed=True,
         size=11.0,
+        role="fold",
+        step=fold.first,
     )
 
 
@@ -291,7 +290,8 @@ class _Pen:
 
     def line(self, edge: Edge, tail: str, head: str, curve: Curve) -> Line:
         owner = edge.head.id if edge.head else f"{tail}{head}"
-        line = Line(f"{owner}e{edge.position}", tail, head, curve, edge=edge)
+        step = edge.head.step if edge.head else None
+        line = Line(f"{owner}e{edge.position}", tail, head, curve, edge=edge, role="flow", step=step)
         place = edge.child, edge.position
         if place in self.lit:
             line.stroke, line.pen = colours.CHAIN, 3.0
@@ -416,12 +416,6 @@ def _over(start: Point, end: Point, y: float) -> Curve:
     return geometry.joined(up, geometry.sweep(up[-1], down[0]), down)
 
 
-def styled(item: D, subject: Node | Edge | None, style: Style | None) -> D:
-    """A `Box` or `Line` with what the user's style changes for its `Node` or `Edge`."""
-    changes = style(subject) if style and subject is not None else None
-    return replace(item, **changes) if changes else item
-
-
 # ---- words below the columns ----------------------------------------------------------------------------------
 
 
@@ -466,10 +460,13 @@ def _band_box(
         log10 = chain.back_to(column.first - 1)[1] - chain.back_to(column.last)[1]
         rows = [f"{len(factors)} factors", f"product {text.power_of_ten(1.0, log10)}"]
         centre = (column.left + column.right) / 2, y - BAND / 2
-        return Box(f"band{column.first}", rows, FOLD, BAND, centre, stroke=colours.FRAME_LINE, dashed=True)
+        return Box(
+            f"band{column.first}", list(map(Row, rows)), FOLD, BAND, centre, stroke=colours.FRAME_LINE, dashed=True
+        )
     step, left, right = column[0].step, column[0].left, column[-1].right
     if step is None or step not in words:
         return None
     fill = scale.of_log(chain.back_to(step)[1]) if scale else colours.PAPER
     centre = (left + right) / 2, y - BAND / 2
-    return Box(f"band{step}", words[step], right - left, BAND, centre, fill, colours.CHAIN, 1.0)
+    told = list(map(Row, words[step]))
+    return Box(f"band{step}", told, right - left, BAND, centre, fill, colours.CHAIN, 1.0, colours.ink_on(fill))

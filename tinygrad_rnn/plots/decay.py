@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..bptt.decay import DecayCurve
+from ..engine.notation import number
 from ..errors import ArgumentError
 from .axes import CELLS, DASHES, INK, log_axis, loggable, verbatim
 from .saving import new_figure
@@ -62,7 +63,7 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
             color=CELLS[names.index(row.name) % len(CELLS)],
             linewidth=2.0,
             linestyle="-" if row.state.startswith("h") else DASHES,
-            label=f"{verbatim(row.name)}: |∂L/∂{verbatim(row.state)}$_k$|",
+            label=f"{verbatim(row.name)}: |∂L/∂{verbatim(row.state)}$_k$|{_word(row)}",
         )
     log_axis(axes, [size for row in rows for size in row.gradients])
     axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))
@@ -71,6 +72,11 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
     axes.set_title(verbatim(title) or "How far a gradient reaches back, by cell", loc="left")
     axes.legend(frameon=False)
     return figure
+
+
+def _word(curve: DecayCurve) -> str:
+    """What becomes of the gradient, for a label."""
+    return f": {curve.verdict.word}" if curve.verdict else ""
 
 
 def _colours(norms: Sequence[float]) -> list[ColorType]:
@@ -105,8 +111,10 @@ def _end_labels(
     for curve, colour in zip(curves, colours):
         shown = [size for size in loggable(curve.gradients) if size == size]
         height = math.log10(shown[-1]) if shown else -math.inf
-        arrow = " ↓" if height < bottom else " ↑" if height > top else ""
-        ends.append((min(max(height, bottom), top), f"‖W‖ = {curve.W_norm:.4g}{arrow}", curve.W_norm, colour))
+        arrow = "↓ " if height < bottom else "↑ " if height > top else ""
+        ends.append(
+            (min(max(height, bottom), top), f"{arrow}‖W‖ = {number(curve.W_norm)}{_word(curve)}", curve.W_norm, colour)
+        )
     ends.sort(key=lambda end: (end[0], end[2]))
     heights: list[float] = []
     for height, *_ in ends:

@@ -61,9 +61,10 @@ class Settings:
             _check_whole(self, "truncate")
         object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
         if self.max_norm is not None:
-            if not (is_number(self.max_norm) and self.max_norm > 0.0):
+            max_norm = number(self.max_norm, "max_norm") if is_number(self.max_norm) else 0.0
+            if not max_norm > 0.0:
                 raise ArgumentError(f"max_norm is {in_short(self.max_norm)}", remedy="Give a number above 0, or None")
-            object.__setattr__(self, "max_norm", number(self.max_norm))
+            object.__setattr__(self, "max_norm", max_norm)
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``settings``."""

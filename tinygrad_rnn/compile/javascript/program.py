@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import accumulate
 from typing import Any
 
 from ...engine import notation
-from ...engine.backward import topological_order
+from ...engine.backward import gradients, topological_order
 from ...engine.value import Value
 from ...errors import CompileError
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
@@ -44,13 +45,17 @@ class Program:
             - ``parameters``: names of the parameters;
             - ``x``, ``target``, ``state``: how many numbers of a time step are the inputs, the targets and the state,
               in this order;
+            - ``parts``: for each part of the state, where it begins in it, and where it ends;
+            - ``symbols``: slots of inputs and targets that are whole numbers, and what they must be below;
             - ``loss``: the slot of the loss, or null;
             - ``computed``: the slots of what is computed; the others are leaves;
             - ``nodes``: for each slot, what its node is called, and its formula where it is computed. U+A7FB and
               U+A7FC stand for the numbers t and t - 1 of the time steps;
             - ``course``: which backward passes there are. ``course[live][1]`` are, for a time step with a loss
               (``[0]``: without), the number of the function and ``live`` of the time step before; -1 for none.
-              ``live`` is 0 at the end of a pass.
+              ``live`` is 0 at the end of a pass. ``whole`` is the same where every entry of the state has a gradient;
+            - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
+              node, operand, and place of the parent, `place_of_parent`.
         names: the names of its functions.
     """
 
@@ -90,6 +95,13 @@ def javascript(step: Step, parameters: Sequence[Value]) -> Program:
     return _Writer(recorded(trace_units, StepTwin(step, parameters, tape), tape)).program()
 
 
+_DOCS = {
+    "cell": "One time step forward: numbers of `now` from those of `before` and `p`.",
+    "readout": "The read-out of a time step, after its cell.",
+    "loss": "The loss of a time step.",
+}
+
+
 class _Writer:
     """Writes the functions of a time step."""
 
@@ -103,29 +115,32 @@ class _Writer:
 
     def program(self) -> Program:
         traced = self.traced
-        self._forward("cell", traced.cell, "One time step forward: numbers of `now` from those of `before` and `p`.")
-        if traced.loss is not None:
-            self._forward("loss", traced.loss, "The read-out and the loss of a time step, after its cell.")
-        course, walks = self._walks()
+        for name, unit in traced.units.items():
+            self._forward(name, unit, _DOCS[name])
+        course, whole, walks = self._walks()
         for i, roots in enumerate(walks):
             self._backward(f"cell_backward_{i}", traced.cell, {node: traced.cell.results[node] for node in roots})
-        if traced.loss is not None:
-            self._backward("loss_backward", traced.loss, traced.loss.results)
+        for name in ("readout", "loss"):
+            if name in traced.units:
+                self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)
+        self._jacobian()
+        edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
+        facts = {**self._facts(), "course": course, "whole": whole, "edges": edges}
         texts = [str(function) for _, function in self.functions]
         texts.append(f"const cell_backward = [{', '.join(f'cell_backward_{i}' for i in range(len(walks)))}];\n")
         names = [name for name, _ in self.functions if not name.startswith("cell_backward_")] + ["cell_backward"]
-        return Program("\n".join(texts), self._facts(course), names)
+        return Program("\n".join(texts), facts, names)
 
     # ---- what there is ----------------------------------------------------------------------------------
 
     def _name_nodes(self) -> dict[Value, str]:
         """What every node and end is called."""
         traced, names = self.traced, {}
-        for unit in traced.units:
+        for unit in traced.units.values():
             for node in [*unit.ends, *unit.nodes]:
                 slot = traced.slots.get(node)
                 names[node] = _written(node.label or f"v{slot}")
-        for unit in traced.units:
+        for unit in traced.units.values():
             for node in unit.nodes:
                 symbol = self.tape.number(node.data)
                 self.named.setdefault(symbol, names[node])
@@ -141,10 +156,11 @@ class _Writer:
             return notation.number(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
-    def _facts(self, course: list[list[list[int]]]) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
-        for node, slot in [*traced.cell.results.items(), *traced.slots.items()]:
+        ends = accumulate(size for _, size in traced.parts)
+        for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]
         return {
             "width": traced.width,
@@ -154,22 +170,25 @@ class _Writer:
             "x": traced.inputs,
             "target": traced.first - traced.inputs,
             "state": len(traced.new_state),
-            "loss": None if traced.loss is None else next(iter(traced.loss.results.values())),
+            "parts": {name: [end - size, end] for (name, size), end in zip(traced.parts, ends)},
+            "symbols": {str(self._index(name)): limit for name, limit in traced.limits.items()},
+            "loss": next(iter(traced.units["loss"].results.values())) if "loss" in traced.units else None,
             "computed": sorted(
-                {slot for node, slot in traced.slots.items() if node.parents} | set(traced.cell.results.values())
+                {slot for node, slot in traced.slots.items() if node.parents}
+                | {slot for unit in traced.units.values() for slot in unit.results.values()}
             ),
             "nodes": nodes,
-            "course": course,
         }
 
-    def _walks(self) -> tuple[list[list[list[int]]], list[frozenset[Value]]]:
-        """The course of backward passes, and the roots of each function, results of the cell."""
+    def _walks(self) -> tuple[list[list[list[int]]], list[int], list[frozenset[Value]]]:
+        """The course of backward passes, from `whole` too, and the roots of each function, results of the cell."""
         traced = self.traced
         order: dict[frozenset[Value], int] = {frozenset(): 0}
         moves: dict[frozenset[Value], frozenset[Value]] = {}  # from what has a gradient to what gets one before
         read = traced.read_by_loss()
+        state = frozenset(traced.new_state)
         for live in (found := [frozenset[Value]()]):
-            for roots in {live: None, live | read: None}:
+            for roots in {live: None, live | read: None, state: None}:
                 reached = set(topological_order(*roots)) if roots else set()
                 before = frozenset(new for new, old in zip(traced.new_state, traced.old_state) if old in reached)
                 moves[roots] = before
@@ -190,7 +209,7 @@ class _Writer:
             roots: -1 if not roots else walks.index(homes[frozenset(topological_order(*roots))]) for roots in moves
         }
         course = [[[number[roots], order[moves[roots]]] for roots in (live, live | read)] for live in order]
-        return course, walks
+        return course, [number[state], order[moves[state]]], walks
 
     # ---- functions --------------------------------------------------------------------------------------
 
@@ -224,13 +243,72 @@ class _Writer:
             place = unit.ends[node] if node in unit.ends else Place(NOW_GRADIENT, slots[node])
             if gradient is not tape.load(*place):
                 stores.append((self._place(place), gradient))
-            if node.parents and node.operation.backward is None:
-                for _, local in node.operation.edges(node):
-                    self._blame_for(tape.symbol(local), slots[node], blamed)
+            self._blame_locals(node, blamed)
         doc = "The same time step backward, from the gradients in `now_grad`. They are added to those in the others."
         self.functions.append(
             (name, Function(f"function {name}({BACKWARD})", doc, stores, self._read, named, said, blamed))
         )
+
+    def _jacobian(self) -> None:
+        """∂state/∂(state before), a row per entry after the other, as `bptt.jacobian` finds them."""
+        traced, size = self.traced, len(self.traced.new_state)
+        blamed = self._blame(traced.cell)
+        rows = [gradients(node, traced.old_state, stop=traced.old_state) for node in traced.new_state]
+        stores = [
+            (f"row[{i * size + j}]", self.tape.symbol(entry))
+            for i, row in enumerate(rows)
+            for j, entry in enumerate(row)
+        ]
+        for node in traced.cell.nodes:
+            self._blame_locals(node, blamed)
+        head, doc = (
+            f"function jacobian({FORWARD}, row)",
+            "The derivatives of the state by the state before, row by row.",
+        )
+        function = Function(head, doc, stores, self._read, self.named, {}, blamed)
+        self.functions.append(("jacobian", function))
+
+    def _local(self, name: str, unit: Unit) -> list[list[Any]]:
+        """Write the function of the local gradients of a unit; return its edges."""
+        edges: list[list[Any]] = []
+        stores = []
+        blamed = self._blame(unit)
+        for node in topological_order(*unit.results):
+            if node in unit.ends or node in unit.picks:
+                continue
+            self._blame_locals(node, blamed)
+            for position, (parent, local) in enumerate(node.operation.edges(node)):
+                stores.append((f"local[{len(edges)}]", self.tape.symbol(local)))
+                edges.append([self.traced.slots[node], position, self._place_of(parent, unit)])
+        head, doc = (
+            f"function {name}_local({FORWARD}, local)",
+            f"The local gradients of the {name}, in the order of the walk.",
+        )
+        self.functions.append((f"{name}_local", Function(head, doc, stores, self._read, self.named, {}, blamed)))
+        return edges
+
+    def _place_of(self, parent: Value, unit: Unit) -> Any:
+        """Where a parent lies: a slot of the time step; of the one before, -1 - slot; of parameter i, width + i; or
+        several such places, of which a whole number chooses one: its slot, and the places.
+        """
+        traced = self.traced
+        if parent in unit.picks:
+            return [self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]]
+        if parent not in unit.ends:
+            return traced.slots[parent]
+        region, slot = unit.ends[parent]
+        if region.name == STATE_GRADIENT.name:
+            return -1 - (traced.first + slot)
+        if region.name == NOW_GRADIENT.name:
+            return slot
+        if not region.index:
+            return traced.width + slot
+        steps = range(traced.limits[region.index])
+        return [self._index(region.index), [traced.width + slot + i * region.stride for i in steps]]
+
+    def _index(self, name: str) -> int:
+        """The slot of an input or a target that is a whole number."""
+        return 0 if name == X.name else self.traced.inputs
 
     def _read(self, symbol: Symbol) -> str | None:
         """How a symbol is read; None for one that is to be computed."""
@@ -248,6 +326,11 @@ class _Writer:
             self._blame_for(self.tape.symbol(node.data), self.traced.slots[node], blamed)
         return blamed
 
+    def _blame_locals(self, node: Value, blamed: dict[Symbol, int]) -> None:
+        if node.parents and node.operation.backward is None and node in self.traced.slots:
+            for _, local in node.operation.edges(node):
+                self._blame_for(self.tape.symbol(local), self.traced.slots[node], blamed)
+
     def _blame_for(self, root: Symbol, slot: int, blamed: dict[Symbol, int]) -> None:
         for symbol in needed([root], lambda symbol: symbol in blamed or symbol in self.slot_of):
             if symbol.op not in ("const", "load", "index"):
@@ -261,7 +344,7 @@ class _Writer:
             STATE.name: ("before", first), STATE_GRADIENT.name: ("before_grad", first),
             X.name: ("now", 0), TARGET.name: ("now", inputs), NOW.name: ("now", 0), NOW_GRADIENT.name: ("now_grad", 0),
         }[region.name]  # fmt: skip
-        index = f" + {region.stride} * now[{0 if region.index == X.name else inputs}]" if region.index else ""
+        index = f" + {region.stride} * now[{self._index(region.index)}]" if region.index else ""
         return f"{name}[{slot + offset}{index}]"
 
 

@@ -1,3 +1,5 @@
+const NONE = new Set();
+
 /** A name or a formula at time step t. */
 const at = (text, t) => text.replaceAll("\ua7fb", t).replaceAll("\ua7fc", t - 1);
 
@@ -6,8 +8,8 @@ const at = (text, t) => text.replaceAll("\ua7fb", t).replaceAll("\ua7fc", t - 1)
  *  program: the functions of one time step, and the facts about them.
  *  p: the parameters, a Float64Array.
  *  T: the number of time steps.
- *  within: whether the loss of a time step is recorded within it, or all losses after the last time step. The order in
- *    which contributions are added, and so the last bit of a sum, depends on it.
+ *  within: whether the loss of a time step is recorded within it, as its read-out is, or all losses after the last time
+ *    step. The order in which contributions are added, and so the last bit of a sum, depends on it.
  */
 class Sequence {
   constructor(program, p, T, within = true) {
@@ -40,7 +42,9 @@ class Sequence {
     this.loss = 0;
     for (let t = 1; t <= T; t++) {
       this.call(program.cell, t);
-      if (this.within && this.with_loss[t]) this.call(program.loss, t);
+      if (!this.with_loss[t]) continue;
+      if (program.readout) this.call(program.readout, t);
+      if (this.within) this.call(program.loss, t);
     }
     for (let t = 1; t <= T; t++) {
       if (!this.with_loss[t]) continue;
@@ -60,27 +64,40 @@ class Sequence {
    *
    *  seed: the gradient of each loss.
    *  losses: by time step, whether the pass begins at its loss.
-   *  until: the time step at whose state the pass ends.
+   *  from, until: the time step where the pass begins, and the one at whose state it ends.
    *  cuts: time steps whose states get no gradient from the time step after them.
+   *  whole: whether every entry of the state of time step `from` has a gradient already, in `grad`.
+   *  watch: called with the unit and the time step before each walk, and whether it ends at a cut; at the end with null.
    */
-  backward(seed = 1, { losses = this.with_loss, until = 0, cuts = new Set() } = {}) {
-    const { program: { facts, cell_backward, loss_backward }, within, T } = this;
+  backward(seed = 1, options = {}) {
+    const { losses = this.with_loss, from = this.T, until = 0, cuts = NONE, whole = false, watch = null } = options;
+    const { program: { facts, cell_backward, readout_backward, loss_backward }, within } = this;
     this.passes += 1;
     const lose = (t) => {
       this.fresh(t)[facts.loss] = seed;
+      if (watch) watch("loss", t, false);
       this.call(loss_backward, t, this.grad[t - 1]);
     };
-    if (!within) for (let t = T; t > until; t--) if (losses[t]) lose(t);
+    if (!within) for (let t = from; t > until; t--) if (losses[t]) lose(t);
     let live = 0;
-    for (let t = T; t > until; t--) {
+    for (let t = from; t > until; t--) {
       if (within && losses[t]) lose(t);
-      const [walk, before] = facts.course[live][losses[t] ? 1 : 0], cut = cuts.has(t - 1) || (t - 1 === until && until > 0);
+      if (readout_backward && losses[t]) {
+        if (watch) watch("readout", t, false);
+        this.call(readout_backward, t, this.grad[t - 1]);
+      }
+      const [walk, before] = whole && t === from ? facts.whole : facts.course[live][losses[t] ? 1 : 0];
+      const cut = cuts.has(t - 1) || (t - 1 === until && until > 0);
       this.walks[t] = walk;
       live = cut ? 0 : before;
-      if (walk < 0) continue;
-      this.fresh(t);
-      this.call(cell_backward[walk], t, cut ? this.beyond : this.fresh(t - 1));
+      if (walk >= 0) {
+        if (!(whole && t === from)) this.fresh(t);
+        const before_grad = cut ? this.beyond : this.fresh(t - 1);
+        if (watch) watch("cell", t, cut);
+        this.call(cell_backward[walk], t, before_grad);
+      }
     }
+    if (watch) watch(null, until, false);
   }
 
   /** The gradients of a time step, at the first touch of a pass without those of an earlier one. */

@@ -1,7 +1,7 @@
-"""A time step over symbols, in the two units of which it is made: the cell, and the read-out with the loss.
+"""A time step over symbols, in the units of which it is made: the cell, the read-out and the loss.
 
 Each unit reads numbers that were computed elsewhere. They are its ends: leaves that know where their numbers and
-their gradients lie. So a unit goes forward and backward without the other, and whoever runs them chooses their order:
+their gradients lie. So a unit goes forward and backward without the others, and whoever runs them chooses their order:
 that in which the eager engine recorded them.
 
 The numbers of a time step lie in a row: first x_t, the target and the new state, then those of all other nodes.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from ...bptt.unroll import Series, keep, keep_step
+from ...bptt.unroll import keep, keep_step
 from ...engine.backward import gradients_kept, propagate, topological_order
 from ...engine.node import Node
 from ...engine.recording import time_step
@@ -25,9 +25,8 @@ from ...errors import CompileError, OperandError
 from ...nn.quantities import Quantity, as_quantity
 from ...nn.through_time import advance
 from ..inputs import numbers_per_step
-from ..lookup import Index
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
-from ..step import Step, StepTwin, _label, _placeholder, flat
+from ..step import StepTwin, _label, _placeholder, flat
 from ..symbol import Symbol, Tape
 from ..trace import check_ops
 
@@ -46,14 +45,14 @@ class Unit:
         nodes: its nodes over symbols, parents first.
         ends: leaves with numbers that are computed elsewhere, and where their gradients lie.
         results: the nodes for which it is computed, and the slot at which a gradient comes to each from elsewhere.
-        picks: nodes that choose one of several computed nodes, by a whole number that is read at run time.
+        picks: nodes that choose one of several computed nodes, and the region with the whole number that decides.
         required: conditions that eager Python checks while it records the unit.
     """
 
     nodes: list[Value]
     ends: dict[Value, Place]
     results: dict[Value, int]
-    picks: set[Value]
+    picks: dict[Value, Region]
     required: list[Symbol] = field(default_factory=list)
 
     def gradients(self, tape: Tape, roots: Mapping[Value, Symbol]) -> dict[Value, Symbol]:
@@ -78,144 +77,179 @@ class TimeStep:
 
     Attributes:
         tape: the instructions.
-        cell, loss: the units; the second is None where there is no loss.
+        units: the cell; then the read-out and the loss, if there are any.
         slots: the slot of every node of the units in the row of numbers, and of inputs and targets.
         old_state: leaves for the state before.
         new_state: the nodes of the state after.
         parameters: the parameters.
         inputs: the number of slots of x_t.
         first: the slot of the first entry of the state.
+        parts: the parts of the state: name, and number of entries.
+        limits: of inputs and targets that are whole numbers, by the name of the region: they must be below this.
     """
 
     tape: Tape
-    cell: Unit
-    loss: Unit | None
+    units: dict[str, Unit]
     slots: dict[Value, int]
     old_state: list[Value]
     new_state: list[Value]
     parameters: list[Value]
     inputs: int
     first: int
+    parts: list[tuple[str, int]]
+    limits: dict[str, int]
 
     @property
-    def units(self) -> list[Unit]:
-        """The units, in order."""
-        return [self.cell] if self.loss is None else [self.cell, self.loss]
+    def cell(self) -> Unit:
+        """The unit of the cell."""
+        return self.units["cell"]
 
     @property
     def width(self) -> int:
         """The length of the row of numbers."""
-        return 1 + max([*self.slots.values(), *self.cell.results.values()])
+        return 1 + max(self.slots.values(), default=-1)
 
     def read_by_loss(self) -> frozenset[Value]:
         """The results of the cell on which the loss depends."""
-        if self.loss is None:
-            return frozenset()
-        places = {self.loss.ends.get(node) for node in topological_order(*self.loss.results)}
-        return frozenset(node for node, slot in self.cell.results.items() if Place(NOW_GRADIENT, slot) in places)
+        read: set[Place | None] = set()
+        for name in ("loss", "readout"):
+            if name in self.units:
+                unit = self.units[name]
+                roots = [r for r, slot in unit.results.items() if name == "loss" or Place(NOW_GRADIENT, slot) in read]
+                read |= {unit.ends.get(node) for node in topological_order(*roots)} if roots else set()
+        return frozenset(node for node, slot in self.cell.results.items() if Place(NOW_GRADIENT, slot) in read)
 
 
-def trace_units(traced: StepTwin, tape: Tape) -> TimeStep:
+def trace_units(twin: StepTwin, tape: Tape) -> TimeStep:
     """The time step over symbols.
 
     Raises:
         CompileError: it does not compile; the error names the op and the node.
     """
-    step, parameters = traced.step, traced.parameters
-    x, x_index = _placeholder(tape, X, step.x)
-    target, target_index = _placeholder(tape, TARGET, step.target)
-    indices = [index for index in (x_index, target_index) if index]
-    old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]  # type: ignore[arg-type]
-    state = step.shaped(old_state)
-    for name, part in zip(step.names, state):
-        _label(part, f"{name}_{TIME_BEFORE}")
-    for quantity, name in ((x, "x"), (target, "target")):
-        _label([] if quantity is None else quantity, f"{name}_{TIME}")
-    inputs, targets = flat([] if x is None else [x]), flat([] if target is None else [target])
-    first = numbers_per_step(step.x) + numbers_per_step(step.target)
-    slots = {node: i for i, node in enumerate(inputs)}
-    slots |= {node: numbers_per_step(step.x) + i for i, node in enumerate(targets)}
-    ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(parameters)}
-    ends |= {node: Place(NOW_GRADIENT, slot) for node, slot in slots.items()}
-
-    series: Series = {}
-    with _traceable(), time_step(TIME):  # type: ignore[arg-type]
-        named, new = advance(step.cell, x_index.one_hot() if x_index else x, state)
-        keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
-    new_state, predicted = flat(new), _predicted(step, named)
-    _check_state(old_state, new_state)
-    results = {node: first + i for i, node in enumerate(new_state)}
-    for node in flat([predicted]):
-        results.setdefault(node, first + len(results))
-    cell_ends = ends | {node: Place(STATE_GRADIENT, i) for i, node in enumerate(old_state)}
-    cell = _unit(traced, tape, results, cell_ends, indices, slots)
-    loss = None
-    if step.loss is not None:
-        stand_ins: dict[Value, Value] = {}
-        for node in flat([predicted]):
-            stand_ins[node] = leaf = Value(tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
-            leaf.time_step = node.time_step
-        entries = list(stand_ins.values())
-        with _traceable(), time_step(TIME):  # type: ignore[arg-type]
-            result = _record_loss(step, entries[0] if isinstance(predicted, Value) else entries, target_index or target)
-        loss_ends = ends | {leaf: Place(NOW_GRADIENT, results[node]) for node, leaf in stand_ins.items()}
-        following = 1 + max([*slots.values(), *results.values()])
-        loss = _unit(traced, tape, {result: following}, loss_ends, indices, slots)
-    return TimeStep(tape, cell, loss, slots, old_state, new_state, list(parameters), numbers_per_step(step.x), first)
+    return _Tracer(twin, tape).trace()
 
 
-def _predicted(step: Step, named: Mapping[str, Quantity]) -> Quantity:
-    """What the loss or the read-out reads."""
-    return [] if step.loss is None else named[step.names[0] if step.readout is None else "h"]
+class _Tracer:
+    """Traces the units of a time step."""
 
+    def __init__(self, twin: StepTwin, tape: Tape) -> None:
+        self.twin, self.step, self.parameters, self.tape = twin, twin.step, twin.parameters, tape
+        step = self.step
+        x, self.x_index = _placeholder(tape, X, step.x)
+        target, self.target_index = _placeholder(tape, TARGET, step.target)
+        self.indices = [index for index in (self.x_index, self.target_index) if index]
+        self.inputs = numbers_per_step(step.x)
+        self.first = self.inputs + numbers_per_step(step.target)
+        self.slots: dict[Value, int] = {}
+        for quantity, name, slot in ((x, "x", 0), (target, "target", self.inputs)):
+            if quantity is not None:
+                _label(quantity, f"{name}_{TIME}")
+                self.slots |= {node: slot + i for i, node in enumerate(flat([quantity]))}
+        self.x, self.target = x, target
+        self.ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(self.parameters)}
+        self.ends |= {node: Place(NOW_GRADIENT, slot) for node, slot in self.slots.items()}
+        self.free = self.first  # the first slot that is not taken
+        self.units: dict[str, Unit] = {}
 
-def _record_loss(step: Step, h: Quantity, target: Any) -> Value:
-    """Record the read-out and the loss."""
-    prediction = h
-    if step.readout is not None:
-        prediction = as_quantity(step.readout(h))
-        keep({}, "y", TIME, prediction)  # type: ignore[arg-type]
-    assert step.loss is not None
-    loss = step.loss(prediction) if step.target is None else step.loss(prediction, target)
-    if not isinstance(loss, Value):
-        raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
-    if not loss.parents and loss in flat([h]):
-        raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
-    loss.label = loss.label or f"L_{TIME}"
-    return loss
-
-
-def _unit(
-    traced: StepTwin,
-    tape: Tape,
-    results: dict[Value, int],
-    ends: Mapping[Value, Place],
-    indices: Sequence[Index],
-    slots: dict[Value, int],
-) -> Unit:
-    """The unit of everything that has been recorded for these results. Its nodes get slots."""
-    nodes = topological_order(*results)[::-1]
-    traced.check(nodes)
-    picks = {node for index in indices for node in index.picks}
-    check_ops([node for node in nodes if node not in picks])
-    looked_up = {entry: place.gradient for index in indices for place, entry in index.entries.items()}
-    for entry, place in looked_up.items():
-        entry.label = entry.label or _column(place, traced.parameters)
-    if any(not index.tables.keys().isdisjoint(nodes) for index in indices):
-        raise CompileError(
-            "a parameter is looked up by an index and also used otherwise in the same time step",
-            remedy="Use two tables, or the eager engine",
+    def trace(self) -> TimeStep:
+        step, tape = self.step, self.tape
+        old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]  # type: ignore[arg-type]
+        state = step.shaped(old_state)
+        for name, part in zip(step.names, state):
+            _label(part, f"{name}_{TIME_BEFORE}")
+        with self.recorded():
+            x: Any = self.x_index.one_hot() if self.x_index else self.x
+            named, new = advance(step.cell, x, state)
+            keep_step(step.cell, {}, TIME, x, named)  # type: ignore[arg-type]
+        new_state = flat(new)
+        _check_state(old_state, new_state)
+        predicted: Quantity = []
+        if step.loss is not None:
+            predicted = named[step.names[0] if step.readout is None else "h"]
+        before = {node: Place(STATE_GRADIENT, i) for i, node in enumerate(old_state)}
+        self.add("cell", [*new_state, *flat([predicted])], before)
+        if step.loss is not None and step.readout is not None:
+            h, ends = self.stand_ins(predicted)
+            with self.recorded():
+                predicted = as_quantity(step.readout(h))
+                keep({}, "y", TIME, predicted)  # type: ignore[arg-type]
+            self.add("readout", flat([predicted]), ends)
+        if step.loss is not None:
+            y, ends = self.stand_ins(predicted)
+            with self.recorded():
+                target: Any = self.target_index or self.target
+                loss = step.loss(y) if step.target is None else step.loss(y, target)
+            if not isinstance(loss, Value):
+                raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
+            if not loss.parents and loss in flat([y]):
+                raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
+            loss.label = loss.label or f"L_{TIME}"
+            self.add("loss", [loss], ends)
+        parts = [(name, len(flat([part]))) for name, part in zip(step.names, step.state)]
+        limits = {index.region.name: index.limit for index in self.indices}
+        return TimeStep(
+            tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.first, parts, limits
         )
-    all_ends = {**ends, **looked_up}
-    own = [node for node in nodes if node not in all_ends]
-    slots |= {node: slot for node, slot in results.items() if node not in all_ends}
-    free = count(1 + max([*slots.values(), *results.values()]))
-    for node in own:
-        if node not in slots:
-            slots[node] = next(free)
-    required = [condition.args[0] for condition in tape.alarms if condition.op == "not"]
-    tape.alarms.clear()
-    return Unit(own, all_ends, results, picks, required)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Within this context a time step is recorded, and what symbols cannot do is a CompileError."""
+        try:
+            with time_step(TIME):  # type: ignore[arg-type]
+                yield
+        except (TypeError, AttributeError) as error:
+            if "Symbol" not in str(error):
+                raise
+            raise CompileError(
+                f"the time step cannot be traced: {error}",
+                remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
+            ) from error
+
+    def stand_ins(self, quantity: Quantity) -> tuple[Quantity, dict[Value, Place]]:
+        """Leaves with the numbers of what a unit has computed, for the next unit, and the places of their gradients."""
+        results = {node: slot for unit in self.units.values() for node, slot in unit.results.items()}
+        leaves: dict[Value, Place] = {}
+        for node in flat([quantity]):
+            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
+            leaf.time_step = node.time_step
+            leaves[leaf] = Place(NOW_GRADIENT, results[node])
+        entries = list(leaves)
+        return entries[0] if isinstance(quantity, Value) else entries, leaves
+
+    def add(self, name: str, results: Sequence[Value], ends: Mapping[Value, Place]) -> None:
+        """Add the unit of everything that has been recorded for these results. Its nodes get slots."""
+        nodes = topological_order(*results)[::-1]
+        self.twin.check(nodes)
+        picks = {node: index.region for index in self.indices for node in index.picks}
+        check_ops([node for node in nodes if node not in picks])
+        looked_up = {entry: place.gradient for index in self.indices for place, entry in index.entries.items()}
+        for entry, place in looked_up.items():
+            entry.label = entry.label or _column(place, self.parameters)
+        if any(not index.tables.keys().isdisjoint(nodes) for index in self.indices):
+            raise CompileError(
+                "a parameter is looked up by an index and also used otherwise in the same time step",
+                remedy="Use two tables, or the eager engine",
+            )
+        all_ends = {**self.ends, **ends, **looked_up}
+        own = [node for node in nodes if node not in all_ends]
+        slotted: dict[Value, int] = {}
+        for node in results:  # those of the state side by side
+            if node not in slotted:
+                slotted[node], self.free = self.free, self.free + 1
+        self.slots |= slotted
+        for node in own:
+            if node not in slotted:
+                self.slots[node], self.free = self.free, self.free + 1
+        required = [condition.args[0] for condition in self.tape.alarms if condition.op == "not"]
+        self.tape.alarms.clear()
+        self.units[name] = Unit(own, all_ends, slotted, picks, required)
+
+
+def _check_state(old_state: Sequence[Value], new_state: Sequence[Value]) -> None:
+    if len(new_state) != len(old_state):
+        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
+    if len(set(new_state)) != len(new_state):
+        raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
 
 
 def _column(place: Place, parameters: Sequence[Value]) -> str:
@@ -226,24 +260,3 @@ def _column(place: Place, parameters: Sequence[Value]) -> str:
     counted = count()
     index = f"{place.region.index}_{TIME}"
     return re.sub(r"\d+", lambda found: index if next(counted) == differing else found[0], labels[0])
-
-
-def _check_state(old_state: Sequence[Value], new_state: Sequence[Value]) -> None:
-    if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
-    if len(set(new_state)) != len(new_state):
-        raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
-
-
-@contextmanager
-def _traceable() -> Iterator[None]:
-    """Within this context, what symbols cannot do is a CompileError."""
-    try:
-        yield
-    except (TypeError, AttributeError) as error:
-        if "Symbol" not in str(error):
-            raise
-        raise CompileError(
-            f"the time step cannot be traced: {error}",
-            remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
-        ) from error

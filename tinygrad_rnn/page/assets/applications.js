@@ -1,0 +1,44 @@
+// The film of a backward pass: every application of the chain rule, in the order of the walk.
+"use strict";
+
+/** The blocks of the backward passes of a computation, in order: the unit and the time step of each walk. Those that are
+ *  `wanted`, by their number, also have the gradients that there were before it. */
+function blocks(computation, wanted = () => true) {
+  const { aside, seed, cuts } = computation, found = [];
+  aside.zero_grad();
+  for (const pass of computation.passes()) {
+    const watch = (unit, t, cut) => {
+      if (unit === null) return;
+      const block = { unit, t, cut };
+      if (wanted(found.length)) {
+        Object.assign(block, { p_grad: aside.p_grad.slice(), grad: aside.grad[t].slice(), before: aside.grad[t - 1].slice() });
+      }
+      found.push(block);
+    };
+    aside.backward(seed, { ...pass, cuts, watch });
+  }
+  return found;
+}
+
+/** The applications of the chain rule in a block: what is added to whose gradient, and what that was and is.
+ *  node, operand: the slot of the node, and which of its operands. parent: its place, as in the facts' edges.
+ */
+function applications({ program, sequence }, { unit, t, cut, p_grad, grad, before }) {
+  const { facts } = program, { p, now } = sequence, edges = facts.edges[unit];
+  const local = new Float64Array(edges.length), after = grad.slice();
+  program[unit + "_local"](p, now[t - 1], now[t], local);
+  const places = new Map();  // gradients so far, of those that are not in this time step
+  const soFar = (place) => {
+    if (place >= 0 && place < facts.width) return after[place];
+    if (!places.has(place)) places.set(place, place < 0 ? before[-1 - place] : p_grad[place - facts.width]);
+    return places.get(place);
+  };
+  return edges.flatMap(([node, operand, where], i) => {
+    const parent = typeof where === "number" ? where : where[1][now[t][where[0]]];
+    if (cut && parent < 0) return [];
+    const contribution = local[i] * after[node], had = soFar(parent), has = had + contribution;
+    if (parent >= 0 && parent < facts.width) after[parent] = has;
+    else places.set(parent, has);
+    return [{ t, unit, node, operand, parent, local: local[i], contribution, before: had, after: has }];
+  });
+}

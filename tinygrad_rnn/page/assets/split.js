@@ -1,0 +1,36 @@
+// Where the gradient of a parameter came from: by use step, loss step and lag. One backward pass per loss.
+"use strict";
+
+/** The contributions to ∂L/∂(parameters `which`), indices of entries: by loss step a list with one for each use step 1 … T,
+ *  each a list of entries. As `anatomy` of tinygrad_rnn.bptt; nothing is truncated. */
+function split(computation, which) {
+  const { aside, seed, T, losses } = computation;
+  return losses.map((t) => {
+    const cells = Array.from({ length: T }, () => new Float64Array(which.length)), mask = new Array(T + 1).fill(false);
+    mask[t] = true;
+    let at = t;  // the time step whose uses come next
+    aside.zero_grad();
+    const take = (next) => {
+      which.forEach((index, i) => { cells[at - 1][i] = aside.p_grad[index]; aside.p_grad[index] = 0; });
+      at = next;
+    };
+    aside.backward(seed, { losses: mask, from: t, watch: (unit, now) => { if (unit === null || now < at) take(now); } });
+    return { t, cells };
+  });
+}
+
+/** The sums of a split: by use step, by loss step, by lag, in all, what truncation keeps and what it cuts. Each is a list of
+ *  entries. They are added in the order of the passes, the last use first. */
+function splitSums(computation, parts) {
+  const { T } = computation, size = parts.length ? parts[0].cells[0].length : 0, zeros = () => new Float64Array(size);
+  const list = (n) => Array.from({ length: n }, zeros);
+  const sums = { by_use: list(T + 1), by_loss: list(T + 1), by_lag: list(T), total: zeros(), kept: zeros(), cut: zeros() };
+  for (const { t, cells } of parts) {
+    for (let k = t; k > 0; k--) {
+      const reaches = computation.reaches(k, t), cell = cells[k - 1];
+      const groups = [sums.by_use[k], sums.by_loss[t], sums.by_lag[t - k], sums.total, reaches ? sums.kept : sums.cut];
+      for (const group of groups) for (let i = 0; i < size; i++) group[i] += cell[i];
+    }
+  }
+  return sums;
+}

@@ -1,0 +1,441 @@
+"""The numbers of a picture: everything that the coarser levels say about the time steps that are shown, computed once.
+
+Time depends on what is shown: of a folded time step nothing is computed except what of the gradient is left there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..bptt import Unrolled
+from ..bptt.jacobian import jacobian, power, recurrent_matrix
+from ..bptt.verdict import Verdict, kept, verdict
+from ..engine.backward import topological_order
+from ..engine.value import Value
+from ..errors import ArgumentError
+from ..nn.gated import GRUCell, LSTMCell
+from ..nn.linalg import identity, product, spectral_norm
+from ..nn.quantities import entries
+from . import text
+from .chain import Factor, best_ways, factor_of, path_to
+from .view import View
+
+MOST_BARS = 120  # of what is left of the gradient, over folded time steps
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Time steps that are not drawn, from ``first`` to ``last``."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class Link:
+    """What one time step multiplies the gradient by, on its way from s_t back to s_{t-1}.
+
+    Attributes:
+        step: t.
+        factor: for a state of one number, J_t, with its sign; else ‖∂L_T/∂s_{t-1}‖ / ‖∂L_T/∂s_t‖.
+        terms: for a state of one number that is reached along one path, what J_t is made of: how it is written, the
+            number, and the tied weight that it is, if it is one.
+        norm: ‖J_t‖₂, for a state of several numbers.
+    """
+
+    step: int
+    factor: float
+    terms: tuple[tuple[str, float, Value | None], ...]
+    norm: float | None
+
+
+@dataclass(frozen=True)
+class Law:
+    """What the factors would be without nonlinearities: w^(T−k), or a bound, or the product of the gates.
+
+    Attributes:
+        name: how it is written: ``w``.
+        number: the size of one factor, for a power; None for a product of gates, which differ.
+        at: its size by time step k.
+        is_bound: whether the gradient may be smaller, but not larger.
+    """
+
+    name: str
+    number: float | None
+    at: Mapping[int, float]
+    is_bound: bool
+
+
+class Subject:
+    """An unrolled network, its loss, and the time steps that are to be drawn.
+
+    Attributes:
+        unrolled: the network.
+        loss: what was computed from it, if anything.
+        view: what is to be drawn.
+        names: the parts of the state, from top to bottom: first the one that the chain follows.
+        first, T: the time steps of the initial and of the last state that the loss uses.
+        k: the time step to which the chain is lit; None: it is not.
+        root: what the loss is called.
+    """
+
+    def __init__(self, unrolled: Unrolled, loss: Value | None, view: View, limit: int) -> None:
+        self.unrolled, self.loss, self.view = unrolled, loss, view
+        self.first, self.last = unrolled.first - 1, unrolled.T
+        self.root = text.clipped(loss.label or "L", 12) if loss is not None else ""
+        if view.state is not None and view.state not in unrolled.state_names:
+            raise ArgumentError(
+                f"no state {view.state!r}", remedy=f"There is {', '.join(unrolled.state_names)}", node=view.state
+            )
+        if view.k is not None and not self.first <= view.k <= self.last:
+            name = view.state or unrolled.state_names[0]
+            raise ArgumentError(
+                f"there is no {name}_{view.k}", remedy=f"Choose k from {self.first} to {self.last}", time_step=view.k
+            )
+        self._ways_at: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
+        self.columns = self._columns(limit)
+        self.shown = [column for column in self.columns if isinstance(column, int)]
+        self.parts = (view.state,) if view.state else unrolled.state_names
+        straight = self.straight_name
+        self.names = sorted(unrolled.state_names, key=lambda name: name != (view.state or straight))
+
+    # ---- which time steps -----------------------------------------------------------------------------------
+
+    def _columns(self, limit: int) -> list[int | Fold]:
+        """The time steps to draw and the folds between them, in order; the loss, if any, comes after the last."""
+        first, last = self.first, self.last
+        if self.view.only is None:
+            chosen = [*range(first, last + 1)]
+        else:
+            low, high = self.view.only
+            if high < first or low > last:
+                raise ArgumentError(f"only {low}..{high}", remedy=f"There are time steps {first} to {last}")
+            chosen = [*range(max(low, first), min(high, last) + 1)]
+        if len(chosen) > limit:
+            ahead = max(1, min(3, limit // 3))
+            behind = max(1, limit - ahead)
+            chosen = [*chosen[:ahead], *chosen[len(chosen) - behind :]]
+        columns: list[int | Fold] = []
+        before = first - 1
+        for step in [*chosen, last + 1]:
+            if step > before + 1:
+                columns.append(Fold(before + 1, step - 1))
+            if step <= last:
+                columns.append(step)
+            before = step
+        return columns
+
+    # ---- states -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def size(self) -> int:
+        """The number of entries of the whole state."""
+        return len(self.unrolled.state(self.last))
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the state is a single number."""
+        return self.size == 1
+
+    def state(self, name: str, step: int) -> list[Value]:
+        """The entries of a part of the state."""
+        return entries(self.unrolled[name][step])
+
+    def data(self, values: Sequence[Value]) -> float:
+        """The number, or the norm of several."""
+        return values[0].data if len(values) == 1 else math.hypot(*(value.data for value in values))
+
+    def gradient(self, values: Sequence[Value]) -> float | None:
+        """The gradient, or the norm of several; None where there is none."""
+        if not all(value.has_grad for value in values):
+            return None
+        return values[0].grad if len(values) == 1 else math.hypot(*(value.grad for value in values))
+
+    # ---- the chain ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def T(self) -> int:  # noqa: N802 (the name of the last time step everywhere)
+        """The last time step whose state the loss uses."""
+        return self.last if self.loss is None else max(self.direct, default=self.last)
+
+    @cached_property
+    def direct(self) -> dict[int, list[str]]:
+        """The states that the loss is computed from without another state in between: names by time step."""
+        if self.loss is None:
+            return {}
+        found: dict[int, list[str]] = {}
+        names: dict[Value, str] = {}
+        looked_up: set[int] = set()
+        seen, to_visit = {self.loss}, [self.loss]
+        while to_visit:
+            node = to_visit.pop()
+            step = node.time_step
+            if step is not None and step not in looked_up:
+                looked_up.add(step)
+                for t in (step - 1, step):  # the initial state has no time step of its own
+                    if self.first <= t <= self.last:
+                        names.update((v, name) for name in self.unrolled.state_names for v in self.state(name, t))
+            name = names.get(node)
+            if name is not None:
+                at = self.first if step is None else step
+                if name not in found.setdefault(at, []):
+                    found[at].append(name)
+                continue
+            for parent in node.parents:
+                if parent not in seen:
+                    seen.add(parent)
+                    to_visit.append(parent)
+        return found
+
+    @cached_property
+    def k(self) -> int | None:
+        """The time step to which the chain is lit; None: it is not.
+
+        Raises:
+            ArgumentError: the loss depends on no state, or not on this one.
+        """
+        if not self.view.lit:
+            return None
+        if self.loss is not None and not self.direct:
+            raise ArgumentError(
+                "the loss depends on no state of what is to be drawn",
+                node=self.loss.name,
+                remedy="Give the loss that was computed from it, or lit=False; draw_dot(loss) draws any graph",
+            )
+        k = self.first if self.view.k is None else self.view.k
+        if k > self.T:
+            raise ArgumentError(
+                f"{self.parts[0]}_{k} has no path to the loss", time_step=k, remedy="Choose an earlier k"
+            )
+        return k
+
+    @cached_property
+    def kept(self) -> dict[int, float]:
+        """What of the gradient at s_T is left at s_k, for every k that is drawn or has a bar."""
+        if self.k is None:
+            return {}
+        ratios = self._read_off() or self._passes()
+        return {k: ratio for k, ratio in ratios.items() if k >= self.k}
+
+    def _read_off(self) -> dict[int, float] | None:
+        """`kept` from the gradients that ``backward()`` left, where the loss uses the last state alone."""
+        if self.loss is None or not self.loss.has_grad or list(self.direct) != [self.T]:
+            return None
+        if self.last - self.first < MOST_BARS:  # where it costs little, it is not left to what gradients there are
+            return None
+        steps = [k for k in self.bars if k <= self.T]
+        values = {k: self.unrolled.state(k, self.parts) for k in steps}
+        if not all(value.has_grad for nodes in values.values() for value in nodes):
+            return None
+        start = math.hypot(*(value.grad for value in values[self.T]))
+        if not 0.0 < start < math.inf:
+            return None
+        return {k: math.hypot(*(value.grad / start for value in nodes)) for k, nodes in values.items()}
+
+    def _passes(self) -> dict[int, float]:
+        """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k."""
+        if self.loss is not None:
+            found = kept(self.unrolled, self.loss, self.view.state)
+            by_step = {self.T - lag: ratio for lag, ratio in enumerate(found)}
+        else:
+            J = self.unrolled.state_names if self.view.state is None else (self.view.state,)
+            by_step = {self.last: 1.0}
+            chain = identity(len(self.unrolled.state(self.last, J)))
+            for t in range(self.last, self.first, -1):
+                chain = product(chain, jacobian(self.unrolled, t, J, J))
+                by_step[t - 1] = spectral_norm(chain)
+        return {k: by_step[k] for k in self.bars if k in by_step}
+
+    @cached_property
+    def bars(self) -> list[int]:
+        """The time steps at which it is shown what is left of the gradient: all, or some of the folded ones."""
+        steps: set[int] = {self.T}
+        folds = [column for column in self.columns if isinstance(column, Fold)]
+        room = max(1, MOST_BARS // max(1, len(folds)))
+        for column in self.columns:
+            if isinstance(column, int):
+                steps.add(column)
+            else:
+                stride = max(1, -(-column.count // room))
+                steps.update(range(column.last, column.first - 1, -stride))
+        if self.k is not None:
+            steps.add(self.k)
+        return sorted(steps)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What became of the gradient from s_T back to s_k."""
+        return verdict(self.left, self.T - self.end)
+
+    @property
+    def end(self) -> int:
+        """k, or T where no chain is lit."""
+        return self.T if self.k is None else self.k
+
+    @property
+    def left(self) -> float:
+        """What of the gradient at s_T is left at the end of the chain."""
+        return self.kept.get(self.end, 1.0)
+
+    @cached_property
+    def links(self) -> dict[int, Link]:
+        """The link of every time step that is drawn together with the one before it, and is on the chain."""
+        if self.k is None:
+            return {}
+        shown = set(self.shown)
+        return {t: self._link(t) for t in self.shown if t - 1 in shown and self.k < t <= self.T}
+
+    def _link(self, t: int) -> Link:
+        if self.is_scalar:
+            J = jacobian(self.unrolled, t)[0][0]
+            factor = self.factor(t)
+            return Link(t, J, factor.terms if factor is not None else (), None)
+        later, earlier = self.kept[t], self.kept[t - 1]
+        ratio = earlier / later if later else (0.0 if not earlier else math.inf)
+        return Link(t, ratio, (), spectral_norm(jacobian(self.unrolled, t, self.parts, self.parts)))
+
+    def factor(self, t: int) -> Factor | None:
+        """How J_t is made up, if the state is a single number, and only one path leads through the time step."""
+        (after,), (before,) = self.unrolled.state(t), self.unrolled.state(t - 1)
+        order = topological_order(after, stop=[before])
+        steps = {node: node.time_step for node in order}
+        steps.update((parent, parent.time_step) for node in order for parent in node.parents)
+        depends = {before}
+        for node in reversed(order):
+            ways = sum(parent in depends for parent in node.parents)
+            if ways:
+                depends.add(node)
+            if ways > 1:
+                return None
+        ways_back = best_ways(order, {after: (0.0, None)})
+        if before not in ways_back:
+            return None
+        return factor_of(t, path_to(ways_back, before), steps) if after is not before else None
+
+    # ---- the law --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def law(self) -> Law | None:
+        """The law that the factors follow, or would follow without their nonlinearities; None where there is none."""
+        if self.k is None:
+            return None
+        if self.straight:
+            return Law(self.gate_name or "", None, {k: self.straight[k] for k in self.kept}, False)
+        lags = {k: self.T - k for k in self.kept}
+        W = recurrent_matrix(self.unrolled.cell)
+        if W is not None:
+            size = spectral_norm(W)
+            name = "w" if len(W) == 1 and self.is_scalar else "‖W‖"
+            return Law(name, size, {k: power(size, lag) for k, lag in lags.items()}, name != "w")
+        weights = {value for link in self.links.values() for _, _, value in link.terms if value is not None}
+        if (
+            self.is_scalar
+            and len(weights) == 1
+            and all(sum(value is not None for _, _, value in link.terms) == 1 for link in self.links.values())
+        ):
+            (weight,) = weights
+            return Law(
+                text.clipped(weight.label or "w", 8),
+                abs(weight.data),
+                {k: power(abs(weight.data), lag) for k, lag in lags.items()},
+                False,
+            )
+        return None
+
+    @cached_property
+    def straight_name(self) -> str | None:
+        """The part of the state that is handed on without a nonlinearity: c of an LSTM, h of a GRU."""
+        return {"f": "c", "z": "h"}.get(self.gate_name or "")
+
+    @cached_property
+    def gate_name(self) -> str | None:
+        """The gate by which the straight path is multiplied: f of an LSTM, z of a GRU."""
+        cell = self.unrolled.cell
+        for kind, gate in ((LSTMCell, "f"), (GRUCell, "z")):
+            if isinstance(cell, kind) and type(cell).step is kind.step:
+                return gate
+        return None
+
+    @cached_property
+    def straight(self) -> dict[int, float]:
+        """What of a gradient at the last state comes back straight, through the gates alone, by time step k.
+
+        The gradient is ∂L_T/∂c_T where ``backward()`` has run, else 1 at every unit; the norm, relative to that at T.
+        """
+        name, gate = self.straight_name, self.gate_name
+        if name is None or gate is None:
+            return {}
+        last = self.state(name, self.T)
+        at = [value.grad for value in last] if all(value.has_grad for value in last) else [1.0] * len(last)
+        start = math.hypot(*at)
+        found = {self.T: 1.0}
+        for t in range(self.T, self.first, -1):
+            at = [a * value.data for a, value in zip(at, entries(self.unrolled[gate][t]))]
+            found[t - 1] = math.hypot(*at) / start if start else 0.0
+        return found
+
+    def gate(self, t: int) -> float | None:
+        """The mean of the gates on the straight path at time step t; None: there is no such path."""
+        if self.gate_name is None:
+            return None
+        gates = entries(self.unrolled[self.gate_name][t])
+        return math.fsum(value.data for value in gates) / len(gates)
+
+    # ---- how states hang together -----------------------------------------------------------------------------------
+
+    def dependencies(self, t: int) -> list[tuple[str, str]]:
+        """Which parts of the state after time step t depend on which before it, with no other part after it between."""
+        return self._ways(t)[0]
+
+    def within(self, t: int) -> list[tuple[str, str]]:
+        """Which parts of the state after time step t depend on which others after it."""
+        return self._ways(t)[1]
+
+    def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        if t not in self._ways_at:
+            names = self.unrolled.state_names
+            before = {value: name for name in names for value in self.state(name, t - 1)} if t > self.first else {}
+            after = {value: name for name in names for value in self.state(name, t)}
+            across, inside = [], []
+            for name in names if before else ():
+                own = set(self.state(name, t))
+                stop = [value for value in (*before, *after) if value not in own]
+                reached = own | set(topological_order(*own, stop=stop))
+                met = {parent for node in reached for parent in node.parents} | (own & before.keys())
+                across += [(a, name) for a in names if any(before.get(value) == a for value in met)]
+                inside += [(b, name) for b in names if b != name and any(after.get(value) == b for value in met)]
+            self._ways_at[t] = across, inside
+        return self._ways_at[t]
+
+    def pairs(self, name: str, t: int) -> frozenset[tuple[Value, Value]]:
+        """The edges (parent, child) from a part of the state before time step t into it."""
+        before = set(self.state(name, t - 1))
+        order = topological_order(*self.unrolled.state(t), stop=self.unrolled.state(t - 1))
+        return frozenset((parent, child) for child in order for parent in child.parents if parent in before)
+
+    # ---- words -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def described(self) -> str:
+        """The cell in a few words, and the same words in every process: without addresses."""
+        cell = self.unrolled.cell
+        name: str | None = getattr(cell, "__qualname__", None)
+        if name is not None:
+            return text.clipped(name.rpartition(".")[2], 60)
+        return text.clipped(re.sub(r"<([\w.]+\.)?(\w+) object at 0x[0-9a-fA-F]+>", r"\2", repr(cell)), 100)
+
+    def inputs(self, step: int) -> list[Value]:
+        """The entries of x_t."""
+        return entries(self.unrolled.x[step])
+
+    def __iter__(self) -> Iterator[int | Fold]:
+        return iter(self.columns)

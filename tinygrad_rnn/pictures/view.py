@@ -1,0 +1,80 @@
+"""`View`: what is to be drawn of an unrolled network, as it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from ..errors import ArgumentError
+from .geometry import Box, Line, Row
+from .graph import Edge, Node
+
+#: From the coarsest to the finest: states with what each time step multiplies the gradient by; every Value.
+DETAILS = ("states", "values")
+#: Width and height of the page, in points: 1920 × 1080 and 1440 × 1080 pixels.
+ASPECTS = {"16:9": (1440.0, 810.0), "4:3": (1080.0, 810.0)}
+
+#: Called with every drawn `Node` and `Edge`; returns what is to differ from the usual, by the names of the attributes
+#: of `Box` and `Line`, or None.
+Style = Callable[[Node | Edge], Mapping[str, Any] | None]
+Drawn = TypeVar("Drawn", Box, Line)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is to be drawn.
+
+    Attributes:
+        detail: a level of `DETAILS`.
+        aspect: the shape of the page: a key of `ASPECTS`.
+        k: the time step to which the chain is lit; None: the earliest that the loss reaches.
+        state: the part of the state that the chain follows; None: the whole state.
+        lit: whether to light the chain at all.
+        only: the first and the last time step to draw, in place of all.
+        max_steps: the most time steps to draw; None: as many as can be read.
+        title: the headline, in place of the verdict; empty for none.
+        values: whether to write data and gradients.
+        local_gradients: whether to write its local gradient on every edge, where edges are of single Values.
+        style: what is to look different.
+        time_limit: how long Graphviz may take, in seconds.
+
+    Raises:
+        ArgumentError: a detail or aspect is unknown, or the time steps make no sense.
+    """
+
+    detail: str = "states"
+    aspect: str = "16:9"
+    k: int | None = None
+    state: str | None = None
+    lit: bool = True
+    only: tuple[int, int] | None = None
+    max_steps: int | None = None
+    title: str | None = None
+    values: bool = True
+    local_gradients: bool = False
+    style: Style | None = None
+    time_limit: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, known in (("detail", DETAILS), ("aspect", tuple(ASPECTS))):
+            if getattr(self, name) not in known:
+                raise ArgumentError(f"{name} {getattr(self, name)!r}", remedy=f"Known ones: {', '.join(known)}")
+        if self.max_steps is not None and self.max_steps < 2:
+            raise ArgumentError(f"max_steps is {self.max_steps}", remedy="Draw at least 2 time steps")
+        if self.only is not None and self.only[0] > self.only[1]:
+            first, last = self.only
+            raise ArgumentError(f"only {first}..{last}", remedy=f"Give the earlier step first: {last}..{first}")
+
+    @property
+    def page(self) -> tuple[float, float]:
+        """Width and height of the page, in points."""
+        return ASPECTS[self.aspect]
+
+
+def styled(item: Drawn, subject: Node | Edge | None, style: Style | None) -> Drawn:
+    """A `Box` or `Line` with what the user's style changes for its `Node` or `Edge`."""
+    changes = dict(style(subject) or {}) if style and subject is not None else {}
+    if "rows" in changes:
+        changes["rows"] = [Row(row) if isinstance(row, str) else row for row in changes["rows"]]
+    return replace(item, **changes) if changes else item

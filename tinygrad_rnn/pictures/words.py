@@ -1,0 +1,197 @@
+"""What the coarser levels say in words: the verdict, the equation of the chain, the law, the key."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from ..engine.value import Value
+from ..support.text import count
+from . import colours, text
+from .subject import Subject
+
+_WRITTEN_OUT = 3  # Jacobians, before the middle becomes "…"
+
+
+def id_of(name: str, step: int) -> str:
+    """The id of a state: h_3. Of a name that DOT or TikZ would not take, other characters become letters."""
+    clean = re.sub(r"\W", "x", name, flags=re.ASCII)
+    return f"{clean}_{step}" if not clean[:1].isdigit() else f"s{clean}_{step}"
+
+
+def headline(subject: Subject) -> str:
+    """What became of the gradient, as one sentence; or the title that was given."""
+    if subject.view.title is not None:
+        return text.clipped(subject.view.title, 120)
+    found = subject.verdict
+    if found is None:
+        return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+    way = f"{count(found.lag, 'step')} back"
+    if not 0.0 < found.kept < math.inf:
+        return f"The gradient {found.word} after {way}"
+    return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
+
+
+def title(subject: Subject) -> str:
+    """The picture in a few words, for those who cannot see it."""
+    return headline(subject) or f"{subject.described}, unrolled"
+
+
+def description(subject: Subject) -> str:
+    """What the picture shows, in two sentences: the chain with its product, and the verdict."""
+    steps = count(subject.last - subject.first, "time step")
+    if subject.k is None or subject.verdict is None:
+        return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
+    way = f"{_name(subject)}_{subject.T} back to {_name(subject)}_{subject.k}"
+    law = subject.law
+    beside = f"; {_law_in_words(subject)}" if law is not None else ""
+    chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
+    return f"{chain}{text.number(_product(subject))}{beside}. {subject.verdict.sentence}"
+
+
+def _law_in_words(subject: Subject) -> str:
+    law = subject.law
+    assert law is not None
+    if law.number is None:
+        return f"the product of the gates {law.name} alone is {text.number(law.at[subject.end])}"
+    return f"the law {law.name}^(T−k) alone says {text.number(law.at[subject.end])}"
+
+
+def _name(subject: Subject) -> str:
+    return subject.parts[0] if len(subject.parts) == 1 else "s"
+
+
+def _product(subject: Subject) -> float:
+    """The product of the factors: signed for a state of one number."""
+    kept = subject.left
+    if not subject.is_scalar:
+        return kept
+    return math.copysign(kept, math.prod(math.copysign(1.0, link.factor) for link in subject.links.values()))
+
+
+def equation(subject: Subject, size: float, room: float) -> list[str]:
+    """The chain, its product and the law, in one line or two."""
+    if subject.k is None or subject.verdict is None:
+        return []
+    k, T, law = subject.k, subject.T, subject.law
+    name = _name(subject)
+    later, earlier = text.indexed(name, T), text.indexed(name, k)
+    total = text.number(_product(subject))
+    if subject.is_scalar:
+        start = f"∂{later}/∂{earlier}"
+        if law is None or law.number is None:
+            return [f"{start} = {_factors('J', T, k)} = {total}"]
+        lag = T - k
+        power = f"{law.name}{text.superscript(lag)}"
+        weight = _weight(subject)
+        number = text.number(weight)
+        base = f"({number})" if weight < 0 else number
+        size_of_law = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
+        rest = _rest(subject)
+        if rest is None:
+            return [f"{start} = {power} = {base}{text.superscript(lag)} = {total}"]
+        others = _product(subject) / size_of_law if size_of_law else math.nan
+        return [f"{start} = {power} · ∏ {rest} = {text.number(size_of_law)} · {text.number(others)} = {total}"]
+    start = f"‖∂{subject.root or text.indexed(name, T)}/∂{earlier}‖ / ‖∂{subject.root or name}/∂{later}‖"
+    if subject.loss is None:
+        start = f"‖∂{later}/∂{earlier}‖"
+    line = f"{start} = {total}"
+    if law is not None and law.number is None:
+        return [
+            f"{line};  straight along {subject.straight_name}, gates alone:  ∏ {law.name} = {text.number(law.at[k])}"
+        ]
+    norms = [link.norm for link in subject.links.values()]
+    if len(norms) == T - k and all(norm is not None for norm in norms):
+        product = math.prod(norm for norm in norms if norm is not None)
+        line += f"  ≤  {_factors('‖J', T, k, '‖')} = {text.number(product)}"
+    if law is not None and law.number is not None:
+        line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.number(law.at[k])}"
+    return [line]
+
+
+def _factors(name: str, T: int, k: int, after: str = "") -> str:
+    names = [text.indexed(name, t) + after for t in range(T, k, -1)] if T - k <= _WRITTEN_OUT else []
+    return "·".join(names) or f"{text.indexed(name, T)}{after} … {text.indexed(name, k + 1)}{after}"
+
+
+def _weight(subject: Subject) -> float:
+    for link in subject.links.values():
+        for _, number, weight in link.terms:
+            if weight is not None:
+                return number
+    law = subject.law
+    return law.number if law is not None and law.number is not None else math.nan
+
+
+def _rest(subject: Subject) -> str | None:
+    """What the other terms of the factors are called; None: there are none."""
+    names = {
+        name.partition("(")[0] if name.partition("(")[0].endswith("′") else "rest"
+        for link in subject.links.values()
+        for name, _, weight in link.terms
+        if weight is None
+    }
+    return None if not names else names.pop() if len(names) == 1 else "rest"
+
+
+def factor_names(subject: Subject) -> str:
+    """What stands above the factor of each step."""
+    if subject.gate_name is not None:
+        return f"mean {subject.gate_name}"
+    if not subject.is_scalar:
+        return "‖J‖"
+    law, rest = subject.law, _rest(subject)
+    if law is None or law.number is None:
+        return ""
+    return law.name if rest is None else f"{law.name}·{rest}"
+
+
+def caption(subject: Subject) -> str:
+    """What was unrolled, and what the two numbers in a card are."""
+    steps = count(subject.last - subject.first, "time step")
+    return f"{subject.described}, unrolled over {steps}"
+
+
+def left(subject: Subject) -> str:
+    """What the bars show."""
+    name = _name(subject)
+    later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
+    if subject.is_scalar:
+        return f"What is left of the gradient: |∂{later}/∂{earlier}|, the product of the factors above (log scale)"
+    root = subject.root or "∂"
+    ratio = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖"
+    return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
+
+
+def law(subject: Subject) -> str:
+    """The law, with its number at h_k."""
+    found = subject.law
+    assert found is not None
+    size = text.number(found.at[subject.end])
+    if found.number is None:
+        return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
+    alone = "at most " if found.is_bound else ""
+    return (
+        f"{alone}{found.name}^(T−k) = {text.number(found.number)}{text.superscript(subject.T - subject.end)} = {size}"
+    )
+
+
+def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
+    """What the rows of a card are, each in its colour."""
+    names = "norms of vectors: " if subject.size > len(subject.unrolled.state_names) else ""
+    root = subject.root or "?"
+    key = [(f"In a card: {names}value,", colours.QUIET)]
+    if subject.loss is not None:
+        key.append((f"gradient of {root}", colours.CHAIN))
+    return key
+
+
+def input_value(nodes: Sequence[Value], room: float, size: float) -> str:
+    """What an input is: its number, which entry is 1, or its norm."""
+    data = [node.data for node in nodes]
+    if len(data) == 1:
+        return text.fitted(data[0], room, size)
+    if sorted(data) == [0.0] * (len(data) - 1) + [1.0]:
+        return f"[{data.index(1.0)}] = 1"
+    return text.fitted(math.hypot(*data), room - text.width("‖‖", size), size, before="‖") + "‖"
