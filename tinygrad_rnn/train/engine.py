@@ -75,7 +75,7 @@ class EagerEngine:
     Args:
         model: the model to differentiate.
         task: the task, which has a loss.
-        truncate: time steps after which the gradient is cut; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
