@@ -2,7 +2,7 @@
 
 A twin is made of everything from which a Value can be reached; the rest is shared with the original. Unlike
 `copy.deepcopy`, this copies functions, too: with twins of what is held by their closures, their defaults and the global
-variables that they name. `pickle` takes everything apart and puts it together again, but not what is shared.
+variables that they name.
 
 Classes and Python modules are never copied. A Value that only one of them holds (``Model.scale``) has no twin.
 """
@@ -10,14 +10,13 @@ Classes and Python modules are never copied. A Value that only one of them holds
 from __future__ import annotations
 
 import copy
+import copyreg
 import dis
 import gc
-import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from io import BytesIO
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
@@ -35,11 +34,9 @@ def twin(original: T) -> tuple[T, dict[Value, Value]]:
     Raises:
         CompileError: something that holds Values cannot be copied.
     """
-    file = BytesIO()
-    pickler = _Pickler(file, original)
+    copier = _Copier(original)
     try:
-        pickler.dump(original)
-        copied: T = _Unpickler(BytesIO(file.getbuffer()), pickler.whole).load()
+        copied: T = copier.copy(original)
     except MemoryError:
         raise
     except Exception as error:
@@ -47,7 +44,7 @@ def twin(original: T) -> tuple[T, dict[Value, Value]]:
             f"tracing needs a copy of everything that holds Values, but: {error}",
             remedy="Keep it apart from the cell, the read-out and the loss, or give its class a method __deepcopy__",
         ) from error
-    return copied, pickler.originals()
+    return copied, copier.originals()
 
 
 # ---- where Values are -------------------------------------------------------------------------------------------
@@ -110,92 +107,110 @@ def _global_names(code: CodeType) -> frozenset[str]:
     return frozenset(own).union(*[_global_names(part) for part in code.co_consts if isinstance(part, CodeType)])
 
 
-# ---- taking apart and putting together --------------------------------------------------------------------------
+# ---- copying ----------------------------------------------------------------------------------------------------
 
 
-class _Pickler(pickle.Pickler):
-    """Takes objects apart.
+class _Copier:
+    """Copies what holds Values.
 
-    Attributes:
-        whole: what is not taken apart: what is shared, and what is a twin already.
+    Args:
+        root: from which everything is reached that is to be copied.
     """
 
-    def __init__(self, file: BytesIO, root: object) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.whole: list[Any] = []
+    def __init__(self, root: object) -> None:
         self._seen, self._holders = _search(root)
-        self._twins: dict[int, Any] = {}  # by the id of the original; the memo of `copy.deepcopy`
-        self._new: dict[int, Any] = {}  # closures' cells and global variables, by the id of the original
-        self._new_ids: set[int] = set()
+        self._copies: dict[int, Any] = {}  # by the id of the original: the memo of `copy.deepcopy`
 
     def originals(self) -> dict[Value, Value]:
         """For each twin of a Value, that Value."""
-        copied = self._twins.get(id(self._twins), [])  # there `copy.deepcopy` lists what it has copied
-        return {self._twins[id(value)]: value for value in copied if isinstance(value, Value)}
+        copied = self._copies.get(id(self._copies), [])
+        return {self._copies[id(value)]: value for value in copied if isinstance(value, Value)}
 
-    def persistent_id(self, thing: Any) -> int | None:
-        """Where in ``whole`` an object is; None if it is to be taken apart."""
+    def copy(self, thing: Any) -> Any:
+        """The copy of an object; the object itself if no Value can be reached from it."""
+        if id(thing) in self._copies:
+            return self._copies[id(thing)]
         if isinstance(thing, Value):
-            thing = self._leaf(thing)
-        elif id(thing) in self._holders:
-            if not hasattr(type(thing), "__deepcopy__"):
-                return None
-            thing = copy.deepcopy(thing, self._twins)
-        elif not (
-            id(thing) in self._seen
-            or id(thing) in self._new_ids
-            or isinstance(thing, (type, ModuleType, CodeType, FunctionType))
-        ):
-            return None
-        self.whole.append(thing)
-        return len(self.whole) - 1
+            return self._keep(thing, thing.detach())
+        if isinstance(thing, _CLOSED) or (id(thing) in self._seen and id(thing) not in self._holders):
+            return thing
+        if hasattr(type(thing), "__deepcopy__"):
+            return copy.deepcopy(thing, self._copies)
+        copiers: dict[type, Callable[[Any], Any]] = {
+            list: self._list,
+            dict: self._dict,
+            tuple: self._tuple,
+            FunctionType: self._function,
+            MethodType: self._method,
+        }
+        return copiers.get(type(thing), self._object)(thing)
 
-    def reducer_override(self, thing: Any) -> Any:
-        """How to make a method or a function anew; other objects know it themselves."""
-        if isinstance(thing, MethodType):
-            return MethodType, (thing.__func__, thing.__self__)
-        if not isinstance(thing, FunctionType):
-            return NotImplemented
-        closure, named = thing.__closure__ or (), _named(thing)
-        leading = {name: each for name, each in named.items() if isinstance(each, Value) or id(each) in self._holders}
-        variables = self._anew(thing.__globals__, thing.__globals__.copy)
-        cells = tuple([self._anew(cell, CellType) for cell in closure])
-        contents = [list(_contents(cell)) for cell in closure]
-        state = leading, contents, thing.__defaults__, thing.__kwdefaults__, vars(thing), thing.__qualname__
-        return FunctionType, (thing.__code__, variables, thing.__name__, None, cells), state, None, None, _complete
+    def _keep(self, thing: object, made: T) -> T:
+        """Note a copy, and keep the original alive, without which its id means nothing: as `copy.deepcopy` does."""
+        self._copies[id(thing)] = made
+        self._copies.setdefault(id(self._copies), []).append(thing)
+        return made
 
-    def _leaf(self, value: Value) -> Value:
-        """The twin of a Value."""
-        if id(value) not in self._twins:
-            self._twins[id(value)] = value.detach()
-            self._twins.setdefault(id(self._twins), []).append(value)
-        return self._twins[id(value)]  # type: ignore[no-any-return]
+    def _list(self, entries: list[Any]) -> list[Any]:
+        made: list[Any] = self._keep(entries, [])
+        made += [self.copy(entry) for entry in entries]
+        return made
 
-    def _anew(self, original: object, make: Callable[[], object]) -> object:
-        """The cell, or the global variables, of copied functions in place of this one."""
-        if id(original) not in self._new:
-            self._new[id(original)] = made = make()
-            self._new_ids.add(id(made))
-        return self._new[id(original)]
+    def _dict(self, entries: dict[Any, Any]) -> dict[Any, Any]:
+        made: dict[Any, Any] = self._keep(entries, {})
+        made |= {self.copy(key): self.copy(entry) for key, entry in entries.items()}
+        return made
+
+    def _tuple(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        made = tuple([self.copy(entry) for entry in entries])
+        return self._copies.get(id(entries)) or self._keep(entries, made)  # an entry may hold the tuple
+
+    def _method(self, method: MethodType) -> MethodType:
+        return MethodType(self.copy(method.__func__), self.copy(method.__self__))
+
+    def _function(self, function: FunctionType) -> FunctionType:
+        cells = function.__closure__ or ()
+        variables = self._shared(function.__globals__, function.__globals__.copy)
+        closure = tuple([self._shared(cell, CellType) for cell in cells])
+        made = self._keep(function, FunctionType(function.__code__, variables, function.__name__, None, closure))
+        # The function is there, so what it holds may lead back to it.
+        made.__qualname__ = function.__qualname__
+        made.__defaults__, made.__kwdefaults__ = self.copy(function.__defaults__), self.copy(function.__kwdefaults__)
+        vars(made).update(self.copy(vars(function)))
+        variables |= {name: self.copy(each) for name, each in _named(function).items()}
+        for cell, new in zip(cells, closure):
+            for content in _contents(cell):
+                new.cell_contents = self.copy(content)
+        return made
+
+    def _shared(self, part: object, make: Callable[[], Any]) -> Any:
+        """A new cell, or new global variables, of all copied functions that have this one."""
+        return self._copies[id(part)] if id(part) in self._copies else self._keep(part, make())
+
+    def _object(self, thing: Any) -> Any:
+        """A copy of any other object: it says itself how it is made anew (`object.__reduce__`)."""
+        reduce = copyreg.dispatch_table.get(type(thing))
+        reduced: Any = reduce(thing) if reduce else thing.__reduce_ex__(4)
+        if isinstance(reduced, str):  # the name of something that there is only once
+            return thing
+        make, arguments, state, entries, items, set_state = (*reduced, *[None] * (6 - len(reduced)))
+        made = self._keep(thing, make(*self.copy(arguments)))
+        if state is not None:
+            _set_state(made, self.copy(state), set_state)
+        for entry in entries or ():
+            made.append(self.copy(entry))
+        for key, entry in items or ():
+            made[self.copy(key)] = self.copy(entry)
+        return made
 
 
-def _complete(function: FunctionType, state: tuple[Any, ...]) -> None:
-    """Give a copied function what may lead back to itself, and so must wait until the function is there."""
-    leading, contents, function.__defaults__, function.__kwdefaults__, attributes, function.__qualname__ = state
-    function.__globals__.update(leading)
-    for cell, content in zip(function.__closure__ or (), contents):
-        for each in content:
-            cell.cell_contents = each
-    vars(function).update(attributes)
-
-
-class _Unpickler(pickle.Unpickler):
-    """Puts objects together again."""
-
-    def __init__(self, file: BytesIO, whole: list[Any]) -> None:
-        super().__init__(file)
-        self._whole = whole
-
-    def persistent_load(self, place: int) -> Any:
-        """What was not taken apart."""
-        return self._whole[place]
+def _set_state(made: Any, state: Any, set_state: Any) -> None:
+    if set_state is not None:
+        set_state(made, state)
+    elif hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+    else:
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        vars(made).update(attributes or {})
+        for name, each in (slots or {}).items():
+            setattr(made, name, each)
