@@ -193,7 +193,8 @@ class _Copier:
         reduced: Any = reduce(thing) if reduce else thing.__reduce_ex__(4)
         if isinstance(reduced, str):  # the name of something that there is only once
             return thing
-        make, arguments, state, entries, items, set_state = (*reduced, *[None] * (6 - len(reduced)))
+        missing: tuple[Any, ...] = (None,) * (6 - len(reduced))
+        make, arguments, state, entries, items, set_state = reduced + missing
         made = self._keep(thing, make(*self.copy(arguments)))
         if state is not None:
             _set_state(made, self.copy(state), set_state)
