@@ -82,6 +82,15 @@ def test_it_is_the_kept_part_of_the_anatomy(problem: Problem, period: tuple[int,
         assert all(lag < period[1] for lag in lags)
 
 
+@pytest.mark.parametrize("period", [(1, 3), (2, 2), (2, 3)])
+def test_an_input_of_every_step_is_truncated_as_a_weight_is(period: tuple[int, int]) -> None:
+    cell, x = ScalarRNNCell(0.9, 0.5), Value(0.7)
+    truncated_bptt(cell, [x] * 7, [0.1] * 7, *period)
+    unrolled = unroll(cell, [x] * 7)
+    losses = {t: mse_loss(h, 0.1) for t, h in unrolled.h.items() if t}
+    assert x.grad == pytest.approx(truncation(anatomy(unrolled, losses, x), *period).kept.total(), rel=1e-13)
+
+
 @given(problems(max_steps=12), st.integers(0, 3))
 def test_with_k_of_at_least_the_length_it_is_full_bptt_to_the_bit(problem: Problem, more: int) -> None:
     found = truncated_gradient(problem, problem.steps + more, problem.steps + more)

@@ -29,6 +29,7 @@ from tinygrad_rnn import (
     total,
     unroll,
 )
+from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, DomainError, OperandError, ShapeError
 from tinygrad_rnn.nn import Cell
@@ -189,6 +190,49 @@ def test_parameters_belong_to_no_step_even_as_inputs() -> None:
     assert unrolled.step_of(embedding[0][0]) is None  # used at two steps: tied, as a weight is
     assert embedding[0][0].label == "E[0,0]"
     assert all(unrolled.step_of(parameter) is None for parameter in unrolled.cell.parameters())
+
+
+@pytest.mark.parametrize("steps", range(2, 6))
+def test_a_leaf_of_several_steps_belongs_to_none(steps: int) -> None:
+    x = Value(0.7)
+    unrolled = unroll(ScalarRNNCell(), [x] * steps)
+    assert (x.time_step, x.label, unrolled.step_of(x)) == (None, "x", None)
+    penalty = x * x
+    assert unrolled.step_of(penalty) is None
+    split = anatomy(unrolled, [unrolled.h[steps] ** 2.0, penalty], x)
+    assert split.use_steps == (None, *range(1, steps + 1))
+    assert split.by_lag()[None] == pytest.approx(1.4)
+    unroll(ScalarRNNCell(), [x])
+    unroll(ScalarRNNCell(), [0.1, x])
+    assert (x.time_step, x.label) == (None, "x")
+
+
+def test_a_leaf_of_two_unrollings_belongs_to_a_step_that_is_the_same_in_both() -> None:
+    x, entry = Value(0.7), Value(0.1, label="E[0,0]")
+    for _ in range(3):
+        unroll(ScalarRNNCell(), [0.1, x, entry])
+    assert [(node.time_step, node.label) for node in (x, entry)] == [(2, "x_2"), (3, "E[0,0]")]
+    for _ in range(3):
+        unroll(ScalarRNNCell(), [x, entry])
+    assert [(node.time_step, node.label) for node in (x, entry)] == [(None, "x"), (None, "E[0,0]")]
+
+
+def test_an_input_that_was_computed_outside_time_is_as_a_leaf() -> None:
+    scale = Value(2.0, label="scale")
+    shared, own = [scale * 0.1, scale * 0.2], [scale * 0.3, scale * 0.4]
+    unroll(RNNCell(2, 1), [shared, own, shared, shared])
+    assert [(node.time_step, node.label) for node in (*shared, *own)] == [
+        (None, "x[0]"),
+        (None, "x[1]"),
+        (2, "x_2[0]"),
+        (2, "x_2[1]"),
+    ]
+
+
+def test_a_state_that_is_handed_on_stays_in_its_step() -> None:
+    encoder = unroll(ScalarRNNCell(), [0.1, 0.2])
+    unroll(ScalarRNNCell(), [encoder.h[2]] * 3, h0=encoder.h[2])
+    assert (encoder.h[2].time_step, encoder.h[2].label) == (2, "h_2")
 
 
 def test_two_unrollings_of_one_cell_share_its_parameters_and_nothing_else() -> None:

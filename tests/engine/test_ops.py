@@ -162,6 +162,9 @@ class Symbol:
     def log(self) -> Symbol:
         return self._then(math.log)
 
+    def log1p(self) -> Symbol:
+        return self._then(math.log1p)
+
     def tanh(self) -> Symbol:
         return self._then(math.tanh)
 
@@ -243,6 +246,9 @@ def test_nan_comes_out_where_nan_goes_in(op: Op) -> None:
         ("exp", (-800.0,), 0.0, (0.0,)),
         ("exp", (inf,), inf, (inf,)),
         ("log", (inf,), inf, (0.0,)),
+        ("log1p", (inf,), inf, (0.0,)),
+        ("log1p", (-0.0,), -0.0, (1.0,)),
+        ("log1p", (1e-300,), 1e-300, (1.0,)),
         ("sqrt", (inf,), inf, (0.0,)),
         ("div", (1.0, inf), 0.0, (0.0, -0.0)),
         ("div", (-0.0, 2.0), -0.0, (0.5, 0.0)),
@@ -287,6 +293,7 @@ def test_max_and_min_tell_the_zeros_apart_no_more_than_comparison_does() -> None
         (lambda: Value(0.0) / 0, "div", "0 / 0", "a divisor other than 0"),
         (lambda: Value(0.0).log(), "log", "ln 0", "above 0"),
         (lambda: Value(-1.0).log(), "log", "ln (-1)", "above 0"),
+        (lambda: Value(-1.0).log1p(), "log1p", "ln(1 + (-1))", "above −1"),
         (lambda: Value(-1.0).sqrt(), "sqrt", "√(-1)", "at least 0"),
         (lambda: Value(inf).sin(), "sin", "sin(inf)", "finite"),
         (lambda: Value(-inf).cos(), "cos", "cos(-inf)", "finite"),

@@ -613,7 +613,7 @@ def test_parents_that_are_assigned_leave_none_of_those_before() -> None:
 
 
 DUNDERS = [f"__{side}{op}__" for op in ("add", "sub", "mul", "truediv", "pow") for side in ("", "r")]
-METHODS = ["__neg__", "__abs__", "tanh", "tanh_exact", "sigmoid", "relu", "exp", "log", "sqrt", "sin", "cos"]
+METHODS = ["__neg__", "__abs__", "tanh", "tanh_exact", "sigmoid", "relu", "exp", "log", "log1p", "sqrt", "sin", "cos"]
 
 
 @pytest.mark.parametrize("name", DUNDERS + METHODS)

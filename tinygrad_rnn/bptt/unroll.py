@@ -9,6 +9,7 @@ from typing import Any
 
 from ..engine.backward import topological_order
 from ..engine.copying import InCreationOrder
+from ..engine.hooks import extra, is_adopted
 from ..engine.recording import current, new_scope, put_in_force
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError, TinygradRNNError
@@ -208,18 +209,27 @@ def keep(series: Series, name: str, t: int, quantity: Quantity) -> None:
     """Name a quantity of a time step, and keep it."""
     series.setdefault(name, {})[t] = quantity
     if isinstance(quantity, Value):
-        _name(quantity, f"{name}_{t}", t)
+        _name(quantity, name, t)
     else:
         for i, entry in enumerate(quantity):
-            _name(entry, f"{name}_{t}[{i}]", t)
+            _name(entry, name, t, f"[{i}]")
 
 
-def _name(node: Value, label: str, t: int) -> None:
-    node.label = node.label or label
-    if node.time_step is None:
-        node.time_step = t
-    elif node.time_step != t and not node.parents:
-        node.time_step = None  # an input of several time steps (an entry of an embedding, say) belongs to none
+def _name(node: Value, name: str, t: int, index: str = "") -> None:
+    """Name a node of a time step.
+
+    A Value from outside time, an input say, belongs to the time step that uses it. As soon as another one uses it, in
+    this unrolling or a later one, it belongs to none for good, and its name loses the number.
+    """
+    node.label = node.label or f"{name}_{t}{index}"
+    if node.time_step == t:
+        return
+    if node.time_step is None and not is_adopted(node):
+        node.time_step, extra(node).is_adopted = t, True
+    elif node.time_step is not None and is_adopted(node):
+        if node.label == f"{name}_{node.time_step}{index}":
+            node.label = f"{name}{index}"
+        node.time_step = None
 
 
 def as_input(cell: Cell, x: Any, t: int) -> Quantity:

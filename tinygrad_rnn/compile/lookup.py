@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..engine import ops
@@ -46,8 +47,19 @@ class Index(Symbolic):
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
-            return self._pick(options)
+            hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
+            return self._pick(options, list(zip(hits, options)))
         return self._look_up(options, [slot for slot in slots if slot is not None])
+
+    def without(self, options: Sequence[Value]) -> list[Value]:
+        """Called by `arithmetic.without` for an index that is not known yet."""
+        self.limit = min(self.limit, len(options))
+        rest = []
+        for i, (option, following) in enumerate(pairwise(options)):
+            is_beyond = self.tape.emit("gt", self.number, float(i))
+            by_index = [following] * (i + 1) + [option] * (len(options) - i - 1)
+            rest.append(self._pick(by_index, [(is_beyond, option), (self.tape.emit("not", is_beyond), following)]))
+        return rest
 
     def _look_up(self, options: Sequence[Value], slots: list[int]) -> Value:
         """One parameter of a table: a load whose address depends on the index."""
@@ -61,15 +73,19 @@ class Index(Symbolic):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry
 
-    def _pick(self, options: Sequence[Value]) -> Value:
-        """One of several computed nodes. Only the chosen one gets a gradient."""
-        hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
-        data: Any = options[-1].data
-        for hit, option in list(zip(hits, options))[-2::-1]:
+    def _pick(self, options: Sequence[Value], cases: Sequence[tuple[Symbol, Value]]) -> Value:
+        """``options[self]``, where some are computed. Only that one gets a gradient.
+
+        Args:
+            options: an option for every index.
+            cases: conditions, of which one holds, and the option that is then chosen.
+        """
+        data: Any = cases[-1][1].data
+        for hit, option in cases[-2::-1]:
             data = select(hit, option.data, data)
 
         def backward() -> None:
-            for hit, option in zip(hits, options):
+            for hit, option in cases:
                 before: Any = option.grad
                 option.grad = hit.select(before + node.grad, before if option.has_grad else 0.0)  # type: ignore[assignment]
 

@@ -34,6 +34,7 @@ SOURCES = frozenset({"const", "load", "index"})
 ALARMS: dict[str, Callable[..., list[Any]]] = {
     "div": lambda out, a, b: [] if b.op == "add" and _is(b.args[0], 1.0) and b.args[1].op == "exp" else [b == 0.0],
     "log": lambda out, a: [a <= 0.0],
+    "log1p": lambda out, a: [a <= -1.0],
     "sqrt": lambda out, a: [a < 0.0],
     "pow": lambda out, a, b: [abs(out) == math.inf, out != out],
     "sin": lambda out, a: [abs(a) == math.inf],
@@ -101,7 +102,7 @@ def _install(python_name: str, op: str) -> None:
 
 for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs", *COMPARISONS):
     _install(f"__{_name}__", _name.removeprefix("true"))
-for _name in ("exp", "log", "tanh", "sin", "cos", "sqrt"):
+for _name in ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt"):
     _install(_name, _name)
 
 

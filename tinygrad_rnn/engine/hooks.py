@@ -41,11 +41,13 @@ class Extra:
         hooks: functions to call with the gradient, in order of registration.
         breakpoints: handles of the breakpoints.
         created_at: where the node was created, if that was traced.
+        is_adopted: whether the node, which was created outside time, got its time step by being used in it.
     """
 
     hooks: dict[Handle, Hook] = field(default_factory=dict)
     breakpoints: dict[Handle, None] = field(default_factory=dict)
     created_at: CreationSite | None = None
+    is_adopted: bool = False
 
 
 class Handle:
@@ -84,6 +86,11 @@ def extra(node: Node) -> Extra:
         node._extra = Extra()
     found: Extra = node._extra
     return found
+
+
+def is_adopted(node: Node) -> bool:
+    """Whether a node from outside time got its time step by being used in it."""
+    return node._extra is not None and node._extra.is_adopted
 
 
 def add_hook(node: Node, hook: Hook) -> Handle:

@@ -23,6 +23,7 @@ _BINDING: dict[str, tuple[int, tuple[int, ...]]] = {
     "pow": (_POWER, (_ATOM, _ATOM)),
     "pow_constant": (_POWER, (_ATOM,)),
     "log": (_POWER, (_ATOM,)),
+    "log1p": (_ATOM, (_PRODUCT,)),
     "sqrt": (_POWER, (_ATOM,)),
 }
 _CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")

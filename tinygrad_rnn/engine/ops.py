@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from ..errors import DomainError, GraphError
-from .arithmetic import Rule, cos, exp, log, maximum, pow_, select, sin, sqrt, tanh
+from .arithmetic import Rule, cos, exp, log, log1p, maximum, pow_, select, sin, sqrt, tanh
 
 Edges = Iterable[tuple[Any, Any]]  # pairs of a parent and ∂node/∂parent
 
@@ -218,6 +218,7 @@ _TABLE: tuple[Op, ...] = (
     Op("relu",    "ReLU", 1, lambda a: select(a <= 0.0, 0.0, a), lambda out, a: (select(a <= 0.0, 0.0, 1.0),),                "relu({0})",      ("[{0} > 0]",)),
     Op("exp",     "exp",  1, exp,                                lambda out, a: (out,),                                       "exp({0})",       ("{out}",)),
     Op("log",     "ln",   1, log,                                lambda out, a: (1.0 / a,),                                   "ln {0}",         ("1 / {0}",),                          "an operand above 0"),
+    Op("log1p",   "log1p", 1, log1p,                             lambda out, a: (1.0 / (1.0 + a),),                           "ln(1 + {0})",    ("1 / (1 + {0})",),                    "an operand above −1"),
     Op("sqrt",    "√",    1, sqrt,                               lambda out, a: (0.5 / out,),                                 "√{0}",           ("1 / (2·{out})",),                    "an operand of at least 0, above 0 to have a derivative"),
     Op("sin",     "sin",  1, sin,                                lambda out, a: (cos(a),),                                    "sin({0})",       ("cos({0})",),                         "a finite operand"),
     Op("cos",     "cos",  1, cos,                                lambda out, a: (-sin(a),),                                   "cos({0})",       ("−sin({0})",),                        "a finite operand"),

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
+from ..support.numbers import is_not_real
 from . import copying, hooks, making, notation, ops, passes
-from .arithmetic import cos, exp, is_not_real, is_number, log, number, sin, sqrt, tanh
+from .arithmetic import cos, exp, is_number, log, log1p, number, sin, sqrt, tanh
 from .backward import visit
 from .making import compute, record
 from .node import NO_GRADIENT, Node, next_id
@@ -21,7 +22,7 @@ Operand = Union["Value", SupportsFloat]
 
 ADD, SUB, MUL, DIV, NEG, ABS = (OPS[name] for name in ("add", "sub", "mul", "div", "neg", "abs"))
 TANH, TANH_EXACT, SIGMOID, RELU = (OPS[name] for name in ("tanh", "tanh_exact", "sigmoid", "relu"))
-EXP, LOG, SQRT, SIN, COS, POW = (OPS[name] for name in ("exp", "log", "sqrt", "sin", "cos", "pow"))
+EXP, LOG, LOG1P, SQRT, SIN, COS, POW = (OPS[name] for name in ("exp", "log", "log1p", "sqrt", "sin", "cos", "pow"))
 
 #: What the variables pane of a debugger shows of a Value.
 PANE = ("name", "data", "grad", "op", "parents", "time_step")
@@ -138,6 +139,13 @@ class Value(Node):
             return record(LOG, log(self._data), (self,))
         except ValueError:
             return compute(LOG, (self,))
+
+    def log1p(self) -> Value:
+        """Record ln(1 + self), which keeps its digits where self is small."""
+        try:
+            return record(LOG1P, log1p(self._data), (self,))
+        except ValueError:
+            return compute(LOG1P, (self,))
 
     def sqrt(self) -> Value:
         """Record the square root of self."""

@@ -58,7 +58,7 @@ def within(name: str, data: object, least: float = 0.0, below: float = math.inf,
         ArgumentError: it is outside.
         OperandError: it is not a number.
     """
-    given = number(data)
+    given = number(data, name)
     if not (least <= given and (given < below if most is None else given <= most)):
         above = "a number above 0" if least == SMALLEST else f"a number of at least {least:g}"
         bound = f" and below {below:g}" if below < math.inf else ""
@@ -66,6 +66,12 @@ def within(name: str, data: object, least: float = 0.0, below: float = math.inf,
     return given
 
 
+#: Arguments that checkpoints of 0.1.0 do not have. They are left out where they have their defaults.
+_LATER = frozenset({"dampening", "centered", "amsgrad", "maximize"})
+
+
 def settings_of(made: object, *without: str) -> dict[str, Any]:
     """The arguments that ``made`` was made with, read from its attributes, in the order of its signature."""
-    return {name: getattr(made, name) for name in inspect.signature(type(made)).parameters if name not in without}
+    arguments = inspect.signature(type(made)).parameters
+    given = {name: getattr(made, name) for name in arguments if name not in without}
+    return {name: each for name, each in given.items() if name not in _LATER or each != arguments[name].default}

@@ -26,9 +26,9 @@ class Optimizer(ABC):
         lr: learning rate.
         slots: names of the rows, whose numbers start from 0. Subclasses give it; it is no argument of theirs.
         weight_decay: this times the parameter is added to its gradient.
+        maximize: whether to go up the gradient instead of down.
 
     Attributes:
-        lr: learning rate of the next update; schedules change it.
         steps: number of updates so far.
 
     Raises:
@@ -36,7 +36,13 @@ class Optimizer(ABC):
     """
 
     def __init__(
-        self, parameters: Iterable[Value], lr: float, slots: Sequence[str] = (), weight_decay: float = 0.0
+        self,
+        parameters: Iterable[Value],
+        lr: float,
+        *,
+        slots: Sequence[str] = (),
+        weight_decay: float = 0.0,
+        maximize: bool = False,
     ) -> None:
         self.parameters = each_once(parameters)
         if not self.parameters:
@@ -47,14 +53,24 @@ class Optimizer(ABC):
                     f"{parameter.name:.40} is computed from other Values, so that an update of it would be lost",
                     remedy="Give the Values that it is computed from",
                 )
-        self.lr = within("lr", lr)
+        self.lr = lr
         self.weight_decay = within("weight_decay", weight_decay)
+        self.maximize = maximize
         self.steps = 0
         self._slots = {slot: [0.0] * len(self.parameters) for slot in slots}
 
     @abstractmethod
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         """Change the parameters. `steps` counts this update already."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next update; schedules change it."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        self._lr = within("lr", lr)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -81,6 +97,8 @@ class Optimizer(ABC):
             DomainError: a gradient is NaN or infinite; the error names the parameter, and nothing has changed.
         """
         gradients = finite_gradients(self.parameters)
+        if self.maximize:
+            gradients = [-g for g in gradients]
         self.steps += 1
         self._update(self.parameters, self._decayed(gradients) if self.weight_decay else gradients)
 
@@ -106,7 +124,8 @@ class Optimizer(ABC):
         for name, row in rows.items():
             if len(row) != len(self.parameters):
                 raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
-        self.steps, self.lr, self._slots = whole_number("steps", state["steps"], 0), within("lr", state["lr"]), rows
+        steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
+        self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
@@ -114,14 +133,17 @@ class Optimizer(ABC):
 
 
 class SGD(Optimizer):
-    """v ← momentum·v + g, p ← p - lr·v; with nesterov, p ← p - lr·(g + momentum·v).
+    """v ← momentum·v + (1 - dampening)·g, p ← p - lr·v; with nesterov, p ← p - lr·(g + momentum·v).
+
+    At the first update v ← g, whatever the dampening is, as in PyTorch.
 
     Args:
         momentum: 0 for plain gradient descent.
+        dampening: how much of each gradient is kept out of v.
         nesterov: Nesterov's momentum, in the form of Sutskever et al. 2013 that PyTorch uses.
 
     Raises:
-        ArgumentError: a number is outside its range, or nesterov without momentum.
+        ArgumentError: a number is outside its range, or nesterov without momentum or with dampening.
     """
 
     def __init__(
@@ -129,18 +151,29 @@ class SGD(Optimizer):
         parameters: Iterable[Value],
         lr: float = 1e-3,
         momentum: float = 0.0,
+        dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr, ("momentum",) if momentum else (), weight_decay)
+        slots = ("momentum",) if momentum else ()
+        super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.momentum = within("momentum", momentum)
+        self.dampening = within("dampening", dampening, most=1.0)
         self.nesterov = nesterov
-        if nesterov and not momentum:
-            raise ArgumentError("nesterov without momentum", remedy="Give momentum above 0")
+        if nesterov and (not momentum or dampening):
+            raise ArgumentError(
+                f"nesterov with {'dampening' if momentum else 'no momentum'}",
+                remedy="Give momentum above 0, and no dampening",
+            )
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         if self.momentum:
-            v = self._slots["momentum"] = [self.momentum * v + g for v, g in zip(self._slots["momentum"], gradients)]
+            new = gradients
+            if self.dampening and self.steps > 1:
+                new = [(1.0 - self.dampening) * g for g in gradients]
+            v = self._slots["momentum"] = [self.momentum * v + g for v, g in zip(self._slots["momentum"], new)]
             gradients = [g + self.momentum * v for g, v in zip(gradients, v)] if self.nesterov else v
         for p, g in zip(parameters, gradients):
             p.data -= self.lr * g
@@ -153,6 +186,7 @@ class RMSprop(Optimizer):
         alpha: how much of the mean square is kept at an update.
         eps: keeps the divisor above 0.
         momentum: v ← momentum·v + g / (√s + eps), p ← p - lr·v.
+        centered: whether the square of the mean gradient, kept likewise, is subtracted from s.
 
     Raises:
         ArgumentError: a number is outside its range.
@@ -166,17 +200,23 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        slots = ("mean_square", "momentum") if momentum else ("mean_square",)
-        super().__init__(parameters, lr, slots, weight_decay)
+        slots = ("mean_square", *["mean"] * bool(centered), *["momentum"] * bool(momentum))
+        super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.alpha, self.eps = within("alpha", alpha, below=1.0), within("eps", eps, least=SMALLEST)
-        self.momentum = within("momentum", momentum)
+        self.momentum, self.centered = within("momentum", momentum), centered
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         keep, add = self.alpha, 1.0 - self.alpha
         squares = self._slots["mean_square"] = [
             keep * s + add * (g * g) for s, g in zip(self._slots["mean_square"], gradients)
         ]
+        if self.centered:
+            means = self._slots["mean"] = [keep * m + add * g for m, g in zip(self._slots["mean"], gradients)]
+            squares = [max(s - m * m, 0.0) for s, m in zip(squares, means)]  # rounding may lead below 0
         steps = [g / (math.sqrt(s) + self.eps) for g, s in zip(gradients, squares)]
         if self.momentum:
             steps = self._slots["momentum"] = [self.momentum * v + d for v, d in zip(self._slots["momentum"], steps)]
@@ -192,6 +232,7 @@ class Adam(Optimizer):
     Args:
         betas: how much of the two means is kept at an update.
         eps: keeps the divisor above 0.
+        amsgrad: whether the largest s so far stands in the place of s (Reddi, Kale & Kumar 2018).
 
     Raises:
         ArgumentError: a number is outside its range.
@@ -204,18 +245,25 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr, ("mean", "mean_square"), weight_decay)
+        slots = ("mean", "mean_square", *["largest_mean_square"] * bool(amsgrad))
+        super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.betas = within("betas[0]", betas[0], below=1.0), within("betas[1]", betas[1], below=1.0)
-        self.eps = within("eps", eps, least=SMALLEST)
+        self.eps, self.amsgrad = within("eps", eps, least=SMALLEST), amsgrad
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         (beta1, beta2), slots = self.betas, self._slots
         slots["mean"] = [beta1 * m + (1.0 - beta1) * g for m, g in zip(slots["mean"], gradients)]
         slots["mean_square"] = [beta2 * s + (1.0 - beta2) * (g * g) for s, g in zip(slots["mean_square"], gradients)]
+        squares = slots["mean_square"]
+        if self.amsgrad:
+            squares = slots["largest_mean_square"] = list(map(max, slots["largest_mean_square"], squares))
         size = self.lr / (1.0 - beta1**self.steps)
         root = math.sqrt(1.0 - beta2**self.steps)
-        for p, m, s in zip(parameters, slots["mean"], slots["mean_square"]):
+        for p, m, s in zip(parameters, slots["mean"], squares):
             p.data -= size * (m / (math.sqrt(s) / root + self.eps))
 
 
@@ -223,7 +271,7 @@ class AdamW(Adam):
     """`Adam` with decoupled weight decay (Loshchilov & Hutter 2019): first p ← p·(1 - lr·weight_decay).
 
     Args:
-        betas, eps: as of `Adam`.
+        betas, eps, amsgrad: as of `Adam`.
         weight_decay: as above; it does not enter the gradient.
 
     Raises:
@@ -237,8 +285,11 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
-        super().__init__(parameters, lr, betas, eps, weight_decay)
+        super().__init__(parameters, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
     def _decayed(self, gradients: list[float]) -> list[float]:
         for p in self.parameters:

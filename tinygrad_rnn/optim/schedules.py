@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a number of steps gives a learning rate."""
+"""Learning-rate schedules: each multiplies the rate that it finds, so that several go together on one optimizer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..errors import ArgumentError
 from ..support.checks import whole_number
 from .arguments import State, settings_of, within
@@ -14,24 +15,40 @@ from .optimizers import Optimizer
 
 
 class LRScheduler(ABC):
-    """Base class of schedules: ``step()`` sets ``optimizer.lr``. A schedule keeps each of its arguments as an attribute
-    of the same name.
+    """Base class of schedules: ``step()`` multiplies ``optimizer.lr``. A schedule keeps each of its arguments as an
+    attribute of the same name.
+
+    After n steps the rate is lowest + (initial_lr - lowest)·factor(n). If another schedule, or an assignment, has
+    changed it in the meantime, initial_lr becomes what leads to the rate that is found. So two schedules combine as in
+    PyTorch, and a single one rounds only once, however many steps it has taken.
 
     Attributes:
         optimizer: whose learning rate is set.
-        initial_lr: its learning rate when the schedule was made.
+        initial_lr: its learning rate when the schedule was made, with all that others have made of it since.
+        lowest: the learning rate at a factor of 0.
         steps: number of steps taken.
     """
+
+    lowest = 0.0
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.initial_lr = optimizer.lr
         self.steps = 0
-        optimizer.lr = self.lr_at(0)
+        self._factor = self.factor(0)
+        optimizer.lr = self._rate(self._factor)
 
     @abstractmethod
+    def factor(self, steps: int) -> float:
+        """What the initial learning rate is multiplied by after so many steps."""
+
     def lr_at(self, steps: int) -> float:
-        """The learning rate after so many steps."""
+        """The learning rate after so many steps, if nothing else changes it."""
+        return self._rate(self.factor(steps))
+
+    def _rate(self, factor: float) -> float:
+        rate = self.lowest + (self.initial_lr - self.lowest) * factor
+        return within("the learning rate of the schedule", rate)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -39,29 +56,43 @@ class LRScheduler(ABC):
         return settings_of(self, "optimizer")
 
     def step(self) -> None:
-        """Count a step and set the learning rate."""
-        self.steps += 1
-        self.optimizer.lr = self.lr_at(self.steps)
+        """Count a step and multiply the learning rate.
+
+        Raises:
+            ArgumentError: the learning rate would be negative, infinite or NaN.
+        """
+        before, after = self._factor, self.factor(self.steps + 1)
+        if after != before:
+            found = self.optimizer.lr
+            if found != self._rate(before):
+                self.initial_lr = self.lowest + (found - self.lowest) / before if before else found
+            self.optimizer.lr = self._rate(after)
+        self.steps, self._factor = self.steps + 1, after
 
     def state_dict(self) -> State:
-        """What `load_state_dict` needs, as JSON."""
-        return {"steps": self.steps, "initial_lr": self.initial_lr}
+        """What `load_state_dict` needs, as JSON; with the learning rate, if something else has changed it."""
+        state = {"steps": self.steps, "initial_lr": self.initial_lr}
+        return state if self.optimizer.lr == self._rate(self._factor) else {**state, "lr": self.optimizer.lr}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load what `state_dict` returned.
+        """Load what `state_dict` returned, and set the learning rate.
 
         Raises:
             ArgumentError: it is the state of something else.
         """
-        if {"steps", "initial_lr"} != state.keys():
+        if {"steps", "initial_lr"} != state.keys() - {"lr"}:
             raise ArgumentError("this is not the state of a schedule")
         steps, initial_lr = whole_number("steps", state["steps"], 0), within("initial_lr", state["initial_lr"])
-        self.steps, self.initial_lr = steps, initial_lr
-        self.optimizer.lr = self.lr_at(self.steps)
+        rate = within("lr", state["lr"]) if "lr" in state else None
+        self.steps, self.initial_lr, self._factor = steps, initial_lr, self.factor(steps)
+        self.optimizer.lr = self._rate(self._factor) if rate is None else rate
 
 
 class LambdaLR(LRScheduler):
-    """The initial learning rate times ``lr_lambda(steps)``: with ``lambda n: min(1, (n + 1) / 100)``, a warm-up."""
+    """The initial learning rate times ``lr_lambda(steps)``: with ``lambda n: min(1, (n + 1) / 100)``, a warm-up.
+
+    PyTorch's undoes what other schedules have done to the rate; this one multiplies, as all others do.
+    """
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
         self.lr_lambda = lr_lambda
@@ -72,9 +103,9 @@ class LambdaLR(LRScheduler):
         """Nothing: a function is not JSON."""
         return {}
 
-    def lr_at(self, steps: int) -> float:
-        """The learning rate after so many steps."""
-        return within("the learning rate of the schedule", self.initial_lr * self.lr_lambda(steps))
+    def factor(self, steps: int) -> float:
+        """What the function returns."""
+        return number(self.lr_lambda(steps), "the factor of the schedule")
 
 
 class StepLR(LRScheduler):
@@ -88,13 +119,12 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = whole_number("step_size", step_size), within("gamma", gamma)
         super().__init__(optimizer)
 
-    def lr_at(self, steps: int) -> float:
-        """The learning rate after so many steps."""
+    def factor(self, steps: int) -> float:
+        """A power of gamma."""
         try:
-            factor = self.gamma ** (steps // self.step_size)
+            return float(self.gamma ** (steps // self.step_size))
         except OverflowError:
-            factor = math.inf
-        return within("the learning rate of the schedule", self.initial_lr * factor)
+            return math.inf
 
 
 class ExponentialLR(StepLR):
@@ -105,7 +135,7 @@ class ExponentialLR(StepLR):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the initial learning rate down to ``eta_min`` over ``T_max`` steps, then ``eta_min``
+    """Half a cosine from the initial learning rate down to ``eta_min`` over ``T_max`` steps, then no more change
     (Loshchilov & Hutter 2017, equation 5, without restarts; PyTorch's goes up again after T_max).
 
     Raises:
@@ -114,12 +144,12 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max, self.eta_min = whole_number("T_max", T_max), within("eta_min", eta_min)
+        self.lowest = self.eta_min
         super().__init__(optimizer)
 
-    def lr_at(self, steps: int) -> float:
-        """The learning rate after so many steps."""
-        done = min(steps, self.T_max) / self.T_max
-        return self.eta_min + (self.initial_lr - self.eta_min) * (1.0 + math.cos(math.pi * done)) / 2.0
+    def factor(self, steps: int) -> float:
+        """From 1 down to 0."""
+        return (1.0 + math.cos(math.pi * (min(steps, self.T_max) / self.T_max))) / 2.0
 
 
 SCHEDULES: dict[str, type[LRScheduler]] = {

@@ -23,6 +23,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.collector import collector_paused
 from ..support.memory import NODE, require_memory
+from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
@@ -75,7 +76,7 @@ class EagerEngine:
     Args:
         model: the model to differentiate.
         task: the task, which has a loss.
-        truncate: time steps after which the gradient is cut; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
 
     Raises:
         TooLargeError: the graph of a sequence does not fit into memory.
@@ -199,7 +200,7 @@ class CompiledEngine:
             from ..compile import Number, Recurrence, Symbols, Vector
 
             def kind(entry: Any, size: int) -> Number | Symbols | Vector:
-                if isinstance(entry, int):
+                if whole(entry) is not None:
                     return Symbols(size)
                 return Vector(size) if hasattr(entry, "__len__") else Number()
 

@@ -26,6 +26,7 @@ from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
 from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
+from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -120,7 +121,7 @@ class RecurrentNetwork(Module):
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
-        return [OneHot(x, self.input_size) if isinstance(x, int) else x for x in inputs]
+        return [x if whole(x) is None else OneHot(x, self.input_size) for x in inputs]
 
     @property
     def input_size(self) -> int:

@@ -80,6 +80,7 @@ def _jax() -> Callable[[Expression, list[float]], tuple[float, list[float]]] | N
         "tanh": jnp.tanh,
         "exp": lambda a: jnp.exp(jnp.sin(a)),
         "log": lambda a: jnp.log(a * a + 0.25),
+        "log1p": lambda a: jnp.log1p(a * a * 0.001),
         "sqrt": lambda a: jnp.sqrt(a * a + 0.25),
         "sigmoid": jax.nn.sigmoid,
         "sin": jnp.sin,

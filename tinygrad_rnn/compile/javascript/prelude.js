@@ -1,6 +1,6 @@
 /** The functions of which CPython takes those of the C library. Whoever has others may put them here. */
 const library = {
-  exp: Math.exp, log: Math.log, sin: Math.sin, cos: Math.cos, tanh: Math.tanh, hypot: Math.hypot,
+  exp: Math.exp, log: Math.log, log1p: Math.log1p, sin: Math.sin, cos: Math.cos, tanh: Math.tanh, hypot: Math.hypot,
   // In C, 1 to any power and -1 to an infinite one are 1.
   pow: (a, b) => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b)),
 };
@@ -15,6 +15,7 @@ class DomainError extends Error {
 function refuse(slot) { throw new DomainError(slot); }
 const div = (a, b, slot) => (b === 0 ? refuse(slot) : a / b);
 const log = (a, slot) => (a <= 0 ? refuse(slot) : library.log(a));
+const log1p = (a, slot) => (a <= -1 ? refuse(slot) : library.log1p(a));
 const sqrt = (a, slot) => (a < 0 ? refuse(slot) : Math.sqrt(a));
 const sin = (a, slot) => (Math.abs(a) === Infinity ? refuse(slot) : library.sin(a));
 const cos = (a, slot) => (Math.abs(a) === Infinity ? refuse(slot) : library.cos(a));

@@ -16,7 +16,7 @@ _PREFIX = {"neg": "-", "not": "!"}
 _UNARY, _ATOM, _TERNARY = 6, 7, 1
 
 #: Functions of `library` in the prelude. The others of Python's `math` are exact, and the same everywhere.
-_LIBRARY = ("exp", "log", "sin", "cos", "tanh", "pow")
+_LIBRARY = ("exp", "log", "log1p", "sin", "cos", "tanh", "pow")
 _EXACT = ("abs", "sqrt")
 
 #: The longest text of a number that is written where it is used, without a name of its own.
@@ -28,7 +28,7 @@ abstract arguments await boolean break byte case catch char class const continue
 enum eval export extends false final finally float for function goto if implements import in instanceof int interface
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield NaN Infinity Math library DomainError
-refuse div log sqrt sin cos pow require p before now p_grad before_grad now_grad local row
+refuse div log log1p sqrt sin cos pow require p before now p_grad before_grad now_grad local row
 """
 
 
