@@ -429,7 +429,7 @@ MISTAKES = {
     "forget bias of a scalar cell": (["--forget-bias", "1"], "Add --cell lstm"),
     "too many gated units": (["--cell", "lstm", "--hidden", "900"], "make about 77,846,400 nodes"),
     "no such state": (["--cell", "gru", "--state", "c"], "no state 'c'"),
-    "format": (["-o", "picture.gif"], "picture.gif"),
+    "format": (["-o", "picture.bmp"], "picture.bmp"),
     "no format": (["-o", "picture"], "picture"),
     "no directory": (["-o", "none/picture.svg"], "none/picture.svg"),
     "directory as picture": (["-o", "folder.svg"], "folder.svg"),

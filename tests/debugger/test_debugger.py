@@ -566,7 +566,7 @@ def test_graph_shows_done_current_and_to_come(tmp_path):
     assert colours.count(picture.CURRENT) == 1
     assert colours.count(picture.DONE) == 15 + debugger.hidden
     assert colours.count(picture.TO_COME) == debugger.total - 16
-    assert "unknown kind of picture" in session(debugger, "graph picture.gif")
+    assert "unknown kind of picture" in session(debugger, "graph picture.bmp")
 
 
 def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):

@@ -327,7 +327,7 @@ def test_numbers_outside_their_range_are_refused() -> None:
     ):
         with pytest.raises(ArgumentError):
             wrong()
-    with pytest.raises(OperandError, match="'big' is a str, not a number"):
+    with pytest.raises(OperandError, match="lr is 'big', a str, not a number"):
         optim.SGD(ps, lr="big")  # type: ignore[arg-type]
 
 

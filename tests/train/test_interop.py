@@ -11,6 +11,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -168,6 +169,40 @@ def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wr
     assert lstm.state_dict() == before
 
 
+def test_a_module_is_no_state_dict_and_a_wrappers_prefix_is_named() -> None:
+    torch = pytest.importorskip("torch")
+    theirs, mine = torch.nn.LSTM(2, 3), LSTM(2, 3)
+    for module in (theirs, mine):
+        with pytest.raises(ArgumentError, match=r"a LSTM is no state dict. Give its \.state_dict\(\)"):
+            from_torch_state_dict(mine, module)
+    with pytest.raises(ArgumentError, match=r"a list is no state dict\. Give tensors by their names"):
+        from_torch_state_dict(mine, [1.0])  # type: ignore[arg-type]
+    wrapped = torch.nn.DataParallel(theirs).state_dict()
+    with pytest.raises(ArgumentError, match=r"begin with 'module\.'.*removeprefix\('module\.'\)"):
+        from_torch_state_dict(mine, wrapped)
+    from_torch_state_dict(mine, {name.removeprefix("module."): tensor for name, tensor in wrapped.items()})
+    assert to_torch_numbers(mine)["weight_hh_l0"] == theirs.double().weight_hh_l0.tolist()
+    with pytest.raises(ArgumentError, match=r"has no weight_ih_l0. It has '_orig_mod.weight_ih_l1'"):
+        from_torch_state_dict(mine, {"_orig_mod.weight_ih_l1": [], "b": []})
+    with pytest.raises(ArgumentError, match=r"begin with '_orig_mod\.'"):
+        from_torch_state_dict(mine, {f"_orig_mod.{name}": tensor for name, tensor in theirs.state_dict().items()})
+
+
+def test_names_that_do_not_fit_are_listed_in_short() -> None:
+    numbers = {**to_torch_numbers(LSTM(2, 3)), **{f"x{i}": 0.0 for i in range(10_000)}}
+    with pytest.raises(ArgumentError, match=r"'x0', 'x1'.* and 9,990 more, which LSTM") as caught:
+        from_torch_state_dict(LSTM(2, 3), numbers)
+    assert len(str(caught.value)) < 300
+
+
+def test_biases_are_added_as_doubles_whatever_they_come_as() -> None:
+    numbers = to_torch_numbers(RNN(1, 1))
+    inner, outer = numpy.float32(0.1), numpy.float32(1e-9)
+    module = RNN(1, 1)
+    from_torch_state_dict(module, {**numbers, "bias_ih_l0": [inner], "bias_hh_l0": numpy.array([outer])})
+    assert module.cells[0].state_dict()["b"] == [float(inner) + float(outer)]
+
+
 def test_what_does_not_fit_names_both_shapes_and_the_parameter_and_changes_nothing() -> None:
     module = LSTM(2, 3, seed=11)
     before = module.state_dict()
@@ -213,7 +248,6 @@ def test_files_come_back_to_the_last_bit(tmp_path: Path, tensors: dict[str, Tens
 
 
 def test_the_safetensors_library_reads_what_we_write_and_we_what_it_writes(tmp_path: Path) -> None:
-    import numpy
     import safetensors.numpy as library
 
     ours, theirs = tmp_path / "ours.safetensors", tmp_path / "theirs.safetensors"
@@ -229,6 +263,28 @@ def test_the_safetensors_library_reads_what_we_write_and_we_what_it_writes(tmp_p
     read, metadata = read_safetensors(theirs)
     assert metadata == {"a": "b"}
     assert {name: tensor.nested() for name, tensor in read.items()} == {n: a.tolist() for n, a in arrays.items()}
+
+
+def test_whole_numbers_and_booleans_are_read_to_the_last_digit(tmp_path: Path) -> None:
+    import safetensors.numpy as library
+
+    path = tmp_path / "x.safetensors"
+    arrays = {
+        **{
+            f"int{bits}": numpy.array([-(2 ** (bits - 1)), 2 ** (bits - 1) - 1], f"int{bits}")
+            for bits in (8, 16, 32, 64)
+        },
+        **{f"uint{bits}": numpy.array([0, 2**bits - 1], f"uint{bits}") for bits in (8, 16, 32, 64)},
+        **{"bool": numpy.array([[True], [False]]), "weight": numpy.array([0.5])},
+    }
+    library.save_file(arrays, path)
+    read, _ = read_safetensors(path)
+    assert {name: tensor.nested() for name, tensor in read.items()} == {n: a.tolist() for n, a in arrays.items()}
+    assert {type(number) for name, tensor in read.items() if name != "weight" for number in tensor.numbers} == {int}
+    with pytest.raises(ArgumentError, match="in tensor 'int64' does not fit a 64-bit float"):
+        write_safetensors(path, {"int64": read["int64"]})
+    write_safetensors(path, {"int32": read["int32"]})
+    assert read_safetensors(path)[0]["int32"].numbers == tuple(map(float, read["int32"].numbers))
 
 
 def test_torch_writes_bfloat16_that_we_read(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Problem:
     Attributes:
         cell: the cell.
         readout: computes the prediction y_t from h_t; None where h_t itself is the prediction.
+        criterion: computes the loss of a time step, ``criterion(prediction, target)``.
         unrolled: the cell over the sequence; with a loss at every time step, the read-out also.
         targets: what the prediction of each time step should be.
         losses: one loss per time step that counts, in order, each labelled L_t and with its ``time_step``.
@@ -32,6 +33,7 @@ class Problem:
 
     cell: Cell
     readout: Callable[[Any], Any] | None
+    criterion: Callable[[Any, Any], Value]
     unrolled: Unrolled
     targets: Sequence[Any]
     losses: list[Value]
@@ -94,7 +96,7 @@ def problem(
         raise ArgumentError("no time step has a loss", remedy="Give a target for at least one that counts")
     mean = losses[0] if len(losses) == 1 else total(losses) / len(losses)
     mean.label = "L"
-    return Problem(cell, readout, unrolled, targets, losses, mean)
+    return Problem(cell, readout, loss, unrolled, targets, losses, mean)
 
 
 def _prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:

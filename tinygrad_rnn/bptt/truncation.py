@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..engine.backward import gradients_kept, propagate, topological_order
+from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
-from .anatomy import Anatomy, Numbers, TimeStep, norm
+from .anatomy import Anatomy, Numbers, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
 
@@ -39,7 +40,8 @@ class CutTerm:
         return norm(self.contribution)
 
     def __str__(self) -> str:
-        shown = f"{self.contribution:.6g}" if isinstance(self.contribution, float) else f"norm {self.size:.6g}"
+        what = "" if isinstance(self.contribution, float) else "norm "
+        shown = f"{what}{number(number_or_norm(self.contribution), 6)}"
         return f"(∂L_{self.t}/∂{self.name})_{self.k} = {shown}, lag {self.t - self.k}"
 
 

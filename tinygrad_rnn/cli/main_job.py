@@ -8,7 +8,7 @@ import os
 from ..bptt.chain import chain
 from .console import print_json, say
 from .inputs import input_options, read_problem
-from .options import JSON, PICTURE, QUIET, Option, Switch, output_option, picture_arguments, picture_file
+from .options import JSON, PICTURE, PICTURES, QUIET, Option, Switch, output_option, picture_arguments, picture_file
 from .outputs import check_writable
 from .report import make_report
 
@@ -18,7 +18,9 @@ OPTIONS = {
     "output": (
         (
             output_option(
-                "picture: .svg, .png or .dot; an existing file is overwritten", default="bptt.svg", type=picture_file
+                f"picture: {', '.join(PICTURES)}; an existing file is overwritten",
+                default="bptt.svg",
+                type=picture_file,
             ),
             Switch("no_picture", "draw nothing"),
         ),
@@ -27,6 +29,7 @@ OPTIONS = {
             "state", "part of the state that the chain is about: h, or c of an lstm", usual="all of it", metavar="NAME"
         ),
         Switch("local_gradients", "write its local gradient on every edge"),
+        Switch("text_graph", "print the picture as text in place of the table"),
         (JSON, QUIET),
     ),
 }
@@ -40,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     problem.loss.backward()
     report = make_report(problem, list(chain(problem.unrolled, problem.loss)))
     overwritten = picture is not None and os.path.exists(picture)
-    if picture is not None:
+    drawing = None
+    if picture is not None or args.text_graph:
         from ..pictures import draw  # as slow to import as all else together: not for --help and --no-picture
 
         drawing = draw(
@@ -50,11 +54,15 @@ def run(args: argparse.Namespace) -> int:
             local_gradients=args.local_gradients,
             **picture_arguments(args),
         )
+    if drawing is not None and picture is not None:
         drawing.save(picture)
     if args.json:
         print_json({**report.as_dict(), "picture": picture})
     elif not args.quiet:
-        report.print()
+        if args.text_graph and drawing is not None:
+            print(drawing.text, end="")
+        else:
+            report.print()
         if picture is not None:
             say(f"Picture: {picture}{' (overwritten)' if overwritten else ''}")
     return 0 if report.agrees else 1

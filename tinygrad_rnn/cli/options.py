@@ -231,7 +231,18 @@ def file_ending_in(*endings: str) -> Callable[[str], str]:
     return parse
 
 
-PICTURES = (".svg", ".png", ".dot", ".gv")  # as in `tinygrad_rnn.pictures`, which is slow to import
+PICTURES = (
+    ".svg",
+    ".png",
+    ".pdf",
+    ".gif",
+    ".tex",
+    ".tikz",
+    ".mmd",
+    ".txt",
+    ".dot",
+    ".gv",
+)  # as in `tinygrad_rnn.pictures`, which is slow to import
 #: The type of an option that takes the name of a picture to write.
 picture_file = file_ending_in(*PICTURES)
 
@@ -261,10 +272,15 @@ PICTURE = (
     Option("only", "time steps to draw, such as 3..5", usual="all", type=span, metavar="A..B"),
     Option("title", "headline", usual="what became of the gradient", metavar="TEXT"),
     Switch("no_values", "leave out data and gradients"),
+    Switch("animate", "an SVG that plays: values forwards in time, then the gradient on its way back"),
 )
 
 
 def picture_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `draw` that the options of `PICTURE` describe."""
     names = ("detail", "aspect", "max_steps", "only", "title")
-    return {**{name: getattr(args, name) for name in names}, "values": not args.no_values}
+    return {
+        **{name: getattr(args, name) for name in names},
+        "values": not args.no_values,
+        "animate": "backward" if args.animate else None,
+    }

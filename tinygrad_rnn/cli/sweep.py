@@ -117,8 +117,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
         raise KeyboardInterrupt
     last = history.rows[-1]
     error, loss = last.validation
-    if not math.isfinite(loss):
-        raise DomainError(f"the loss is {loss}", remedy="Learn at a smaller rate, or clip")
+    if not math.isfinite(loss) or not math.isfinite(error):
+        raise DomainError(f"the loss is {loss}, the error {error}", remedy="Learn at a smaller rate, or clip")
     return {
         "error": error,
         "best": history.best,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..bptt.anatomy import Numbers, anatomy, norm
+from ..bptt.anatomy import anatomy, norm, number_or_norm
 from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
+from ..engine.notation import number
 from ..nn.quantities import entries
 from ..pictures import draw
 from ..pictures.colours import CUT
@@ -28,7 +29,7 @@ DESCRIPTION = (
 OPTIONS = {
     **input_options(loss="all"),
     "truncation": (
-        Option("k2", "time steps of a backward pass", default=4, type=whole_number(1), metavar="K"),
+        Option("k2", "time steps that a backward pass goes back", default=4, type=whole_number(1), metavar="K"),
         Option(
             "k1",
             "time steps between two backward passes, at most k2",
@@ -97,7 +98,7 @@ def _as_dict(parts: Truncation, all_parameters: list[Truncation]) -> dict[str, A
 def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation], most_terms: int) -> None:
     k1, k2, T = parts.k1, parts.k2, problem.unrolled.T
     say(f"Sequence: {problem.title}; {problem.description}.")
-    say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
+    say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
     if k1 == k2:
         how = f"chunks of {k2} steps, the state flowing on"
     else:
@@ -123,7 +124,7 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
         ["lag", bars.format(f"∂L/∂{name}"), bars.format("kept"), bars.format("cut")],
         fold_rows(
             [
-                [str(lag), *(f"{_size(each):.6g}" for each in (full, kept[lag], cut[lag]))]
+                [str(lag), *(number(number_or_norm(each), 6) for each in (full, kept[lag], cut[lag]))]
                 for lag, full in parts.full.by_lag().items()
             ]
         ),
@@ -141,17 +142,12 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
 
 def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     full, kept, cut = (each.total() for each in (parts.full, parts.kept, parts.cut))
-    row = [parts.full.name, *(f"{_size(each):.6g}" for each in (full, kept, cut))]
+    row = [parts.full.name, *(number(number_or_norm(each), 6) for each in (full, kept, cut))]
     if scalar:
         return row
     lengths = norm(full) * norm(kept)
     cosine = sum(a * b for a, b in zip(entries(full), entries(kept))) / lengths if lengths else float("nan")
     return [*row, f"{cosine:.4f}" if lengths else ""]
-
-
-def _size(numbers: Numbers) -> float:
-    """A number as it is, of a vector or matrix the norm."""
-    return numbers if isinstance(numbers, float) else norm(numbers)
 
 
 def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:

@@ -7,11 +7,15 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
+from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
+from ..support.checks import in_short
+from ..support.numbers import is_not_real, whole
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
 _CODES = {"d": "doubles (float64)", "q": "whole numbers (int64)"}
+_PLAIN: dict[str, set[type]] = {"d": {float, int}, "q": {int}}  # types that need no look at each entry
 
 
 class Area(NamedTuple):
@@ -87,10 +91,7 @@ def real(name: str, given: Any) -> float:
     Raises:
         OperandError: it is not one, or is too large for a double.
     """
-    try:
-        return given if type(given) is float else array("d", (given,))[0]
-    except (TypeError, OverflowError) as error:
-        raise OperandError(f"{name}: {error}", remedy="Give a number") from error
+    return given if type(given) is float else number(given, name)
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
@@ -98,7 +99,8 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 
     Args:
         name: their name, for error messages.
-        given: an object with a buffer of doubles (or, for code ``"q"``, of whole numbers), or nested sequences.
+        given: an object with a buffer of doubles (or, for code ``"q"``, of whole numbers), nested sequences, or any
+            other array or tensor of real numbers.
         shape: the necessary shape, with None for any size.
         code: ``"d"`` for real numbers, ``"q"`` for whole ones.
 
@@ -108,11 +110,13 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
     """
     try:
         view = given if type(given) is memoryview else memoryview(given)
+        kind = "q" if view.format == "l" and view.itemsize == 8 else view.format
     except (TypeError, ValueError):  # not a buffer, or one of a type without memoryviews, such as dates
+        kind = None
+    if kind != code or hasattr(given, "mask"):  # entry by entry
+        if kind is not None and not hasattr(given, "dtype"):
+            raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
         view = _flattened(name, given, len(shape), code)
-    kind = "q" if view.format == "l" and view.itemsize == 8 else view.format
-    if kind != code:
-        raise OperandError(f"{name} holds numbers of format {view.format!r}", remedy=f"Give {_CODES[code]}")
     if not view.c_contiguous:
         raise ShapeError(f"{name} is not contiguous in memory", remedy="Give a copy (with NumPy: ascontiguousarray)")
     found, fits = view.shape or (), view.ndim == len(shape)
@@ -130,12 +134,14 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 def _is_nested(entry: object) -> bool:
     """Whether something has entries in an order; a dict or a set has not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
-    return in_order and not isinstance(entry, (str, bytes, Mapping))
+    return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 
 
 def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
     shape: list[int] = []
     level: list[Any] = [given]
+    if hasattr(given, "tolist") and not is_not_real(given):
+        level = [given.tolist()]
     for _ in range(depth):
         if not all(_is_nested(entry) for entry in level):
             raise ShapeError(f"{name} must be nested {depth} deep", remedy="Check the brackets")
@@ -144,11 +150,22 @@ def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
             raise ShapeError(f"{name} has parts of different lengths: {', '.join(map(str, sorted(sizes)))}")
         shape.append(sizes.pop() if sizes else 0)
         level = [number for entry in level for number in entry]
+    if not set(map(type, level)) <= _PLAIN[code]:
+        level = [_entry(name, entry, code) for entry in level]
     try:
         flat = array(code, level)
-    except (TypeError, OverflowError) as error:
+    except OverflowError as error:
         raise OperandError(f"{name}: {error}", remedy=f"Give {_CODES[code]}") from error
     if not flat:
         raise ShapeError(f"{name} is empty")
     view: memoryview[Any] = memoryview(flat).cast("B").cast(code, shape)  # type: ignore[call-overload]
     return view
+
+
+def _entry(name: str, given: Any, code: str) -> float:
+    if code == "d":
+        return real(f"an entry of {name}", given)
+    entry = whole(given)
+    if entry is None:
+        raise OperandError(f"an entry of {name} is {in_short(given)}", remedy=f"Give {_CODES[code]}")
+    return entry

@@ -38,7 +38,7 @@ class Vector:
     code: ClassVar[str] = "d"
 
     def __post_init__(self) -> None:
-        whole_number("Vector of size", self.size)
+        object.__setattr__(self, "size", whole_number("Vector of size", self.size))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ class Symbols:
     shape: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
-        whole_number("Symbols of size", self.size)
+        object.__setattr__(self, "size", whole_number("Symbols of size", self.size))
 
     def operand(self, entry: int) -> OneHot:
         """The symbol as the cell takes it."""

@@ -254,7 +254,8 @@ class Recurrence:
             h0: the initial state, B × state size, its parts in a row (default: that of the cell).
             mask: for ``loss_at="mask"``: per time step, whether there is a loss.
             gradient: the gradient of each loss.
-            window: for truncated BPTT: the number of steps after which the gradient is cut and the state carried on.
+            window: for truncated BPTT: the time steps of a chunk, k1 = k2, at whose end the gradient is cut and the
+                state carried on.
             onto: an earlier run, of other sequences of a batch. The gradients are added to those of that run.
 
         Raises:

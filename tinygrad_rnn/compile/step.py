@@ -98,8 +98,11 @@ class Step:
             raise ArgumentError("no targets for a recurrence that takes some", remedy="Give target")
 
     def prediction(self, series: Series, t: Any) -> Quantity:
-        """The node, or nodes, that the loss compares with the target."""
-        return series["y" if self.readout else self.names[0]][t]
+        """The node, or nodes, that the loss compares with the target; or the entries that the loss ``reads``."""
+        reads = getattr(self.loss, "reads", None)
+        if reads is not None:
+            return [entries(series[name][t])[i] for name, i in reads]
+        return series["y" if self.readout else "h" if "h" in series else self.names[0]][t]
 
     @property
     def names(self) -> tuple[str, ...]:

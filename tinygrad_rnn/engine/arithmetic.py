@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import reduce
-from numbers import Real
 from typing import Any
 
 from ..errors import OperandError
+from ..support.checks import in_short
+from ..support.numbers import is_masked, is_real
 
 Rule = Callable[..., Any]
 
@@ -44,32 +45,16 @@ class Symbolic:
 
 
 def is_number(data: object) -> bool:
-    """Whether ``data`` can stand for one real number.
-
-    Python's and NumPy's real scalars can, as can an array or tensor without dimensions. A string, a complex number,
-    a date, a masked entry, an array, or a Value cannot.
-    """
-    if is_not_real(data) or hasattr(data, "operation") or getattr(data, "ndim", 0) > 0:
-        return False
-    return isinstance(data, (Real, Symbolic)) or hasattr(data, "__float__") or hasattr(data, "__index__")
+    """Whether ``data`` can stand for one real number: see `support.numbers`. A Value cannot, a symbol can."""
+    return isinstance(data, Symbolic) or (not hasattr(data, "operation") and is_real(data))
 
 
-def is_not_real(data: Any) -> bool:
-    """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
-    dtype = getattr(data, "dtype", None)
-    if dtype is None:
-        return False
-    is_array = getattr(data, "ndim", 0) > 0
-    if hasattr(data, "mask") and not is_array and bool(data.mask):
-        return True
-    kind = getattr(dtype, "kind", "c" if getattr(dtype, "is_complex", False) else "f")
-    if kind == "O":
-        return not is_array and not is_number(data.item())
-    return kind not in "biuf"
-
-
-def number(data: Any) -> float:
+def number(data: Any, name: str = "") -> float:
     """``data`` as a float.
+
+    Args:
+        data: what stands for a number.
+        name: what it is called in an error.
 
     Raises:
         OperandError: it is not a real number, or one that does not fit a double.
@@ -77,17 +62,21 @@ def number(data: Any) -> float:
     if data.__class__ is float or (data.__class__ is int and data.bit_length() < 1024):
         return float(data)
     if not is_number(data):
-        raise OperandError(f"{str(data)[:40]!r} is a {type(data).__name__}, not a number", remedy=_remedy(data))
+        raise OperandError(f"{_is(data, name)} a {type(data).__name__}, not a number", remedy=_remedy(data))
     try:
         return data if isinstance(data, Symbolic) else float(data)  # type: ignore[return-value]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise OperandError(f"{str(data)[:40]!r} is not a real number that fits a double: {error}") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise OperandError(f"{_is(data, name)} not a real number that fits a double: {error}") from error
+
+
+def _is(data: object, name: str) -> str:
+    return f"{name} is {in_short(data)}," if name else f"{in_short(data)} is"
 
 
 def _remedy(data: object) -> str | None:
     if hasattr(data, "operation"):
         return "Use its .data, or .detach(), if you mean its number"
-    if getattr(data, "mask", False):
+    if is_masked(data):
         return "The entry is masked: leave it out, or fill it"
     return None
 

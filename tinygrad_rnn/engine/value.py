@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
+from ..support.numbers import is_not_real
 from . import copying, hooks, making, notation, ops, passes
-from .arithmetic import cos, exp, is_not_real, is_number, log, log1p, number, sin, sqrt, tanh
+from .arithmetic import cos, exp, is_number, log, log1p, number, sin, sqrt, tanh
 from .backward import visit
 from .making import compute, record
 from .node import NO_GRADIENT, Node, next_id

@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError
 from ..support.files import write_whole
 
-# The dtypes that are read, with struct's code; a double holds each of their numbers exactly.
-DTYPES = {"F64": "d", "F32": "f", "F16": "e", "I32": "i", "I16": "h", "I8": "b", "U8": "B"}
+# The dtypes that are read, with struct's code.
+DTYPES = {
+    **{"F64": "d", "F32": "f", "F16": "e", "BOOL": "?"},
+    **{"I64": "q", "I32": "i", "I16": "h", "I8": "b", "U64": "Q", "U32": "I", "U16": "H", "U8": "B"},
+}
 MOST_BYTES_OF_HEADER = 100_000_000  # as the safetensors library has it
 MOST_EMPTY_LISTS = 1_000_000  # a shape such as (10**12, 0) takes no bytes in a file, but lists without end
 METADATA = "__metadata__"
@@ -33,7 +37,7 @@ class Tensor:
 
     Attributes:
         shape: ``()`` for a single number.
-        numbers: as many as the shape has entries.
+        numbers: as many as the shape has entries; floats, or ints where a file holds whole numbers or booleans.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +49,7 @@ class Tensor:
 
         Raises:
             ArgumentError: the lists are ragged.
+            OperandError: an entry is not a number.
         """
         shape: list[int] = []
         level = [nested]
@@ -53,7 +58,7 @@ class Tensor:
                 raise ArgumentError("a ragged list is no tensor")
             shape.append(len(level[0]))
             level = [entry for entries in level for entry in entries]
-        return cls(tuple(shape), tuple(map(float, level)))
+        return cls(tuple(shape), tuple(map(number, level)))
 
     def nested(self) -> Any:
         """As a number or nested lists."""
@@ -70,12 +75,16 @@ def write_safetensors(
     """Write tensors as 64-bit floats, whole or not at all.
 
     Raises:
+        ArgumentError: a whole number has more digits than such a float.
         OSError: the file cannot be written.
     """
     header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
     parts = []
     position = 0
     for name, tensor in tensors.items():
+        for entry in tensor.numbers:
+            if isinstance(entry, int) and int(float(entry)) != entry:
+                raise ArgumentError(f"{entry} in tensor {name!r} does not fit a 64-bit float", remedy="Leave it out")
         data = struct.pack(f"<{len(tensor.numbers)}d", *tensor.numbers)
         header[name] = {
             "dtype": "F64",
@@ -179,4 +188,4 @@ def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
     numbers = struct.unpack(f"<{count}{code}", data)
     if dtype == "BF16":  # the upper half of a 32-bit float
         numbers = struct.unpack(f"<{count}f", b"".join(struct.pack("<I", half << 16) for half in numbers))
-    return Tensor(tuple(shape), tuple(map(float, numbers)))
+    return Tensor(tuple(shape), tuple(map(int, numbers)) if code == "?" else numbers)

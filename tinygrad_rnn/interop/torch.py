@@ -18,17 +18,22 @@ much.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from ..errors import ArgumentError, DataError, MissingDependencyError, OperandError, ShapeError
+from ..engine.arithmetic import number
+from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.trees import is_vector, shape
+from ..support.checks import in_short
+from ..support.numbers import is_not_real
+from ..support.text import listed
 
 Numbers: TypeAlias = "float | Sequence[Numbers]"
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
+WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before the names
 
 
 def to_torch_numbers(module: Module) -> dict[str, Any]:
@@ -73,19 +78,39 @@ def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None
             or with none.
 
     Raises:
-        ArgumentError: names are missing or unknown.
+        ArgumentError: names are missing or unknown, or this is a module instead of its state dict.
         ShapeError: a size differs; the error names the parameter and both shapes.
         DataError: a number is NaN or infinite; the error names the parameter and the place.
         OperandError: an entry is not a number.
     """
-    remaining = {name: tensor.tolist() if hasattr(tensor, "tolist") else tensor for name, tensor in state_dict.items()}
-    own = dict(_entering(module, "", "", remaining))
+    if not isinstance(state_dict, Mapping):
+        remedy = "Give its .state_dict()" if hasattr(state_dict, "state_dict") else "Give tensors by their names"
+        raise ArgumentError(f"a {type(state_dict).__name__} is no state dict", remedy=remedy)
+    remaining = dict(state_dict)
+    try:
+        own = dict(_entering(module, "", "", remaining))
+    except ArgumentError as error:
+        error.remedy = _remedy_for_names(state_dict) or error.remedy
+        raise
     if remaining:
         raise ArgumentError(
-            f"the state dict has {', '.join(map(str, remaining))}, which {module!r} has not",
-            remedy="Check the number of layers and directions, and whether there are biases",
+            f"the state dict has {listed(list(map(str, remaining)))}, which {in_short(module)} has not",
+            remedy=_remedy_for_names(remaining)
+            or "Check the number of layers and directions, and whether there are biases",
         )
     module.load_state_dict(own)
+
+
+def _remedy_for_names(names: Iterable[object]) -> str | None:
+    """What to do about a prefix that a wrapper of PyTorch puts before every name."""
+    texts = list(map(str, names))
+    prefix = next((prefix for prefix in WRAPPERS if all(text.startswith(prefix) for text in texts)), None)
+    if prefix is None or not texts:
+        return None
+    return (
+        f"The names begin with {prefix!r}, as those of a wrapped module: give the .state_dict() of what it wraps, or "
+        f"{{name.removeprefix({prefix!r}): tensor for name, tensor in state_dict.items()}}"
+    )
 
 
 # ---- out --------------------------------------------------------------------------------------------------------
@@ -171,31 +196,32 @@ def _cell_entering(
         yield f"{path}b_hn", outer[-rows:]
 
 
-def _take(remaining: dict[str, Numbers], name: str, expected: tuple[int, ...]) -> Any:
+def _take(remaining: dict[str, Any], name: str, expected: tuple[int, ...]) -> Any:
+    """The numbers under a name, as nested lists of floats."""
     if name not in remaining:
         raise ArgumentError(
-            f"the state dict has no {name}", remedy=f"It has {', '.join(map(str, remaining)) or 'nothing else'}"
+            f"the state dict has no {name}", remedy=f"It has {listed(list(map(str, remaining))) or 'nothing else'}"
         )
     numbers = remaining.pop(name)
+    if hasattr(numbers, "tolist") and not is_not_real(numbers):
+        numbers = numbers.tolist()
     if shape(numbers) != expected:
         raise ShapeError(f"{name} has shape {shape(numbers)} in the state dict, and {expected} in the module")
-    _check_finite(name, numbers, expected)
-    return numbers
+    return _finite(name, numbers, expected)
 
 
-def _check_finite(name: str, numbers: Numbers, expected: tuple[int, ...], index: tuple[int, ...] = ()) -> None:
+def _finite(name: str, given: Any, expected: tuple[int, ...], index: tuple[int, ...] = ()) -> Any:
+    """Numbers as floats, in nested lists of this shape."""
     where = f"{name}[{','.join(map(str, index))}]" if index else name
     if not expected:
-        if not isinstance(numbers, (int, float)):
-            raise OperandError(f"{where} is {str(numbers)[:40]!r} in the state dict, which is not a number")
-        if not math.isfinite(numbers):
-            raise DataError(f"{where} is {numbers} in the state dict", remedy="Take weights from before that")
-    elif is_vector(numbers) and len(numbers) == expected[0]:
-        for i, entry in enumerate(numbers):
-            _check_finite(name, entry, expected[1:], (*index, i))
-    else:
-        found = f"has {len(numbers)} entries" if is_vector(numbers) else "is a single number"
-        raise ShapeError(f"{where} {found} in the state dict, and has {expected[0]} entries in the module")
+        plain = number(given, where)
+        if not math.isfinite(plain):
+            raise DataError(f"{where} is {plain} in the state dict", remedy="Take weights from before that")
+        return plain
+    if is_vector(given) and len(given) == expected[0]:
+        return [_finite(name, entry, expected[1:], (*index, i)) for i, entry in enumerate(given)]
+    found = f"has {len(given)} entries" if is_vector(given) else "is a single number"
+    raise ShapeError(f"{where} {found} in the state dict, and has {expected[0]} entries in the module")
 
 
 # ---- both -------------------------------------------------------------------------------------------------------

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 from ..engine import arithmetic
-from ..engine.arithmetic import is_not_real, number
+from ..engine.arithmetic import number
 from ..engine.sums import total
 from ..engine.value import Value, as_value
 from ..errors import ArgumentError, ShapeError
+from ..support.checks import in_short
+from ..support.numbers import whole
 from .trees import is_vector, pairs, shape
 
 
@@ -75,14 +76,10 @@ def _of_one_prediction(input: Any, target: Any) -> Value:
 
 def _class(target: Any, classes: int) -> int:
     """The index of a class, from whatever stands for a whole number, such as an entry of a tensor."""
-    is_truth = isinstance(target, bool) or "bool" in str(getattr(target, "dtype", ""))
-    try:
-        whole = None if is_truth or is_vector(target) or is_not_real(target) else index(target)
-    except TypeError:
-        whole = None
-    if whole is None or not 0 <= whole < classes:
-        raise ArgumentError(f"target {target!r:.40}", remedy=f"A target is a whole number from 0 to {classes - 1}")
-    return whole
+    place = whole(target)
+    if place is None or not 0 <= place < classes:
+        raise ArgumentError(f"target {in_short(target)}", remedy=f"A target is a whole number from 0 to {classes - 1}")
+    return place
 
 
 def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
@@ -108,7 +105,8 @@ def _binary(v: Value, y: Any) -> Value:
     zero = Value(0.0)  # the logit of class 0
     if not isinstance(y, Value) and probability in (0.0, 1.0):
         return _log_one_plus(v, [zero]) if probability else _log_one_plus(zero, [v])
-    loss: Value = y * _log_one_plus(v, [zero]) + (1.0 - y) * _log_one_plus(zero, [v])
+    weight = y if isinstance(y, Value) else probability
+    loss: Value = weight * _log_one_plus(v, [zero]) + (1.0 - weight) * _log_one_plus(zero, [v])
     return loss
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.checks import in_short, whole_number
+from ..support.numbers import whole
 
 
 class OneHot(list[Value]):
@@ -21,7 +23,10 @@ class OneHot(list[Value]):
     """
 
     def __init__(self, hot: int, size: int) -> None:
-        if not 0 <= hot < size:
-            raise ArgumentError(f"symbol {hot} of {size}", remedy=f"A symbol is a whole number from 0 to {size - 1}")
-        super().__init__(Value(float(i == hot)) for i in range(size))
-        self.hot = hot
+        size, place = whole_number("size", size), whole(hot)
+        if place is None or not 0 <= place < size:
+            raise ArgumentError(
+                f"symbol {in_short(hot)} of {size}", remedy=f"A symbol is a whole number from 0 to {size - 1}"
+            )
+        super().__init__(Value(float(i == place)) for i in range(size))
+        self.hot = place

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..engine.value import Value
+from ..errors import ArgumentError
+from ..support.checks import in_short
+from ..support.numbers import whole
 from .trees import check_replacement
 
 Seed = int | random.Random
@@ -24,8 +27,17 @@ class Parameters(list[T]):
 
 
 def generator(seed: Seed) -> random.Random:
-    """A new random generator for an int; a generator is returned as it is, so that modules can share one."""
-    return seed if isinstance(seed, random.Random) else random.Random(seed)
+    """A new random generator for an int; a generator is returned as it is, so that modules can share one.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    if isinstance(seed, random.Random):
+        return seed
+    number = whole(seed)
+    if number is None:
+        raise ArgumentError(f"seed is {in_short(seed)}", remedy="Give a whole number, or a random.Random to draw from")
+    return random.Random(number)
 
 
 def uniform(seed: Seed, size: int) -> Callable[[], float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from ..engine.value import Value, as_value
@@ -28,7 +28,7 @@ def as_sequence(inputs: object) -> list[Any]:
     Raises:
         ArgumentError: they are no sequence, or an empty one.
     """
-    if not isinstance(inputs, Iterable):
+    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping, Set)):
         raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
     sequence = list(inputs)
     if not sequence:

@@ -13,8 +13,9 @@ Tree: TypeAlias = "Value | Sequence[Tree]"
 
 
 def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
-    """Whether this is a list, some other sequence or an array, and not a single Value or number."""
-    return (isinstance(tree, Sequence) and not isinstance(tree, str)) or getattr(tree, "ndim", 0) > 0
+    """Whether this is a list, some other sequence or an array, and not a text, a single Value or a number."""
+    is_text = isinstance(tree, (str, bytes, bytearray))
+    return (isinstance(tree, Sequence) and not is_text) or getattr(tree, "ndim", 0) > 0
 
 
 def shape(tree: object) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ def within(name: str, data: object, least: float = 0.0, below: float = math.inf,
         ArgumentError: it is outside.
         OperandError: it is not a number.
     """
-    given = number(data)
+    given = number(data, name)
     if not (least <= given and (given < below if most is None else given <= most)):
         above = "a number above 0" if least == SMALLEST else f"a number of at least {least:g}"
         bound = f" and below {below:g}" if below < math.inf else ""

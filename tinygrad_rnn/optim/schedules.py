@@ -105,7 +105,7 @@ class LambdaLR(LRScheduler):
 
     def factor(self, steps: int) -> float:
         """What the function returns."""
-        return number(self.lr_lambda(steps))
+        return number(self.lr_lambda(steps), "the factor of the schedule")
 
 
 class StepLR(LRScheduler):

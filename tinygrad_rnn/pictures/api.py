@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from ..bptt import Unrolled
 from ..engine.backward import topological_order
@@ -15,6 +15,7 @@ from .colours import Scale
 from .drawing import Drawing
 from .geometry import Line, Picture
 from .graph import Node
+from .sheet import most_states
 from .subject import Subject
 from .view import Style, View, styled
 
@@ -40,6 +41,7 @@ def draw(
     local_gradients: bool = False,
     style: Style | None = None,
     time_limit: float = 60.0,
+    animate: Literal["backward"] | None = None,
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
 
@@ -61,12 +63,16 @@ def draw(
         style: called with every drawn `Node` and `Edge`; returns what is to differ from the usual, by the
             names of the attributes of `Box` and `Line`, or None.
         time_limit: how long Graphviz may take, in seconds.
+        animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
 
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
             to be drawn is not an unrolled network.
-        DrawError: Graphviz failed, or took too long; or a time step has too many nodes to draw every Value.
+        DrawError: Graphviz failed, or took too long; or a time step has too many nodes to draw every Value; or nothing
+            is there to animate.
     """
+    if animate not in (None, "backward"):
+        raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
     view = View(detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit)
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(
@@ -79,10 +85,11 @@ def draw(
         if view.detail == "values":
             picture, shown = _every_value(unrolled, loss, view)
         else:
-            subject = Subject(unrolled, loss, view, states.limit(unrolled, loss, view))
+            first, last = view.only or (unrolled.first - 1, unrolled.T)
+            subject = Subject(unrolled, loss, view, most_states(view, last - first + 1, loss is not None))
             picture, shown = states.arrange(subject), len(subject.shown)
     described = f"{shown} of {unrolled.T - unrolled.first + 2} time steps"
-    return Drawing(picture, time_limit=time_limit, description=described)
+    return Drawing(picture, time_limit=time_limit, description=described, animate=animate is not None)
 
 
 def _every_value(unrolled: Unrolled, loss: Value | None, view: View) -> tuple[Picture, int]:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from . import colours
-from .geometry import Box, Curve, Frame, Line, Picture, Point, Row, Text, along
+from .arrows import label_place
+from .geometry import Box, Curve, Frame, Line, Picture, Row, Text
 from .text import printable
 from .text import width as measure
 
@@ -39,9 +40,13 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     for frame in picture.frames:
         out += _frame(frame)
     for line in picture.lines:
-        out += _line(line)
+        if not line.in_front:
+            out += _line(line)
     for box in picture.boxes:
         out += _box(box)
+    for line in picture.lines:
+        if line.in_front:
+            out += _line(line)
     out += map(_text, picture.texts)
     return "\n".join([*out, "}\n"])
 
@@ -126,7 +131,7 @@ def _line(line: Line) -> Iterator[str]:
     if line.label:
         parts.append(f"label={quoted(line.label)}")
         if curve:
-            parts.append('lp="{:.7g},{:.7g}"'.format(*(line.label_at or _label_place(curve))))
+            parts.append('lp="{:.7g},{:.7g}"'.format(*(line.label_at or label_place(curve))))
     if line.tooltip:
         parts.append(f"tooltip={quoted(line.tooltip)}")
     yield f"{ends[0]} -> {ends[1]} [{' '.join(parts)}]"
@@ -173,9 +178,3 @@ def _course(curve: Curve, arrow: bool, pen: float) -> str:
     back = min(_ARROW + pen, 0.9 * length) / length
     end = (ex - (ex - px) * back, ey - (ey - py) * back)
     return f"e,{ex:.7g},{ey:.7g} " + " ".join(f"{x:.7g},{y:.7g}" for x, y in [*curve[:-1], end])
-
-
-def _label_place(curve: Curve) -> Point:
-    x, y = along(curve, 0.5)
-    upright = abs(curve[-1][0] - curve[0][0]) < 1.0
-    return (x + 14.0, y) if upright else (x, y + 7.0)

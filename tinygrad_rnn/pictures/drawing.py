@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+from functools import cached_property
 from html import escape
 from pathlib import Path
 
@@ -13,13 +14,25 @@ import graphviz
 
 from ..errors import DrawError, TinygradRNNError
 from ..support.files import write_whole
-from . import dot, engine
+from . import animation, convert, dot, engine, mermaid, places, plain, svg, tikz
 from .geometry import Picture, Text
 from .text import printable
 
-SUFFIXES = {".svg": "svg", ".png": "png", ".dot": "dot", ".gv": "dot"}
+#: The formats, by the suffix of a file.
+SUFFIXES = {
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".gif": "gif",
+    ".tex": "tex",
+    ".tikz": "tikz",
+    ".mmd": "mmd",
+    ".txt": "txt",
+    ".dot": "dot",
+    ".gv": "dot",
+}
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
-_SHOWN_AS_TEXT = 400
+GIF_SCALE = 2 / 3  # pixels per point: 960 of them for a slide
 
 
 class Drawing:
@@ -33,6 +46,7 @@ class Drawing:
         dot: the DOT text as an object of the package `graphviz`.
         picture: what is drawn, as geometry.
         time_limit: how long Graphviz may take, in seconds.
+        animate: whether the SVG plays.
     """
 
     def __init__(
@@ -43,11 +57,15 @@ class Drawing:
         format: str = "svg",
         time_limit: float = 60.0,
         description: str = "graph",
+        animate: bool = False,
     ) -> None:
         self._graph = graph
         self.dot = graphviz.Source(dot.write(picture, graph), format=_known(format, "format"))
         self.picture = picture
         self.time_limit = time_limit
+        self.animate = animate
+        if animate:
+            animation.film(picture)  # raises if there is nothing that moves
         self._description = description
         self._svg: str | None = None
 
@@ -68,20 +86,38 @@ class Drawing:
     def svg(self) -> str:
         """The picture as SVG. Its ids begin with a prefix of their own, so that several fit into one page.
 
+        Graphviz draws it. Where there is no Graphviz, and for an animation, we do.
+
         Raises:
-            DrawError: Graphviz failed, or took too long.
+            DrawError: Graphviz failed, or took too long; or it is missing, and only it could find the places.
         """
         if self._svg is None:
-            svg = engine.run(self.source, "svg", self.time_limit).decode()
-            prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
-            self._svg = described(re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", svg), self.picture, prefix)
+            if self.animate:
+                self._svg = animation.film(self._placed).svg()
+            elif self.picture.width and not engine.programs():
+                self._svg = svg.write(self.picture)
+            else:
+                drawn = engine.run(self.source, "svg", self.time_limit).decode()
+                prefix = "g" + hashlib.sha256(self.source.encode()).hexdigest()[:8]
+                self._svg = described(re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", drawn), self.picture, prefix)
         return self._svg
+
+    @property
+    def text(self) -> str:
+        """The picture as text, for a terminal."""
+        return plain.write(self.picture)
+
+    @cached_property
+    def _placed(self) -> Picture:
+        """The picture with a place for everything in it."""
+        return self.picture if self.picture.width else places.placed(self.picture, self.source, self.time_limit)
 
     def add(self, text: Text) -> None:
         """Write a line of text into the picture."""
         self.picture.texts.append(text)
         self.dot = graphviz.Source(dot.write(self.picture, self._graph), format=self.format)
         self._svg = None
+        self.__dict__.pop("_placed", None)
 
     def png(self, dpi: float = 96.0) -> bytes:
         """The picture as PNG.
@@ -91,6 +127,7 @@ class Drawing:
 
         Raises:
             DrawError: it would be too wide to be read; or Graphviz failed, or took too long.
+            MissingDependencyError: there is neither Graphviz nor vl-convert.
         """
         widest = WIDEST_PNG * 72.0 / dpi
         if max(self.picture.width, self.picture.height) > widest:
@@ -99,20 +136,25 @@ class Drawing:
                 f"a PNG of {width:,} × {height:,} pixels could not be read",
                 remedy="Save it as .svg, or draw less of it (detail='states', max_steps=20)",
             )
+        if self.picture.width and not engine.programs():
+            return convert.png(svg.write(self.picture), dpi / 72.0)
         source = self.source.replace("graph [", f"graph [dpi={dpi:g} ", 1)
         return engine.run(source, "png", self.time_limit)
 
     def save(self, path: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
-        """Write the picture to a file, as its suffix says: .svg, .png, or .dot and .gv for the DOT text.
+        """Write the picture to a file, as its suffix says (`SUFFIXES`), whole or not at all.
 
-        The file is written whole or not at all.
+        ``.tex`` is a document for pdflatex, ``.tikz`` its picture alone, for ``\\input``; ``.mmd`` is Mermaid, which
+        GitHub draws; ``.gif`` plays, as does an ``.svg`` of a drawing that is animated.
 
         Args:
             path: the file.
             directory: the folder that ``path`` is relative to; it is made if there is none.
 
         Raises:
-            DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed.
+            DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed; or the picture is larger
+                than TikZ or Mermaid draw, or has nothing that moves.
+            MissingDependencyError: the format needs a package that is not installed.
         """
         target = Path(directory or "", path)
         if target.suffix.lower() not in SUFFIXES:
@@ -136,8 +178,25 @@ class Drawing:
     def pipe(self, format: str | None = None, encoding: str | None = None) -> bytes | str:
         """Return the picture in a format, decoded if an encoding is given."""
         known = _known(format or self.format, "format")
-        content = self.png() if known == "png" else self.svg().encode() if known == "svg" else self.source.encode()
+        content = self._content(known)
         return content.decode(encoding) if encoding else content
+
+    def _content(self, format: str) -> bytes:
+        if format == "png":
+            return self.png()
+        if format == "pdf":
+            return convert.pdf(svg.write(self._placed))
+        if format == "gif":
+            return convert.gif(animation.film(self._placed).frames(), GIF_SCALE)
+        if format == "svg":
+            return self.svg().encode()
+        if format in ("tex", "tikz"):
+            return tikz.write(self._placed, standalone=format == "tex").encode()
+        return (
+            {"mmd": mermaid.write, "txt": plain.write}[format](self.picture).encode()
+            if format != "dot"
+            else self.source.encode()
+        )
 
     def render(
         self,
@@ -156,7 +215,7 @@ class Drawing:
             directory: the folder that the file of the DOT text is relative to.
             view: whether to open the picture.
             cleanup: whether to delete the DOT text afterwards.
-            format: svg, png or dot; by default the suffix of ``outfile``, or else `format`.
+            format: a value of `SUFFIXES`; by default the suffix of ``outfile``, or else `format`.
             outfile: the file of the picture; by default the file of the DOT text, with the format appended.
 
         Returns:
@@ -231,5 +290,7 @@ def _as_wide_as_its_place(svg: str) -> str:
 def _known(format: str, what: str) -> str:
     known = SUFFIXES.get(f".{format.lower()}")
     if known is None:
-        raise DrawError(f"unknown {what} {format!r}", remedy="Known ones: svg, png, dot")
+        raise DrawError(
+            f"unknown {what} {format!r}", remedy=f"Known ones: {', '.join(dict.fromkeys(SUFFIXES.values()))}"
+        )
     return known

@@ -1,3 +1,4 @@
 """What every room may need: `files` are written whole or not at all, `progress` is shown, arguments are checked
-(`checks`), the garbage collector is paused (`collector`), and things are counted and named in words (`text`).
+(`checks`), the garbage collector is paused (`collector`), things are counted and named in words (`text`), and what
+stands for a number is decided (`numbers`).
 """

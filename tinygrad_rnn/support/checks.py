@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from operator import index
 
 from ..errors import ArgumentError
+from .numbers import whole
 
 
 def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
-    """``number`` as an int, NumPy's whole numbers included.
+    """``number`` as an int; what stands for one is decided in `numbers`.
 
     Args:
         name: what it is, for the error.
@@ -21,25 +21,22 @@ def whole_number(name: str, number: object, least: int = 1, why: str = "", most:
     Raises:
         ArgumentError: it is not a whole number from ``least`` to ``most``.
     """
-    try:
-        whole = None if isinstance(number, bool) else index(number)  # type: ignore[arg-type]
-    except TypeError:
-        whole = None
-    if whole is None or whole < least:
+    value = whole(number)
+    if value is None or value < least:
         reason = f": {why}" if why else ""
         raise ArgumentError(
             f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number of at least {least}{reason}"
         )
-    if whole > most:
+    if value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
-    return whole
+    return value
 
 
 def in_short(value: object, most: int = 40) -> str:
     """What a value looks like in Python, cut off after ``most`` characters, for errors."""
     if isinstance(value, int) and value.bit_length() > 1000:
         return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
-    return f"{value!r:.{most}}"
+    return " ".join(f"{value!r}".split("\n"))[:most]
 
 
 def check_set_to_none(set_to_none: bool) -> None:

@@ -1,9 +1,9 @@
 """The results of a sweep: a `Record` per run, and a file with a line for each.
 
 The file is JSON Lines: a header, ``{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "learn(T, cell,
-seed)"}``, then a record per line. A line is written in one go as a run finishes, and is on the disk before the next
-run is looked at. A process that is killed leaves at worst a last line without its end; whoever opens the file next
-takes that off again.
+seed)"}``, then a record per line, in which ``{"__float__": "nan"}`` stands for a result that is NaN. A line is written
+in one go as a run finishes, and is on the disk before the next run is looked at. A process that is killed leaves at
+worst a last line without its end; whoever opens the file next takes that off again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError, SweepError
 from ..support.locks import lock, unlock
+from ..support.numbers import is_bool, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
+NOT_FINITE = "__float__"  # the key of an object that stands for NaN, inf or -inf
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run. Everything in it is plain JSON data, except that ``setting`` is a tuple.
+    """One run. Everything in it is plain JSON data, except that ``setting`` is a tuple and a result may be NaN.
 
     Attributes:
         setting: arguments of the experiment.
@@ -47,34 +50,51 @@ class Record:
         return self.error is not None
 
 
-def plain(value: object, name: str) -> Any:
-    """Return the value as it comes back from JSON: tuples become lists.
+def plain(value: Any, name: str, finite: bool = True) -> Any:
+    """Return the value as it comes back from a file: tuples become lists, scalars of NumPy and PyTorch become Python's.
 
     Args:
         value: the value.
         name: its name in an error.
+        finite: whether NaN and infinity are refused.
 
     Raises:
-        ArgumentError: it is, or holds, something that JSON does not have.
+        ArgumentError: it is, or holds, something that is not plain data.
     """
-    _check_plain(value, name)
-    return json.loads(json.dumps(value))
-
-
-def _check_plain(value: object, name: str) -> None:
     if isinstance(value, (list, tuple)):
-        for i, entry in enumerate(value):
-            _check_plain(entry, f"{name}[{i}]")
-    elif isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        for key, entry in value.items():
-            _check_plain(entry, f"{name}[{key!r}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ArgumentError(f"{name} is {value!r}", remedy="JSON has finite numbers only; say it with text or None")
-    elif not (value is None or isinstance(value, (bool, int, float, str))):
-        raise ArgumentError(
-            f"{name} is of type {type(value).__name__}",
-            remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
-        )
+        return [plain(entry, f"{name}[{i}]", finite) for i, entry in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and NOT_FINITE not in value:
+        return {str(key): plain(entry, f"{name}[{key!r}]", finite) for key, entry in value.items()}
+    if is_number(value) and hasattr(value, "dtype"):
+        value = bool(value) if is_bool(value) else number(value) if whole(value) is None else whole(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        if finite:
+            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
+        return float(value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return json.loads(json.dumps(value))  # of a subclass, too
+    raise ArgumentError(
+        f"{name} is of type {type(value).__name__}",
+        remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    """The value, with ``{NOT_FINITE: "nan"}`` in place of a number that JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NOT_FINITE: str(value)}
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    return list(map(_without_nan, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _with_nan(read: dict[str, Any]) -> Any:
+    """What `_without_nan` was given, of an object in JSON."""
+    if NOT_FINITE not in read:
+        return read
+    if read not in ({NOT_FINITE: "nan"}, {NOT_FINITE: "inf"}, {NOT_FINITE: "-inf"}):
+        raise ValueError("no number")
+    return float(read[NOT_FINITE])
 
 
 def key(setting: Iterable[object], seed: int) -> str:
@@ -189,7 +209,7 @@ class RecordFile:
 
 
 def _line(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, allow_nan=False).encode() + b"\n"
+    return json.dumps(_without_nan(data), allow_nan=False).encode() + b"\n"
 
 
 # The fields of a record in the file, with their types.
@@ -222,9 +242,9 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             remedy="Install a newer tinygrad_rnn",
         )
     records: dict[str, Record] = {}
-    for number, line in enumerate(lines[1:], 2):
+    for place, line in enumerate(lines[1:], 2):
         try:
-            data = json.loads(line, parse_constant=_refuse)
+            data = json.loads(line, parse_constant=_refuse, object_hook=_with_nan)
             if data.keys() != _PARTS.keys() or not all(isinstance(data[name], _PARTS[name]) for name in _PARTS):
                 raise ValueError
             if (data["result"] is None) == (data["error"] is None) or not math.isfinite(data["seconds"]):
@@ -232,7 +252,7 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             record = Record(**{**data, "setting": tuple(data["setting"])})
         except (ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SweepError(
-                f"{name} is damaged: line {number} is no record", remedy="Take that line out, or give another file"
+                f"{name} is damaged: line {place} is no record", remedy="Take that line out, or give another file"
             ) from error
         known = key(record.setting, record.seed)
         records.pop(known, None)  # a run that was tried again finished later

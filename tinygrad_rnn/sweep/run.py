@@ -21,6 +21,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..errors import ArgumentError, SweepError
+from ..support.checks import in_short, whole_number
+from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
 from .records import Record, RecordFile, key, plain
 
@@ -49,10 +51,11 @@ def sweep(
     failed. Other pools of processes are lost with it.
 
     Args:
-        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: finite numbers,
-            text, booleans, None, and lists and dicts of them. All its randomness should come from the seed. If other
-            processes are to run it, it must be a function of a module, not one within a function. One that calls
-            `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended as ``"interrupted"``.
+        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: numbers (also NaN,
+            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them. All its randomness
+            should come from the seed. If other processes are to run it, it must be a function of a module, not one
+            within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
+            as ``"interrupted"``.
         settings: tuples of plain data; perhaps a generator of very many, which is drawn from as runs finish. One
             that comes twice is run once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
@@ -77,8 +80,7 @@ def sweep(
         OSError: the file cannot be written.
     """
     seeds = _checked_seeds(seeds)
-    if not isinstance(outstanding, int) or outstanding < 1:
-        raise ArgumentError(f"outstanding is {outstanding!r}", remedy="Give a whole number of at least 1")
+    outstanding = whole_number("outstanding", outstanding)
     _check_portable(experiment, executor)
     with ExitStack() as stack:
         on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment)))
@@ -202,7 +204,7 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
             raise ArgumentError(
                 f"the experiment returned {type(returned).__name__}", remedy="It must return a mapping, such as a dict"
             )
-        result = plain(dict(returned), "result")
+        result = plain(dict(returned), "result", finite=False)
     except KeyboardInterrupt:
         raise
     except BaseException as mistake:  # whatever it is, one run has failed
@@ -266,15 +268,17 @@ def describe(experiment: Experiment) -> str:
 
 
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
-    if isinstance(seeds, int):
+    if whole(seeds) is not None:
         raise ArgumentError(f"seeds is {seeds}", remedy=f"Give range({seeds}), or a list of whole numbers")
-    checked = tuple(seeds)
-    for seed in checked:
-        if not isinstance(seed, int) or isinstance(seed, bool):
-            raise ArgumentError(f"seed {seed!r}", remedy="Seeds are whole numbers")
+    checked = []
+    for seed in seeds:
+        number = whole(seed)
+        if number is None:
+            raise ArgumentError(f"seed {in_short(seed)}", remedy="Seeds are whole numbers")
+        checked.append(number)
     if not checked:
         raise ArgumentError("there are no seeds", remedy="Give at least one")
-    return checked
+    return tuple(checked)
 
 
 def _checked_setting(setting: tuple[Any, ...]) -> tuple[Any, ...]:

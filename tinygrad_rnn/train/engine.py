@@ -22,6 +22,7 @@ from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.collector import collector_paused
+from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
@@ -74,7 +75,7 @@ class EagerEngine:
     Args:
         model: the model to differentiate.
         task: the task, which has a loss.
-        truncate: time steps after which the gradient is cut; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
@@ -190,7 +191,7 @@ class CompiledEngine:
             from ..compile import Number, Recurrence, Symbols, Vector
 
             def kind(entry: Any, size: int) -> Number | Symbols | Vector:
-                if isinstance(entry, int):
+                if whole(entry) is not None:
                     return Symbols(size)
                 return Vector(size) if hasattr(entry, "__len__") else Number()
 

@@ -24,6 +24,7 @@ from ..nn import (
 from ..nn.kinds import find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
+from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -115,7 +116,7 @@ class RecurrentNetwork(Module):
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
-        return [OneHot(x, self.input_size) if isinstance(x, int) else x for x in inputs]
+        return [x if whole(x) is None else OneHot(x, self.input_size) for x in inputs]
 
     @property
     def input_size(self) -> int:

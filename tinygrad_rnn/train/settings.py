@@ -31,7 +31,7 @@ class Settings:
         scheduler: advances after each update; None for a constant learning rate.
         batch_size: sequences per update.
         max_norm: bound on the norm of the gradient; None for no clipping.
-        truncate: time steps of a chunk in truncated BPTT; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
         seed: of the sequences that are drawn.
         validate_every: updates between two validations. There is also one at the end.
         validation_size: number of sequences to validate on, always the same.
@@ -61,9 +61,10 @@ class Settings:
             _check_whole(self, "truncate")
         object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
         if self.max_norm is not None:
-            if not (is_number(self.max_norm) and self.max_norm > 0.0):
+            max_norm = number(self.max_norm, "max_norm") if is_number(self.max_norm) else 0.0
+            if not max_norm > 0.0:
                 raise ArgumentError(f"max_norm is {in_short(self.max_norm)}", remedy="Give a number above 0, or None")
-            object.__setattr__(self, "max_norm", number(self.max_norm))
+            object.__setattr__(self, "max_norm", max_norm)
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint calls ``settings``."""

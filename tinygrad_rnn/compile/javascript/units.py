@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from ...bptt.unroll import keep, keep_step
+from ...bptt.unroll import Series, keep, keep_step
 from ...engine.backward import gradients_kept, propagate, topological_order
 from ...engine.node import Node
 from ...engine.recording import time_step
@@ -156,15 +156,16 @@ class _Tracer:
         state = step.shaped(old_state)
         for name, part in zip(step.names, state):
             _label(part, f"{name}_{TIME_BEFORE}")
+        series: Series = {}
         with self.recorded():
             x: Any = self.x_index.one_hot() if self.x_index else self.x
             named, new = advance(step.cell, x, state)
-            keep_step(step.cell, {}, TIME, x, named)  # type: ignore[arg-type]
+            keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
         new_state = flat(new)
         _check_state(old_state, new_state)
         predicted: Quantity = []
         if step.loss is not None:
-            predicted = named[step.names[0] if step.readout is None else "h"]
+            predicted = named["h"] if step.readout is not None else step.prediction(series, TIME)
         before = {node: Place(STATE_GRADIENT, i) for i, node in enumerate(old_state)}
         self.add("cell", [*new_state, *flat([predicted])], before)
         if step.loss is not None and step.readout is not None:
@@ -212,8 +213,8 @@ class _Tracer:
             leaf = Value(self.tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
             leaf.time_step = node.time_step
             leaves[leaf] = Place(NOW_GRADIENT, results[node])
-        entries = list(leaves)
-        return entries[0] if isinstance(quantity, Value) else entries, leaves
+        in_a_row = list(leaves)
+        return in_a_row[0] if isinstance(quantity, Value) else in_a_row, leaves
 
     def add(self, name: str, results: Sequence[Value], ends: Mapping[Value, Place]) -> None:
         """Add the unit of everything that has been recorded for these results. Its nodes get slots."""

@@ -1,0 +1,57 @@
+"""What stands for a number, among all that Python, NumPy and PyTorch have. Every entrance of the package asks here.
+
+A real number may be Python's, a scalar of NumPy or PyTorch, or an array or tensor without dimensions. A bool counts as
+0 or 1 there, as in Python's own arithmetic; it is never a size, a count, an index or a seed.
+"""
+
+from __future__ import annotations
+
+from numbers import Real
+from operator import index
+from typing import Any
+
+
+def is_real(data: object) -> bool:
+    """Whether ``data`` can stand for one real number.
+
+    A string, a complex number, a date, a masked entry or an array cannot.
+    """
+    if is_not_real(data) or getattr(data, "ndim", 0) > 0:
+        return False
+    return isinstance(data, Real) or hasattr(data, "__float__") or hasattr(data, "__index__")
+
+
+def is_not_real(data: Any) -> bool:
+    """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
+    dtype = getattr(data, "dtype", None)
+    if dtype is None:
+        return False
+    if is_masked(data):
+        return True
+    kind = getattr(dtype, "kind", "c" if getattr(dtype, "is_complex", False) else "f")
+    if kind == "O":
+        return getattr(data, "ndim", 0) == 0 and not is_real(data.item())
+    return kind not in "biuf"
+
+
+def is_masked(data: Any) -> bool:
+    """Whether this is a masked entry of an array, or an array with one."""
+    mask = getattr(data, "mask", False)
+    return bool(mask.any() if hasattr(mask, "any") else mask)
+
+
+def is_bool(data: Any) -> bool:
+    """Whether this is a bool of Python, NumPy or PyTorch, or an array of them."""
+    return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
+
+
+def whole(data: Any) -> int | None:
+    """``data`` as an int if it stands for one whole number; else None."""
+    if data.__class__ is int:
+        return data
+    if is_bool(data) or is_not_real(data) or getattr(data, "ndim", 0) > 0:
+        return None
+    try:
+        return index(data)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: of a tensor without data
+        return None
