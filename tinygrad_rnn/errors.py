@@ -113,6 +113,20 @@ class ArgumentError(TinygradRNNError, ValueError):
     """An argument has a value that makes no sense."""
 
 
+class TooLargeError(ArgumentError):
+    """Something would not fit into memory, and was not begun.
+
+    Attributes:
+        needed: the bytes that it would take, about.
+        available: the bytes that there are.
+    """
+
+    def __init__(self, what: str, *, remedy: str, needed: int, available: int) -> None:
+        super().__init__(what, remedy=remedy)
+        self.needed = needed
+        self.available = available
+
+
 class DataError(TinygradRNNError, ValueError):
     """Input data (a file, a column, a text) cannot be used."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
+from ..support.memory import PARAMETER, require_memory
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module
@@ -91,6 +92,8 @@ class Recurrent(Module):
         self.input_size = whole_number("input_size", input_size)
         self.hidden_size = whole_number("hidden_size", hidden_size)
         self.num_layers = whole_number("num_layers", num_layers)
+        weights = directions * self.hidden_size * (self.hidden_size + 1)  # of a layer, at least
+        require_memory("num_layers", self.num_layers, lambda n: n * weights * PARAMETER)
         sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
         self.bidirectional = bidirectional
         self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
