@@ -22,6 +22,7 @@ from ..engine.backward import gradients, gradients_kept, topological_order, visi
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
+from ..nn.trees import NestedNumbers, shape
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
