@@ -413,7 +413,7 @@ MISTAKES = {
     "half a step": (["--steps", "1.5"], "'1.5' is not a whole number of at least 1"),
     "too many steps": (["--steps", "309"], "Ask for at most --steps 308"),
     "negative size": (["--hidden", "-1"], "'-1' is not a whole number of at least 1"),
-    "too many units": (["--hidden", "2000"], "2000 hidden units over 12 time steps make about 96,048,000 nodes"),
+    "too many units": (["--hidden", "2000"], "2,000 hidden units over 12 time steps make about 96,048,000 nodes"),
     "no units": (["--hidden", "0"], "'0' is not a whole number of at least 1"),
     "negative seed": (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     "NaN weight": (["--w", "nan"], "'nan' is not a finite number"),

@@ -19,6 +19,7 @@ from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
 from ..plots.straight import straight_figure
+from ..support.text import number_of
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -227,5 +228,5 @@ def _print_paths(all_paths: Sequence[Path]) -> None:
     edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
         f"{add} up to {product:.9g}; backward() lists none of them: it goes once "
-        f"through the {edges} edges of the graph."
+        f"through the {number_of(edges, 'edge')} of the graph."
     )

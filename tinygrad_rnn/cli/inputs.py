@@ -13,6 +13,7 @@ from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
+from ..support.text import number_of
 from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
@@ -197,7 +198,8 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
     nodes = 2 * KINDS[kind].matrices * len(data.inputs) * hidden * (hidden + size)
     if nodes > MOST_NODES:
         raise ArgumentError(
-            f"{hidden} hidden units over {len(data.inputs)} time steps make about {nodes:,} nodes",
+            f"{number_of(hidden, 'hidden unit')} over {number_of(len(data.inputs), 'time step')} "
+            f"make about {nodes:,} nodes",
             remedy=f"This command takes up to {MOST_NODES:,}: give a smaller --hidden or --steps",
         )
     check_kind(kind, [name for name in ONLY if getattr(args, name) is not None])
@@ -237,7 +239,7 @@ def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
     t, after = ("t", "(t+1)") if only_step is None else (str(only_step), str(only_step + 1))
     prediction = f"{'h' if scalar else 'y'}_{t}"
-    loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
+    loss = f"−log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
     return loss if only_step is not None else f"mean over t of {loss}"
 
 
@@ -259,7 +261,7 @@ def _numbers(series: Series, steps: int | None, default: int) -> Data:
 def _characters(text: str, steps: int | None, default: int) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            f"the text has {number_of(len(text), 'character')}",
             remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, default, len(text) - 1, "characters") :]
@@ -268,7 +270,8 @@ def _characters(text: str, steps: int | None, default: int) -> Data:
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
     return Data(
         f"the text {used!r}" if len(used) <= 40 else f"the text {used[:40]!r}…",
-        f"{len(alphabet)} different characters, each a one-hot input; the next one is predicted at every step",
+        f"{number_of(len(alphabet), 'different character')}, each a one-hot input; "
+        "the next one is predicted at every step",
         tuple(one_hot[:-1]),
         tuple(places[1:]),
         tuple(used[:-1]),
@@ -281,7 +284,7 @@ def _steps(wanted: int | None, default: int, available: int, items: str) -> int:
         return min(available, default)
     if wanted > available:
         raise DataError(
-            f"{wanted} steps need {wanted + 1} {items}, but there are {available + 1}",
+            f"{number_of(wanted, 'step')} need {wanted + 1} {items}, but there are {available + 1}",
             remedy=f"Ask for at most --steps {available}",
         )
     return wanted

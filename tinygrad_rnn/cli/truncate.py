@@ -13,6 +13,7 @@ from ..pictures.colours import CUT
 from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
+from ..support.text import number_of
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -99,9 +100,9 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     say(f"Sequence: {problem.title}; {problem.description}.")
     say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
     if k1 == k2:
-        how = f"chunks of {k2} steps, the state flowing on"
+        how = f"chunks of {number_of(k2, 'step')}, the state flowing on"
     else:
-        how = f"after every {k1} steps a backward pass through {k2}"
+        how = f"after every {number_of(k1, 'step')} a backward pass through {k2}"
     say(f"Truncated BPTT: {how}{'; with T = ' + str(T) + ' this is full BPTT' if k2 >= T and k1 >= T else ''}.")
     print()
     scalar = not any(each.full.shape for each in all_parameters)
@@ -133,8 +134,9 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     if not terms:
         say("Nothing was cut.")
         return
-    count = sum(1 for _ in parts.full.terms())
-    say(f"{len(terms)} of {count} terms of ∂L/∂{name} were cut{'. The largest of them:' if most_terms else '.'}")
+    terms_in_all = sum(1 for _ in parts.full.terms())
+    all_terms = number_of(terms_in_all, "term")
+    say(f"Cut from ∂L/∂{name}: {len(terms)} of {all_terms}{'. The largest:' if most_terms else '.'}")
     for term in terms[:most_terms]:
         say(f"  {term}")
 

@@ -14,6 +14,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..support.checks import whole_number
+from ..support.text import number_of
 from .batch import Batch
 from .boundary import Area, Numbers, area, doubles, real
 from .graph import check_mode
@@ -354,7 +355,7 @@ class Recurrence:
         """
         self.step.check_target(target)
         if target is not None and len(target) != len(x):
-            raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
+            raise ShapeError(f"x is {number_of(len(x), 'time step')}, target is {len(target)}")
         initial = self._initial if h0 is None else h0
         has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
         return unroll_step(self.step, x, target, initial, has_loss)

@@ -14,6 +14,7 @@ from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
+from ..support.text import number_of
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index
 from .memory import GRADIENT, STATE, TARGET, Region, X
@@ -190,7 +191,8 @@ def trace_step(
                 remedy="Use two tables, or the eager engine",
             )
     if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
+        before = number_of(len(old_state), "number")
+        raise CompileError(f"the state has {before} before a step and {len(new_state)} after")
     if len(set(new_state)) != len(new_state):
         raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
     if loss in new_state:

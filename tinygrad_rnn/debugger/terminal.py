@@ -19,6 +19,7 @@ from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import ArgumentError, TinygradRNNError
 from ..nn.linalg import Rows
+from ..support.text import number_of
 from .breakpoints import GRAMMAR, Breakpoint
 from .expressions import HELP, STEP_NAMES, Expression
 from .picture import KEY, draw_flow
@@ -231,8 +232,8 @@ class Terminal(cmd.Cmd):
         found = self.debugger.why(argument)
         self._lines(
             [
-                f"{notation.time_step(step.node)}{step.formula}, times {notation.number(step.gradient)}, "
-                f"adds {notation.number(step.contribution)} to {notation.gradient(step.parent)}"
+                f"{notation.time_step(step.node)}{step.formula}, times {notation.in_formula(step.gradient)}, "
+                f"adds {notation.in_formula(step.contribution)} to {notation.gradient(step.parent)}"
                 for step in found
             ]
         )
@@ -278,7 +279,8 @@ class Terminal(cmd.Cmd):
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
             self._say(
-                f"Left after {debugger.taken} of {debugger.total} steps: the gradients are those of a pass half-way."
+                f"Left after {debugger.taken} of {number_of(debugger.total, 'step')}: "
+                "the gradients are those of a pass half-way."
             )
         return True
 
@@ -419,8 +421,8 @@ class Terminal(cmd.Cmd):
         self._lines(shown, keep="last")
         self._view()
 
-    def _undone(self, count: int) -> None:
-        self._say(f"Undone: {count} step{'s' * (count != 1)}")
+    def _undone(self, steps: int) -> None:
+        self._say(f"Undone: {number_of(steps, 'step')}")
         self._view()
 
     def _numbered(self, number: int, step: Step) -> str:
@@ -436,12 +438,15 @@ class Terminal(cmd.Cmd):
             leaves = [node for node in debugger.nodes() if not node.parents and node.time_step is None]
             shown = [f"{notation.gradient(leaf)} = {notation.number(leaf.grad)}" for leaf in leaves[:6]]
             shown += [f"… {len(leaves) - 6} more: grads"] if len(leaves) > 6 else []
-            self._say(f"The pass is complete: {debugger.total} steps. {', '.join(shown)}".rstrip())
+            self._say(f"The pass is complete: {number_of(debugger.total, 'step')}. {', '.join(shown)}".rstrip())
         else:
             if not debugger.taken:
                 start = f"{notation.gradient(debugger.loss)} = {notation.number(debugger.loss.grad)}"
                 hidden = f", besides {debugger.hidden} to constants" if debugger.hidden else ""
-                self._say(f"At the start: {start}; {debugger.total} steps to take{hidden}. help lists the commands.")
+                self._say(
+                    f"At the start: {start}; {number_of(debugger.total, 'step')} to take{hidden}. "
+                    "help lists the commands."
+                )
             self._say(f"-> {self._numbered(debugger.taken + 1, view)}" if view else self._nothing_comes())
         self._display()
 
@@ -534,7 +539,7 @@ def _no_argument(text: str) -> None:
 
 def _listed(breakpoint: Breakpoint) -> str:
     kind = "   temporary" if breakpoint.temporary else ""
-    hits = f"   (hit {breakpoint.hits} time{'s' * (breakpoint.hits != 1)})" if breakpoint.hits else ""
+    hits = f"   (hit {number_of(breakpoint.hits, 'time')})" if breakpoint.hits else ""
     return f"{breakpoint.number}: {breakpoint.text}{kind}{hits}"
 
 

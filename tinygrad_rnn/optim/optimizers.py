@@ -11,6 +11,7 @@ from ..engine.arithmetic import number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import check_set_to_none, whole_number
+from ..support.text import number_of
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
@@ -123,13 +124,16 @@ class Optimizer(ABC):
         rows = {name: [number(entry) for entry in row] for name, row in state["slots"].items()}
         for name, row in rows.items():
             if len(row) != len(self.parameters):
-                raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
+                raise ShapeError(
+                    f"{name} has {number_of(len(row), 'entry', 'entries')} "
+                    f"for {number_of(len(self.parameters), 'parameter')}"
+                )
         steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
         self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
-        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g}{settings})"
+        return f"{type(self).__name__}({number_of(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
 
 
 class SGD(Optimizer):

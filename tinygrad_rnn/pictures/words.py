@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ..engine.value import Value
-from ..support.text import count
+from ..support.text import number_of
 from . import colours, text
 from .subject import Subject
 
@@ -26,8 +26,8 @@ def headline(subject: Subject) -> str:
         return text.clipped(subject.view.title, 120)
     found = subject.verdict
     if found is None:
-        return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
-    way = f"{count(found.lag, 'step')} back"
+        return f"{subject.described}, unrolled over {number_of(subject.last - subject.first, 'time step')}"
+    way = f"{number_of(found.lag, 'step')} back"
     if not 0.0 < found.kept < math.inf:
         return f"The gradient {found.word} after {way}"
     return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
@@ -40,7 +40,7 @@ def title(subject: Subject) -> str:
 
 def description(subject: Subject) -> str:
     """What the picture shows, in two sentences: the chain with its product, and the verdict."""
-    steps = count(subject.last - subject.first, "time step")
+    steps = number_of(subject.last - subject.first, "time step")
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
     way = f"{_name(subject)}_{subject.T} back to {_name(subject)}_{subject.k}"
@@ -149,7 +149,7 @@ def factor_names(subject: Subject) -> str:
 
 def caption(subject: Subject) -> str:
     """What was unrolled, and what the two numbers in a card are."""
-    steps = count(subject.last - subject.first, "time step")
+    steps = number_of(subject.last - subject.first, "time step")
     return f"{subject.described}, unrolled over {steps}"
 
 

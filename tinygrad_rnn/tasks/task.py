@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import DataError
+from ..support.text import number_of
 
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
 
@@ -110,7 +111,7 @@ def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:
     """
     shorter = f", or a length of at most {longest}" if longest >= 1 else ""
     return DataError(
-        f"{what}: too few for examples of {length} time step{'s' * (length != 1)}", remedy=f"Give {wanted}{shorter}"
+        f"{what}: too few for examples of {number_of(length, 'time step')}", remedy=f"Give {wanted}{shorter}"
     )
 
 

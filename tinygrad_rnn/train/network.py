@@ -25,6 +25,7 @@ from ..nn.kinds import find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
 from ..support.numbers import whole
+from ..support.text import number_of
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -162,8 +163,8 @@ class RecurrentNetwork(Module):
         output_size = len(self.readout.V)
         if (self.input_size, output_size) != (task.input_size, task.output_size):
             raise ShapeError(
-                f"the model takes {self.input_size} inputs and gives {output_size} outputs, task {task.name} has "
-                f"{task.input_size} and {task.output_size}",
+                f"the model takes {number_of(self.input_size, 'input')} and gives {number_of(output_size, 'output')}, "
+                f"task {task.name} has {task.input_size} and {task.output_size}",
                 remedy="Make it with RecurrentNetwork.for_task",
             )
 

@@ -154,7 +154,7 @@ class _Writer:
     def _formula(self, node: Value, names: Mapping[Value, str]) -> str:
         op, operands = node.operation, [names[parent] for parent in node.parents]
         if not operands:
-            return notation.number(node.data) if isinstance(node.data, float) else "a constant"
+            return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
     def _facts(self) -> dict[str, Any]:

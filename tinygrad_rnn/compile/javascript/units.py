@@ -24,6 +24,7 @@ from ...engine.value import Value
 from ...errors import CompileError, OperandError
 from ...nn.quantities import Quantity, as_quantity
 from ...nn.through_time import advance
+from ...support.text import number_of
 from ..inputs import numbers_per_step
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
 from ..step import Step, _label, _placeholder, flat
@@ -248,7 +249,8 @@ class _Tracer:
 
 def _check_state(old_state: Sequence[Value], new_state: Sequence[Value]) -> None:
     if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
+        before = number_of(len(old_state), "number")
+        raise CompileError(f"the state has {before} before a step and {len(new_state)} after")
     if len(set(new_state)) != len(new_state):
         raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
 
