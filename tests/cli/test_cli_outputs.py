@@ -20,6 +20,7 @@ from ..ordinary_user import ordinary_user
 WRITERS = {
     "-o": ".svg",
     "explore -o": ".html",
+    "explore --code": ".mjs",
     "anatomy -o": ".png",
     "anatomy --jacobians": ".pdf",
     "anatomy --cell lstm --straight": ".png",

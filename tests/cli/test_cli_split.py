@@ -187,7 +187,14 @@ def test_the_heat_map_shades_by_size(capsys):
         cells = row.partition("| ")[2][::2].strip()
         for near, far in pairwise(cells):
             assert shades.index(far) >= shades.index(near) - 1
-    assert rows[-1].rstrip().endswith(".")
+    assert rows[0].rstrip().endswith(".")  # the first use step, the longest lag
+
+
+def test_use_steps_run_downwards_as_in_the_plot(capsys):
+    assert main(["truncate", "--steps", "5", "--k2", "2"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert [int(row.split()[0]) for row in rows] == [1, 2, 3, 4, 5]
+    assert [row.partition("| ")[2].index("×") // 2 + 1 for row in rows[:4]] == [3, 3, 5, 5]  # chunks 1-2, 3-4, 5
 
 
 # ---- mistakes -----------------------------------------------------------------------------------------------
@@ -204,7 +211,7 @@ MISTAKES = {
     "no directory": (["anatomy", "-o", "none/plot.png"], "none"),
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),
-    "kind of picture": (["truncate", "--picture", "a.gif"], "a.gif"),
+    "kind of picture": (["truncate", "--picture", "a.bmp"], "a.bmp"),
     "sweep and cells": (["decay", "--cells", "rnn", "--norms", "1"], "--norms does not go with --cells"),
     "kind and cells": (["decay", "--cells", "rnn", "--kind", "scalar"], "--kind does not go with --cells"),
     "radius and cells": (["decay", "--cells", "rnn", "--radius", "0.8"], "--radius does not go with --cells"),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import ScalarRNNCell, Value, mse_loss
 from tinygrad_rnn.bptt.jacobian import jacobian_products
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.compile import Number, Recurrence
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE, javascript
 from tinygrad_rnn.engine.ops import OPS
@@ -268,6 +269,16 @@ def test_code_grows_with_the_cell_and_not_with_time():
     sizes = {case: len(Recurrence(**CASES[case]()).javascript) for case in CASES}
     assert sizes["scalar"] < 15_000
     assert sizes["lstm"] < 90_000
+
+
+def test_the_command_writes_the_module(tmp_path, capsys):
+    path = tmp_path / "step.mjs"
+    assert main(["explore", "--code", str(path), "--cell", "gru", "--hidden", "2", "--steps", "3"]) == 0
+    assert "step.mjs" in capsys.readouterr().out
+    subprocess.run([shutil.which("node"), "--check", path], check=True)
+    assert "// z_r_t[0] = " in path.read_text(encoding="utf-8")
+    assert main(["explore", "--code", str(tmp_path / "step.txt")]) == 2
+    assert "end in .mjs" in capsys.readouterr().err
 
 
 # ---- what cannot be a program -----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from tinygrad_rnn.errors import (
     OperandError,
     ShapeError,
 )
-from tinygrad_rnn.nn import LSTM, Cell, GRUCell, LSTMCell, OneHot
+from tinygrad_rnn.nn import GRU, LSTM, Cell, GRUCell, LSTMCell, OneHot
 
 
 def bits(number: float) -> bytes:
@@ -86,6 +86,7 @@ CASES: dict[str, Any] = {  # arguments of Recurrence
     "stacked": lambda: arguments(
         cell=LSTM(2, 2, num_layers=2), x=Vector(2), readout=Linear(2, 3), target=Symbols(3), loss=cross_entropy
     ),
+    "stacked, top layer": lambda: arguments(cell=GRU(2, 2, num_layers=2), x=Vector(2), target=Vector(2), loss=mse_loss),
     "of the user": lambda: arguments(cell=GatedByItself(3), x=Number(), target=Vector(3), loss=mse_loss),
 }
 _made: dict[Any, Recurrence] = {}
@@ -167,6 +168,14 @@ def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
         assert (caught.value.op, caught.value.time_step) == expected
     else:
         agree(program, x, target, h0, mask)
+
+
+def test_without_a_read_out_the_top_layer_is_the_prediction():
+    cell, x, target = GRU(2, 2, num_layers=2), [[0.1, 0.2], [0.3, 0.4]], [[0.5, 0.6], [0.7, 0.8]]
+    unrolled = unroll(cell, x)
+    expected = total([mse_loss(unrolled.h[t], target[t - 1]) for t in (1, 2)])
+    program = Recurrence(cell, x=Vector(2), target=Vector(2), loss=mse_loss)
+    assert program.forward([x], [target]).loss == program.eager(x, target)[1].data == expected.data
 
 
 def test_state_and_its_gradient():

@@ -96,6 +96,21 @@ def test_the_number_or_the_norm() -> None:
 HOSTILE = r"$\frac{a$b $ \$"
 
 
+def test_use_steps_run_downwards_in_a_heat_map() -> None:
+    unrolled = unroll(LSTMCell(1, 1, seed=0), [[0.3]] * 6)
+    split = anatomy(unrolled, {t: unrolled.h[t][0] for t in range(1, 7)}, unrolled.cell.f.W[0][0])
+    heat, *others = anatomy_figure(split).axes
+    image = heat.images[0]
+    left, right, bottom, top = image.get_extent()
+    assert (image.origin, left, right, bottom, top) == ("upper", 0.5, 6.5, 6.5, 0.5)  # row i is step i + 1
+    shown = image.get_array()
+    assert [shown[k - 1, t - 1] for k, t in ((2, 3), (2, 6), (6, 6))] == [split[2, 3], split[2, 6], split[6, 6]]
+    first, last = (heat.transData.transform((1, k))[1] for k in (1, 6))
+    assert first > last
+    beside = next(axes for axes in others if axes.get_xlabel() == "sum over t")
+    assert beside.get_ylim() == heat.get_ylim() == (6.5, 0.5)
+
+
 def figures(text: str) -> dict[str, Figure]:
     """A figure of every kind, with a text of the user's wherever there is one."""
     curve = DecayCurve(text, text, [0, 1], [1.0, 0.5], 0.5, [1.0, 0.5])

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tinygrad_rnn.support.text import listed, number_of, printable
+from tinygrad_rnn.support.text import count, listed, printable
 
 
 @pytest.mark.parametrize(
     ("number", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1000, "1,000 steps"), (-1, "-1 steps")]
 )
 def test_a_noun_is_counted(number: int, words: str) -> None:
-    assert number_of(number, "step") == words
+    assert count(number, "step") == words
 
 
 @pytest.mark.parametrize(

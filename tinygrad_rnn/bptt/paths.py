@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..engine.backward import gradients_kept, topological_order
+from ..engine.notation import number
 from ..engine.passes import steps
 from ..engine.steps import Step
 from ..engine.value import Value
@@ -49,8 +50,8 @@ class Path:
         return math.prod(self.factors)
 
     def __str__(self) -> str:
-        factors = " · ".join(f"{factor:.4g}" for factor in self.factors) or "1"
-        return f"{factors} = {self.product:.6g}   along {' → '.join(node.name for node in self.nodes)}"
+        factors = " · ".join(map(number, self.factors)) or "1"
+        return f"{factors} = {number(self.product, 6)}   along {' → '.join(node.name for node in self.nodes)}"
 
 
 def count_paths(loss: Value, node: Value) -> int:
@@ -99,10 +100,10 @@ def _counts(edges: Edges, loss: Value, node: Value) -> dict[Value, int]:
     counts = {node: 1}
     for child in reversed(edges):  # the walk goes from the loss down: parents come first in reverse
         if child is not node:
-            number = sum(counts.get(step.parent, 0) for step in edges[child])
-            if number:
+            paths_on = sum(counts.get(step.parent, 0) for step in edges[child])
+            if paths_on:
                 _check(edges[child])
-                counts[child] = number
+                counts[child] = paths_on
     return counts
 
 

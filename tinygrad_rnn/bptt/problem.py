@@ -14,7 +14,7 @@ from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.quantities import Quantity
-from ..support.text import number_of
+from ..support.text import count
 from .unroll import Unrolled, unroll
 
 
@@ -25,6 +25,7 @@ class Problem:
     Attributes:
         cell: the cell.
         readout: computes the prediction y_t from h_t; None where h_t itself is the prediction.
+        criterion: computes the loss of a time step, ``criterion(prediction, target)``.
         unrolled: the cell over the sequence; with a loss at every time step, the read-out also.
         targets: what the prediction of each time step should be.
         losses: one loss per time step that counts, in order, each labelled L_t and with its ``time_step``.
@@ -33,6 +34,7 @@ class Problem:
 
     cell: Cell
     readout: Callable[[Any], Any] | None
+    criterion: Callable[[Any, Any], Value]
     unrolled: Unrolled
     targets: Sequence[Any]
     losses: list[Value]
@@ -82,7 +84,7 @@ def problem(
         raise ArgumentError(f"a loss at {at!r}", remedy='It is at the "last" time step, or at "every" one')
     if len(inputs) != len(targets):
         raise DataError(
-            f"{number_of(len(inputs), 'input')} with {number_of(len(targets), 'target')}",
+            f"{count(len(inputs), 'input')} with {count(len(targets), 'target')}",
             remedy="Give one target per input",
         )
     unrolled = unroll(cell, inputs, readout=readout if at == "every" else None)
@@ -98,7 +100,7 @@ def problem(
         raise ArgumentError("no time step has a loss", remedy="Give a target for at least one that counts")
     mean = losses[0] if len(losses) == 1 else total(losses) / len(losses)
     mean.label = "L"
-    return Problem(cell, readout, unrolled, targets, losses, mean)
+    return Problem(cell, readout, loss, unrolled, targets, losses, mean)
 
 
 def _prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:

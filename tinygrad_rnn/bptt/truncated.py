@@ -20,6 +20,9 @@ flows on.
 - *Sliding*, k1 < k2: the windows overlap, and each time step is computed again in about k2/k1 of them.
 - *Full BPTT*, k1 = k2 = T (or more): one window, nothing is cut.
 
+Where a single number is given, it means chunks, k1 = k2: ``tinygrad-rnn truncate --k2 35`` and ``train --truncate 35``,
+`train.Settings.truncate`, and ``window=35`` of `compile.Recurrence`.
+
 This module runs it; `truncation` shows what it cuts.
 """
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..engine.backward import gradients_kept, propagate, topological_order
+from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..support.text import number_of
-from .anatomy import Anatomy, Numbers, TimeStep, norm
+from ..support.text import count
+from .anatomy import Anatomy, Numbers, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
 
@@ -40,7 +41,8 @@ class CutTerm:
         return norm(self.contribution)
 
     def __str__(self) -> str:
-        shown = f"{self.contribution:.6g}" if isinstance(self.contribution, float) else f"norm {self.size:.6g}"
+        what = "" if isinstance(self.contribution, float) else "norm "
+        shown = f"{what}{number(number_or_norm(self.contribution), 6)}"
         return f"(∂L_{self.t}/∂{self.name})_{self.k} = {shown}, lag {self.t - self.k}"
 
 
@@ -139,7 +141,7 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     passes = _passes(unrolled, k1)
     if after is not None and after not in passes:
         raise ArgumentError(
-            f"no backward pass after time step {after}", remedy=f"There is one every {number_of(k1, 'step')}"
+            f"no backward pass after time step {after}", remedy=f"There is one every {count(k1, 'step')}"
         )
     if after is None and k1 < k2:
         after = passes[-1]

@@ -17,7 +17,7 @@ from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..support.checks import whole_number
-from ..support.text import number_of
+from ..support.text import count
 from .unroll import Unrolled
 
 #: A gradient keeps its size within these bounds, and vanishes or explodes beyond the extreme ones.
@@ -69,7 +69,7 @@ class Verdict:
             subject: what it is about.
             way: where the time steps lead, such as "from h_12 to h_0".
         """
-        steps = " ".join(filter(None, [number_of(self.lag, "step"), way]))
+        steps = " ".join(filter(None, [count(self.lag, "step"), way]))
         if math.isnan(self.kept):
             return f"{subject} {self.word} after {steps}"
         if math.isinf(self.kept):

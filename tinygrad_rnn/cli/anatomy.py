@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..bptt.anatomy import Anatomy, Numbers, anatomy, norm, reshape
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, number_or_norm, reshape
 from ..bptt.jacobian import ChainNorm, chain_norms
 from ..bptt.paths import Path, paths
 from ..bptt.straight import Straight, straight_path
 from ..engine.backward import topological_order
+from ..engine.notation import number
 from ..errors import ArgumentError
 from ..nn.quantities import entries
 from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
 from ..plots.straight import straight_figure
-from ..support.text import number_of
+from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -141,14 +142,10 @@ def _as_dict(
 
 def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
     bars = "‖{}‖" if parts.shape else "{}"
-
-    def size(numbers: Numbers) -> float:
-        return norm(numbers) if parts.shape else numbers
-
     say(f"Sequence: {problem.title}; {problem.description}.")
-    say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
+    say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
     L = f"∂L/∂{parts.name}"
-    say(f"{bars.format(L)} = {size(gradient):.9g}. Where it came from:")
+    say(f"{bars.format(L)} = {number(number_or_norm(gradient), 9)}. Where it came from:")
     print()
     if len(parts.loss_steps) > 1:
         print_heat_map(parts)
@@ -157,7 +154,9 @@ def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
     steps = sorted({step for each in sums for step in each}, key=lambda step: -1 if step is None else step)
     print_table(
         ["n", *map(bars.format, ("used at k = n", "loss of t = n", "lag t−k = n"))],
-        fold_rows([[str(n), *(f"{size(each[n]):.6g}" if n in each else "" for each in sums)] for n in steps]),
+        fold_rows(
+            [[str(n), *(number(number_or_norm(each[n]), 6) if n in each else "" for each in sums)] for n in steps]
+        ),
     )
     print()
     difference = max(abs(a - b) for a, b in zip(entries(parts.total()), entries(gradient)))
@@ -175,7 +174,11 @@ def _print_chains(rows: Sequence[ChainNorm]) -> None:
                 [
                     str(row.k),
                     str(row.lag),
-                    *(f"{n:.6g}" for n in (row.norm, row.product_of_norms, row.bound, row.radius_law) if n is not None),
+                    *(
+                        number(n, 6)
+                        for n in (row.norm, row.product_of_norms, row.bound, row.radius_law)
+                        if n is not None
+                    ),
                 ]
                 for row in rows
             ]
@@ -198,8 +201,8 @@ def _print_straight(path: Straight) -> None:
             str(k),
             _span(path.factors[k + 1]) if k + 1 in path.factors else "",
             _span(products[k]),
-            f"{norm(path.straight[k]) if many else path.straight[k][0]:.6g}",
-            f"{norm(path.gradients[k]) if many else path.gradients[k][0]:.6g}",
+            number(number_or_norm(path.straight[k] if many else path.straight[k][0]), 6),
+            number(number_or_norm(path.gradients[k] if many else path.gradients[k][0]), 6),
         ]
         for k in sorted(path.straight, reverse=True)
     ]
@@ -216,7 +219,7 @@ def _print_straight(path: Straight) -> None:
 
 
 def _span(numbers: Sequence[float]) -> str:
-    low, high = (f"{end(numbers):.4g}" for end in (min, max))
+    low, high = (number(end(numbers)) for end in (min, max))
     return low if low == high else f"{low} … {high}"
 
 
@@ -227,6 +230,6 @@ def _print_paths(all_paths: Sequence[Path]) -> None:
     product = math.fsum(path.product for path in all_paths)
     edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
-        f"{add} up to {product:.9g}; backward() lists none of them: it goes once "
-        f"through the {number_of(edges, 'edge')} of the graph."
+        f"{add} up to {number(product, 9)}; backward() lists none of them: it goes once "
+        f"through the {count(edges, 'edge')} of the graph."
     )

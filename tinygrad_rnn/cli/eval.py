@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..errors import ArgumentError
-from ..support.text import number_of
+from ..support.text import count
 from ..tasks import make_task
 from ..train import load_checkpoint, validate
 from .console import print_json, say
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(
             f"{model!r} with the weights of step {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
-            f"{number_of(len(examples), 'sequence')}:"
+            f"{count(len(examples), 'sequence')}:"
         )
         say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {task.goal:.4g}, trivially {task.baseline:.4g}")
         if "seed" not in task.validation_by:

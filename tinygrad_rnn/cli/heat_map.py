@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ..bptt.anatomy import Anatomy
+from ..engine.notation import number
 from .console import columns, say
 
 SHADES = "█▓▒░."  # a power of ten each
@@ -14,7 +15,7 @@ _TALLEST = 40  # rows
 
 
 def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = None) -> None:
-    """Print a cell per use step (upwards) and loss step (to the right), shaded by magnitude.
+    """Print a cell per use step (downwards) and loss step (to the right), shaded by magnitude.
 
     Where they do not fit, several steps share a cell, which shows the largest of them.
 
@@ -43,7 +44,7 @@ def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = 
             cells[place] = max(cells.get(place, 0.0), size)
         else:
             lost.add(place)
-    for row in reversed(range(count)):
+    for row in range(count):
         shades = "".join(
             (_shade(cells[row, column], largest) if (row, column) in cells else CUT if (row, column) in lost else " ")
             * wide
@@ -55,8 +56,8 @@ def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = 
     print()
     legend = " ".join(f"{shade}=1/{10 ** (i + 1)}" for i, shade in enumerate(SHADES[:-1]))
     say(
-        f"Upwards use step k, to the right loss step t. Shades: at least this share of the largest, {largest:.4g}: "
-        f"{legend} {SHADES[-1]}=less{f' {CUT}=cut' if keeps else ''}."
+        f"Downwards use step k, to the right loss step t. Shades: at least this share of the largest, "
+        f"{number(largest)}: {legend} {SHADES[-1]}=less{f' {CUT}=cut' if keeps else ''}."
         + (f" A cell is {together} × {together} steps and shows the largest of them." if together > 1 else "")
     )
 

@@ -19,7 +19,7 @@ from ..bptt.verdict import Verdict, kept
 from ..engine.notation import number
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, product, spectral_norm
-from ..support.text import number_of, printable
+from ..support.text import count, printable
 from .console import print_table, say
 from .inputs import Problem
 
@@ -303,7 +303,7 @@ def _describe(problem: Problem) -> str:
     if isinstance(cell, ScalarRNNCell):
         numbers = ", ".join(f"{p.label} = {p.data:g}" for p in (cell.w, cell.u, cell.b))
         return f"h_t = {_applied(cell.nonlinearity, 'w·h_(t−1) + u·x_t + b')} with {numbers}"
-    units = number_of(len(problem.unrolled.state(0)) // len(problem.unrolled.state_names), "hidden unit")
+    units = count(len(problem.unrolled.state(0)) // len(problem.unrolled.state_names), "hidden unit")
     if isinstance(cell, RNNCell):
         recurrence = _applied(cell.nonlinearity, "W h_(t−1) + U x_t + b")
         return f"h_t = {recurrence} with {units}, read out as y_t = V h_t + c"

@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
-from ..support.text import number_of
+from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import print_json, print_table, say
@@ -213,7 +213,7 @@ def _errors(records: Sequence[Record]) -> list[float]:
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = build_task(records[0].setting[0])
     say(f"Task {task.name}: {task.summary}")
-    over = number_of(args.seeds, "seed")
+    over = count(args.seeds, "seed")
     say(f"Measured: {task.metric}, in the last validation, over {over}. Solved when: {task.criterion}.")
     print()
     rows = []
@@ -237,7 +237,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         which = ", ".join(f"{dash(name)} {as_typed(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
-        say(f"{number_of(len(failures) - SHOWN_ERRORS, 'more run')} failed.")
+        say(f"{count(len(failures) - SHOWN_ERRORS, 'more run')} failed.")
     say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
 
 

@@ -9,7 +9,7 @@ from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
-from ..support.text import number_of
+from ..support.text import count
 from ..tasks import Task
 from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
 from .console import print_json, say
@@ -190,7 +190,7 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
-    say(f"{model!r}, {number_of(len(model.parameters()), 'parameter')}")
+    say(f"{model!r}, {count(len(model.parameters()), 'parameter')}")
     print()
     print("  ".join(f"{name:>9}" for name in COLUMNS), flush=True)
 
@@ -205,7 +205,7 @@ def _print_row(history: History) -> None:
 def _conclude(history: History, task: Task, options: Options, scheduler: LRScheduler | None, target: str) -> None:
     checked = len(task.validation(options["validation"]))
     print()
-    say(f"Loss and error ({history.metric}) are those of {number_of(checked, 'validation sequence')}.")
+    say(f"Loss and error ({history.metric}) are those of {count(checked, 'validation sequence')}.")
     # Not "solved": they are few, and training may have ended on a lucky draw of them.
     met = "Criterion met on them" if history.best <= history.goal else "Criterion not met yet"
     ending = {

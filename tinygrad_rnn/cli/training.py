@@ -176,7 +176,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
         TrainingOption("clip", 'bound on the gradient norm, or "none"', type=or_none(positive_number), metavar="NORM"),
         TrainingOption(
             "truncate",
-            'time steps after which the gradient is cut, or "none"',
+            'truncated BPTT in chunks of K time steps, k1 = k2 = K, or "none"',
             type=or_none(whole_number(1)),
             metavar="K",
         ),

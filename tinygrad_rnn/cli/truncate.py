@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..bptt.anatomy import Numbers, anatomy, norm
+from ..bptt.anatomy import anatomy, norm, number_or_norm
 from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncation
+from ..engine.notation import number
 from ..nn.quantities import entries
 from ..pictures import draw
 from ..pictures.colours import CUT
 from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
-from ..support.text import number_of
+from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -29,7 +30,7 @@ DESCRIPTION = (
 OPTIONS = {
     **input_options(loss="all"),
     "truncation": (
-        Option("k2", "time steps of a backward pass", default=4, type=whole_number(1), metavar="K"),
+        Option("k2", "time steps that a backward pass goes back", default=4, type=whole_number(1), metavar="K"),
         Option(
             "k1",
             "time steps between two backward passes, at most k2",
@@ -98,11 +99,11 @@ def _as_dict(parts: Truncation, all_parameters: list[Truncation]) -> dict[str, A
 def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation], most_terms: int) -> None:
     k1, k2, T = parts.k1, parts.k2, problem.unrolled.T
     say(f"Sequence: {problem.title}; {problem.description}.")
-    say(f"Loss: L = {problem.formula} = {problem.loss.data:.6g}.")
+    say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
     if k1 == k2:
-        how = f"chunks of {number_of(k2, 'step')}, the state flowing on"
+        how = f"chunks of {count(k2, 'step')}, the state flowing on"
     else:
-        how = f"after every {number_of(k1, 'step')} a backward pass through {k2}"
+        how = f"after every {count(k1, 'step')} a backward pass through {k2}"
     say(f"Truncated BPTT: {how}{'; with T = ' + str(T) + ' this is full BPTT' if k2 >= T and k1 >= T else ''}.")
     print()
     scalar = not any(each.full.shape for each in all_parameters)
@@ -124,7 +125,7 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
         ["lag", bars.format(f"∂L/∂{name}"), bars.format("kept"), bars.format("cut")],
         fold_rows(
             [
-                [str(lag), *(f"{_size(each):.6g}" for each in (full, kept[lag], cut[lag]))]
+                [str(lag), *(number(number_or_norm(each), 6) for each in (full, kept[lag], cut[lag]))]
                 for lag, full in parts.full.by_lag().items()
             ]
         ),
@@ -135,7 +136,7 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
         say("Nothing was cut.")
         return
     terms_in_all = sum(1 for _ in parts.full.terms())
-    all_terms = number_of(terms_in_all, "term")
+    all_terms = count(terms_in_all, "term")
     say(f"Cut from ∂L/∂{name}: {len(terms)} of {all_terms}{'. The largest:' if most_terms else '.'}")
     for term in terms[:most_terms]:
         say(f"  {term}")
@@ -143,17 +144,12 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
 
 def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     full, kept, cut = (each.total() for each in (parts.full, parts.kept, parts.cut))
-    row = [parts.full.name, *(f"{_size(each):.6g}" for each in (full, kept, cut))]
+    row = [parts.full.name, *(number(number_or_norm(each), 6) for each in (full, kept, cut))]
     if scalar:
         return row
     lengths = norm(full) * norm(kept)
     cosine = sum(a * b for a, b in zip(entries(full), entries(kept))) / lengths if lengths else float("nan")
     return [*row, f"{cosine:.4f}" if lengths else ""]
-
-
-def _size(numbers: Numbers) -> float:
-    """A number as it is, of a vector or matrix the norm."""
-    return numbers if isinstance(numbers, float) else norm(numbers)
 
 
 def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:

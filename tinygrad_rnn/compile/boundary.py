@@ -11,7 +11,7 @@ from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import is_not_real, whole
-from ..support.text import number_of
+from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import ArgumentError, CompileError, ShapeError
-from ..support.text import number_of
+from ..support.text import count
 from .trace import Trace
 
 #: The use of the rows of `STATE_GRADIENT`: of h_0, zeros, and two that are written and read in turn.
@@ -157,7 +157,7 @@ class Variants:
         if mask is None:
             return None
         if len(mask) != T:
-            raise ShapeError(f"mask has {number_of(len(mask), 'entry', 'entries')} for {number_of(T, 'time step')}")
+            raise ShapeError(f"mask has {count(len(mask), 'entry', 'entries')} for {count(T, 'time step')}")
         return tuple(map(bool, mask))
 
     def has_loss(self, T: int, mask: tuple[bool, ...] | None) -> tuple[bool, ...]:

@@ -15,7 +15,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from ..errors import ArgumentError, DataError
-from ..support.text import listed, number_of
+from ..support.text import count, listed
 
 SEPARATORS = (",", ";", "\t")  # those that are looked for
 DECIMALS = (".", ",")
@@ -53,7 +53,7 @@ class Table:
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
-                columns = number_of(len(self.columns), "column")
+                columns = count(len(self.columns), "column")
                 raise DataError(f"{self.name} has {columns}", remedy=f"Name one of {names}")
             return 0
         if self.columns.count(column) != 1:
@@ -219,9 +219,9 @@ def _checked(
                 remedy="Take it out, or fill it: each row is a time step",
             )
         if len(row) != size:
-            first = f"below {number_of(size, 'cell')}" if header is False else f"under {number_of(size, 'name')}"
+            first = f"below {count(size, 'cell')}" if header is False else f"under {count(size, 'name')}"
             raise DataError(
-                f"{name}, line {line}: {number_of(len(row), 'cell')} {first}",
+                f"{name}, line {line}: {count(len(row), 'cell')} {first}",
                 remedy=_cause_of_count(row, size, separator),
             )
         seen = True

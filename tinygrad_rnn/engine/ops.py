@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from ..errors import DomainError, GraphError
-from ..support.text import number_of
+from ..support.text import count
 from .arithmetic import Rule, cos, exp, log, log1p, maximum, pow_, select, sin, sqrt, tanh
 
 Edges = Iterable[tuple[Any, Any]]  # pairs of a parent and ∂node/∂parent
@@ -279,7 +279,7 @@ def register(op: Op) -> Op:
         trial = op.local_gradients(0.5, *[0.5] * op.arity)
         if not isinstance(trial, (tuple, list)) or len(trial) != op.arity:
             raise GraphError(
-                f"local_gradients returns {trial!r} for {number_of(op.arity, 'operand')}",
+                f"local_gradients returns {trial!r} for {count(op.arity, 'operand')}",
                 op=op.name,
                 remedy="It must return a tuple of one local gradient per operand",
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from ..support.text import number_of
+from ..support.text import count
 from . import notation
 from .backward import topological_order
 from .node import Node
@@ -123,4 +123,4 @@ class ForwardSteps(Sequence[ForwardStep]):
         return len(self._nodes)
 
     def __repr__(self) -> str:
-        return f"ForwardSteps({notation.name(self.root)}, {number_of(len(self), 'node')})"
+        return f"ForwardSteps({notation.name(self.root)}, {count(len(self), 'node')})"

@@ -9,14 +9,14 @@ from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
 from ..support.numbers import is_not_real
-from ..support.text import number_of
+from ..support.text import count
 from . import copying, hooks, making, notation, ops, passes
 from .arithmetic import cos, exp, is_number, log, log1p, number, sin, sqrt, tanh
 from .backward import visit
 from .making import compute, record
 from .node import NO_GRADIENT, Node, next_id
 from .ops import LEAF, OPS
-from .recording import current
+from .recording import current, newest
 from .steps import ForwardSteps
 
 Operand = Union["Value", SupportsFloat]
@@ -48,7 +48,7 @@ class Value(Node):
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
         self._data, self._grad = data if type(data) is float else number(data), NO_GRADIENT
         self.operation, self.parents, self._label, self._id, self._extra = LEAF, (), str(label or ""), next_id(), None
-        self.time_step = current().time_step if not (_children or current().traces) else _fill_in(self, _children, _op)
+        self.time_step = newest().time_step if newest().plain and not _children else _fill_in(self, _children, _op)
 
     # ---- recording: every operator is a row of the op table -----------------------------------------------------
 
@@ -186,7 +186,7 @@ class Value(Node):
         """
         row = ops.lookup(op, len(operands))
         if row.arity != len(operands):
-            raise GraphError(f"{number_of(len(operands), 'operand')} for an op that takes {row.arity}", op=row.name)
+            raise GraphError(f"{count(len(operands), 'operand')} for an op that takes {row.arity}", op=row.name)
         return compute(row, tuple(map(as_value, operands)))
 
     @staticmethod
@@ -205,7 +205,7 @@ class Value(Node):
         """
         if len(parents) != len(local_gradients) or not parents:
             raise GraphError(
-                f"{number_of(len(parents), 'parent')} but {number_of(len(local_gradients), 'local gradient')}",
+                f"{count(len(parents), 'parent')} but {count(len(local_gradients), 'local gradient')}",
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )
@@ -382,7 +382,7 @@ Value.backward.__module__, Value.backward.__qualname__ = __name__, "Value.backwa
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
-    """Add the operands of a Value that is made by hand, and where it was made.
+    """Add the operands of a Value that is made by hand, and what the scope in force says.
 
     Returns:
         its time step.
@@ -390,8 +390,8 @@ def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
     if children:
         value.parents = _all_values(children)
         value.operation = ops.called(op, len(value.parents))
-    making.apply_scope(current(), value)
-    return current().time_step
+    making.apply_scope(value)
+    return value.time_step
 
 
 def operand(data: Any) -> Any:

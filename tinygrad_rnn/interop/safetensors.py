@@ -20,7 +20,7 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError
 from ..support.files import write_whole
-from ..support.text import number_of
+from ..support.text import count as number_of
 
 # The dtypes that are read, with struct's code.
 DTYPES = {

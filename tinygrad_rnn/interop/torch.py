@@ -28,7 +28,7 @@ from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, li
 from ..nn.trees import is_vector, shape
 from ..support.checks import in_short
 from ..support.numbers import is_not_real
-from ..support.text import listed, number_of
+from ..support.text import count, listed
 
 Numbers: TypeAlias = "float | Sequence[Numbers]"
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
@@ -220,9 +220,9 @@ def _finite(name: str, given: Any, expected: tuple[int, ...], index: tuple[int, 
         return plain
     if is_vector(given) and len(given) == expected[0]:
         return [_finite(name, entry, expected[1:], (*index, i)) for i, entry in enumerate(given)]
-    found = f"has {number_of(len(given), 'entry', 'entries')}" if is_vector(given) else "is a single number"
+    found = f"has {count(len(given), 'entry', 'entries')}" if is_vector(given) else "is a single number"
     raise ShapeError(
-        f"{where} {found} in the state dict, and has {number_of(expected[0], 'entry', 'entries')} in the module"
+        f"{where} {found} in the state dict, and has {count(expected[0], 'entry', 'entries')} in the module"
     )
 
 

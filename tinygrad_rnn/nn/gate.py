@@ -9,7 +9,7 @@ from ..engine.arithmetic import choose
 from ..engine.sums import dot
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
-from ..support.text import number_of
+from ..support.text import count
 from .module import Module
 from .one_hot import OneHot
 from .parameters import Matrix, Vector, matrix, vector
@@ -103,8 +103,8 @@ def fits(what: str, entries: Sequence[object], name: str, weights: Matrix) -> No
         ShapeError: they cannot; the error names both sizes and the parameter.
     """
     if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
-        found = number_of(len(entries), "number") if hasattr(entries, "__len__") else "a single number"
+        found = count(len(entries), "number") if hasattr(entries, "__len__") else "a single number"
         raise ShapeError(
             f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
-            remedy=f"Give {what} as {number_of(len(weights[0]), 'number')}",
+            remedy=f"Give {what} as {count(len(weights[0]), 'number')}",
         )

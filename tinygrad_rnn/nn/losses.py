@@ -13,7 +13,7 @@ from ..engine.value import Value, as_value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import whole
-from ..support.text import number_of
+from ..support.text import count
 from .trees import is_vector, pairs, shape
 
 
@@ -59,7 +59,7 @@ def cross_entropy(input: Any, target: Any) -> Value:
     if not any(map(is_vector, input)):
         return _of_one_prediction(input, target)
     if shape(target) != (len(input),):
-        raise ShapeError(f"{number_of(len(input), 'prediction')}, but targets of shape {shape(target)}")
+        raise ShapeError(f"{count(len(input), 'prediction')}, but targets of shape {shape(target)}")
     for t, row in enumerate(input):
         if shape(row) != shape(input[0]) or len(shape(row)) != 1 or any(map(is_vector, row)) or not len(row):
             raise ShapeError(

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
-from ..support.text import number_of
+from ..support.memory import PARAMETER, require_memory
+from ..support.text import count
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module
@@ -53,7 +54,7 @@ class StackedCell(Cell):
             ShapeError: x or the state does not fit.
         """
         if len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {number_of(len(state), 'part')} for {', '.join(self.state_names)}")
+            raise ShapeError(f"a state of {count(len(state), 'part')} for {', '.join(self.state_names)}")
         named: dict[str, Quantity] = {}
         remaining = iter(state)
         for cell, suffix in zip(self.cells, self._suffixes):
@@ -83,6 +84,7 @@ class Recurrent(Module):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
@@ -91,6 +93,8 @@ class Recurrent(Module):
         self.input_size = whole_number("input_size", input_size)
         self.hidden_size = whole_number("hidden_size", hidden_size)
         self.num_layers = whole_number("num_layers", num_layers)
+        weights = directions * self.hidden_size * (self.hidden_size + 1)  # of a layer, at least
+        require_memory("num_layers", self.num_layers, lambda n: n * weights * PARAMETER)
         sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
         self.bidirectional = bidirectional
         self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
@@ -165,9 +169,9 @@ class Recurrent(Module):
         parts = state if len(names) > 1 else (state,)
         wanted = len(self.cells)
         if shape(parts)[:1] != (len(names),) or any(shape(part)[:1] != (wanted,) for part in parts):
-            vectors = number_of(wanted, "vector")
+            vectors = count(wanted, "vector")
             raise ShapeError(
-                f"the state is not that of {number_of(wanted, 'cell')}",
+                f"the state is not that of {count(wanted, 'cell')}",
                 remedy=f"Give {' and '.join(f'a list of {vectors} {name}_0' for name in names)}",
             )
         return [tuple(finite(part[k], f"{name}_0", 0) for name, part in zip(names, parts)) for k in range(wanted)]
@@ -216,14 +220,15 @@ class RNN(Recurrent):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, rng)
+        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, seed=rng)
 
 
 class LSTM(Recurrent):
@@ -248,15 +253,16 @@ class LSTM(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
         self._forget_bias = forget_bias
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return LSTMCell(input_size, hidden_size, bias, self._forget_bias, rng)
+        return LSTMCell(input_size, hidden_size, bias, forget_bias=self._forget_bias, seed=rng)
 
 
 class GRU(Recurrent):
@@ -275,4 +281,4 @@ class GRU(Recurrent):
     """
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return GRUCell(input_size, hidden_size, bias, rng)
+        return GRUCell(input_size, hidden_size, bias, seed=rng)

@@ -11,7 +11,7 @@ from ..engine.arithmetic import number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import check_set_to_none, whole_number
-from ..support.text import number_of
+from ..support.text import count
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
@@ -125,15 +125,14 @@ class Optimizer(ABC):
         for name, row in rows.items():
             if len(row) != len(self.parameters):
                 raise ShapeError(
-                    f"{name} has {number_of(len(row), 'entry', 'entries')} "
-                    f"for {number_of(len(self.parameters), 'parameter')}"
+                    f"{name} has {count(len(row), 'entry', 'entries')} for {count(len(self.parameters), 'parameter')}"
                 )
         steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
         self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
-        return f"{type(self).__name__}({number_of(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
+        return f"{type(self).__name__}({count(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
 
 
 class SGD(Optimizer):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.anatomy import Anatomy, Numbers, anatomy, norm
+from ..bptt.anatomy import Anatomy, Numbers, anatomy, number_or_norm
 from ..engine.value import Value
 from ..nn.quantities import entries
 from ..pictures import text
@@ -93,11 +93,11 @@ def _told(found: Anatomy, name: str, from_visible: bool) -> dict[str, Any]:
         "earlier": len(uses) - len(shown),
         "losses": losses,
         "cells": [[finite(table[k][j]) if k <= t else None for k in shown] for j, t in enumerate(losses)],
-        "by_use": [finite(_size(by_use[k])) for k in shown],
-        "by_loss": [finite(_size(by_loss.get(t, 0.0))) for t in losses],
-        "by_lag": [finite(_size(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
+        "by_use": [finite(number_or_norm(by_use[k])) for k in shown],
+        "by_loss": [finite(number_or_norm(by_loss.get(t, 0.0))) for t in losses],
+        "by_lag": [finite(number_or_norm(by_lag.get(lag, 0.0))) for lag in range(min(longest + 1, MOST_LOSSES))],
         "longest": longest,
-        "total": text.number(_size(found.total())),
+        "total": text.number(number_or_norm(found.total())),
         "windows": _windows(by_lag, min(longest + 1, MOST_LOSSES)),
     }
 
@@ -114,7 +114,6 @@ def _windows(by_lag: Mapping[int | None, Numbers], most: int) -> list[list[str]]
     return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
 
 
-def _size(numbers: Numbers) -> float:
-    """A single number as it is; of several, the Euclidean norm."""
-    numbers = entries(numbers)
-    return numbers[0] if len(numbers) == 1 else norm(numbers)
+def _size(numbers: Sequence[float]) -> float:
+    """A single number as it is; of several, the norm."""
+    return number_or_norm(numbers[0] if len(numbers) == 1 else numbers)

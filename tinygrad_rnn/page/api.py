@@ -11,7 +11,7 @@ from ..engine.backward import gradients_kept, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError, GraphError
 from ..pictures import graph, text
-from ..support.text import number_of
+from ..support.text import count as number_of
 from . import walkthrough
 from .anatomy import anatomies, parameters, whole_gradients
 from .chains import chains, factor, told_roots

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bptt.anatomy import Anatomy, Numbers, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
+from ..engine.notation import number
 from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain, verbatim
 from .saving import new_figure
 
@@ -22,7 +23,7 @@ SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map
 
 
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
-    """Draw the heat map of use step (upwards) × loss step (to the right), with the sums by loss step above, by use
+    """Draw the heat map of use step (downwards) × loss step (to the right), with the sums by loss step above, by use
     step at the right and by lag below; for a single loss, the contributions by use step alone.
 
     Numbers are signed where the parameter is a single number; of a vector or matrix, norms are shown. Uses
@@ -93,7 +94,10 @@ def _bars(
     sizes = [number_or_norm(sums[step]) for step in steps]
     draw(steps, sizes, width, color=[VIOLET if anatomy.shape else RED if n > 0 else BLUE for n in sizes])
     zero_line(0.0, color=FAINT, linewidth=0.8)
-    (axes.set_xlim if upright else axes.set_ylim)(steps[0] - 0.5, steps[-1] + 0.5)
+    if upright:
+        axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
+    else:
+        axes.set_ylim(steps[-1] + 0.5, steps[0] - 0.5)  # downwards
     along.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     across.set_major_locator(MaxNLocator(nbins=3))
 
@@ -123,8 +127,7 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
         smallest = largest / 10.0**SIGNED_DECADES
         colour_scale, colours = SymLogNorm(smallest, vmin=-largest, vmax=largest), colormaps["RdBu_r"]
     place: Any = {
-        "extent": (losses[0] - 0.5, losses[-1] + 0.5, uses[0] - 0.5, uses[-1] + 0.5),
-        "origin": "lower",
+        "extent": (losses[0] - 0.5, losses[-1] + 0.5, uses[-1] + 0.5, uses[0] - 0.5),
         "aspect": "auto",
         "interpolation": "nearest",
     }
@@ -142,10 +145,10 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
 
 def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
     what = _size_label(anatomy, f"∂L/∂{verbatim(anatomy.name)}")
-    lines = [f"{what} = {number_or_norm(anatomy.total()):.6g}"]
+    lines = [f"{what} = {number(number_or_norm(anatomy.total()), 6)}"]
     if truncation is not None:
         lines += [
-            f"truncated: {number_or_norm(truncation.kept.total()):.6g}",
+            f"truncated: {number(number_or_norm(truncation.kept.total()), 6)}",
             f"grey: cut by truncation to\nk1 = {truncation.k1}, k2 = {truncation.k2}",
         ]
     return lines

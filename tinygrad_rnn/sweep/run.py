@@ -24,7 +24,7 @@ from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short, whole_number
 from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
-from ..support.text import number_of
+from ..support.text import count
 from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
@@ -247,7 +247,7 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
         if file is None
         else f"They are on {os.path.basename(file)}: the same call goes on with the rest"
     )
-    runs = number_of(len(finished), "run")
+    runs = count(len(finished), "run")
     lost = SweepError(f"the executor is lost after {runs} ({_one_line(error)})", remedy=remedy)
     lost.records = finished
     return lost

@@ -64,6 +64,7 @@ def train(
     Raises:
         ArgumentError: an argument makes no sense.
         ShapeError: the model does not fit the task.
+        TooLargeError: sequences or graphs of these sizes do not fit into memory; nothing has begun.
         CheckpointError: the checkpoint cannot be resumed; nothing has changed.
         DomainError: a gradient is NaN or infinite; the error names the parameter. The model is as it was before
             the update, and the last checkpoint stays.

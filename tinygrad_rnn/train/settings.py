@@ -31,7 +31,7 @@ class Settings:
         scheduler: advances after each update; None for a constant learning rate.
         batch_size: sequences per update.
         max_norm: bound on the norm of the gradient; None for no clipping.
-        truncate: time steps of a chunk in truncated BPTT; None for full BPTT.
+        truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
         seed: of the sequences that are drawn.
         validate_every: updates between two validations. There is also one at the end.
         validation_size: number of sequences to validate on, always the same.

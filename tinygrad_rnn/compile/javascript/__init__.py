@@ -5,5 +5,6 @@ writes them, a line per node. `prelude.js` has the few functions that they call,
 """
 
 from .program import PRELUDE, SEQUENCE, Program, javascript
+from .units import TimeStep
 
-__all__ = ["PRELUDE", "SEQUENCE", "Program", "javascript"]
+__all__ = ["PRELUDE", "SEQUENCE", "Program", "TimeStep", "javascript"]

@@ -15,9 +15,9 @@ from ...engine.value import Value
 from ...errors import CompileError
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
-from ..step import Step
+from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
-from ..trace import symbols_as_data
+from ..trace import recorded
 from .text import Function, needed
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
@@ -57,11 +57,13 @@ class Program:
             - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
               node, operand, and place of the parent, `place_of_parent`.
         names: the names of its functions.
+        traced: the time step over symbols.
     """
 
     functions: str
     facts: dict[str, Any]
     names: list[str]
+    traced: TimeStep
 
     @property
     def module(self) -> str:
@@ -85,15 +87,26 @@ class Program:
         return f"{{ {', '.join(['facts', *self.names])} }}"
 
 
-def javascript(step: Step, parameters: Sequence[Value]) -> Program:
+def javascript(step: Step, parameters: Sequence[Value] | None = None, most_nodes: int | None = None) -> Program:
     """The time step as JavaScript.
 
+    Args:
+        step: the time step.
+        parameters: its parameters; by default all leaves that existed before it, in order of creation.
+        most_nodes: how many nodes it may have.
+
     Raises:
-        CompileError: it does not compile; the error names the op and the node.
+        CompileError: it does not compile, or has more nodes; the error names the op and the node.
     """
     tape = Tape()
-    with symbols_as_data(tape, parameters):
-        return _Writer(trace_units(step, parameters, tape)).program()
+    parameters = find_parameters(step) if parameters is None else parameters
+    traced = recorded(trace_units, StepTwin(step, parameters, tape), tape)
+    if most_nodes is not None and traced.width > most_nodes:
+        raise CompileError(
+            f"a time step of {traced.width:,} nodes makes too long a program",
+            remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
+        )
+    return _Writer(traced).program()
 
 
 _DOCS = {
@@ -130,7 +143,7 @@ class _Writer:
         texts = [str(function) for _, function in self.functions]
         texts.append(f"const cell_backward = [{', '.join(f'cell_backward_{i}' for i in range(len(walks)))}];\n")
         names = [name for name, _ in self.functions if not name.startswith("cell_backward_")] + ["cell_backward"]
-        return Program("\n".join(texts), facts, names)
+        return Program("\n".join(texts), facts, names, traced)
 
     # ---- what there is ----------------------------------------------------------------------------------
 

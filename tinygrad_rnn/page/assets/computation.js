@@ -8,14 +8,14 @@
  *    where there is none.
  *
  *  Settings, which may be changed at any time: T, the number of time steps; at, whether there is a loss at the "last" time
- *  step or at "every" one; k1 and k2 of truncated backpropagation, null where nothing is truncated; cuts, time steps whose
+ *  step or at "every" one; mean, whether the loss is the mean of these or their sum; k1 and k2 of truncated backpropagation, null where nothing is truncated; cuts, time steps whose
  *  states get no gradient from the time step after them; within, as of Sequence.
  */
 class Computation {
   constructor(program, given, settings = {}) {
     const { p, h0, x, target } = given;
     Object.assign(this, { program, p: Float64Array.from(p), h0: Float64Array.from(h0), x, target });
-    Object.assign(this, { T: x.length, at: "last", k1: null, k2: null, cuts: new Set(), within: false }, settings);
+    Object.assign(this, { T: x.length, at: "last", mean: true, k1: null, k2: null, cuts: new Set(), within: false }, settings);
     this.sequence = this.apart = null;
     this.loss = NaN;
   }
@@ -33,8 +33,8 @@ class Computation {
     return Array.from({ length: T }, (_, i) => i + 1).filter((t) => (at === "every" || t === T) && target[t - 1] !== null);
   }
 
-  /** The gradient of each of these losses: the loss is their mean. */
-  get seed() { return 1 / this.losses.length; }
+  /** The gradient of each of these losses. */
+  get seed() { return this.mean ? 1 / this.losses.length : 1; }
 
   /** Compute all numbers; return the loss. */
   forward() {
@@ -47,7 +47,7 @@ class Computation {
     Object.assign(sequence, { p, within });
     sequence.start(this.h0);
     for (let t = 1; t <= T; t++) sequence.give(t, this.x[t - 1], losses.has(t) ? this.target[t - 1] : null);
-    this.loss = sequence.forward() / losses.size;
+    this.loss = this.mean ? sequence.forward() / losses.size : sequence.forward();
     return this.loss;
   }
 

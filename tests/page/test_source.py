@@ -1,0 +1,328 @@
+"""What a page is made of: problems and recorded graphs become programs that give the engine's numbers, or errors."""
+
+import random
+
+import pytest
+
+from tinygrad_rnn import (
+    GRU,
+    GRUCell,
+    Linear,
+    LSTMCell,
+    RNNCell,
+    ScalarRNNCell,
+    Value,
+    cross_entropy,
+    mse_loss,
+    problem,
+    time_step,
+    total,
+    unroll,
+)
+from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE
+from tinygrad_rnn.errors import ArgumentError, CompileError
+from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
+from tinygrad_rnn.page.cells import cell_of_page
+from tinygrad_rnn.page.source import from_graph, from_problem, from_sequence
+
+from ..node import FROM_PYTHON, node
+from .test_computation import ASSETS, same
+
+__all__ = ["node"]
+
+RUN = """
+const computation = new Computation(program, given.given, given.settings);
+const loss = computation.forward();
+return { loss, p_grad: computation.backward() };
+"""
+
+
+def computed(node, source, made, nonlinearity=None, scale=1.0):
+    """The loss and the gradients in JavaScript, with parameters that are multiplied by a number."""
+    program = made.programs[made.facts["nonlinearity"] if nonlinearity is None else nonlinearity]
+    given = {
+        "p": [scale * number for number in made.facts["p"]],
+        "h0": made.facts["h0"],
+        "x": source.inputs,
+        "target": source.targets,
+    }
+    code = f"{PRELUDE}\n{SEQUENCE}\n{ASSETS}\nconst program = {program.expression};\n{FROM_PYTHON}{RUN}"
+    settings = {"at": source.at, "mean": source.mean}
+    return node.run(code, {"given": given, "settings": settings})
+
+
+def agree(node, source, parameters, loss, unrolled=None, digits=None):
+    """The same loss and gradients: to the bit, or to that many digits where they are added in another order."""
+    made = cell_of_page(source, unrolled)
+    for parameter in parameters:
+        parameter.zero_grad()
+    loss.backward()
+    found = computed(node, source, made)
+    expected = [loss.data, *(parameter.grad for parameter in parameters)]
+    if digits is None:
+        same([found["loss"], *found["p_grad"]], expected)
+    else:
+        assert [found["loss"], *found["p_grad"]] == pytest.approx(expected, rel=10.0**-digits)
+    return made
+
+
+def wave(T, size=None):
+    rng = random.Random(T)
+    return [rng.gauss(0, 1) if size is None else [rng.gauss(0, 1) for _ in range(size)] for _ in range(T)]
+
+
+@pytest.mark.parametrize("at", ["last", "every"])
+@pytest.mark.parametrize(
+    ("cell", "readout", "inputs", "targets", "loss"),
+    [
+        (ScalarRNNCell(0.9, 0.5, 0.1), None, wave(5), wave(6)[:5], mse_loss),
+        (RNNCell(2, 3), None, wave(5, 2), wave(5, 3), mse_loss),
+        (LSTMCell(1, 2), Linear(2, 1), wave(5, 1), [[x] for x in wave(5)], mse_loss),
+        (GRUCell(4, 2), Linear(2, 4), [OneHot(i % 4, 4) for i in range(5)], [1, 3, 0, 2, 2], cross_entropy),
+        (RNNCell(4, 2), Linear(2, 4), [[0.0, 1.0, 0.0, 0.0]] * 5, [1, 3, 0, 2, 2], cross_entropy),
+        (ScalarRNNCell(), None, wave(5), [0, 1, None, 1, 0], binary_cross_entropy_with_logits),
+    ],
+)
+def test_problems(node, cell, readout, inputs, targets, loss, at):
+    posed = problem(cell, inputs, targets, readout=readout, loss=loss, at=at)
+    source = from_problem(posed)
+    made = agree(node, source, [value for _, value in posed.named_parameters()], posed.loss, posed.unrolled)
+    assert made.facts["trained"] == list(range(len(made.facts["p"])))
+    direct = from_sequence(cell, inputs, targets, readout=readout, loss=loss, at=at)
+    assert (direct.inputs, direct.targets, direct.step.target) == (source.inputs, source.targets, source.step.target)
+
+
+def test_layers_a_state_that_was_given_and_a_part_of_a_sequence(node):
+    cell = GRU(1, 2, num_layers=2).cell
+    posed = problem(cell, [[0.3], [0.1], [0.7]], [[0.1, 0.2]] * 3, at="every")
+    agree(node, from_problem(posed), [value for _, value in posed.named_parameters()], posed.loss, posed.unrolled)
+    cell = ScalarRNNCell(0.7)
+    unrolled = unroll(cell, [0.1, 0.2], 0.4, first=7)
+    with time_step(8):
+        loss = mse_loss(unrolled.h[8], 0.3)
+    source = from_graph(unrolled, loss)
+    assert source.first == 7
+    agree(node, source, [cell.w, cell.u, cell.b], loss, unrolled)
+
+
+# ---- recorded graphs --------------------------------------------------------------------------------------------
+
+
+def each(unrolled, loss):
+    losses = []
+    for t in range(1, unrolled.T + 1):
+        with time_step(t):
+            losses.append(loss(t))
+    return losses
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "built-in sum", "times 1/n", "single"])
+def test_recorded_losses_of_every_kind(node, how):
+    cell = ScalarRNNCell(0.9, 0.5, 0.1)
+    unrolled, targets = unroll(cell, wave(6)), wave(7)
+    losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], targets[t]))
+    if how == "single":
+        losses = losses[-1:]
+    loss = {
+        "mean": lambda: total(losses) / len(losses),
+        "sum": lambda: total(losses),
+        "built-in sum": lambda: sum(losses),
+        "times 1/n": lambda: total(losses) * (1 / len(losses)),
+        "single": lambda: losses[0],
+    }[how]()
+    for given in (None, losses):
+        source = from_graph(unrolled, loss, given)
+        assert source.at == ("last" if how == "single" else "every")
+        assert source.mean == (how in ("mean", "times 1/n"))
+        assert [target for (target,) in filter(None, source.targets)] == (
+            targets[6:] if how == "single" else targets[1:]
+        )
+        agree(node, source, [cell.w, cell.u, cell.b], loss, unrolled, 15 if how == "times 1/n" else None)
+
+
+def test_a_recorded_loss_of_read_outs(node):
+    cell, readout, targets = RNNCell(3, 2), Linear(2, 2), wave(6, 2)
+    unrolled = unroll(cell, wave(5, 3), readout=readout)
+    losses = each(unrolled, lambda t: mse_loss(unrolled.y[t], targets[t]))
+    loss, parameters = total(losses) / 5, [*cell.parameters(), *readout.parameters()]
+    agree(node, from_graph(unrolled, loss), parameters, loss, unrolled, 13)  # the page has the read-out in the loss
+
+
+@pytest.mark.parametrize("classes", [[1, 1, 1], [0, 2, 1]])
+def test_a_recorded_cross_entropy_is_refused_and_a_problem_is_not(node, classes):
+    cell, readout = RNNCell(3, 2), Linear(2, 3)
+    inputs = [[float(i == t) for i in range(3)] for t in range(3)]
+    unrolled = unroll(cell, inputs, readout=readout)
+    losses = each(unrolled, lambda t: cross_entropy(unrolled.y[t], classes[t - 1]))
+    with pytest.raises(CompileError) as caught:
+        from_graph(unrolled, total(losses) / 3)
+    assert "problem(" in caught.value.remedy
+    posed = problem(cell, inputs, classes, readout=readout, loss=cross_entropy, at="every")
+    source = from_problem(posed)
+    made = agree(node, source, [value for _, value in posed.named_parameters()], posed.loss)
+    found = computed(node, source, made, scale=300.0)  # e^300 of all logits: the largest is taken out anew
+    for _, parameter in posed.named_parameters():
+        parameter.data *= 300.0
+    assert found["loss"] == problem(cell, inputs, classes, readout=readout, loss=cross_entropy, at="every").loss.data
+
+
+def test_losses_may_read_any_quantity_inputs_and_parameters_of_their_own(node):
+    cell, scale = LSTMCell(2, 2), Value(0.7, label="scale")
+    unrolled = unroll(cell, wave(4, 2))
+    losses = each(
+        unrolled,
+        lambda t: (unrolled["c"][t][0] * scale - unrolled.x[t][1]) ** 2 + unrolled["f"][t][1] + unrolled.h[t][0],
+    )
+    loss = total(losses)
+    source = from_graph(unrolled, loss)
+    parameters = sorted([*cell.parameters(), scale], key=lambda value: value.serial)
+    made = cell_of_page(source, unrolled)
+    loss.backward()
+    found = computed(node, source, made)
+    assert found["loss"] == loss.data
+    assert found["p_grad"] == pytest.approx([parameter.grad for parameter in parameters], rel=1e-13)
+    assert parameters.index(scale) not in made.facts["trained"]
+
+
+@pytest.mark.parametrize("nonlinearity", ["identity", "relu", "tanh"])
+@pytest.mark.parametrize("cell", [ScalarRNNCell(0.9, 0.5, 0.1), RNNCell(1, 2)])
+def test_every_nonlinearity_can_be_chosen(node, cell, nonlinearity):
+    inputs = wave(4) if isinstance(cell, ScalarRNNCell) else wave(4, 1)
+    targets = [0.1] * 4 if isinstance(cell, ScalarRNNCell) else [[0.1, 0.2]] * 4
+    source = from_sequence(cell, inputs, targets, at="every")
+    found = computed(node, source, cell_of_page(source), nonlinearity)
+    parameters, own = cell.parameters(), cell.nonlinearity
+    cell.nonlinearity = nonlinearity
+    for parameter in parameters:
+        parameter.zero_grad()
+    posed = problem(cell, inputs, targets, at="every")
+    posed.loss.backward()
+    cell.nonlinearity = own
+    same([found["loss"], *found["p_grad"]], [posed.loss.data, *(parameter.grad for parameter in parameters)])
+
+
+# ---- what belongs together ---------------------------------------------------------------------------------------
+
+
+def test_parameters_go_by_name_shape_and_role():
+    facts = cell_of_page(from_sequence(LSTMCell(1, 2), [[0.1]], [[0.1]], readout=Linear(2, 1))).facts
+    groups = {group["name"]: group for group in facts["groups"]}
+    assert groups["W_f"]["shape"] == [2, 2]
+    assert groups["b_f"]["places"] == facts["forget"]
+    assert [
+        rows for rows in facts["recurrent"] if rows == [[*groups["W_f"]["places"][:2]], [*groups["W_f"]["places"][2:]]]
+    ]
+    assert len(facts["recurrent"]) == 4
+    assert facts["straight"] == ["c", "f"]
+    assert sum(len(group["places"]) for group in groups.values()) == len(facts["p"])
+    scalar = cell_of_page(from_sequence(ScalarRNNCell(), [0.1], [0.1])).facts
+    assert (scalar["recurrent"], scalar["forget"], scalar["straight"]) == ([[[0]]], [], None)
+    assert [group["shape"] for group in scalar["groups"]] == [[], [], []]
+
+
+# ---- what cannot be a page ---------------------------------------------------------------------------------------
+
+
+def test_losses_that_are_weighted_are_refused():
+    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2, 0.3])
+    losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], 0.3 * t))
+    with pytest.raises(CompileError, match="weighted"):
+        from_graph(unrolled, total(losses) / 7)
+    with pytest.raises(CompileError, match="not the sum or the mean of the losses that were given"):
+        from_graph(unrolled, total(losses), losses[1:])
+
+
+def test_a_part_of_the_loss_outside_time_is_refused_with_its_name():
+    cell = ScalarRNNCell()
+    unrolled = unroll(cell, [0.1, 0.2])
+    losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], 0.3 * t))
+    penalty = cell.w**2
+    penalty.label = "penalty"
+    with pytest.raises(CompileError) as caught:
+        from_graph(unrolled, total([*losses, penalty]), [*losses, penalty])
+    assert caught.value.node == "penalty"
+
+
+def test_losses_of_different_shapes_are_refused():
+    unrolled = unroll(ScalarRNNCell(0.9), [1.0, -1.0, 0.5])
+    losses = each(unrolled, lambda t: unrolled.h[t] * 2.0 if unrolled.h[t].data > 0 else -unrolled.h[t])
+    with pytest.raises(CompileError, match="different shapes") as caught:
+        from_graph(unrolled, total(losses))
+    assert caught.value.time_step == 2
+
+
+def test_a_number_that_was_read_off_a_node_is_refused():
+    unrolled = unroll(RNNCell(1, 2), [[1.0], [-1.0], [0.5]])
+    losses = each(unrolled, lambda t: (unrolled.h[t][0] - max(entry.data for entry in unrolled.h[t])).exp())
+    with pytest.raises(CompileError, match="read off") as caught:
+        from_graph(unrolled, total(losses))
+    assert caught.value.node.startswith("h_1[")
+    assert "problem(" in caught.value.remedy
+
+
+def test_a_loss_that_reads_another_time_step_is_refused():
+    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2, 0.3])
+    losses = [(unrolled.h[t] - unrolled.h[t - 1]) ** 2 for t in (2, 3)]
+    with pytest.raises(CompileError, match="reads a node of another one") as caught:
+        from_graph(unrolled, total(losses))
+    assert (caught.value.node, caught.value.time_step) == ("h_1", 1)
+
+
+def test_a_closure_in_the_loss_is_refused():
+    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2])
+    loss = unrolled.h[2] * 2.0
+    loss._backward = lambda: None
+    with pytest.raises(CompileError, match="belongs to one node only"):
+        from_graph(unrolled, loss * 1.0)
+
+
+def test_steps_of_different_shapes_are_refused():
+    class Counting(Cell):
+        def __init__(self):
+            self.w, self.calls = Value(0.5, label="w"), 0
+
+        def step(self, x, h):
+            self.calls += 1
+            return {"h": (self.w * h + x).tanh() if self.calls < 3 else (self.w * h + x).sigmoid()}
+
+        def initial_state(self):
+            return (Value(0.1),)
+
+    cell = Counting()
+    unrolled = unroll(cell, [0.1, 0.2, 0.3])
+    cell.calls = 0
+    source = from_graph(unrolled, mse_loss(unrolled.h[3], 0.5))
+    with pytest.raises(CompileError) as caught:
+        cell_of_page(source, unrolled)
+    assert (caught.value.op, caught.value.node, caught.value.time_step) == ("sigmoid", "h_3", 3)
+
+
+def test_a_cell_that_decides_on_numbers_is_refused():
+    class Deciding(Cell):
+        def __init__(self):
+            self.w = Value(0.5, label="w")
+
+        def step(self, x, h):
+            return {"h": self.w * h if h.data > 0 else x * 1.0}
+
+        def initial_state(self):
+            return (Value(0.1),)
+
+    unrolled = unroll(Deciding(), [0.1, 0.2])
+    with pytest.raises(Exception, match=r"arithmetic\.select") as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    assert "decision" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "error"),
+    [([0.1, 0.2], [0.1, [0.2]], CompileError), ([0.1], ["a"], ArgumentError), ([0.1], [object()], ArgumentError)],
+)
+def test_targets_of_other_kinds_are_refused(inputs, targets, error):
+    with pytest.raises(error):
+        from_sequence(ScalarRNNCell(), inputs, targets, loss=lambda h, y: h * 1.0)
+
+
+def test_a_large_time_step_is_refused_with_what_to_do():
+    with pytest.raises(CompileError, match="too long a program"):
+        cell_of_page(from_sequence(RNNCell(2, 64), [[0.1, 0.2]], [[0.1] * 64]))

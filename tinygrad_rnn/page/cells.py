@@ -1,0 +1,187 @@
+"""A cell as the page has it: its programs, its numbers, and which of them belong together."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..bptt import Unrolled
+from ..compile.javascript import Program, TimeStep, javascript
+from ..compile.step import find_parameters
+from ..engine.backward import topological_order
+from ..engine.value import Value
+from ..errors import CompileError
+from ..nn.cells import Cell, RNNCell, ScalarRNNCell
+from ..nn.gate import Gate
+from ..nn.gated import GRUCell, LSTMCell
+from ..pictures import text
+from .source import Source
+
+#: The most nodes of a time step: some megabytes of code.
+MOST_NODES = 6000
+
+#: The nonlinearities that can be chosen, for a cell that has one.
+CHOICES = ("identity", "tanh", "relu")
+
+
+@dataclass(frozen=True)
+class CellOfPage:
+    """A cell of the page.
+
+    Attributes:
+        programs: its program for every nonlinearity that can be chosen; of a cell without one, under ``""``.
+        facts: its numbers and what they are, as plain data:
+
+            - ``name``: the cell in a few words; ``formula``: its recurrence, if it has a short one;
+            - ``nonlinearity``: the key of the program that it has at first;
+            - ``p``, ``h0``: the numbers of the parameters and of the initial state;
+            - ``trained``: places of the parameters that an update changes;
+            - ``groups``: the parameters by name: ``name``, ``shape``, and ``places`` row by row;
+            - ``recurrent``: the matrices by which the state before is multiplied, rows of places;
+            - ``forget``: places of the bias of the forget gate;
+            - ``straight``: the part of the state along which there is a straight path, and the quantity it is
+              multiplied by; or null.
+    """
+
+    programs: dict[str, Program]
+    facts: dict[str, Any]
+
+
+def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage:
+    """The cell of a source. With a graph, its time steps are compared with the one that was traced.
+
+    Raises:
+        CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
+    """
+    step = source.step
+    parameters = find_parameters(step)
+    cell = step.cell
+    own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
+    programs = {own: javascript(step, parameters, MOST_NODES)}
+    if unrolled is not None:
+        check_steps(programs[own].traced, unrolled, parameters)
+    for name in CHOICES if own else ():
+        if name != own:
+            other = copy.copy(cell)
+            other.nonlinearity = name
+            programs[name] = javascript(replace(step, cell=other), parameters, MOST_NODES)
+    names = {value: name for name, value in source.named_parameters()}
+    function = getattr(cell, "function", cell)
+    recurrent = _recurrent(cell, parameters)
+    facts = {
+        "name": text.clipped(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function)), 120),
+        "nonlinearity": own,
+        "p": [parameter.data for parameter in parameters],
+        "h0": step.initial,
+        "trained": [i for i, parameter in enumerate(parameters) if not names or parameter in names],
+        "groups": _groups(parameters, names),
+        "recurrent": recurrent,
+        "forget": _places(cell.f.b or (), parameters) if isinstance(cell, LSTMCell) else [],
+        "straight": _straight(cell),
+    }
+    return CellOfPage(programs, facts)
+
+
+def _has_choice(cell: Cell) -> bool:
+    return any(isinstance(cell, kind) and type(cell).step is kind.step for kind in (ScalarRNNCell, RNNCell))
+
+
+def _straight(cell: Cell) -> list[str] | None:
+    for kind, part, gate in ((LSTMCell, "c", "f"), (GRUCell, "h", "z")):
+        if isinstance(cell, kind) and type(cell).step is kind.step:
+            return [part, gate]
+    return None
+
+
+def _places(values: Sequence[Value], parameters: Sequence[Value]) -> list[int]:
+    place = {parameter: i for i, parameter in enumerate(parameters)}
+    return [place[value] for value in values if value in place]
+
+
+def _recurrent(cell: Cell, parameters: Sequence[Value]) -> list[list[list[int]]]:
+    """The recurrent matrices. A number is a matrix of 1 × 1."""
+    if isinstance(cell, ScalarRNNCell):
+        matrices: list[Any] = [[[cell.w]]]
+    else:
+        matrices = [part.W for part in cell.modules() if isinstance(part, Gate)]
+    found = [[_places(row, parameters) for row in matrix] for matrix in matrices]
+    return [rows for rows in found if rows and all(len(row) == len(rows[0]) > 0 for row in rows)]
+
+
+def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[dict[str, Any]]:
+    """The parameters by name; entries of a matrix or a vector together."""
+    groups: dict[str, list[tuple[tuple[int, ...], int]]] = {}
+    for place, parameter in enumerate(parameters):
+        name = names.get(parameter) or parameter.label or f"parameter {place}"
+        own, index = re.fullmatch(r"(.*?)(?:\[(\d+(?:,\d+)*)\])?", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+        groups.setdefault(own, []).append((tuple(map(int, index.split(","))) if index else (), place))
+    return [
+        {
+            "name": text.clipped(name, 40),
+            "shape": [1 + max(axis) for axis in zip(*(index for index, _ in members))],
+            "places": [place for _, place in sorted(members)],
+        }
+        for name, members in groups.items()
+    ]
+
+
+def check_steps(traced: TimeStep, unrolled: Unrolled, parameters: Sequence[Value]) -> None:
+    """Check that every time step of a graph has the shape of the one that was traced.
+
+    Raises:
+        CompileError: one has not; the error names its node.
+    """
+    order = [node for node in reversed(topological_order(*traced.new_state)) if node not in traced.cell.picks]
+    place = {node: i for i, node in enumerate(order)}
+    rows = [(node, node.operation, [place.get(p) for p in node.parents]) for node in order]
+    fixed = dict(zip(traced.parameters, parameters))
+    results = [place[node] for node in traced.new_state]
+    for t in range(unrolled.first, unrolled.T + 1):
+        found: list[Value | None] = [None] * len(order)
+        for i, entry in zip(results, unrolled.state(t)):
+            found[i] = entry
+        for old, before in zip(traced.old_state, unrolled.state(t - 1)):
+            if old in place:
+                _check_same(found[place[old]], before, t)
+                found[place[old]] = before
+        for (template, op, operands), node in zip(reversed(rows), _last_first(found)):
+            if node is None:
+                continue
+            if not operands:
+                if template in fixed:
+                    _check_same(fixed[template], node, t)
+                elif isinstance(template.data, float) and template.data != node.data and node.time_step is None:
+                    raise _other_shape(node, t)
+                continue
+            if node.operation is not op or len(node.parents) != len(operands):
+                raise _other_shape(node, t)
+            for parent, operand in zip(node.parents, operands):
+                if operand is not None:
+                    if found[operand] is None:
+                        found[operand] = parent
+                    elif found[operand] is not parent:
+                        raise _other_shape(parent, t)
+
+
+def _last_first(found: list[Value | None]) -> Iterator[Value | None]:
+    """The entries from the last on, as they are when their turn comes."""
+    for i in range(len(found) - 1, -1, -1):
+        yield found[i]
+
+
+def _check_same(expected: Value | None, node: Value, t: int) -> None:
+    if expected is not None and expected is not node:
+        raise _other_shape(node, t)
+
+
+def _other_shape(node: Value, t: int) -> CompileError:
+    return CompileError(
+        "this time step has another shape than the cell has now",
+        op=node.op or None,
+        node=node.name,
+        time_step=t,
+        remedy="Let every time step compute the same formulas; what differs between them is an input",
+    )

@@ -1,0 +1,176 @@
+"""What a page is made of: one time step that can become a program, and the sequence that it runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ..bptt import Unrolled
+from ..bptt.problem import Problem
+from ..bptt.unroll import as_input
+from ..compile import Number, Symbols, Vector
+from ..compile.step import Step
+from ..engine.recording import no_grad
+from ..engine.value import Value
+from ..errors import ArgumentError, CompileError
+from ..nn.cells import Cell
+from ..nn.losses import mse_loss
+from ..nn.module import Module
+from ..nn.one_hot import OneHot
+from ..nn.quantities import Quantity, as_quantity, entries
+from ..nn.through_time import advance
+from ..nn.trees import is_vector
+from .recorded import read_losses
+
+Kind = Number | Vector | Symbols
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a page is made of.
+
+    Attributes:
+        step: the time step.
+        inputs: for every time step, the numbers of x_t.
+        targets: for every time step, the numbers of its target; None for one without a loss.
+        first: the number of the first time step.
+        at: where the losses are: at the ``"last"`` time step, or at ``"every"`` one that has a target.
+        mean: whether the loss is their mean; else it is their sum.
+    """
+
+    step: Step
+    inputs: list[list[float]]
+    targets: list[list[float] | None]
+    first: int
+    at: Literal["last", "every"]
+    mean: bool
+
+    def with_cell(self, cell: Cell, readout: Callable[[Any], Any] | None) -> Source:
+        """The same over another cell, from its own initial state."""
+        step = Step.of(cell, readout, self.step.loss, self.step.x, self.step.target, None)
+        return replace(self, step=step)
+
+    def named_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Yield every parameter that a module of the time step holds, with its name."""
+        for part in (self.step.cell, getattr(self.step.cell, "function", None), self.step.readout):
+            if isinstance(part, Module):
+                yield from part.named_parameters()
+
+
+def from_problem(posed: Problem) -> Source:
+    """What a page about a problem is made of.
+
+    Raises:
+        ArgumentError: the targets are neither numbers, nor vectors, nor classes.
+        CompileError: inputs or targets have different shapes.
+    """
+    unrolled = posed.unrolled
+    at: Literal["last", "every"] = "last" if len(posed.losses) == 1 else "every"
+    inputs = [unrolled.x[t] for t in range(unrolled.first, unrolled.T + 1)]
+    made = from_sequence(posed.cell, inputs, posed.targets, readout=posed.readout, loss=posed.criterion, at=at)
+    return replace(made, step=replace(made.step, state=_values(_initial(unrolled))), first=unrolled.first)
+
+
+def from_sequence(
+    cell: Cell,
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    *,
+    readout: Callable[[Any], Any] | None = None,
+    loss: Callable[[Any, Any], Value] = mse_loss,
+    at: Literal["last", "every"] = "last",
+) -> Source:
+    """What a page about a cell over a sequence is made of. Nothing is unrolled.
+
+    Args:
+        cell, inputs, targets, readout, loss, at: as for `problem`.
+
+    Raises:
+        ArgumentError: the targets are neither numbers, nor vectors, nor classes.
+        CompileError: inputs or targets have different shapes.
+        DataError, ShapeError: as for `problem`.
+    """
+    x, rows = _inputs([as_input(cell, x, t) for t, x in enumerate(inputs, start=1)])
+    kind = _target_kind(targets, lambda: _prediction(cell, readout, inputs[0]))
+    step = Step.of(cell, readout, loss, x, kind, None)
+    wanted = [None if target is None else [float(number) for number in entries(_plain(target))] for target in targets]
+    return Source(step, rows, wanted, 1, at, mean=True)
+
+
+def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None = None) -> Source:
+    """What a page about a recorded graph is made of. Its loss is repeated as it was recorded.
+
+    Args:
+        unrolled: the unrolled cell.
+        loss: the loss.
+        losses: the losses of single time steps whose sum or mean it is. By default they are found.
+
+    Raises:
+        CompileError: the losses of the time steps have different shapes, or are combined in another way.
+    """
+    found = read_losses(unrolled, loss, losses)
+    steps = range(unrolled.first, unrolled.T + 1)
+    x, inputs = _inputs([unrolled.x[t] for t in steps])
+    size = len(found.targets[max(found.targets)])
+    step = Step.of(unrolled.cell, None, found.loss, x, Vector(size) if size else None, _initial(unrolled))
+    at: Literal["last", "every"] = "last" if list(found.targets) == [unrolled.T] else "every"
+    return Source(step, inputs, [found.targets.get(t) for t in steps], unrolled.first, at, found.mean)
+
+
+def _initial(unrolled: Unrolled) -> Any:
+    """The numbers of the initial state, as `Step.of` takes them."""
+    parts = tuple(_plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names)
+    return parts if len(parts) > 1 else parts[0]
+
+
+def _values(state: Any) -> tuple[Quantity, ...]:
+    return tuple(map(as_quantity, state if isinstance(state, tuple) else (state,)))
+
+
+def _prediction(cell: Cell, readout: Callable[[Any], Any] | None, x: Any) -> Quantity:
+    """A prediction, whatever its numbers are."""
+    with no_grad():
+        named, _ = advance(cell, as_input(cell, x, 1), cell.initial_state())
+        return named["h"] if readout is None else readout(named["h"])
+
+
+def _inputs(series: Sequence[Quantity]) -> tuple[Kind, list[list[float]]]:
+    """The kind of the inputs, and their numbers."""
+    if all(isinstance(x, OneHot) for x in series):
+        return Symbols(len(series[0])), [[float(x.hot)] for x in series]
+    if any(isinstance(x, OneHot) for x in series) or len({_length(x) for x in series}) > 1:
+        raise CompileError(
+            "the inputs of the time steps have different shapes", remedy="Give every time step as many numbers"
+        )
+    size = _length(series[0])
+    numbers = [[float(entry.data) for entry in entries(x)] for x in series]
+    return Number() if size is None else Vector(size), numbers
+
+
+def _length(quantity: Quantity) -> int | None:
+    return None if isinstance(quantity, Value) else len(quantity)
+
+
+def _plain(quantity: Any) -> Any:
+    """Values as numbers."""
+    if isinstance(quantity, Value):
+        return quantity.data
+    return [_plain(entry) for entry in quantity] if is_vector(quantity) else quantity
+
+
+def _target_kind(targets: Sequence[Any], prediction: Callable[[], Quantity]) -> Kind:
+    """The kind of the targets: a class where they are whole numbers and the prediction has several entries."""
+    given = [target for target in targets if target is not None]
+    vectors = [is_vector(target) for target in given]
+    if given and all(vectors) and len({len(target) for target in given}) == 1:
+        return Vector(len(given[0]))
+    if any(vectors):
+        raise CompileError("the targets of the time steps have different shapes", remedy="Give each as many numbers")
+    if all(hasattr(target, "__index__") and not isinstance(target, bool) for target in given):
+        predicted = prediction()
+        if not isinstance(predicted, Value):
+            return Symbols(len(predicted))
+    if not all(isinstance(_plain(target), (int, float)) for target in given):
+        raise ArgumentError(f"a target is a {type(given[0]).__name__}", remedy="Give numbers, or lists of numbers")
+    return Number()
