@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..bptt.verdict import verdict
+from ..support.sums import add_up
 from . import colours, text
 from .chain import Chain
 from .colours import Scale
@@ -85,7 +86,7 @@ def told(log10: float, steps: int, path: bool = False) -> str:
 def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: float) -> tuple[float, float]:
     """Add the heading, above ``bottom``, ``zoom`` times as large; returns its top and its right end."""
     sizes = [zoom * size for size in (15.0, *(12.0 for _ in lines[1:]))]
-    top = y = bottom + 1.6 * sum(sizes)
+    top = y = bottom + 1.6 * add_up(sizes)
     for i, (line, size) in enumerate(zip(lines, sizes)):
         y -= 1.6 * size
         ink = colours.CHAIN if i == 1 else colours.INK
