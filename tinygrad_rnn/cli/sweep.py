@@ -14,6 +14,7 @@ from dataclasses import asdict
 from statistics import mean
 from typing import Any
 
+from ..engine.notation import number
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
@@ -224,7 +225,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         rows.append(
             [
                 *(as_typed(options[name]) for name in varying or ["cell"]),
-                *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
+                *(number(figure(errors)) if errors else "" for figure in (mean, min, max)),
                 f"{add_up(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
                 f"{mean(record.seconds for record in group):.1f}",

@@ -83,6 +83,7 @@ class Recurrent(Module):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
@@ -217,14 +218,15 @@ class RNN(Recurrent):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, rng)
+        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, seed=rng)
 
 
 class LSTM(Recurrent):
@@ -249,15 +251,16 @@ class LSTM(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
         self._forget_bias = forget_bias
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return LSTMCell(input_size, hidden_size, bias, self._forget_bias, rng)
+        return LSTMCell(input_size, hidden_size, bias, forget_bias=self._forget_bias, seed=rng)
 
 
 class GRU(Recurrent):
@@ -276,4 +279,4 @@ class GRU(Recurrent):
     """
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return GRUCell(input_size, hidden_size, bias, rng)
+        return GRUCell(input_size, hidden_size, bias, seed=rng)

@@ -45,6 +45,11 @@ def fitted(x: float, room: float, size: float, bold: bool = False, before: str =
     return written
 
 
+def product(x: float, room: float, size: float, bold: bool = False, before: str = "") -> str:
+    """A product of many factors like `fitted`, except that 0 may be one that is too small for a double."""
+    return "≈ 0" if x == 0.0 else fitted(x, room, size, bold, before)
+
+
 def power_of_ten(sign: float, log10: float, digits: int = 3) -> str:
     """``sign · 10^log10`` like `number`, also where a double has no room for it."""
     if math.isnan(log10):
