@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
-from ..support.checks import whole_number
+from ..support.checks import truth, whole_number
 from ..support.memory import PARAMETER, require_memory
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
@@ -88,6 +88,7 @@ class Recurrent(Module):
         seed: Seed = 0,
     ) -> None:
         rng = generator(seed)
+        self.bidirectional = truth("bidirectional", bidirectional)
         directions = 2 if bidirectional else 1
         self.input_size = whole_number("input_size", input_size)
         self.hidden_size = whole_number("hidden_size", hidden_size)
@@ -95,7 +96,6 @@ class Recurrent(Module):
         weights = directions * self.hidden_size * (self.hidden_size + 1)  # of a layer, at least
         require_memory("num_layers", self.num_layers, lambda n: n * weights * PARAMETER)
         sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
-        self.bidirectional = bidirectional
         self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
         if len(self.cells) > 1:
             for cell, suffix in zip(self.cells, self.suffixes):
