@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from unicodedata import combining, east_asian_width
 
 from ..support.files import json_text
+from ..support.sums import add_up
 
 _PLAIN = str.maketrans(
     {
@@ -90,7 +91,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     room = columns(sys.maxsize)
     parts: list[list[int]] = [[]]
     for i in range(1, len(widths)):
-        if parts[-1] and widths[0] + sum(2 + widths[j] for j in (*parts[-1], i)) > room:
+        if parts[-1] and widths[0] + add_up(2 + widths[j] for j in (*parts[-1], i)) > room:
             parts.append([])
         parts[-1].append(i)
     for n, part in enumerate(parts):
@@ -115,7 +116,7 @@ def fold_rows(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[st
 
 def _cells(text: str) -> int:
     """The number of cells of a terminal that the text takes."""
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return add_up(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def print_json(data: object) -> None:

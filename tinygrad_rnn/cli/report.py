@@ -30,9 +30,9 @@ _GATED: dict[type[Cell], str] = {
 }
 
 
-def make_report(problem: Problem, links: list[Link]) -> Report:
+def make_report(problem: Problem, links: list[Link], part: str | None = None) -> Report:
     """The report of the kind that suits the cell."""
-    return (ScalarReport if isinstance(problem.cell, ScalarRNNCell) else VectorReport)(problem, links)
+    return (ScalarReport if isinstance(problem.cell, ScalarRNNCell) else VectorReport)(problem, links, part)
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class Report(ABC):
     Attributes:
         problem: what was unrolled, with gradients.
         links: one per time step, from T back to 0.
+        part: the part of the state that the verdict is about; None for the whole state.
     """
 
     problem: Problem
     links: list[Link]
+    part: str | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ class Report(ABC):
     @cached_property
     def verdict(self) -> Verdict:
         """What becomes of the gradient of the last step's loss on its way back through all steps."""
-        ratios = kept(self.problem.unrolled, self.problem.losses[-1])
+        ratios = kept(self.problem.unrolled, self.problem.losses[-1], self.part)
         return Verdict(ratios[-1], len(ratios) - 1)
 
     def as_dict(self) -> dict[str, Any]:
@@ -218,7 +220,8 @@ class Report(ABC):
 
     def _verdict(self) -> str:
         subject = "The gradient" if len(self.problem.losses) == 1 else "The gradient of the last loss"
-        words = self.verdict.clause(subject, f"from {self.state}_{self.verdict.lag} to {self.state}_0")
+        s = self.part or self.state
+        words = self.verdict.clause(subject, f"from {s}_{self.verdict.lag} to {s}_0")
         return f"{words}{self.describe_law(self.law[-1]) if self.law and 0.0 < self.verdict.kept < math.inf else ''}."
 
 

@@ -14,6 +14,7 @@ from ..pictures.colours import CUT
 from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
+from ..support.sums import add_up
 from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
@@ -148,7 +149,7 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     if scalar:
         return row
     lengths = norm(full) * norm(kept)
-    cosine = sum(a * b for a, b in zip(entries(full), entries(kept))) / lengths if lengths else float("nan")
+    cosine = add_up(a * b for a, b in zip(entries(full), entries(kept))) / lengths if lengths else float("nan")
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from ..data import alice, read_text
 from ..errors import DataError
 from ..support.checks import whole_number
+from ..support.sums import add_up
 from ..support.text import count as number_of
 from .task import Example, Outputs, Task, too_short
 
@@ -138,4 +139,4 @@ def _bits(training: Sequence[int], held_out: Sequence[int], size: int, order: in
     for gram, count in grams.items():
         contexts[gram[:-1]] += count
     seen = list(zip(*(held_out[shift:] for shift in range(order + 1))))
-    return sum(math.log2((contexts[gram[:-1]] + size) / (grams[gram] + 1)) for gram in seen) / len(seen)
+    return add_up(math.log2((contexts[gram[:-1]] + size) / (grams[gram] + 1)) for gram in seen) / len(seen)

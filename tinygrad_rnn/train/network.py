@@ -27,6 +27,7 @@ from ..nn.through_time import advance
 from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
+from ..support.sums import add_up
 from ..support.text import count as number_of
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
@@ -239,6 +240,6 @@ def validate(
     with no_grad():
         for example, said in zip(examples, outputs):
             asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
-            losses += sum(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
             errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)
