@@ -419,7 +419,7 @@ def test_numbers_of_numpy_lose_no_digit(kind: type[Any]) -> None:
 
 
 def test_an_optimizer_says_what_it_is() -> None:
-    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameters, lr=0.001, momentum=0.9)"
+    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameter, lr=0.001, momentum=0.9)"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ..engine.sums import dot
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
 from ..support.checks import truth
+from ..support.text import count
 from .module import Module
 from .one_hot import OneHot
 from .parameters import Matrix, Vector, matrix, vector
@@ -118,8 +119,8 @@ def fits(what: str, entries: Sequence[object], name: str, weights: Matrix) -> No
         ShapeError: they cannot; the error names both sizes and the parameter.
     """
     if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
-        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
+        found = count(len(entries), "number") if hasattr(entries, "__len__") else "a single number"
         raise ShapeError(
             f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
-            remedy=f"Give {what} as {len(weights[0])} numbers",
+            remedy=f"Give {what} as {count(len(weights[0]), 'number')}",
         )

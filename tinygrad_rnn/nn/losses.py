@@ -12,6 +12,7 @@ from ..engine.value import Operand, Value, as_value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import whole
+from ..support.text import count
 from .trees import is_vector, pairs, shape
 
 
@@ -59,7 +60,7 @@ def cross_entropy(input: object, target: object) -> Value:
     if not any(map(is_vector, input)):
         return _of_one_prediction(input, target)
     if not is_vector(target) or shape(target) != (len(input),):
-        raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
+        raise ShapeError(f"{count(len(input), 'prediction')}, but targets of shape {shape(target)}")
     for t, row in enumerate(input):
         if shape(row) != shape(input[0]) or len(shape(row)) != 1 or any(map(is_vector, row)) or not len(row):
             raise ShapeError(

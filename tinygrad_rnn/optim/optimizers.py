@@ -12,6 +12,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.trees import is_vector
 from ..support.checks import check_set_to_none, in_short, truth, whole_number
+from ..support.text import count
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
@@ -124,13 +125,15 @@ class Optimizer(ABC):
         rows = {name: [number(entry) for entry in row] for name, row in state["slots"].items()}
         for name, row in rows.items():
             if len(row) != len(self.parameters):
-                raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
+                raise ShapeError(
+                    f"{name} has {count(len(row), 'entry', 'entries')} for {count(len(self.parameters), 'parameter')}"
+                )
         steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
         self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
-        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g}{settings})"
+        return f"{type(self).__name__}({count(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
 
 
 class SGD(Optimizer):

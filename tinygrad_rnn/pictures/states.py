@@ -12,6 +12,7 @@ import math
 from itertools import pairwise
 
 from ..engine.value import Value
+from ..support.sums import add_up
 from ..support.text import count
 from . import bars, colours, heading, panel, text, words
 from .colours import Scale
@@ -279,7 +280,7 @@ class _Lanes:
         last = self.subject.columns[-1]
         if step in self.columns.x or not isinstance(last, Fold):
             return self.columns.x[step]
-        return sum(self.columns.folds[last], 0.0) / 2
+        return add_up(self.columns.folds[last]) / 2
 
     def factors(self, y: float) -> float:
         """Write above every arc what the time step multiplies the gradient by, and what that is made of.
