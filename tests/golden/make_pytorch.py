@@ -32,7 +32,7 @@ NAMES = {
             "zero_grad",
             "state_dict",
             "load_state_dict",
-        )  # fmt: skip
+        )
     },
     **{
         f"nn.{name}": f"nn.functional.{name}"
