@@ -348,6 +348,29 @@ def test_what_is_no_state_is_an_error() -> None:
             RNNCell(1, 2).load_state_dict(wrong)  # type: ignore[arg-type]
 
 
+def test_a_parameter_with_two_names_has_one_number() -> None:
+    model = Model()
+    state = model.state_dict()
+    before = [parameter.data for parameter in model.parameters()]
+    for change in ({"tied": 9.0}, {"cell_again.b": [9.0, 9.0]}):
+        with pytest.raises(ArgumentError, match=r"(tied|cell_again\.b) is 9\.0 in the state, and under another name"):
+            model.load_state_dict({**state, **change})
+    assert [parameter.data for parameter in model.parameters()] == before
+    model.load_state_dict({**state, "scale": math.nan, "tied": float("nan")})
+    assert math.isnan(model.scale.data)
+
+
+def test_children_are_named_by_where_they_are() -> None:
+    model = Bag(cell=RNNCell(1, 1), nets={"a": [Linear(1, 1)], "b": (Bag(inner=Linear(1, 2)),)}, size=3, w=v())
+    assert [(path, type(child).__name__) for path, child in model.named_children()] == [
+        ("cell", "RNNCell"), ("nets.a.0", "Linear"), ("nets.b.0", "Bag"),
+    ]  # fmt: skip
+    assert [type(module).__name__ for module in model.modules()] == ["Bag", "RNNCell", "Linear", "Bag", "Linear"]
+    loop: list[Any] = [RNNCell(1, 1)]
+    loop.append(loop)
+    assert len(Bag(held=loop).modules()) == 2
+
+
 def test_gradients_are_numbers() -> None:
     model = Model()
     model.zero_grad(set_to_none=False)
@@ -420,6 +443,15 @@ def test_sizes_are_whole_numbers_of_at_least_one(sizes: tuple[Any, Any]) -> None
 def test_an_input_of_the_wrong_size_is_refused(h: Any) -> None:
     with pytest.raises(ShapeError, match="V is 2 × 3"):
         Linear(3, 2)(h)
+
+
+def test_a_neuron_takes_as_many_inputs_as_it_has_weights() -> None:
+    for wrong in ([1.0, 2.0], [1.0] * 4, []):
+        with pytest.raises(ShapeError, match="inputs for 3 weights"):
+            Neuron(3)(wrong)
+        with pytest.raises(ShapeError):
+            MLP(3, [2, 1])(wrong)
+    assert isinstance(MLP(2, [1, 1])([1.0, 2.0]), Value)  # a single neuron in the middle
 
 
 def test_micrograds_modules() -> None:

@@ -143,6 +143,19 @@ def test_a_model_of_modules_is_prefixed_as_in_pytorch(tmp_path: Path) -> None:
     assert twin.state_dict() == model.state_dict()
 
 
+class Nested(Module):
+    def __init__(self, seed: int) -> None:
+        self.layers = {"a": [[RNNCell(1, 2, seed=seed)]], "b": (LSTM(2, 1, seed=seed), Linear(1, 1, seed=seed))}
+
+
+def test_modules_in_nested_containers_are_found() -> None:
+    model, twin = Nested(1), Nested(2)
+    numbers = to_torch_numbers(model)
+    assert [name for name in numbers if "weight_hh" in name] == ["layers.a.0.0.weight_hh", "layers.b.0.weight_hh_l0"]
+    from_torch_state_dict(twin, numbers)
+    assert twin.state_dict() == model.state_dict()
+
+
 def test_one_bias_is_enough() -> None:
     module = LSTM(2, 3, seed=9)
     numbers = to_torch_numbers(module)
@@ -161,7 +174,7 @@ def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wr
     with pytest.raises((DataError, OperandError), match=rf"weight_hh_l0\[7,1\] is '?{wrong}"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = [0.0]
-    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entry"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = 0.0
     with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] is a single number in the state dict, and has 3 entries"):
@@ -305,7 +318,7 @@ def test_every_way_of_cutting_a_file_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"cut\.safetensors"):
             read_safetensors(cut)
     cut.write_bytes(content + b"\0")
-    with pytest.raises(DataError, match="1 bytes follow"):
+    with pytest.raises(DataError, match="1 byte too many behind the last tensor"):
         read_safetensors(cut)
 
 

@@ -191,7 +191,7 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
-    say(f"{model!r}, {len(model.parameters())} parameters")
+    say(f"{model!r}, {count(len(model.parameters()), 'parameter')}")
     print()
     print("  ".join(f"{name:>9}" for name in COLUMNS), flush=True)
 

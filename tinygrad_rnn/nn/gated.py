@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine.value import Operand, Value
+from ..errors import ArgumentError
 from ..support.checks import whole_number
 from .cells import Cell
 from .gate import Gate, plus, product, weights_of
@@ -28,6 +29,15 @@ class _GatedCell(Cell):
     def _make_gates(self, names: str, bias: bool, seed: Seed) -> list[Gate]:
         draw = uniform(seed, self.hidden_size)
         return [Gate(name, self.input_size, self.hidden_size, bias, draw) for name in names]
+
+    def check_sizes(self, x: Sequence[Operand], *state: Vector) -> None:
+        """Check an input and a state against every gate.
+
+        Raises:
+            ShapeError: a length is wrong; the error names both sizes and the parameter.
+        """
+        for gate in self.gates:
+            gate.check_sizes(x, *state)
 
     def initial_state(self) -> tuple[Vector, ...]:
         """Zeros."""
@@ -61,7 +71,7 @@ class LSTMCell(_GatedCell):
         b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
 
     Raises:
-        ArgumentError: a size is not a whole number of at least 1.
+        ArgumentError: a size is not a whole number of at least 1, or there is a forget_bias, but no bias.
     """
 
     state_names = ("h", "c")
@@ -83,7 +93,9 @@ class LSTMCell(_GatedCell):
         super().__init__(input_size, hidden_size)
         self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
         if forget_bias is not None:
-            for entry in self.f.b or ():
+            if self.f.b is None:
+                raise ArgumentError("forget_bias without biases", remedy="Leave out one of the two")
+            for entry in self.f.b:
                 entry.data = forget_bias
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:
@@ -92,7 +104,7 @@ class LSTMCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.i.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         h, c = state
         z_i = self.i.affine(h, x)
         i = [z.sigmoid() for z in z_i]
@@ -146,7 +158,7 @@ class GRUCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.r.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         (h,) = state
         z_r = self.r.affine(h, x)
         r = [a.sigmoid() for a in z_r]

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ..support.sums import add_up
 from . import colours
 from .graph import Edge, Node
 
@@ -82,7 +83,7 @@ class Box:
         """Each row, and the same as a text in its place; of a box that has a place."""
         x, y = self.centre or (0.0, 0.0)
         sizes = [row.size or self.size for row in self.rows]
-        y += LINE_HEIGHT * sum(sizes) / 2.0
+        y += LINE_HEIGHT * add_up(sizes) / 2.0
         for i, (row, size) in enumerate(zip(self.rows, sizes)):
             y -= LINE_HEIGHT * size / 2.0
             bold = self.bold if row.bold is None else row.bold
@@ -256,4 +257,4 @@ def along(curve: Sequence[Point], part: float) -> Point:
     p = 1.0 - q
     weights = (p**3, 3 * p * p * q, 3 * p * q * q, q**3)
     four = curve[3 * piece : 3 * piece + 4]
-    return sum(w * x for w, (x, _) in zip(weights, four)), sum(w * y for w, (_, y) in zip(weights, four))
+    return add_up(w * x for w, (x, _) in zip(weights, four)), add_up(w * y for w, (_, y) in zip(weights, four))

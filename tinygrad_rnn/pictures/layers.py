@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ..support.sums import add_up
 from . import geometry
 from .geometry import Curve, Point
 from .layout import Plan, Shape, beside_their_use, shortest_way
@@ -110,8 +111,8 @@ def _items(shape: Shape, beside: dict[int, int], layers: dict[int, int]) -> dict
         (items[use].below if items[use].above else items[use].above).append(leaf)
     for node, item in items.items():
         half = shape.sizes[node][1] / 2
-        item.up = half + sum(shape.sizes[leaf][1] + _LEAF_GAP for leaf in item.above) + _GAP / 2
-        item.down = half + sum(shape.sizes[leaf][1] + _LEAF_GAP for leaf in item.below) + _GAP / 2
+        item.up = half + add_up(shape.sizes[leaf][1] + _LEAF_GAP for leaf in item.above) + _GAP / 2
+        item.down = half + add_up(shape.sizes[leaf][1] + _LEAF_GAP for leaf in item.below) + _GAP / 2
     return items
 
 
@@ -164,7 +165,7 @@ def _order(rows: list[list[_Item]]) -> None:
             middles = {}
             for item in row:
                 joined = item.before if forwards else item.after
-                middles[item] = sum(map(place.__getitem__, joined)) / len(joined) if joined else place[item]
+                middles[item] = add_up(map(place.__getitem__, joined)) / len(joined) if joined else place[item]
             row.sort(key=middles.__getitem__)
             number(row)
 
@@ -192,7 +193,7 @@ def _settle(rows: list[list[_Item]], lines: dict[_Item, int]) -> None:
                 if item in lines:
                     own = [other for other in (*item.before, *item.after) if lines.get(other) == lines[item]]
                     joined = [other for other in joined if other in own] or own or joined
-                wanted.append(sum(other.y for other in joined) / len(joined) if joined else item.y)
+                wanted.append(add_up(other.y for other in joined) / len(joined) if joined else item.y)
             _pack(row, wanted, lines)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DrawError
+from ..support.sums import add_up
 from . import engine
 from .geometry import Curve, Point
 
@@ -84,7 +85,7 @@ def plan(shape: Shape, time_limit: float) -> Plan:
     left = min([x for x, _ in doors] + [x - w / 2 - 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
     right = max([x for x, _ in doors] + [x + w / 2 + 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
     anchors = [node for _, node in shape.straight] or list(shape.exits)
-    level = nodes[anchors[0]][1] if anchors else sum(y for _, y in nodes) / len(nodes)
+    level = nodes[anchors[0]][1] if anchors else add_up(y for _, y in nodes) / len(nodes)
 
     def placed(curve: Sequence[Point]) -> Curve:
         # Turned upside down, which brings parameters above and inputs below the state.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
+from ..support.sums import add_up
 from . import geometry, text
 from .geometry import Box, Curve, Line, Picture, Point, Row, Text
 from .graph import Edge
@@ -108,7 +109,7 @@ class Columns:
             1.0 if isinstance(c, int) else END_FOLD if i in (0, len(columns) - 1) else FOLD
             for i, c in enumerate(columns)
         ]
-        wide = sum(widths) + (subject.loss is not None)
+        wide = add_up(widths) + (subject.loss is not None)
         size = SMALLEST
         while size > LEAST and columns_in(view, size) < wide:
             size -= 0.5

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..engine.backward import topological_order
 from ..engine.value import Value
+from ..support.sums import add_up
 from . import colours, names, text
 from .chain import Link, best_ways, path_to
 from .geometry import Row, straight
@@ -85,7 +86,7 @@ class StepChain:
         y = top + 2.0 * s + self.card / 2
         widths = [self.width(value) for value in self.spine]
         gaps = len(widths) - 1
-        free = sheet.right - sheet.left - sum(widths)
+        free = sheet.right - sheet.left - add_up(widths)
         gap = min(free / max(gaps, 1), 11.0 * s)
         x = sheet.left
         centres: list[float] = []
@@ -133,8 +134,8 @@ class StepChain:
             if group:
                 own = max(range(len(group)), key=lambda i: bool(group[i].parents))
                 widths = [self.width(value) for value in group]
-                before = sum(widths[:own]) + gap * own + widths[own] / 2
-                spans.append((group, before, sum(widths) + gap * (len(widths) - 1), middle))
+                before = add_up(widths[:own]) + gap * own + widths[own] / 2
+                spans.append((group, before, add_up(widths) + gap * (len(widths) - 1), middle))
         lefts = [middle - before for _, before, _, middle in spans]
         for i in range(1, len(spans)):  # push to the right where two would overlap,
             lefts[i] = max(lefts[i], lefts[i - 1] + spans[i - 1][2] + gap)

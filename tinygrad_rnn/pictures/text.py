@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from ..support.sums import add_up
 from .widths import BOLD, REGULAR
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -104,7 +105,7 @@ def indexed(name: str, index: int) -> str:
 def width(text: str, size: float, bold: bool = False) -> float:
     """How wide a text in Helvetica, or the widest font that stands in for it, is, in points."""
     widths = BOLD if bold else REGULAR
-    return size * sum(map(widths.__getitem__, text))
+    return size * add_up(map(widths.__getitem__, text))
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..engine.value import Value
+from ..support.sums import add_up
 from . import cards, colours, geometry, layers, layout, text
 from .chain import Chain, Factor
 from .colours import Scale
@@ -206,7 +207,7 @@ def _columns(slots: Sequence[_Slot | _Fold], words: Mapping[int | None, Sequence
             column.left, column.right = x, x + FOLD
             x += FOLD + GUTTER
             continue
-        width = sum(slot.plan.width for slot in column)
+        width = add_up(slot.plan.width for slot in column)
         lines = words.get(column[0].step, ())
         spare = max(0.0, 76.0 - width, *(text.width(line, 9.0) + 14 - width for line in lines)) / 2
         x += spare
