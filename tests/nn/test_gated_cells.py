@@ -175,18 +175,18 @@ def test_wrong_sizes_name_both_shapes_and_the_parameter() -> None:
     with pytest.raises(ShapeError, match="2 cells"):
         LSTM(1, 2, num_layers=2)([[1.0]], ([[0.0, 0.0]], [[0.0, 0.0]]))
     for state in (1.0, [0.0, 0.0], ([0.0, 0.0], [0.0, 0.0]), ([[0.0, 0.0]],)):
-        with pytest.raises(ShapeError, match=r"not that of 1 cell\. Give a list of 1 vectors h_0 and a list of 1"):
+        with pytest.raises(ShapeError, match=r"not that of 1 cell\. Give a list of 1 vector h_0 and a list of 1"):
             LSTM(1, 2)([[1.0]], state)
     for module in (LSTM(2, 3), GRU(2, 3, bidirectional=True), RNN(2, 3, num_layers=2)):
         with pytest.raises(ShapeError, match=r"x is a single number, but U\w* is 3 × 2 .*time step 1"):
             module([0.1, 0.2])
-        with pytest.raises(ShapeError, match=r"x is 1 numbers, .*time step [12]"):
+        with pytest.raises(ShapeError, match=r"x is 1 number, .*time step [12]"):
             module([[0.1, 0.2], [0.3]])
         with pytest.raises(ArgumentError, match="inputs of type float"):
             module(0.1)  # type: ignore[arg-type]
         with pytest.raises(DataError, match=r"x_1 is nan \[time step 1\]"):
             module([[0.1, float("nan")]])
-    with pytest.raises(ShapeError, match=r"a state of 1 parts\. Give h, c, or nothing"):
+    with pytest.raises(ShapeError, match=r"a state of 1 part\. Give h, c, or nothing"):
         LSTMCell(1, 2)([1.0], [Value(0.0)] * 2)
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(ArgumentError, match="hidden_size"):
@@ -199,7 +199,7 @@ def test_wrong_sizes_name_both_shapes_and_the_parameter() -> None:
 @settings(max_examples=40, deadline=None)
 def test_orthogonal_initialisation(rows: int, columns: int, gain: float, seed: int) -> None:
     W = [[Value(0.0) for _ in range(columns)] for _ in range(rows)]
-    init.orthogonal_(W, gain, seed)
+    init.orthogonal_(W, gain, seed=seed)
     vectors = [[entry.data for entry in row] for row in (W if rows <= columns else list(zip(*W)))]
     for i, a in enumerate(vectors):
         for j, b in enumerate(vectors):
@@ -211,13 +211,13 @@ def test_orthogonal_initialisation(rows: int, columns: int, gain: float, seed: i
 
 def test_other_initialisations() -> None:
     cell = RNNCell(2, 3)
-    init.eye_(cell.W, 0.5)
+    init.eye_(cell.W, gain=0.5)
     assert [[w.data for w in row] for row in cell.W] == [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
     init.constant_(cell.b or [], 2)
     assert [b.data for b in cell.b or []] == [2.0] * 3
     init.scale_(cell.W, 1.25)
     assert cell.W[2][2].data == pytest.approx(1.25)
-    init.normal_(cell.U, 1e-3, seed=1)
+    init.normal_(cell.U, std=1e-3, seed=1)
     assert all(0 < abs(u.data) < 1e-2 for row in cell.U for u in row)
     assert [b.data for b in LSTMCell(1, 2, forget_bias=1.0).b_f or []] == [1.0, 1.0]
     with pytest.raises(ArgumentError, match="zero matrix"):

@@ -46,7 +46,7 @@ def observers() -> list[Observer]:
     return [observer for lock, observer in _notified.copy().items() if is_held(lock)]
 
 
-def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
+def backward(self: Node, gradient: SupportsFloat = 1.0, retain_graph: bool = True) -> None:
     """Compute ∂self/∂v for every node v that self depends on.
 
     Leaves add it to what they have; the gradients of all other nodes are set anew. Through an unrolled RNN this is
@@ -54,6 +54,7 @@ def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
 
     Args:
         gradient: the gradient of self, 1 unless self is part of something larger.
+        retain_graph: as in PyTorch, but without effect: the graph is always kept.
 
     Raises:
         DomainError: a local gradient has no finite value.

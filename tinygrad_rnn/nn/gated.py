@@ -29,6 +29,15 @@ class _GatedCell(Cell):
         draw = uniform(seed, self.hidden_size)
         return [Gate(name, self.input_size, self.hidden_size, bias, draw) for name in names]
 
+    def check_sizes(self, x: Sequence[Operand], *state: Vector) -> None:
+        """Check an input and a state against every gate.
+
+        Raises:
+            ShapeError: a length is wrong; the error names both sizes and the parameter.
+        """
+        for gate in self.gates:
+            gate.check_sizes(x, *state)
+
     def initial_state(self) -> tuple[Vector, ...]:
         """Zeros."""
         return tuple([Value(0.0) for _ in range(self.hidden_size)] for _ in self.state_names)
@@ -76,6 +85,7 @@ class LSTMCell(_GatedCell):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
+        *,
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
@@ -91,7 +101,7 @@ class LSTMCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.i.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         h, c = state
         z_i = self.i.affine(h, x)
         i = [z.sigmoid() for z in z_i]
@@ -133,7 +143,7 @@ class GRUCell(_GatedCell):
     W_z, U_z, b_z = weights_of("z")
     W_n, U_n, b_n = weights_of("n")
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, seed: Seed = 0) -> None:
         super().__init__(input_size, hidden_size)
         rng = generator(seed)
         self.r, self.z, self.n = self._make_gates("rzn", bias, rng)
@@ -145,7 +155,7 @@ class GRUCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.r.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         (h,) = state
         z_r = self.r.affine(h, x)
         r = [a.sigmoid() for a in z_r]
