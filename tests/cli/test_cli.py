@@ -124,6 +124,15 @@ def test_the_verdict_is_about_the_last_loss_alone(report, capsys):
     )
 
 
+def test_the_verdict_is_about_the_part_of_the_state_that_was_named(report, capsys):
+    command = ["--cell", "lstm", "--steps", "4", "--no-picture"]
+    whole, part = report(*command), report(*command, "--state", "c")
+    assert whole["kept"] != part["kept"] == report(*command, "--state", "c", "--loss", "all")["kept"]
+    assert main([*command, "--state", "c"]) == 0
+    assert "over 4 steps from c_4 to c_0 it is" in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--state", "d"]) == 2
+
+
 def test_norms_of_matrices_are_spectral_norms(report):
     found = report("--text", "hello", "--hidden", "3", "--seed", "7", "--no-picture")
     W = np.array(found["cell"]["W"])

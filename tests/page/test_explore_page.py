@@ -174,7 +174,7 @@ def walked(loss):
         return order, list(steps(loss))
 
 
-def number_of(shown):
+def count(shown):
     shown = shown.replace("−", "-").replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
     return float(shown)
 
@@ -316,13 +316,13 @@ def test_a_click_on_a_state_lights_its_chain(open_page, problems, k):
     card(page, f"h_{k}").click()
     assert says(page, "#chain-k-text") == str(k)
     shown = says(page, "#chain-equation").rpartition(" = ")[2]
-    assert number_of(shown) == pytest.approx(gradient, rel=6e-3)
+    assert count(shown) == pytest.approx(gradient, rel=6e-3)
     factors = page.locator("#chain-factors li:not(.product)")
     assert factors.count() == 1 + 5 - k
-    product = number_of(factors.first.locator("span").last.text_content())
+    product = count(factors.first.locator("span").last.text_content())
     for i in range(1, factors.count()):
         assert f"w · tanh′(z{6 - i})" in factors.nth(i).text_content()
-        product *= number_of(factors.nth(i).locator("span").last.text_content().rpartition(" = ")[2])
+        product *= count(factors.nth(i).locator("span").last.text_content().rpartition(" = ")[2])
     assert product == pytest.approx(gradient, rel=2e-2)
     assert page.locator(".edge.lit").count() == 2 + 4 * (5 - k)  # the square, the difference; then the cells
     assert card(page, f"h_{k}").get_attribute("class").endswith("on-chain")
@@ -343,10 +343,8 @@ def test_the_first_view_shows_the_whole_chain_and_says_what_it_comes_to(open_pag
     gradients = state_gradients(unrolled, loss)
     boxes = outline(page)
     assert [name for name, _ in boxes] == [f"h{t}" for t in range(6)]
-    assert [number_of(number) for _, number in boxes] == pytest.approx([gradients[t] for t in range(6)], rel=6e-3)
-    factors = [
-        number_of(one.text_content().removeprefix("×")) for one in page.locator("#outline-picture .factor").all()
-    ]
+    assert [count(number) for _, number in boxes] == pytest.approx([gradients[t] for t in range(6)], rel=6e-3)
+    factors = [count(one.text_content().removeprefix("×")) for one in page.locator("#outline-picture .factor").all()]
     assert factors == pytest.approx([gradients[t] / gradients[t + 1] for t in range(5)], rel=6e-3)
     kept = text.number(gradients[0] / gradients[5])
     assert says(page, "#lead").endswith(f"Here 5 steps leave {kept} of it: it vanishes.")
@@ -395,7 +393,7 @@ def test_a_long_sequence_is_folded_at_a_glance(open_page, problems):
     assert page.locator("#outline-picture .small").filter(has_text="factors").count() == 2
     product = 1.0
     for factor in page.locator("#outline-picture .factor").all():
-        product *= number_of(factor.text_content().removeprefix("×"))
+        product *= count(factor.text_content().removeprefix("×"))
     by_step = state_gradients(problems["long"][0], problems["long"][0].h[150])
     assert product == pytest.approx(by_step[70], rel=2e-2)
     unfolded = len(names) - 1 - 2  # neighbours among the states shown, but for the two over a fold
@@ -414,7 +412,7 @@ def test_the_chain_sliders_choose_loss_and_state(open_page, problems):
     expected = state_gradients(unrolled, losses[3])[1] / len(losses)
     equation = says(page, "#chain-equation")
     assert "through L4" in equation
-    assert number_of(equation.rpartition(" = ")[2]) == pytest.approx(expected, rel=6e-3)
+    assert count(equation.rpartition(" = ")[2]) == pytest.approx(expected, rel=6e-3)
     spoken = page.locator("#chain-k").get_attribute("aria-valuetext")
     assert "t = 1" in spoken
     assert "∂L/∂h 1 through L 4 = " + equation.rpartition(" = ")[2] in spoken
@@ -630,7 +628,7 @@ def test_every_cell_can_be_reached_by_the_keyboard_and_says_its_number(open_page
         assert cell.evaluate("(one) => one === document.activeElement")
         said = cell.get_attribute("aria-label")
         number, t, k = re.match(r"(\S+) from the loss of step (\d+) through w at step (\d+)", said).groups()
-        assert number_of(number) == pytest.approx(split[int(k), int(t)] / len(losses), rel=6e-3, abs=1e-12)
+        assert count(number) == pytest.approx(split[int(k), int(t)] / len(losses), rel=6e-3, abs=1e-12)
         assert says(page, "#heat-tip") == said
         reached.add((int(k), int(t)))
     assert reached == {(k, t) for t in range(1, 7) for k in range(1, t + 1)}

@@ -11,6 +11,7 @@ from ..bptt.anatomy import Anatomy, Numbers, anatomy, number_or_norm
 from ..engine.value import Value
 from ..nn.quantities import entries
 from ..pictures import text
+from ..support.sums import add_up
 from .chains import Roots
 from .walkthrough import Tick, finite, nothing
 
@@ -109,7 +110,7 @@ def _windows(by_lag: Mapping[int | None, Numbers], most: int) -> list[list[str]]
 
     def added(first: int, last: float) -> str:
         terms = [entries(numbers) for lag, numbers in by_lag.items() if first <= (0 if lag is None else lag) < last]
-        return text.number(_size([sum(column) for column in zip(*terms)] or [0.0]))
+        return text.number(_size([add_up(column) for column in zip(*terms)] or [0.0]))
 
     return [[added(0, k), added(k, math.inf)] for k in range(1, most + 1)]
 

@@ -11,6 +11,7 @@ from ..engine.backward import gradients_kept, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError, GraphError
 from ..pictures import graph, text
+from ..support.text import count as number_of
 from . import walkthrough
 from .anatomy import anatomies, parameters, whole_gradients
 from .chains import chains, factor, told_roots
@@ -100,4 +101,4 @@ def explore(
     data["anatomy"] = anatomies(unrolled, roots, weights, wholes, steps, tick)
     data["decay"] = measured(unrolled, tick)
     described = text.clipped(repr(unrolled.cell), 80)
-    return Page(f"{described} over {unrolled.T} steps", data)
+    return Page(f"{described} over {number_of(unrolled.T, 'step')}", data)

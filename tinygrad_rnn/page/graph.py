@@ -68,7 +68,7 @@ def columns(drawn: graph.Graph, numbers: Numbering, shades: Shades, loss: Value,
         Columns with their cards and lines, in the order of time; x grows to the right, y downwards. A line
         belongs to the column in which it ends; one that passes over others is listed apart, as long.
     """
-    picture, _ = timeline.arrange(drawn, None, title="", loss=loss, root=root, ran=True)
+    picture = timeline.arrange(drawn, None, loss=loss, root=root, ran=True)
     top = max(frame.top for frame in picture.frames)
     frames = sorted([*_frames(picture, numbers, shades), *_folds(picture)], key=lambda column: float(column["x"]))
     home = {id_: column for column in frames for id_ in column.pop("ids")}

@@ -20,6 +20,7 @@ from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.text import count
 from ..tasks import Task, make_task
 from .history import History
 from .network import RecurrentNetwork
@@ -138,11 +139,12 @@ class Checkpoint:
         weights = self.best if self._takes_best else self.weights
         V, kind, sizes = weights["readout.V"], find_kind(built.kind.lower()), built.arguments
         if self.alphabet is not None and len(self.alphabet) != len(V):
-            raise ShapeError(f"an alphabet of {len(self.alphabet)} characters for {len(V)} outputs")
+            characters, outputs = count(len(self.alphabet), "character"), count(len(V), "output")
+            raise ShapeError(f"an alphabet of {characters} for {outputs}")
         # Before anything is made of these sizes, which may be huge in a damaged file.
-        count = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
-        if count > sum(math.prod(shape(numbers)) for numbers in weights.values()):
-            raise ShapeError(f"sizes and weights do not fit together: {count:,} would be needed")
+        needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
+        if needed > sum(math.prod(shape(numbers)) for numbers in weights.values()):
+            raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
         recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
         model = RecurrentNetwork(recurrent, Linear(len(V[0]), len(V), "readout.c" in weights))
         model.load_state_dict(weights)
