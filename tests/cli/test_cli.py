@@ -292,6 +292,20 @@ def test_how_to_read_a_file_can_be_said(report):
     assert found["sequence"]["title"] == "1999 (flow.csv), 1"
 
 
+@pytest.mark.parametrize("detail", ["states", "values"])
+def test_a_column_names_the_steps_in_table_and_picture(detail, report):
+    rows = [f"2024-01-{day:02};{day % 3};{day * 100}" for day in range(1, 8)]
+    Path("peil.csv").write_text("\n".join(["dag;peil;lang", *rows]), encoding="utf-8")
+    arguments = "--csv", "peil.csv", "--column", "peil", "--steps", "4", "--detail", detail, "-o", "peil.svg"
+    assert [row["input"] for row in report(*arguments)["table"]] == ["6", "5", "4", "3", None]
+    assert "2024" not in Path("peil.svg").read_text(encoding="utf-8")
+    days = ["2024-01-06", "2024-01-05", "2024-01-04", "2024-01-03"]
+    assert [row["input"] for row in report(*arguments, "--labels", "dag")["table"]] == [*days, None]
+    drawn = "".join(xml.etree.ElementTree.parse("peil.svg").getroot().itertext())
+    assert [day for day in days if day in drawn] == days
+    assert "2024-01-07" not in drawn  # it is only predicted
+
+
 def test_names_in_a_file_cannot_forge_output(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("f.csv").write_text("le\x1b[31mvel,day\n1,\x1b[32m\n2,\x08\n3,c\n", encoding="utf-8")

@@ -146,6 +146,19 @@ def test_a_model_of_modules_is_prefixed_as_in_pytorch(tmp_path: Path) -> None:
     assert twin.state_dict() == model.state_dict()
 
 
+class Nested(Module):
+    def __init__(self, seed: int) -> None:
+        self.layers = {"a": [[RNNCell(1, 2, seed=seed)]], "b": (LSTM(2, 1, seed=seed), Linear(1, 1, seed=seed))}
+
+
+def test_modules_in_nested_containers_are_found() -> None:
+    model, twin = Nested(1), Nested(2)
+    numbers = to_torch_numbers(model)
+    assert [name for name in numbers if "weight_hh" in name] == ["layers.a.0.0.weight_hh", "layers.b.0.weight_hh_l0"]
+    from_torch_state_dict(twin, numbers)
+    assert twin.state_dict() == model.state_dict()
+
+
 def test_one_bias_is_enough() -> None:
     module = LSTM(2, 3, seed=9)
     numbers = to_torch_numbers(module)

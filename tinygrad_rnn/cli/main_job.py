@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
             loss=problem.loss,
             state=args.state,
             local_gradients=args.local_gradients,
+            names=problem.names if args.labels else (),
             **picture_arguments(args),
         )
     if drawing is not None and picture is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from ..bptt.anatomy import anatomy, norm, number_or_norm
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
-        _draw(problem, k1, k2, args.picture)
+        _draw(problem, k1, k2, args.picture, problem.names if args.labels else ())
     if args.json:
         print_json({**_as_dict(parts, all_parameters), "plot": args.output, "picture": args.picture})
         return 0
@@ -153,7 +154,7 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 
-def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
+def _draw(problem: Problem, k1: int, k2: int, file: str, names: Sequence[str]) -> None:
     """Draw the graph with the gradients of truncated BPTT, and mark where it cuts."""
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
@@ -165,5 +166,5 @@ def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
         is_cut = isinstance(item, Edge) and not cut.isdisjoint(item.pairs)
         return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
 
-    drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style)
+    drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style, names=names)
     drawing.save(file)

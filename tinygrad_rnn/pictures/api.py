@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from ..bptt import Unrolled
@@ -39,6 +40,7 @@ def draw(
     style: Style | None = None,
     time_limit: float = 60.0,
     animate: Literal["backward"] | None = None,
+    names: Sequence[str] = (),
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
 
@@ -61,6 +63,7 @@ def draw(
             names of the attributes of `Box` and `Line`, or None.
         time_limit: how long Graphviz may take, in seconds.
         animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
+        names: what x_1 … x_T are called, such as years: written to their time steps.
 
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
@@ -70,7 +73,9 @@ def draw(
     """
     if animate not in (None, "backward"):
         raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
-    view = View(detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit)
+    view = View(
+        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names
+    )
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(
             f"unrolled is a {type(unrolled).__name__}",

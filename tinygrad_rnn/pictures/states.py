@@ -82,7 +82,9 @@ class _Lanes:
         self.s = self.sheet.size
         self.height = (1.75 + (2.4 if subject.view.values else 0.0)) * self.s
         self.gap = 1.5 * self.s
-        self.input_height = (1.35 + (1.2 if subject.view.values else 0.0)) * self.s
+        self.input_height = (
+            1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
+        ) * self.s
         lanes = len(subject.names)
         self.whole = lanes * self.height + (lanes - 1) * self.gap + 1.3 * self.s + self.input_height
         if subject.k is not None:
@@ -192,6 +194,8 @@ class _Lanes:
             if subject.view.values:
                 told = words.input_value(values, self.columns.card - 6.0, s)
                 rows.append(Row(told, ink=colours.QUIET, role="data"))
+            if name := subject.view.name_of(step - subject.unrolled.first):
+                rows.append(Row(text.squeezed(name, self.columns.card - 6.0, s), ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)

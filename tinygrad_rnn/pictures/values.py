@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..engine.value import Value
 from ..errors import DrawError
-from . import geometry, graph, heading, legend, rows, timeline, words
+from . import geometry, graph, heading, legend, rows, text, timeline, words
 from .chain import Chain, strongest
 from .colours import Scale
 from .geometry import Picture
@@ -54,6 +54,9 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         time_limit=view.time_limit,
         known=subject.is_built_in and len(unrolled.state(subject.last, [name])) <= _MOST_UNITS,
     )
+    for frame in strip.frames:
+        if frame.step is not None and (called := view.name_of(frame.step - unrolled.first)):
+            frame.title = text.squeezed(f"{frame.title}: {called}", frame.right - frame.left - 12.0, 12.0)
     return _page(subject, strip, chain), len(shown)
 
 
