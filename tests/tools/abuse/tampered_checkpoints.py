@@ -1,7 +1,6 @@
 """Checkpoints in which one entry was changed, in the JSON or in the header of the file: another type, sign or size.
 
-Every command that reads one must use it or refuse it in one line, within `SECONDS` and `MEMORY`. Refused, it stays as it
-was.
+A command that reads it must use it, or refuse it in one line and leave it as it was, within `SECONDS` and `MEMORY`.
 """
 
 from __future__ import annotations
