@@ -20,6 +20,7 @@ from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.sums import add_up
 from ..support.text import count
 from ..tasks import Task, make_task
 from .history import History
@@ -143,7 +144,7 @@ class Checkpoint:
             raise ShapeError(f"an alphabet of {characters} for {outputs}")
         # Before anything is made of these sizes, which may be huge in a damaged file.
         needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
-        if needed > sum(math.prod(shape(numbers)) for numbers in weights.values()):
+        if needed > add_up(math.prod(shape(numbers)) for numbers in weights.values()):
             raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
         recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
         model = RecurrentNetwork(recurrent, Linear(len(V[0]), len(V), "readout.c" in weights))
