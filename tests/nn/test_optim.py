@@ -389,7 +389,7 @@ def test_a_single_value_is_clipped_as_in_pytorch() -> None:
     w.grad = 5.0
     assert optim.clip_grad_norm_(w, 1.0) == 5.0
     assert w.grad == pytest.approx(1.0)
-    assert optim.SGD(w).parameters == [w]
+    assert optim.SGD(w).parameters == (w,)
 
 
 def test_an_update_of_a_result_would_be_lost() -> None:

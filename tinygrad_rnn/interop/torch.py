@@ -242,15 +242,11 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
     Raises:
         ArgumentError: it has parameters of its own.
     """
-    for name, attribute in vars(module).items():
-        if name.startswith("_"):
-            continue
-        entries = attribute if isinstance(attribute, (list, tuple)) else [attribute]
-        if all(isinstance(entry, Module) for entry in entries):
-            for k, entry in enumerate(entries):
-                yield f"{name}.{k}" if entries is attribute else name, entry
-        elif any(path.split(".")[0] == name for path in module.state_dict()):
+    children = list(module.named_children())
+    for path in module.state_dict():
+        if not any(path.startswith(f"{name}.") for name, _ in children):
             raise ArgumentError(
-                f"PyTorch has no name for {name} of {type(module).__name__}",
+                f"PyTorch has no name for {path} of {type(module).__name__}",
                 remedy="Its modules are RNN, LSTM, GRU, their cells and Linear",
             )
+    yield from children

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine.value import Operand, Value
+from ..errors import ArgumentError
 from ..support.checks import whole_number
 from .cells import Cell
 from .gate import Gate, plus, product, weights_of
@@ -70,7 +71,7 @@ class LSTMCell(_GatedCell):
         b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
 
     Raises:
-        ArgumentError: a size is not a whole number of at least 1.
+        ArgumentError: a size is not a whole number of at least 1, or there is a forget_bias, but no bias.
     """
 
     state_names = ("h", "c")
@@ -92,7 +93,9 @@ class LSTMCell(_GatedCell):
         super().__init__(input_size, hidden_size)
         self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
         if forget_bias is not None:
-            for entry in self.f.b or ():
+            if self.f.b is None:
+                raise ArgumentError("forget_bias without biases", remedy="Leave out one of the two")
+            for entry in self.f.b:
                 entry.data = forget_bias
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:

@@ -46,7 +46,7 @@ class Optimizer(ABC):
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        self.parameters = each_once(parameters)
+        self.parameters = tuple(each_once(parameters))
         if not self.parameters:
             raise ArgumentError("an optimizer without parameters", remedy="Give it model.parameters()")
         for parameter in self.parameters:
