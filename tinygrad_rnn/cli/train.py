@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.progress import late_clock
 from ..support.text import count
 from ..tasks import Task
 from ..train import History, RecurrentNetwork, load_checkpoint, train
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         options = with_defaults({"seed": 0, **typed})
         check(typed, options)
-        task, model, optimizer, scheduler = build(options)
+        with late_clock("network"):
+            task, model, optimizer, scheduler = build(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
