@@ -65,7 +65,7 @@ def test_jacobians_and_paths(report):
 
 def test_truncation_by_hand(report):
     found = report("truncate", "--nonlinearity", "identity", "--w", "0.5", "--steps", "3", "--k2", "2")
-    raw = sunspots().numbers[-4:]
+    raw = sunspots().until("1992").numbers[-4:]
     x1, x2, x3, x4 = (2.0 * (n - min(raw)) / (max(raw) - min(raw)) - 1.0 for n in raw)
     h1, h2 = 0.5 * x1, 0.25 * x1 + 0.5 * x2
     h3 = 0.5 * h2 + 0.5 * x3
