@@ -207,7 +207,7 @@ MISTAKES = {
     "malformed entry": (["anatomy", "--parameter", "W[a]"], "no parameter 'W[a]'"),
     "paths to a matrix": (["anatomy", "--hidden", "2", "--paths"], "--parameter W[0,0]"),
     "too many paths": (["anatomy", "--paths", "3"], "limit of 3"),
-    "kind of plot": (["anatomy", "-o", "plot.bmp"], "plot.gif"),
+    "kind of plot": (["anatomy", "-o", "plot.bmp"], "plot.bmp"),
     "no directory": (["anatomy", "-o", "none/plot.png"], "none"),
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),
