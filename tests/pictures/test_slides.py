@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from tinygrad_rnn import Unrolled, Value, unroll
 from tinygrad_rnn.cli.inputs import input_options, read_problem
 from tinygrad_rnn.cli.options import Parser, add_options
-from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.engine.backward import topological_order
+from tinygrad_rnn.pictures import draw, draw_dot
 from tinygrad_rnn.pictures.geometry import Box, Picture, Text
+from tinygrad_rnn.pictures.places import placed
 from tinygrad_rnn.pictures.text import width
 
 Problem = tuple[Unrolled, Value]
@@ -152,6 +155,38 @@ def test_ids_are_unique_and_good_for_any_medium(slide: tuple[Picture, float]) ->
     ids = [part.id for part in (*picture.every_box(), *picture.lines, *picture.every_text(), *picture.frames)]
     assert len(set(ids)) == len(ids)
     assert all(name.isascii() and name.replace("_", "").isalnum() and not name[0].isdigit() for name in ids)
+
+
+def expression(seed: int) -> Value:
+    """Some 30 nodes, at most 8 levels deep."""
+    rng = random.Random(seed)
+    while True:
+        found = [(Value(rng.uniform(-2, 2), label=f"{rng.choice('abcxyw')}{i}"), 0) for i in range(rng.randint(4, 14))]
+        for _ in range(200):
+            (a, depth_a), (b, depth_b) = rng.choice(found[-8:]), rng.choice(found)
+            value = rng.choice([a.tanh(), a.sigmoid(), a + b, a * b, a - b, a * 0.3])
+            depth = max(depth_a, depth_b) + 1
+            if depth <= 8:
+                found.append((value, depth))
+                if 28 <= len(topological_order(value)) <= 30:
+                    value.backward()
+                    return value
+
+
+def tree(leaves: int) -> Value:
+    """A tree as wide as one can be."""
+    values = [Value(0.1 * i - 0.7, label=f"x{i}") for i in range(leaves)]
+    while len(values) > 1:
+        values = [a * b for a, b in zip(values[::2], values[1::2])] + values[len(values) // 2 * 2 :]
+    values[0].backward()
+    return values[0]
+
+
+@pytest.mark.parametrize("make", [*(lambda seed=seed: expression(seed) for seed in range(6)), lambda: tree(15)])
+def test_an_expression_of_30_nodes_can_be_read_on_a_slide(make: Callable[[], Value]) -> None:
+    drawing = draw_dot(make())
+    picture = placed(drawing.picture, drawing.source, 60.0)
+    assert min(text.size for text in picture.every_text()) * shown_at(picture) >= 14.0
 
 
 def test_the_default_can_be_read_in_a_readme() -> None:

@@ -18,9 +18,9 @@ _PALE, _WHITE = "#868e96", "#ffffff"
 
 
 def draw_flow(debugger: Debugger) -> Drawing:
-    """Draw the graph; the edges of the steps taken, of the one that comes and of the later ones differ.
+    """Draw the graph, with edges that show whether their step is done, next or later.
 
-    Of what is unrolled, the chain is written out as far back as the gradient has come.
+    If a cell was unrolled, the chain of Jacobians is written out as far back as the gradient has come.
     """
 
     def style(drawn: Node | Edge) -> Mapping[str, Any] | None:

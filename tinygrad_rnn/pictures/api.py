@@ -6,21 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from ..bptt import Unrolled
-from ..engine.backward import topological_order
 from ..engine.value import Value
-from ..errors import ArgumentError, DrawError
+from ..errors import ArgumentError
 from ..support.collector import collector_paused
-from . import cards, dot, graph, states, text
+from . import any_graph, states
 from . import values as every_value
-from .colours import Scale
 from .drawing import Drawing
-from .geometry import Line, Picture
-from .graph import Node
 from .sheet import most_states
 from .subject import Subject
-from .view import Style, View, styled
-
-_LARGEST_DOT = 5000
+from .view import Style, View
 
 
 def draw(
@@ -120,43 +114,13 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
     if unknown:
         raise ArgumentError(f"unknown option {', '.join(sorted(unknown))}")
     _check_value("root", root)
-    order = topological_order(root)[::-1]
-    if len(order) > _LARGEST_DOT:
-        raise DrawError(
-            f"{len(order):,} nodes are too many for one picture",
-            remedy="Draw a part of the graph, or an unrolled one with draw(unrolled, loss)",
-        )
-    style: Style | None = options.get("style")
-    scale = Scale.of(value.grad for value in order if value.has_grad)
-    nodes = {}
-    block = graph.Block(None, follows=False)
-    picture = Picture()
-    for i, value in enumerate(order):
-        kind = "loss" if value is root else "op" if value.parents else "leaf"
-        nodes[value] = Node(f"n{i}", value, value.time_step, kind, block)
-    for node in nodes.values():
-        rows = cards.lines(node, "", root.has_grad)
-        box = cards.box(node, rows, *cards.size(rows, node.kind == "loss"), scale)
-        box.tooltip = cards.tooltip(node, text.clipped(root.label or "root", 20))
-        picture.boxes.append(styled(box, node, style))
-        for position, parent in enumerate(node.value.parents):
-            edge = graph.Edge(nodes[parent], node, parent, node.value, position)
-            line = Line(f"{node.id}e{position}", nodes[parent].id, node.id, edge=edge)
-            if options.get("local_gradients"):
-                line.label = cards.slope(edge)
-            picture.lines.append(styled(line, edge, style))
-    caption = "backward() not run"
-    if scale is not None:
-        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
-        caption = f"|gradient| from {low} (light) to {high} (dark); 0 is white"
-    name = cards.title(root)
-    picture.title = f"The graph of {name}"
-    picture.description = f"{len(order)} nodes, from which {name} = {text.number(root.data)} was computed. {caption}."
-    label = f"label={dot.quoted(caption)} labelloc=b"
+    picture, layout, count = any_graph.arrange(
+        root, rankdir, options.get("style"), label_edges=bool(options.get("local_gradients"))
+    )
     return Drawing(
         picture,
-        graph=f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}",
+        graph=layout,
         format=format,
         time_limit=options.get("time_limit", 60.0),
-        description=f"{len(order)} nodes",
+        description=f"{count} nodes",
     )

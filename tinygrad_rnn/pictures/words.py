@@ -28,6 +28,8 @@ def headline(subject: Subject) -> str:
     if found is None:
         return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
     way = f"{count(found.lag, 'step')} back"
+    if not found.kept:
+        return f"The gradient is 0, or too small for a double, {way}"
     if not 0.0 < found.kept < math.inf:
         return f"The gradient {found.word} after {way}"
     return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
