@@ -6,13 +6,14 @@ import argparse
 import os
 
 from ..engine.notation import number
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
 from ..support.text import count
 from ..tasks import Task
-from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
+from ..train import History, RecurrentNetwork, load_checkpoint, train
+from ..train.record import Record
 from .console import print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
@@ -62,11 +63,11 @@ def run(args: argparse.Namespace) -> int:
     _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
     if args.resume:
         checkpoint = load_checkpoint(target)
-        options = _options_to_resume(typed, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
         checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
         scheduler = checkpoint.make_scheduler(optimizer)
+        options = _options_to_resume(typed, checkpoint.record, scheduler, target)
         _check_schedule(scheduler, options["steps"], target)
     else:
         options = with_defaults({"seed": 0, **typed})
@@ -97,17 +98,13 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def _options_to_resume(typed: Options, checkpoint: Checkpoint, target: str) -> Options:
+def _options_to_resume(typed: Options, record: Record, scheduler: LRScheduler | None, target: str) -> Options:
     """The options of the run that the checkpoint is of, with what may change as it was typed.
 
     Raises:
         ArgumentError: one that may not change was typed with another value.
-        CheckpointError: the checkpoint does not say them.
     """
-    try:
-        was = _options_of(checkpoint)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
+    was = _options_of(record, scheduler)
     for name in ("init", "forget_bias"):
         if name in typed:
             raise ArgumentError(f"{flag(name)} is for a new network, --resume goes on with that of {target}")
@@ -146,24 +143,21 @@ def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> N
         )
 
 
-def _options_of(checkpoint: Checkpoint) -> Options:
+def _options_of(record: Record, scheduler: LRScheduler | None) -> Options:
     """The options that a checkpoint was made with."""
-    state = checkpoint.state
-    built, made = state["architecture"], state["optimizer"]
-    settings, limits = Settings.from_record(state["settings"]), Limits.from_record(state["limits"])
-    planned = state["scheduler"]
-    arguments = built.get("arguments", {})
+    was, limits = record.description, record.limits
+    built, settings = was.architecture.arguments, was.settings
     return {
-        "task": state["task"]["name"],
-        **{option: state["task"]["settings"].get(setting) for option, setting in SETTINGS.items()},
-        "cell": built["kind"].lower(),
-        "hidden": arguments.get("hidden_size"),
-        "layers": arguments.get("num_layers"),
-        "nonlinearity": arguments.get("nonlinearity"),
-        "bidirectional": arguments.get("bidirectional", False),
-        "optimizer": made["kind"].lower(),
-        "lr": made["lr"],
-        "schedule": schedule_of(planned["kind"], planned["settings"]) if planned else "constant",
+        "task": was.task.name,
+        **{option: was.task.settings.get(setting) for option, setting in SETTINGS.items()},
+        "cell": was.architecture.kind.lower(),
+        "hidden": built and built.hidden_size,
+        "layers": built and built.num_layers,
+        "nonlinearity": built and built.nonlinearity,
+        "bidirectional": built is not None and built.bidirectional,
+        "optimizer": was.optimizer.kind.lower(),
+        "lr": was.optimizer.lr,
+        "schedule": schedule_of(scheduler),
         "batch": settings.batch_size,
         "clip": settings.max_norm,
         "truncate": settings.truncate,

@@ -22,6 +22,7 @@ try:
 except ImportError:  # Windows has no such locks: there, what a killed process leaves behind stays
     fcntl = None  # type: ignore[assignment]
 
+_PIECE = 2**20
 _UNFINISHED = ".unfinished"
 _LONGEST_NAME = 200  # bytes of the target's name in that of its temporary file; most file systems allow 255 in all
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -88,6 +89,19 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None
                 os.unlink(temporary)
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+def read_bounded(path: str | os.PathLike[str], most: int) -> bytearray:
+    """Return the bytes of a file; of one that has more than ``most``, as a device without end has, some more than that.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    content = bytearray()
+    with open(path, "rb") as file:
+        while len(content) <= most and (piece := file.read(_PIECE)):
+            content += piece
+    return content
 
 
 @contextmanager

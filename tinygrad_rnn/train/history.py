@@ -6,8 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..support.files import json_text, write_whole
@@ -46,6 +45,9 @@ class Row:
 
 
 COLUMNS = tuple(column.name for column in fields(Row))
+
+
+ENDINGS = ("", "steps", "solved", "patience", "interrupted")  # the first one while it goes on
 
 
 @dataclass
@@ -111,7 +113,6 @@ class History:
         """Return the history as JSON has it: the rows are dicts."""
         return {**vars(self), "rows": [dict(vars(row)) for row in self.rows]}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> History:
-        """Return the history that `to_dict` made ``data`` of."""
-        return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})
+    def copy(self) -> History:
+        """Return a history of its own, to go on with."""
+        return replace(self, rows=[replace(row) for row in self.rows])
