@@ -5,8 +5,8 @@ k <= t, of its contribution from the loss L_t through its use at step k:
 
     ∂L/∂w = Σ_t Σ_k (∂L_t/∂w)_k        (Werbos 1990; Pascanu, Mikolov and Bengio 2013, eq. 3 to 5)
 
-The split is read off the ordinary backward pass, by emptying the weight's gradient whenever the pass moves from
-one time step to the next.
+The split is read off the ordinary backward pass: whenever the pass moves from one time step to the next, the weight's
+gradient is recorded and set to zero.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
 Losses = Value | Sequence[Value] | Mapping[int, Value]
-#: A result: a float for a single parameter, else lists (of lists) of floats in the parameter's shape. Which of them
-#: only the caller knows, so that a union would have to be narrowed wherever one is used, as in ``-anatomy.total()``.
+#: A result: a float for a single parameter, else lists (of lists) of floats in the parameter's shape. Only the caller
+#: knows which, so a union type would have to be narrowed at every use, as in ``-anatomy.total()``.
 Numbers = Any
 
 K = TypeVar("K", bound=Hashable)
@@ -164,9 +164,9 @@ class Anatomy:
 def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     """Split the gradient of a parameter by use step and loss step.
 
-    One backward pass per loss step, linear in the nodes that this loss reaches; the gradients in the graph
-    are left as they were. Any cell will do, and any node: a weight that is itself computed (a normalised
-    one, say) is split at its uses just like a leaf.
+    This takes one backward pass per loss step, in time proportional to the nodes that the loss reaches. The gradients
+    in the graph are left as they were. Any cell works, and any node: a weight that is itself computed (such as a
+    normalised one) is split at its uses just like a leaf.
 
     Args:
         unrolled: what the losses were computed from.
@@ -211,9 +211,7 @@ def _take_apart(
     rows: Mapping[TimeStep, int],
     column: array[float],
 ) -> None:
-    """Run the backward pass from one loss. Between two time steps, take out and note the contributions of the first of
-    them to the watched nodes.
-    """
+    """Run the backward pass from one loss, and record in ``column`` what each time step adds to the watched nodes."""
     order = topological_order(loss)
     waiting = dict(watched)
     received = [0.0] * len(watched)
@@ -237,7 +235,7 @@ def _take_apart(
             note(current)
             current = step
         together = list(nodes)
-        if entry is not None:  # all its uses are behind: it gets back its gradient, for what lies below it
+        if entry is not None:  # all its uses are done: restore its gradient, which the nodes below it need
             note(current)
             (node,) = together
             node.grad = received[waiting.pop(node)]
@@ -250,7 +248,7 @@ def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[in
     Args:
         unrolled: what the loss was computed from.
         loss: the loss L.
-        name: which series to differentiate by; ``"h"`` are the hidden states h_0 … h_T.
+        name: which series to differentiate by; ``"h"`` stands for the hidden states h_0 … h_T.
 
     Returns:
         By time step: a float for a scalar cell, else a list of floats.
@@ -277,14 +275,14 @@ def number_or_norm(numbers: NestedNumbers) -> float:
 
 
 def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> Numbers:
-    """The opposite of `entries`."""
+    """Return the numbers as nested lists of these sizes: the inverse of `entries`."""
     if not sizes:
         return flat[0]
     below = len(flat) // sizes[0]
     return [reshape(flat[i * below : (i + 1) * below], sizes[1:]) for i in range(sizes[0])]
 
 
-_ASK: Any = object()  # the step of a loss for which none was given
+_ASK: Any = object()  # stands for the step of a loss that was passed without one
 
 
 def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:

@@ -1,10 +1,10 @@
 """Gated cells: `LSTMCell` and `GRUCell`, with PyTorch's equations and order of gates.
 
 Each gate has weights of its own, ``W_i``, ``U_i``, ``b_i`` and so on. PyTorch keeps those of all gates below each other
-in one matrix; `tinygrad_rnn.interop` translates.
+in one matrix; `tinygrad_rnn.interop` converts between the two.
 
-A pre-activation is called ``z_`` and the gate. So z alone keeps its meaning in the literature: the pre-activation of an
-RNN, the update gate of a GRU.
+The pre-activation of a gate is called ``z_`` and the gate's name, such as ``z_i``. So z alone keeps its meaning in the
+literature: the pre-activation of an RNN, the update gate of a GRU.
 """
 
 from __future__ import annotations

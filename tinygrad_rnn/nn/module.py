@@ -19,9 +19,9 @@ _UNTRAINED = "Give what is not to be trained a name that begins with _"
 class Module:
     """Base class of cells, layers and models, with PyTorch's methods.
 
-    Parameters are the Values among the attributes that nothing computed, also those in lists, tuples, dicts and
-    modules, however nested. Attributes whose names begin with an underscore are left out: so a module holds a Value
-    that is not to be trained.
+    Parameters are the leaf Values (computed from no others) among the attributes, also those in lists, tuples, dicts
+    and modules, however nested. Attributes whose names begin with an underscore are left out; use one for a Value that
+    is not to be trained.
 
     A parameter ``W[0,1]`` is an entry of the lists in the attribute W. Modules in lists, and whatever is in a dict, go
     by their index or key: ``layers.0.W[0,1]``, ``embedding.a``.
@@ -120,7 +120,7 @@ class Module:
         super().__setattr__(name, attribute)
 
     def _found(self) -> dict[str, Tree]:
-        """Everything that holds parameters, by path, after a look at whatever might hold some, too."""
+        """Everything that holds parameters, by path. A Value where parameters are not looked for is an error."""
         found: dict[str, Tree] = {}
         for path, tree in self._trees():
             if path in found:
@@ -175,7 +175,7 @@ def _children_below(path: str, thing: object, within: tuple[object, ...]) -> Ite
 
 
 def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
-    """What the classes of a module hold that might be a parameter; the class hides it."""
+    """The class attributes of a module that might hold a parameter: the path, the attribute, and the class."""
     for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
         for name, attribute in vars(kind).items():
             looked_at = isinstance(attribute, (Value, Module, list, tuple, Mapping, set, frozenset))
