@@ -41,7 +41,7 @@ def make_bar(description: str, total: int | None, initial: int, wanted: bool | N
 
     Args:
         description: what is going on.
-        total: how many units there are in all; None where nobody knows.
+        total: how many units there are in all; None if that is unknown.
         initial: how many are done already.
         wanted: whether to show a bar; None for "if stderr is a terminal".
         unit: what is counted.
