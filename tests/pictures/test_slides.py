@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn import Unrolled, Value, unroll
+from tinygrad_rnn import LSTM, Unrolled, Value, mse_loss, unroll
 from tinygrad_rnn.cli.inputs import input_options, read_problem
 from tinygrad_rnn.cli.options import Parser, add_options
 from tinygrad_rnn.engine.backward import topological_order
@@ -48,6 +48,12 @@ def own_cell(units: int) -> Callable[[], Problem]:
     return make
 
 
+def stacked() -> Problem:
+    """Two layers, each with two parts of the state."""
+    unrolled = unroll(LSTM(1, 2, 2, seed=0), [[0.1 * t] for t in range(12)])
+    return unrolled, mse_loss(unrolled.h[12], [0.3, 0.1])
+
+
 SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "default": (command, {}, 20.0),
     "3 steps": (lambda: command("--steps", "3"), {}, 20.0),
@@ -71,6 +77,21 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "20 steps asked for": (lambda: command("--steps", "40"), {"max_steps": 17}, 14.0),
     "a title": (command, {"title": "The chain rule, over and over again, in one picture that fits a slide"}, 20.0),
     "no values": (command, {"values": False}, 20.0),
+    "gates": (command, {"detail": "gates"}, 14.0),
+    "gates of an lstm": (lambda: command("--cell", "lstm"), {"detail": "gates"}, 14.0),
+    "gates of a gru": (lambda: command("--cell", "gru", "--hidden", "8"), {"detail": "gates"}, 14.0),
+    "gates of an own cell": (own_cell(1), {"detail": "gates"}, 14.0),
+    "years": (lambda: command("--cell", "lstm"), {"names": [str(1996 + t) for t in range(12)]}, 14.0),
+    "not run": (command, {"run": False}, 20.0),
+    "tanh_exact": (lambda: command("--nonlinearity", "tanh_exact"), {}, 20.0),
+    "relu": (lambda: command("--nonlinearity", "relu", "--w", "0.1"), {}, 20.0),
+    "no loss": (command, {"loss": False}, 20.0),
+    "one unit": (lambda: command("--hidden", "1"), {}, 14.0),
+    "lstm of one unit": (lambda: command("--cell", "lstm", "--hidden", "1", "--steps", "3"), {}, 14.0),
+    "text of a gru": (lambda: command("--text", "abracadabra", "--cell", "gru"), {}, 14.0),
+    "two layers": (stacked, {}, 14.0),
+    "truncated": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9)}, 14.0),
+    "a truncated lstm": (lambda: command("--loss", "all", "--cell", "lstm"), {"k": 9, "cuts": (5, 9)}, 14.0),
     "unlit": (command, {"lit": False}, 20.0),
 }
 
@@ -79,8 +100,10 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
 def slide(request: pytest.FixtureRequest) -> tuple[Picture, float]:
     make, options, least = SLIDES[request.param]
     unrolled, loss = make()
-    loss.backward()
-    return draw(unrolled, loss, **options).picture, least
+    options = dict(options)
+    if options.pop("run", True):
+        loss.backward()
+    return draw(unrolled, *([loss] if options.pop("loss", True) else []), **options).picture, least
 
 
 def shown_at(picture: Picture) -> float:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..pictures import Drawing, draw, draw_dot
-from ..pictures.geometry import Text
 from ..pictures.graph import Edge, Node
 from ..support.text import count
 from .session import Debugger
@@ -30,12 +29,10 @@ def draw_flow(debugger: Debugger) -> Drawing:
     if unrolled is None:
         return draw_dot(debugger.loss, style=style)
     k = _farthest(debugger, unrolled)
-    drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, detail="values", style=style)
-    top = max(text.place[1] for text in drawing.picture.texts)
     coming = f", next: {debugger.coming}" if debugger.coming else ""
     caption = f"{debugger.taken} of {count(debugger.total, 'step')}{coming}   ({KEY})"
-    drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
-    return drawing
+    looks: dict[str, Any] = {"detail": "values", "title": caption, "style": style}
+    return draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, **looks)
 
 
 def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from ..bptt import Unrolled
@@ -35,6 +35,7 @@ def draw(
     time_limit: float = 60.0,
     animate: Literal["backward"] | None = None,
     names: Sequence[str] = (),
+    cuts: Collection[int] = (),
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
 
@@ -45,7 +46,7 @@ def draw(
         state: the part of the state that the chain is about, of a cell that has several; by default the whole state.
         lit: whether to light the chain, and to write it out, at all.
         detail: ``"states"`` for a slide with the states, the factor of every time step and what is left of the
-            gradient, or ``"values"`` for every Value.
+            gradient; ``"gates"`` for also what the gates of the cell do; or ``"values"`` for every Value.
         aspect: the shape of the slide: ``"16:9"`` or ``"4:3"``.
         max_steps: the most time steps to draw, at least 2; the middle of a longer sequence is folded. By default as
             many as can be read; in every Value at most 200 and about 6000 nodes.
@@ -58,6 +59,7 @@ def draw(
         time_limit: how long Graphviz may take, in seconds.
         animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
         names: what x_1 … x_T are called, such as years: written to their time steps.
+        cuts: the time steps t such that truncated BPTT lets no gradient pass from t back to t - 1: marked.
 
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
@@ -68,7 +70,7 @@ def draw(
     if animate not in (None, "backward"):
         raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
     view = View(
-        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names
+        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names, cuts
     )
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(

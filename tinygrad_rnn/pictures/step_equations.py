@@ -144,10 +144,13 @@ class StepEquations:
         if abs(ay - by) < 1.0:
             side = 1.0 if bx > ax else -1.0
             start, end = (ax + side * width / 2, ay), (bx - side * width / 2, by)
+            room = abs(end[0] - start[0]) - 0.3 * s
+            if text.width(label, s) > room:  # a factor comes first, what is to be said of it after a comma
+                label = text.squeezed(label.partition(",")[0], room, s)
             if label:
                 sheet.text(
                     f"{own}label",
-                    text.squeezed(label, abs(end[0] - start[0]) - 4, s),
+                    label,
                     (start[0] + end[0]) / 2,
                     ay - 0.9 * s,
                     anchor="middle",

@@ -94,7 +94,7 @@ class Subject:
         unrolled: the network.
         loss: what was computed from it, if anything.
         view: what is to be drawn.
-        names: the parts of the state, from top to bottom: first the one that the chain follows.
+        names: the parts of the state, from top to bottom: first the one that the chain follows; then upper layers.
         first, T: the time steps of the initial and of the last state that the loss uses.
         k: the time step to which the chain is lit; None: it is not.
         root: what the loss is called.
@@ -118,7 +118,8 @@ class Subject:
         self.shown = [column for column in self.columns if isinstance(column, int)]
         self.parts = (view.state,) if view.state else unrolled.state_names
         straight = self.straight_name
-        self.names = sorted(unrolled.state_names, key=lambda name: name != (view.state or straight))
+        self.names = [*reversed(unrolled.state_names)]
+        self.names.sort(key=lambda name: name != (view.state or straight))
 
     # ---- which time steps -----------------------------------------------------------------------------------
 
@@ -323,6 +324,11 @@ class Subject:
         return self.T if self.k is None else self.k
 
     @property
+    def is_exactly_0(self) -> bool:
+        """Whether a factor that is shown is 0, so that the product is 0 and not only too small for a double."""
+        return self.is_scalar and any(link.factor == 0.0 for link in self.links.values())
+
+    @property
     def left(self) -> float:
         """What of the gradient at s_T is left at the end of the chain."""
         return self.kept.get(self.end, 1.0)
@@ -458,12 +464,6 @@ class Subject:
                 inside += [(b, name) for b in names if b != name and any(after.get(value) == b for value in met)]
             self._ways_at[t] = across, inside
         return self._ways_at[t]
-
-    def pairs(self, name: str, t: int) -> frozenset[tuple[Value, Value]]:
-        """The edges (parent, child) from a part of the state before time step t into it."""
-        before = set(self.state(name, t - 1))
-        order = topological_order(*self.unrolled.state(t), stop=self.unrolled.state(t - 1))
-        return frozenset((parent, child) for child in order for parent in child.parents if parent in before)
 
     # ---- words -----------------------------------------------------------------------------------------------------
 
