@@ -35,7 +35,7 @@ from .console import columns, complete_streams, speak_any_encoding
 from .options import Parser, add_options
 
 PROGRAM = "tinygrad-rnn"
-LONGEST_MESSAGE = 2000  # characters: what stands in a file or a command line may have millions
+LONGEST_MESSAGE = 2000  # characters; text from a file or a command line may have millions
 MAIN_JOB = "main_job"  # the module of what is done without a command
 #: The commands and their help, in the order in which a newcomer looks for them.
 COMMANDS = {

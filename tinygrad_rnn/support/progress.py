@@ -53,7 +53,7 @@ def make_bar(
 
     Args:
         description: what is going on.
-        total: how many units there are in all; None where nobody knows.
+        total: how many units there are in all; None if that is unknown.
         initial: how many are done already.
         wanted: whether to show a bar; None for "if stderr is a terminal".
         unit: what is counted.
