@@ -36,6 +36,11 @@ class Series:
         numbers = tuple(2.0 * ((number / 2 - low / 2) / half) - 1.0 if half else 0.0 for number in self.numbers)
         return Series(self.title, numbers, self.labels)
 
+    def until(self, label: str) -> Series:
+        """Return the numbers up to the first that is called so."""
+        end = self.labels.index(label) + 1
+        return Series(self.title, self.numbers[:end], self.labels[:end])
+
     def last(self, count: int) -> Series:
         """Return the last ``count`` numbers."""
         return Series(self.title, self.numbers[-count:], self.labels[-count:])
