@@ -9,9 +9,9 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tinygrad_rnn import Value, binary_cross_entropy_with_logits, cross_entropy, gradcheck, mse_loss
 from tinygrad_rnn.compile import Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.engine.backward import topological_order

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy
 import pytest
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tinygrad_rnn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, RNNCell, Value, total
 from tinygrad_rnn.errors import ArgumentError, DataError, OperandError, ShapeError, TooLargeError
 from tinygrad_rnn.interop import (
