@@ -305,7 +305,7 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
     assert "--forget-bias is for a new" in error_of(capsys, "train", "--resume", "-o", "f", "--forget-bias", "1")
     assert main(["train", "--help"]) == 0
-    assert "--init and --forget-bias, which a new network begins with, are not taken" in " ".join(
+    assert "--init and --forget-bias, which are for a new network, are refused" in " ".join(
         capsys.readouterr().out.split()
     )
     assert "--clip is 1.0 in f, not none" in error_of(capsys, "train", "--resume", "-o", "f", "--clip", "none")

@@ -15,6 +15,7 @@ import math
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
 from ..nn.trees import NestedNumbers, shape
+from ..support.memory import require_memory
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
@@ -60,8 +62,8 @@ class Anatomy:
     def __getitem__(self, steps: tuple[TimeStep, TimeStep]) -> Numbers:
         k, t = steps
         try:
-            row, column = self.use_steps.index(k), self.columns[self.loss_steps.index(t)]
-        except ValueError:
+            row, column = self._rows[k], self._columns[t]
+        except KeyError:
             raise ArgumentError(
                 f"{self.name} has no use at step {k} with a loss at step {t}",
                 remedy=f"Uses: {_range(self.use_steps)}; losses: {_range(self.loss_steps)}",
@@ -124,9 +126,17 @@ class Anatomy:
     def __repr__(self) -> str:
         return f"Anatomy(∂L/∂{self.name}, uses {_range(self.use_steps)}, losses {_range(self.loss_steps)})"
 
-    @property
+    @cached_property
     def _size(self) -> int:
         return math.prod(self.shape)
+
+    @cached_property
+    def _rows(self) -> dict[TimeStep, int]:
+        return {k: row for row, k in enumerate(self.use_steps)}
+
+    @cached_property
+    def _columns(self) -> dict[TimeStep, array[float]]:
+        return dict(zip(self.loss_steps, self.columns))
 
     def _cell(self, column: array[float], row: int) -> array[float]:
         return column[row * self._size : (row + 1) * self._size]
@@ -186,6 +196,7 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
         raise GraphError("no loss depends on this parameter", node=name, remedy="Pass a parameter that was unrolled")
     loss_steps = _ascending({t for t, _ in by_step})
     rows = {k: i * len(nodes) for i, k in enumerate(use_steps)}
+    require_memory("the number of loss steps", len(loss_steps), lambda n: n * len(rows) * len(nodes) * 2 * 8)
     columns = {t: array("d", bytes(8 * len(rows) * len(nodes))) for t in loss_steps}
     with gradients_kept(list(steps)):
         for t, loss in by_step:

@@ -125,7 +125,7 @@ def input_options(
 
 @dataclass(frozen=True)
 class Problem(problem.Problem):
-    """A cell that is to predict the next item of a sequence, with what people call it all.
+    """A cell that is to predict the next item of a sequence, with descriptions for people.
 
     Attributes:
         title: what the sequence is.
@@ -211,7 +211,7 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
 
 
 def check_size(data: Data, kind: str | None = None, hidden: int = DEFAULT_HIDDEN) -> None:
-    """Check that a cell unrolled over the sequence fits into memory, with all that a command makes of it.
+    """Check that a cell unrolled over the sequence fits into memory, with all that a command computes from it.
 
     Args:
         data: the sequence.

@@ -97,7 +97,7 @@ class Switch(Option):
 
 
 class Preset(Option):
-    """A value that a command sets, and nobody types."""
+    """A value that a command sets itself."""
 
     def __init__(self, name: str, value: object) -> None:
         super().__init__(name, "", default=value)

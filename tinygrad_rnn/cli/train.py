@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.progress import late_clock
 from ..support.text import count
 from ..tasks import Task
 from ..train import History, RecurrentNetwork, load_checkpoint, train
@@ -43,7 +44,7 @@ OPTIONS = {
             Switch(
                 "resume",
                 "go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
-                "be other than they were, and --init and --forget-bias, which a new network begins with, are not taken",
+                "change, and --init and --forget-bias, which are for a new network, are refused",
             ),
             Switch("force", "overwrite FILE"),
         ),
@@ -52,7 +53,7 @@ OPTIONS = {
         (JSON, QUIET),
     ),
 }
-FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
+FREE = {"steps", "patience", "go_on", "engine"}  # may change with --resume; all else must stay as it was
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
 
@@ -72,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         options = with_defaults({"seed": 0, **typed})
         check(typed, options)
-        task, model, optimizer, scheduler = build(options)
+        with late_clock("network"):
+            task, model, optimizer, scheduler = build(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -99,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options_to_resume(typed: Options, record: Record, scheduler: LRScheduler | None, target: str) -> Options:
-    """The options of the run that the checkpoint is of, with what may change as it was typed.
+    """The options of the run in the checkpoint, with the typed values of those that may change.
 
     Raises:
         ArgumentError: one that may not change was typed with another value.
@@ -211,7 +213,7 @@ def _conclude(history: History, task: Task, options: Options, scheduler: LRSched
     }[history.ending]
     row = history.best_row
     best = f"best {history.metric} {number(history.best)} at step {row.step}, " if row else ""
-    say(f"{ending}: {best}criterion {number(history.goal)}, trivially {number(history.baseline)}.")
+    say(f"{ending}: {best}criterion {number(history.goal)}, trivial predictor {number(history.baseline)}.")
     kept = f"with the weights of step {row.step}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")

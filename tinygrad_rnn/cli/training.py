@@ -85,7 +85,7 @@ class TrainingOption(Option):
 
     Args:
         varies: whether a sweep takes several values.
-        name, help, usual, more: as of `Option`; ``usual`` is by default what `DEFAULTS` and `USUAL` say.
+        name, help, usual, more: as for `Option`; ``usual`` is by default what `DEFAULTS` and `USUAL` say.
     """
 
     def __init__(self, name: str, help: str, *, usual: str | None = None, varies: bool = True, **more: Any) -> None:

@@ -41,7 +41,7 @@ def compile(root: Value, mode: str = "exact") -> Program:
         root: the node to compute and to differentiate.
         mode: ``"exact"``: the same numbers as the eager engine, bit for bit except the sign of a NaN. ``"fast"``:
             fused multiply-add, reassociated sums, and polynomials for exp and tanh (their errors:
-            `elementary.FAST_ULP`). A reader of the house may skip fast mode: everything else works without it.
+            `elementary.FAST_ULP`). You can skip fast mode when you read the code: nothing else needs it.
 
     Raises:
         CompileError: an op does not compile, or the platform is not supported.
@@ -91,7 +91,7 @@ class Program:
             area(self._inputs), *[Area()] * 5, area(self._gradients), area(self._loss), area(self._value),
         )  # fmt: skip  # there is no x, target or state
         self._lock = threading.Lock()  # held from reading the inputs until the results are copied
-        self._seed: float | None = None  # of the latest run; None before one has come to its end
+        self._seed: float | None = None  # of the latest run; None until one has finished
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:
         """The value of the root.

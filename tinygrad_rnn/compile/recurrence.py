@@ -95,7 +95,7 @@ class Run:
 
     @property
     def state_gradients(self) -> memoryview[Any]:
-        """∂loss/∂h_0 of each sequence, B × state size. Errors as of `gradients`."""
+        """∂loss/∂h_0 of each sequence, B × state size. Raises as `gradients` does."""
         _ = self.gradients
         return self._rows(1)
 
@@ -154,7 +154,7 @@ class Recurrence:
             raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
         self.parameters = find_parameters(self.step)
-        # Code is also made later, when it is first needed: of a twin, which nobody changes in the meantime.
+        # Code is also generated later, at first use: from a twin, which the user cannot change in the meantime.
         self._step, originals = twin(self.step)
         twins = {original: leaf for leaf, original in originals.items()}
         self._leaves = [twins[parameter] for parameter in self.parameters]
@@ -213,7 +213,7 @@ class Recurrence:
 
     @property
     def javascript(self) -> str:
-        """The time step, forward and backward, as a JavaScript module. It needs nothing else, llvmlite neither."""
+        """The time step, forward and backward, as a JavaScript module. It needs nothing else, not even llvmlite."""
         return javascript(self._step, self._leaves).module
 
     # ---- running ----------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Recurrence:
                 parameter.grad = parameter.grad + gradient
 
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
-        """The losses, without gradients. Arguments and errors as of `forward_backward`."""
+        """The losses, without gradients. Same arguments and errors as `forward_backward`."""
         batch = self._batch(x, target, h0)
         course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
         run = self._new_run(batch, course)
@@ -262,7 +262,7 @@ class Recurrence:
 
         Raises:
             ShapeError, OperandError: sizes or types do not fit.
-            ArgumentError: a mask without ``loss_at="mask"``, or the other way round; an unsuitable window or run.
+            ArgumentError: a mask without ``loss_at="mask"``, or vice versa; an unsuitable window or run.
             DataError: an input is NaN or infinite, or a whole number out of range.
             DomainError: the eager engine would raise it.
         """
@@ -278,7 +278,7 @@ class Recurrence:
         return run
 
     def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
-        """The predictions at every time step, B × T × length. Arguments and errors as of `forward_backward`."""
+        """The predictions at every time step, B × T × length. Same arguments and errors as `forward_backward`."""
         batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
         with self._lock:

@@ -130,7 +130,7 @@ def flat(state: Sequence[Quantity]) -> list[Value]:
 
 
 class _CheckedCell(Cell):
-    """A cell of which each result is checked before anybody gives it a name."""
+    """A cell whose results are checked before they are named."""
 
     def __init__(self, cell: Cell, check: Callable[[Iterable[object]], None]) -> None:
         self._cell, self._check_results, self.state_names = cell, check, cell.state_names
@@ -155,7 +155,7 @@ class StepTwin:
         tape: where the symbols belong.
 
     Attributes:
-        step: the twin. What its cell and its read-out return is checked before anybody gives it a name.
+        step: the twin. The results of its cell and its read-out are checked before they are named.
         parameters: twins of the parameters.
         originals: for the twin of each Value, that Value.
 
@@ -269,7 +269,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
         check_ops([node for node in nodes if not isinstance(node, Pick)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):
         (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
-    # Nobody reads gradients of constants. Those of parameters, also looked-up ones, add to the sums of later steps.
+    # Gradients of constants are never read. Those of parameters, also looked-up ones, add to the sums of later steps.
     starts = {leaf: tape.load(GRADIENT, slot) for slot, leaf in enumerate(traced.parameters)}
     for index in indices:
         for place, entry in index.entries.items():
@@ -287,7 +287,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
 def check_results(
     old_state: Sequence[Value], new_state: Sequence[Value], loss: Value | None, parameters: Collection[Value]
 ) -> None:
-    """Check that a state and a loss of their own come out of a step: then gradients add up as in the eager engine.
+    """Check that the loss and all entries of the new state are different nodes, so gradients add up as in eager mode.
 
     Raises:
         CompileError: the new state is longer or shorter than the old one; a node is, or may be, two results; or a

@@ -132,7 +132,7 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
 
 
 def recorded(function: Callable[..., T], *args: Any) -> T:
-    """Call a function that records, whatever scope its caller is in: within `no_grad`, say, or in a time step."""
+    """Call a function that records nodes, in a scope of its own: the caller may be in `no_grad` or in a time step."""
     return Context().run(function, *args)
 
 
@@ -165,10 +165,10 @@ def trace_graph(root: Value, tape: Tape) -> Trace:
 
 
 def check_hooks(nodes: Iterable[Value]) -> None:
-    """Check that nobody waits for the gradients of these nodes.
+    """Check that none of these nodes has a hook or a breakpoint.
 
     Raises:
-        CompileError: somebody does; the error names the node.
+        CompileError: one has; the error names the node.
     """
     for node in nodes:
         if hooks.is_watched(node):

@@ -2,8 +2,8 @@
 
 A file is the length of a header (8 bytes, little endian), the header (JSON: per tensor its dtype, its shape and
 where its bytes begin and end; under ``__metadata__`` strings by name), and the bytes, without gaps. Nothing in
-such a file is ever executed. The library of that name hands over memory by address or through NumPy, neither of
-which lists of floats have.
+such a file is ever executed. The library of that name takes memory by address or through NumPy, and lists of floats
+have neither.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DTYPES = {
     **{"F64": "d", "F32": "f", "F16": "e", "BOOL": "?"},
     **{"I64": "q", "I32": "i", "I16": "h", "I8": "b", "U64": "Q", "U32": "I", "U16": "H", "U8": "B"},
 }
-MOST_BYTES_OF_HEADER = 100_000_000  # as the safetensors library has it
+MOST_BYTES_OF_HEADER = 100_000_000  # the limit of the safetensors library
 MOST_BYTES_OF_A_STREAM = 2**28  # of a pipe; a device such as /dev/zero has no end
 BYTES_PER_CHARACTER_OF_HEADER = 40  # of what JSON becomes in Python, at most
 MOST_DIMENSIONS = 64  # as in NumPy; a header of 200 kB could ask for 100,000, and so many lists in each other
@@ -50,7 +50,7 @@ class Tensor:
 
     @classmethod
     def of(cls, nested: Any) -> Tensor:
-        """From a number or nested lists.
+        """Return a tensor of a number or of nested lists.
 
         Raises:
             ArgumentError: the lists are ragged.
@@ -66,7 +66,7 @@ class Tensor:
         return cls(tuple(shape), tuple(map(number, level)))
 
     def nested(self) -> Any:
-        """As a number or nested lists."""
+        """Return the tensor as a number or nested lists."""
         level: list[Any] = list(self.numbers)
         for place in range(len(self.shape) - 1, -1, -1):
             size = self.shape[place]
@@ -103,7 +103,7 @@ def write_safetensors(
     write_whole(path, b"".join([struct.pack("<Q", len(text)), text, *parts]))
 
 
-CHECKPOINT = "tinygrad_rnn checkpoint"  # what the metadata of one of `tinygrad_rnn.train` say under "format"
+CHECKPOINT = "tinygrad_rnn checkpoint"  # "format" in the metadata of a checkpoint of `tinygrad_rnn.train`
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -36,7 +36,7 @@ WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put 
 
 
 def to_torch_numbers(module: Module) -> dict[str, Any]:
-    """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
+    """The weights under PyTorch's names, as nested lists: like `to_torch_state_dict`, but without PyTorch.
 
     Raises:
         ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
@@ -51,8 +51,8 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     ``torch.nn.RNN(…, nonlinearity="relu")``. PyTorch has none with identity or tanh_exact.
 
     Args:
-        module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of such ones: then
-            names are prefixed with those of the attributes, as in PyTorch.
+        module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of these: then names are
+            prefixed with those of the attributes, as in PyTorch.
 
     Raises:
         ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
@@ -60,7 +60,7 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     """
     named = to_torch_numbers(module)
     try:
-        torch = import_module("torch")  # no statement: type checkers would also need PyTorch
+        torch = import_module("torch")  # with an import statement, type checkers would need PyTorch
     except ImportError as error:
         raise MissingDependencyError(
             "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"

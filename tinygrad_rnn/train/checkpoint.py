@@ -198,7 +198,7 @@ def architecture(model: RecurrentNetwork) -> Architecture:
 
 
 class Run(Protocol):
-    """A training run that a checkpoint is written of, and restored into: a `Trainer`.
+    """A training run that can be saved in a checkpoint and restored from it: a `Trainer`.
 
     Attributes:
         initial_lr: learning rate of the first update.
@@ -305,7 +305,7 @@ def restore(checkpoint: Checkpoint, run: Run) -> History:
     before, optimizer_before = model.state_dict(), optimizer.state_dict()
     schedule_before = None if scheduler is None else scheduler.state_dict()
     try:
-        model.load_state_dict(checkpoint.best or checkpoint.weights)  # that the best do not fit is to be seen now
+        model.load_state_dict(checkpoint.best or checkpoint.weights)  # an error if the best do not fit
         model.load_state_dict(checkpoint.weights)
         optimizer.load_state_dict({**record.optimizer_state, "slots": checkpoint.slots})
         if scheduler is not None:
@@ -334,7 +334,7 @@ def _check_same(then: Description, now: Description) -> None:
 
 
 def _difference(one: object, other: object) -> str:
-    """Return in words what ``one`` has and ``other`` has not, down to the entries that differ."""
+    """Return in words what ``one`` has and ``other`` does not, down to the entries that differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         parts = [
             _difference(entry, other.get(name)) if isinstance(entry, dict) else f"{name} {entry}"

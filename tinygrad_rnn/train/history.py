@@ -57,8 +57,8 @@ class History:
     Attributes:
         task: name of the task.
         metric: what ``validation_error`` measures.
-        baseline: the trivial predictor's.
-        goal: what solves the task.
+        baseline: the error of the trivial predictor.
+        goal: the error at which the task counts as solved.
         rows: the rows.
         ending: why training ended: ``"steps"``, ``"solved"``, ``"patience"`` or ``"interrupted"``.
     """
@@ -81,7 +81,7 @@ class History:
 
     @property
     def best_is_earlier(self) -> bool:
-        """Whether training, not ended by Ctrl-C, went on after the best validation: then its weights are to be kept."""
+        """Whether training went on after the best validation and Ctrl-C did not end it: then its weights are kept."""
         row = self.best_row
         return self.ending != "interrupted" and row is not None and row is not self.rows[-1]
 

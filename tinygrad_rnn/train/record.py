@@ -1,6 +1,6 @@
 """What a checkpoint says about a run, in one place: every entry of its JSON, with its type and its range.
 
-An update is called a step there.
+In a checkpoint, an update is called a step.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from .history import ENDINGS, History, Row
 from .settings import Limits, Settings
 
 RandomState: TypeAlias = "tuple[int, tuple[int, ...], float | None]"
-WORDS = 624  # of the state of a Mersenne twister (Matsumoto & Nishimura 1998); the number of words used follows
+WORDS = 624  # in the state of a Mersenne twister (Matsumoto & Nishimura 1998); the number of used words follows
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """A task, as `tasks.make_task` makes it again.
+    """A task, described so that `tasks.make_task` can make it again.
 
     Attributes:
-        name, settings, digest: as of a `Task`.
+        name, settings, digest: as in `Task`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Architecture:
         return cls(fields["kind"].text(), None if arguments is None else Arguments.read(arguments))
 
     def as_json(self) -> dict[str, Plain]:
-        """It as JSON."""
+        """Return it as JSON."""
         return {"kind": self.kind, **({"arguments": self.arguments.as_json()} if self.arguments else {})}
 
 
@@ -93,7 +93,7 @@ class Arguments:
         )
 
     def as_json(self) -> dict[str, Plain]:
-        """They as JSON, without those that are at their defaults."""
+        """Return them as JSON, without those that have their defaults."""
         return {name: each for name, each in asdict(self).items() if name not in _LEFT_OUT or each}
 
 
@@ -139,7 +139,7 @@ class Description:
     scheduler: ScheduleRecord | None
 
     def as_json(self) -> dict[str, Plain]:
-        """It as JSON, part by part."""
+        """Return the parts as JSON."""
         return {
             "task": asdict(self.task),
             "architecture": self.architecture.as_json(),
@@ -151,7 +151,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Record:
-    """All that a checkpoint says, except numbers by parameter.
+    """Everything in a checkpoint except the tensors.
 
     Attributes:
         step: number of updates made.
@@ -207,7 +207,7 @@ class Record:
         )
 
     def as_json(self) -> dict[str, Plain]:
-        """It as JSON."""
+        """Return it as JSON."""
         parts, scheduler = self.description.as_json(), self.description.scheduler
         return {
             "step": self.step,

@@ -12,7 +12,7 @@ from ..support.checks import in_short, whole_number
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the numbers of a training run. To resume one, give the same again, except `engine`.
+    """What decides the numbers of a training run. To resume a run, give the same settings again, except `engine`.
 
     Truncation cuts each sequence into chunks of `truncate` time steps: the state flows on from chunk to chunk, the
     gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before the
@@ -86,7 +86,7 @@ class Limits:
             _check_whole(self, "patience")
 
 
-def _check_whole(made: Settings | Limits, *names: str) -> None:
-    """Check that these are whole numbers of at least 1, and make ints of NumPy's, which a checkpoint cannot hold."""
+def _check_whole(instance: Settings | Limits, *names: str) -> None:
+    """Check that these are whole numbers of at least 1, and convert NumPy's to ints, which a checkpoint can hold."""
     for name in names:
-        object.__setattr__(made, name, whole_number(name, getattr(made, name)))
+        object.__setattr__(instance, name, whole_number(name, getattr(instance, name)))
