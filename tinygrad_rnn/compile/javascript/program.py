@@ -48,7 +48,7 @@ class Program:
             - ``parts``: for each part of the state, where it begins in it, and where it ends;
             - ``symbols``: slots of inputs and targets that are whole numbers, and what they must be below;
             - ``loss``: the slot of the loss, or null;
-            - ``computed``: the slots of what is computed; the others are leaves;
+            - ``computed``: for each unit, the slots of what it computes; other slots are leaves;
             - ``nodes``: for each slot, what its node is called, and its formula where it is computed. U+A7FB and
               U+A7FC stand for the numbers t and t - 1 of the time steps;
             - ``course``: which backward passes there are. ``course[live][1]`` are, for a time step with a loss
@@ -188,12 +188,12 @@ class _Writer:
             "parts": {name: [end - size, end] for (name, size), end in zip(traced.parts, ends)},
             "symbols": {str(self._index(name)): limit for name, limit in traced.limits.items()},
             "loss": next(iter(traced.units["loss"].results.values())) if "loss" in traced.units else None,
-            "computed": sorted(
-                {slot for node, slot in traced.slots.items() if node.parents}
-                | {slot for unit in traced.units.values() for slot in unit.results.values()}
-            ),
+            "computed": {name: self._computed(unit) for name, unit in traced.units.items()},
             "nodes": nodes,
         }
+
+    def _computed(self, unit: Unit) -> list[int]:
+        return sorted({self.traced.slots[node] for node in unit.nodes if node.parents} | set(unit.results.values()))
 
     def _walks(self) -> tuple[list[list[list[int]]], list[int], list[frozenset[Value]]]:
         """The course of backward passes, from `whole` too, and the roots of each function, results of the cell."""
