@@ -7,7 +7,8 @@ facts as attributes, so that a tool can act on them without reading the sentence
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 
 class TinygradRNNError(Exception):
@@ -17,10 +18,13 @@ class TinygradRNNError(Exception):
         what: the mistake, in one clause.
         op: name of the operation concerned, or None.
         node: label or formula of the node concerned, or None.
-        time_step: time step of the node concerned, or None.
+        time_step: time step of the node concerned, or the one in force; None if there is none.
         remedy: what to do about it, or None.
         created_at: where in the user's program the node was created, if that was traced, or None.
     """
+
+    #: Returns the time step in force. `engine.recording` puts it here.
+    time_step_in_force: ClassVar[Callable[..., int | None]] = staticmethod(lambda: None)
 
     def __init__(
         self,
@@ -36,7 +40,7 @@ class TinygradRNNError(Exception):
         self.what = what
         self.op = op
         self.node = node
-        self.time_step = time_step
+        self.time_step = self.time_step_in_force() if time_step is None else time_step
         self.remedy = remedy
         self.created_at = created_at
 
@@ -111,6 +115,20 @@ class ShapeError(TinygradRNNError, ValueError):
 
 class ArgumentError(TinygradRNNError, ValueError):
     """An argument has a value that makes no sense."""
+
+
+class TooLargeError(ArgumentError):
+    """Something would not fit into memory, and was not begun.
+
+    Attributes:
+        needed: the bytes that it would take, about.
+        available: the bytes that there are.
+    """
+
+    def __init__(self, what: str, *, remedy: str, needed: int, available: int) -> None:
+        super().__init__(what, remedy=remedy)
+        self.needed = needed
+        self.available = available
 
 
 class DataError(TinygradRNNError, ValueError):

@@ -49,8 +49,8 @@ def make_network(seed: int, hidden: int = HIDDEN) -> Network:
     rng = random.Random(f"weights {seed}")
     cell, readout = RNNCell(6, hidden, seed=rng), Linear(hidden, 4, seed=rng)
     init.orthogonal_(cell.W, seed=rng)
-    init.normal_(cell.U, INPUT_STD, seed=rng)
-    init.normal_(readout.V, OUTPUT_STD, seed=rng)
+    init.normal_(cell.U, std=INPUT_STD, seed=rng)
+    init.normal_(readout.V, std=OUTPUT_STD, seed=rng)
     for bias in (cell.b, readout.c):
         init.constant_(bias or [], 0.0)
     return Network(cell, readout)

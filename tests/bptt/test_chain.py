@@ -1,6 +1,7 @@
 """The chain of Jacobians against backward(): they agree, and a wrong gradient is caught."""
 
 import math
+import tracemalloc
 
 import mpmath
 import pytest
@@ -19,7 +20,7 @@ from tinygrad_rnn import (
     total,
     unroll,
 )
-from tinygrad_rnn.bptt.chain import chain
+from tinygrad_rnn.bptt.chain import chain, derivatives
 from tinygrad_rnn.bptt.jacobian import jacobian_products
 from tinygrad_rnn.errors import GraphError
 
@@ -190,3 +191,16 @@ def test_the_local_gradient_of_a_closure_is_what_it_adds():
     links = list(chain(unrolled, loss))
     assert all(link.agrees for link in links)
     assert links[-1].product[0] == pytest.approx(2 * unrolled.h[1].data * (1 - unrolled.h[1].data ** 2))
+
+
+def test_partial_sums_are_not_copied():
+    """Each of the n products of a row would be in the row of every partial sum after it: n³ numbers a time step."""
+    n = 40
+    unrolled = unroll(RNNCell(1, n), [[0.5]])
+    tracemalloc.start()
+    try:
+        derivatives(unrolled.state(1), unrolled.state(0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1000 * n * n

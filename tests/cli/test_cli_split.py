@@ -211,7 +211,7 @@ MISTAKES = {
     "no directory": (["anatomy", "-o", "none/plot.png"], "none"),
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),
-    "kind of picture": (["truncate", "--picture", "a.gif"], "a.gif"),
+    "kind of picture": (["truncate", "--picture", "a.bmp"], "a.bmp"),
     "sweep and cells": (["decay", "--cells", "rnn", "--norms", "1"], "--norms does not go with --cells"),
     "kind and cells": (["decay", "--cells", "rnn", "--kind", "scalar"], "--kind does not go with --cells"),
     "radius and cells": (["decay", "--cells", "rnn", "--radius", "0.8"], "--radius does not go with --cells"),

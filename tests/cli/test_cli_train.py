@@ -403,18 +403,55 @@ def test_the_engine_can_be_chosen(engine: str) -> None:
     assert main(["train", "--resume", "-o", "eager", "--steps", "6", "--quiet", "--engine", engine]) == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a process")
-def test_ctrl_c_keeps_what_was_learned() -> None:
-    command = [sys.executable, "-m", "tinygrad_rnn", "train", "--task", "adding", "--steps", "100000", "--every", "5"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+LONG = ["--task", "adding", "--steps", "100000", "--every", "5", "--go-on"]
+
+
+def begin_training(before: str = "") -> subprocess.Popen[str]:
+    """A training under way, which has written a checkpoint; after a shell command."""
+    command = ["bash", "-c", f'{before} exec "$@"', "bash", sys.executable, "-m", "tinygrad_rnn", "train", *LONG]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 30
     while not Path("adding.safetensors").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    return process
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
+    process = begin_training()
+    process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped after step" in out
     assert err == "\nStopping after this step …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
+    assert os.listdir() == ["adding.safetensors"]
+
+
+@POSIX
+def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
+    process = begin_training("trap '' HUP;")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert "Stopped after step" in out
+
+
+@POSIX
+def test_two_trainings_do_not_write_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    process = begin_training()
+    try:
+        for how in ("--resume", "--force"):
+            assert main(["train", *LONG, "--quiet", how]) == 2
+            assert "another process or thread is writing 'adding.safetensors'" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.communicate()
+    assert ".adding.safetensors.lock" in os.listdir()  # a kill leaves it
+    step = load_checkpoint("adding.safetensors").step
+    assert main(["train", "--resume", "-o", "adding.safetensors", "--steps", f"{step + 1}", "--quiet"]) == 0
     assert os.listdir() == ["adding.safetensors"]

@@ -11,6 +11,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pexpect
 import pytest
 from hypothesis import given
@@ -516,13 +517,31 @@ def test_chain_multiplies_the_jacobians_as_far_as_the_gradient_has_come():
         "t  J_{t+1}  J_4 ⋯ J_{t+1}  ∂L/∂h_t",
         "4                           0.5295",
         "3    0.613          0.613   0.3245",
+        "The gradient keeps its size: over 1 step it is multiplied by 0.613.",
     ]
+    kept = math.prod(J.values())
+    assert debugger.verdict(0).kept == pytest.approx(kept, rel=1e-13)
+    assert debugger.verdict(4) is None
+
+
+def test_the_verdict_comes_with_the_gradient():
+    debugger = scalar()
+    debugger.stop_at("h_2")
+    debugger.cont()
+    assert debugger.verdict(1) is None
+    assert debugger.verdict(2).lag == 2
+    assert "The gradient" not in session(debugger, "chain 0")
+    assert session(debugger, "chain 2").splitlines()[-1] == debugger.verdict(2).sentence
 
 
 def test_chain_of_a_vector_cell_shows_norms():
-    said = session(vector(), "c", "chain 1").splitlines()
-    assert said[-1].startswith("Of vectors and matrices, the norm")
-    assert len(said) == 6
+    debugger = vector()
+    said = session(debugger, "c", "chain 1").splitlines()
+    assert said[-2] == "Of vectors the Euclidean norm, of matrices the spectral norm."
+    assert len(said) == 7
+    whole = debugger.chain(1)[-1]
+    assert float(said[-3].split()[2]) == pytest.approx(np.linalg.norm(whole.jacobian, 2), rel=1e-3)
+    assert float(said[-3].split()[1]) == pytest.approx(np.linalg.norm(whole.J, 2), rel=1e-3)
 
 
 def test_chain_complains():
@@ -566,7 +585,7 @@ def test_graph_shows_done_current_and_to_come(tmp_path):
     assert colours.count(picture.CURRENT) == 1
     assert colours.count(picture.DONE) == 15 + debugger.hidden
     assert colours.count(picture.TO_COME) == debugger.total - 16
-    assert "unknown kind of picture" in session(debugger, "graph picture.gif")
+    assert "unknown kind of picture" in session(debugger, "graph picture.bmp")
 
 
 def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):
@@ -840,7 +859,7 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child.expect(r"\[(\d+)/800000\] ")
     assert 0 < int(child.match[1]) < 800_000
     child.sendline("c")
-    child.expect_exact("The pass is complete: 800000 steps. x.grad = 4e+05")
+    child.expect_exact("The pass is complete: 800,000 steps. x.grad = 4e+05")
     child.sendline("q")
     child.expect_exact("gradient 400001.0")
     child.close()

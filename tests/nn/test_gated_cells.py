@@ -199,7 +199,7 @@ def test_wrong_sizes_name_both_shapes_and_the_parameter() -> None:
 @settings(max_examples=40, deadline=None)
 def test_orthogonal_initialisation(rows: int, columns: int, gain: float, seed: int) -> None:
     W = [[Value(0.0) for _ in range(columns)] for _ in range(rows)]
-    init.orthogonal_(W, gain, seed)
+    init.orthogonal_(W, gain, seed=seed)
     vectors = [[entry.data for entry in row] for row in (W if rows <= columns else list(zip(*W)))]
     for i, a in enumerate(vectors):
         for j, b in enumerate(vectors):
@@ -211,13 +211,13 @@ def test_orthogonal_initialisation(rows: int, columns: int, gain: float, seed: i
 
 def test_other_initialisations() -> None:
     cell = RNNCell(2, 3)
-    init.eye_(cell.W, 0.5)
+    init.eye_(cell.W, gain=0.5)
     assert [[w.data for w in row] for row in cell.W] == [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
     init.constant_(cell.b or [], 2)
     assert [b.data for b in cell.b or []] == [2.0] * 3
     init.scale_(cell.W, 1.25)
     assert cell.W[2][2].data == pytest.approx(1.25)
-    init.normal_(cell.U, 1e-3, seed=1)
+    init.normal_(cell.U, std=1e-3, seed=1)
     assert all(0 < abs(u.data) < 1e-2 for row in cell.U for u in row)
     assert [b.data for b in LSTMCell(1, 2, forget_bias=1.0).b_f or []] == [1.0, 1.0]
     with pytest.raises(ArgumentError, match="zero matrix"):

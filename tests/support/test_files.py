@@ -10,12 +10,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.support import files
-from tinygrad_rnn.support.files import check_appendable, check_writable, same_file, write_whole
+from tinygrad_rnn.support.files import check_appendable, check_writable, same_file, sole_writer, write_whole
 
 from ..ordinary_user import IS_ROOT, as_root, ordinary_user
 
@@ -27,6 +28,14 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     with ordinary_user() as folder:
         yield folder
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of whoever runs the tests: an ordinary user may not be allowed to run this Python."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def read_only_folder() -> str:
@@ -285,3 +294,77 @@ def test_a_write_that_fails_leaves_the_old_file_alone(folder: Path, monkeypatch:
         write_whole("x", "new")
     assert os.listdir() == ["x"]
     assert Path("x").read_text() == "old"
+
+
+def test_a_file_has_one_writer_at_a_time(folder: Path) -> None:
+    with sole_writer("x"):
+        with (
+            pytest.raises(DataError, match=r"is writing '\./x'\. Wait for it, or give another file$"),
+            sole_writer("./x"),
+        ):
+            pass
+        with sole_writer("y"):
+            assert sorted(os.listdir()) == [".x.lock", ".y.lock"]
+        write_whole("x", "content")
+        with pytest.raises(DataError, match="another process"), sole_writer("x"):
+            pass
+    assert os.listdir() == ["x"]
+    with sole_writer("x"):
+        pass
+
+
+def test_a_writer_that_was_killed_keeps_nobody_away(own_folder: Path) -> None:
+    code = (
+        "import os; from tinygrad_rnn.support.files import sole_writer\n"
+        "with sole_writer('x'): os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=60)
+    assert os.listdir() == [".x.lock"]
+    with sole_writer("x"):
+        pass
+    assert not os.listdir()
+
+
+def test_a_writer_that_comes_as_the_lock_is_removed_makes_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, removed = files.lock, []
+
+    def removed_first(file: IO[Any]) -> bool:
+        if not removed:
+            removed.append(True)
+            os.unlink(".x.lock")  # by who held it until now
+        return real(file)
+
+    monkeypatch.setattr(files, "lock", removed_first)
+    with sole_writer("x"):
+        assert os.listdir() == [".x.lock"]
+        with pytest.raises(DataError, match="another process"), sole_writer("x"):
+            pass
+
+
+def test_many_processes_take_turns(own_folder: Path) -> None:
+    code = """
+import os, sys, time
+from tinygrad_rnn.errors import DataError
+from tinygrad_rnn.support.files import sole_writer
+done = 0
+while done < 50:
+    try:
+        with sole_writer("x"):
+            os.close(os.open("held", os.O_CREAT | os.O_EXCL))  # fails if another is here
+            os.unlink("held")
+            done += 1
+    except DataError:
+        time.sleep(0.001)
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        _, complaint = process.communicate(timeout=100)
+        assert (process.returncode, complaint) == (0, b"")
+    assert not os.listdir()
+
+
+def test_a_device_is_not_locked(folder: Path) -> None:
+    with sole_writer("/dev/null"), sole_writer("/dev/null"):
+        assert not os.listdir()

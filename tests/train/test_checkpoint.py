@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, optim
-from tinygrad_rnn.errors import ArgumentError, CheckpointError
+from tinygrad_rnn.errors import ArgumentError, CheckpointError, DataError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
-from tinygrad_rnn.tasks import Adding, Reber, Text
+from tinygrad_rnn.tasks import Adding, Latch, Reber, Text
 from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
 from tinygrad_rnn.train.trainer import forget_final_validation
@@ -344,3 +345,74 @@ def test_a_state_damaged_anywhere_is_refused_with_an_error_of_ours_or_harmless(w
         except CheckpointError:
             refused += 1
     assert refused > 100
+
+
+def test_two_trainings_in_one_process_do_not_write_one_file(tmp_path: Path) -> None:
+    errors: list[str] = []
+
+    def second(_: History) -> None:
+        for each in (lambda: run(1, tmp_path / "c"), lambda: run(1, tmp_path / "c", resume=True)):
+            with pytest.raises(DataError, match="another process or thread is writing") as refused:
+                each()
+            errors.append(refused.value.what)
+        run(1, tmp_path / "other")
+
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    settings = Settings(batch_size=1, validate_every=2, validation_size=1)
+    train(model, task, settings, Limits(3), checkpoint=tmp_path / "c", progress=False, on_validation=second)
+    assert len(errors) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "other"]
+
+
+@pytest.mark.parametrize("validation", [1, 2])
+def test_who_is_notified_of_a_validation_cannot_lose_it(validation: int, tmp_path: Path) -> None:
+    """A closed pipe behind a printed row, say."""
+    called: list[int] = []
+
+    def fail(history: History) -> None:
+        called.append(len(history.rows))
+        if len(called) == validation:
+            raise BrokenPipeError
+
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    settings = Settings(batch_size=1, validate_every=2, validation_size=1)
+    limits = Limits(4, stop_when_solved=False)
+    with pytest.raises(BrokenPipeError):
+        train(model, task, settings, limits, checkpoint=tmp_path / "c", progress=False, on_validation=fail)
+    assert called == [2, 4][:validation]
+    checkpoint = load_checkpoint(tmp_path / "c")
+    assert checkpoint.step == called[-1]
+    assert checkpoint.history.rows[-1].validation_error is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")
+def test_a_program_that_listens_for_a_signal_goes_on_to(tmp_path: Path) -> None:
+    heard: list[int] = []
+
+    def listen(signum: int, frame: object) -> None:
+        heard.append(signum)
+
+    def press(_: History) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    earlier = signal.signal(signal.SIGTERM, listen)
+    try:
+        task = Latch(5)
+        model = RecurrentNetwork.for_task(task, "rnn", 1)
+        settings = Settings(batch_size=1, validate_every=1, validation_size=1)
+        limits = Limits(2, stop_when_solved=False)
+        history = train(model, task, settings, limits, checkpoint=tmp_path / "c", progress=False, on_validation=press)
+        assert signal.getsignal(signal.SIGTERM) is listen
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+    assert (heard, history.ending) == ([signal.SIGTERM] * 2, "steps")
+
+
+def test_a_path_that_cannot_be_written_is_found_before_the_first_update(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such folder"):
+        run(1, tmp_path / "no" / "c")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="it is written several times"):
+        run(1, tmp_path / "pipe")

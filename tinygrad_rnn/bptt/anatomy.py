@@ -22,13 +22,13 @@ from ..engine.backward import gradients, gradients_kept, topological_order, visi
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
-from ..nn.trees import shape
+from ..nn.trees import NestedNumbers, shape
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
 Losses = Value | Sequence[Value] | Mapping[int, Value]
-#: A float for a single parameter, else lists (of lists) of floats in the parameter's shape. A union would have to be
-#: narrowed wherever one is used.
+#: A result: a float for a single parameter, else lists (of lists) of floats in the parameter's shape. Which of them
+#: only the caller knows, so that a union would have to be narrowed wherever one is used, as in ``-anatomy.total()``.
 Numbers = Any
 
 K = TypeVar("K", bound=Hashable)
@@ -255,12 +255,12 @@ def lag(k: TimeStep, t: TimeStep) -> TimeStep:
     return None if k is None or t is None else t - k
 
 
-def norm(numbers: Numbers) -> float:
+def norm(numbers: NestedNumbers) -> float:
     """The Euclidean (Frobenius) norm of a number, a vector or a matrix."""
     return math.hypot(*entries(numbers))
 
 
-def number_or_norm(numbers: Numbers) -> float:
+def number_or_norm(numbers: NestedNumbers) -> float:
     """A number as it is, with its sign; the Euclidean (Frobenius) norm of a vector or a matrix."""
     return numbers if isinstance(numbers, float) else norm(numbers)
 

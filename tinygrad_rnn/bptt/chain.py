@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -195,11 +196,16 @@ def derivatives(after: Sequence[Value], before: Sequence[Value]) -> Derivatives:
     # By node, its derivative by every entry that it depends on with no third between, and the magnitude of that.
     rows = {node: {node: (1.0, 1.0)} for node in before}
     order = topological_order(*after, stop=before)
+    uses = Counter(parent for node in order for parent in node.parents)
     for node in reversed(order):
         row: dict[Value, tuple[float, float]] = {}
         if not rows.keys().isdisjoint(node.parents):
             for parent, (factor, size) in zip(node.parents, _factors(node)):
                 edges += parent in rows
+                if factor == 1.0 and not row and uses[parent] == 1:
+                    # What is only added to is not copied: n partial sums of n products would take time n³.
+                    row = rows.pop(parent, {})
+                    continue
                 for entry, (derivative, magnitude) in rows.get(parent, {}).items():
                     a, b = row.get(entry, (0.0, 0.0))
                     row[entry] = a + factor * derivative, b + size * magnitude

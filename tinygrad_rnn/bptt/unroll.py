@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from contextvars import copy_context
 from math import isfinite
 from typing import Any
 
 from ..engine.backward import topological_order
 from ..engine.copying import InCreationOrder
 from ..engine.hooks import extra, is_adopted
-from ..engine.recording import current, new_scope, put_in_force
+from ..engine.recording import Scope, new_scope, newest, put_in_force, settled
 from ..engine.value import Value
-from ..errors import ArgumentError, ShapeError, TinygradRNNError
+from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
-from ..nn.through_time import Named, advance
+from ..nn.through_time import Named, State, state_among
+from ..support.collector import Paused
 
 Series = dict[str, dict[int, Quantity]]  # by name and time step
 
@@ -172,25 +175,30 @@ def unroll(
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
-    series: Series
-    stepped, series, outer, paused = cell if isinstance(cell, Cell) else as_cell(cell, h0), {}, current(), False
-    state = start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
-    try:
-        for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
-            put_in_force(new_scope((t, *outer[1:])))
-            x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(stepped, x, t)
-            named, state = advance(stepped, x, state)
-            keep_step(stepped, series, t, x, named, readout)
-            if t == first and (paused := gc.isenabled()):  # a graph has no cycles, and looking for some takes as long
-                gc.disable()
-    except TinygradRNNError as error:
-        error.time_step = current().time_step if error.time_step is None else error.time_step
-        raise
-    finally:
-        put_in_force(outer)
-        if paused:
-            gc.enable()
+    stepped, outer = cell if isinstance(cell, Cell) else as_cell(cell, h0), newest() if newest().plain else settled()
+    start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
+    with Paused() if gc.isenabled() else nullcontext():  # into which a debugger does not step
+        series = copy_context().run(_take_steps, {}, stepped, inputs, first, start, readout, outer)
     return Unrolled(getattr(stepped, "function", stepped), stepped.state_names, first, start, series)
+
+
+def _take_steps(
+    series: Series,
+    cell: Cell,
+    inputs: Iterable[Any],
+    first: int,
+    state: State,
+    readout: Callable[[Any], Any] | None,
+    outer: Scope,
+) -> Series:
+    """Apply the cell in a context of its own, in which one scope after the other is in force."""
+    for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
+        put_in_force(new_scope((t, *outer[1:])))
+        x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
+        named = cell.step(x, *state)
+        state = state_among(named, cell)
+        keep_step(cell, series, t, x, named, readout)
+    return series
 
 
 def keep_step(

@@ -14,7 +14,7 @@ from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
 from ..plots.decay import comparison_figure
 from .console import fold_rows, print_table, say
-from .inputs import DEFAULT_HIDDEN, Data
+from .inputs import DEFAULT_HIDDEN, Data, check_size
 from .options import flag
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Comparison:
     def measure(cls, args: argparse.Namespace, data: Data) -> Comparison:
         """Measure what the options describe."""
         hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
+        for kind in args.cells:
+            check_size(data, kind, hidden)
         inputs = data.inputs if data.alphabet else [[x] for x in data.inputs]
         cells = dict(_make_named(kind, len(data.alphabet) or 1, hidden, args) for kind in args.cells)
         return cls(compare_decay(cells, inputs), hidden, data)

@@ -28,7 +28,7 @@ from ..plots.decay import decay_figure
 from ..plots.saving import FORMATS, save
 from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
-from .inputs import DEFAULT_HIDDEN, Data, input_options, read_data
+from .inputs import DEFAULT_HIDDEN, Data, check_size, input_options, read_data
 from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting
@@ -210,6 +210,7 @@ def _make_cells(args: argparse.Namespace, data: Data, nonlinearity: str) -> tupl
     if kind != "non-normal" and args.radius is not None:
         raise ArgumentError(f"--radius with --kind {kind}", remedy="It is an option of --kind non-normal")
     if kind == "scalar":
+        check_size(data)
         if vector:
             raise ArgumentError("--kind scalar with a vector cell", remedy="Leave out --hidden and --text")
         return kind, scalar_cells(0.5 if args.u is None else args.u, 0.0 if args.b is None else args.b, nonlinearity)
@@ -220,6 +221,7 @@ def _make_cells(args: argparse.Namespace, data: Data, nonlinearity: str) -> tupl
                 remedy="Leave it out, or measure a scalar cell: leave out --kind, --hidden and --text",
             )
     sizes = (DEFAULT_HIDDEN if args.hidden is None else args.hidden, len(data.alphabet) or 1)
+    check_size(data, "rnn", sizes[0])
     if kind == "orthogonal":
         return kind, orthogonal_cells(*sizes, nonlinearity, args.seed)
     radius = RADIUS if args.radius is None else args.radius

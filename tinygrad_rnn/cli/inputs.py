@@ -13,11 +13,13 @@ from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
+from ..support.memory import NODE, NUMBER, require_memory
 from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
-MOST_NODES = 2_000_000  # of a graph: some seconds, and half a gigabyte
+NODES_OF_A_STEP = 10  # of the scalar cell, with its loss
+BYTES_OF_A_NODE = 4 * NODE  # with what a command adds to it: Jacobians, parts of gradients, pictures
 
 
 #: Options that say how to read the series in a CSV file, which training shares; by name, as arguments of `Option`.
@@ -160,6 +162,7 @@ def read_problem(args: argparse.Namespace) -> Problem:
     Raises:
         ArgumentError: options that do not go together.
         DataError: the sequence cannot be used.
+        TooLargeError: the graph does not fit into memory.
     """
     data = read_data(args)
     cell, readout = make_cell(args, data)
@@ -184,6 +187,7 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
         if args.forget_bias is not None:
             raise ArgumentError("--forget-bias without an lstm", remedy="Add --cell lstm")
         weights = {name: getattr(args, name) for name in ("w", "u", "b") if getattr(args, name) is not None}
+        check_size(data)
         return ScalarRNNCell(**weights, nonlinearity=args.nonlinearity or "tanh"), None
     for name in ("w", "u", "b"):
         if getattr(args, name) is not None:
@@ -194,17 +198,31 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
             )
     size = len(data.alphabet) or 1
     hidden = DEFAULT_HIDDEN if args.hidden is None else args.hidden
-    nodes = 2 * KINDS[kind].matrices * len(data.inputs) * hidden * (hidden + size)
-    if nodes > MOST_NODES:
-        raise ArgumentError(
-            f"{hidden} hidden units over {len(data.inputs)} time steps make about {nodes:,} nodes",
-            remedy=f"This command takes up to {MOST_NODES:,}: give a smaller --hidden or --steps",
-        )
+    check_size(data, kind, hidden)
     check_kind(kind, [name for name in ONLY if getattr(args, name) is not None])
     cell = kinds.make_cell(
         kind, size, hidden, seed=args.seed, nonlinearity=args.nonlinearity, forget_bias=args.forget_bias
     )
     return cell, Linear(hidden, size, seed=args.seed + 1)
+
+
+def check_size(data: Data, kind: str | None = None, hidden: int = DEFAULT_HIDDEN) -> None:
+    """Check that a cell unrolled over the sequence fits into memory, with all that a command makes of it.
+
+    Args:
+        data: the sequence.
+        kind: the kind of a vector cell; None for the scalar cell.
+        hidden: the number of hidden units of a vector cell.
+
+    Raises:
+        TooLargeError: it does not; the error says what would.
+    """
+    steps, size = len(data.inputs), len(data.alphabet) or 1
+    require_memory("--steps", steps, lambda n: n * NODES_OF_A_STEP * BYTES_OF_A_NODE)
+    if kind is not None:
+        count = KINDS[kind].count_weights  # each is multiplied with once a step, and the product added
+        require_memory("--steps", steps, lambda n: n * 2 * count(size, 1) * BYTES_OF_A_NODE)
+        require_memory("--hidden", hidden, lambda n: steps * 2 * count(size, n) * BYTES_OF_A_NODE)
 
 
 def check_kind(kind: str, typed: Iterable[str]) -> None:
@@ -265,6 +283,7 @@ def _characters(text: str, steps: int | None, default: int) -> Data:
     used = text[-1 - _steps(steps, default, len(text) - 1, "characters") :]
     alphabet = "".join(sorted(set(used)))
     places = [alphabet.index(character) for character in used]
+    require_memory("--steps", len(used) - 1, lambda n: n * len(alphabet) * NUMBER)
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
     return Data(
         f"the text {used!r}" if len(used) <= 40 else f"the text {used[:40]!r}…",

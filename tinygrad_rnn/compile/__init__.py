@@ -15,8 +15,9 @@ To read it, follow a graph on its way to machine code:
 6. `machine`: the machine code (`native`: by LLVM) and its working memory.
 7. `graph`: `compile`, for a recorded graph: a single step without a state.
 
-A recurrence adds time: `inputs` has the kinds of inputs and targets, `step` traces one time step, `plan` lists which
-function runs when, and `recurrence` runs the plan over the sequences of a `batch`.
+A recurrence adds time: `inputs` has the kinds of inputs and targets, `step` traces one time step on a copy of what the
+user wrote (`twins`), `plan` lists which function runs when, and `recurrence` runs the plan over the sequences of a
+`batch`.
 
 The rest can be understood by itself: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
 tanh and their like), `lookup` (inputs that are whole numbers), `boundary` (the checks before native code sees an

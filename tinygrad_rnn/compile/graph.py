@@ -19,7 +19,7 @@ from .memory import Sizes
 from .plan import plan
 from .replay import Inspection
 from .symbol import Tape
-from .trace import trace_graph
+from .trace import recorded, trace_graph
 
 MODES = ("exact", "fast")
 
@@ -160,7 +160,9 @@ class Program:
         self._seed = None
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))  # the run adds to it
         if self._machine.run(self._plans[what], 1, gradient, self._areas, start):
-            self._eager(None if what == "forward" else gradient)  # raises the error, unless the alarm was false
+            recorded(
+                self._eager, None if what == "forward" else gradient
+            )  # raises the error, unless the alarm was false
         self._seed = gradient
 
     def _eager(self, gradient: float | None) -> Value:
@@ -196,4 +198,4 @@ class Program:
         with self._lock:
             if self._seed is None:
                 raise ArgumentError("inspect before a run", remedy="Call forward_backward")
-            return Inspection([self._eager(self._seed)])
+            return Inspection([recorded(self._eager, self._seed)])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..engine.notation import number
 from ..engine.value import Value
 from .symbol import Symbol
 
 
-def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
+def listing(nodes: Iterable[Value]) -> str:
     """A line per node: its time step, name and formula, and the derivative with respect to each operand.
 
     The formula of a leaf is its place in memory (``parameter 3`` is the fourth parameter), or a constant.
@@ -17,10 +17,8 @@ def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
 
     Args:
         nodes: nodes over symbols, parents first.
-        parameters: leaves that are parameters although they hold plain numbers.
     """
     names: dict[Value, str] = {}
-    slots = {parameter: slot for slot, parameter in enumerate(parameters)}
     rows = []
     for i, node in enumerate(nodes):
         op, name = node.operation, node.label or f"v{i}"
@@ -28,7 +26,7 @@ def listing(nodes: Iterable[Value], parameters: Sequence[Value] = ()) -> str:
         slopes = [formula.format(*operands, out=name) for formula in op.local_formulas]
         formula = op.formula.format(*operands) if slopes else f"{op.name}({', '.join(operands)})"
         if not operands:
-            formula = f"parameter {slots[node]}" if node in slots else _source(node.data)
+            formula = _source(node.data)
         step = "" if node.time_step is None else f"t={node.time_step}"
         derivatives = ", ".join(f"∂/∂{operand} = {slope}" for operand, slope in zip(operands, slopes))
         rows.append((step, name, formula, derivatives))

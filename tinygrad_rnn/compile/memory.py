@@ -43,6 +43,7 @@ class Place(NamedTuple):
 
 
 PARAMETER, GRADIENT = Region("parameter"), Region("gradient")
+ANY_LEAF = Region("leaf")  # of which it is not known yet whether they are parameters; they lie nowhere
 PACKED = Region("packed")  # parameters that are not neighbours, copied side by side once per run
 SEED = Region("seed")  # the gradient of each loss
 X, TARGET, Y, LOSS = Region("x"), Region("target"), Region("y"), Region("loss")

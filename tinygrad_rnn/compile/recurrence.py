@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..bptt.unroll import Unrolled
-from ..engine.backward import gradients_kept
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
@@ -26,7 +24,8 @@ from .plan import LOSS_AT, Course, Plan, Variants, plan
 from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
-from .trace import Trace, replace_data
+from .trace import Trace, recorded
+from .twins import twin
 
 #: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
 #: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
@@ -55,10 +54,14 @@ class Run:
 
     def areas(self, b: int) -> tuple[Area, Area, Area, Area]:
         """The areas of the new states from sequence b on, of their ∂loss/∂h_0, of all gradients, and of the losses."""
-        states = self._area.after(self._P)
-        gradients = states.after(self._B * self._S)
-        losses = gradients.after(self._B * self._S)
-        return states.after(b * self._S), gradients.after(b * self._S), self._area, losses.after(b * self._windows)
+        states, gradients = self._P, self._P + self._B * self._S
+        losses, after = gradients + self._B * self._S, self._area.after
+        return (
+            after(states + b * self._S),
+            after(gradients + b * self._S),
+            self._area,
+            after(losses + b * self._windows),
+        )
 
     @property
     def losses(self) -> Sequence[float]:
@@ -155,8 +158,12 @@ class Recurrence:
         if loss_at not in LOSS_AT:
             raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
-        self._without_loss = replace(self.step, loss=None, target=None)
         self.parameters = find_parameters(self.step)
+        # Code is also made later, when it is first needed: of a twin, which nobody changes in the meantime.
+        self._step, originals = twin(self.step)
+        twins = {original: leaf for leaf, original in originals.items()}
+        self._leaves = [twins[parameter] for parameter in self.parameters]
+        self._without_loss = replace(self._step, loss=None, target=None)
         traces = {has_loss: self._trace(has_loss) for has_loss in ([True] if loss_at == "every" else [True, False])}
         self._with_loss, self._variants = traces[True], Variants(traces, loss_at)
         limits = self._with_loss.limits
@@ -177,15 +184,15 @@ class Recurrence:
         return Tape(fast=self.mode == "fast")
 
     def _trace(self, has_loss: bool) -> Trace:
-        return trace_step(self.step, self.parameters, self._tape(), has_loss)
+        return trace_step(self._step, self._leaves, self._tape(), has_loss)
 
     def _machine(self, lanes: int, predict: bool = False) -> Machine:
         """The code of a run, or of `predict`, for this number of lanes, compiled at first use."""
         if (lanes, predict) not in self._machines:
-            step = self._without_loss if predict else self.step
+            step = self._without_loss if predict else self._step
             variants: list[tuple[Trace, frozenset[int]]]
             if predict:
-                variants = [(trace_step(step, self.parameters, self._tape(), outputs=True), frozenset())]
+                variants = [(trace_step(step, self._leaves, self._tape(), outputs=True), frozenset())]
             else:
                 variants = [(self._trace(has_loss), live) for has_loss, live in self._variants.all]
             sizes = Sizes(
@@ -207,12 +214,12 @@ class Recurrence:
     @property
     def source(self) -> str:
         """A line per node of the time step, with its label and derivatives."""
-        return listing(self._with_loss.nodes, self.parameters)
+        return listing(self._with_loss.nodes)
 
     @property
     def javascript(self) -> str:
         """The time step, forward and backward, as a JavaScript module. It needs nothing else, llvmlite neither."""
-        return javascript(self.step, self.parameters).module
+        return javascript(self._step, self._leaves).module
 
     # ---- running ----------------------------------------------------------------------------------------
 
@@ -287,7 +294,7 @@ class Recurrence:
         return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
     def _batch(self, x: Any, target: Any, h0: Any) -> Batch:
-        return Batch(self.step, self._initial, self._limits, x, target, h0)
+        return Batch(self._step, self._initial, self._limits, x, target, h0)
 
     def _new_run(self, batch: Batch, course: Course) -> Run:
         return Run(batch.B, len(self.parameters), len(self._initial), course)
@@ -313,13 +320,13 @@ class Recurrence:
                     areas = (area(self._numbers), *batch.areas(done), *run.areas(done), outputs)
                     alarm |= machine.run(moves, groups, gradient, areas)
                     done += groups * lanes
+            step = self._step_of_now(batch.step) if alarm else batch.step
         if alarm:  # the eager engine raises its error, unless the alarm was false
             batch.check_finite()
             has_loss = (True,) * batch.T if predict else self._variants.has_loss(batch.T, course.mask)
             seed = gradient if course.backward else None
-            with self._parameters_of_the_run():
-                for b in range(batch.B):
-                    replay(batch.step, batch.sequence(b), has_loss, window, seed)
+            for b in range(batch.B):
+                recorded(replay, step, batch.sequence(b), has_loss, window, seed)
 
     def _plan(self, lanes: int, predict: bool, course: Course) -> Plan:
         found = self._plans.get((predict, course))
@@ -333,11 +340,13 @@ class Recurrence:
 
     # ---- the eager engine -------------------------------------------------------------------------------
 
-    @contextmanager
-    def _parameters_of_the_run(self) -> Iterator[None]:
-        """A context in which the parameters hold ``numbers``, and no gradients."""
-        with replace_data(self.parameters, self.numbers), gradients_kept(self.parameters):
-            yield
+    def _step_of_now(self, step: Step) -> Step:
+        """A twin of the time step in which the parameters hold ``numbers``."""
+        copied, originals = twin(step)
+        numbers = dict(zip(self._leaves, self.numbers))
+        for leaf, original in originals.items():
+            leaf.data = numbers.get(original, leaf.data)
+        return copied
 
     def eager(
         self, x: Sequence[Any], target: Sequence[Any] | None = None, h0: Sequence[float] | None = None,
@@ -353,12 +362,16 @@ class Recurrence:
             h0: the initial state in a row.
             mask: per time step, whether there is a loss.
         """
-        self.step.check_target(target)
+        return self._eager(self.step, x, target, self._initial if h0 is None else h0, mask)
+
+    def _eager(
+        self, step: Step, x: Sequence[Any], target: Sequence[Any] | None, h0: Sequence[float], mask: Any
+    ) -> tuple[Unrolled, Value | None]:
+        step.check_target(target)
         if target is not None and len(target) != len(x):
             raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
-        initial = self._initial if h0 is None else h0
         has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
-        return unroll_step(self.step, x, target, initial, has_loss)
+        return unroll_step(step, x, target, h0, has_loss)
 
     def inspect(
         self, x: Any, target: Any = None, h0: Any = None, mask: Any = None, gradient: float = 1.0
@@ -373,9 +386,10 @@ class Recurrence:
 
         batch = self._batch([x], one(target), one(h0))
         batch.check_finite()
-        with self._parameters_of_the_run():
-            unrolled, loss = self.eager(*batch.sequence(0), mask)
-            if loss is not None:
-                loss.backward(gradient)
+        with self._lock:
+            step = self._step_of_now(self._step)
+        unrolled, loss = recorded(self._eager, step, *batch.sequence(0), mask)
+        if loss is not None:
+            loss.backward(gradient)
         states = unrolled.state(unrolled.T)
         return Inspection(states if loss is None else [*states, loss], unrolled)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..bptt.unroll import Series, as_cell, given_state, keep, keep_step
@@ -16,9 +16,10 @@ from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index
-from .memory import GRADIENT, STATE, TARGET, Region, X
-from .symbol import Tape
-from .trace import Trace, check_ops, symbols_as_data
+from .memory import ANY_LEAF, GRADIENT, PARAMETER, STATE, TARGET, Region, X
+from .symbol import Symbol, Tape
+from .trace import Trace, check_hooks, check_ops, recorded
+from .twins import twin
 
 
 @dataclass(frozen=True)
@@ -127,24 +128,103 @@ def flat(state: Sequence[Quantity]) -> list[Value]:
     return [entry for part in state for entry in entries(part)]
 
 
+class _CheckedCell(Cell):
+    """A cell of which each result is checked before anybody gives it a name."""
+
+    def __init__(self, cell: Cell, check: Callable[[Iterable[object]], None]) -> None:
+        self._cell, self._check_results, self.state_names = cell, check, cell.state_names
+
+    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+        """What the cell computes."""
+        named = self._cell.step(x, *state)
+        self._check_results(entries([*named.values()]))
+        return named
+
+    def initial_state(self) -> tuple[Quantity, ...]:
+        """That of the cell."""
+        return self._cell.initial_state()
+
+
+class StepTwin:
+    """A twin of a time step, to be traced: its parameters hold symbols, and the user's Values stay as they are.
+
+    Args:
+        step: the time step.
+        parameters: the leaves whose numbers are not known yet; None for any leaf, to find them.
+        tape: where the symbols belong.
+
+    Attributes:
+        step: the twin. What its cell and its read-out return is checked before anybody gives it a name.
+        parameters: twins of the parameters.
+        originals: for the twin of each Value, that Value.
+
+    Raises:
+        CompileError: something that holds Values cannot be copied.
+    """
+
+    def __init__(self, step: Step, parameters: Sequence[Value] | None, tape: Tape) -> None:
+        copied, self.originals = twin(step)
+        if parameters is None:
+            region = ANY_LEAF
+            self.parameters = [leaf for leaf, original in self.originals.items() if not original.parents]
+        else:
+            region, twins = PARAMETER, {original: leaf for leaf, original in self.originals.items()}
+            self.parameters = [twins[parameter] for parameter in parameters]
+        for slot, leaf in enumerate(self.parameters):
+            leaf.data = tape.load(region, slot)  # type: ignore[assignment]
+        self._known = {*self.parameters}
+        self._first = Value(0.0).serial
+        cell, readout = _CheckedCell(copied.cell, self.check), copied.readout
+
+        def checked_readout(h: Any) -> Any:
+            assert readout is not None
+            prediction = readout(h)
+            self.check(entries(prediction))
+            return prediction
+
+        self.step = replace(copied, cell=cell, readout=readout and checked_readout)
+
+    def check(self, nodes: Iterable[object]) -> None:
+        """Check that nodes are parameters, or were created since.
+
+        Raises:
+            CompileError: one is not; the error names it.
+        """
+        for node in nodes:
+            if isinstance(node, Value) and node.serial < self._first and node not in self._known:
+                original = self.originals.get(node, node)
+                if original.parents:
+                    raise CompileError(
+                        "a node was computed before the step", node=original.name, remedy="Compute it within the step"
+                    )
+                raise CompileError(
+                    "the time step reads a Value that is not held by its cell, its read-out or its loss",
+                    node=original.name,
+                    remedy="Let an attribute of an object hold it, or a variable that a function reads; not a class, "
+                    "a Python module or a cache",
+                )
+
+
 def find_parameters(step: Step) -> list[Value]:
-    """The leaves that existed before the step, in order of creation.
+    """The leaves that existed before the step, and whose numbers it reads, in order of creation.
 
     Raises:
         CompileError: the step does not compile.
     """
-    first = Value(0.0).serial
-    found = [node for node in trace_step(step, (), Tape(), outputs=True).nodes if node.serial < first]
-    computed = [node for node in found if node.parents]
-    if computed:
-        raise CompileError("a node was computed before the step", node=computed[0].name)
-    return found
+    tape = Tape()
+    traced = StepTwin(step, None, tape)
+    nodes = recorded(_trace, traced, tape, True, True).nodes
+    numbers: Iterable[object] = [*(node.data for node in nodes), *(arg for each in tape.symbols for arg in each.args)]
+    read: set[object] = {number for number in numbers if isinstance(number, Symbol)}
+    found = [traced.originals[leaf] for leaf in traced.parameters if leaf.data in read]
+    check_hooks(found)
+    return sorted(found, key=lambda leaf: leaf.serial)
 
 
 def trace_step(
     step: Step, parameters: Sequence[Value], tape: Tape, has_loss: bool = True, outputs: bool = False
 ) -> Trace:
-    """The step over symbols.
+    """The step over symbols. It is recorded on a twin.
 
     Args:
         step: the step.
@@ -156,6 +236,11 @@ def trace_step(
     Raises:
         CompileError: the step does not compile.
     """
+    return recorded(_trace, StepTwin(step, parameters, tape), tape, has_loss, outputs)
+
+
+def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace:
+    step = traced.step
     x, x_index = _placeholder(tape, X, step.x)
     target, target_index = _placeholder(tape, TARGET, step.target)
     indices = [index for index in (x_index, target_index) if index]
@@ -166,7 +251,7 @@ def trace_step(
     series: Series = {}
     if x is not None:
         keep({}, "x", "t", x)  # type: ignore[arg-type]
-    with symbols_as_data(tape, parameters), time_step("t"):  # type: ignore[arg-type]
+    with time_step("t"):  # type: ignore[arg-type]
         try:
             new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
         except (TypeError, AttributeError) as error:
@@ -179,11 +264,12 @@ def trace_step(
         new_state = flat(new)
         predicted = flat([step.prediction(series, "t")]) if outputs else []
         nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]
+        traced.check(nodes)
         check_ops([node for node in nodes if not any(node in index.picks for index in indices)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):
         (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
     # Nobody reads gradients of constants. Those of parameters, also looked-up ones, add to the sums of later steps.
-    starts = {parameter: tape.load(GRADIENT, slot) for slot, parameter in enumerate(parameters)}
+    starts = {leaf: tape.load(GRADIENT, slot) for slot, leaf in enumerate(traced.parameters)}
     for index in indices:
         for place, entry in index.entries.items():
             starts[entry] = tape.load(*place.gradient)
@@ -199,7 +285,7 @@ def trace_step(
     if loss in new_state:
         raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
     limits = {index.region: index.limit for index in indices}
-    return Trace(tape, nodes, loss, starts, old_state, new_state, parameters, predicted, limits)
+    return Trace(tape, nodes, loss, starts, old_state, new_state, predicted, limits)
 
 
 def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantity | None, Index | None]:

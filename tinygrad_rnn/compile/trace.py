@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..engine import hooks
 from ..engine.backward import gradients_kept, propagate, topological_order
@@ -29,6 +29,8 @@ from .memory import (
 from .schedule import Pass, Store
 from .symbol import Symbol, Tape
 
+T = TypeVar("T")
+
 
 @dataclass
 class Trace:
@@ -40,7 +42,6 @@ class Trace:
         loss: the node to differentiate, or None.
         starts: for each leaf with a gradient, that gradient so far, from later time steps.
         old_state, new_state: the leaves and nodes of the state, in a row.
-        parameters: leaves whose numbers are replaced by symbols while tracing.
         outputs: the nodes of the prediction, in a row.
         limits: the whole numbers in a region must be below this.
         labels: names of symbols, for comments.
@@ -52,7 +53,6 @@ class Trace:
     starts: dict[Value, Symbol]
     old_state: Sequence[Value] = ()
     new_state: Sequence[Value] = ()
-    parameters: Sequence[Value] = ()
     outputs: Sequence[Value] = ()
     limits: dict[Region, int] = field(default_factory=dict)
     labels: dict[Symbol, str] = field(default_factory=dict)
@@ -75,20 +75,17 @@ class Trace:
             name: a part of the names of the functions.
         """
         tape, zero = self.tape, self.tape.const(0.0)
-        with symbols_as_data(tape, self.parameters):
-            forward = _stores(tape, NEW_STATE, self.new_state) + _stores(tape, Y, self.outputs)
-            if self.loss is not None:  # eager adds up the losses of a sequence in order of time
-                forward.append(Store(Place(LOSS, 0), tape.emit("add", tape.load(LOSS, 0), self.loss.data)))
-            alarms = list(tape.alarms)
-            gradients = self._gradients(live)
-            backward = [
-                Store(Place(STATE_GRADIENT, slot), tape.symbol(gradients.get(node, zero)))
-                for slot, node in enumerate(self.old_state)
-            ]
-            backward += [
-                Store(start.place, gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients
-            ]
-            self._label(gradients)
+        forward = _stores(tape, NEW_STATE, self.new_state) + _stores(tape, Y, self.outputs)
+        if self.loss is not None:  # eager adds up the losses of a sequence in order of time
+            forward.append(Store(Place(LOSS, 0), tape.emit("add", tape.load(LOSS, 0), self.loss.data)))
+        alarms = list(tape.alarms)
+        gradients = self._gradients(live)
+        backward = [
+            Store(Place(STATE_GRADIENT, slot), tape.symbol(gradients.get(node, zero)))
+            for slot, node in enumerate(self.old_state)
+        ]
+        backward += [Store(start.place, gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients]
+        self._label(gradients)
         return [
             Pass(f"forward.{name}", [*forward, *_alarms(alarms)]),
             Pass(f"backward.{name}", [*backward, *_alarms(tape.alarms[len(alarms) :])]),
@@ -124,22 +121,9 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
     return [Store(Place(ALARM, slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
 
 
-@contextmanager
-def replace_data(parameters: Sequence[Value], replacements: Iterable[Any]) -> Iterator[None]:
-    """A context in which parameters hold other numbers, or symbols; their own come back in any case."""
-    kept = [parameter.data for parameter in parameters]
-    for parameter, data in zip(parameters, replacements):
-        parameter.data = data
-    try:
-        yield
-    finally:
-        for parameter, data in zip(parameters, kept):
-            parameter.data = data
-
-
-def symbols_as_data(tape: Tape, parameters: Sequence[Value]) -> AbstractContextManager[None]:
-    """A context in which parameters hold symbols."""
-    return replace_data(parameters, [tape.load(PARAMETER, slot) for slot in range(len(parameters))])
+def recorded(function: Callable[..., T], *args: Any) -> T:
+    """Call a function that records, whatever scope its caller is in: within `no_grad`, say, or in a time step."""
+    return Context().run(function, *args)
 
 
 def trace_graph(root: Value, tape: Tape) -> Trace:
@@ -170,11 +154,11 @@ def trace_graph(root: Value, tape: Tape) -> Trace:
     return Trace(tape, list(twins.values()), twins[root], starts, outputs=[twins[root]])
 
 
-def check_ops(nodes: Collection[Value]) -> None:
-    """Check that the rules of all ops in a graph can be applied to symbols.
+def check_hooks(nodes: Iterable[Value]) -> None:
+    """Check that nobody waits for the gradients of these nodes.
 
     Raises:
-        CompileError: an op does not compile, or a node has a hook; the error names it.
+        CompileError: somebody does; the error names the node.
     """
     for node in nodes:
         if hooks.is_watched(node):
@@ -184,6 +168,15 @@ def check_ops(nodes: Collection[Value]) -> None:
                 time_step=node.time_step,
                 remedy="Remove it first (handle.remove()), or use the eager engine",
             )
+
+
+def check_ops(nodes: Collection[Value]) -> None:
+    """Check that the rules of all ops in a graph can be applied to symbols, and that no node has a hook.
+
+    Raises:
+        CompileError: an op does not compile, or a node has a hook; the error names it.
+    """
+    check_hooks(nodes)
     known: set[Op] = set()
     for node in nodes:
         if node.parents and node.operation not in known:

@@ -13,7 +13,8 @@ To read it, follow a pass from its steps to the prompt:
 5. `breakpoints`: at which steps to stop.
 6. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
 7. `picture`: the graph of a pass half-way.
-8. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
+8. `commands`: the commands by name, and what is typed; `wording`: what is printed.
+9. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
 
 One rule holds everywhere: in view is the step that *comes*, as in pdb the line that comes. Its `gradient`,
 `local_gradient` and `contribution` are worked out, but nothing has been added yet: ``parent.grad`` is what it was. At
@@ -25,17 +26,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from ..bptt import Unrolled
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from .breakpoints import Breakpoint
 from .names import nodes_among
-from .picture import draw_flow
 from .session import ChainRow, Debugger
 from .terminal import Terminal
 
+if TYPE_CHECKING:
+    from .picture import draw_flow
+
 __all__ = ["Breakpoint", "ChainRow", "Debugger", "Terminal", "debug", "draw_flow"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "draw_flow":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .picture import draw_flow  # as slow to import as all else together
+
+    return draw_flow
 
 
 def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, constants: bool = False) -> Debugger:

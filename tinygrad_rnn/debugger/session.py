@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Any
 
 from ..bptt import Unrolled
-from ..bptt.jacobian import jacobian
+from ..bptt.jacobian import jacobian_products
+from ..bptt.verdict import Verdict, kept, verdict
 from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
-from ..nn.linalg import Rows, identity, product
+from ..nn.linalg import Rows
 from . import breakpoints
 from .breakpoints import Breakpoint
 from .expressions import Expression
@@ -357,17 +358,33 @@ class Debugger:
             )
         self.unrolled.state(k)
         T = self.unrolled.T
+        products = jacobian_products(self.unrolled)
         rows = []
-        chained: Rows | None = identity(len(self.unrolled.state(T)))
+        so_far = True
         for t in range(T, k - 1, -1):
             nodes = self.unrolled.state(t)
             complete = all(map(self.reach.is_complete, nodes))
-            J = jacobian(self.unrolled, t + 1) if complete and t < T else None
-            if t < T or not complete:
-                chained = product(chained, J) if chained and J else None
+            so_far = so_far and complete
+            _, chained, J = next(products) if so_far else (t, None, None)
             connected = any(map(self.reach.is_in_graph, nodes))
-            rows.append(ChainRow(t, J, chained, [node.grad for node in nodes], complete, connected))
+            gradient = [node.grad for node in nodes]
+            rows.append(ChainRow(t, J if t < T else None, chained, gradient, complete, connected))
         return rows
+
+    def verdict(self, k: int) -> Verdict | None:
+        """What became of the gradient of the last loss on its way back to h_k.
+
+        Returns:
+            None as long as it has not arrived there, and where no time step lies between.
+
+        Raises:
+            ArgumentError: there is no h_k.
+        """
+        if self.unrolled is None or not all(map(self.reach.is_complete, self.unrolled.state(k))):
+            return None
+        ratios = kept(self.unrolled, self.loss)
+        lag = self.unrolled.first - 1 + len(ratios) - 1 - k
+        return verdict(ratios[lag], lag) if lag >= 0 else None
 
     def forward(self, count: int = 1) -> list[ForwardStep]:
         """The next steps of the forward pass, as it was; of a negative count, the previous ones, latest first.

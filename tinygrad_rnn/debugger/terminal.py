@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import cmd
-import math
 import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
-from itertools import islice
 from typing import TextIO
 
-from ..engine import notation
 from ..engine.steps import Step
-from ..engine.value import Value
 from ..errors import ArgumentError, TinygradRNNError
-from ..nn.linalg import Rows
+from ..support.text import count
+from . import wording
 from .breakpoints import GRAMMAR, Breakpoint
+from .commands import COMMANDS, LETTERS, full_name, no_argument, number_after, split_line, unknown
 from .expressions import HELP, STEP_NAMES, Expression
-from .picture import KEY, draw_flow
 from .session import Debugger
 
 _AROUND = 5  # steps that `l` lists before and after
-_MOST_LINES = 40
 _ATTRIBUTES = ("data", "grad", "has_grad", "label", "name", "op", "parents", "time_step")
 
 
@@ -56,19 +51,19 @@ class Terminal(cmd.Cmd):
     def do_step(self, argument: str) -> None:
         """s [N]: take the step that comes, or N steps: apply the chain rule to one edge."""
         with self._ctrl_c_stops():
-            self._show(self.debugger.step(_count(argument)))
+            self._show(self.debugger.step(number_after(argument)))
 
     def do_next(self, argument: str) -> None:
         """n [N]: take all steps of a node, or those that are left of it; N: of so many nodes."""
         with self._ctrl_c_stops():
-            self._show(self.debugger.next(_count(argument)))
+            self._show(self.debugger.next(number_after(argument)))
 
     def do_continue(self, argument: str) -> None:
         """c [N]: go on to the next breakpoint, or to the N-th; or to the end. Ctrl-C stops in between."""
         hit: list[Breakpoint] = []
         try:
             with self._ctrl_c_stops():
-                for _ in range(_count(argument)):
+                for _ in range(number_after(argument)):
                     hit = self.debugger.cont()
                     if not hit:
                         break
@@ -80,18 +75,18 @@ class Terminal(cmd.Cmd):
 
     def do_finish(self, argument: str) -> None:
         """finish: go on to the end, whatever the breakpoints."""
-        _no_argument(argument)
+        no_argument(argument)
         with self._ctrl_c_stops():
             self.debugger.finish()
         self._view()
 
     def do_back(self, argument: str) -> None:
         """back [N]: undo the latest step, or N of them: the gradients are what they were, to the last bit."""
-        self._undone(len(self.debugger.back(_count(argument))))
+        self._undone(len(self.debugger.back(number_after(argument))))
 
     def do_rc(self, argument: str) -> None:
         """rc: undo steps, back to the previous breakpoint, or to the start."""
-        _no_argument(argument)
+        no_argument(argument)
         taken = self.debugger.taken
         try:
             with self._ctrl_c_stops():
@@ -104,13 +99,13 @@ class Terminal(cmd.Cmd):
 
     def do_reset(self, argument: str) -> None:
         """reset: take the pass back to its start. Breakpoints stay."""
-        _no_argument(argument)
+        no_argument(argument)
         self.debugger.reset()
         self._view()
 
     def do_forward(self, argument: str) -> None:
         """forward [N]: replay the forward pass: the next step, or N steps; -N goes back."""
-        for step in self.debugger.forward(_count(argument, least=-sys.maxsize)):
+        for step in self.debugger.forward(number_after(argument, least=-sys.maxsize)):
             self._say(str(step) if step.node.parents else f"{step}   (given)")
             if step.node.parents:
                 self._say(f"    {step.formula_in_numbers}")
@@ -121,7 +116,7 @@ class Terminal(cmd.Cmd):
         if argument:
             self._set(argument)
         elif self.debugger.breakpoints:
-            self._say(*map(_listed, self.debugger.breakpoints.values()))
+            self._say(*map(wording.breakpoint_line, self.debugger.breakpoints.values()))
         else:
             self._say("No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)")
 
@@ -136,8 +131,8 @@ class Terminal(cmd.Cmd):
     def do_clear(self, argument: str) -> None:
         """clear [N]: remove breakpoint number N, several of them, or all."""
         everything = argument in ("", "all")
-        for number in list(self.debugger.breakpoints) if everything else map(_count, argument.split()):
-            self._say(f"Removed: {_listed(self.debugger.clear(number))}")
+        for number in list(self.debugger.breakpoints) if everything else map(number_after, argument.split()):
+            self._say(f"Removed: {wording.breakpoint_line(self.debugger.clear(number))}")
 
     def _set(self, where: str, temporary: bool = False) -> None:
         found = self.debugger.stop_at(where, temporary)
@@ -148,15 +143,9 @@ class Terminal(cmd.Cmd):
     def do_p(self, argument: str) -> None:
         step = self.debugger.view
         if argument or step is None:
-            self._say(repr(self.debugger.value(argument)) if argument else self._nothing_comes())
+            self._say(repr(self.debugger.value(argument)) if argument else wording.nothing_comes(self.debugger))
             return
-        self._say(
-            str(step),
-            f"node = {notation.name(step.node)}, parent = {notation.name(step.parent)}, "
-            f"op = {step.op}, time_step = {step.time_step}",
-            f"gradient = {step.gradient!r}, local_gradient = {step.local_gradient!r}, "
-            f"contribution = {step.contribution!r}",
-        )
+        self._say(*wording.parts(step))
 
     do_p.__doc__ = f"""p EXPRESSION: its value at the step in view; p alone: the parts of that step.
 
@@ -179,34 +168,27 @@ class Terminal(cmd.Cmd):
 
     def do_where(self, argument: str) -> None:
         """w: the way of the gradient from the loss to the step that comes, which is last. > marks the step in view."""
-        _no_argument(argument)
+        no_argument(argument)
         path = self.debugger.path()
-        self._lines([f"{'>' if step is self.debugger.view else ' '} {step}" for step in path], keep="last")
+        lines = [f"{'>' if step is self.debugger.view else ' '} {step}" for step in path]
+        self._say(*wording.folded(lines, keep="last"))
         if not path:
-            self._say(self._nothing_comes())
+            self._say(wording.nothing_comes(self.debugger))
 
     def do_up(self, argument: str) -> None:
         """u [N]: look at the step that brought the gradient to the node in view: one level up, towards the loss."""
-        self.debugger.up(_count(argument))
+        self.debugger.up(number_after(argument))
         self._view()
 
     def do_down(self, argument: str) -> None:
         """d [N]: look one level down, towards the step that comes."""
-        self.debugger.up(-_count(argument))
+        self.debugger.up(-number_after(argument))
         self._view()
 
     def do_list(self, argument: str) -> None:
         """l [N]: the latest N steps (default: 5), the one that comes (->), and the N after it."""
-        count = min(_count(argument), self.debugger.total) if argument else _AROUND
-        taken = self.debugger.taken
-        done = self.debugger.latest(count)
-        for number, step in enumerate(done, taken - len(done) + 1):
-            self._say(f"   {number:>5}  {step}")
-        for number, (node, position) in enumerate(islice(self.debugger.to_come(), count + 1), taken + 1):
-            sides = notation.derivative(node, node.parents[position]), notation.local_formula(node, position)
-            later = f"{notation.time_step(node)}{' = '.join(filter(None, sides))}  to come"
-            coming = self.debugger.coming if number == taken + 1 else None
-            self._say(f"{'->' if number == taken + 1 else '  '} {number:>5}  {coming or later}")
+        steps = min(number_after(argument), self.debugger.total) if argument else _AROUND
+        self._say(*wording.around(self.debugger, steps))
 
     # ---- what has flowed so far --------------------------------------------------------------------------------
 
@@ -215,30 +197,17 @@ class Terminal(cmd.Cmd):
         nodes = self.debugger.nodes(argument or None)
         if not nodes:
             raise ArgumentError("no parameter or state has a label", remedy="Name a node: grads NAME")
-        names = [notation.gradient(node) for node in nodes]
-        width = max(map(len, names))
-        self._lines(
-            [
-                f"{name:>{width}} = {notation.number(node.grad):<11} {self._state(node)}".rstrip()
-                for name, node in zip(names, nodes)
-            ]
-        )
+        self._say(*wording.folded(wording.gradients(self.debugger, nodes)))
 
     def do_why(self, argument: str) -> None:
         """why w: which steps have added to w.grad so far; why W, why h_*, why w·h_1: to that of such nodes."""
         if not argument:
             raise ArgumentError("why needs a node", remedy="Name it: why w")
         found = self.debugger.why(argument)
-        self._lines(
-            [
-                f"{notation.time_step(step.node)}{step.formula}, times {notation.number(step.gradient)}, "
-                f"adds {notation.number(step.contribution)} to {notation.gradient(step.parent)}"
-                for step in found
-            ]
-        )
+        self._say(*wording.folded(wording.additions(found)))
         nodes = self.debugger.names.find(argument)
         if len(nodes) == 1:
-            self._say(self._sum(nodes[0], found))
+            self._say(wording.account(self.debugger, nodes[0], found))
         elif not found:
             self._say(f"nothing has reached {argument} yet")
 
@@ -246,29 +215,12 @@ class Terminal(cmd.Cmd):
         """chain K: the product of the Jacobians J_t from the last state back to h_K, so far."""
         if not argument:
             raise ArgumentError("chain needs a time step", remedy="Name it: chain 3")
-        rows = self.debugger.chain(_count(argument, least=0))
-        last = rows[0].t
-        table = [("t", "J_{t+1}", f"J_{last} ⋯ J_{{t+1}}", "∂L/∂h_t", "")]
-        for row in rows:
-            arrived = "so far" if any(row.gradient) else "to come"
-            if not row.connected:
-                arrived = f"no way from {notation.name(self.debugger.loss)}: cut off"
-            table.append(
-                (
-                    str(row.t),
-                    _norm(row.J) if row.J else "",
-                    _norm(row.jacobian) if row.jacobian and row.t < last else "",
-                    _norm([row.gradient]),
-                    "" if row.complete else arrived,
-                )
-            )
-        widths = [max(map(len, column)) for column in zip(*table)]
-        self._lines(["  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths)).rstrip() for line in table])
-        if len(rows[0].gradient) > 1:
-            self._say("Of vectors and matrices, the norm (Euclidean, Frobenius).")
+        self._say(*wording.chain(self.debugger, number_after(argument, least=0)))
 
     def do_graph(self, argument: str) -> None:
         """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (default: backward.svg)."""
+        from .picture import KEY, draw_flow  # as slow to import as all else together
+
         self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg').resolve()}   ({KEY})")
 
     # ---- leaving -------------------------------------------------------------------------------------------------
@@ -289,9 +241,9 @@ class Terminal(cmd.Cmd):
     def do_help(self, arg: str) -> None:
         """help [COMMAND]: what a command does."""
         if arg:
-            name = self._full(arg)
+            name = full_name(arg)
             if not hasattr(self, f"do_{name}"):
-                raise ArgumentError(self._unknown(arg))
+                raise unknown(arg)
             self._say(self._help_of(name))
             return
         self._say(
@@ -300,7 +252,7 @@ class Terminal(cmd.Cmd):
             "# begins a comment.",
             "",
         )
-        for name in _COMMANDS:
+        for name in COMMANDS:
             text = self._help_of(name).splitlines()[0]
             self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
 
@@ -348,7 +300,7 @@ class Terminal(cmd.Cmd):
         """Carry out the commands on a line. An error of the user is one line."""
         if not line.strip():
             return bool(self.emptyline())
-        commands = _commands(line)
+        commands = split_line(line)
         if commands and line != "EOF":
             self.lastcmd = line
         return any(map(self._one, commands))
@@ -356,9 +308,9 @@ class Terminal(cmd.Cmd):
     def _one(self, command: str) -> bool:
         name, _, argument = command.partition(" ")
         try:
-            act = getattr(self, f"do_{self._full(name)}", None)
+            act = getattr(self, f"do_{full_name(name)}", None)
             if act is None:
-                raise ArgumentError(self._unknown(name))
+                raise unknown(name)
             return bool(act(argument.strip()))
         except TinygradRNNError as error:
             self.failures += 1
@@ -367,7 +319,7 @@ class Terminal(cmd.Cmd):
 
     def completenames(self, text: str, *ignored: object) -> list[str]:
         """Commands that begin like this."""
-        return [name for name in (*_COMMANDS, *_LETTERS) if name.startswith(text)]
+        return [name for name in (*COMMANDS, *LETTERS) if name.startswith(text)]
 
     def completedefault(self, *arguments: object) -> list[str]:
         """Names and labels that begin like the word before the cursor."""
@@ -388,68 +340,29 @@ class Terminal(cmd.Cmd):
 
     complete_b = complete_tbreak = complete_break
 
-    def _full(self, name: str) -> str:
-        if name in _LETTERS:
-            return _LETTERS[name]
-        begun = [command for command in _COMMANDS if command.startswith(name)]
-        return begun[0] if len(begun) == 1 else name
-
-    def _unknown(self, name: str) -> str:
-        begun = [command for command in _COMMANDS if command.startswith(name)]
-        close = begun or get_close_matches(name, _COMMANDS, n=1)
-        return f"no command {name[:40]!r}" + (f": did you mean {' or '.join(close)}?" if close else "; help lists them")
-
     # ---- saying --------------------------------------------------------------------------------------------------
 
     def _say(self, *lines: str) -> None:
         for line in lines:
             self.stdout.write(f"{line}\n")
 
-    def _lines(self, lines: list[str], keep: str = "first") -> None:
-        """Print lines; of very many, the first or the last ones."""
-        if len(lines) > _MOST_LINES:
-            left_out = f"… {len(lines) - _MOST_LINES} more"
-            lines = [*lines[:_MOST_LINES], left_out] if keep == "first" else [left_out, *lines[-_MOST_LINES:]]
-        self._say(*lines)
-
     def _show(self, taken: list[Step]) -> None:
         """Show the steps that have come into view: those taken except the first, and the one that comes."""
         first = self.debugger.taken - len(taken) + 1
-        shown = [f"   {self._numbered(number, step)}" for number, step in enumerate(taken[1:], first + 1)]
-        self._lines(shown, keep="last")
+        shown = [
+            f"   {wording.numbered(self.debugger, place, step)}" for place, step in enumerate(taken[1:], first + 1)
+        ]
+        self._say(*wording.folded(shown, keep="last"))
         self._view()
 
-    def _undone(self, count: int) -> None:
-        self._say(f"Undone: {count} step{'s' * (count != 1)}")
+    def _undone(self, steps: int) -> None:
+        self._say(f"Undone: {count(steps, 'step')}")
         self._view()
-
-    def _numbered(self, number: int, step: Step) -> str:
-        return f"[{number}/{self.debugger.total}] {step}"
 
     def _view(self) -> None:
         """Show the step in view, and what is displayed."""
-        debugger = self.debugger
-        view = debugger.view
-        if debugger.depth:
-            self._say(f"   [{debugger.depth} up] {view}")
-        elif debugger.steps.finished:
-            leaves = [node for node in debugger.nodes() if not node.parents and node.time_step is None]
-            shown = [f"{notation.gradient(leaf)} = {notation.number(leaf.grad)}" for leaf in leaves[:6]]
-            shown += [f"… {len(leaves) - 6} more: grads"] if len(leaves) > 6 else []
-            self._say(f"The pass is complete: {debugger.total} steps. {', '.join(shown)}".rstrip())
-        else:
-            if not debugger.taken:
-                start = f"{notation.gradient(debugger.loss)} = {notation.number(debugger.loss.grad)}"
-                hidden = f", besides {debugger.hidden} to constants" if debugger.hidden else ""
-                self._say(f"At the start: {start}; {debugger.total} steps to take{hidden}. help lists the commands.")
-            self._say(f"-> {self._numbered(debugger.taken + 1, view)}" if view else self._nothing_comes())
+        self._say(*wording.in_view(self.debugger))
         self._display()
-
-    def _nothing_comes(self) -> str:
-        """Say that the pass is complete, or raise why the step that comes cannot be taken."""
-        if not self.debugger.steps.finished:
-            next(self.debugger.steps)
-        return "The pass is complete: no step comes any more. Undo one: back"
 
     def _display(self, only: str = "") -> None:
         for text, expression in self.displayed.items():
@@ -458,21 +371,6 @@ class Terminal(cmd.Cmd):
                     self._say(f"   {text} = {expression.at(self.debugger.view)!r}")
                 except ArgumentError as error:
                     self._say(f"   {text}: {' '.join(str(error).split())}")
-
-    def _state(self, node: Value) -> str:
-        if self.debugger.reach.is_complete(node):
-            return ""
-        return "so far" if self.debugger.reach.is_reached(node) else "to come"
-
-    def _sum(self, node: Value, steps: list[Step]) -> str:
-        gradient = f"{notation.gradient(node)} = {notation.number(node.grad)}"
-        if node is self.debugger.loss:
-            return f"{gradient}: the pass starts here"
-        if not steps:
-            return f"{gradient}: nothing has reached it yet"
-        before = steps[0].gradient_before
-        from_before = f", {notation.number(before)} of it from before this pass" if before else ""
-        return f"{gradient} {self._state(node)}".rstrip() + from_before
 
     @contextmanager
     def _ctrl_c_stops(self) -> Iterator[None]:
@@ -489,76 +387,6 @@ class Terminal(cmd.Cmd):
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-_COMMANDS = (
-    *("step", "next", "continue", "finish", "back", "rc", "reset", "break", "tbreak", "clear"),
-    *("p", "display", "undisplay", "where", "up", "down", "list"),
-    *("grads", "why", "chain", "graph", "forward", "help", "quit"),
-)
-_LETTERS = {
-    "s": "step",
-    "n": "next",
-    "c": "continue",
-    "b": "break",
-    "cl": "clear",
-    "w": "where",
-    "l": "list",
-    "q": "quit",
-    "u": "up",
-    "d": "down",
-    "h": "help",
-    "?": "help",
-}
-
-
-def _count(text: str, least: int = 1) -> int:
-    """The number after a command; 1 if there is none.
-
-    Raises:
-        ArgumentError: it is not a whole number, or too small.
-    """
-    try:
-        number = int(text or "1")
-    except ValueError:
-        raise ArgumentError(f"{text[:40]!r} is not a whole number") from None
-    if number < least:
-        raise ArgumentError(f"{number} is less than {least}")
-    return number
-
-
-def _no_argument(text: str) -> None:
-    if text:
-        raise ArgumentError(f"this command takes no {text[:40]!r}")
-
-
-def _listed(breakpoint: Breakpoint) -> str:
-    kind = "   temporary" if breakpoint.temporary else ""
-    hits = f"   (hit {breakpoint.hits} time{'s' * (breakpoint.hits != 1)})" if breakpoint.hits else ""
-    return f"{breakpoint.number}: {breakpoint.text}{kind}{hits}"
-
-
-def _commands(line: str) -> list[str]:
-    """The commands on a line: separated by ``;``, up to a ``#`` that begins a word. Neither counts within quotes."""
-    commands, quote = [""], ""
-    for before, sign in zip(f" {line}", line):
-        if not quote and sign == "#" and before in " \t;":
-            break
-        if not quote and sign == ";":
-            commands.append("")
-            continue
-        if sign == quote:
-            quote = ""
-        elif sign in "\"'" and not quote and sign in line.partition(sign)[2]:
-            quote = sign
-        commands[-1] += sign
-    return [command.strip() for command in commands if command.strip()]
-
-
-def _norm(rows: Rows) -> str:
-    """A number itself; of a vector or matrix, the norm."""
-    entries = [entry for row in rows for entry in row]
-    return notation.number(entries[0] if len(entries) == 1 else math.hypot(*entries))
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from contextlib import ContextDecorator
+from typing import Any
+from weakref import ref
 
 from ..errors import AnomalyError
 from . import notation
 from .backward import topological_order
-from .passes import observers
-from .recording import trace_creation
+from .passes import notify
+from .recording import Within
 from .steps import Step
 from .value import Value
 
@@ -17,7 +18,7 @@ from .value import Value
 _NEVER_FLAT = frozenset({"tanh", "sigmoid", "exp"})
 
 
-class detect_anomaly(ContextDecorator):
+class detect_anomaly(Within):
     """Within this context, a backward pass ends with an error at the first gradient that cannot be trusted.
 
     That is: one that is NaN or infinite, whether computed, overflowed or returned by a hook; any gradient of a
@@ -37,17 +38,19 @@ class detect_anomaly(ContextDecorator):
     """
 
     def __init__(self, vanishing: bool = True) -> None:
+        super().__init__(traces=True)
         self.vanishing = vanishing
-        self._tracing = trace_creation()
 
-    def __enter__(self) -> detect_anomaly:
-        self._tracing.__enter__()
-        observers.append(self)
-        return self
+    def _begin(self, lock: ref[Any]) -> None:
+        super()._begin(lock)
+        notify(_Checks(self.vanishing), lock)
 
-    def __exit__(self, *_: object) -> None:
-        observers.remove(self)
-        self._tracing.__exit__()
+
+class _Checks:
+    """An observer that raises an error at a gradient that cannot be trusted."""
+
+    def __init__(self, vanishing: bool) -> None:
+        self._vanishing = vanishing
 
     def began(self, root: Value) -> None:
         """Refuse to start from a NaN, which need not show in the gradients."""
@@ -56,7 +59,7 @@ class detect_anomaly(ContextDecorator):
 
     def stepped(self, step: Step) -> None:
         """Check the gradient after a step."""
-        what = _not_finite(step) or (self.vanishing and _vanished(step))
+        what = _not_finite(step) or (self._vanishing and _vanished(step))
         if what:
             node = step.node
             operands = ", ".join(f"{notation.name(parent)} = {parent.data:.6g}" for parent in node.parents)

@@ -10,7 +10,7 @@ from . import hooks, notation
 from .arithmetic import number
 from .node import NO_GRADIENT, Node, next_id
 from .ops import LEAF, Op
-from .recording import Scope, current
+from .recording import current, newest
 
 N = TypeVar("N", bound=Node)
 
@@ -19,17 +19,19 @@ _new: Any = object.__new__
 
 def record(op: Op, data: float, parents: tuple[N, ...]) -> N:
     """A new node for the number that an op gave; within `no_grad`, a leaf."""
-    node, (time_step, records, traces, _) = _new(parents[0].results), current()  # __init__ would take longer
+    node, (time_step, records, _, _, plain) = _new(parents[0].results), newest()  # __init__ would take longer
     node._data, node._grad, node._label = data, NO_GRADIENT, ""
     node.operation, node.parents, node.time_step = op, parents, time_step
     node._id, node._extra = next_id(), None
-    if traces or not records:
-        apply_scope(current(), node)
+    if not (plain and records):
+        apply_scope(node)
     return node  # type: ignore[no-any-return]
 
 
-def apply_scope(scope: Scope, node: Node) -> None:
-    """Apply `trace_creation` and `no_grad` to a new node."""
+def apply_scope(node: Node) -> None:
+    """Apply the scope in force to a new node."""
+    scope = current()
+    node.time_step = scope.time_step
     if scope.traces:
         hooks.extra(node).created_at = hooks.users_line()
     if not scope.records:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, SupportsFloat
+from weakref import ref
 
 from ..errors import GraphError, OperandError
 from . import attached, hooks, notation
@@ -13,6 +14,7 @@ from .backward import topological_order, walk
 from .hooks import watched
 from .node import NO_GRADIENT, Node
 from .ops import NOTHING, Edges
+from .recording import is_held
 from .steps import Step
 
 
@@ -29,11 +31,22 @@ class Observer(Protocol):
         """A hook replaced the gradient of a node."""
 
 
-#: Observers notified of every event in every backward pass. Usually empty.
-observers: list[Observer] = []
+#: Observers by the lock that is held while they are notified. Usually empty. Dead locks leave it, by C code.
+_notified: dict[ref[Any], Observer] = {}
 
 
-def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
+def notify(observer: Observer, lock: ref[Any]) -> None:
+    """Notify an observer of every event in every backward pass, of all threads, as long as a lock is held."""
+    _notified[ref(lock(), _notified.pop)] = observer
+
+
+def observers() -> list[Observer]:
+    """The observers to notify now."""
+    # The copy is made by C code: another thread may come and go at any time.
+    return [observer for lock, observer in _notified.copy().items() if is_held(lock)]
+
+
+def backward(self: Node, gradient: SupportsFloat = 1.0, retain_graph: bool = True) -> None:
     """Compute ∂self/∂v for every node v that self depends on.
 
     Leaves add it to what they have; the gradients of all other nodes are set anew. Through an unrolled RNN this is
@@ -41,13 +54,14 @@ def backward(self: Node, gradient: SupportsFloat = 1.0) -> None:
 
     Args:
         gradient: the gradient of self, 1 unless self is part of something larger.
+        retain_graph: as in PyTorch, but without effect: the graph is always kept.
 
     Raises:
         DomainError: a local gradient has no finite value.
         GraphError: a node was recorded without a derivative.
         OperandError: ``gradient`` is not a real number.
     """
-    if (watched and hooks.concern(self)) or observers or type(gradient) is not float:
+    if (watched and hooks.concern(self)) or _notified or type(gradient) is not float:
         return BackwardSteps(self, number(gradient)).run()
     self._grad = gradient if self.parents else self._grad + gradient
     walk([self._id], {self._id: self})
@@ -154,7 +168,7 @@ class BackwardSteps(Iterator[Step]):
             self._expected[step.parent] = step.gradient_after
         elif step.parent in self._own:
             self._own[step.parent] += step.contribution
-        for observer in observers:
+        for observer in observers():
             observer.stepped(step)
         return step
 
@@ -170,7 +184,7 @@ class BackwardSteps(Iterator[Step]):
             DomainError: a local gradient has no finite value.
             GraphError: a hook has started another pass over the same nodes.
         """
-        if observers or any(self._earlier[leaf] for leaf in self._own):
+        if observers() or any(self._earlier[leaf] for leaf in self._own):
             for edge in self._edges:
                 before = edge.parent._grad
                 walk([edge.node._id], edge.ends, edge.alone, self._stops)
@@ -273,7 +287,7 @@ def _complete_nodes(
     replaced: list[Change],
 ) -> Iterator[Node]:
     """Each node in its turn, once its hooks have been called: its gradient is complete."""
-    for observer in observers:
+    for observer in observers():
         observer.began(root)
     for node in order:
         _check_uninterrupted(node, expected)
@@ -285,7 +299,7 @@ def _complete_nodes(
                 replaced.append(change)
                 if node in expected:
                     expected[node] = change.after
-                for observer in observers:
+                for observer in observers():
                     observer.replaced(node)
             _check_uninterrupted(node, expected)  # by a hook that has run another pass
         yield node

@@ -15,7 +15,7 @@ from .backward import visit
 from .making import compute, record
 from .node import NO_GRADIENT, Node, next_id
 from .ops import LEAF, OPS
-from .recording import current
+from .recording import current, newest
 from .steps import ForwardSteps
 
 Operand = Union["Value", SupportsFloat]
@@ -47,7 +47,7 @@ class Value(Node):
     def __init__(self, data: SupportsFloat, _children: Sequence[Value] = (), _op: str = "", label: str = "") -> None:
         self._data, self._grad = data if type(data) is float else number(data), NO_GRADIENT
         self.operation, self.parents, self._label, self._id, self._extra = LEAF, (), str(label or ""), next_id(), None
-        self.time_step = current().time_step if not (_children or current().traces) else _fill_in(self, _children, _op)
+        self.time_step = newest().time_step if newest().plain and not _children else _fill_in(self, _children, _op)
 
     # ---- recording: every operator is a row of the op table -----------------------------------------------------
 
@@ -381,7 +381,7 @@ Value.backward.__module__, Value.backward.__qualname__ = __name__, "Value.backwa
 
 
 def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
-    """Add the operands of a Value that is made by hand, and where it was made.
+    """Add the operands of a Value that is made by hand, and what the scope in force says.
 
     Returns:
         its time step.
@@ -389,8 +389,8 @@ def _fill_in(value: Value, children: Sequence[Value], op: str) -> int | None:
     if children:
         value.parents = _all_values(children)
         value.operation = ops.called(op, len(value.parents))
-    making.apply_scope(current(), value)
-    return current().time_step
+    making.apply_scope(value)
+    return value.time_step
 
 
 def operand(data: Any) -> Any:

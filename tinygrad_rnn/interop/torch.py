@@ -18,19 +18,18 @@ much.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
-from ..nn.trees import is_vector, shape
+from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
 from ..support.numbers import is_not_real
 from ..support.text import listed
 
-Numbers: TypeAlias = "float | Sequence[Numbers]"
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before the names
@@ -116,7 +115,7 @@ def _remedy_for_names(names: Iterable[object]) -> str | None:
 # ---- out --------------------------------------------------------------------------------------------------------
 
 
-def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
+def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, NestedNumbers]]:
     if isinstance(module, Recurrent):
         for cell, suffix in zip(module.cells, module.suffixes):
             yield from _cell_leaving(cell, prefix, suffix)
@@ -132,7 +131,7 @@ def _leaving(module: Module, prefix: str) -> Iterator[tuple[str, Numbers]]:
             yield from _leaving(part, f"{prefix}{path}.")
 
 
-def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str, Numbers]]:
+def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str, NestedNumbers]]:
     nonlinearity = getattr(cell, "nonlinearity", "tanh")
     if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(
@@ -154,7 +153,9 @@ def _cell_leaving(cell: Module, prefix: str, suffix: str) -> Iterator[tuple[str,
 # ---- in ---------------------------------------------------------------------------------------------------------
 
 
-def _entering(module: Module, path: str, prefix: str, remaining: dict[str, Numbers]) -> Iterator[tuple[str, Numbers]]:
+def _entering(
+    module: Module, path: str, prefix: str, remaining: dict[str, NestedNumbers]
+) -> Iterator[tuple[str, NestedNumbers]]:
     """The module's own state, taken out of ``remaining``."""
     if isinstance(module, Recurrent):
         for k, (cell, suffix) in enumerate(zip(module.cells, module.suffixes)):
@@ -171,8 +172,8 @@ def _entering(module: Module, path: str, prefix: str, remaining: dict[str, Numbe
 
 
 def _cell_entering(
-    cell: Module, path: str, prefix: str, suffix: str, remaining: dict[str, Numbers]
-) -> Iterator[tuple[str, Numbers]]:
+    cell: Module, path: str, prefix: str, suffix: str, remaining: dict[str, NestedNumbers]
+) -> Iterator[tuple[str, NestedNumbers]]:
     gates = _gates(cell)
     rows, columns = shape(gates[0].U)
     parts = {

@@ -1,4 +1,4 @@
-"""Modules, cells and losses, with PyTorch's names. Also stands in for ``micrograd.nn``.
+"""Modules, cells and losses, with PyTorch's names. Also stands in for ``micrograd.nn``. PYTORCH.md has the differences.
 
     from tinygrad_rnn.nn import LSTMCell, Linear
 

@@ -76,6 +76,7 @@ class LSTMCell(_GatedCell):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
+        *,
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
@@ -133,7 +134,7 @@ class GRUCell(_GatedCell):
     W_z, U_z, b_z = weights_of("z")
     W_n, U_n, b_n = weights_of("n")
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, seed: Seed = 0) -> None:
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, seed: Seed = 0) -> None:
         super().__init__(input_size, hidden_size)
         rng = generator(seed)
         self.r, self.z, self.n = self._make_gates("rzn", bias, rng)

@@ -37,21 +37,21 @@ def set_(W: Matrix, rows: linalg.Rows) -> None:
         parameter.data = plain
 
 
-def eye_(W: Matrix, gain: float = 1.0) -> None:
+def eye_(W: Matrix, *, gain: float = 1.0) -> None:
     """Set W to ``gain`` times the identity: with relu and b = 0, the IRNN of Le, Jaitly & Hinton 2015."""
     for i, row in enumerate(W):
         for j, entry in enumerate(row):
             entry.data = gain if i == j else 0.0
 
 
-def normal_(W: Matrix, std: float = 1.0, seed: Seed = 0) -> None:
+def normal_(W: Matrix, *, std: float = 1.0, seed: Seed = 0) -> None:
     """Draw every entry from N(0, std²)."""
     rng = generator(seed)
     for parameter in entries(W):
         parameter.data = rng.gauss(0.0, std)
 
 
-def orthogonal_(W: Matrix, gain: float = 1.0, seed: Seed = 0) -> None:
+def orthogonal_(W: Matrix, gain: float = 1.0, *, seed: Seed = 0) -> None:
     """Set W to ``gain`` times a random matrix with orthonormal rows, or columns where there are fewer of them.
 
     All its singular values are ``gain``, so that a linear recurrence keeps the length of a gradient at gain 1

@@ -26,6 +26,13 @@ class Kind:
     module: type[RNN | LSTM | GRU]
     matrices: int
 
+    def count_weights(self, input_size: int, hidden_size: int, num_layers: int = 1, bidirectional: bool = False) -> int:
+        """The number of weights in a module of these sizes, without biases."""
+        directions = 2 if bidirectional else 1
+        first = self.matrices * hidden_size * (input_size + hidden_size)
+        other = self.matrices * hidden_size * (directions * hidden_size + hidden_size)
+        return directions * (first + (num_layers - 1) * other)
+
 
 KINDS = {"rnn": Kind(RNNCell, RNN, 1), "lstm": Kind(LSTMCell, LSTM, 4), "gru": Kind(GRUCell, GRU, 3)}
 #: Settings that only one kind has: which one, and what it has.

@@ -55,17 +55,21 @@ def spectral_norm(a: Rows) -> float:
     if not 0.0 < largest < math.inf:
         return largest
     a = [[entry / largest for entry in row] for row in a]
-    columns = transpose(a)
-    power = product(a, columns) if len(a) <= len(columns) else product(columns, a)
-    logarithms = []  # of what the powers were divided by, each times its 1/p
+    power = _gram(a if len(a) <= len(a[0]) else transpose(a))
+    logarithms: list[float] = []  # of what the powers were divided by, each times its 1/p
     for squarings in range(61):
         norm = math.hypot(*(entry for row in power for entry in row))
         logarithms.append(math.ldexp(math.log(norm), -squarings))
-        if squarings and abs(norm - 1.0) < 1e-15:  # of rank 1: every further square has norm 1
+        if squarings and abs(logarithms[-1]) < 1e-17:  # nearly of rank 1: the norms of further squares are nearer to 1
             break
-        power = scaled(power, 1.0 / norm)
-        power = product(power, power)
+        power = _gram(scaled(power, 1.0 / norm))
     return largest * math.exp(math.fsum(logarithms) / 2.0)
+
+
+def _gram(a: Rows) -> Rows:
+    """a aᵀ, the square of a symmetric a. It is symmetric, so that half of it is computed."""
+    half = [[sum(map(mul, row, other)) for other in a[: i + 1]] for i, row in enumerate(a)]
+    return [row + [lower[i] for lower in half[i + 1 :]] for i, row in enumerate(half)]
 
 
 def spectral_radius(a: Rows) -> float:

@@ -28,7 +28,7 @@ class Linear(Module):
         ArgumentError: a size is not a whole number of at least 1.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, seed: Seed = 0) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, *, seed: Seed = 0) -> None:
         rows, columns = whole_number("out_features", out_features), whole_number("in_features", in_features)
         draw = uniform(seed, columns)
         self.V = matrix("V", rows, columns, draw)

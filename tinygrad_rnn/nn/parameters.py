@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.checks import in_short
+from ..support.memory import PARAMETER, require_memory
 from ..support.numbers import whole
 from .trees import check_replacement
 
@@ -48,9 +49,11 @@ def uniform(seed: Seed, size: int) -> Callable[[], float]:
 
 def vector(name: str, length: int, draw: Callable[[], float]) -> Vector:
     """``length`` parameters called ``name[i]``; ``draw()`` returns their numbers."""
+    require_memory(f"the length of {name}", length, lambda n: n * PARAMETER)
     return Parameters(Value(draw(), label=f"{name}[{i}]") for i in range(length))
 
 
 def matrix(name: str, rows: int, columns: int, draw: Callable[[], float]) -> Matrix:
     """``rows`` × ``columns`` parameters called ``name[i,j]``; ``draw()`` returns their numbers, row by row."""
+    require_memory(f"the number of rows of {name}", rows, lambda n: n * columns * PARAMETER)
     return Parameters(Parameters(Value(draw(), label=f"{name}[{i},{j}]") for j in range(columns)) for i in range(rows))

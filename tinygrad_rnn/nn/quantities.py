@@ -11,7 +11,8 @@ from ..errors import ArgumentError, DataError
 from .one_hot import OneHot
 from .trees import is_vector
 
-#: A Value for a scalar cell, a Vector for any other. A union would have to be narrowed wherever one is used.
+#: A Value for a scalar cell, a Vector for any other. Which of them only the cell knows, so that a union would have
+#: to be narrowed wherever one is used, as in ``unrolled.h[3].grad``.
 Quantity = Any
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
+from ..support.memory import PARAMETER, require_memory
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module
@@ -82,6 +83,7 @@ class Recurrent(Module):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
@@ -90,6 +92,8 @@ class Recurrent(Module):
         self.input_size = whole_number("input_size", input_size)
         self.hidden_size = whole_number("hidden_size", hidden_size)
         self.num_layers = whole_number("num_layers", num_layers)
+        weights = directions * self.hidden_size * (self.hidden_size + 1)  # of a layer, at least
+        require_memory("num_layers", self.num_layers, lambda n: n * weights * PARAMETER)
         sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
         self.bidirectional = bidirectional
         self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
@@ -214,14 +218,15 @@ class RNN(Recurrent):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         seed: Seed = 0,
     ) -> None:
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, rng)
+        return RNNCell(input_size, hidden_size, bias, self.nonlinearity, seed=rng)
 
 
 class LSTM(Recurrent):
@@ -246,15 +251,16 @@ class LSTM(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bias: bool = True,
+        *,
         bidirectional: bool = False,
         forget_bias: float | None = None,
         seed: Seed = 0,
     ) -> None:
         self._forget_bias = forget_bias
-        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional, seed)
+        super().__init__(input_size, hidden_size, num_layers, bias, bidirectional=bidirectional, seed=seed)
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return LSTMCell(input_size, hidden_size, bias, self._forget_bias, rng)
+        return LSTMCell(input_size, hidden_size, bias, forget_bias=self._forget_bias, seed=rng)
 
 
 class GRU(Recurrent):
@@ -273,4 +279,4 @@ class GRU(Recurrent):
     """
 
     def _make_cell(self, input_size: int, hidden_size: int, bias: bool, rng: random.Random) -> Cell:
-        return GRUCell(input_size, hidden_size, bias, rng)
+        return GRUCell(input_size, hidden_size, bias, seed=rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..engine.recording import time_step
+from ..engine.recording import call_at
 from .cells import Cell
 from .quantities import Quantity, finite
 
@@ -16,7 +16,12 @@ State = tuple[Quantity, ...]
 def advance(cell: Cell, x: Quantity, state: Sequence[Quantity]) -> tuple[Named, State]:
     """One time step: everything that it computes, and the new state."""
     named = cell.step(x, *state)
-    return named, tuple(named[name] for name in cell.state_names)
+    return named, state_among(named, cell)
+
+
+def state_among(named: Named, cell: Cell) -> State:
+    """The new state, among everything that a time step computed."""
+    return tuple(named[name] for name in cell.state_names)
 
 
 def through_time(
@@ -31,6 +36,9 @@ def through_time(
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
     for t, x in inputs:
-        with time_step(t):
-            named, state = advance(cell, finite(x, f"x_{t}", t), state)
+        named, state = call_at(t, _advance_on_finite, cell, t, x, state)
         yield t, named, state
+
+
+def _advance_on_finite(cell: Cell, t: int, x: Any, state: Sequence[Quantity]) -> tuple[Named, State]:
+    return advance(cell, finite(x, f"x_{t}", t), state)

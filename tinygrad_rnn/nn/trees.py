@@ -10,6 +10,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 
 Tree: TypeAlias = "Value | Sequence[Tree]"
+NestedNumbers: TypeAlias = "float | Sequence[NestedNumbers]"
 
 
 def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:

@@ -15,6 +15,7 @@ from .colours import Scale
 from .drawing import Drawing
 from .geometry import Line, Picture
 from .graph import Node
+from .sheet import most_states
 from .subject import Subject
 from .view import Style, View, styled
 
@@ -84,7 +85,8 @@ def draw(
         if view.detail == "values":
             picture, shown = _every_value(unrolled, loss, view)
         else:
-            subject = Subject(unrolled, loss, view, states.limit(unrolled, loss, view))
+            first, last = view.only or (unrolled.first - 1, unrolled.T)
+            subject = Subject(unrolled, loss, view, most_states(view, last - first + 1, loss is not None))
             picture, shown = states.arrange(subject), len(subject.shown)
     described = f"{shown} of {unrolled.T - unrolled.first + 2} time steps"
     return Drawing(picture, time_limit=time_limit, description=described, animate=animate is not None)

@@ -22,6 +22,7 @@ STRAIGHT = "#0f766e"  # a path without a nonlinearity, and the gates on it
 STRAIGHT_FILL = "#eefaf7"
 LOSS_FILL = "#fff4e0"
 PARAMETER, PARAMETER_LINE = "#e5dbff", "#6741d9"
+PARAMETER_FILL = "#eef3ff"
 INPUT_FILL, INPUT_LINE = "#eef2f7", "#2b8a3e"
 CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"

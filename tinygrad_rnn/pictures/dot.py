@@ -40,9 +40,13 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     for frame in picture.frames:
         out += _frame(frame)
     for line in picture.lines:
-        out += _line(line)
+        if not line.in_front:
+            out += _line(line)
     for box in picture.boxes:
         out += _box(box)
+    for line in picture.lines:
+        if line.in_front:
+            out += _line(line)
     out += map(_text, picture.texts)
     return "\n".join([*out, "}\n"])
 

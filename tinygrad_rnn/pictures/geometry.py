@@ -6,7 +6,8 @@ A picture of a page size has its lower left corner at (0, 0) and its upper right
 refer to them. In order of time, forwards, things appear by their ``step``; the gradient travels back along the lines of
 the role ``"arc"``, from the largest step to the smallest.
 
-Roles of boxes: state, input, loss, fold, op, parameter, constant, leaf, gate, bar, swatch. Of lines: flow (data), arc
+Roles of boxes: state, input, loss, fold, bar, swatch; part, of the time step that is shown in full; where every Value
+is drawn, also op, parameter, constant and leaf. Of lines: flow (data), arc
 (the gradient, from h_t back to h_{t-1}), straight (a path without a nonlinearity), law, grid, key. Of texts: headline,
 equation, caption, heading, factor (what one step multiplies the gradient by), terms (what that is made of), left (what
 is left of the gradient at a state), law, tick, key, note. Of rows: name, data, gradient, share.
@@ -99,6 +100,7 @@ class Line:
         curve: its course, arrow head included; empty where Graphviz is to find one.
         label_at: the middle of the label; None: beside the middle of the curve.
         edge: what it shows, if that is an edge of the graph.
+        in_front: whether it is drawn in front of the boxes, not behind them.
     """
 
     id: str
@@ -115,6 +117,7 @@ class Line:
     edge: Edge | None = None
     role: str = ""
     step: int | None = None
+    in_front: bool = False
 
 
 @dataclass(slots=True)
@@ -152,7 +155,7 @@ class Text:
 
 @dataclass(slots=True)
 class Picture:
-    """Everything that is to be drawn, back to front: frames, lines below the boxes, boxes, texts.
+    """Everything that is to be drawn, back to front: frames, lines, boxes, lines in front of them, texts.
 
     Attributes:
         width, height: of the page; 0 where Graphviz finds the places.

@@ -336,6 +336,8 @@ class Subject:
             size = spectral_norm(W)
             name = "w" if len(W) == 1 and self.is_scalar else "‖W‖"
             return Law(name, size, {k: power(size, lag) for k, lag in lags.items()}, name != "w")
+        if len(self.links) < self.T - self.k:  # what a cell of the user's own does in folded time steps is not known
+            return None
         weights = {value for link in self.links.values() for _, _, value in link.terms if value is not None}
         if (
             self.is_scalar

@@ -76,6 +76,11 @@ def raised(exponent: int) -> str:
     return f"10{superscript(exponent)}"
 
 
+def decade(exponent: int) -> str:
+    """A power of ten at an axis: 10⁻², 1, 10³."""
+    return "1" if exponent == 0 else raised(exponent)
+
+
 def superscript(exponent: int) -> str:
     """A whole number in raised digits."""
     return str(exponent).translate(_RAISED)

@@ -15,9 +15,9 @@ _WRITTEN_OUT = 3  # Jacobians, before the middle becomes "…"
 
 
 def id_of(name: str, step: int) -> str:
-    """The id of a state: h_3. Of a name that DOT or TikZ would not take, other characters become letters."""
-    clean = re.sub(r"\W", "x", name, flags=re.ASCII)
-    return f"{clean}_{step}" if not clean[:1].isdigit() else f"s{clean}_{step}"
+    """The id of a state: h_3. Characters that DOT or TikZ would not take become their number: h′ is hu2032."""
+    clean = re.sub(r"\W", lambda found: f"u{ord(found[0]):x}", name, flags=re.ASCII)
+    return f"{clean}_{step}" if clean[:1].isalpha() else f"s{clean}_{step}"
 
 
 def headline(subject: Subject) -> str:
@@ -63,51 +63,49 @@ def _name(subject: Subject) -> str:
 
 
 def _product(subject: Subject) -> float:
-    """The product of the factors: signed for a state of one number."""
-    kept = subject.left
-    if not subject.is_scalar:
-        return kept
-    return math.copysign(kept, math.prod(math.copysign(1.0, link.factor) for link in subject.links.values()))
+    """The product of the factors; with its sign for a state of one number, if no factor is folded."""
+    if not subject.is_scalar or len(subject.links) < subject.T - subject.end:
+        return subject.left
+    return math.copysign(subject.left, math.prod(math.copysign(1.0, link.factor) for link in subject.links.values()))
 
 
-def equation(subject: Subject, size: float, room: float) -> list[str]:
-    """The chain, its product and the law, in one line or two."""
+def equation(subject: Subject) -> str:
+    """The chain, its product and the law, in one line; empty where no chain is lit."""
     if subject.k is None or subject.verdict is None:
-        return []
+        return ""
     k, T, law = subject.k, subject.T, subject.law
     name = _name(subject)
     later, earlier = text.indexed(name, T), text.indexed(name, k)
+    signed = subject.is_scalar and len(subject.links) == T - k  # of folded time steps, only sizes are known
     total = text.number(_product(subject))
     if subject.is_scalar:
-        start = f"∂{later}/∂{earlier}"
+        start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
         if law is None or law.number is None:
-            return [f"{start} = {_factors('J', T, k)} = {total}"]
+            return f"{start} = {_factors('J', T, k)} = {total}"
         lag = T - k
         power = f"{law.name}{text.superscript(lag)}"
-        weight = _weight(subject)
+        weight = _weight(subject) if signed else law.number
         number = text.number(weight)
         base = f"({number})" if weight < 0 else number
         size_of_law = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
         rest = _rest(subject)
         if rest is None:
-            return [f"{start} = {power} = {base}{text.superscript(lag)} = {total}"]
+            return f"{start} = {power} = {base}{text.superscript(lag)} = {total}"
         others = _product(subject) / size_of_law if size_of_law else math.nan
-        return [f"{start} = {power} · ∏ {rest} = {text.number(size_of_law)} · {text.number(others)} = {total}"]
+        return f"{start} = {power} · ∏ {rest} = {text.number(size_of_law)} · {text.number(others)} = {total}"
     start = f"‖∂{subject.root or text.indexed(name, T)}/∂{earlier}‖ / ‖∂{subject.root or name}/∂{later}‖"
     if subject.loss is None:
         start = f"‖∂{later}/∂{earlier}‖"
     line = f"{start} = {total}"
     if law is not None and law.number is None:
-        return [
-            f"{line};  straight along {subject.straight_name}, gates alone:  ∏ {law.name} = {text.number(law.at[k])}"
-        ]
+        return f"{line};  straight along {subject.straight_name}, gates alone:  ∏ {law.name} = {text.number(law.at[k])}"
     norms = [link.norm for link in subject.links.values()]
     if len(norms) == T - k and all(norm is not None for norm in norms):
         product = math.prod(norm for norm in norms if norm is not None)
         line += f"  ≤  {_factors('‖J', T, k, '‖')} = {text.number(product)}"
     if law is not None and law.number is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.number(law.at[k])}"
-    return [line]
+    return line
 
 
 def _factors(name: str, T: int, k: int, after: str = "") -> str:
@@ -147,10 +145,19 @@ def factor_names(subject: Subject) -> str:
     return law.name if rest is None else f"{law.name}·{rest}"
 
 
+def ink_of_terms(subject: Subject) -> str:
+    """The colour of what factors are made of, and of the law that follows from it."""
+    return colours.LAW if subject.gate_name is None else colours.STRAIGHT
+
+
 def caption(subject: Subject) -> str:
-    """What was unrolled, and what the two numbers in a card are."""
-    steps = count(subject.last - subject.first, "time step")
-    return f"{subject.described}, unrolled over {steps}"
+    """What was unrolled, and which part of the loss the chain is about where it has several."""
+    if subject.k is None and subject.view.title is None:
+        return ""
+    said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+    if subject.k is not None and len(subject.direct) > 1:
+        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, the chain begins at the last"
+    return said
 
 
 def left(subject: Subject) -> str:
@@ -179,12 +186,11 @@ def law(subject: Subject) -> str:
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
     """What the rows of a card are, each in its colour."""
-    names = "norms of vectors: " if subject.size > len(subject.unrolled.state_names) else ""
-    root = subject.root or "?"
-    key = [(f"In a card: {names}value,", colours.QUIET)]
-    if subject.loss is not None:
-        key.append((f"gradient of {root}", colours.CHAIN))
-    return key
+    norm = "‖" if subject.size > len(subject.unrolled.state_names) else ""
+    return [
+        (f"In a card: {norm}value{norm},", colours.QUIET),
+        (f"{norm}gradient of {subject.root or 'what was backpropagated'}{norm}", colours.CHAIN),
+    ]
 
 
 def input_value(nodes: Sequence[Value], room: float, size: float) -> str:
@@ -193,5 +199,6 @@ def input_value(nodes: Sequence[Value], room: float, size: float) -> str:
     if len(data) == 1:
         return text.fitted(data[0], room, size)
     if sorted(data) == [0.0] * (len(data) - 1) + [1.0]:
-        return f"[{data.index(1.0)}] = 1"
+        place = f"[{data.index(1.0)}]"
+        return f"one-hot {place}" if text.width(f"one-hot {place}", size) <= room else place
     return text.fitted(math.hypot(*data), room - text.width("‖‖", size), size, before="‖") + "‖"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector. A graph has no cycles, and to search it for some, again and again while it
-    grows, takes as long as to build it.
+class Paused(io.IOBase):
+    """A context that is C code: ``__enter__`` is `gc.disable`, and ``__exit__`` calls ``close``, as does its end.
+
+    So no Ctrl-C falls in between, and the collector never stays off. It must be on before.
     """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+
+    __enter__: ClassVar[Callable[..., None]] = gc.disable  # type: ignore[assignment]
+    close = gc.enable
+
+
+def collector_paused() -> AbstractContextManager[object]:
+    """A context in which the cyclic garbage collector is off. A graph has no cycles, and to search it for some, again
+    and again while it grows, takes as long as to build it.
+    """
+    return Paused() if gc.isenabled() else nullcontext()

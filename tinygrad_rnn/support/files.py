@@ -9,11 +9,13 @@ import math
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 from ..errors import DataError
+from .locks import lock, unlock
 
 try:
     import fcntl
@@ -86,6 +88,42 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None
                 os.unlink(temporary)
     except OSError as error:
         raise _not_writable(path, error) from error
+
+
+@contextmanager
+def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep every other process and thread that uses this function away from a file, until the context ends.
+
+    The file need not exist yet, and may be replaced meanwhile: what is locked is a file beside it, ``.NAME.lock``. That
+    is removed at the end, or, after a kill, by the next who comes. A device is not locked.
+
+    Raises:
+        DataError: another has it.
+        OSError: the file beside it cannot be made.
+    """
+    if _is_special(path):
+        yield
+        return
+    target = _target(path)
+    name = target.parent / f"{_stem(target)}lock"
+    with ExitStack() as opened:
+        while True:
+            file = opened.enter_context(open(name, "ab"))
+            if not lock(file):
+                raise DataError(
+                    f"another process or thread is writing {os.fspath(path)!r}",
+                    remedy="Wait for it, or give another file",
+                )
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
+                    break
+            opened.close()  # before it was locked, its earlier holder removed it
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows does not remove what is open
+                name.unlink()
+            unlock(file)
 
 
 def check_appendable(path: str | os.PathLike[str]) -> None:

@@ -38,6 +38,11 @@ class Adding(Task):
     def __init__(self, T: int = 20) -> None:
         self.T = whole_number("T", T, 2, "two different steps are marked")
 
+    @property
+    def time_steps(self) -> int:
+        """T."""
+        return self.T
+
     def example(self, rng: random.Random) -> Example:
         """T pairs of number and marker."""
         marked = {rng.randrange(self.T // 2), rng.randrange(self.T // 2, self.T)}

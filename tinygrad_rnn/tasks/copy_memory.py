@@ -40,6 +40,11 @@ class CopyMemory(Task):
         self.T = whole_number("T", T, 1, "there must be time to wait")
         self.count = whole_number("count", count, 1, "there must be something to remember")
 
+    @property
+    def time_steps(self) -> int:
+        """Letters, waiting, and letters."""
+        return self.T + 2 * self.count
+
     def example(self, rng: random.Random) -> Example:
         """Letters, time, letters."""
         letters = [rng.randrange(LETTERS) for _ in range(self.count)]

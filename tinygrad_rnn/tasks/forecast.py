@@ -89,6 +89,11 @@ class Forecast(Task):
         self.baseline = self.error(held_out, held_out.inputs)
         self.goal = math.nextafter(self.baseline, 0.0)
 
+    @property
+    def time_steps(self) -> int:
+        """The length."""
+        return self.length
+
     def example(self, rng: random.Random) -> Example:
         """A piece of the training part."""
         start = rng.randrange(len(self._training) - self.length)

@@ -37,6 +37,11 @@ class Latch(Task):
     def __init__(self, T: int = 20) -> None:
         self.T = whole_number("T", T, STEPS_OF_THE_CLASS + 1, "the first 3 inputs are the class, and noise follows")
 
+    @property
+    def time_steps(self) -> int:
+        """T."""
+        return self.T
+
     def example(self, rng: random.Random) -> Example:
         """The class three times, then noise."""
         answer = rng.randrange(2)

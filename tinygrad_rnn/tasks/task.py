@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import DataError
+from ..support.memory import require_memory
 
+BYTES_OF_STEP = 160  # what a time step of an example takes, about
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
 
 
@@ -50,6 +52,7 @@ class Task(ABC):
         output_size: number of classes, or of numbers per time step.
         goal: solved when the mean `error` over validation examples is at most this.
         baseline: the mean error of the trivial predictor.
+        time_steps: of an example, as far as is known beforehand; at least 1.
         digest: tells apart the data of tasks that have some; else empty.
     """
 
@@ -67,6 +70,11 @@ class Task(ABC):
     baseline: float
     digest: str = ""
 
+    @property
+    def time_steps(self) -> int:
+        """1: of a task that says no more."""
+        return 1
+
     @abstractmethod
     def example(self, rng: random.Random) -> Example:
         """A sequence to learn from; it depends on ``rng`` alone."""
@@ -77,9 +85,28 @@ class Task(ABC):
 
     def validation(self, count: int, seed: int = 0) -> list[Example]:
         """Examples to validate on: always the same ones for the same seed, none of which was trained on if the
-        data are finite."""
+        data are finite.
+
+        Raises:
+            TooLargeError: they do not fit into memory.
+        """
+        self.check_size("the number of sequences", count)
         rng = random.Random(f"validation {seed}")  # a string, so that no int seed of training gives the same
         return [self.example(rng) for _ in range(count)]
+
+    def check_size(self, name: str, count: int) -> None:
+        """Check that so many examples fit into memory.
+
+        Args:
+            name: what the count is called in the error.
+            count: how many.
+
+        Raises:
+            TooLargeError: they do not; the error says how many would, or how long one may be.
+        """
+        steps = self.time_steps
+        require_memory("the number of time steps", steps, lambda n: n * BYTES_OF_STEP)
+        require_memory(name, count, lambda n: n * steps * BYTES_OF_STEP)
 
     @property
     def summary(self) -> str:

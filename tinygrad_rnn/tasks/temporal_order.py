@@ -40,6 +40,11 @@ class TemporalOrder(Task):
     def __init__(self, T: int = 20) -> None:
         self.T = whole_number("T", T, 10, "the symbols come in the second and in the fifth tenth of the sequence")
 
+    @property
+    def time_steps(self) -> int:
+        """T."""
+        return self.T
+
     def example(self, rng: random.Random) -> Example:
         """Distractors, and the two symbols between them."""
         inputs = [rng.randrange(2, len(SYMBOLS)) for _ in range(self.T)]

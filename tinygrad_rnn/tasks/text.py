@@ -76,12 +76,22 @@ class Text(Task):
         """
         return encode(text, self.alphabet)
 
+    @property
+    def time_steps(self) -> int:
+        """The length."""
+        return self.length
+
     def example(self, rng: random.Random) -> Example:
         """A piece of the training text."""
         return self._piece(self._training, rng.randrange(len(self._training) - self.length))
 
     def validation(self, count: int, seed: int = 0) -> list[Example]:
-        """``count`` pieces evenly spaced over the held-out text; the seed does not matter."""
+        """``count`` pieces evenly spaced over the held-out text; the seed does not matter.
+
+        Raises:
+            TooLargeError: they do not fit into memory.
+        """
+        self.check_size("the number of sequences", count)
         room = len(self._held_out) - self.length
         return [self._piece(self._held_out, k * room // count) for k in range(count)]
 

@@ -22,6 +22,7 @@ from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.collector import collector_paused
+from ..support.memory import NODE, require_memory
 from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
@@ -76,12 +77,20 @@ class EagerEngine:
         model: the model to differentiate.
         task: the task, which has a loss.
         truncate: time steps of a chunk in truncated BPTT, k1 = k2; None for full BPTT.
+
+    Raises:
+        TooLargeError: the graph of a sequence does not fit into memory.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, truncate: int | None) -> None:
         self.model, self.truncate = model, truncate
         self.loss = LOSSES[task.loss]
         self.parameters = model.parameters()
+        name, steps = "the number of time steps", task.time_steps
+        if truncate is not None and truncate < steps:
+            name, steps = "truncate", truncate
+        # A time step multiplies by every weight once, and adds the product to others.
+        require_memory(name, steps, lambda n: n * 2 * len(self.parameters) * NODE)
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
         """As `Engine.gradients`."""

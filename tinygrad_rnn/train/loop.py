@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from types import FrameType
 
 from ..errors import ArgumentError
 from ..support.checks import whole_number
-from ..support.files import check_writable
-from ..support.progress import Bar, make_bar
+from ..support.files import check_writable, sole_writer
+from ..support.progress import make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint
 from .engine import Interrupted
@@ -23,6 +23,8 @@ from .settings import Limits, Settings
 from .trainer import Stop, Trainer
 
 OnValidation = Callable[[History], None]
+#: The signals that end a training, Ctrl-C first; the others only where there is a checkpoint to save.
+ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def train(
@@ -42,7 +44,8 @@ def train(
     Every update draws sequences, computes the gradient of their mean loss (`tinygrad_rnn.train.engine` says in which
     order it is summed), clips it and changes the parameters once. Ctrl-C ends training after the last complete update,
     which the model then holds, and drops a validation that is under way (resumed, training begins with that); a second
-    Ctrl-C raises KeyboardInterrupt.
+    Ctrl-C raises KeyboardInterrupt. Where there is a checkpoint, SIGTERM and SIGHUP do the same; a second one ends the
+    process. Two trainings cannot have the same checkpoint at the same time.
 
     Args:
         model: changed in place.
@@ -56,7 +59,7 @@ def train(
             be as they were, except the engine. Where the limits leave nothing to do, the history comes back as it was
             and nothing is written.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
-        on_validation: called with the history after each validation.
+        on_validation: called with the history after each validation, once the checkpoint is written.
 
     Returns:
         What happened, the part before a resumed checkpoint included.
@@ -64,10 +67,11 @@ def train(
     Raises:
         ArgumentError: an argument makes no sense.
         ShapeError: the model does not fit the task.
+        TooLargeError: sequences or graphs of these sizes do not fit into memory; nothing has begun.
         CheckpointError: the checkpoint cannot be resumed; nothing has changed.
         DomainError: a gradient is NaN or infinite; the error names the parameter. The model is as it was before
             the update, and the last checkpoint stays.
-        DataError: the checkpoint could not be written; nothing has begun.
+        DataError: the checkpoint could not be written, or another training is writing it; nothing has begun.
         OSError: the checkpoint cannot be written after all.
     """
     if checkpoint_every is not None:
@@ -75,41 +79,65 @@ def train(
     if checkpoint is not None:
         check_writable(checkpoint, again=True)
     trainer = Trainer(model, task, settings or Settings(), limits or Limits())
-    if resume:
-        if checkpoint is None:
-            raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
-        trainer.resume(load_checkpoint(checkpoint))
-        if trainer.history.ending:
-            return trainer.history
+    with nullcontext() if checkpoint is None else sole_writer(checkpoint):
+        if resume:
+            if checkpoint is None:
+                raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
+            trainer.resume(load_checkpoint(checkpoint))
+        if not trainer.history.ending:
+            _run(trainer, checkpoint, checkpoint_every, progress, on_validation)
+    return trainer.history
+
+
+def _run(
+    trainer: Trainer,
+    checkpoint: str | os.PathLike[str] | None,
+    checkpoint_every: int | None,
+    progress: bool | None,
+    on_validation: OnValidation | None,
+) -> None:
+    """Train to the end. `on_validation` is called after the checkpoint is written, for it may raise."""
     history = trainer.history
-    with closing(make_bar(task.name, trainer.limits.updates, len(history.rows), progress)) as bar:
-        with _interruptible(progress is not False) as stop:
+    every = checkpoint_every or trainer.settings.validate_every
+    signals = ENDING if checkpoint is not None else ENDING[:1]
+    with closing(make_bar(trainer.task.name, trainer.limits.updates, len(history.rows), progress)) as bar:
+
+        def notify() -> None:
+            if on_validation is not None:
+                with bar.external_write_mode():
+                    on_validation(history)
+
+        with _interruptible(signals, progress is not False) as stop:
+            is_new = False  # whether there is a validation of which nobody was notified
             try:
-                _validate_if_due(trainer, stop, bar, on_validation)  # after Ctrl-C in the last one
+                is_new = _validate_if_due(trainer, stop)  # after Ctrl-C in the last one
                 history.ending = trainer.ending()
                 while not history.ending:
+                    if is_new:
+                        is_new = False
+                        notify()
                     trainer.step(stop)
-                    _validate_if_due(trainer, stop, bar, on_validation)
+                    is_new = _validate_if_due(trainer, stop)
                     bar.set_postfix_str(_postfix(history), refresh=False)
                     bar.update()
                     history.ending = trainer.ending()
-                    is_due = len(history.rows) % (checkpoint_every or trainer.settings.validate_every) == 0
-                    if checkpoint is not None and is_due and not history.ending:
+                    if checkpoint is not None and len(history.rows) % every == 0 and not history.ending:
                         trainer.save(checkpoint)
             except Interrupted:
                 history.ending = "interrupted"
-        if checkpoint is not None:
-            trainer.save(checkpoint)
+            if checkpoint is not None:
+                trainer.save(checkpoint)
+        if is_new:
+            notify()
         trainer.load_best()
-    return history
 
 
-def _validate_if_due(trainer: Trainer, stop: Stop, bar: Bar, on_validation: OnValidation | None) -> None:
-    if trainer.validation_is_due():
+def _validate_if_due(trainer: Trainer, stop: Stop) -> bool:
+    """Validate if it is due; whether it was."""
+    is_due = trainer.validation_is_due()
+    if is_due:
         trainer.validate(stop)
-        if on_validation is not None:
-            with bar.external_write_mode():
-                on_validation(trainer.history)
+    return is_due
 
 
 def _postfix(history: History) -> str:
@@ -121,29 +149,38 @@ def _postfix(history: History) -> str:
 
 
 @contextmanager
-def _interruptible(aloud: bool) -> Iterator[Callable[[], bool]]:
-    """Within this context, a first Ctrl-C makes the function that it yields return True; a second one raises.
+def _interruptible(signals: Sequence[signal.Signals], aloud: bool) -> Iterator[Callable[[], bool]]:
+    """Within this context, the first of these signals makes the function that it yields return True. A second one of
+    the same kind does what it always does: Ctrl-C raises, others end the process.
 
-    Only the main thread can listen for Ctrl-C; in any other, nothing changes.
+    Only the main thread can listen for signals; in any other, nothing changes. A signal that is ignored, as SIGHUP is
+    after ``nohup``, stays so, and so does one other than Ctrl-C that the program itself listens for.
 
     Args:
+        signals: which.
         aloud: whether the first one writes a line to stderr.
     """
-    pressed = threading.Event()
+    received = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
+        yield received.is_set
         return
-    earlier = signal.getsignal(signal.SIGINT)
 
     def note(signum: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        received.set()
+        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
         if aloud:
             with suppress(RuntimeError, OSError):  # the signal may have come in the middle of another write
                 print("\nStopping after this step …", file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGINT, note)
+    earlier = {}
     try:
-        yield pressed.is_set
+        for signum in signals:
+            handler = signal.getsignal(signum)
+            is_usual = handler not in (signal.SIG_IGN, None) if signum == signal.SIGINT else handler == signal.SIG_DFL
+            if is_usual:
+                earlier[signum] = handler
+                signal.signal(signum, note)
+        yield received.is_set
     finally:
-        signal.signal(signal.SIGINT, earlier)
+        for signum, handler in earlier.items():
+            signal.signal(signum, handler)

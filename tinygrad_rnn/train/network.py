@@ -21,9 +21,11 @@ from ..nn import (
     init,
     mse_loss,
 )
-from ..nn.kinds import find_kind
+from ..nn.kinds import Kind, find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
+from ..support.checks import whole_number
+from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
@@ -83,12 +85,15 @@ class RecurrentNetwork(Module):
         Raises:
             ArgumentError: the kind of network or of initial weights is unknown, a size makes no sense, or the task
                 cannot be read in both directions.
+            TooLargeError: the network does not fit into memory.
         """
-        module = find_kind(kind).module
+        found = find_kind(kind)
         if bidirectional:
             check_bidirectional(task)
+        sizes = task.input_size, whole_number("hidden_size", hidden_size), whole_number("num_layers", num_layers)
+        check_size(found, *sizes, bidirectional)
         rng = generator(seed)
-        recurrent = module(task.input_size, hidden_size, num_layers, bidirectional=bidirectional, seed=rng, **more)
+        recurrent = found.module(*sizes, bidirectional=bidirectional, seed=rng, **more)
         readout = Linear(hidden_size * (2 if bidirectional else 1), task.output_size, seed=rng)
         model = cls(recurrent, readout)
         init.recurrent_(recurrent, recurrent_init, rng)
@@ -129,7 +134,13 @@ class RecurrentNetwork(Module):
         return isinstance(self.cell, Recurrent) and self.cell.bidirectional
 
     def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
-        """Return the numbers y_1 … y_T, without a graph."""
+        """Return the numbers y_1 … y_T, without a graph.
+
+        Raises:
+            TooLargeError: the quantities of so many time steps do not fit into memory.
+        """
+        rows = sum(len(numbers) for numbers in self.state_dict().values())
+        require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():
             predicted = self.predictions(inputs)
         return [[entry.data for entry in y] for y in predicted]
@@ -169,6 +180,21 @@ class RecurrentNetwork(Module):
 
     def __repr__(self) -> str:
         return f"RecurrentNetwork({self.cell!r}, {self.readout!r})"
+
+
+def check_size(kind: Kind, input_size: int, hidden_size: int, num_layers: int, bidirectional: bool) -> None:
+    """Check that a network of this size fits into memory.
+
+    Raises:
+        TooLargeError: it does not; the error says which size would.
+    """
+
+    def need(input_size: int, hidden_size: int, num_layers: int) -> int:
+        return kind.count_weights(input_size, hidden_size, num_layers, bidirectional) * PARAMETER
+
+    require_memory("input_size", input_size, lambda n: need(n, 1, 1))
+    require_memory("hidden_size", hidden_size, lambda n: need(input_size, n, 1))
+    require_memory("num_layers", num_layers, lambda n: need(input_size, hidden_size, n))
 
 
 def check_bidirectional(task: Task | type[Task], truncate: int | None = None, engine: str = "eager") -> None:

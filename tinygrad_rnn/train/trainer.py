@@ -46,6 +46,7 @@ class Trainer:
     Raises:
         ArgumentError: the optimizer is of another model, or there is no such engine.
         ShapeError: the model does not fit the task.
+        TooLargeError: the sequences, or the graph of one, do not fit into memory.
     """
 
     def __init__(self, model: RecurrentNetwork, task: Task, settings: Settings, limits: Limits) -> None:
@@ -60,6 +61,7 @@ class Trainer:
         self.rng = random.Random(settings.seed)
         self.history = History(task.name, task.metric, task.baseline, task.goal)
         self.best: dict[str, Any] = {}
+        task.check_size("batch_size", settings.batch_size)
         self._engine = make_engine(settings.engine, model, task, settings.truncate)
         self._examples = task.validation(settings.validation_size)
         self._began = time.perf_counter()

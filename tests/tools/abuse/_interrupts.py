@@ -31,7 +31,7 @@ def interrupt(jobs: dict[str, Callable[[], object]], harm: Callable[[], str | No
             once = (time.perf_counter() - began) / 5
             end = time.monotonic() + seconds / len(jobs)
             while time.monotonic() < end:
-                found = copy_context().run(_once, job, max(5e-5, rng.uniform(0.0, 3.0) * once), harm)
+                found = copy_context().run(_once, job, max(5e-5, rng.uniform(0.0, 1.5) * once), harm)
                 counts.tried[name] += 1
                 if found is not None:
                     counts.fail(name, found)

@@ -46,7 +46,7 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> str:
     def look() -> None:
         nonlocal unfinished
         files = sorted(os.listdir(folder))
-        left = [name for name in files if name != "model"]
+        left = [name for name in files if name not in ("model", ".model.lock")]
         assert len(left) <= 1, f"more than one write was interrupted: {left}"
         assert all(re.fullmatch(r"\.model\.\w{8}\.unfinished", name) for name in left), left
         unfinished += len(left)

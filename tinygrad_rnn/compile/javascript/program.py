@@ -15,9 +15,9 @@ from ...engine.value import Value
 from ...errors import CompileError
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
-from ..step import Step, find_parameters
+from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
-from ..trace import symbols_as_data
+from ..trace import recorded
 from .text import Function, needed
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
@@ -100,14 +100,13 @@ def javascript(step: Step, parameters: Sequence[Value] | None = None, most_nodes
     """
     tape = Tape()
     parameters = find_parameters(step) if parameters is None else parameters
-    with symbols_as_data(tape, parameters):
-        traced = trace_units(step, parameters, tape)
-        if most_nodes is not None and traced.width > most_nodes:
-            raise CompileError(
-                f"a time step of {traced.width:,} nodes makes too long a program",
-                remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
-            )
-        return _Writer(traced).program()
+    traced = recorded(trace_units, StepTwin(step, parameters, tape), tape)
+    if most_nodes is not None and traced.width > most_nodes:
+        raise CompileError(
+            f"a time step of {traced.width:,} nodes makes too long a program",
+            remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
+        )
+    return _Writer(traced).program()
 
 
 _DOCS = {

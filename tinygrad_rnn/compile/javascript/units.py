@@ -26,7 +26,7 @@ from ...nn.quantities import Quantity, as_quantity
 from ...nn.through_time import advance
 from ..inputs import numbers_per_step
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
-from ..step import Step, _label, _placeholder, flat
+from ..step import StepTwin, _label, _placeholder, flat
 from ..symbol import Symbol, Tape
 from ..trace import check_ops
 
@@ -120,20 +120,21 @@ class TimeStep:
         return frozenset(node for node, slot in self.cell.results.items() if Place(NOW_GRADIENT, slot) in read)
 
 
-def trace_units(step: Step, parameters: Sequence[Value], tape: Tape) -> TimeStep:
-    """The time step over symbols. The parameters must hold symbols: see `trace.symbols_as_data`.
+def trace_units(twin: StepTwin, tape: Tape) -> TimeStep:
+    """The time step over symbols.
 
     Raises:
         CompileError: it does not compile; the error names the op and the node.
     """
-    return _Tracer(step, parameters, tape).trace()
+    return _Tracer(twin, tape).trace()
 
 
 class _Tracer:
     """Traces the units of a time step."""
 
-    def __init__(self, step: Step, parameters: Sequence[Value], tape: Tape) -> None:
-        self.step, self.parameters, self.tape = step, list(parameters), tape
+    def __init__(self, twin: StepTwin, tape: Tape) -> None:
+        self.twin, self.step, self.parameters, self.tape = twin, twin.step, twin.parameters, tape
+        step = self.step
         x, self.x_index = _placeholder(tape, X, step.x)
         target, self.target_index = _placeholder(tape, TARGET, step.target)
         self.indices = [index for index in (self.x_index, self.target_index) if index]
@@ -145,7 +146,7 @@ class _Tracer:
                 _label(quantity, f"{name}_{TIME}")
                 self.slots |= {node: slot + i for i, node in enumerate(flat([quantity]))}
         self.x, self.target = x, target
-        self.ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(parameters)}
+        self.ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(self.parameters)}
         self.ends |= {node: Place(NOW_GRADIENT, slot) for node, slot in self.slots.items()}
         self.free = self.first  # the first slot that is not taken
         self.units: dict[str, Unit] = {}
@@ -219,6 +220,7 @@ class _Tracer:
     def add(self, name: str, results: Sequence[Value], ends: Mapping[Value, Place]) -> None:
         """Add the unit of everything that has been recorded for these results. Its nodes get slots."""
         nodes = topological_order(*results)[::-1]
+        self.twin.check(nodes)
         picks = {node: index.region for index in self.indices for node in index.picks}
         check_ops([node for node in nodes if node not in picks])
         looked_up = {entry: place.gradient for index in self.indices for place, entry in index.entries.items()}
@@ -231,9 +233,6 @@ class _Tracer:
             )
         all_ends = {**self.ends, **ends, **looked_up}
         own = [node for node in nodes if node not in all_ends]
-        computed = [node for node in own if node.parents and node.time_step is None]
-        if computed:
-            raise CompileError("a node was computed before the step", node=computed[0].name)
         slotted: dict[Value, int] = {}
         for node in results:  # those of the state side by side
             if node not in slotted:

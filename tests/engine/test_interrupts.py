@@ -1,0 +1,168 @@
+"""Ctrl-C at every single instruction, one after the other: nothing that was in force for a while stays in force."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from contextvars import copy_context
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tinygrad_rnn import RNN, ScalarRNNCell, Value, detect_anomaly, no_grad, time_step, trace_creation, unroll
+from tinygrad_rnn.engine import passes
+from tinygrad_rnn.engine.recording import Scope, call_at, current
+from tinygrad_rnn.support.collector import collector_paused
+
+
+def interrupted_at(instruction: int, job: Callable[[], object]) -> tuple[bool, BaseException | None]:
+    """Run a job until Python is about to carry out an instruction.
+
+    Instructions of C code are not counted, since no interrupt falls there.
+
+    Returns:
+        whether it came so far, and the KeyboardInterrupt, unless a finalizer has swallowed it.
+    """
+    number = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal number
+        frame.f_trace_opcodes = True
+        if event in ("call", "opcode"):
+            number += 1
+            if number == instruction:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        job()
+    except KeyboardInterrupt as error:
+        return True, error
+    finally:
+        sys.settrace(before)
+    return number >= instruction, None
+
+
+def what_stayed() -> str | None:
+    if current() != Scope():
+        return str(current())
+    if passes.observers():
+        return str(passes.observers())
+    return None if gc.isenabled() else "the collector is off"
+
+
+CELL = ScalarRNNCell()
+NETWORK = RNN(1, 1)
+RECORDS_NOTHING, OF_STEP_7 = no_grad(), time_step(7)
+
+
+def with_statement() -> None:
+    with no_grad():
+        Value(1.0) * 2.0
+
+
+def several_at_once() -> None:
+    with time_step(3), no_grad(), trace_creation():
+        Value(1.0) * 2.0
+
+
+def the_same_again_within_itself() -> None:
+    with RECORDS_NOTHING:
+        with RECORDS_NOTHING:
+            pass
+
+
+def an_error_inside() -> None:
+    try:
+        with time_step(3):
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+
+
+def an_exit_stack() -> None:
+    with ExitStack() as stack:
+        stack.enter_context(no_grad())
+
+
+def a_generator() -> None:
+    def numbers() -> Iterator[int]:
+        with no_grad():
+            yield 1
+            yield 2
+
+    list(numbers())
+
+
+def a_pause() -> None:
+    with collector_paused():
+        pass
+
+
+@OF_STEP_7
+def decorated() -> None:
+    Value(1.0) * 2.0
+
+
+@no_grad()
+def decorated_generator() -> Iterator[int]:
+    yield 1
+    yield 2
+
+
+def of_a_bad_gradient() -> None:
+    with detect_anomaly():
+        (Value(1.0) * 2.0).backward()
+
+
+JOBS: dict[str, Callable[[], object]] = {
+    "a with statement": with_statement,
+    "several at once": several_at_once,
+    "the same again within itself": the_same_again_within_itself,
+    "an error inside": an_error_inside,
+    "an exit stack": an_exit_stack,
+    "a generator": a_generator,
+    "a decorated function": decorated,
+    "a decorated generator": lambda: list(decorated_generator()),
+    "a call at a time step": lambda: call_at(3, decorated),
+    "unroll": lambda: unroll(CELL, [0.1, 0.2]),
+    "unroll within no_grad": lambda: RECORDS_NOTHING(unroll)(CELL, [0.1]),
+    "a network": lambda: NETWORK([[0.1]]),
+    "detect_anomaly": of_a_bad_gradient,
+    "the collector": a_pause,
+}
+
+
+#: Where a traceback that is kept keeps what is still within the context: an ExitStack, or a generator that waits.
+DROPPED = {"an exit stack", "a generator"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a generator's finalizer swallows it
+@pytest.mark.parametrize("name", JOBS)
+def test_no_instruction_at_which_an_interrupt_leaves_anything_in_force(name: str) -> None:
+    caught: BaseException | None = None  # keeps frames alive, as sys.last_traceback does
+
+    def once(instruction: int) -> tuple[bool, str | None]:
+        nonlocal caught
+        came_so_far, caught = interrupted_at(instruction, JOBS[name])
+        if caught is not None and name in DROPPED:
+            caught.__traceback__ = None
+            if what_stayed():
+                gc.collect()
+        return came_so_far, what_stayed()
+
+    failures = {}
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 1
+        came_so_far, what = copy_context().run(once, instruction)
+        if what is not None:
+            failures[instruction] = what
+    assert not failures
+    assert instruction > 20
+    assert what_stayed() is None

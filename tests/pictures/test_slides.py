@@ -1,0 +1,159 @@
+"""The default pictures as slides: large enough to be read from the last row, and no text on another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tinygrad_rnn import Unrolled, Value, unroll
+from tinygrad_rnn.cli.inputs import input_options, read_problem
+from tinygrad_rnn.cli.options import Parser, add_options
+from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.pictures.geometry import Box, Picture, Text
+from tinygrad_rnn.pictures.text import width
+
+Problem = tuple[Unrolled, Value]
+WIDTH, HEIGHT = 1920, 1080
+
+
+def command(*arguments: str) -> Problem:
+    """The problem of ``tinygrad-rnn`` with these arguments."""
+    parser = Parser()
+    add_options(parser, input_options())
+    posed = read_problem(parser.parse_args(arguments))
+    return posed.unrolled, posed.loss
+
+
+def own_cell(units: int) -> Callable[[], Problem]:
+    """A cell that we do not know, with two parts of its state."""
+
+    def make() -> Problem:
+        w = [Value(0.3 + 0.1 * i, label=f"w{i}") for i in range(units)]
+
+        def cell(x: Value, h: Value, m: Value) -> tuple[Value, Value]:
+            for weight in w:
+                m = (m * 0.8 + (weight * h + x).tanh() * 0.3).tanh()
+            return (m * h).sigmoid(), m
+
+        cell.state_names = ("h", "m")  # type: ignore[attr-defined]
+        unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
+        return unrolled, (unrolled.h[12] - 1.0) ** 2
+
+    return make
+
+
+SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
+    "default": (command, {}, 20.0),
+    "3 steps": (lambda: command("--steps", "3"), {}, 20.0),
+    "1 step": (lambda: command("--steps", "1"), {}, 20.0),
+    "explodes": (lambda: command("--w", "1.6", "--nonlinearity", "identity"), {}, 20.0),
+    "negative w": (lambda: command("--w", "-3", "--nonlinearity", "identity"), {}, 20.0),
+    "50 steps": (lambda: command("--steps", "50"), {}, 14.0),
+    "200 steps": (lambda: command("--steps", "200"), {}, 14.0),
+    "hello": (lambda: command("--text", "hello"), {}, 14.0),
+    "4 hidden": (lambda: command("--hidden", "4"), {}, 14.0),
+    "lstm": (lambda: command("--cell", "lstm"), {}, 14.0),
+    "lstm that keeps": (lambda: command("--cell", "lstm", "--forget-bias", "4"), {}, 14.0),
+    "lstm along c": (lambda: command("--cell", "lstm"), {"state": "c"}, 14.0),
+    "gru": (lambda: command("--cell", "gru", "--hidden", "8"), {}, 14.0),
+    "all losses": (lambda: command("--steps", "30", "--loss", "all"), {}, 14.0),
+    "own cell": (own_cell(1), {}, 14.0),
+    "large own cell": (own_cell(8), {}, 14.0),
+    "4:3": (command, {"aspect": "4:3"}, 20.0),
+    "only": (command, {"only": (3, 5)}, 20.0),
+    "to k": (command, {"k": 8}, 20.0),
+    "20 steps asked for": (lambda: command("--steps", "40"), {"max_steps": 17}, 14.0),
+    "a title": (command, {"title": "The chain rule, over and over again, in one picture that fits a slide"}, 20.0),
+    "no values": (command, {"values": False}, 20.0),
+    "unlit": (command, {"lit": False}, 20.0),
+}
+
+
+@pytest.fixture(scope="module", params=SLIDES)
+def slide(request: pytest.FixtureRequest) -> tuple[Picture, float]:
+    make, options, least = SLIDES[request.param]
+    unrolled, loss = make()
+    loss.backward()
+    return draw(unrolled, loss, **options).picture, least
+
+
+def shown_at(picture: Picture) -> float:
+    """By how much the picture is enlarged where it fills a screen of 1920 × 1080."""
+    return min(WIDTH / picture.width, HEIGHT / picture.height)
+
+
+def extent(text: Text) -> tuple[float, float, float, float]:
+    """What a text covers: left, bottom, right and top. Of its height, letters fill four fifths."""
+    (x, y), wide = text.place, width(text.text, text.size, text.bold)
+    left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor] * wide
+    return left, y - 0.4 * text.size, left + wide, y + 0.4 * text.size
+
+
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def sides(box: Box) -> tuple[float, float, float, float]:
+    assert box.centre
+    (x, y), w, h = box.centre, box.width, box.height
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def test_text_can_be_read_from_the_last_row(slide: tuple[Picture, float]) -> None:
+    picture, least = slide
+    sizes = [text.size for text in picture.every_text()]
+    assert min(sizes) * shown_at(picture) >= least - 1e-9
+    assert max(sizes) <= 3.0 * min(sizes)
+
+
+def test_no_text_leaves_its_box_or_the_page(slide: tuple[Picture, float]) -> None:
+    picture, _ = slide
+    for box in picture.every_box():
+        left, bottom, right, top = sides(box)
+        assert left >= 0.0
+        assert bottom >= 0.0
+        assert right <= picture.width
+        assert top <= picture.height
+        for _, text in box.laid_out():
+            a, b, c, d = extent(text)
+            assert left < a, text
+            assert bottom < b, text
+            assert c < right, text
+            assert d < top, text
+    for text in picture.texts:
+        a, b, c, d = extent(text)
+        assert a >= 0.0, text
+        assert b >= 0.0, text
+        assert c <= picture.width, text
+        assert d <= picture.height, text
+
+
+def test_no_text_touches_another(slide: tuple[Picture, float]) -> None:
+    texts = [(text, extent(text)) for text in slide[0].every_text() if text.text]
+    assert len(texts) > 15
+    for (one, a), (other, b) in combinations(texts, 2):
+        assert not overlap(a, b), (one, other)
+
+
+def test_no_card_lies_on_another_or_on_a_text(slide: tuple[Picture, float]) -> None:
+    cards = [box for box in slide[0].every_box() if box.shape == "card"]
+    for one, other in combinations(cards, 2):
+        assert not overlap(sides(one), sides(other)), (one.id, other.id)
+    for box in cards:
+        for text in slide[0].texts:
+            assert not overlap(sides(box), extent(text)), (box.id, text)
+
+
+def test_ids_are_unique_and_good_for_any_medium(slide: tuple[Picture, float]) -> None:
+    picture, _ = slide
+    ids = [part.id for part in (*picture.every_box(), *picture.lines, *picture.every_text(), *picture.frames)]
+    assert len(set(ids)) == len(ids)
+    assert all(name.isascii() and name.replace("_", "").isalnum() and not name[0].isdigit() for name in ids)
+
+
+def test_the_default_can_be_read_in_a_readme() -> None:
+    picture = draw(*command()).picture
+    assert min(text.size for text in picture.every_text()) * 900 / picture.width >= 9.0

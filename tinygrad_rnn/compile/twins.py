@@ -1,0 +1,217 @@
+"""Twins: copies of what a user wrote (cells, read-outs, losses), which tracing may change as it likes.
+
+A twin is made of everything from which a Value can be reached; the rest is shared with the original. Unlike
+`copy.deepcopy`, this copies functions, too: with twins of what is held by their closures, their defaults and the global
+variables that they name.
+
+Classes and Python modules are never copied. A Value that only one of them holds (``Model.scale``) has no twin.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import dis
+import gc
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, TypeVar
+
+from ..engine.value import Value
+from ..errors import CompileError
+
+T = TypeVar("T")
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def twin(original: T) -> tuple[T, dict[Value, Value]]:
+    """A copy, and for the twin of each Value in it that Value. The twin of a Value is always a leaf.
+
+    Raises:
+        CompileError: something that holds Values cannot be copied.
+    """
+    copier = _Copier(original)
+    try:
+        copied: T = copier.copy(original)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise CompileError(
+            f"tracing needs a copy of everything that holds Values, but: {error}",
+            remedy="Keep it apart from the cell, the read-out and the loss, or give its class a method __deepcopy__",
+        ) from error
+    return copied, copier.originals()
+
+
+# ---- where Values are -------------------------------------------------------------------------------------------
+
+#: Where the search for Values ends.
+_CLOSED = (type, ModuleType, CodeType, str, bytes, int, float, complex, type(None))
+
+
+def _search(root: object) -> tuple[dict[int, object], set[int]]:
+    """Everything that can be reached from an object, by its id, and the ids of what leads to a Value."""
+    seen, users, to_visit = {id(root): root}, defaultdict[int, list[int]](list), [root]
+    leading = [id(root)] if isinstance(root, Value) else []
+    while to_visit:
+        thing = to_visit.pop()
+        for part in _parts(thing):
+            if isinstance(part, Value):
+                leading.append(id(thing))
+            elif not isinstance(part, _CLOSED):
+                users[id(part)].append(id(thing))
+                if id(part) not in seen:
+                    seen[id(part)] = part
+                    to_visit.append(part)
+    found: set[int] = set()
+    while leading:
+        each = leading.pop()
+        if each not in found:
+            found.add(each)
+            leading += users[each]
+    return seen, found
+
+
+def _parts(thing: Any) -> Iterable[Any]:
+    """What an object refers to; a function only to those global variables that it names."""
+    if isinstance(thing, FunctionType):
+        held = [each for cell in thing.__closure__ or () for each in _contents(cell)]
+        return [*held, thing.__defaults__, thing.__kwdefaults__, vars(thing), *_named(thing).values()]
+    if hasattr(type(thing), "dtype") and str(thing.dtype) == "object":  # NumPy does not tell the garbage collector
+        return [thing.tolist()]
+    return gc.get_referents(thing)
+
+
+def _contents(cell: CellType) -> Iterator[Any]:
+    """What a cell of a closure holds; an empty one holds nothing."""
+    with suppress(ValueError):
+        yield cell.cell_contents
+
+
+def _named(function: FunctionType) -> dict[str, Any]:
+    """The global variables that a function names; none of a function of this package, where none is a Value."""
+    names, variables = _global_names(function.__code__), function.__globals__
+    if str(variables.get("__name__")).partition(".")[0] == _PACKAGE:
+        return {}
+    return {name: variables[name] for name in names if name in variables}
+
+
+@lru_cache(maxsize=1024)
+def _global_names(code: CodeType) -> frozenset[str]:
+    """The global variables that code names, and that functions within it name."""
+    own = {each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return frozenset(own).union(*[_global_names(part) for part in code.co_consts if isinstance(part, CodeType)])
+
+
+# ---- copying ----------------------------------------------------------------------------------------------------
+
+
+class _Copier:
+    """Copies what holds Values.
+
+    Args:
+        root: from which everything is reached that is to be copied.
+    """
+
+    def __init__(self, root: object) -> None:
+        self._seen, self._holders = _search(root)
+        self._copies: dict[int, Any] = {}  # by the id of the original: the memo of `copy.deepcopy`
+
+    def originals(self) -> dict[Value, Value]:
+        """For each twin of a Value, that Value."""
+        copied = self._copies.get(id(self._copies), [])
+        return {self._copies[id(value)]: value for value in copied if isinstance(value, Value)}
+
+    def copy(self, thing: Any) -> Any:
+        """The copy of an object; the object itself if no Value can be reached from it."""
+        if id(thing) in self._copies:
+            return self._copies[id(thing)]
+        if isinstance(thing, Value):
+            return self._keep(thing, thing.detach())
+        if isinstance(thing, _CLOSED) or (id(thing) in self._seen and id(thing) not in self._holders):
+            return thing
+        if hasattr(type(thing), "__deepcopy__"):
+            return copy.deepcopy(thing, self._copies)
+        copiers: dict[type, Callable[[Any], Any]] = {
+            list: self._list,
+            dict: self._dict,
+            tuple: self._tuple,
+            FunctionType: self._function,
+            MethodType: self._method,
+        }
+        return copiers.get(type(thing), self._object)(thing)
+
+    def _keep(self, thing: object, made: T) -> T:
+        """Note a copy, and keep the original alive, without which its id means nothing: as `copy.deepcopy` does."""
+        self._copies[id(thing)] = made
+        self._copies.setdefault(id(self._copies), []).append(thing)
+        return made
+
+    def _list(self, entries: list[Any]) -> list[Any]:
+        made: list[Any] = self._keep(entries, [])
+        made += [self.copy(entry) for entry in entries]
+        return made
+
+    def _dict(self, entries: dict[Any, Any]) -> dict[Any, Any]:
+        made: dict[Any, Any] = self._keep(entries, {})
+        made |= {self.copy(key): self.copy(entry) for key, entry in entries.items()}
+        return made
+
+    def _tuple(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        made = tuple([self.copy(entry) for entry in entries])
+        return self._copies.get(id(entries)) or self._keep(entries, made)  # an entry may hold the tuple
+
+    def _method(self, method: MethodType) -> MethodType:
+        return MethodType(self.copy(method.__func__), self.copy(method.__self__))
+
+    def _function(self, function: FunctionType) -> FunctionType:
+        cells = function.__closure__ or ()
+        variables = self._shared(function.__globals__, function.__globals__.copy)
+        closure = tuple([self._shared(cell, CellType) for cell in cells])
+        made = self._keep(function, FunctionType(function.__code__, variables, function.__name__, None, closure))
+        # The function is there, so what it holds may lead back to it.
+        made.__qualname__ = function.__qualname__
+        made.__defaults__, made.__kwdefaults__ = self.copy(function.__defaults__), self.copy(function.__kwdefaults__)
+        vars(made).update(self.copy(vars(function)))
+        variables |= {name: self.copy(each) for name, each in _named(function).items()}
+        for cell, new in zip(cells, closure):
+            for content in _contents(cell):
+                new.cell_contents = self.copy(content)
+        return made
+
+    def _shared(self, part: object, make: Callable[[], Any]) -> Any:
+        """A new cell, or new global variables, of all copied functions that have this one."""
+        return self._copies[id(part)] if id(part) in self._copies else self._keep(part, make())
+
+    def _object(self, thing: Any) -> Any:
+        """A copy of any other object: it says itself how it is made anew (`object.__reduce__`)."""
+        reduce = copyreg.dispatch_table.get(type(thing))
+        reduced: Any = reduce(thing) if reduce else thing.__reduce_ex__(4)
+        if isinstance(reduced, str):  # the name of something that there is only once
+            return thing
+        missing: tuple[Any, ...] = (None,) * (6 - len(reduced))
+        make, arguments, state, entries, items, set_state = reduced + missing
+        made = self._keep(thing, make(*self.copy(arguments)))
+        if state is not None:
+            _set_state(made, self.copy(state), set_state)
+        for entry in entries or ():
+            made.append(self.copy(entry))
+        for key, entry in items or ():
+            made[self.copy(key)] = self.copy(entry)
+        return made
+
+
+def _set_state(made: Any, state: Any, set_state: Any) -> None:
+    if set_state is not None:
+        set_state(made, state)
+    elif hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+    else:
+        attributes, slots = state if isinstance(state, tuple) else (state, None)
+        vars(made).update(attributes or {})
+        for name, each in (slots or {}).items():
+            setattr(made, name, each)
