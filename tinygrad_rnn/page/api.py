@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.problem import Problem
 from ..engine.value import Value
 from ..errors import ArgumentError
-from ..nn.cells import Cell
 from ..pictures import text
 from .cells import CellOfPage, cell_of_page
 from .page import Page
@@ -24,7 +23,7 @@ def explore(
     title: str = "",
     names: Sequence[str] = (),
     alphabet: str = "",
-    others: Sequence[tuple[Cell, Callable[[Any], Any] | None]] = (),
+    others: Sequence[Problem] = (),
 ) -> Page:
     """An interactive page: the unrolled network, its gradients and the chain follow whatever one changes.
 
@@ -37,20 +36,23 @@ def explore(
         title: what the sequence is.
         names: what x_1 … x_T are called: years, characters.
         alphabet: the symbols of a text, in the order of their indices.
-        others: further cells with their read-outs, to choose from on the page.
+        others: further problems over the same sequence, whose cells can be chosen on the page.
 
     Raises:
-        ArgumentError: a loss is missing, or was given besides a problem.
+        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence.
         CompileError: the time step or the loss cannot be a program, or the time steps have different shapes; the
             error names op and node.
     """
     if isinstance(unrolled, Problem):
         if loss is not None:
             raise ArgumentError("a loss besides a problem, which has one", remedy="Give the problem alone")
-        return page_of(from_problem(unrolled), unrolled.unrolled, title, names, alphabet, others)
+        return page_of(
+            from_problem(unrolled), unrolled.unrolled, title, names, alphabet, list(map(from_problem, others))
+        )
     if loss is None:
         raise ArgumentError("there is no loss", remedy="Give explore(unrolled, loss), or a problem")
-    return page_of(from_graph(unrolled, loss, losses), unrolled, title, names, alphabet, others)
+    source = from_graph(unrolled, loss, losses)
+    return page_of(source, unrolled, title, names, alphabet, list(map(from_problem, others)))
 
 
 def page_of(
@@ -59,11 +61,15 @@ def page_of(
     title: str = "",
     names: Sequence[str] = (),
     alphabet: str = "",
-    others: Sequence[tuple[Cell, Callable[[Any], Any] | None]] = (),
+    others: Sequence[Source] = (),
 ) -> Page:
     """The page of a source; a graph, if there is one, is compared with it. Arguments and errors as of `explore`."""
-    made = [cell_of_page(source, unrolled)]
-    made += [cell_of_page(source.with_cell(cell, readout)) for cell, readout in others]
+    for other in others:
+        if (other.inputs, other.targets) != (source.inputs, source.targets):
+            raise ArgumentError(
+                "another problem has another sequence", remedy="Give every problem the same inputs and targets"
+            )
+    made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
     programs: list[str] = []
     cells = [_numbered(cell, programs) for cell in made]
     T = len(source.inputs)

@@ -46,7 +46,9 @@ def style() -> str:
     scale = Scale(0, SHADES - 1)
     properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
     shades = [f"light-dark({scale.of_log(i)}, {_dark(i / (SHADES - 1))})" for i in range(SHADES)]
-    classes = [f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i} {{ fill: {shade}; }}" for i, shade in enumerate(shades)]
+    classes = [
+        f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i} {{ fill: {shade}; }}" for i, shade in enumerate(shades)
+    ]
     return "\n".join([":root {", *(f"  {each}" for each in properties), "}", *classes, ""])
 
 

@@ -121,7 +121,10 @@ def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
         "style": f"<style>{style}</style>",
         "data": f'<script type="application/json" id="data">{encoded(data)}</script>',
         "scripts": "\n".join(
-            [*(f"<script data-engine>{text}</script>" for text in engine), *(f"<script>{text}</script>" for text in views)]
+            [
+                *(f"<script data-engine>{text}</script>" for text in engine),
+                *(f"<script>{text}</script>" for text in views),
+            ]
         ),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], asset("page.html"))

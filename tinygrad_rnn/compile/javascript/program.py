@@ -173,6 +173,8 @@ class _Writer:
     def _facts(self) -> dict[str, Any]:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
+        for name in traced.limits:
+            nodes[self._index(name)][0] = f"{name}_{TIME}"
         ends = accumulate(size for _, size in traced.parts)
         for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]

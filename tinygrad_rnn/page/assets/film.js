@@ -91,7 +91,7 @@ views.push(() => {
 
 // ---- keys, anywhere on the page: a presenter's remote sends PageUp and PageDown ------------------------------------------
 
-const typing = (target) => target.matches("input, select, textarea, [role=grid] *, [contenteditable]");
+const typing = (target) => target.matches("input:not([type=checkbox]), select, textarea, [role=grid] *, [contenteditable]");
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input[type=number]")) {
     undo();

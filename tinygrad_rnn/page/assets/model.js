@@ -4,6 +4,13 @@
 const page = JSON.parse(byId("data").textContent);
 page.x = page.x.rows || page.x.hot.map((i) => Array.from({ length: page.x.size }, (_, j) => (i === j ? 1 : 0)));
 
+// What turns the direction of writing for all that follows is not written.
+const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, plainly = (text) => text.replace(TURNS, "\ufffd");
+for (const { facts: each } of PROGRAMS) {
+  each.nodes = each.nodes.map((texts) => texts.map(plainly));
+  each.parameters = each.parameters.map(plainly);
+}
+
 /** The settings of the page as it was built. Lists in it are never changed in place: a new setting is a new list. */
 const built = {
   cell: 0, nonlinearity: page.cells[0].nonlinearity, p: page.cells.map((cell) => cell.p), h0: page.cells.map((cell) => cell.h0),
@@ -21,7 +28,7 @@ const replaced = (list, place, entry) => list.map((each, i) => (i === place ? en
 /** What follows from the settings.
  *  computation: with numbers and gradients; kept: what is left of the gradient of the last loss, by lag; law: the law beside
  *  it, or null; error: where there is no real value, or null. */
-const result = { computation: null, kept: [], law: null, factors: null, error: null, version: 0 };
+const result = { computation: null, kept: [], law: null, factors: null, end: null, error: null, version: 0 };
 
 function compute() {
   const program = programNow(), given = { p: numbersNow(), h0: stateNow(), x: chosen.x, target: chosen.target };
@@ -31,7 +38,7 @@ function compute() {
   computation.h0.set(given.h0);
   Object.assign(computation, { x: chosen.x, target: chosen.target, T: chosen.T, at: chosen.at, mean: page.mean });
   Object.assign(computation, { k1: chosen.k1, k2: chosen.k2, cuts: new Set(chosen.cuts), within: false });
-  Object.assign(result, { error: null, law: null, factors: null, kept: [], version: result.version + 1 });
+  Object.assign(result, { error: null, law: null, factors: null, end: null, kept: [], version: result.version + 1 });
   try {
     computation.forward();
     computation.backward();
@@ -144,7 +151,7 @@ function fromLink(link) {
   for (const [key, text = ""] of given) {
     const x = Number(text), isNumber = text.trim() !== "" && Number.isFinite(x);
     const entry = /^(x|target)_(\d+)\[(\d+)\]$/.exec(key), state = /^h0\[(\d+)\]$/.exec(key);
-    if (key === "nonlinearity" && text in page.cells[found.cell].programs) found.nonlinearity = text;
+    if (key === "nonlinearity" && Object.hasOwn(page.cells[found.cell].programs, text)) found.nonlinearity = text;
     else if (key === "at" && ["last", "every"].includes(text)) found.at = text;
     else if (key === "T") found.T = whole(text, 1, built.T) ?? built.T;
     else if (key === "lr" && isNumber && x >= 0) found.lr = x;

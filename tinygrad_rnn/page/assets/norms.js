@@ -17,6 +17,7 @@ const askFan = askFor(() => {
 views.push((changed) => {
   byId("norms").hidden = !cellNow().recurrent.length;
   if (changed.size === 1 && changed.has("step")) return;
+  if (byId("norms").hidden || result.error) return;
   byId("norms").classList.add("old");
   askFan();
 });

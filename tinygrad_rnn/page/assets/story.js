@@ -26,7 +26,7 @@ function cutsOfChain() {
 }
 
 /** The end of the chain: h_0, or the state after the latest link that is cut. */
-const endOfChain = () => Math.max(-1, ...cutsOfChain()) + 1;
+const endOfChain = () => (result.end ??= Math.max(-1, ...cutsOfChain()) + 1);
 
 /** What is left at time step k of the gradient that the last loss gives to its own. Links that are cut pass nothing on. */
 function leftAt(k) {

@@ -13,7 +13,9 @@ function splitChoices() {
 
 const askSplit = askFor(() => {
   if (result.error || !result.computation.losses.length) return null;
-  const choices = splitChoices(), [name, which] = choices[Math.min(choices.length - 1, Math.max(0, ofPick.selectedIndex))];
+  const choices = splitChoices();
+  if (!choices.length) return null;
+  const [name, which] = choices[Math.min(choices.length - 1, Math.max(0, ofPick.selectedIndex))];
   return { ...taskNow(), kind: "split", which: [...which], name };
 }, (answer, task) => {
   whole = { ...answer, name: task.name, signed: task.which.length === 1, T: task.settings.T };
@@ -23,12 +25,14 @@ const askSplit = askFor(() => {
 
 views.push((changed) => {
   if (changed.size === 1 && changed.has("step")) return drawHeat();
+  byId("where").hidden = !splitChoices().length;
   const names = splitChoices().map(([name]) => name), at_ = ofPick.selectedIndex;
   if (ofPick.dataset.names !== names.join("\n")) {
     ofPick.replaceChildren(...names.map((name) => element("option", {}, inCharacters(name))));
     ofPick.dataset.names = names.join("\n");
     ofPick.selectedIndex = Math.max(0, Math.min(at_, names.length - 1));
   }
+  if (byId("where").hidden || result.error) return undefined;
   byId("where").classList.add("old");
   askSplit();
   return undefined;

@@ -20,40 +20,49 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   });
 }
 
-/** A worker with all that `longWork` needs; null where there can be none: then it runs here, a little later. */
+/** A worker with all that `longWork` needs; null where there can be none: then it runs here, a little later. It keeps the
+ *  sequence, which is sent only when it has changed. */
 const helper = (() => {
-  const text = [...document.querySelectorAll("script[data-engine]")].map((script) => script.textContent).join("\n");
+  const text = [...document.querySelectorAll("script[data-engine]")].map((script) => script.textContent);
+  const listen = `let sequence = null;
+onmessage = ({ data: { id, task, sent } }) => {
+  sequence = sent || sequence;
+  postMessage({ id, answer: longWork({ ...task, given: { ...task.given, ...sequence } }) });
+};`;
   try {
-    const made = new Worker(URL.createObjectURL(new Blob([text + "\n" + longWork + "\nonmessage = ({ data }) => postMessage({ id: data.id, answer: longWork(data) });"], { type: "text/javascript" })));
-    return made;
+    return new Worker(URL.createObjectURL(new Blob([[...text, longWork, listen].join("\n")], { type: "text/javascript" })));
   } catch { return null; }
 })();
 const asked = new Map();
-let usable = helper !== null, requests = 0;
+let usable = helper !== null, requests = 0, sent = {};
 if (helper) {
-  helper.onmessage = ({ data: { id, answer } }) => { const then = asked.get(id); asked.delete(id); if (then) then(answer); };
-  helper.onerror = () => { usable = false; for (const [, , task] of asked) task?.(); };
+  helper.onmessage = ({ data: { id, answer } }) => { const ask = asked.get(id); asked.delete(id); ask?.(answer); };
+  helper.onerror = () => {  // a frame may forbid it only now
+    usable = false;
+    for (const ask of [...asked.values()]) ask(null);
+    asked.clear();
+  };
 }
 
 /** A view of long work: it asks when something has changed, one question at a time, and only for what is wanted last. */
 function askFor(question, then) {
-  let busy = false, next = null;
+  let busy = false, next = false;
   const go = () => {
     const task = question();
     if (!task) return;
     busy = true;
+    const here = () => setTimeout(() => done(longWork(task)), 0);
     const done = (answer) => {
+      if (answer === null) return void here();
       busy = false;
       then(answer, task);
-      if (next) { next = null; go(); }
+      if (next) { next = false; go(); }
     };
-    const id = ++requests;
-    if (usable) {
-      asked.set(id, done);
-      helper.postMessage({ ...task, id });
-      const fallBack = () => { if (asked.delete(id)) done(longWork(task)); };
-      setTimeout(() => { if (!usable) fallBack(); }, 300);
-    } else setTimeout(() => done(longWork(task)), 0);
+    if (!usable) return void here();
+    const id = ++requests, { x, target, ...given } = task.given, isNew = sent.x !== x || sent.target !== target;
+    asked.set(id, done);
+    if (isNew) sent = { x, target };
+    helper.postMessage({ id, task: { ...task, given }, sent: isNew ? sent : null });
   };
   return () => { if (busy) next = true; else go(); };
 }
