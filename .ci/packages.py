@@ -20,7 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OLDEST = (3, 10)
+sys.path.insert(0, str(ROOT))
+
+from tests.pythons import OLDEST, interpreters  # noqa: E402
+
 FROM_THE_README = "python_prints or console_shows or example_command_lines"
 OF_THE_SDIST = [
     "engine/test_ops",
@@ -42,16 +45,9 @@ def run(*command: object, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def interpreters() -> list[str]:
+def oldest_and_newest() -> list[str]:
     """The oldest and the newest Python here."""
-    found: dict[tuple[int, ...], str] = {}
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    on_path = [shutil.which(f"python3.{minor}") for minor in range(OLDEST[1], 30)]
-    for candidate in [*root.glob("versions/3.*/bin/python3"), *filter(None, on_path), sys.executable]:
-        asked = subprocess.run([candidate, "-c", "import sys, venv; print(*sys.version_info[:2])"],
-                               capture_output=True, text=True)  # fmt: skip
-        if asked.returncode == 0 and (version := tuple(map(int, asked.stdout.split()))) >= OLDEST:
-            found.setdefault(version, str(candidate))
+    found = interpreters()
     if min(found) > OLDEST:
         print(f"no Python 3.10 here: the oldest that is tried is 3.{min(found)[1]}")
     return [found[version] for version in sorted({min(found), max(found)})]
@@ -112,7 +108,7 @@ def test_sdist(python: str, scratch: Path, sdist: Path) -> str:
 
 def main() -> None:
     """Do it all."""
-    pythons = sys.argv[1:] or interpreters()
+    pythons = sys.argv[1:] or oldest_and_newest()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         run("git", "clone", "-q", ROOT, scratch / "clone")

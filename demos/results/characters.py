@@ -18,6 +18,7 @@ from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.data import alice
 from tinygrad_rnn.nn import Linear, LSTMCell, cross_entropy
 from tinygrad_rnn.optim import Adam, CosineAnnealingLR
+from tinygrad_rnn.support.sums import add_up
 from tinygrad_rnn.sweep import Record
 from tinygrad_rnn.tasks.text import encode
 
@@ -102,7 +103,7 @@ def network_shares(pupil: Learner) -> list[float]:
     shares = []
     for row, following in zip(states(pupil, text[:-1]), text[1:]):
         weights = [math.exp(logit) for logit in row[:SYMBOLS]]
-        shares.append(weights[following] / sum(weights))
+        shares.append(weights[following] / add_up(weights))
     return shares
 
 
@@ -115,7 +116,7 @@ def forget_gates(pupil: Learner) -> list[float]:
     gates: list[list[float]] = []
     for row, symbol in zip(states(pupil, text[:-1]), text[1:]):
         h = row[SYMBOLS : SYMBOLS + len(weights)]
-        z_f = [sum(map(mul, W, h)) + U[symbol].data + b.data for W, U, b in zip(weights, cell.U_f, cell.b_f)]
+        z_f = [add_up(map(mul, W, h)) + U[symbol].data + b.data for W, U, b in zip(weights, cell.U_f, cell.b_f)]
         gates.append([1.0 / (1.0 + math.exp(-z)) for z in z_f])
     read = [ALPHABET[symbol] for symbol in text[1:]]
     letters = fmean(fmean(f) for f, character in zip(gates, read) if character.isalpha())

@@ -25,6 +25,7 @@ from tinygrad_rnn.compile import Recurrence, Vector
 from tinygrad_rnn.nn import Cell, Linear
 from tinygrad_rnn.optim import Optimizer, clip_grad_norm_, gradient_norm
 from tinygrad_rnn.support.files import write_whole
+from tinygrad_rnn.support.sums import add_up
 from tinygrad_rnn.sweep import ProcessPool, Record, sweep
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Learner:
             That loss, the norm of its gradient before clipping, and the state of each sequence after the last step.
         """
         asked = [True] * len(xs[0]) if asked is None else asked
-        scale = 1.0 / (sum(asked) * len(xs))
+        scale = 1.0 / (add_up(asked) * len(xs))
         run = self._eager if self.eager else self._compiled
         loss, gradients, after = run(xs, targets, asked, scale, state)
         for parameter, gradient in zip(self.program.parameters, gradients):
@@ -245,7 +246,7 @@ def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
         **told(module, data),
         "seeds": list(module.SEEDS),
         "runs": len(records),
-        "seconds": round(sum(record.result["cpu"] for record in records if record.result), 1),
+        "seconds": round(add_up(record.result["cpu"] for record in records if record.result), 1),
         "data": data,
     }
 

@@ -34,6 +34,7 @@ from common import (
 from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.nn import Cell, Linear, RNNCell, cross_entropy, init
 from tinygrad_rnn.optim import Adam
+from tinygrad_rnn.support.sums import add_up
 from tinygrad_rnn.sweep import Record
 
 P = 100  # the lag
@@ -134,7 +135,7 @@ def largest_error(pupil: Learner) -> float:
     largest = 0.0
     for outputs, targets in zip(pupil.outputs(inputs), zip(*(s[1:] for s in sequences(P)))):
         for y, target in zip(outputs, targets):
-            largest = max(largest, 1.0 - 1.0 / sum(math.exp(other - y[target]) for other in y))
+            largest = max(largest, 1.0 - 1.0 / add_up(math.exp(other - y[target]) for other in y))
     return largest
 
 

@@ -14,6 +14,7 @@ from common import BLUE, GREY, ORANGE, RED, Learner, Network, Row, Source, figur
 from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.nn import Linear, RNNCell, cross_entropy, init
 from tinygrad_rnn.optim import SGD
+from tinygrad_rnn.support.sums import add_up
 from tinygrad_rnn.sweep import Record
 from tinygrad_rnn.tasks import TemporalOrder
 
@@ -85,7 +86,7 @@ def wrong(pupil: Learner, task: TemporalOrder, count: int, seed: int) -> float:
     """The share of new sequences that are wrong."""
     examples = task.validation(count, seed)
     outputs = pupil.last_outputs([example.inputs for example in examples])
-    return sum(task.error(example, [output]) for example, output in zip(examples, outputs)) / count
+    return add_up(task.error(example, [output]) for example, output in zip(examples, outputs)) / count
 
 
 @timed

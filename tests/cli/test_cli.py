@@ -124,6 +124,15 @@ def test_the_verdict_is_about_the_last_loss_alone(report, capsys):
     )
 
 
+def test_the_verdict_is_about_the_part_of_the_state_that_was_named(report, capsys):
+    command = ["--cell", "lstm", "--steps", "4", "--no-picture"]
+    whole, part = report(*command), report(*command, "--state", "c")
+    assert whole["kept"] != part["kept"] == report(*command, "--state", "c", "--loss", "all")["kept"]
+    assert main([*command, "--state", "c"]) == 0
+    assert "over 4 steps from c_4 to c_0 it is" in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--state", "d"]) == 2
+
+
 def test_norms_of_matrices_are_spectral_norms(report):
     found = report("--text", "hello", "--hidden", "3", "--seed", "7", "--no-picture")
     W = np.array(found["cell"]["W"])
@@ -281,6 +290,20 @@ def test_how_to_read_a_file_can_be_said(report):
     Path("flow.csv").write_text("1999\tlevel\n7\t1\n8\t2\n", encoding="utf-8")
     found = report("--csv", "flow.csv", "--separator", "tab", "--header", "--column", "1999", "--no-picture")
     assert found["sequence"]["title"] == "1999 (flow.csv), 1"
+
+
+@pytest.mark.parametrize("detail", ["states", "values"])
+def test_a_column_names_the_steps_in_table_and_picture(detail, report):
+    rows = [f"2024-01-{day:02};{day % 3};{day * 100}" for day in range(1, 8)]
+    Path("peil.csv").write_text("\n".join(["dag;peil;lang", *rows]), encoding="utf-8")
+    arguments = "--csv", "peil.csv", "--column", "peil", "--steps", "4", "--detail", detail, "-o", "peil.svg"
+    assert [row["input"] for row in report(*arguments)["table"]] == ["6", "5", "4", "3", None]
+    assert "2024" not in Path("peil.svg").read_text(encoding="utf-8")
+    days = ["2024-01-06", "2024-01-05", "2024-01-04", "2024-01-03"]
+    assert [row["input"] for row in report(*arguments, "--labels", "dag")["table"]] == [*days, None]
+    drawn = "".join(xml.etree.ElementTree.parse("peil.svg").getroot().itertext())
+    assert [day for day in days if day in drawn] == days
+    assert "2024-01-07" not in drawn  # it is only predicted
 
 
 def test_names_in_a_file_cannot_forge_output(tmp_path, monkeypatch, capsys):

@@ -581,7 +581,7 @@ WRONG: dict[str, tuple[Any, type[Exception]]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_wrong_arguments_are_errors_of_ours(what):
+def test_wrong_wrongare_errors_of_ours(what):
     act, error = WRONG[what]
     with pytest.raises(error):
         act()
@@ -593,3 +593,49 @@ def test_plans_do_not_pile_up():
     for T in range(20_000, 20_020):
         program.forward_backward(numpy.ones((1, T)))
     assert sum(map(len, program._plans.values())) < 2_000_000
+
+
+# ---- gradients meet in the eager order -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_cross_entropy_of_the_state_itself(seed):
+    rng = random.Random(seed)
+    program = Recurrence(RNNCell(1, 3, seed=seed), Vector(1), cross_entropy, Symbols(3))
+    agree(program, draw_numbers(rng, Vector(1), 1, 4), draw_numbers(rng, Symbols(3), 1, 4))
+
+
+def test_a_state_of_which_a_part_is_chosen_by_the_input():
+    u = [Value(0.3 * i - 0.4, label=f"u[{i}]") for i in range(3)]
+
+    def cell(x, h):
+        options = [(w * h[0] + h[1]).tanh() for w in u]
+        chosen = choose(options, x.hot)
+        return [chosen, choose([chosen * h[0], options[0] * options[1], h[1]], x.hot)]
+
+    program = Recurrence(cell, Symbols(3), lambda h: h[0] * h[1] + h[0], h0=[0.1, -0.7], lanes=2)
+    rng = random.Random(0)
+    for B, T in ((1, 1), (1, 9), (5, 6)):
+        agree(program, draw_numbers(rng, Symbols(3), B, T), None)
+
+
+def test_a_result_whose_gradients_would_meet_in_another_order_is_refused():
+    w, table = Value(0.5, label="w"), [Value(1.0, label="E0"), Value(2.0, label="E1")]
+
+    def may_be_twice(x, h, c):
+        a, b = w * h, w * c
+        return a, choose([a, b], x.hot)
+
+    for wrong, words in (
+        ({"cell": lambda x, h, c: (w, h * c), "h0": (0.5, 0.5)}, "part of the new state is a parameter .* w"),
+        ({"cell": lambda x, h: h * x, "loss": lambda h: w}, "loss is a parameter .* w"),
+        ({"cell": lambda x, h: choose(table, x.hot), "x": Symbols(2)}, "part of the new state is a parameter"),
+        ({"cell": lambda x, h: choose([w, h * 2.0], x.hot), "x": Symbols(2)}, "part of the new state is a parameter"),
+        ({"cell": may_be_twice, "x": Symbols(2), "h0": (0.5, 0.5)}, "two places"),
+        (
+            {"cell": lambda x, h: h * w, "loss": lambda h, y: choose([h, w * 2.0], y), "target": Symbols(2)},
+            "loss is a part of the state",
+        ),
+    ):
+        with pytest.raises(CompileError, match=words):
+            simple(**wrong)

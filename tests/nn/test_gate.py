@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from typing import Any
 
 import pytest
 
 from tinygrad_rnn import Value, unroll
+from tinygrad_rnn.errors import ArgumentError, ShapeError
 from tinygrad_rnn.nn import GRU, LSTM, RNN, Cell, Gate, GRUCell, Linear, LSTMCell, Module, RNNCell, StackedCell, init
 from tinygrad_rnn.nn.linalg import identity, numbers
 
@@ -84,6 +86,31 @@ def test_starting_numbers_are_drawn_gate_by_gate_from_one_generator(make: type[R
     rng, k = random.Random(7), 3**-0.5
     for _, parameter in make(2, 3, num_layers=2, seed=7).named_parameters():
         assert parameter.data == rng.uniform(-k, k)
+
+
+@pytest.mark.parametrize("kind", [RNNCell, LSTMCell, GRUCell])
+def test_weights_that_do_not_fit_together_are_refused(kind: Any) -> None:
+    def cell_with(name: str, replacement: Any) -> Any:
+        cell = kind(2, 3)
+        setattr(cell.gates[-1], name, replacement)
+        return cell
+
+    x, state = [1.0, 2.0], kind(2, 3).initial_state()
+    for name, replacement in (
+        ("W", Linear(3, 2).V), ("U", Linear(2, 2).V), ("U", Linear(2, 4).V), ("W", Linear(3, 4).V),
+        ("b", Linear(1, 2).c), ("b", Linear(1, 4).c),
+    ):  # fmt: skip
+        with pytest.raises(ShapeError):
+            cell_with(name, replacement)(x, *state)
+    assert cell_with("b", Linear(1, 3).c)(x, *state)
+
+
+def test_a_bias_is_there_or_not() -> None:
+    for make in (RNNCell, LSTMCell, GRUCell, Linear, RNN, LSTM, GRU):
+        with pytest.raises(ArgumentError, match="bias is 'relu'"):
+            make(1, 2, bias="relu")
+    with pytest.raises(ArgumentError, match=r"bidirectional is 0\.5"):
+        LSTM(1, 2, bidirectional=0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("cell", [RNNCell(1, 2), LSTMCell(1, 2), GRUCell(1, 2)])

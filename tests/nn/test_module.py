@@ -422,6 +422,15 @@ def test_an_input_of_the_wrong_size_is_refused(h: Any) -> None:
         Linear(3, 2)(h)
 
 
+def test_a_neuron_takes_as_many_inputs_as_it_has_weights() -> None:
+    for wrong in ([1.0, 2.0], [1.0] * 4, []):
+        with pytest.raises(ShapeError, match="inputs for 3 weights"):
+            Neuron(3)(wrong)
+        with pytest.raises(ShapeError):
+            MLP(3, [2, 1])(wrong)
+    assert isinstance(MLP(2, [1, 1])([1.0, 2.0]), Value)  # a single neuron in the middle
+
+
 def test_micrograds_modules() -> None:
     random.seed(3)
     mlp = MLP(3, [4, 4, 1])

@@ -316,6 +316,11 @@ def test_numbers_outside_their_range_are_refused() -> None:
         lambda: optim.SGD(ps, momentum=0.9, dampening=0.5, nesterov=True),
         lambda: optim.RMSprop(ps, alpha=1.0),
         lambda: optim.Adam(ps, betas=(0.9, 1.0)),
+        lambda: optim.Adam(ps, betas=(0.9,)),  # type: ignore[arg-type]
+        lambda: optim.Adam(ps, betas=0.9),  # type: ignore[arg-type]
+        lambda: optim.Adam(ps, amsgrad=0.5),  # type: ignore[arg-type]
+        lambda: optim.SGD(ps, 0.1, 0.9, 0.0, 0.0, 0.5),  # type: ignore[arg-type]
+        lambda: optim.RMSprop(ps, maximize="no"),  # type: ignore[arg-type]
         lambda: optim.Adam(ps, eps=0.0),
         lambda: optim.AdamW(ps, weight_decay=-1.0),
         lambda: optim.StepLR(optim.SGD(ps), 0),
@@ -414,7 +419,7 @@ def test_numbers_of_numpy_lose_no_digit(kind: type[Any]) -> None:
 
 
 def test_an_optimizer_says_what_it_is() -> None:
-    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameters, lr=0.001, momentum=0.9)"
+    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameter, lr=0.001, momentum=0.9)"
 
 
 @pytest.mark.parametrize(

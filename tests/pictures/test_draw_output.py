@@ -153,9 +153,9 @@ for drawing in (draw(unrolled, loss), draw(unrolled, loss, detail="values"), dra
 
 
 def test_a_png_that_could_not_be_read_is_refused() -> None:
-    unrolled = unroll(ScalarRNNCell(), [1.0] * 80)
+    drawing = draw(unroll(ScalarRNNCell(), [1.0] * 80), max_steps=300)
     with pytest.raises(DrawError, match=r"could not be read.*max_steps"):
-        draw(unrolled, detail="values", max_steps=81).png()
+        drawing.png(dpi=300.0)
 
 
 # ---- engines ------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_a_png_that_could_not_be_read_is_refused() -> None:
 def test_a_dot_of_the_system_is_preferred(fake_dot: Callable[[str], None]) -> None:
     drawing = small()
     fake_dot("cat > /dev/null; echo '<svg id=\"mine\"/>'")
-    assert drawing.svg().startswith("<svg id=")
+    assert drawing.svg().startswith("<svg ")
     assert "mine" in drawing.svg()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import LSTM, Linear
-from tinygrad_rnn.support.checks import whole_number
+from tinygrad_rnn.support.checks import truth, whole_number
 from tinygrad_rnn.train.settings import Limits, Settings
 
 
@@ -24,6 +24,17 @@ def test_a_whole_number_becomes_an_int(number: Any) -> None:
 def test_anything_else_is_refused(number: Any) -> None:
     with pytest.raises(ArgumentError, match=r"n is .*n must be a whole number of at least 1: why not"):
         whole_number("n", number, why="why not")
+
+
+@pytest.mark.parametrize("value", [True, 1, np.bool_(True), np.array(True), np.int64(1)])
+def test_a_truth_value_becomes_a_bool(value: Any) -> None:
+    assert truth("bias", value) is True
+
+
+@pytest.mark.parametrize("value", ["relu", 0.5, 2, None, [True], np.array([True]), np.float64(1.0)])
+def test_what_is_no_truth_value_is_refused(value: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"bias is .*bias must be True or False"):
+        truth("bias", value)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wr
     with pytest.raises((DataError, OperandError), match=rf"weight_hh_l0\[7,1\] is '?{wrong}"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = [0.0]
-    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entry"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = 0.0
     with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] is a single number in the state dict, and has 3 entries"):
@@ -305,7 +305,7 @@ def test_every_way_of_cutting_a_file_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"cut\.safetensors"):
             read_safetensors(cut)
     cut.write_bytes(content + b"\0")
-    with pytest.raises(DataError, match="1 bytes follow"):
+    with pytest.raises(DataError, match="1 byte too many behind the last tensor"):
         read_safetensors(cut)
 
 

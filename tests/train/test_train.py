@@ -387,7 +387,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     for outputs in ({"resume": True}, {"checkpoint_every": 0}):
         with pytest.raises(ArgumentError, match=next(iter(outputs))):
             train(model, task, progress=False, **outputs)  # type: ignore[arg-type]
-    with pytest.raises(ShapeError, match="2 inputs and gives 1 outputs, task reber has 7 and 7"):
+    with pytest.raises(ShapeError, match="2 inputs and gives 1 output, task reber has 7 and 7"):
         train(model, Reber(), progress=False)
     with pytest.raises(ArgumentError, match="'cnn'"):
         RecurrentNetwork.for_task(task, "cnn")

@@ -25,6 +25,7 @@ from ..engine.passes import steps
 from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.linalg import Rows, transpose
+from ..support.sums import add_up
 from .unroll import Unrolled
 
 Vector = list[float]
@@ -239,4 +240,4 @@ def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value
         for step in steps(loss, stop=cut):
             if step.parent in contributions:
                 contributions[step.parent].append(abs(step.contribution))
-        return {node: (node.grad, sum(sizes), len(sizes)) for node, sizes in contributions.items()}
+        return {node: (node.grad, add_up(sizes), len(sizes)) for node, sizes in contributions.items()}

@@ -18,6 +18,7 @@ from ..engine.passes import steps
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import GraphError, TooManyPathsError
+from ..support.sums import add_up
 
 Edges = dict[Value, list[Step]]
 
@@ -100,7 +101,7 @@ def _counts(edges: Edges, loss: Value, node: Value) -> dict[Value, int]:
     counts = {node: 1}
     for child in reversed(edges):  # the walk goes from the loss down: parents come first in reverse
         if child is not node:
-            paths_on = sum(counts.get(step.parent, 0) for step in edges[child])
+            paths_on = add_up(counts.get(step.parent, 0) for step in edges[child])
             if paths_on:
                 _check(edges[child])
                 counts[child] = paths_on

@@ -14,6 +14,7 @@ from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.quantities import Quantity
+from ..support.text import count
 from .unroll import Unrolled, unroll
 
 
@@ -82,7 +83,10 @@ def problem(
     if at not in ("last", "every"):
         raise ArgumentError(f"a loss at {at!r}", remedy='It is at the "last" time step, or at "every" one')
     if len(inputs) != len(targets):
-        raise DataError(f"{len(inputs)} inputs with {len(targets)} targets", remedy="Give one target per input")
+        raise DataError(
+            f"{count(len(inputs), 'input')} with {count(len(targets), 'target')}",
+            remedy="Give one target per input",
+        )
     unrolled = unroll(cell, inputs, readout=readout if at == "every" else None)
     losses = []
     for t in range(1 if at == "every" else unrolled.T, unrolled.T + 1):

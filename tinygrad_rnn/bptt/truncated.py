@@ -165,7 +165,7 @@ def check_period(k1: int, k2: int) -> None:
     """
     if whole_number("k1", k1) > whole_number("k2", k2):
         raise ArgumentError(
-            f"k1 = {k1} steps between backward passes of k2 = {k2} steps: some losses would reach nothing",
+            f"k1 = {k1} is more than k2 = {k2}: some losses would reach nothing",
             remedy="Take k1 of at most k2",
         )
 

@@ -13,6 +13,7 @@ from ..engine.backward import gradients_kept, propagate, topological_order
 from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.text import count
 from .anatomy import Anatomy, Numbers, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
@@ -139,7 +140,9 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     check_period(k1, k2)
     passes = _passes(unrolled, k1)
     if after is not None and after not in passes:
-        raise ArgumentError(f"no backward pass after time step {after}", remedy=f"There is one every {k1} steps")
+        raise ArgumentError(
+            f"no backward pass after time step {after}", remedy=f"There is one every {count(k1, 'step')}"
+        )
     if after is None and k1 < k2:
         after = passes[-1]
     steps = [e - k2 for e in passes if after in (None, e) and e - k2 >= unrolled.first]

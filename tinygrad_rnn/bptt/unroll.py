@@ -20,6 +20,7 @@ from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
 from ..support.collector import Paused
+from ..support.text import count
 
 Series = dict[str, dict[int, Quantity]]  # by name and time step
 
@@ -269,7 +270,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     parts = h0 if isinstance(h0, tuple) and len(cell.state_names) > 1 else (h0,)
     if len(parts) != len(cell.state_names):
         raise ShapeError(
-            f"a state of {len(parts)} parts for a cell whose state is {', '.join(cell.state_names)}",
+            f"a state of {count(len(parts), 'part')} for a cell whose state is {', '.join(cell.state_names)}",
             remedy="Give h0 as a tuple of that many; a function with a larger state needs an attribute state_names",
         )
     state = tuple(finite(part, "h0", t) for part in parts)

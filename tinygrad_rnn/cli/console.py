@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -12,6 +13,7 @@ from io import TextIOWrapper
 from unicodedata import combining, east_asian_width
 
 from ..support.files import json_text
+from ..support.sums import add_up
 
 _PLAIN = str.maketrans(
     {
@@ -76,7 +78,7 @@ def columns(without_terminal: int) -> int:
 
 def say(text: str) -> None:
     """Print a sentence, wrapped."""
-    print(textwrap.fill(text, max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
+    print(textwrap.fill(unsigned_zeros(text), max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -84,12 +86,12 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     If they do not fit side by side, print several tables, each with the first column.
     """
-    table = [header, *rows]
+    table = [header, *([unsigned_zeros(cell) for cell in row] for row in rows)]
     widths = [max(map(_cells, column)) for column in zip(*table)]
     room = columns(sys.maxsize)
     parts: list[list[int]] = [[]]
     for i in range(1, len(widths)):
-        if parts[-1] and widths[0] + sum(2 + widths[j] for j in (*parts[-1], i)) > room:
+        if parts[-1] and widths[0] + add_up(2 + widths[j] for j in (*parts[-1], i)) > room:
             parts.append([])
         parts[-1].append(i)
     for n, part in enumerate(parts):
@@ -97,6 +99,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             print()
         for row in table:
             print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
+
+
+def unsigned_zeros(text: str) -> str:
+    """The text with 0 in place of -0: its sign says nothing to a reader, and -0.0000 may be any small number."""
+    return re.sub(r"(?<![\w.)^])[-−](0(?:\.0+)?)(?!\w|\.\d)", r"\1", text)
 
 
 def fold_rows(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]:
@@ -109,7 +116,7 @@ def fold_rows(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[st
 
 def _cells(text: str) -> int:
     """The number of cells of a terminal that the text takes."""
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    return add_up(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def print_json(data: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..engine.notation import number
 from ..errors import ArgumentError
 from ..support.text import count
 from ..tasks import make_task
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
             f"{model!r} with the weights of step {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
             f"{count(len(examples), 'sequence')}:"
         )
-        say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {task.goal:.4g}, trivially {task.baseline:.4g}")
+        goal, baseline = number(task.goal), number(task.baseline)
+        say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {goal}, trivially {baseline}")
         if "seed" not in task.validation_by:
             say(HELD_OUT)
         say("Solved." if error <= task.goal else "Not solved.")

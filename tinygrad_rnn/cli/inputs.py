@@ -14,6 +14,7 @@ from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
 from ..support.memory import NODE, NUMBER, require_memory
+from ..support.text import count
 from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
@@ -259,7 +260,7 @@ def to_be_posed(data: Data, readout: Linear | None, which: str) -> dict[str, Any
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
     t, after = ("t", "(t+1)") if only_step is None else (str(only_step), str(only_step + 1))
     prediction = f"{'h' if scalar else 'y'}_{t}"
-    loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
+    loss = f"−log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
     return loss if only_step is not None else f"mean over t of {loss}"
 
 
@@ -281,7 +282,7 @@ def _numbers(series: Series, steps: int | None, default: int) -> Data:
 def _characters(text: str, steps: int | None, default: int) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            f"the text has {count(len(text), 'character')}",
             remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, default, len(text) - 1, "characters") :]
@@ -291,7 +292,7 @@ def _characters(text: str, steps: int | None, default: int) -> Data:
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
     return Data(
         f"the text {used!r}" if len(used) <= 40 else f"the text {used[:40]!r}…",
-        f"{len(alphabet)} different characters, each a one-hot input; the next one is predicted at every step",
+        f"{count(len(alphabet), 'different character')}, each a one-hot input; the next one is predicted at every step",
         tuple(one_hot[:-1]),
         tuple(places[1:]),
         tuple(used[:-1]),
@@ -304,7 +305,7 @@ def _steps(wanted: int | None, default: int, available: int, items: str) -> int:
         return min(available, default)
     if wanted > available:
         raise DataError(
-            f"{wanted} steps need {wanted + 1} {items}, but there are {available + 1}",
+            f"{count(wanted, 'step')} need {wanted + 1} {items}, but there are {available + 1}",
             remedy=f"Ask for at most --steps {available}",
         )
     return wanted

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()
-    report = make_report(problem, list(chain(problem.unrolled, problem.loss)))
+    report = make_report(problem, list(chain(problem.unrolled, problem.loss)), args.state)
     overwritten = picture is not None and os.path.exists(picture)
     drawing = None
     if picture is not None or args.text_graph:
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
             loss=problem.loss,
             state=args.state,
             local_gradients=args.local_gradients,
+            names=problem.names if args.labels else (),
             **picture_arguments(args),
         )
     if drawing is not None and picture is not None:

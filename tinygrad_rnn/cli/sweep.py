@@ -14,9 +14,11 @@ from dataclasses import asdict
 from statistics import mean
 from typing import Any
 
+from ..engine.notation import number
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
+from ..support.sums import add_up
 from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"Stopped. What has finished is in {target}: the same command goes on with the rest.")
         return 130
     _check_results(records, target)
-    failed = sum(record.failed for record in records)
+    failed = add_up(record.failed for record in records)
     varying = [name for name in VARIED if len(set(typed.get(name, ()))) > 1]
     if args.plot:
         _plot(args.plot, records, varying)
@@ -223,8 +225,8 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         rows.append(
             [
                 *(as_typed(options[name]) for name in varying or ["cell"]),
-                *(f"{figure(errors):.4g}" if errors else "" for figure in (mean, min, max)),
-                f"{sum(result['solved'] for result in results)}/{len(group)}",
+                *(number(figure(errors)) if errors else "" for figure in (mean, min, max)),
+                f"{add_up(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
                 f"{mean(record.seconds for record in group):.1f}",
                 str(len(group) - len(results)),
@@ -237,7 +239,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         which = ", ".join(f"{dash(name)} {as_typed(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
-        say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
+        say(f"{count(len(failures) - SHOWN_ERRORS, 'more run')} failed.")
     say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
 
 

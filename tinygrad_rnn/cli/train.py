@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from ..engine.notation import number
 from ..errors import ArgumentError, CheckpointError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
@@ -190,7 +191,7 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
-    say(f"{model!r}, {len(model.parameters())} parameters")
+    say(f"{model!r}, {count(len(model.parameters()), 'parameter')}")
     print()
     print("  ".join(f"{name:>9}" for name in COLUMNS), flush=True)
 
@@ -199,7 +200,7 @@ def _print_row(history: History) -> None:
     """Print the latest validation at once, also into a file."""
     row = history.rows[-1]
     numbers = (f"{row.validation_loss:.4f}", f"{row.validation_error:.4f}", f"{row.seconds:.1f}")
-    print("  ".join(f"{number:>9}" for number in (row.step, row.sequences, *numbers)), flush=True)
+    print("  ".join(f"{cell:>9}" for cell in (row.step, row.sequences, *numbers)), flush=True)
 
 
 def _conclude(history: History, task: Task, options: Options, scheduler: LRScheduler | None, target: str) -> None:
@@ -215,8 +216,8 @@ def _conclude(history: History, task: Task, options: Options, scheduler: LRSched
         "interrupted": f"Stopped after step {len(history.rows)}",
     }[history.ending]
     row = history.best_row
-    best = f"best {history.metric} {history.best:.4g} at step {row.step}, " if row else ""
-    say(f"{ending}: {best}criterion {history.goal:.4g}, trivially {history.baseline:.4g}.")
+    best = f"best {history.metric} {number(history.best)} at step {row.step}, " if row else ""
+    say(f"{ending}: {best}criterion {number(history.goal)}, trivially {number(history.baseline)}.")
     kept = f"with the weights of step {row.step}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")

@@ -11,6 +11,7 @@ from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import is_not_real, whole
+from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -39,7 +40,8 @@ def doubles(count: int) -> Any:
         return (ctypes.c_double * max(1, count))()
     except (MemoryError, OverflowError, ValueError) as error:
         raise MemoryError(
-            f"no memory for {count:,} numbers. Give fewer sequences or time steps at once, or a shorter window"
+            f"no memory for {number_of(count, 'number')}. "
+            "Give fewer sequences or time steps at once, or a shorter window"
         ) from error
 
 
@@ -56,7 +58,7 @@ def check_room(names: Sequence[str], areas: Sequence[Area], needed: Sequence[int
     """
     for name, given, count in zip(names, areas, needed):
         if given.room < count:
-            raise ShapeError(f"{name} has room for {given.room} numbers, where compiled code uses {count}")
+            raise ShapeError(f"{name} has room for {number_of(given.room, 'number')}, where compiled code uses {count}")
 
 
 class Buffer:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ..engine import ops
 from ..engine.arithmetic import Symbolic, select
+from ..engine.node import NO_GRADIENT, Node
+from ..engine.ops import Edges
 from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.one_hot import OneHot
@@ -24,7 +25,6 @@ class Index(Symbolic):
         limit: it must be below this.
         entries: for each column of a table, by the place of its first entry, the leaf that stands for any entry of it.
         tables: for each parameter in such a column, that leaf.
-        picks: the nodes that choose one of several computed nodes.
     """
 
     def __init__(self, tape: Tape, region: Region, limit: int) -> None:
@@ -32,7 +32,6 @@ class Index(Symbolic):
         self.number = tape.index(region)
         self.entries: dict[Place, Value] = {}
         self.tables: dict[Value, Value] = {}
-        self.picks: set[Value] = set()
 
     def one_hot(self) -> OneHot:
         """The one-hot vector with 1 at this place. Nothing is multiplied by it."""
@@ -74,7 +73,7 @@ class Index(Symbolic):
         return entry
 
     def _pick(self, options: Sequence[Value], cases: Sequence[tuple[Symbol, Value]]) -> Value:
-        """``options[self]``, where some are computed. Only that one gets a gradient.
+        """``options[self]``, where some are computed.
 
         Args:
             options: an option for every index.
@@ -83,17 +82,62 @@ class Index(Symbolic):
         data: Any = cases[-1][1].data
         for hit, option in cases[-2::-1]:
             data = select(hit, option.data, data)
+        pick = Pick(data, options, "choose")
+        pick.region, pick.cases = self.region, cases
+        return pick
 
-        def backward() -> None:
-            for hit, option in cases:
-                before: Any = option.grad
-                option.grad = hit.select(before + node.grad, before if option.has_grad else 0.0)  # type: ignore[assignment]
 
-        node = Value(data)
-        node.parents = tuple(options)
-        node.operation = ops.closure("choose", backward)
-        self.picks.add(node)
-        return node
+class Pick(Value):
+    """One of several nodes; which one depends on an index. The eager engine has that node itself instead.
+
+    Attributes:
+        region: where the index lies.
+        cases: conditions, of which one holds, and the node that is then chosen.
+    """
+
+    __slots__ = ("cases", "region")
+    region: Region
+    cases: Sequence[tuple[Symbol, Value]]
+
+
+class _Share:
+    """What flows along an edge, or a contribution, where a condition holds; nothing elsewhere."""
+
+    def __init__(self, condition: Symbol, number: Any) -> None:
+        self.condition, self.number = condition, number
+
+    def __mul__(self, gradient: Any) -> _Share:
+        return _Share(self.condition, self.number * gradient)
+
+    def __radd__(self, before: Any) -> Symbol:
+        return self.condition.select(before + self.number, before)
+
+
+def edges(node: Node) -> Edges:
+    """The edges of a node over symbols. Those to a pick lead to what it picks: there the eager engine adds at once."""
+    own: Edges = [(node, 1.0)] if isinstance(node, Pick) else node.operation.edges(node)
+    for parent, local_gradient in own:
+        yield from _beyond_picks(parent, local_gradient)
+
+
+def roots(gradients: Mapping[Value, Symbol]) -> dict[Node, Any]:
+    """The roots of a pass, and their gradients, with what may be picked instead of picks."""
+    found: dict[Node, Any] = {}
+    for root, gradient in gradients.items():
+        for node, share in _beyond_picks(root, gradient):
+            found[node] = found.get(node, NO_GRADIENT) + share
+    return found
+
+
+def possible(node: Value) -> list[Value]:
+    """The nodes that this one may be in the eager engine: several for a pick."""
+    return [each for each, _ in _beyond_picks(node, 1.0)]
+
+
+def _beyond_picks(node: Any, number: Any) -> Edges:
+    if not isinstance(node, Pick):
+        return [(node, number)]
+    return [edge for condition, option in node.cases for edge in _beyond_picks(option, _Share(condition, number))]
 
 
 def _parameter_slot(option: Value) -> int | None:

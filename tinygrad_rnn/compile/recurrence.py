@@ -12,6 +12,8 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..support.checks import whole_number
+from ..support.sums import add_up
+from ..support.text import count
 from .batch import Batch
 from .boundary import Area, Numbers, area, doubles, real
 from .graph import check_mode
@@ -68,12 +70,12 @@ class Run:
         """The loss of each sequence; with truncation, those of its windows added in order."""
         apart = self._memory[self._P + 2 * self._B * self._S :]
         n = self._windows
-        return apart if n == 1 else [_sum(apart[b * n : (b + 1) * n]) for b in range(self._B)]
+        return apart if n == 1 else [add_up(apart[b * n : (b + 1) * n]) for b in range(self._B)]
 
     @property
     def loss(self) -> float:
         """The losses of all sequences, added in order."""
-        return _sum(self.losses)
+        return add_up(self.losses)
 
     @property
     def gradients(self) -> memoryview[Any]:
@@ -101,13 +103,6 @@ class Run:
         size = self._B * self._S
         rows: memoryview[Any] = self._memory[self._P + which * size :][:size]
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
-
-
-def _sum(numbers: Sequence[float]) -> float:
-    total = 0.0
-    for each in numbers:  # sum() would compensate for rounding
-        total += each
-    return total
 
 
 class Recurrence:
@@ -369,7 +364,7 @@ class Recurrence:
     ) -> tuple[Unrolled, Value | None]:
         step.check_target(target)
         if target is not None and len(target) != len(x):
-            raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
+            raise ShapeError(f"x is {count(len(x), 'time step')}, target is {len(target)}")
         has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
         return unroll_step(step, x, target, h0, has_loss)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
+from ..support.text import count
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
-from .lookup import Index
+from .lookup import Index, Pick, possible
 from .memory import ANY_LEAF, GRADIENT, PARAMETER, STATE, TARGET, Region, X
 from .symbol import Symbol, Tape
 from .trace import Trace, check_hooks, check_ops, recorded
@@ -265,7 +266,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
         predicted = flat([step.prediction(series, "t")]) if outputs else []
         nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]
         traced.check(nodes)
-        check_ops([node for node in nodes if not any(node in index.picks for index in indices)])
+        check_ops([node for node in nodes if not isinstance(node, Pick)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):
         (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
     # Nobody reads gradients of constants. Those of parameters, also looked-up ones, add to the sums of later steps.
@@ -278,14 +279,34 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
                 "a parameter is looked up by an index and also used otherwise in the same time step",
                 remedy="Use two tables, or the eager engine",
             )
-    if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
-    if len(set(new_state)) != len(new_state):
-        raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
-    if loss in new_state:
-        raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
+    check_results(old_state, new_state, loss, starts)
     limits = {index.region: index.limit for index in indices}
     return Trace(tape, nodes, loss, starts, old_state, new_state, predicted, limits)
+
+
+def check_results(
+    old_state: Sequence[Value], new_state: Sequence[Value], loss: Value | None, parameters: Collection[Value]
+) -> None:
+    """Check that a state and a loss of their own come out of a step: then gradients add up as in the eager engine.
+
+    Raises:
+        CompileError: the new state is longer or shorter than the old one; a node is, or may be, two results; or a
+            result is a parameter.
+    """
+    if len(new_state) != len(old_state):
+        before = count(len(old_state), "number")
+        raise CompileError(f"the state has {before} before a step and {len(new_state)} after")
+    taken, leaves = set[Value](), set(parameters)
+    for result in [*new_state, *([] if loss is None else [loss])]:
+        nodes = set(possible(result))
+        if not nodes.isdisjoint(taken):
+            if result is loss:
+                raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
+            raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
+        if not nodes.isdisjoint(leaves):
+            what = "the loss" if result is loss else "a part of the new state"
+            raise CompileError(f"{what} is a parameter", node=result.name, remedy="Return a copy, such as w * 1.0")
+        taken |= nodes
 
 
 def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantity | None, Index | None]:

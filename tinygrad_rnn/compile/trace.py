@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from ..engine import hooks
 from ..engine.backward import gradients_kept, propagate, topological_order
-from ..engine.node import Node
 from ..engine.ops import OPS, Op
 from ..engine.value import Value
 from ..errors import CompileError, TinygradRNNError
+from . import lookup
 from .memory import (
     ALARM,
     GRADIENT,
@@ -92,16 +92,11 @@ class Trace:
         ]
 
     def _gradients(self, live: Iterable[int]) -> dict[Value, Any]:
-        """The gradients of all nodes reached, from a backward walk over symbols."""
-        order = self.reached(live)
-        roots: dict[Node, Any] = {self.new_state[slot]: self.tape.load(NEW_STATE_GRADIENT, slot) for slot in live}
+        """The gradients of all nodes reached."""
+        starts: dict[Value, Any] = {self.new_state[slot]: self.tape.load(NEW_STATE_GRADIENT, slot) for slot in live}
         if self.loss is not None:
-            roots[self.loss] = self.tape.load(SEED, 0)
-        with gradients_kept([*order, *self.starts]):
-            for leaf, start in self.starts.items():
-                leaf.grad = start  # type: ignore[assignment]
-            propagate(roots)
-            return {node: node.grad for node in order}
+            starts[self.loss] = self.tape.load(SEED, 0)
+        return backward(starts, self.starts)
 
     def _label(self, gradients: Mapping[Value, Any]) -> None:
         """Name the symbols, for comments."""
@@ -111,6 +106,21 @@ class Trace:
                     self.labels.setdefault(number, label)
         for alarm in self.tape.alarms:
             self.labels.setdefault(alarm, "might eager raise an error?")
+
+
+def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) -> dict[Value, Any]:
+    """A backward pass over symbols: the gradients of all nodes that it reaches, newest first.
+
+    Args:
+        gradients: that of each root.
+        starts: leaves that have a gradient already.
+    """
+    order = topological_order(*gradients)
+    with gradients_kept([*order, *starts]):
+        for leaf, start in starts.items():
+            leaf.grad = start  # type: ignore[assignment]
+        propagate(lookup.roots(gradients), edges=lookup.edges)
+        return {node: node.grad for node in order}
 
 
 def _stores(tape: Tape, region: Region, nodes: Sequence[Value]) -> list[Store]:

@@ -53,7 +53,8 @@ class Table:
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
-                raise DataError(f"{self.name} has {count(len(self.columns), 'column')}", remedy=f"Name one of {names}")
+                columns = count(len(self.columns), "column")
+                raise DataError(f"{self.name} has {columns}", remedy=f"Name one of {names}")
             return 0
         if self.columns.count(column) != 1:
             problem = "no column" if column not in self.columns else "more than one column"

@@ -10,6 +10,7 @@ from functools import cached_property
 from ..engine import notation
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.text import count
 
 _MOST_NAMES = 8  # listed in an error
 
@@ -66,7 +67,9 @@ class Names:
         if found:
             raise ArgumentError(f"{len(found)} nodes are called {text!r}", remedy="Give them different labels")
         if entries := self._entries(text):
-            raise ArgumentError(f"{text!r} has {len(entries)} entries", remedy=f"Write {entries[0].label}, say")
+            raise ArgumentError(
+                f"{text!r} has {count(len(entries), 'entry', 'entries')}", remedy=f"Write {entries[0].label}, say"
+            )
         raise ArgumentError(f"no node is called {text!r}", remedy=self._hint(text, besides))
 
     def find(self, text: str) -> list[Value]:

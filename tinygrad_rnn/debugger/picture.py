@@ -9,6 +9,7 @@ from ..bptt import Unrolled
 from ..pictures import Drawing, draw, draw_dot
 from ..pictures.geometry import Text
 from ..pictures.graph import Edge, Node
+from ..support.text import count
 from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
@@ -32,7 +33,7 @@ def draw_flow(debugger: Debugger) -> Drawing:
     drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, detail="values", style=style)
     top = max(text.place[1] for text in drawing.picture.texts)
     coming = f", next: {debugger.coming}" if debugger.coming else ""
-    caption = f"{debugger.taken} of {debugger.total} steps{coming}   ({KEY})"
+    caption = f"{debugger.taken} of {count(debugger.total, 'step')}{coming}   ({KEY})"
     drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
     return drawing
 

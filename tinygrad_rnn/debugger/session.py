@@ -17,6 +17,7 @@ from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.linalg import Rows
+from ..support.text import count
 from . import breakpoints
 from .breakpoints import Breakpoint
 from .expressions import Expression
@@ -397,7 +398,7 @@ class Debugger:
         return self._film[begin : self._shown] if count > 0 else self._film[self._shown : begin][::-1]
 
     def __repr__(self) -> str:
-        state = "complete" if self.steps.finished else f"{self.taken} of {self.total} steps"
+        state = "complete" if self.steps.finished else f"{self.taken} of {count(self.total, 'step')}"
         coming = f", next: {self.coming}" if self.coming else ""
         return f"Debugger({state}{coming})"
 

@@ -230,7 +230,8 @@ class Terminal(cmd.Cmd):
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
             self._say(
-                f"Left after {debugger.taken} of {debugger.total} steps: the gradients are those of a pass half-way."
+                f"Left after {debugger.taken} of {count(debugger.total, 'step')}: "
+                "the gradients are those of a pass half-way."
             )
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ..bptt.anatomy import number_or_norm
-from ..engine.notation import derivative, gradient, local_formula, name, number, time_step
+from ..engine.notation import derivative, gradient, in_formula, local_formula, name, number, time_step
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..nn.linalg import Rows, spectral_norm
@@ -106,8 +106,8 @@ def gradients(debugger: Debugger, nodes: list[Value]) -> list[str]:
 def additions(steps: list[Step]) -> list[str]:
     """What each step has added to the gradient of its operand."""
     return [
-        f"{time_step(step.node)}{step.formula}, times {number(step.gradient)}, "
-        f"adds {number(step.contribution)} to {gradient(step.parent)}"
+        f"{time_step(step.node)}{step.formula}, times {in_formula(step.gradient)}, "
+        f"adds {in_formula(step.contribution)} to {gradient(step.parent)}"
         for step in steps
     ]
 

@@ -62,8 +62,10 @@ class _Checks:
         what = _not_finite(step) or (self._vanishing and _vanished(step))
         if what:
             node = step.node
-            operands = ", ".join(f"{notation.name(parent)} = {parent.data:.6g}" for parent in node.parents)
-            in_numbers = f"{step.formula_in_numbers}, times the gradient {step.gradient:.6g}"
+            operands = ", ".join(
+                f"{notation.name(parent)} = {notation.number(parent.data, 6)}" for parent in node.parents
+            )
+            in_numbers = f"{step.formula_in_numbers}, times the gradient {notation.number(step.gradient, 6)}"
             error = _anomaly(node, f"{what}: {in_numbers}; the operands are {operands}{_first_bad_number(node)}")
             error.step = step
             raise error

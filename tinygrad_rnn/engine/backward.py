@@ -54,7 +54,9 @@ def walk(
             parent._grad += contribution
 
 
-def propagate(gradients: Mapping[Node, float], stop: Iterable[Node] = ()) -> None:
+def propagate(
+    gradients: Mapping[Node, float], stop: Iterable[Node] = (), edges: Callable[[Node], Edges] | None = None
+) -> None:
     """The backward pass from several roots at once, each with a gradient of its own.
 
     Leaves add up what reaches them; the gradients of all other nodes that are reached are set anew.
@@ -62,6 +64,7 @@ def propagate(gradients: Mapping[Node, float], stop: Iterable[Node] = ()) -> Non
     Args:
         gradients: the gradient of each root.
         stop: nodes beyond which the pass does not go, roots included. They receive gradients.
+        edges: as for `walk`.
 
     Raises:
         DomainError: a local gradient has no finite value.
@@ -73,7 +76,7 @@ def propagate(gradients: Mapping[Node, float], stop: Iterable[Node] = ()) -> Non
     for root, gradient in gradients.items():
         root._grad = gradient if root.parents else root._grad + gradient
     queue = sorted(root._id for root in gradients if root._id not in ends)
-    walk(queue, {**ends, **{root._id: root for root in gradients}})
+    walk(queue, {**ends, **{root._id: root for root in gradients}}, edges)
 
 
 def visit(nodes: Sequence[Node]) -> None:
@@ -82,16 +85,24 @@ def visit(nodes: Sequence[Node]) -> None:
     walk(sorted(node._id for node in nodes), waiting)
 
 
-def gradients(root: Node, of: Sequence[Node], stop: Sequence[Node] = ()) -> list[float]:
+def gradients(
+    root: Node, of: Sequence[Node], stop: Sequence[Node] = (), edges: Callable[[Node], Edges] | None = None
+) -> list[float]:
     """∂root/∂node for each node of ``of``, along paths that do not lead through ``stop``.
 
     Every gradient in the graph is left as it was.
+
+    Args:
+        root: where to begin.
+        of: the nodes.
+        stop: nodes beyond which the pass does not go.
+        edges: as for `walk`.
 
     Raises:
         DomainError: a local gradient has no finite value.
     """
     with gradients_kept([*topological_order(root, stop=stop), *stop, *of]):
-        propagate({root: 1.0}, stop)
+        propagate({root: 1.0}, stop, edges)
         return [node._grad for node in of]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import GradcheckError, OperandError
 from .backward import gradients
+from .notation import number
 from .value import Operand, Value, as_value
 
 Result = Value | Sequence[Value]
@@ -68,8 +69,8 @@ def gradcheck(
                 # Not the reverse comparison: a NaN must fail.
                 if not abs(exact - numeric) <= atol + rtol * abs(numeric):
                     return (
-                        f"∂output {n}/∂input {i} ({leaf.name}): backward() says {exact:.10g}, "
-                        f"central differences say {numeric:.10g}"
+                        f"∂output {n}/∂input {i} ({leaf.name}): backward() says {number(exact, 10)}, "
+                        f"central differences say {number(numeric, 10)}"
                     )
         return None
 

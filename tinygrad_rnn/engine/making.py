@@ -52,7 +52,7 @@ def compute(op: Op, parents: tuple[N, ...]) -> N:
 
 
 def _outside_domain(op: Op, parents: Sequence[Node], error: Exception) -> DomainError:
-    numbers = ", ".join(f"{parent._data:.6g}" for parent in parents)
+    numbers = ", ".join(notation.number(parent._data, 6) for parent in parents)
     return DomainError(
         f"{op.title} has no finite real value at {numbers} ({error})",
         op=op.title,

@@ -20,6 +20,7 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError
 from ..support.files import write_whole
+from ..support.text import count as number_of
 
 # The dtypes that are read, with struct's code.
 DTYPES = {
@@ -149,7 +150,7 @@ def _parse(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors[name] = _tensor(name, entry, body[begin:stop])
         end = stop
     if end != len(body):
-        raise DataError(f"{len(body) - end} bytes follow the last tensor")
+        raise DataError(f"{number_of(len(body) - end, 'byte')} too many behind the last tensor")
     return {name: tensors[name] for name in header}, metadata
 
 
@@ -184,7 +185,7 @@ def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
         raise DataError(f"tensor {name!r} of shape {tuple(shape)} holds nothing")
     code = "H" if dtype == "BF16" else DTYPES[dtype]
     if count * struct.calcsize(code) != len(data):
-        raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {len(data)} bytes")
+        raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {number_of(len(data), 'byte')}")
     numbers = struct.unpack(f"<{count}{code}", data)
     if dtype == "BF16":  # the upper half of a 32-bit float
         numbers = struct.unpack(f"<{count}f", b"".join(struct.pack("<I", half << 16) for half in numbers))

@@ -28,7 +28,7 @@ from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, li
 from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
 from ..support.numbers import is_not_real
-from ..support.text import listed
+from ..support.text import count, listed
 
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
@@ -221,8 +221,10 @@ def _finite(name: str, given: Any, expected: tuple[int, ...], index: tuple[int, 
         return plain
     if is_vector(given) and len(given) == expected[0]:
         return [_finite(name, entry, expected[1:], (*index, i)) for i, entry in enumerate(given)]
-    found = f"has {len(given)} entries" if is_vector(given) else "is a single number"
-    raise ShapeError(f"{where} {found} in the state dict, and has {expected[0]} entries in the module")
+    found = f"has {count(len(given), 'entry', 'entries')}" if is_vector(given) else "is a single number"
+    raise ShapeError(
+        f"{where} {found} in the state dict, and has {count(expected[0], 'entry', 'entries')} in the module"
+    )
 
 
 # ---- both -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 from ..engine.value import Operand, Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
+from ..support.text import count
 from .gate import Gate
 from .module import Module
 from .parameters import Seed, Vector, uniform
@@ -63,7 +64,9 @@ class Cell(Module):
 
     def _check(self, x: Quantity, state: Sequence[Quantity]) -> None:
         if state and len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
+            raise ShapeError(
+                f"a state of {count(len(state), 'part')}", remedy=f"Give {', '.join(self.state_names)}, or nothing"
+            )
         for name, quantity in zip(("x", *self.state_names), (x, *state)):
             self.check(name, quantity)
 
@@ -122,7 +125,9 @@ class ScalarRNNCell(Cell):
             ShapeError: it is not.
         """
         if is_vector(quantity):
-            raise ShapeError(f"{name} is {len(quantity)} numbers, but w, u, b are single", remedy=f"Give one {name}")
+            raise ShapeError(
+                f"{name} is {count(len(quantity), 'number')}, but w, u, b are single", remedy=f"Give one {name}"
+            )
 
     def initial_state(self) -> tuple[Value]:
         """h_0 = 0."""

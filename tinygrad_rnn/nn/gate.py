@@ -9,6 +9,8 @@ from ..engine.arithmetic import choose
 from ..engine.sums import dot
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
+from ..support.checks import truth
+from ..support.text import count
 from .module import Module
 from .one_hot import OneHot
 from .parameters import Matrix, Vector, matrix, vector
@@ -39,19 +41,28 @@ class Gate(Module):
         self.suffix = f"_{name}" if name else ""
         self.W = matrix(f"W{self.suffix}", hidden_size, hidden_size, draw)
         self.U = matrix(f"U{self.suffix}", hidden_size, input_size, draw)
-        self.b: Vector | None = vector(f"b{self.suffix}", hidden_size, draw) if bias else None
+        self.b: Vector | None = vector(f"b{self.suffix}", hidden_size, draw) if truth("bias", bias) else None
 
     def affine(self, h: Vector, x: Sequence[Operand]) -> Vector:
-        """W h + U x + b."""
+        """W h + U x + b.
+
+        Raises:
+            ShapeError: b does not have as many entries as W has rows.
+        """
         z = [from_h + from_x for from_h, from_x in zip(product(self.W, h), product(self.U, x))]
         return plus(z, self.b)
 
     def check_sizes(self, x: Sequence[Operand], *state: Vector) -> None:
-        """Check an input, and the parts of a state, each of which is as long as h.
+        """Check an input, and the parts of a state, each of which is as long as h; and that W and U fit together.
 
         Raises:
             ShapeError: a length is wrong; the error names both sizes and the parameter.
         """
+        if not len(self.U) == len(self.W) == len(self.W[0]):
+            raise ShapeError(
+                f"U{self.suffix} has {len(self.U)} rows, W{self.suffix} is {len(self.W)} × {len(self.W[0])}",
+                remedy="Both need as many rows as W has columns",
+            )
         fits("x", x, f"U{self.suffix}", self.U)
         for name, part in zip("hc", state):
             fits(name, part, f"W{self.suffix}", self.W)
@@ -91,7 +102,13 @@ def product(M: Matrix, v: Sequence[Operand]) -> Vector:
 
 
 def plus(v: Vector, b: Vector | None) -> Vector:
-    """v + b, or v where there is no b."""
+    """v + b, or v where there is no b.
+
+    Raises:
+        ShapeError: b is longer or shorter than v.
+    """
+    if b and len(b) != len(v):
+        raise ShapeError(f"a bias of {len(b)} numbers for {len(v)}", remedy="Give one for every row of the weights")
     return [entry + bias for entry, bias in zip(v, b)] if b else v
 
 
@@ -102,8 +119,8 @@ def fits(what: str, entries: Sequence[object], name: str, weights: Matrix) -> No
         ShapeError: they cannot; the error names both sizes and the parameter.
     """
     if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
-        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
+        found = count(len(entries), "number") if hasattr(entries, "__len__") else "a single number"
         raise ShapeError(
             f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
-            remedy=f"Give {what} as {len(weights[0])} numbers",
+            remedy=f"Give {what} as {count(len(weights[0]), 'number')}",
         )

@@ -29,6 +29,15 @@ class _GatedCell(Cell):
         draw = uniform(seed, self.hidden_size)
         return [Gate(name, self.input_size, self.hidden_size, bias, draw) for name in names]
 
+    def check_sizes(self, x: Sequence[Operand], *state: Vector) -> None:
+        """Check an input and a state against every gate.
+
+        Raises:
+            ShapeError: a length is wrong; the error names both sizes and the parameter.
+        """
+        for gate in self.gates:
+            gate.check_sizes(x, *state)
+
     def initial_state(self) -> tuple[Vector, ...]:
         """Zeros."""
         return tuple([Value(0.0) for _ in range(self.hidden_size)] for _ in self.state_names)
@@ -92,7 +101,7 @@ class LSTMCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.i.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         h, c = state
         z_i = self.i.affine(h, x)
         i = [z.sigmoid() for z in z_i]
@@ -146,7 +155,7 @@ class GRUCell(_GatedCell):
         Raises:
             ShapeError: x or the state has the wrong length.
         """
-        self.r.check_sizes(x, *state)
+        self.check_sizes(x, *state)
         (h,) = state
         z_r = self.r.affine(h, x)
         r = [a.sigmoid() for a in z_r]

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.checks import whole_number
+from ..support.sums import add_up
 from .parameters import Seed, generator
 
 Rows = list[list[float]]
@@ -26,7 +27,7 @@ def identity(n: int) -> Rows:
 def product(a: Rows, b: Rows) -> Rows:
     """The matrix product a b."""
     columns = list(zip(*b))
-    return [[sum(map(mul, row, column)) for column in columns] for row in a]
+    return [[add_up(map(mul, row, column)) for column in columns] for row in a]
 
 
 def transpose(a: Rows) -> Rows:
@@ -68,7 +69,7 @@ def spectral_norm(a: Rows) -> float:
 
 def _gram(a: Rows) -> Rows:
     """a aᵀ, the square of a symmetric a. It is symmetric, so that half of it is computed."""
-    half = [[sum(map(mul, row, other)) for other in a[: i + 1]] for i, row in enumerate(a)]
+    half = [[add_up(map(mul, row, other)) for other in a[: i + 1]] for i, row in enumerate(a)]
     return [row + [lower[i] for lower in half[i + 1 :]] for i, row in enumerate(half)]
 
 
@@ -106,7 +107,7 @@ def orthonormal(count: int, length: int, seed: Seed = 0) -> Rows:
         drawn = math.hypot(*vector)
         for _ in range(2):
             for unit in basis:
-                overlap = sum(map(mul, vector, unit))
+                overlap = add_up(map(mul, vector, unit))
                 vector = [a - overlap * b for a, b in zip(vector, unit)]
         norm = math.hypot(*vector)
         if norm > 1e-8 * drawn:  # else it nearly lies in the span of the others: draw again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine.value import Operand
-from ..support.checks import whole_number
+from ..support.checks import truth, whole_number
 from .gate import fits, plus, product
 from .module import Module
 from .parameters import Seed, Vector, matrix, uniform, vector
@@ -32,7 +32,7 @@ class Linear(Module):
         rows, columns = whole_number("out_features", out_features), whole_number("in_features", in_features)
         draw = uniform(seed, columns)
         self.V = matrix("V", rows, columns, draw)
-        self.c: Vector | None = vector("c", rows, draw) if bias else None
+        self.c: Vector | None = vector("c", rows, draw) if truth("bias", bias) else None
 
     def __call__(self, h: Sequence[Operand]) -> Vector:
         """y for one h; for a one-hot h, V h is a column of V.

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from ..engine import arithmetic
 from ..engine.arithmetic import number
 from ..engine.sums import total
-from ..engine.value import Value, as_value
+from ..engine.value import Operand, Value, as_value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import whole
+from ..support.text import count
 from .trees import is_vector, pairs, shape
 
 
-def mse_loss(input: Any, target: Any) -> Value:
+def mse_loss(input: object, target: object) -> Value:
     """The mean of (input - target)² over all entries.
 
     Args:
@@ -32,6 +32,8 @@ def mse_loss(input: Any, target: Any) -> Value:
 def log_sum_exp(values: Sequence[Value]) -> Value:
     """log Σ exp(v), without overflow: the largest v, as a constant, is taken out first.
 
+    Near 0 only its absolute error is small; `cross_entropy` does without it.
+
     Raises:
         ShapeError: there are no values.
     """
@@ -42,7 +44,7 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     return result
 
 
-def cross_entropy(input: Any, target: Any) -> Value:
+def cross_entropy(input: object, target: object) -> Value:
     """-ln softmax(input)[target], from logits; over several time steps, the mean.
 
     Args:
@@ -57,8 +59,8 @@ def cross_entropy(input: Any, target: Any) -> Value:
         raise ShapeError("cross-entropy of no predictions", remedy="Give logits: one list, or one per time step")
     if not any(map(is_vector, input)):
         return _of_one_prediction(input, target)
-    if shape(target) != (len(input),):
-        raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
+    if not is_vector(target) or shape(target) != (len(input),):
+        raise ShapeError(f"{count(len(input), 'prediction')}, but targets of shape {shape(target)}")
     for t, row in enumerate(input):
         if shape(row) != shape(input[0]) or len(shape(row)) != 1 or any(map(is_vector, row)) or not len(row):
             raise ShapeError(
@@ -68,13 +70,13 @@ def cross_entropy(input: Any, target: Any) -> Value:
     return _mean([_of_one_prediction(row, right) for row, right in zip(input, target)])
 
 
-def _of_one_prediction(input: Any, target: Any) -> Value:
+def _of_one_prediction(input: Sequence[Operand], target: object) -> Value:
     logits = [as_value(logit) for logit in input]
     right = target if isinstance(target, arithmetic.Symbolic) else _class(target, len(logits))
     return _log_one_plus(arithmetic.choose(logits, right), arithmetic.without(logits, right))
 
 
-def _class(target: Any, classes: int) -> int:
+def _class(target: object, classes: int) -> int:
     """The index of a class, from whatever stands for a whole number, such as an entry of a tensor."""
     place = whole(target)
     if place is None or not 0 <= place < classes:
@@ -82,7 +84,7 @@ def _class(target: Any, classes: int) -> int:
     return place
 
 
-def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
+def binary_cross_entropy_with_logits(input: object, target: object) -> Value:
     """-y ln σ(v) - (1 - y) ln(1 - σ(v)) for logits v and targets y; the mean over all entries.
 
     This is y ln(1 + e^-v) + (1 - y) ln(1 + e^v), of which both terms are positive, so that nothing is cancelled.
@@ -98,7 +100,7 @@ def binary_cross_entropy_with_logits(input: Any, target: Any) -> Value:
     return _mean([_binary(as_value(v), y) for v, y in pairs("input", input, "target", target)])
 
 
-def _binary(v: Value, y: Any) -> Value:
+def _binary(v: Value, y: Operand) -> Value:
     probability = y.data if isinstance(y, Value) else number(y)
     if arithmetic.refuted(probability >= 0.0) or arithmetic.refuted(probability <= 1.0):
         raise ArgumentError(f"target {probability!r}", remedy="A target is the probability of class 1, from 0 to 1")

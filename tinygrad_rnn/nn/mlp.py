@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
 
 from ..engine.sums import total
 from ..engine.value import Operand, Value, as_value
+from ..errors import ShapeError
 from .module import Module
 
 
 class Neuron(Module):
-    """relu(w·x + b), or w·x + b without ``nonlin``."""
+    """relu(w·x + b), or w·x + b without ``nonlin``. Calling it with another number of inputs is a ShapeError."""
 
     def __init__(self, nin: int, nonlin: bool = True) -> None:
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
@@ -20,6 +20,8 @@ class Neuron(Module):
         self.nonlin = nonlin
 
     def __call__(self, x: Sequence[Operand]) -> Value:
+        if len(x) != len(self.w):
+            raise ShapeError(f"{len(x)} inputs for {len(self.w)} weights", remedy="Give a neuron as many as its nin")
         act = total([self.b, *(wi * xi for wi, xi in zip(self.w, map(as_value, x)))])
         return act.relu() if self.nonlin else act
 
@@ -30,10 +32,10 @@ class Neuron(Module):
 class Layer(Module):
     """``nout`` neurons side by side; a single one returns a Value instead of a list."""
 
-    def __init__(self, nin: int, nout: int, **kwargs: Any) -> None:
-        self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
+    def __init__(self, nin: int, nout: int, *, nonlin: bool = True) -> None:
+        self.neurons = [Neuron(nin, nonlin) for _ in range(nout)]
 
-    def __call__(self, x: Sequence[Operand]) -> Any:
+    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
@@ -48,10 +50,11 @@ class MLP(Module):
         sizes = [nin, *nouts]
         self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != len(nouts) - 1) for i in range(len(nouts))]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
+        out: Value | list[Value] = list(map(as_value, x))
         for layer in self.layers:
-            x = layer(x)
-        return x
+            out = layer([out] if isinstance(out, Value) else out)
+        return out
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

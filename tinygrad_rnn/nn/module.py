@@ -205,7 +205,7 @@ def _kinds(path: str, entries: list[object] | tuple[object, ...], within: tuple[
     return kinds
 
 
-def _trees_of_values(path: str, tree: Any) -> Iterator[tuple[str, Tree]]:
+def _trees_of_values(path: str, tree: list[Any] | tuple[Any, ...]) -> Iterator[tuple[str, Tree]]:
     """The tree as a whole, if it holds nothing but parameters; else each parameter in it by itself."""
     parameters = list(leaves(tree))
     others = [(index, entry) for index, entry in flat(tree) if not isinstance(entry, Value) or entry.parents]

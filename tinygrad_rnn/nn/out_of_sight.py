@@ -7,8 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MappingView
 from functools import partial
-from types import BuiltinMethodType, FunctionType, GeneratorType, MethodType, MethodWrapperType, ModuleType
-from typing import Any
+from types import BuiltinMethodType, CellType, FunctionType, GeneratorType, MethodType, MethodWrapperType, ModuleType
 
 from ..engine.value import Value
 
@@ -76,7 +75,7 @@ def _contents(thing: object) -> list[object]:
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program
         cells = [_content(cell) for cell in thing.__closure__ or ()]
         return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
-    numpy: Any = sys.modules.get("numpy")
+    numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(thing, numpy.ndarray):
         return [thing.tolist()] if thing.dtype.hasobject else []
     held = [attribute for _, attribute in attributes(thing)]
@@ -85,7 +84,7 @@ def _contents(thing: object) -> list[object]:
     return held
 
 
-def _content(cell: Any) -> object:
+def _content(cell: CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # of a variable that has no value yet

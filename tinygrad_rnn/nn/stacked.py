@@ -9,8 +9,9 @@ from itertools import chain
 from typing import Any
 
 from ..errors import ArgumentError, ShapeError
-from ..support.checks import whole_number
+from ..support.checks import truth, whole_number
 from ..support.memory import PARAMETER, require_memory
+from ..support.text import count
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module
@@ -53,7 +54,7 @@ class StackedCell(Cell):
             ShapeError: x or the state does not fit.
         """
         if len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {len(state)} parts for {', '.join(self.state_names)}")
+            raise ShapeError(f"a state of {count(len(state), 'part')} for {', '.join(self.state_names)}")
         named: dict[str, Quantity] = {}
         remaining = iter(state)
         for cell, suffix in zip(self.cells, self._suffixes):
@@ -88,6 +89,7 @@ class Recurrent(Module):
         seed: Seed = 0,
     ) -> None:
         rng = generator(seed)
+        self.bidirectional = truth("bidirectional", bidirectional)
         directions = 2 if bidirectional else 1
         self.input_size = whole_number("input_size", input_size)
         self.hidden_size = whole_number("hidden_size", hidden_size)
@@ -95,7 +97,6 @@ class Recurrent(Module):
         weights = directions * self.hidden_size * (self.hidden_size + 1)  # of a layer, at least
         require_memory("num_layers", self.num_layers, lambda n: n * weights * PARAMETER)
         sizes = [self.input_size] + [self.hidden_size * directions] * (self.num_layers - 1)
-        self.bidirectional = bidirectional
         self.cells = [self._make_cell(n, self.hidden_size, bias, rng) for n in sizes for _ in range(directions)]
         if len(self.cells) > 1:
             for cell, suffix in zip(self.cells, self.suffixes):
@@ -168,9 +169,10 @@ class Recurrent(Module):
         parts = state if len(names) > 1 else (state,)
         wanted = len(self.cells)
         if shape(parts)[:1] != (len(names),) or any(shape(part)[:1] != (wanted,) for part in parts):
+            vectors = count(wanted, "vector")
             raise ShapeError(
-                f"the state is not that of {wanted} cell{'s' * (wanted > 1)}",
-                remedy=f"Give {' and '.join(f'a list of {wanted} vectors {name}_0' for name in names)}",
+                f"the state is not that of {count(wanted, 'cell')}",
+                remedy=f"Give {' and '.join(f'a list of {vectors} {name}_0' for name in names)}",
             )
         return [tuple(finite(part[k], f"{name}_0", 0) for name, part in zip(names, parts)) for k in range(wanted)]
 

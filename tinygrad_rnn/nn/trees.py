@@ -30,7 +30,7 @@ def shape(tree: object) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def pairs(what: str, tree: Tree, other_name: str, other: Any) -> Iterator[tuple[Any, Any]]:
+def pairs(what: str, tree: object, other_name: str, other: object) -> Iterator[tuple[Any, Any]]:
     """The leaves of two trees side by side.
 
     Raises:
@@ -38,7 +38,7 @@ def pairs(what: str, tree: Tree, other_name: str, other: Any) -> Iterator[tuple[
     """
     if shape(tree) != shape(other):
         raise ShapeError(f"{what} has shape {shape(tree)}, {other_name} has shape {shape(other)}")
-    if is_vector(tree):
+    if is_vector(tree) and is_vector(other):
         for i, (entry, other_entry) in enumerate(zip(tree, other)):
             yield from pairs(f"{what}[{i}]", entry, f"{other_name}[{i}]", other_entry)
     else:

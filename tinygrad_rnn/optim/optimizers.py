@@ -10,7 +10,9 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..support.checks import check_set_to_none, whole_number
+from ..nn.trees import is_vector
+from ..support.checks import check_set_to_none, in_short, truth, whole_number
+from ..support.text import count
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
@@ -55,7 +57,7 @@ class Optimizer(ABC):
                 )
         self.lr = lr
         self.weight_decay = within("weight_decay", weight_decay)
-        self.maximize = maximize
+        self.maximize = truth("maximize", maximize)
         self.steps = 0
         self._slots = {slot: [0.0] * len(self.parameters) for slot in slots}
 
@@ -123,13 +125,15 @@ class Optimizer(ABC):
         rows = {name: [number(entry) for entry in row] for name, row in state["slots"].items()}
         for name, row in rows.items():
             if len(row) != len(self.parameters):
-                raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
+                raise ShapeError(
+                    f"{name} has {count(len(row), 'entry', 'entries')} for {count(len(self.parameters), 'parameter')}"
+                )
         steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
         self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
-        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g}{settings})"
+        return f"{type(self).__name__}({count(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
 
 
 class SGD(Optimizer):
@@ -161,7 +165,7 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.momentum = within("momentum", momentum)
         self.dampening = within("dampening", dampening, most=1.0)
-        self.nesterov = nesterov
+        self.nesterov = truth("nesterov", nesterov)
         if nesterov and (not momentum or dampening):
             raise ArgumentError(
                 f"nesterov with {'dampening' if momentum else 'no momentum'}",
@@ -207,7 +211,7 @@ class RMSprop(Optimizer):
         slots = ("mean_square", *["mean"] * bool(centered), *["momentum"] * bool(momentum))
         super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.alpha, self.eps = within("alpha", alpha, below=1.0), within("eps", eps, least=SMALLEST)
-        self.momentum, self.centered = within("momentum", momentum), centered
+        self.momentum, self.centered = within("momentum", momentum), truth("centered", centered)
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         keep, add = self.alpha, 1.0 - self.alpha
@@ -251,8 +255,10 @@ class Adam(Optimizer):
     ) -> None:
         slots = ("mean", "mean_square", *["largest_mean_square"] * bool(amsgrad))
         super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
+        if not is_vector(betas) or len(betas) != 2:
+            raise ArgumentError(f"betas is {in_short(betas)}", remedy="Give two numbers, such as (0.9, 0.999)")
         self.betas = within("betas[0]", betas[0], below=1.0), within("betas[1]", betas[1], below=1.0)
-        self.eps, self.amsgrad = within("eps", eps, least=SMALLEST), amsgrad
+        self.eps, self.amsgrad = within("eps", eps, least=SMALLEST), truth("amsgrad", amsgrad)
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         (beta1, beta2), slots = self.betas, self._slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from ..bptt import Unrolled
@@ -9,8 +10,8 @@ from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DrawError
 from ..support.collector import collector_paused
-from . import cards, dot, graph, states, text, timeline
-from .chain import strongest
+from . import cards, dot, graph, states, text
+from . import values as every_value
 from .colours import Scale
 from .drawing import Drawing
 from .geometry import Line, Picture
@@ -19,9 +20,6 @@ from .sheet import most_states
 from .subject import Subject
 from .view import Style, View, styled
 
-MOST_STEPS = 200  # drawn in every Value unless asked for; beyond, the middle is folded
-MOST_NODES = 6000
-LARGEST_STEP = 1000  # nodes; Graphviz needs more than a minute for a few thousand
 _LARGEST_DOT = 5000
 
 
@@ -42,6 +40,7 @@ def draw(
     style: Style | None = None,
     time_limit: float = 60.0,
     animate: Literal["backward"] | None = None,
+    names: Sequence[str] = (),
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
 
@@ -64,6 +63,7 @@ def draw(
             names of the attributes of `Box` and `Line`, or None.
         time_limit: how long Graphviz may take, in seconds.
         animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
+        names: what x_1 … x_T are called, such as years: written to their time steps.
 
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
@@ -73,7 +73,9 @@ def draw(
     """
     if animate not in (None, "backward"):
         raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
-    view = View(detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit)
+    view = View(
+        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names
+    )
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(
             f"unrolled is a {type(unrolled).__name__}",
@@ -82,53 +84,14 @@ def draw(
     if loss is not None:
         _check_value("loss", loss)
     with collector_paused():  # thousands of small objects, and no cycles among them
+        first, last = view.only or (unrolled.first - 1, unrolled.T)
+        subject = Subject(unrolled, loss, view, most_states(view, last - first + 1, loss is not None))
         if view.detail == "values":
-            picture, shown = _every_value(unrolled, loss, view)
+            picture, shown = every_value.arrange(subject)
         else:
-            first, last = view.only or (unrolled.first - 1, unrolled.T)
-            subject = Subject(unrolled, loss, view, most_states(view, last - first + 1, loss is not None))
             picture, shown = states.arrange(subject), len(subject.shown)
     described = f"{shown} of {unrolled.T - unrolled.first + 2} time steps"
     return Drawing(picture, time_limit=time_limit, description=described, animate=animate is not None)
-
-
-def _every_value(unrolled: Unrolled, loss: Value | None, view: View) -> tuple[Picture, int]:
-    entries = graph.states_of(unrolled)
-    name = view.state or ("h" if "h" in unrolled.state_names else unrolled.state_names[0])
-    if name not in unrolled.state_names:
-        raise ArgumentError(f"no state {name!r}", remedy=f"There is {', '.join(unrolled.state_names)}")
-    steps = unrolled.steps_of(graph.roots_of(unrolled, loss))
-    chain = strongest(steps, loss, entries, view.k, name) if view.lit else None
-    if view.lit and loss is not None and chain is None:
-        raise ArgumentError(
-            f"the loss depends on no state {name}_t of what is to be drawn",
-            node=loss.name,
-            remedy="Give the loss that was computed from it, or lit=False; draw_dot(loss) draws any graph",
-        )
-    root = text.clipped(loss.label or "L", 20) if loss is not None else (chain.last.label if chain else "h")
-    ran = loss.has_grad if loss is not None else any(v.has_grad for state in entries.values() for _, _, v in state)
-    subject = Subject(unrolled, loss, view, len(entries))
-    per_step = 1 + len(steps) // len(entries)
-    if per_step > LARGEST_STEP:
-        raise DrawError(
-            f"a time step of {per_step:,} nodes is too large to draw every Value", remedy="Use detail='states'"
-        )
-    limit = view.max_steps or max(4, min(MOST_STEPS, MOST_NODES // per_step))
-    first, last = view.only or (min(entries), unrolled.T)
-    shown = graph.chosen(min(last, unrolled.T), max(first, min(entries)), limit)
-    picture, (width, height) = timeline.arrange(
-        graph.build(unrolled, loss, steps, shown),
-        chain,
-        title=f"{subject.described}, unrolled over {len(unrolled.x)} time steps" if view.title is None else view.title,
-        loss=loss,
-        root=root,
-        ran=ran,
-        label_edges=view.local_gradients,
-        style=view.style,
-        time_limit=view.time_limit,
-    )
-    picture.width, picture.height = width, height
-    return picture, len(shown)
 
 
 def _check_value(name: str, value: object) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.sums import add_up
 from . import text
 from .graph import TimeStep, local_gradients
 
@@ -125,7 +126,7 @@ class Chain:
         weights = [weight for factor in self.factors for _, _, weight in factor.terms if weight is not None]
         if not weights or len(set(weights)) > 1 or not all(f.uses_a_tied_weight_once for f in self.factors):
             return None
-        others = sum(log10_of(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
+        others = add_up(log10_of(x) for factor in self.factors for _, x, weight in factor.terms if weight is None)
         return weights[0], len(weights), len(weights) * log10_of(weights[0].data), others
 
 

@@ -14,6 +14,7 @@ from .text import width as measure
 FONT = "Helvetica"  # one of the names that every engine knows, with its bold
 INCH = 72.0
 _ARROW = 5.0  # length of an arrow head, in points
+_POINT = 0.72  # the size of a point, which must not be 0
 _WIDE = 2.5  # a line wider than this has an arrow head of our own: engines differ in theirs
 
 _HEAD = f"""\
@@ -33,10 +34,11 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     if picture.width:
         graph += " pad=0 margin=0"
     out = ["digraph tinygrad_rnn {", _HEAD.replace("{graph}", graph)]
-    if picture.width:  # a sheet of paper, so that the page is as large as it should be
-        place = f"{picture.width / 2:.7g},{picture.height / 2:.7g}"
-        size = f"width={picture.width / INCH:.5f} height={picture.height / INCH:.5f}"
-        out.append(f'page [id="page" label="" style=filled penwidth=0 color="{colours.PAPER}" pos="{place}" {size}]')
+    if picture.width:  # two corners that nobody sees, so that the page is as large as it should be
+        half = _POINT / 2
+        for name, x, y in (("page0", half, half), ("page1", picture.width - half, picture.height - half)):
+            size = f"width={_POINT / INCH:.5f} height={_POINT / INCH:.5f}"
+            out.append(f'{name} [shape=point style=invis label="" pos="{x:.7g},{y:.7g}" {size}]')
     for frame in picture.frames:
         out += _frame(frame)
     for line in picture.lines:

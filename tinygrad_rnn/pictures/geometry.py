@@ -16,9 +16,10 @@ is left of the gradient at a state), law, tick, key, note. Of rows: name, data, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ..support.sums import add_up
 from . import colours
 from .graph import Edge, Node
 
@@ -82,7 +83,7 @@ class Box:
         """Each row, and the same as a text in its place; of a box that has a place."""
         x, y = self.centre or (0.0, 0.0)
         sizes = [row.size or self.size for row in self.rows]
-        y += LINE_HEIGHT * sum(sizes) / 2.0
+        y += LINE_HEIGHT * add_up(sizes) / 2.0
         for i, (row, size) in enumerate(zip(self.rows, sizes)):
             y -= LINE_HEIGHT * size / 2.0
             bold = self.bold if row.bold is None else row.bold
@@ -195,6 +196,40 @@ def straight(start: Point, end: Point) -> Curve:
     return [(ax + (bx - ax) * i / 3, ay + (by - ay) * i / 3) for i in range(4)]
 
 
+def bounds(picture: Picture) -> tuple[float, float, float, float]:
+    """What the frames, boxes and lines of a picture cover: left, bottom, right, top."""
+    xs = [x for frame in picture.frames for x in (frame.left, frame.right)]
+    ys = [y for frame in picture.frames for y in (frame.bottom, frame.top)]
+    for box in picture.boxes:
+        x, y = box.centre or (0.0, 0.0)
+        xs += [x - box.width / 2, x + box.width / 2]
+        ys += [y - box.height / 2, y + box.height / 2]
+    xs += [x for line in picture.lines for x, _ in line.curve]
+    ys += [y for line in picture.lines for _, y in line.curve]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def shifted(picture: Picture, dx: float, dy: float) -> Picture:
+    """The frames, boxes and lines of a picture elsewhere."""
+
+    def box(it: Box) -> Box:
+        return it if it.centre is None else replace(it, centre=(it.centre[0] + dx, it.centre[1] + dy))
+
+    frames = [
+        replace(
+            it,
+            boxes=[box(each) for each in it.boxes],
+            left=it.left + dx,
+            right=it.right + dx,
+            bottom=it.bottom + dy,
+            top=it.top + dy,
+        )
+        for it in picture.frames
+    ]
+    lines = [replace(it, curve=moved(it.curve, dx, dy)) for it in picture.lines]
+    return replace(picture, frames=frames, boxes=[box(each) for each in picture.boxes], lines=lines)
+
+
 def moved(curve: Sequence[Point], dx: float, dy: float) -> Curve:
     """The curve elsewhere."""
     return [(x + dx, y + dy) for x, y in curve]
@@ -222,4 +257,4 @@ def along(curve: Sequence[Point], part: float) -> Point:
     p = 1.0 - q
     weights = (p**3, 3 * p * p * q, 3 * p * q * q, q**3)
     four = curve[3 * piece : 3 * piece + 4]
-    return sum(w * x for w, (x, _) in zip(weights, four)), sum(w * y for w, (_, y) in zip(weights, four))
+    return add_up(w * x for w, (x, _) in zip(weights, four)), add_up(w * y for w, (_, y) in zip(weights, four))

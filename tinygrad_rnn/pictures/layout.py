@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..errors import DrawError
+from ..support.sums import add_up
 from . import engine
 from .geometry import Curve, Point
 
@@ -84,7 +85,7 @@ def plan(shape: Shape, time_limit: float) -> Plan:
     left = min([x for x, _ in doors] + [x - w / 2 - 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
     right = max([x for x, _ in doors] + [x + w / 2 + 10 for (x, _), (w, _) in zip(nodes, shape.sizes)])
     anchors = [node for _, node in shape.straight] or list(shape.exits)
-    level = nodes[anchors[0]][1] if anchors else sum(y for _, y in nodes) / len(nodes)
+    level = nodes[anchors[0]][1] if anchors else add_up(y for _, y in nodes) / len(nodes)
 
     def placed(curve: Sequence[Point]) -> Curve:
         # Turned upside down, which brings parameters above and inputs below the state.
@@ -118,7 +119,7 @@ def _source(shape: Shape) -> str:
     step narrow: an edge within a rank makes its tail come before its head, so one leaf is attached by an edge
     that is turned round for the purpose of the layout.
     """
-    beside = _leaves_beside_their_use(shape)
+    beside = beside_their_use(shape)
     straight = _straight_edges(shape)
 
     def weight(tail: str, head: str) -> int:
@@ -153,7 +154,7 @@ def _source(shape: Shape) -> str:
     return "\n".join([*out, "}"])
 
 
-def _leaves_beside_their_use(shape: Shape) -> dict[int, tuple[int, bool]]:
+def beside_their_use(shape: Shape) -> dict[int, tuple[int, bool]]:
     """Leaf → (its one use, whether it comes after it): at most one leaf on either side."""
     uses: dict[int, list[int]] = {}
     for tail, head in shape.edges:
@@ -171,7 +172,7 @@ def _straight_edges(shape: Shape) -> set[tuple[str, str]]:
     """The edges that are to lie in a straight line, by the names of their ends."""
     edges: set[tuple[str, str]] = set()
     for entry, goal in shape.straight:
-        way = _shortest_way(shape, shape.entries[entry], goal)
+        way = shortest_way(shape, shape.entries[entry], goal)
         if way:
             doors = [f"o{i}" for i, node in enumerate(shape.exits) if node == goal]
             names = [f"i{entry}", *(f"n{node}" for node in way), *doors]
@@ -179,7 +180,7 @@ def _straight_edges(shape: Shape) -> set[tuple[str, str]]:
     return edges
 
 
-def _shortest_way(shape: Shape, starts: Sequence[int], goal: int) -> list[int]:
+def shortest_way(shape: Shape, starts: Sequence[int], goal: int) -> list[int]:
     """Nodes from one of the starts to the goal; none if there is no way."""
     following: dict[int, list[int]] = {}
     for tail, head in shape.edges:

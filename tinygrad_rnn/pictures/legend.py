@@ -1,25 +1,24 @@
-"""What surrounds the graph: the words above it and the key to its colours below it."""
+"""What stands above and below a picture of every Value: the chain in words, and the key to its colours."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from ..bptt.verdict import verdict
-from . import colours, text
+from . import colours, geometry, text
 from .chain import Chain
 from .colours import Scale
-from .geometry import Box, Line, Picture, Row, Text
+from .geometry import Row
+from .sheet import Sheet
 
 _WRITTEN_OUT = 4  # factors, before the middle becomes "…"
 
 
-def heading(chain: Chain | None, title: str, root: str) -> list[str]:
-    """The title; the chain with its factors and their product; the law that it follows."""
-    if chain is None:
-        return [title]
-    return [title, equation(chain, root), *law(chain)]
+def lines(chain: Chain | None, root: str) -> list[str]:
+    """The chain with its factors and their product, and the law that it follows."""
+    return [] if chain is None else [equation(chain, root), *law(chain)]
 
 
 def equation(chain: Chain, root: str) -> str:
@@ -49,14 +48,15 @@ def equation(chain: Chain, root: str) -> str:
 
 
 def law(chain: Chain) -> list[str]:
-    """w^(T−k) with its numbers, and what becomes of the gradient over T − k steps."""
+    """w^(T−k) with its numbers; and of one path among several, what becomes of the gradient along it."""
     steps = chain.T - chain.k
     if not steps:
         return []
     log10 = chain.log10 - chain.back_to(chain.T)[1]
+    fate = [] if chain.only else [told(log10, steps)]
     tied = chain.tied
     if tied is None:
-        return [told(log10, steps, path=not chain.only)]
+        return fate
     weight, times, power, others = tied
     span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
     number = f"({text.number(weight.data)})" if weight.data < 0 else text.number(weight.data)
@@ -71,26 +71,15 @@ def law(chain: Chain) -> list[str]:
         values.append(product)
         values = [f"{' · '.join(values)} = {text.power_of_ten(chain.rest_sign * sign, log10)}"]
     equation = f"{span} = {' · '.join(names)} = {' · '.join(numbers)} = {values[0]}"
-    return [f"{'The law' if chain.only else 'Its law'}: {equation},  T−k = {steps}", told(log10, steps, not chain.only)]
+    return [f"{'The law' if chain.only else 'Its law'}: {equation}, T−k = {steps}", *fate]
 
 
-def told(log10: float, steps: int, path: bool = False) -> str:
-    """What became of the gradient over that many time steps, given log10 of the product of its factors."""
+def told(log10: float, steps: int) -> str:
+    """What becomes of the gradient along a path of so many time steps, given log10 of the product of its factors."""
     size = math.nan if math.isnan(log10) else math.inf if log10 > 308 else 10.0**log10
     found = verdict(size, steps)
     assert found is not None
-    return found.clause("Along this path the gradient" if path else "The gradient") + "."
-
-
-def write_heading(picture: Picture, lines: Sequence[str], bottom: float, zoom: float) -> tuple[float, float]:
-    """Add the heading, above ``bottom``, ``zoom`` times as large; returns its top and its right end."""
-    sizes = [zoom * size for size in (15.0, *(12.0 for _ in lines[1:]))]
-    top = y = bottom + 1.6 * sum(sizes)
-    for i, (line, size) in enumerate(zip(lines, sizes)):
-        y -= 1.6 * size
-        ink = colours.CHAIN if i == 1 else colours.INK
-        picture.texts.append(Text(f"head{i}", line, (0.0, y + size * 0.5), size, ink, bold=not i))
-    return top, max(text.width(line, size, not i) for i, (line, size) in enumerate(zip(lines, sizes)))
+    return f"{found.clause('Along this path the gradient')}."
 
 
 def _abridged(items: list[str]) -> list[str]:
@@ -98,71 +87,81 @@ def _abridged(items: list[str]) -> list[str]:
     return items if len(items) <= _WRITTEN_OUT else [*items[:2], "…", items[-1]]
 
 
-def key(
-    picture: Picture, scale: Scale | None, left: float, y: float, zoom: float, kinds: set[str], chain: Chain | None
-) -> float:
-    """Add the key to the picture, ``zoom`` times as large, its middle line at ``y``; returns its right end."""
-    key = _Key(picture, left, y, zoom)
-    if scale is None:
-        key.words("white: backward() not run")
-    else:
-        key.words("|gradient|")
-        span = scale.high - scale.low
-        step = -(-span // 10) if span > 4 else 1.0 / -(-4 // span)
-        for i in range(math.ceil(span / step) + 1):
-            log10 = min(scale.low + i * step, scale.high)
-            whole = abs(log10 - round(log10)) < 0.01
-            shown = "1" if abs(log10) < 0.01 else text.raised(round(log10)) if whole else ""
-            fill = scale.of_log(log10)
-            key.box(36.0, 18.0, shown, fill=fill, stroke=fill, ink=colours.ink_on(fill))
-        key.x += 18.0 * zoom
-    for kind, name, fill, stroke in (
-        ("parameter", "parameter", colours.PARAMETER, colours.PARAMETER_LINE),
-        ("tied", "one tied weight, a copy per step (here: the step's part of its gradient)", *_TIED),
-        ("input", "input", colours.PAPER, colours.INPUT_LINE),
-        ("constant", "constant", colours.PAPER, colours.CONSTANT_LINE),
-    ):
-        if kind in kinds:
-            key.box(24.0, 14.0, fill=fill, stroke=stroke, pen=1.4, dashed=kind == "tied")
-            key.x += 6.0 * zoom
-            key.words(name)
-    if chain is not None and chain.links:
-        key.line(colours.CHAIN, 3.0)
-        key.words("the chain" if chain.only else "the strongest path")
-        if not chain.only:
-            key.line(colours.FAINT_CHAIN, 1.2)
-            key.words("all other paths")
-    return key.x
+class Key:
+    """The scale of gradients with its numbers, and what each kind of card and line is.
+
+    Args:
+        scale: None where there is no gradient.
+        kinds: of the nodes that are drawn, and ``"tied"`` where a weight has copies.
+        chain: what is lit.
+    """
+
+    def __init__(self, scale: Scale | None, kinds: Collection[str], chain: Chain | None) -> None:
+        self.scale, self.kinds, self.chain = scale, kinds, chain
+
+    def width(self, size: float) -> float:
+        """How wide it is in text of that size, in points."""
+        return self._write(None, 0.0, 0.0, size)
+
+    def draw(self, sheet: Sheet, y: float) -> None:
+        """Write it from the left margin on, with its middle at ``y``."""
+        self._write(sheet, sheet.left, y, sheet.size)
+
+    def _write(self, sheet: Sheet | None, x: float, y: float, size: float) -> float:
+        count = 0
+
+        def words(said: str) -> None:
+            nonlocal x, count
+            if sheet is not None:
+                sheet.text(f"key{count}", said, x, y, ink=colours.QUIET, role="key")
+            count += 1
+            x += text.width(said, size) + 1.2 * size
+
+        def box(wide: float, said: str = "", **looks: Any) -> None:
+            nonlocal x, count
+            if sheet is not None:
+                rows = [Row(said)] if said else []
+                sheet.box(f"key{count}", rows, x + wide / 2, y, wide, 1.5 * size, role="swatch", **looks)
+            count += 1
+            x += wide
+
+        def line(stroke: str, pen: float) -> None:
+            nonlocal x, count
+            if sheet is not None:
+                ends = (x, y), (x + 2.4 * size, y)
+                sheet.line(f"key{count}", geometry.straight(*ends), stroke=stroke, pen=pen, role="key")
+            count += 1
+            x += 2.9 * size
+
+        scale = self.scale
+        if scale is None:
+            words("white: backward() not run")
+        else:
+            words("|gradient|")
+            stride = max(1, -(-(scale.high - scale.low) // 8))
+            for e in range(scale.low, scale.high + 1, stride):
+                fill = scale.of_log(float(e))
+                looks = {"fill": fill, "stroke": fill, "ink": colours.ink_on(fill), "shape": "bar"}
+                box(3.0 * size, text.decade(e), **looks)
+            x += 1.2 * size
+        for kind, said, fill, stroke in _KINDS:
+            if kind in self.kinds:
+                box(2.0 * size, fill=fill, stroke=stroke, pen=1.4, dashed=kind == "tied")
+                x += 0.5 * size
+                words(said)
+        if self.chain is not None and self.chain.links:
+            line(colours.CHAIN, 3.0)
+            words("the chain" if self.chain.only else "the strongest path")
+            if not self.chain.only:
+                line(colours.FAINT_CHAIN, 1.2)
+                words("all other paths")
+        return x
 
 
-_TIED = (colours.PARAMETER, colours.PARAMETER_LINE)
-
-
-class _Key:
-    """A row of signs and words."""
-
-    def __init__(self, picture: Picture, x: float, y: float, zoom: float) -> None:
-        self.picture, self.x, self.y, self.zoom = picture, x, y, zoom
-
-    def words(self, words: str) -> None:
-        size = 10.0 * self.zoom
-        self.picture.texts.append(Text(self._id(), words, (self.x, self.y), size, colours.QUIET))
-        self.x += text.width(words, size) + 14.0 * self.zoom
-
-    def box(self, width: float, height: float, words: str = "", **looks: Any) -> Box:
-        width, height = width * self.zoom, height * self.zoom
-        box = Box(self._id(), [Row(words)], width, height, (self.x + width / 2, self.y), size=9.0 * self.zoom, **looks)
-        self.picture.boxes.append(box)
-        self.x += width
-        return box
-
-    def line(self, stroke: str, pen: float, dashed: bool = False) -> None:
-        start, x = self.box(1.0, 1.0, stroke=stroke), self.x
-        self.x += 24.0 * self.zoom
-        curve = [(x + (self.x - x) * i / 3, self.y) for i in range(4)]
-        end = self.box(1.0, 1.0, stroke=stroke)
-        self.picture.lines.append(Line(self._id(), start.id, end.id, curve, stroke=stroke, pen=pen, dashed=dashed))
-        self.x += 8.0 * self.zoom
-
-    def _id(self) -> str:
-        return f"key{len(self.picture.boxes)}_{len(self.picture.texts)}_{len(self.picture.lines)}"
+#: Kinds of nodes with what they are, their fill and their stroke.
+_KINDS = (
+    ("parameter", "parameter", colours.PARAMETER, colours.PARAMETER_LINE),
+    ("tied", "one tied weight, a copy per step (here: the step's part)", colours.PARAMETER, colours.PARAMETER_LINE),
+    ("input", "input", colours.PAPER, colours.INPUT_LINE),
+    ("constant", "constant", colours.PAPER, colours.CONSTANT_LINE),
+)

@@ -18,6 +18,7 @@ from ..nn.cells import RNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
+from ..support.sums import add_up
 from . import colours, names, text
 from .chain import Link, best_ways, path_to
 from .geometry import Row, straight
@@ -126,7 +127,7 @@ class _Chain:
         y = top + 2.0 * s + self.card / 2
         widths = [self.width(value) for value in self.spine]
         gaps = len(widths) - 1
-        free = sheet.right - sheet.left - sum(widths)
+        free = sheet.right - sheet.left - add_up(widths)
         gap = min(free / max(gaps, 1), 11.0 * s)
         x = sheet.left
         centres: list[float] = []
@@ -174,8 +175,8 @@ class _Chain:
             if group:
                 own = max(range(len(group)), key=lambda i: bool(group[i].parents))
                 widths = [self.width(value) for value in group]
-                before = sum(widths[:own]) + gap * own + widths[own] / 2
-                spans.append((group, before, sum(widths) + gap * (len(widths) - 1), middle))
+                before = add_up(widths[:own]) + gap * own + widths[own] / 2
+                spans.append((group, before, add_up(widths) + gap * (len(widths) - 1), middle))
         lefts = [middle - before for _, before, _, middle in spans]
         for i in range(1, len(spans)):  # push to the right where two would overlap,
             lefts[i] = max(lefts[i], lefts[i - 1] + spans[i - 1][2] + gap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..support.sums import add_up
 from .geometry import Box, Picture
 from .text import printable
 
@@ -44,7 +45,7 @@ def _chain(picture: Picture) -> Iterator[str]:
             line = "   ".join(cell.ljust(width) for cell, width in zip(cells[step], widths))
             if step in bars:
                 full = max(1, round(BAR * bars[step] / highest))
-                line = f"{line.ljust(sum(widths) + 3 * (most - 1))}   {'█' * full} {texts.get(f'left_{step}', '')}"
+                line = f"{line.ljust(add_up(widths) + 3 * (most - 1))}   {'█' * full} {texts.get(f'left_{step}', '')}"
             yield line
         factor = texts.get(f"factor_{step}")
         if factor:

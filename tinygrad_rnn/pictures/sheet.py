@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
+from ..support.sums import add_up
 from . import geometry, text
 from .geometry import Box, Curve, Line, Picture, Point, Row, Text
 from .graph import Edge
@@ -32,9 +33,9 @@ class Sheet:
         left, right: where the margins are.
     """
 
-    def __init__(self, view: View, size: float, width: float = 0.0) -> None:
+    def __init__(self, view: View, size: float, page: tuple[float, float]) -> None:
         self.view = view
-        self.width, self.height = max(view.page[0], width), view.page[1]
+        self.width, self.height = page
         self.size = size
         self.left, self.right = MARGIN, self.width - MARGIN
         self.picture = Picture(width=self.width, height=self.height)
@@ -108,11 +109,12 @@ class Columns:
             1.0 if isinstance(c, int) else END_FOLD if i in (0, len(columns) - 1) else FOLD
             for i, c in enumerate(columns)
         ]
-        wide = sum(widths) + (subject.loss is not None)
+        wide = add_up(widths) + (subject.loss is not None)
         size = SMALLEST
         while size > LEAST and columns_in(view, size) < wide:
             size -= 0.5
-        self.sheet = Sheet(view, size, 2 * MARGIN + (_AXIS + _COLUMN * wide) * size)
+        width = max(view.page[0], 2 * MARGIN + (_AXIS + _COLUMN * wide) * size)
+        self.sheet = Sheet(view, size, (width, view.page[1]))
         self.begin = x = self.sheet.left + _AXIS * size
         self.pitch = min((self.sheet.right - x) / wide, 16.0 * size)
         self.card = self.pitch - max(1.2 * size, 0.2 * self.pitch)

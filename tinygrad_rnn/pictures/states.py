@@ -12,8 +12,9 @@ import math
 from itertools import pairwise
 
 from ..engine.value import Value
+from ..support.sums import add_up
 from ..support.text import count
-from . import bars, colours, panel, text, words
+from . import bars, colours, heading, panel, text, words
 from .colours import Scale
 from .geometry import Box, Picture, Point, Row
 from .graph import Block, Edge, Node
@@ -29,7 +30,7 @@ def arrange(subject: Subject) -> Picture:
     sheet, s, lit = columns.sheet, columns.sheet.size, subject.k is not None
     scale = Scale.around_one(subject.kept.values())
     lanes = _Lanes(subject, columns, scale)
-    y = heading(subject, sheet, 0.8 * s) + 0.6 * s
+    y = heading.draw(subject, sheet, 0.8 * s, [words.equation(subject)]) + 0.6 * s
     below = sheet.height - 2.4 * s  # where the key begins
     room = below - y - lanes.whole - (bars.LEAST + 2.0 if lit else 2.0) * s
     rest = panel.choose(subject, sheet, room)
@@ -46,25 +47,6 @@ def arrange(subject: Subject) -> Picture:
     key(subject, sheet, scale, sheet.height - 1.25 * s)
     sheet.picture.title, sheet.picture.description = words.title(subject), words.description(subject)
     return sheet.picture
-
-
-def heading(subject: Subject, sheet: Sheet, y: float) -> float:
-    """Write the verdict, the equation of the chain, and what was unrolled; return where they end."""
-    s = sheet.size
-    headline = words.headline(subject)
-    if headline:
-        sheet.line_of_text("headline", headline, y + 1.3 * s, 2.2 * s, bold=True, role="headline")
-        y += 2.7 * s
-    equation, caption = words.equation(subject), words.caption(subject)
-    looks: Looks = {"ink": colours.QUIET, "role": "caption"}
-    if equation:
-        made = sheet.line_of_text("equation", equation, y + 0.8 * s, 1.3 * s, ink=colours.CHAIN, role="equation")
-        y += 1.8 * s
-        if text.width(equation, made.size) + text.width(caption, s) + 2 * s <= sheet.right - sheet.left:
-            sheet.text("caption", caption, sheet.right, y - 1.0 * s, anchor="end", **looks)
-            return y
-    sheet.line_of_text("caption", caption, y + 0.8 * s, s, **looks)
-    return y + 1.6 * s
 
 
 def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
@@ -100,7 +82,9 @@ class _Lanes:
         self.s = self.sheet.size
         self.height = (1.75 + (2.4 if subject.view.values else 0.0)) * self.s
         self.gap = 1.5 * self.s
-        self.input_height = (1.35 + (1.2 if subject.view.values else 0.0)) * self.s
+        self.input_height = (
+            1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
+        ) * self.s
         lanes = len(subject.names)
         self.whole = lanes * self.height + (lanes - 1) * self.gap + 1.3 * self.s + self.input_height
         if subject.k is not None:
@@ -210,6 +194,8 @@ class _Lanes:
             if subject.view.values:
                 told = words.input_value(values, self.columns.card - 6.0, s)
                 rows.append(Row(told, ink=colours.QUIET, role="data"))
+            if name := subject.view.name_of(step - subject.unrolled.first):
+                rows.append(Row(text.squeezed(name, self.columns.card - 6.0, s), ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
@@ -298,7 +284,7 @@ class _Lanes:
         last = self.subject.columns[-1]
         if step in self.columns.x or not isinstance(last, Fold):
             return self.columns.x[step]
-        return sum(self.columns.folds[last], 0.0) / 2
+        return add_up(self.columns.folds[last]) / 2
 
     def factors(self, y: float) -> float:
         """Write above every arc what the time step multiplies the gradient by, and what that is made of.
@@ -318,12 +304,11 @@ class _Lanes:
                 if names:
                     self.terms(subject.links[after], x, y + 0.6 * s, room)
             else:
-                later = subject.kept[after]
-                factor = subject.kept[before] / later if later else 0.0
+                factor = subject.ratio(before, after)
                 if names:
                     told = count(after - before, "factor")
                     sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
-            told = text.fitted(factor, room, s, True, "×")
+            told = text.product(factor, room, s, True, "×") if not math.isnan(factor) else "?"
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
             sheet.text(f"factor_{after}", told, x, level, **looks)
         if names and subject.links:

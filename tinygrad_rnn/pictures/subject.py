@@ -16,7 +16,8 @@ from ..bptt.jacobian import jacobian, power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept, verdict
 from ..engine.backward import topological_order
 from ..engine.value import Value
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DomainError, GraphError
+from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import identity, product, spectral_norm
 from ..nn.quantities import entries
@@ -24,6 +25,8 @@ from . import text
 from .chain import Factor, best_ways, factor_of, path_to
 from .view import View
 
+_OURS = (ScalarRNNCell, RNNCell, LSTMCell, GRUCell)
+_MOST_IN_NORM = 32  # entries of a state, up to which ‖J_t‖ is computed: a backward pass for each, every time step
 MOST_BARS = 120  # of what is left of the gradient, over folded time steps
 
 
@@ -49,7 +52,7 @@ class Link:
         factor: for a state of one number, J_t, with its sign; else ‖∂L_T/∂s_{t-1}‖ / ‖∂L_T/∂s_t‖.
         terms: for a state of one number that is reached along one path, what J_t is made of: how it is written, the
             number, and the tied weight that it is, if it is one.
-        norm: ‖J_t‖₂, for a state of several numbers.
+        norm: ‖J_t‖₂, for a state of several numbers that has no gates; None where it would take long.
     """
 
     step: int
@@ -65,14 +68,22 @@ class Law:
     Attributes:
         name: how it is written: ``w``.
         number: the size of one factor, for a power; None for a product of gates, which differ.
+        log10: of its size at the end of the chain, also where a double has no room for it.
         at: its size by time step k.
         is_bound: whether the gradient may be smaller, but not larger.
     """
 
     name: str
     number: float | None
+    log10: float
     at: Mapping[int, float]
     is_bound: bool
+
+    @classmethod
+    def power(cls, name: str, number: float, lags: Mapping[int, int], lag: int, is_bound: bool = False) -> Law:
+        """The law of a power, at every lag by time step, and at that of the end of the chain."""
+        log10 = lag * (math.log10(number) if number else -math.inf) if lag else 0.0
+        return cls(name, number, log10, {k: power(number, each) for k, each in lags.items()}, is_bound)
 
 
 class Subject:
@@ -140,6 +151,12 @@ class Subject:
     def size(self) -> int:
         """The number of entries of the whole state."""
         return len(self.unrolled.state(self.last))
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the cell is one of ours, unchanged."""
+        cell = type(self.unrolled.cell)
+        return any(issubclass(cell, ours) and cell.step is ours.step for ours in _OURS)
 
     @property
     def is_scalar(self) -> bool:
@@ -223,7 +240,10 @@ class Subject:
         """What of the gradient at s_T is left at s_k, for every k that is drawn or has a bar."""
         if self.k is None:
             return {}
-        ratios = self._read_off() or self._passes()
+        try:
+            ratios = self._read_off() or self._passes()
+        except (GraphError, DomainError):  # a derivative is unknown, or infinite
+            ratios = dict.fromkeys(self.bars, math.nan)
         return {k: ratio for k, ratio in ratios.items() if k >= self.k}
 
     def _read_off(self) -> dict[int, float] | None:
@@ -295,13 +315,21 @@ class Subject:
         return {t: self._link(t) for t in self.shown if t - 1 in shown and self.k < t <= self.T}
 
     def _link(self, t: int) -> Link:
+        if any(map(math.isnan, (self.kept[t], self.kept[t - 1]))):
+            return Link(t, math.nan, (), None)
         if self.is_scalar:
             J = jacobian(self.unrolled, t)[0][0]
             factor = self.factor(t)
             return Link(t, J, factor.terms if factor is not None else (), None)
-        later, earlier = self.kept[t], self.kept[t - 1]
-        ratio = earlier / later if later else (0.0 if not earlier else math.inf)
-        return Link(t, ratio, (), spectral_norm(jacobian(self.unrolled, t, self.parts, self.parts)))
+        norm = None
+        if self.gate_name is None and self.size <= _MOST_IN_NORM:
+            norm = spectral_norm(jacobian(self.unrolled, t, self.parts, self.parts))
+        return Link(t, self.ratio(t - 1, t), (), norm)
+
+    def ratio(self, before: int, after: int) -> float:
+        """By what the gradient is multiplied from one time step back to another; NaN where that is 0 / 0."""
+        later, earlier = self.kept[after], self.kept[before]
+        return earlier / later if later else math.nan if not earlier else math.inf
 
     def factor(self, t: int) -> Factor | None:
         """How J_t is made up, if the state is a single number, and only one path leads through the time step."""
@@ -329,29 +357,21 @@ class Subject:
         if self.k is None:
             return None
         if self.straight:
-            return Law(self.gate_name or "", None, {k: self.straight[k] for k in self.kept}, False)
-        lags = {k: self.T - k for k in self.kept}
+            gates = self.straight[self.k]
+            log10 = math.log10(gates) if gates else -math.inf
+            return Law(self.gate_name or "", None, log10, {k: self.straight[k] for k in self.kept}, False)
+        lag, lags = self.T - self.k, {k: self.T - k for k in self.kept}
         W = recurrent_matrix(self.unrolled.cell)
         if W is not None:
-            size = spectral_norm(W)
-            name = "w" if len(W) == 1 and self.is_scalar else "‖W‖"
-            return Law(name, size, {k: power(size, lag) for k, lag in lags.items()}, name != "w")
-        if len(self.links) < self.T - self.k:  # what a cell of the user's own does in folded time steps is not known
+            name = "w" if self.is_scalar and isinstance(self.unrolled.cell, ScalarRNNCell) else "‖W‖"
+            return Law.power(name, spectral_norm(W), lags, lag, is_bound=name != "w")
+        if len(self.links) < lag:  # what a cell of the user's own does in folded time steps is not known
             return None
-        weights = {value for link in self.links.values() for _, _, value in link.terms if value is not None}
-        if (
-            self.is_scalar
-            and len(weights) == 1
-            and all(sum(value is not None for _, _, value in link.terms) == 1 for link in self.links.values())
-        ):
-            (weight,) = weights
-            return Law(
-                text.clipped(weight.label or "w", 8),
-                abs(weight.data),
-                {k: power(abs(weight.data), lag) for k, lag in lags.items()},
-                False,
-            )
-        return None
+        tied = [[value for _, _, value in link.terms if value is not None] for link in self.links.values()]
+        if not self.is_scalar or any(len(values) != 1 for values in tied) or len({value for (value,) in tied}) != 1:
+            return None
+        ((weight,), *_) = tied
+        return Law.power(text.clipped(weight.label or "w", 8), abs(weight.data), lags, lag)
 
     @cached_property
     def straight_name(self) -> str | None:

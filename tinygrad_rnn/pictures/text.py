@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from ..support.sums import add_up
 from .widths import BOLD, REGULAR
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -42,6 +43,11 @@ def fitted(x: float, room: float, size: float, bold: bool = False, before: str =
         if width(written, size, bold) <= room:
             break
     return written
+
+
+def product(x: float, room: float, size: float, bold: bool = False, before: str = "") -> str:
+    """A product of many factors like `fitted`, except that 0 may be one that is too small for a double."""
+    return "≈ 0" if x == 0.0 else fitted(x, room, size, bold, before)
 
 
 def power_of_ten(sign: float, log10: float, digits: int = 3) -> str:
@@ -99,7 +105,7 @@ def indexed(name: str, index: int) -> str:
 def width(text: str, size: float, bold: bool = False) -> float:
     """How wide a text in Helvetica, or the widest font that stands in for it, is, in points."""
     widths = BOLD if bold else REGULAR
-    return size * sum(map(widths.__getitem__, text))
+    return size * add_up(map(widths.__getitem__, text))
 
 
 def printable(text: str) -> str:

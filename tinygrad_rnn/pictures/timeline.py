@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..engine.value import Value
-from . import cards, colours, geometry, layout, legend, text
+from ..support.sums import add_up
+from . import cards, colours, geometry, layers, layout, text
 from .chain import Chain, Factor
 from .colours import Scale
 from .geometry import Box, Curve, Frame, Line, Picture, Point, Row
@@ -72,18 +73,21 @@ def arrange(
     graph: Graph,
     chain: Chain | None,
     *,
-    title: str,
     loss: Value | None,
     root: str,
     ran: bool,
     label_edges: bool = False,
     style: Style | None = None,
     time_limit: float = 60.0,
-) -> tuple[Picture, tuple[float, float]]:
+    known: bool = False,
+) -> Picture:
     """Everything in its place.
 
+    Args:
+        known: whether the cell is one that we lay out ourselves; any other is laid out by Graphviz.
+
     Returns:
-        The picture, and its width and height in points.
+        A strip, with (0, 0) anywhere.
     """
     scale = Scale.of(value.grad for entries in graph.states.values() for _, _, value in entries if value.has_grad)
     slots = _slots(graph)
@@ -91,7 +95,7 @@ def arrange(
     rows = {
         node: cards.lines(node, root if node.value is loss else "", ran) for slot in blocks for node in slot.block.nodes
     }
-    _plan(blocks, graph, rows, label_edges, time_limit)
+    _plan(blocks, graph, rows, label_edges, None if known else time_limit)
     words = _bands(chain, root, {slot.step for slot in blocks}) if chain else {}
     columns = _columns(slots, words)
     top = max(slot.plan.top + slot.lift for slot in blocks) + MARGIN + TITLE
@@ -105,7 +109,7 @@ def arrange(
         else:
             picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
     pen = _Pen(lit, chain.paths if chain else frozenset(), label_edges, style)
-    lanes = _lines(picture, slots, graph, pen, top)
+    _lines(picture, slots, graph, pen, top)
     if style:
         for frame in picture.frames:
             frame.boxes = [styled(box, box.node, style) for box in frame.boxes]
@@ -113,15 +117,7 @@ def arrange(
     if chain:
         bands = (_band_box(column, chain, words, scale, below) for column in columns)
         picture.boxes += [band for band in bands if band]
-        below -= BAND + 8.0
-    kinds = {node.kind for node in rows} | ({"tied"} if any(node.copies > 1 for node in rows) else set())
-    kinds -= {"parameter"} if not any(n.kind == "parameter" and n.copies == 1 for n in rows) else set()
-    right = slots[-1].right
-    zoom = min(max(right / 1500.0, 1.0), 3.0)  # a wide picture is looked at from further away
-    right = max(right, legend.key(picture, scale, 0.0, below - 10.0 * zoom, zoom, kinds, chain))
-    heads = legend.heading(chain, title, root)
-    above, widest = legend.write_heading(picture, heads, top + LANE * lanes + 14.0, zoom)
-    return picture, (max(right, widest), above - below + 20.0 * zoom)
+    return picture
 
 
 # ---- columns ------------------------------------------------------------------------------------------------
@@ -152,20 +148,24 @@ def _slots(graph: Graph) -> list[_Slot | _Fold]:
 
 
 def _plan(
-    slots: Sequence[_Slot], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float
+    slots: Sequence[_Slot], graph: Graph, rows: Mapping[Node, Sequence[str]], roomy: bool, time_limit: float | None
 ) -> None:
-    """Lay out one block of each shape. Blocks that differ only in the size of their cards get one size."""
+    """Lay out one block of each shape: by ourselves if there is no time limit for Graphviz.
+
+    Blocks that differ only in the size of their cards get one size.
+    """
     names = {value: (name, i) for entries in graph.states.values() for name, i, value in entries}
     alike: dict[layout.Shape, list[_Slot]] = {}
     for slot in slots:
         alike.setdefault(_shape(slot, names, roomy), []).append(slot)
-    deadline = time.monotonic() + time_limit
+    deadline = time.monotonic() + (time_limit or 0.0)
     for shape, same in alike.items():
         measured = [
             [cards.size(rows[node], node.kind in ("state", "loss")) for node in slot.block.nodes] for slot in same
         ]
         sizes = tuple((max(w for w, _ in all_), max(h for _, h in all_)) for all_ in zip(*measured))
-        plan = layout.plan(replace(shape, sizes=sizes), max(deadline - time.monotonic(), 0.001))
+        shape = replace(shape, sizes=sizes)
+        plan = layers.plan(shape) if time_limit is None else layout.plan(shape, max(deadline - time.monotonic(), 0.001))
         for slot in same:
             slot.plan, slot.sizes = plan, sizes
 
@@ -207,7 +207,7 @@ def _columns(slots: Sequence[_Slot | _Fold], words: Mapping[int | None, Sequence
             column.left, column.right = x, x + FOLD
             x += FOLD + GUTTER
             continue
-        width = sum(slot.plan.width for slot in column)
+        width = add_up(slot.plan.width for slot in column)
         lines = words.get(column[0].step, ())
         spare = max(0.0, 76.0 - width, *(text.width(line, 9.0) + 14 - width for line in lines)) / 2
         x += spare
@@ -302,8 +302,8 @@ class _Pen:
         return styled(line, edge, self.style) if self.style else line
 
 
-def _lines(picture: Picture, slots: Sequence[_Slot | _Fold], graph: Graph, pen: _Pen, top: float) -> int:
-    """Add all lines, the lit ones last, and return how many lanes above the columns they take."""
+def _lines(picture: Picture, slots: Sequence[_Slot | _Fold], graph: Graph, pen: _Pen, top: float) -> None:
+    """Add all lines, the lit ones last."""
     lines: list[Line] = []
     for slot in slots:
         if isinstance(slot, _Slot):
@@ -326,7 +326,6 @@ def _lines(picture: Picture, slots: Sequence[_Slot | _Fold], graph: Graph, pen: 
                 continue
         lines.append(line)
     picture.lines += sorted(lines, key=lambda line: line.pen)
-    return len(lanes)
 
 
 @dataclass

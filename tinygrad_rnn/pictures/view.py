@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ class View:
         local_gradients: whether to write its local gradient on every edge, where edges are of single Values.
         style: what is to look different.
         time_limit: how long Graphviz may take, in seconds.
+        names: what x_1 … x_T are called, such as years; empty where they have no names.
 
     Raises:
         ArgumentError: a detail or aspect is unknown, or the time steps make no sense.
@@ -55,6 +56,7 @@ class View:
     local_gradients: bool = False
     style: Style | None = None
     time_limit: float = 60.0
+    names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("detail", DETAILS), ("aspect", tuple(ASPECTS))):
@@ -65,6 +67,10 @@ class View:
         if self.only is not None and self.only[0] > self.only[1]:
             first, last = self.only
             raise ArgumentError(f"only {first}..{last}", remedy=f"Give the earlier step first: {last}..{first}")
+
+    def name_of(self, place: int) -> str:
+        """What the input at this place of the sequence is called, from 0; empty if it has no name."""
+        return self.names[place] if 0 <= place < len(self.names) else ""
 
     @property
     def page(self) -> tuple[float, float]:

@@ -47,15 +47,16 @@ def description(subject: Subject) -> str:
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
-    return f"{chain}{text.number(_product(subject))}{beside}. {subject.verdict.sentence}"
+    return f"{chain}{_size(_product(subject))}{beside}. {subject.verdict.sentence}"
 
 
 def _law_in_words(subject: Subject) -> str:
     law = subject.law
     assert law is not None
+    size = text.power_of_ten(1.0, law.log10)
     if law.number is None:
-        return f"the product of the gates {law.name} alone is {text.number(law.at[subject.end])}"
-    return f"the law {law.name}^(T−k) alone says {text.number(law.at[subject.end])}"
+        return f"the product of the gates {law.name} alone is {size}"
+    return f"the law {law.name}^(T−k) alone says {size}"
 
 
 def _name(subject: Subject) -> str:
@@ -76,36 +77,43 @@ def equation(subject: Subject) -> str:
     k, T, law = subject.k, subject.T, subject.law
     name = _name(subject)
     later, earlier = text.indexed(name, T), text.indexed(name, k)
-    signed = subject.is_scalar and len(subject.links) == T - k  # of folded time steps, only sizes are known
-    total = text.number(_product(subject))
-    if subject.is_scalar:
-        start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
-        if law is None or law.number is None:
-            return f"{start} = {_factors('J', T, k)} = {total}"
-        lag = T - k
-        power = f"{law.name}{text.superscript(lag)}"
-        weight = _weight(subject) if signed else law.number
-        number = text.number(weight)
-        base = f"({number})" if weight < 0 else number
-        size_of_law = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
-        rest = _rest(subject)
-        if rest is None:
-            return f"{start} = {power} = {base}{text.superscript(lag)} = {total}"
-        others = _product(subject) / size_of_law if size_of_law else math.nan
-        return f"{start} = {power} · ∏ {rest} = {text.number(size_of_law)} · {text.number(others)} = {total}"
-    start = f"‖∂{subject.root or text.indexed(name, T)}/∂{earlier}‖ / ‖∂{subject.root or name}/∂{later}‖"
-    if subject.loss is None:
-        start = f"‖∂{later}/∂{earlier}‖"
-    line = f"{start} = {total}"
+    total = _size(_product(subject))
+    if not subject.is_scalar:
+        return _in_norms(subject, later, earlier, total)
+    signed = len(subject.links) == T - k  # of folded time steps, only sizes are known
+    start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
+    if law is None or law.number is None:
+        return f"{start} = {_factors('J', T, k)} = {total}"
+    lag, weight = T - k, _weight(subject) if signed else law.number
+    number = text.number(weight)
+    power = f"{f'({number})' if weight < 0 else number}{text.superscript(lag)}"
+    rest = _rest(subject)
+    if rest is None:
+        return f"{start} = {law.name}{text.superscript(lag)} = {power} = {total}"
+    size = text.power_of_ten(-1.0 if weight < 0 and lag % 2 else 1.0, law.log10)
+    sized = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
+    others = f" · {text.number(_product(subject) / sized)}" if sized and subject.left else " · …"
+    return f"{start} = {law.name}{text.superscript(lag)} · ∏ {rest} = {size}{others} = {total}"
+
+
+def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
+    T, k, law = subject.T, subject.end, subject.law
+    root = subject.root
+    line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}" if root else f"‖∂{later}/∂{earlier}‖ = {total}"
     if law is not None and law.number is None:
-        return f"{line};  straight along {subject.straight_name}, gates alone:  ∏ {law.name} = {text.number(law.at[k])}"
-    norms = [link.norm for link in subject.links.values()]
-    if len(norms) == T - k and all(norm is not None for norm in norms):
-        product = math.prod(norm for norm in norms if norm is not None)
-        line += f"  ≤  {_factors('‖J', T, k, '‖')} = {text.number(product)}"
-    if law is not None and law.number is not None:
-        line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.number(law.at[k])}"
+        gates = f"∏ {law.name} = {text.power_of_ten(1.0, law.log10)}"
+        return f"{line};  straight along {subject.straight_name}, gates alone:  {gates}"
+    norms = [link.norm for link in subject.links.values() if link.norm is not None]
+    if len(norms) == T - k:
+        line += f"  ≤  {_factors('‖J', T, k, '‖')} = {text.number(math.prod(norms))}"
+    if law is not None:
+        line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
+
+
+def _size(product: float) -> str:
+    """A product of many factors; one that is 0 may be too small for a double."""
+    return text.number(product) if product else "0, or too small for a double"
 
 
 def _factors(name: str, T: int, k: int, after: str = "") -> str:
@@ -138,7 +146,7 @@ def factor_names(subject: Subject) -> str:
     if subject.gate_name is not None:
         return f"mean {subject.gate_name}"
     if not subject.is_scalar:
-        return "‖J‖"
+        return "‖J‖" if any(link.norm is not None for link in subject.links.values()) else ""
     law, rest = subject.law, _rest(subject)
     if law is None or law.number is None:
         return ""
@@ -175,7 +183,7 @@ def law(subject: Subject) -> str:
     """The law, with its number at h_k."""
     found = subject.law
     assert found is not None
-    size = text.number(found.at[subject.end])
+    size = text.power_of_ten(1.0, found.log10)
     if found.number is None:
         return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
     alone = "at most " if found.is_bound else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ..errors import ArgumentError
-from .numbers import whole
+from .numbers import is_bool, whole
 
 
 def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
@@ -30,6 +30,17 @@ def whole_number(name: str, number: object, least: int = 1, why: str = "", most:
     if value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
     return value
+
+
+def truth(name: str, value: object) -> bool:
+    """``value`` as a bool, if it is one, or 0 or 1. Anything else is a truth value only by mistake, such as a name.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if (is_bool(value) and getattr(value, "ndim", 0) == 0) or whole(value) in (0, 1):
+        return bool(value)
+    raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"{name} must be True or False")
 
 
 def in_short(value: object, most: int = 40) -> str:

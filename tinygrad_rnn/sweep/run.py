@@ -24,6 +24,7 @@ from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short, whole_number
 from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
+from ..support.text import count
 from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
@@ -246,7 +247,8 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
         if file is None
         else f"They are on {os.path.basename(file)}: the same call goes on with the rest"
     )
-    lost = SweepError(f"the executor is lost after {len(finished)} runs ({_one_line(error)})", remedy=remedy)
+    runs = count(len(finished), "run")
+    lost = SweepError(f"the executor is lost after {runs} ({_one_line(error)})", remedy=remedy)
     lost.records = finished
     return lost
 

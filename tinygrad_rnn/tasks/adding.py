@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from ..support.checks import whole_number
+from ..support.sums import add_up
 from .task import Example, Outputs, Task, last_only
 
 
@@ -48,7 +49,7 @@ class Adding(Task):
         marked = {rng.randrange(self.T // 2), rng.randrange(self.T // 2, self.T)}
         numbers = [rng.random() for _ in range(self.T)]
         inputs = tuple((number, float(t in marked)) for t, number in enumerate(numbers))
-        return Example(inputs, last_only((sum(numbers[t] for t in sorted(marked)),), self.T))
+        return Example(inputs, last_only((add_up(numbers[t] for t in sorted(marked)),), self.T))
 
     def error(self, example: Example, outputs: Outputs) -> float:
         """The squared error of what is said last."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..errors import DataError
 from ..support.memory import require_memory
+from ..support.text import count
 
 BYTES_OF_STEP = 160  # what a time step of an example takes, about
 Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
@@ -136,9 +137,7 @@ def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:
         longest: the length for which the data would do; below 1 if there is none.
     """
     shorter = f", or a length of at most {longest}" if longest >= 1 else ""
-    return DataError(
-        f"{what}: too few for examples of {length} time step{'s' * (length != 1)}", remedy=f"Give {wanted}{shorter}"
-    )
+    return DataError(f"{what}: too few for examples of {count(length, 'time step')}", remedy=f"Give {wanted}{shorter}")
 
 
 def largest(numbers: Sequence[float]) -> int:

@@ -12,6 +12,8 @@ from hashlib import sha256
 from ..data import alice, read_text
 from ..errors import DataError
 from ..support.checks import whole_number
+from ..support.sums import add_up
+from ..support.text import count as number_of
 from .task import Example, Outputs, Task, too_short
 
 HELD_OUT = 0.1
@@ -60,7 +62,7 @@ class Text(Task):
         if len(self._held_out) <= self.length:
             name = "the text" if path is None else os.path.basename(path)
             raise too_short(
-                f"{name} has {len(self._all)} character{'s' * (len(self._all) != 1)}, of which a tenth is held out",
+                f"{name} has {number_of(len(self._all), 'character')}, of which a tenth is held out",
                 f"at least {round((self.length + 1) / HELD_OUT)} characters",
                 self.length,
                 len(self._held_out) - 1,
@@ -137,4 +139,4 @@ def _bits(training: Sequence[int], held_out: Sequence[int], size: int, order: in
     for gram, count in grams.items():
         contexts[gram[:-1]] += count
     seen = list(zip(*(held_out[shift:] for shift in range(order + 1))))
-    return sum(math.log2((contexts[gram[:-1]] + size) / (grams[gram] + 1)) for gram in seen) / len(seen)
+    return add_up(math.log2((contexts[gram[:-1]] + size) / (grams[gram] + 1)) for gram in seen) / len(seen)

@@ -20,6 +20,7 @@ from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.text import count
 from ..tasks import Task, make_task
 from .history import COLUMNS, History
 from .network import RecurrentNetwork
@@ -129,7 +130,8 @@ class Checkpoint:
         # Before anything is made of that size: a number in a damaged file may be huge.
         most = max(len(matrix[0]) for matrix in weights.values() if shape(matrix)[1:])
         if self.alphabet is not None and len(self.alphabet) != len(V):
-            raise ShapeError(f"an alphabet of {len(self.alphabet)} characters for {len(V)} outputs")
+            characters, outputs = count(len(self.alphabet), "character"), count(len(V), "output")
+            raise ShapeError(f"an alphabet of {characters} for {outputs}")
         directions = 2 if arguments.get("bidirectional") else 1
         if arguments["hidden_size"] * directions != len(V[0]) or max(
             arguments["input_size"], arguments["num_layers"]

@@ -24,6 +24,7 @@ from ..errors import ArgumentError
 from ..support.collector import collector_paused
 from ..support.memory import NODE, require_memory
 from ..support.numbers import whole
+from ..support.sums import add_up
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 from .network import LOSSES, RecurrentNetwork, check_bidirectional
@@ -162,12 +163,12 @@ class CompiledEngine:
                 [example.inputs for example in alike],
                 [self._filled(example.targets) for example in alike],
                 mask=asked,
-                gradient=1.0 / sum(asked),
+                gradient=1.0 / add_up(asked),
                 window=self.truncate,
                 onto=run,
             )
             for sequence_loss in run.losses:
-                loss += sequence_loss / sum(asked)
+                loss += sequence_loss / add_up(asked)
         for parameter in self.parameters:
             parameter.zero_grad()
         for parameter, gradient in zip(program.parameters, run.gradients if run else ()):

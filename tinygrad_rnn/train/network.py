@@ -27,6 +27,8 @@ from ..nn.through_time import advance
 from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
+from ..support.sums import add_up
+from ..support.text import count as number_of
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -173,8 +175,8 @@ class RecurrentNetwork(Module):
         output_size = len(self.readout.V)
         if (self.input_size, output_size) != (task.input_size, task.output_size):
             raise ShapeError(
-                f"the model takes {self.input_size} inputs and gives {output_size} outputs, task {task.name} has "
-                f"{task.input_size} and {task.output_size}",
+                f"the model takes {number_of(self.input_size, 'input')} and gives {number_of(output_size, 'output')}, "
+                f"task {task.name} has {task.input_size} and {task.output_size}",
                 remedy="Make it with RecurrentNetwork.for_task",
             )
 
@@ -238,6 +240,6 @@ def validate(
     with no_grad():
         for example, said in zip(examples, outputs):
             asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
-            losses += sum(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
             errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)

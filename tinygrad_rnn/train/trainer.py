@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..optim import Adam, Optimizer, clip_grad_norm_, gradient_norm
+from ..support.sums import add_up
 from ..tasks import Task
 from .checkpoint import Checkpoint, restore, save_checkpoint
 from .engine import make_engine
@@ -82,7 +83,7 @@ class Trainer:
         history = self.history
         was_finished = history.ending not in ("", "interrupted")
         last = [replace(row) for row in history.rows[-1:]]
-        self._began = time.perf_counter() - sum(row.seconds for row in last)
+        self._began = time.perf_counter() - add_up(row.seconds for row in last)
         forget_final_validation(history, self.settings.validate_every)
         if was_finished and self.ending():
             history.rows[-1:] = last

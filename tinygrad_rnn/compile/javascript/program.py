@@ -13,6 +13,7 @@ from ...engine import notation
 from ...engine.backward import gradients, topological_order
 from ...engine.value import Value
 from ...errors import CompileError
+from .. import lookup
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
 from ..step import Step, StepTwin, find_parameters
@@ -167,7 +168,7 @@ class _Writer:
     def _formula(self, node: Value, names: Mapping[Value, str]) -> str:
         op, operands = node.operation, [names[parent] for parent in node.parents]
         if not operands:
-            return notation.number(node.data) if isinstance(node.data, float) else "a constant"
+            return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
     def _facts(self) -> dict[str, Any]:
@@ -269,7 +270,7 @@ class _Writer:
         """∂state/∂(state before), a row per entry after the other, as `bptt.jacobian` finds them."""
         traced, size = self.traced, len(self.traced.new_state)
         blamed = self._blame(traced.cell)
-        rows = [gradients(node, traced.old_state, stop=traced.old_state) for node in traced.new_state]
+        rows = [gradients(node, traced.old_state, traced.old_state, lookup.edges) for node in traced.new_state]
         stores = [
             (f"row[{i * size + j}]", self.tape.symbol(entry))
             for i, row in enumerate(rows)

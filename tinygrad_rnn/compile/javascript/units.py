@@ -17,18 +17,18 @@ from itertools import count
 from typing import Any
 
 from ...bptt.unroll import Series, keep, keep_step
-from ...engine.backward import gradients_kept, propagate, topological_order
-from ...engine.node import Node
+from ...engine.backward import topological_order
 from ...engine.recording import time_step
 from ...engine.value import Value
 from ...errors import CompileError, OperandError
 from ...nn.quantities import Quantity, as_quantity
 from ...nn.through_time import advance
 from ..inputs import numbers_per_step
+from ..lookup import Pick
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
-from ..step import StepTwin, _label, _placeholder, flat
+from ..step import StepTwin, _label, _placeholder, check_results, flat
 from ..symbol import Symbol, Tape
-from ..trace import check_ops
+from ..trace import backward, check_ops
 
 #: Where t and t - 1 stand in names: two letters that nobody writes.
 TIME, TIME_BEFORE = "\ua7fb", "\ua7fc"
@@ -62,13 +62,9 @@ class Unit:
             tape: the tape of the time step.
             roots: the gradient that each root has from elsewhere.
         """
-        order = topological_order(*roots)
-        seeds: dict[Node, Any] = {node: gradient for node, gradient in roots.items()}  # noqa: C416
-        with gradients_kept([*order, *self.ends]):
-            for leaf, place in self.ends.items():
-                leaf.grad = tape.load(*place)  # type: ignore[assignment]
-            propagate(seeds)
-            return {node: tape.symbol(node.grad) for node in order}
+        starts = {leaf: tape.load(*place) for leaf, place in self.ends.items()}
+        found = backward(roots, starts)
+        return {node: tape.symbol(gradient) for node, gradient in found.items() if node not in self.picks}
 
 
 @dataclass
@@ -163,7 +159,8 @@ class _Tracer:
             named, new = advance(step.cell, x, state)
             keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
         new_state = flat(new)
-        _check_state(old_state, new_state)
+        looked_up = [entry for index in self.indices for entry in index.entries.values()]
+        check_results(old_state, new_state, None, [*self.parameters, *looked_up])
         predicted: Quantity = []
         if step.loss is not None:
             predicted = named["h"] if step.readout is not None else step.prediction(series, TIME)
@@ -221,7 +218,7 @@ class _Tracer:
         """Add the unit of everything that has been recorded for these results. Its nodes get slots."""
         nodes = topological_order(*results)[::-1]
         self.twin.check(nodes)
-        picks = {node: index.region for index in self.indices for node in index.picks}
+        picks: dict[Value, Region] = {node: node.region for node in nodes if isinstance(node, Pick)}
         check_ops([node for node in nodes if node not in picks])
         looked_up = {entry: place.gradient for index in self.indices for place, entry in index.entries.items()}
         for entry, place in looked_up.items():
@@ -244,13 +241,6 @@ class _Tracer:
         required = [condition.args[0] for condition in self.tape.alarms if condition.op == "not"]
         self.tape.alarms.clear()
         self.units[name] = Unit(own, all_ends, slotted, picks, required)
-
-
-def _check_state(old_state: Sequence[Value], new_state: Sequence[Value]) -> None:
-    if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
-    if len(set(new_state)) != len(new_state):
-        raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
 
 
 def _column(place: Place, parameters: Sequence[Value]) -> str:
