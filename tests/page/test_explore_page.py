@@ -561,12 +561,12 @@ def test_every_cell_of_the_split_can_be_reached_by_the_keyboard(open_page):
     settle_work(page)
     page.locator("#heat-cells [role=gridcell]").focus()
     reached = set()
-    for key in ["Home", *["ArrowUp", "Home"] * 6, *["ArrowDown", "Home", *["ArrowRight"] * 6] * 6]:
+    for key in ["Home", *["ArrowLeft", "Home"] * 6, *["ArrowRight", "Home", *["ArrowDown"] * 6] * 6]:
         page.keyboard.press(key)
         said = page.locator("#heat-cells [role=gridcell]").get_attribute("aria-label")
         t, k = re.match(r"\S+ from the loss of step (\d+) through w at step (\d+)", said).groups()
         reached.add((int(k), int(t)))
-    assert reached == {(k, t) for t in range(1, 7) for k in range(1, t + 1)} - {(1, 1)} | ({(1, 1)} & reached)
+    assert reached == {(k, t) for t in range(1, 7) for k in range(1, t + 1)}
     page.keyboard.press("Enter")
     settle(page)
     assert page.evaluate("filmNow().t") == int(k)

@@ -75,7 +75,6 @@ def page_of(
     T = len(source.inputs)
     about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
     data = {
-        "about": about,
         "title": text.clipped(title, 160),
         "first": source.first,
         "at": source.at,

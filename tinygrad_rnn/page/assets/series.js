@@ -16,6 +16,7 @@ function drawSeries() {
   if (high - low < 1e-9) high = low + 1;
   if (seriesDrag) ({ low, high } = seriesDrag);
   const x = (t) => left + ((t - 0.5) / T) * (right - left), y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
+  document.querySelector(".key-prediction").hidden = predicted === null;
   seriesAt = { x, y, low, high, left, right, top, bottom, T };
   pen.fillStyle = colour("line");
   pen.fillRect(left, y(0), right - left, 1);

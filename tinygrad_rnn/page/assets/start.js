@@ -7,7 +7,7 @@ const redrawAll = oncePerFrame(() => {
   for (const view of views) view(new Set(["size"]));
 });
 
-write(byId("about"), [page.about, page.title].filter(Boolean).join(" · "));
+views.push(() => write(byId("about"), [cellNow().name, plural(chosen.T, "time step"), page.title].filter(Boolean).join(" · ")));
 chosen = fromLink(location.hash);
 compute();
 for (const view of views) view(new Set(Object.keys(built)));

@@ -62,18 +62,24 @@ const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, Math.abs(b) ||
 function drawHeat() {
   if (!whole) return;
   const { losses, cells, T, by_use, by_loss, signed } = whole, full = widthOf(heat), row = losses.length === 1;
-  const left = 46, top = 18, bars = row ? 0 : Math.min(120, full * 0.22), wide = (full - left - bars - 16) / T, high = row ? 44 : Math.max(1, Math.min(wide, 300 / losses.length));
-  const height = top + high * losses.length + (row ? 26 : 86), [pen] = sharp(heat, height);
-  whereAt = { left, top, wide, high, row };
+  const left = row ? 10 : 46, top = 18, bars = row ? 0 : Math.min(120, full * 0.22);
+  // A use step k runs downwards, a loss step t to the right; of a single loss the uses stand in one row.
+  const wide = row ? (full - 2 * left) / T : (full - left - bars - 16) / losses.length, high = row ? 44 : Math.max(1, Math.min(wide, 300 / T));
+  const height = row ? top + high + 8 : top + high * T + 86, [pen] = sharp(heat, height);
+  const corner = (k, j) => (row ? [left + (k - 1) * wide, top] : [left + j * wide, top + (k - 1) * high]);
+  whereAt = { left, top, wide, high, row, corner };
   const most = cells.reduce((a, cell) => Math.max(a, largest(cell)), 0), gap = Math.min(wide, high) > 6 ? 1 : 0, { computation } = result;
   const positive = colour("positive"), negative = colour("negative"), empty = colour("soft"), cutAway = colour("cut"), ink = colour("quiet");
-  // Many cells to a pixel: the largest of them is drawn.
-  const strideK = Math.max(1, Math.floor(1 / wide)), strideT = Math.max(1, Math.floor(losses.length / 300));
+  // Where many cells share a pixel, the largest of them is drawn.
+  const strideK = Math.max(1, Math.floor(row ? 1 / wide : T / 300)), strideT = Math.max(1, Math.floor(1 / wide));
   for (let j = 0; j < losses.length; j += strideT) {
     for (let k = 1; k <= losses[j]; k += strideK) {
       let value = 0;
-      for (let jj = j; jj < Math.min(losses.length, j + strideT); jj++) for (let kk = k; kk < Math.min(k + strideK, losses[jj] + 1); kk++) if (Math.abs(cells[jj][kk - 1]) > Math.abs(value)) value = cells[jj][kk - 1];
-      const reaches = computation.reaches(k, losses[j]), box = [left + (k - 1) * wide, top + j * high, Math.max(1, wide * strideK - gap), Math.max(1, high * strideT - gap)];
+      for (let jj = j; jj < Math.min(losses.length, j + strideT); jj++) {
+        for (let kk = k; kk < Math.min(k + strideK, losses[jj] + 1); kk++) if (Math.abs(cells[jj][kk - 1]) > Math.abs(value)) value = cells[jj][kk - 1];
+      }
+      const reaches = computation.reaches(k, losses[j]), across = row ? strideK : strideT, down = row ? 1 : strideK;
+      const box = [...corner(k, j), Math.max(1, wide * across - gap), Math.max(1, high * down - gap)];
       pen.fillStyle = reaches ? empty : cutAway;
       pen.fillRect(...box);
       if (!value || !most || !reaches) continue;
@@ -84,25 +90,27 @@ function drawHeat() {
     }
   }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
-  const every = Math.max(1, Math.ceil(30 / wide)), down = Math.max(1, Math.ceil(15 / high)), below = top + losses.length * high;
-  for (let k = 1; k <= T; k += every) words(String(called(k)), left + (k - 0.5) * wide, top - 6, "center");
-  losses.forEach((t, j) => { if (j % down === 0) words(row ? "t = " + called(t) : String(called(t)), left - 6, top + (j + 0.5) * high + 4, "right"); });
-  const t = filmNow().t;
+  const across = Math.max(1, Math.ceil(30 / wide)), down = Math.max(1, Math.ceil(15 / high)), { t } = filmNow();
   pen.strokeStyle = colour("accent");
   pen.lineWidth = 2;
-  if (t) pen.strokeRect(left + (t - 1) * wide, top - 1, Math.max(2, wide - gap), losses.length * high + 1);
-  if (row) return placeCells();
+  if (row) {
+    for (let k = 1; k <= T; k += across) words(String(called(k)), left + (k - 0.5) * wide, top - 6, "center");
+    if (t) pen.strokeRect(left + (t - 1) * wide, top - 1, Math.max(2, wide - gap), high + 1);
+    return placeCells();
+  }
+  losses.forEach((loss, j) => { if (j % across === 0) words(String(called(loss)), left + (j + 0.5) * wide, top - 6, "center"); });
+  for (let k = 1; k <= T; k += down) words(String(called(k)), left - 6, top + (k - 0.5) * high + 4, "right");
+  if (t) pen.strokeRect(left, top + (t - 1) * high - 1, losses.length * wide, Math.max(2, high - gap));
   const bar = (value, ...box) => { pen.fillStyle = value < 0 ? negative : positive; pen.fillRect(...box); };
-  const mostUse = largest(by_use) || 1, mostLoss = largest(by_loss) || 1;
+  const mostUse = largest(by_use) || 1, mostLoss = largest(by_loss) || 1, below = top + T * high;
   // Signed sums stand on a line: positive to one side, negative to the other.
-  const lineY = below + (signed ? 36 : 62), roomY = signed ? 28 : 54;
-  for (let k = 1; k <= T; k++) { const size = (by_use[k] / mostUse) * roomY; bar(size, left + (k - 1) * wide, Math.min(lineY, lineY - size), Math.max(1, wide - gap), Math.abs(size)); }
-  const lineX = left + T * wide + 8 + (signed ? bars / 2 : 0), roomX = signed ? bars / 2 : bars;
-  losses.forEach((loss, j) => { const size = (by_loss[loss] / mostLoss) * roomX; bar(size, Math.min(lineX, lineX + size), top + j * high, Math.abs(size), Math.max(1, high - gap)); });
+  const lineY = below + (signed ? 36 : 62), roomY = signed ? 28 : 54, lineX = left + losses.length * wide + 8 + (signed ? bars / 2 : 0), roomX = signed ? bars / 2 : bars;
+  losses.forEach((loss, j) => { const size = (by_loss[loss] / mostLoss) * roomY; bar(size, left + j * wide, Math.min(lineY, lineY - size), Math.max(1, wide - gap), Math.abs(size)); });
+  for (let k = 1; k <= T; k++) { const size = (by_use[k] / mostUse) * roomX; bar(size, Math.min(lineX, lineX + size), top + (k - 1) * high, Math.abs(size), Math.max(1, high - gap)); }
   pen.fillStyle = colour("line");
-  pen.fillRect(left, lineY, T * wide, 1);
-  pen.fillRect(lineX, top, 1, losses.length * high);
-  words("across: use step k, down: loss step t; bars: their sums, up to " + shown(by_use.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)), left, height - 6);
+  pen.fillRect(left, lineY, losses.length * wide, 1);
+  pen.fillRect(lineX, top, 1, T * high);
+  words("down: use step k, across: loss step t; bars: their sums, up to " + shown(by_use.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)), left, height - 6);
   return placeCells();
 }
 
@@ -118,7 +126,7 @@ function drawLags() {
   pen.fillRect(left, y(0), right - left, 1);
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
-  for (const v of new Set([high, low].filter((x) => x))) pen.fillText(shown(v, 2), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
+  for (const v of new Set([high, low].filter((x) => Math.abs(y(x) - y(0)) > 12))) pen.fillText(shown(v, 2), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
   pen.fillText("0", left - 6, y(0) + 4);
   pen.textAlign = "center";
   const every = Math.max(1, Math.ceil(34 / wide));
@@ -138,7 +146,9 @@ const cellSays = ({ k, j }) => shown(whole.cells[j][k - 1]) + " from the loss of
 
 function cellAt(event) {
   if (!whereAt || !whole) return null;
-  const box = heat.getBoundingClientRect(), k = Math.floor((event.clientX - box.left - whereAt.left) / whereAt.wide) + 1, j = Math.floor((event.clientY - box.top - whereAt.top) / whereAt.high);
+  const { left, top, wide, high, row } = whereAt, box = heat.getBoundingClientRect();
+  const across = Math.floor((event.clientX - box.left - left) / wide), down = Math.floor((event.clientY - box.top - top) / high);
+  const [k, j] = row ? [across + 1, down] : [down + 1, across];
   return j >= 0 && j < whole.losses.length && k >= 1 && k <= whole.losses[j] ? { k, j } : null;
 }
 const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight.";
@@ -150,20 +160,21 @@ heat.addEventListener("click", (event) => { const cell = cellAt(event); if (cell
 function placeCells() {
   if (!whole) return;
   const j = stood && stood.j < whole.losses.length ? stood.j : whole.losses.length - 1, k = stood ? Math.min(stood.k, whole.losses[j]) : whole.losses[j];
-  heatCells.setAttribute("aria-label", "Contributions to the gradient of " + spoken(whole.name) + ", a row per loss, a column per use");
-  heatCells.setAttribute("aria-rowcount", whole.losses.length);
-  heatCells.setAttribute("aria-colcount", whole.T);
+  heatCells.setAttribute("aria-label", "Contributions to the gradient of " + spoken(whole.name) + ", a row per use, a column per loss");
+  heatCells.setAttribute("aria-rowcount", whereAt.row ? 1 : whole.T);
+  heatCells.setAttribute("aria-colcount", whereAt.row ? whole.T : whole.losses.length);
   stand({ k, j }, heatCells.contains(document.activeElement));
 }
 
 /** The one cell of the grid that is in the document, over its place in the picture: there can be a million. */
 function stand(cell, focused) {
   stood = cell;
-  const { left, top, wide, high } = whereAt, one = element("div", { role: "gridcell", tabindex: 0, "aria-label": spoken(cellSays(cell)), "aria-colindex": cell.k });
-  Object.assign(one.style, { left: left + (cell.k - 1) * wide + "px", top: top + cell.j * high + "px", width: Math.max(10, wide) + "px", height: Math.max(10, high) + "px" });
+  const { wide, high, row: alone, corner } = whereAt, [x, y] = corner(cell.k, cell.j), [column, line] = alone ? [cell.k, 1] : [cell.j + 1, cell.k];
+  const one = element("div", { role: "gridcell", tabindex: 0, "aria-label": spoken(cellSays(cell)), "aria-colindex": column });
+  Object.assign(one.style, { left: x + "px", top: y + "px", width: Math.max(10, wide) + "px", height: Math.max(10, high) + "px" });
   one.addEventListener("focus", () => sayCell(cell));
   one.addEventListener("blur", () => sayCell(null));
-  const row = element("div", { role: "row", "aria-rowindex": cell.j + 1 });
+  const row = element("div", { role: "row", "aria-rowindex": line });
   row.append(one);
   heatCells.replaceChildren(row);
   if (focused) one.focus({ preventScroll: true });
@@ -171,7 +182,8 @@ function stand(cell, focused) {
 heatCells.addEventListener("keydown", (event) => {
   if (!stood) return;
   const { k, j } = stood, last = whole.losses[j];
-  const to = { ArrowLeft: { k: k - 1, j }, ArrowRight: { k: k + 1, j }, ArrowUp: { k, j: j - 1 }, ArrowDown: { k, j: j + 1 }, Home: { k: 1, j }, End: { k: last, j } }[event.key];
+  const [left, right, up, down] = whereAt.row ? [{ k: k - 1, j }, { k: k + 1, j }, null, null] : [{ k, j: j - 1 }, { k, j: j + 1 }, { k: k - 1, j }, { k: k + 1, j }];
+  const to = { ArrowLeft: left, ArrowRight: right, ArrowUp: up, ArrowDown: down, Home: { k: 1, j }, End: { k: last, j } }[event.key];
   if (event.key === "Enter") { goTo(k); event.preventDefault(); }
   if (!to) return;
   event.preventDefault();
