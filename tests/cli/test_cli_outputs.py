@@ -115,7 +115,7 @@ def test_a_file_that_is_read_is_not_overwritten(command: str, capsys: pytest.Cap
 def test_an_ending_that_says_nothing_is_refused_before_the_work(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "x.gif" in refusal([*command.split(), "x.gif"], capsys)
+    assert "x.bmp" in refusal([*command.split(), "x.bmp"], capsys)
     assert tuple(SUFFIXES) == PICTURES
 
 

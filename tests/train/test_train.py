@@ -502,7 +502,6 @@ def test_a_history_is_its_json(tmp_path: Path) -> None:
     history = History("task", "error", 1.0, 0.0, [row(1, 0.5, 0.1), replace(row(2, 0.0, 0.0), validation_loss=None)])
     history.write_json(tmp_path / "h.json")
     data = json.loads((tmp_path / "h.json").read_text())
-    assert History.from_dict(data) == history
     assert data["rows"][0] == {
         **{"step": 1, "sequences": 1, "loss": 1.0, "gradient_norm": 1.0, "lr": 0.1},
         **{"validation_loss": 0.1, "validation_error": 0.5, "seconds": 0.0},

@@ -1,4 +1,4 @@
-"""A problem of backpropagation through time: a cell, a sequence, and the loss of what the cell makes of it."""
+"""A problem of backpropagation through time: a cell, a sequence with targets, and a loss."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Problem:
         cell: the cell.
         readout: computes the prediction y_t from h_t; None where h_t itself is the prediction.
         criterion: computes the loss of a time step, ``criterion(prediction, target)``.
-        unrolled: the cell over the sequence; with a loss at every time step, the read-out also.
+        unrolled: the unrolled cell; with a loss at every time step, it includes the read-out.
         targets: what the prediction of each time step should be.
         losses: one loss per time step that counts, in order, each labelled L_t and with its ``time_step``.
-        loss: their mean (of a single one, itself), labelled L.
+        loss: their mean, or the only one; labelled L.
     """
 
     cell: Cell

@@ -87,7 +87,7 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
         k1, k2: as for `tinygrad_rnn.bptt.truncated.windows`.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
     """
     check_period(k1, k2)
     kept = full.where(lambda k, t: keeps(k, t, k1, k2))
@@ -96,7 +96,7 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
 
 
 def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Value], k1: int, k2: int) -> None:
-    """Run the passes of truncated BPTT on the graph of a whole sequence, to show in it the gradient of each node.
+    """Run the passes of truncated BPTT on the graph of a whole sequence, so that every node in it has its gradient.
 
     Leaves accumulate the contributions of all passes, as with ``backward()``. With the losses of `windows` these are
     the gradients of `truncated_bptt`. Any other node is left with the gradient of the latest pass that reached it.
@@ -108,7 +108,7 @@ def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Val
         k1, k2: as for `windows`.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
         DomainError: a local gradient has no finite value.
     """
     check_period(k1, k2)
@@ -128,14 +128,14 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     Args:
         unrolled: the whole sequence.
         k1, k2: as for `windows`.
-        after: only the cut of the pass of this e, a multiple of k1. By default of all passes if k1 = k2, where
-            no cut lies within the window of another pass; otherwise of the last pass.
+        after: only the cut of the pass after this time step, a multiple of k1. By default, the cuts of all passes if
+            k1 = k2 (then no cut lies within the window of another pass), else that of the last pass.
 
     Returns:
         Pairs (parent, child): an entry of the state, and what the next time step computes from it.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2, or there is no such pass.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2, or there is no such pass.
     """
     check_period(k1, k2)
     passes = _passes(unrolled, k1)
@@ -161,5 +161,5 @@ def keeps(k: TimeStep, t: TimeStep, k1: int, k2: int) -> bool:
 
 
 def _passes(unrolled: Unrolled, k1: int) -> range:
-    """Every e; the last may lie beyond T."""
+    """The time steps after which there is a backward pass; the last may lie beyond T."""
     return range(k1, unrolled.T + k1, k1)

@@ -19,6 +19,9 @@ from .options import Option, Preset, Table, finite_number, flag, seed_option, se
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
+#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled to -1, it
+#: would put h_12 − (−1) into the first picture that anybody sees.
+LAST_YEAR = "1992"
 NODES_OF_A_STEP = 10  # of the scalar cell, with its loss
 BYTES_OF_A_NODE = 4 * NODE  # with what a command adds to it: Jacobians, parts of gradients, pictures
 
@@ -59,7 +62,7 @@ def input_options(
     """
     kind = Option("cell", "kind of a vector cell", choices=tuple(KINDS), usual="the scalar cell; for a text, rnn")
     return {
-        "the sequence (default: yearly sunspot numbers)": (
+        f"the sequence (default: yearly sunspot numbers up to {LAST_YEAR})": (
             (
                 Option("csv", "CSV file with a series, which is scaled to span [-1, 1]", metavar="FILE"),
                 Option("text", "text of which the next character is predicted", metavar="TEXT"),
@@ -122,7 +125,7 @@ def input_options(
 
 @dataclass(frozen=True)
 class Problem(problem.Problem):
-    """A cell that is to predict the next item of a sequence, with what people call it all.
+    """A cell that is to predict the next item of a sequence, with descriptions for people.
 
     Attributes:
         title: what the sequence is.
@@ -177,7 +180,7 @@ def read_data(args: argparse.Namespace) -> Data:
         raise ArgumentError(f"{flag(next(iter(of_csv)))} without --csv", remedy="Name the file with --csv FILE")
     if args.text is not None:
         return _characters(args.text, args.steps, args.default_steps)
-    series = sunspots() if args.csv is None else read_column(args.csv, **of_csv)
+    series = sunspots().until(LAST_YEAR) if args.csv is None else read_column(args.csv, **of_csv)
     return _numbers(series, args.steps, args.default_steps)
 
 
@@ -208,7 +211,7 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
 
 
 def check_size(data: Data, kind: str | None = None, hidden: int = DEFAULT_HIDDEN) -> None:
-    """Check that a cell unrolled over the sequence fits into memory, with all that a command makes of it.
+    """Check that a cell unrolled over the sequence fits into memory, with all that a command computes from it.
 
     Args:
         data: the sequence.

@@ -71,7 +71,7 @@ class Report(ABC):
 
     @cached_property
     def law(self) -> list[float] | None:
-        """The same if every tanh' were 1: w^(T−k), or the norm of W^(T−k). None for a cell without a single W."""
+        """The `factors` if every tanh' were 1: w^(T−k), or the norm of W^(T−k). None for a cell without a single W."""
         W = recurrent_matrix(self.problem.cell)
         if W is None:
             return None
@@ -143,7 +143,7 @@ class Report(ABC):
 
     @abstractmethod
     def unwrap(self, vector: list[float]) -> float | list[float]:
-        """A vector as JSON has it."""
+        """A vector as it is written in JSON."""
 
     @abstractmethod
     def headings(self) -> list[str]:
@@ -161,7 +161,7 @@ class Report(ABC):
     def describe_parameters(self) -> str:
         """The gradients of the parameters in words."""
 
-    # ---- what does not ----
+    # ---- what is the same for all cells ----
 
     def _part(self, name: str, k: int) -> list[float]:
         """The numbers of a part of the state at step k."""
@@ -255,7 +255,7 @@ class ScalarReport(Report):
 
 
 class VectorReport(Report):
-    """The report of any other cell, of whose vectors and matrices it shows the norms."""
+    """The report of any other cell. It shows the norms of vectors and matrices."""
 
     def size(self, vector: list[float]) -> float:
         return norm(vector)

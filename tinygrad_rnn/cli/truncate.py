@@ -11,8 +11,6 @@ from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncat
 from ..engine.notation import number
 from ..nn.quantities import entries
 from ..pictures import draw
-from ..pictures.colours import CUT
-from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
 from ..support.sums import add_up
@@ -160,11 +158,5 @@ def _draw(problem: Problem, k1: int, k2: int, file: str, names: Sequence[str]) -
     e = -(-T // k1) * k1
     losses = {t: loss for loss in problem.losses if (t := unrolled.step_of(loss)) is not None}
     truncated_backward(unrolled, problem.loss, losses, k1, k2)
-    cut = set(cut_edges(unrolled, k1, k2))
-
-    def style(item: Node | Edge) -> dict[str, Any] | None:
-        is_cut = isinstance(item, Edge) and not cut.isdisjoint(item.pairs)
-        return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
-
-    drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style, names=names)
-    drawing.save(file)
+    cuts = {t for _, child in cut_edges(unrolled, k1, k2) if (t := unrolled.step_of(child)) is not None}
+    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, names=names).save(file)

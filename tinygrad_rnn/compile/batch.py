@@ -89,6 +89,6 @@ def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int
 
 @lru_cache(maxsize=8)
 def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
-    """The same initial state for every sequence. Nobody writes to it."""
+    """The same initial state for every sequence. It is never written to."""
     repeated = array("d", initial * B or (0.0,))
     return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))

@@ -26,7 +26,7 @@ class Area(NamedTuple):
     room: int = 0
 
     def after(self, count: int) -> Area:
-        """What is left of it behind the first ``count`` numbers."""
+        """The part of it behind the first ``count`` numbers."""
         return Area(self.address + 8 * count, self.room - count)
 
 
@@ -34,7 +34,7 @@ def doubles(count: int) -> Any:
     """Memory for ``count`` doubles, and for one at least.
 
     Raises:
-        MemoryError: there is not so much.
+        MemoryError: there is not enough.
     """
     try:
         return (ctypes.c_double * max(1, count))()
@@ -97,7 +97,7 @@ def real(name: str, given: Any) -> float:
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
-    """Return numbers as a buffer of this shape. Doubles that are in one are not copied.
+    """Return numbers as a buffer of this shape. Doubles that are in a buffer already are not copied.
 
     Args:
         name: their name, for error messages.
@@ -134,7 +134,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 
 
 def _is_nested(entry: object) -> bool:
-    """Whether something has entries in an order; a dict or a set has not."""
+    """Whether something has entries in an order; a dict or a set does not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
     return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 

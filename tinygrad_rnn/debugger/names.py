@@ -107,7 +107,7 @@ class Names:
 
     def _by_formula(self, text: str) -> list[Value]:
         if text.isascii() and text.isidentifier():
-            return []  # no formula looks like this, and to write them all takes a while in a large graph
+            return []  # no formula looks like this, and writing all of them takes a while in a large graph
         text = plain(text)
         return self._formulas.get(text) or self._formulas.get(f"({text})") or []
 
@@ -133,7 +133,7 @@ class Names:
 
 
 def plain(text: str) -> str:
-    """A formula with the minus sign that a keyboard has, and single spaces."""
+    """A formula with the minus sign of a keyboard, and single spaces."""
     return " ".join(text.replace("−", "-").split())
 
 

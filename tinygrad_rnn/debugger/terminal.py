@@ -25,7 +25,7 @@ _ATTRIBUTES = ("data", "grad", "has_grad", "label", "name", "op", "parents", "ti
 
 
 class Terminal(cmd.Cmd):
-    """Reads commands, one a line, and prints what comes of them. An empty line repeats the last one.
+    """Reads commands, one per line, and prints their results. An empty line repeats the last command.
 
     Args:
         debugger: what the commands act on.

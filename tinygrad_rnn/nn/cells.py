@@ -34,7 +34,7 @@ class Cell(Module):
     """Base class of cells.
 
     Attributes:
-        state_names: names of the quantities, among those that `step` returns, that the next time step gets.
+        state_names: names of the quantities returned by `step` that are carried on to the next time step.
         pre_activation_names: names of the quantities that a nonlinearity is applied to.
         input_size: length of x_t. A cell on single numbers has none.
         step: a method, ``step(x, *state)``. It returns everything that one time step computes, by name, the new state
@@ -48,7 +48,7 @@ class Cell(Module):
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates of this cell, in PyTorch's order. Those of a cell within it are not among them."""
+        """The gates of this cell, in PyTorch's order, without those of nested cells."""
         return tuple(part for part in vars(self).values() if isinstance(part, Gate))
 
     @abstractmethod
@@ -84,10 +84,10 @@ class Cell(Module):
 
 
 def known(nonlinearity: str) -> str:
-    """``nonlinearity``, checked.
+    """Return ``nonlinearity``, which must be one of `NONLINEARITIES`.
 
     Raises:
-        ArgumentError: it is not the name of one.
+        ArgumentError: it is not.
     """
     if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")

@@ -1,4 +1,4 @@
-"""`Gate`: the weights W, U, b of one affine map, of which every cell on vectors is made."""
+"""`Gate`: the weights W, U, b of one affine map, the building block of every cell on vectors."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Gate(Module):
 
 
 class Weights(Generic[T]):
-    """The attribute ``W_i`` of a cell: the W of its gate i, to read and to set."""
+    """A descriptor: the attribute ``W_i`` of a cell reads and sets the W of its gate i."""
 
     def __init__(self, kind: str, gate: str) -> None:
         self._kind, self._gate = kind, gate

@@ -77,7 +77,7 @@ def _of_one_prediction(input: Sequence[Operand], target: object) -> Value:
 
 
 def _class(target: object, classes: int) -> int:
-    """The index of a class, from whatever stands for a whole number, such as an entry of a tensor."""
+    """The index of a class, from anything that stands for a whole number, such as an entry of a tensor."""
     place = whole(target)
     if place is None or not 0 <= place < classes:
         raise ArgumentError(f"target {in_short(target)}", remedy=f"A target is a whole number from 0 to {classes - 1}")
@@ -113,12 +113,12 @@ def _binary(v: Value, y: Operand) -> Value:
 
 
 def _log_one_plus(right: Value, others: Sequence[Value]) -> Value:
-    """ln(1 + Σ e^(other - right)), which is -ln softmax at the right logit, and what is lost by being wrong.
+    """ln(1 + Σ e^(other - right)), which is -ln softmax at the right logit: the loss of one prediction.
 
     Let m be the largest of the others, a constant. Where the right logit is above it, this is ln(1 + Σ e^(other -
     right)), in which log1p keeps the digits of a small loss. Where it is below, by a gap, this is ln(e^gap + Σ e^(other
     - m)) - gap, in which no exponential overflows. Both are one formula, since max(right, m) is the right logit in the
-    one case and m in the other, and min(right, m) - m is 0 or the gap. Nothing cancels, on the way back neither.
+    one case and m in the other, and min(right, m) - m is 0 or the gap. Nothing cancels, forward or backward.
     """
     m = arithmetic.largest([-sys.float_info.max, *[other.data for other in others]])
     top = right.maximum(m)

@@ -24,9 +24,9 @@ class Optimizer(ABC):
     arguments as an attribute of the same name; its docstring describes those that are not described here.
 
     Args:
-        parameters: what to update, such as ``model.parameters()``; one that is given twice is updated once.
+        parameters: what to update, such as ``model.parameters()``; duplicates are updated once.
         lr: learning rate.
-        slots: names of the rows, whose numbers start from 0. Subclasses give it; it is no argument of theirs.
+        slots: names of the rows, whose numbers start from 0. Subclasses pass it; it is not one of their arguments.
         weight_decay: this times the parameter is added to its gradient.
         maximize: whether to go up the gradient instead of down.
 
@@ -46,7 +46,7 @@ class Optimizer(ABC):
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        self.parameters = each_once(parameters)
+        self.parameters = tuple(each_once(parameters))
         if not self.parameters:
             raise ArgumentError("an optimizer without parameters", remedy="Give it model.parameters()")
         for parameter in self.parameters:
@@ -109,7 +109,7 @@ class Optimizer(ABC):
         return [g + self.weight_decay * p.data for g, p in zip(gradients, self.parameters)]
 
     def state_dict(self) -> State:
-        """Everything but the parameters, as JSON."""
+        """Everything except the parameters, as JSON."""
         return {"steps": self.steps, "lr": self.lr, "slots": {name: list(row) for name, row in self._slots.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -277,7 +277,7 @@ class AdamW(Adam):
     """`Adam` with decoupled weight decay (Loshchilov & Hutter 2019): first p ← p·(1 - lr·weight_decay).
 
     Args:
-        betas, eps, amsgrad: as of `Adam`.
+        betas, eps, amsgrad: as for `Adam`.
         weight_decay: as above; it does not enter the gradient.
 
     Raises:

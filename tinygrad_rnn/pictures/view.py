@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,8 +10,9 @@ from ..errors import ArgumentError
 from .geometry import Box, Line, Row
 from .graph import Edge, Node
 
-#: From the coarsest to the finest: states with what each time step multiplies the gradient by; every Value.
-DETAILS = ("states", "values")
+#: From the coarsest to the finest: states with what each time step multiplies the gradient by; also the gates of the
+#: cell; every Value.
+DETAILS = ("states", "gates", "values")
 #: Width and height of the page, in points: 1920 × 1080 and 1440 × 1080 pixels.
 ASPECTS = {"16:9": (1440.0, 810.0), "4:3": (1080.0, 810.0)}
 
@@ -38,6 +39,7 @@ class View:
         local_gradients: whether to write its local gradient on every edge, where edges are of single Values.
         style: what is to look different.
         time_limit: how long Graphviz may take, in seconds.
+        cuts: the time steps t such that no gradient passes from t back to t - 1, as truncated BPTT has it.
         names: what x_1 … x_T are called, such as years; empty where they have no names.
 
     Raises:
@@ -57,6 +59,7 @@ class View:
     style: Style | None = None
     time_limit: float = 60.0
     names: Sequence[str] = ()
+    cuts: Collection[int] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("detail", DETAILS), ("aspect", tuple(ASPECTS))):

@@ -33,7 +33,7 @@ class Forecast(Task):
 
     Raises:
         DataError: the series cannot be read, is too short, or is constant.
-        ArgumentError: length is below 1, or it is said how to read a file, but not which.
+        ArgumentError: length is below 1, or there are options for reading a file, but no file.
     """
 
     name = "series"

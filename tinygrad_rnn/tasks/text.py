@@ -54,6 +54,12 @@ class Text(Task):
         raw = text if text is not None else alice() if path is None else read_text(path)
         self._all = " ".join(raw.split()).lower() if simple else raw
         self.alphabet = "".join(sorted(set(self._all)))
+        half = next((sign for sign in self.alphabet if "\ud800" <= sign <= "\udfff"), None)
+        if half is not None:
+            raise DataError(
+                f"the text has half a character, {half!r}, at position {self._all.index(half)}",
+                remedy="Take it out: no file in UTF-8 has one",
+            )
         self.digest = sha256(self._all.encode()).hexdigest()
         self.input_size = self.output_size = len(self.alphabet)
         numbers = self.encode(self._all)

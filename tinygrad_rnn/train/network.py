@@ -111,7 +111,7 @@ class RecurrentNetwork(Module):
         return unroll(self.cell, self.encoded(inputs), state, self.readout)
 
     def predictions(self, inputs: Sequence[Any]) -> list[Vector]:
-        """Return the outputs y_1 … y_T. As calling the network, but bidirectional networks can do this also."""
+        """Return the outputs y_1 … y_T. Same errors as calling the network; also works for bidirectional ones."""
         if not self.bidirectional:
             return list(self(inputs).y.values())
         output, _ = self.cell(self.encoded(inputs))
@@ -150,7 +150,7 @@ class RecurrentNetwork(Module):
     def generate(self, prompt: Sequence[int]) -> Generator[list[float], int, None]:
         """Return a coroutine for sampling: it yields y_t as floats, and ``send`` gives it the next symbol.
 
-        Its memory does not grow with what is generated. The first y is that after the last symbol of the prompt.
+        Its memory does not grow with the generated text. The first y follows the last symbol of the prompt.
         """
         cell = self.cell.cell if isinstance(self.cell, Recurrent) else self.cell
         with no_grad():
@@ -168,7 +168,7 @@ class RecurrentNetwork(Module):
 
         Raises:
             ShapeError: they are not; the error names both.
-            ArgumentError: it may not be read so.
+            ArgumentError: the task may not be read in these directions.
         """
         if self.bidirectional:
             check_bidirectional(task)
