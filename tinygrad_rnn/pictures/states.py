@@ -146,7 +146,8 @@ class _Lanes:
         if subject.view.values:
             rows.append(Row(text.fitted(subject.data(values), room, s), ink=colours.QUIET, role="data"))
             gradient = subject.gradient(values)
-            told = "not run" if gradient is None else text.fitted(gradient, room, s)
+            missing = "none" if subject.ran else "not run"
+            told = missing if gradient is None else text.fitted(gradient, room, s)
             rows.append(Row(told, ink=colours.CHAIN, role="gradient"))
         return rows
 
@@ -278,6 +279,8 @@ class _Lanes:
             x1 = self.sheet.side(tail, -0.4 if after in self.columns.x else 0.0, 0)[0]
             x0, rise = self.sheet.side(head, 0.4, 0)[0], top - (_RISE - 0.2) * s
             kept = self.subject.kept[after]
+            if not kept:  # nothing goes on from here
+                continue
             looks: Looks = {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * s * self.scale.place(_log10(kept))}
             curve = [(x1, top), (x1 - 0.05 * self.columns.pitch, rise), (x0, rise), (x0, top)]
             self.sheet.line(f"arc_{after}", curve, tail.id, head.id, role="arc", step=after, **looks)

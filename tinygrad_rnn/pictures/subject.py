@@ -173,6 +173,13 @@ class Subject:
         """The number, or the norm of several."""
         return values[0].data if len(values) == 1 else math.hypot(*(value.data for value in values))
 
+    @cached_property
+    def ran(self) -> bool:
+        """Whether there was a backward pass, so that what has no gradient was not reached by it."""
+        if self.loss is not None:
+            return self.loss.has_grad
+        return any(value.has_grad for t in self.shown for value in self.unrolled.state(t))
+
     def gradient(self, values: Sequence[Value]) -> float | None:
         """The gradient, or the norm of several; None where there is none."""
         if not all(value.has_grad for value in values):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..engine.value import Value
 from ..errors import DrawError
 from . import geometry, graph, heading, legend, rows, text, timeline, words
 from .chain import Chain, strongest
@@ -48,7 +47,7 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         chain,
         loss=loss,
         root=subject.root or (chain.last.label if chain else "h"),
-        ran=_ran(loss, entries),
+        ran=subject.ran,
         label_edges=view.local_gradients,
         style=view.style,
         time_limit=view.time_limit,
@@ -58,11 +57,6 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         if frame.step is not None and (called := view.name_of(frame.step - unrolled.first)):
             frame.title = text.squeezed(f"{frame.title}: {called}", frame.right - frame.left - 12.0, 12.0)
     return _page(subject, strip, chain), len(shown)
-
-
-def _ran(loss: Value | None, entries: dict[int, list[tuple[str, int, Value]]]) -> bool:
-    """Whether there was a backward pass."""
-    return loss.has_grad if loss is not None else any(v.has_grad for state in entries.values() for _, _, v in state)
 
 
 def _page(subject: Subject, strip: Picture, chain: Chain | None) -> Picture:
