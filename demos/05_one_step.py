@@ -26,7 +26,7 @@ print(f"tanh'(z_1) = 1 − h_1² = {unrolled.z[1].grad:.4f}")
 print(f"J_1 = {unrolled.z[1].grad:.4f}·0.9 = {unrolled.h[0].grad:.4f}")
 
 # %%
-show(draw(unrolled, unrolled.h[1], local_gradients=True))
+show(draw(unrolled, unrolled.h[1], detail="values", local_gradients=True))
 
 # %% [markdown]
 # With several hidden units, W is a matrix, and so is the Jacobian: $J_t = \mathrm{diag}(\tanh'(z_t))\,W$.

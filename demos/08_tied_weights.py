@@ -24,7 +24,7 @@ loss.backward()
 print(" k   ∂L/∂z_k    h_(k−1)      term")
 for k in (3, 2, 1):
     z, h = unrolled.z[k], unrolled.h[k - 1]
-    print(f"{k:2}  {z.grad:+.6f}  {h.data:+.6f}  {z.grad * h.data:+.6f}")
+    print(f"{k:2}  {z.grad:+.6f}  {h.data:+.6f}  {z.grad * h.data + 0.0:+.6f}")
 print(f"w.grad = {cell.w.grad:+.6f}")
 
 # %% [markdown]

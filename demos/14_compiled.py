@@ -60,7 +60,7 @@ print(f"measured: {slow * 1000:.0f} ms and {fast * 1000:.1f} ms, {slow / fast:.0
 # What is compiled is one column of this picture, with the order of its nodes.
 
 # %%
-show(draw(unrolled, loss))
+show(draw(unrolled, loss, detail="values"))
 
 # %% [markdown]
 # **Exercise.** Play a tape forwards. A line (op, i, j) says: apply op to the numbers i and j of what is there so far.

@@ -58,8 +58,8 @@ ask("Truncated BPTT in chunks of 4 that forgets to detach the state. How far bac
 exhibit("state_not_detached")
 
 # %% [markdown]
-# The opposite mistake, exhibit 7: the state is detached at every step. One look at the picture: no gradient reaches
-# the past, all is white left of the last step.
+# The opposite mistake, exhibit 7: the state is detached at every step. One look at the picture: every factor is 0, and
+# no gradient reaches the past.
 
 # %%
 cell = ScalarRNNCell(w=0.9, u=0.5, b=0.1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tinygrad_rnn.cli import main
 
 PICTURES = {
-    "bptt.svg": "--steps 3 -o",
+    "bptt.svg": "--animate -o",
     "constant_error_path.svg": "--cell lstm --hidden 1 --forget-bias 3 --steps 3 --state c -o",
     "straight_path.svg": "anatomy --cell lstm --forget-bias 3 --loss last --straight",
     "decay_by_cell.svg": "decay --cells rnn lstm gru --hidden 8 --forget-bias 3 --steps 60 -o",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, total, unroll
 from tinygrad_rnn.bptt.anatomy import Anatomy, anatomy, norm, state_gradients
 from tinygrad_rnn.engine.backward import gradients, topological_order
-from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError, TooLargeError
 from tinygrad_rnn.nn.quantities import entries
+from tinygrad_rnn.support import memory
 
 from ..random_problems import Problem, problems, rounding
 
@@ -263,3 +265,32 @@ def test_repr_is_short() -> None:
     unrolled = unroll(ScalarRNNCell(0.5), [1.0, 2.0])
     split: Anatomy = anatomy(unrolled, {t: unrolled.h[t] for t in (1, 2)}, unrolled.cell.w)
     assert repr(split) == "Anatomy(∂L/∂w, uses 1 … 2, losses 1 … 2)"
+
+
+def test_a_contribution_is_found_without_a_search() -> None:
+    """A search through all steps for each of T² contributions would take T³."""
+    compared = []
+
+    class Step(int):
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    n = 100
+    steps = tuple(map(Step, range(1, n + 1)))
+    split = Anatomy("w", (), steps, steps, tuple(array("d", [1.0] * n) for _ in steps))
+    assert split[n, n] == split[steps[-1], steps[-1]] == 1.0
+    compared.clear()
+    assert split[n, n] == 1.0
+    assert len(compared) <= 4
+
+
+def test_contributions_that_do_not_fit_into_memory_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = RNNCell(1, 60)
+    unrolled = unroll(cell, [[0.1]] * 30)
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**7)
+    losses = [mse_loss(h, [0.0] * 60) for h in unrolled.h.values() if h]
+    with pytest.raises(TooLargeError, match=r"^the number of loss steps = 31 takes about 53\.6 MB"):
+        anatomy(unrolled, losses[-31:], cell.W)

@@ -43,9 +43,10 @@ def where_any_work_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def work(*_: object, **__: object) -> None:
         raise AssertionError("too late: the work has begun")
 
-    for place in ("cli.anatomy", "cli.truncate", "cli.explore", "cli.main_job"):
+    for place in ("cli.anatomy", "cli.truncate", "cli.main_job"):
         monkeypatch.setattr(f"tinygrad_rnn.{place}.read_problem", work)
-    monkeypatch.setattr("tinygrad_rnn.cli.decay.read_data", work)
+    for place in ("cli.decay", "cli.explore"):
+        monkeypatch.setattr(f"tinygrad_rnn.{place}.read_data", work)
     monkeypatch.setattr("tinygrad_rnn.cli.train.build", work)
     monkeypatch.setattr("tinygrad_rnn.cli.sweep.build_task", work)
 
@@ -114,7 +115,7 @@ def test_a_file_that_is_read_is_not_overwritten(command: str, capsys: pytest.Cap
 def test_an_ending_that_says_nothing_is_refused_before_the_work(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "x.gif" in refusal([*command.split(), "x.gif"], capsys)
+    assert "x.bmp" in refusal([*command.split(), "x.bmp"], capsys)
     assert tuple(SUFFIXES) == PICTURES
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -65,7 +66,7 @@ def test_jacobians_and_paths(report):
 
 def test_truncation_by_hand(report):
     found = report("truncate", "--nonlinearity", "identity", "--w", "0.5", "--steps", "3", "--k2", "2")
-    raw = sunspots().numbers[-4:]
+    raw = sunspots().until("1992").numbers[-4:]
     x1, x2, x3, x4 = (2.0 * (n - min(raw)) / (max(raw) - min(raw)) - 1.0 for n in raw)
     h1, h2 = 0.5 * x1, 0.25 * x1 + 0.5 * x2
     h3 = 0.5 * h2 + 0.5 * x3
@@ -134,9 +135,8 @@ def test_files_are_written(capsys):
 def test_the_picture_shows_truncated_gradients_and_the_cut():
     assert main(["truncate", "--steps", "4", "--k2", "2", "--picture", "cut.dot"]) == 0
     source = Path("cut.dot").read_text(encoding="utf-8")
-    cut_lines = [line for line in source.splitlines() if line.startswith("h_") and "dashed" in line and "->" in line]
-    assert len(cut_lines) == 1
-    assert "#adb5bd" in cut_lines[0]
+    assert re.findall(r"^(cut_\d+)_from -> ", source, flags=re.MULTILINE) == ["cut_3"]
+    assert "no gradient passes a cut" in source
 
 
 # ---- terminals ----------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ MISTAKES = {
     "malformed entry": (["anatomy", "--parameter", "W[a]"], "no parameter 'W[a]'"),
     "paths to a matrix": (["anatomy", "--hidden", "2", "--paths"], "--parameter W[0,0]"),
     "too many paths": (["anatomy", "--paths", "3"], "limit of 3"),
-    "kind of plot": (["anatomy", "-o", "plot.gif"], "plot.gif"),
+    "kind of plot": (["anatomy", "-o", "plot.bmp"], "plot.bmp"),
     "no directory": (["anatomy", "-o", "none/plot.png"], "none"),
     "k1 above k2": (["truncate", "--k1", "5", "--k2", "4"], "k1 = 5"),
     "no k2": (["truncate", "--k2", "0"], "'0' is not a whole number"),

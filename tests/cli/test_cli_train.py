@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,9 +180,12 @@ def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) 
 def state(path: str) -> tuple[object, ...]:
     """All that a checkpoint holds but for seconds, and the steps that were planned."""
     checkpoint = load_checkpoint(path)
-    rows = [{**row, "seconds": 0} for row in checkpoint.state["history"]["rows"]]
-    rest = {name: part for name, part in checkpoint.state.items() if name not in ("history", "limits")}
-    return checkpoint.weights, checkpoint.best, checkpoint.slots, rest, rows
+    history = checkpoint.history
+    rest = replace(checkpoint.record, history=replace(history, rows=[]), limits=Limits())
+    return (
+        *(checkpoint.weights, checkpoint.best, checkpoint.slots, rest),
+        [replace(row, seconds=0.0) for row in history.rows],
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ def test_a_schedule_sets_the_rate_of_every_step_and_goes_on_when_resumed(
     options = ["train", "--task", "adding", "--T", "3", *SMALL, "--go-on", "--lr", "0.4", "--schedule", schedule]
     assert main([*options, "-o", "whole"]) == 0
     advice = " ".join(capsys.readouterr().out.split())
-    assert [row["lr"] for row in load_checkpoint("whole").state["history"]["rows"]] == pytest.approx(rates, rel=1e-15)
+    assert [row.lr for row in load_checkpoint("whole").history.rows] == pytest.approx(rates, rel=1e-15)
     if schedule == "cosine":
         assert "Go on with" not in advice
         assert "the cosine schedule of whole ends after 4. Give at most that many" in error_of(
@@ -226,8 +230,8 @@ def test_a_cosine_schedule_that_was_cut_short_goes_on_to_its_end(capsys: pytest.
     assert said == "Go on with tinygrad-rnn train --resume -o part --steps 6."
     assert main(said.removeprefix("Go on with tinygrad-rnn ").rstrip(".").split()) == 0
     assert "Go on with" not in capsys.readouterr().out
-    rates = [row["lr"] * 1e300 for row in load_checkpoint("part").state["history"]["rows"]]
-    assert rates == pytest.approx([row["lr"] / 0.02 for row in load_checkpoint("whole").state["history"]["rows"]])
+    rates = [row.lr * 1e300 for row in load_checkpoint("part").history.rows]
+    assert rates == pytest.approx([row.lr / 0.02 for row in load_checkpoint("whole").history.rows])
 
 
 def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,7 +305,7 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
     assert "--forget-bias is for a new" in error_of(capsys, "train", "--resume", "-o", "f", "--forget-bias", "1")
     assert main(["train", "--help"]) == 0
-    assert "--init and --forget-bias, which a new network begins with, are not taken" in " ".join(
+    assert "--init and --forget-bias, which are for a new network, are refused" in " ".join(
         capsys.readouterr().out.split()
     )
     assert "--clip is 1.0 in f, not none" in error_of(capsys, "train", "--resume", "-o", "f", "--clip", "none")
@@ -341,7 +345,7 @@ def test_clipping_can_be_switched_off_and_stays_so(capsys: pytest.CaptureFixture
     options = ["train", "--task", "adding", *SMALL, "--quiet", "--go-on"]
     assert main([*options, "-o", "a", "--clip", "none"]) == 0
     assert main([*options, "-o", "b", "--clip", "1e9"]) == 0
-    assert load_checkpoint("a").state["settings"]["max_norm"] is None
+    assert load_checkpoint("a").record.description.settings.max_norm is None
     assert load_checkpoint("a").weights == load_checkpoint("b").weights
     assert main(["train", "--resume", "-o", "a", "--clip", "none", "--steps", "5", "--quiet"]) == 0
     assert load_checkpoint("a").step == 5

@@ -222,21 +222,24 @@ def test_what_no_grad_made_is_its_number() -> None:
 def test_a_number_has_four_digits() -> None:
     numbers = [0.25, -1.0, 1234567.0, 1e-7, -0.0, math.inf, -math.inf, math.nan]
     assert [notation.number(x) for x in numbers] == [
-        "0.25", "-1", "1.235e+06", "1e-07", "-0", "inf", "-inf", "nan",
+        "0.25", "-1", "1.235e+06", "1e-07", "0", "inf", "-inf", "nan",
+    ]  # fmt: skip
+    assert [notation.in_formula(x) for x in numbers] == [
+        "0.25", "−1", "1.235e+06", "1e−07", "0", "inf", "−inf", "nan",
     ]  # fmt: skip
 
 
 def test_a_negative_number_has_parentheses_where_a_sign_would_be_misread() -> None:
     x = leaf("x")
     assert [notation.name(node) for node in (x * -2, -2 * x, x - -2, x + -2, Value(-2) ** 2, -Value(-2))] == [
-        "x·(-2)", "(-2)·x", "x − (-2)", "x + (-2)", "(-2)^2", "−(-2)",
+        "x·(−2)", "(−2)·x", "x − (−2)", "x + (−2)", "(−2)^2", "−(−2)",
     ]  # fmt: skip
-    assert notation.name(Value(-2) + x) == "-2 + x"
-    assert notation.name(Value(-2).tanh()) == "tanh(-2)"
-    assert notation.name(x**-2) == "x^-2"
-    assert notation.name(Value(1e-7) ** 2) == "(1e-07)^2"
-    assert notation.product(0.7864, -0.5) == "0.7864·(-0.5)"
-    assert notation.product(-1e-7, 2.0, 3.0) == "(-1e-07)·2·3"
+    assert notation.name(Value(-2) + x) == "−2 + x"
+    assert notation.name(Value(-2).tanh()) == "tanh(−2)"
+    assert notation.name(x**-2) == "x^−2"
+    assert notation.name(Value(1e-7) ** 2) == "(1e−07)^2"
+    assert notation.product(0.7864, -0.5) == "0.7864·(−0.5)"
+    assert notation.product(-1e-7, 2.0, 3.0) == "(−1e−07)·2·3"
 
 
 def test_the_time_step_stands_before_a_line() -> None:
@@ -267,18 +270,18 @@ def test_a_derivative_is_written_by_names() -> None:
     [
         ("add", ["1", "1"], ["1", "1"]),
         ("sub", ["1", "−1"], ["1", "−1"]),
-        ("mul", ["y", "x"], ["0.25", "-0.5"]),
-        ("div", ["1 / y", "−out / y"], ["1 / 0.25", "−(-2) / 0.25"]),
+        ("mul", ["y", "x"], ["0.25", "−0.5"]),
+        ("div", ["1 / y", "−out / y"], ["1 / 0.25", "−(−2) / 0.25"]),
         ("neg", ["−1"], ["−1"]),
-        ("tanh", ["1 − out²"], ["1 − (-0.4621)²"]),
-        ("tanh_exact", ["1 / cosh²(x)"], ["1 / cosh²(-0.5)"]),
+        ("tanh", ["1 − out²"], ["1 − (−0.4621)²"]),
+        ("tanh_exact", ["1 / cosh²(x)"], ["1 / cosh²(−0.5)"]),
         ("sigmoid", ["out·(1 − out)"], ["0.3775·(1 − 0.3775)"]),
-        ("relu", ["[x > 0]"], ["[(-0.5) > 0]"]),
+        ("relu", ["[x > 0]"], ["[(−0.5) > 0]"]),
         ("exp", ["out"], ["0.6065"]),
-        ("sin", ["cos(x)"], ["cos(-0.5)"]),
-        ("cos", ["−sin(x)"], ["−sin(-0.5)"]),
-        ("abs", ["sign(x)"], ["sign(-0.5)"]),
-        ("maximum", ["[x > y]", "[y > x]"], ["[(-0.5) > 0.25]", "[0.25 > (-0.5)]"]),
+        ("sin", ["cos(x)"], ["cos(−0.5)"]),
+        ("cos", ["−sin(x)"], ["−sin(−0.5)"]),
+        ("abs", ["sign(x)"], ["sign(−0.5)"]),
+        ("maximum", ["[x > y]", "[y > x]"], ["[(−0.5) > 0.25]", "[0.25 > (−0.5)]"]),
     ],
 )
 def test_local_formulas_by_name_and_by_number(op: str, by_name: list[str], by_number: list[str]) -> None:
@@ -292,7 +295,7 @@ def test_local_formulas_by_name_and_by_number(op: str, by_name: list[str], by_nu
 
 def test_a_plain_number_as_exponent() -> None:
     x = leaf("x", 3.0)
-    assert [notation.local_formula(x**n, 0) for n in (2, 3, 0.5, -1)] == ["2·x", "3·x^2", "0.5·x^-0.5", "-1·x^-2"]
+    assert [notation.local_formula(x**n, 0) for n in (2, 3, 0.5, -1)] == ["2·x", "3·x^2", "0.5·x^−0.5", "−1·x^−2"]
     assert notation.local_formula_in_numbers(x**3, 0) == "3·3^2"
 
 

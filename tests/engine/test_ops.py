@@ -292,18 +292,18 @@ def test_max_and_min_tell_the_zeros_apart_no_more_than_comparison_does() -> None
         (lambda: Value(1.0) / Value(0.0, label="d"), "div", "1 / d", "a divisor other than 0"),
         (lambda: Value(0.0) / 0, "div", "0 / 0", "a divisor other than 0"),
         (lambda: Value(0.0).log(), "log", "ln 0", "above 0"),
-        (lambda: Value(-1.0).log(), "log", "ln (-1)", "above 0"),
-        (lambda: Value(-1.0).log1p(), "log1p", "ln(1 + (-1))", "above −1"),
-        (lambda: Value(-1.0).sqrt(), "sqrt", "√(-1)", "at least 0"),
+        (lambda: Value(-1.0).log(), "log", "ln (−1)", "above 0"),
+        (lambda: Value(-1.0).log1p(), "log1p", "ln(1 + (−1))", "above −1"),
+        (lambda: Value(-1.0).sqrt(), "sqrt", "√(−1)", "at least 0"),
         (lambda: Value(inf).sin(), "sin", "sin(inf)", "finite"),
-        (lambda: Value(-inf).cos(), "cos", "cos(-inf)", "finite"),
-        (lambda: Value(-2.0) ** 0.5, "**0.5", "(-2)^0.5", "above 0"),
-        (lambda: Value(0.0) ** -1, "**-1", "0^-1", "above 0"),
+        (lambda: Value(-inf).cos(), "cos", "cos(−inf)", "finite"),
+        (lambda: Value(-2.0) ** 0.5, "**0.5", "(−2)^0.5", "above 0"),
+        (lambda: Value(0.0) ** -1, "**-1", "0^−1", "above 0"),
         (lambda: (Value(-3.0, label="h_12") - 1.0) ** 0.5, "**0.5", "(h_12 − 1)^0.5", "above 0"),
         (lambda: (Value(0.0, label="h_12") - Value(0.0, label="x")).log(), "log", "ln (h_12 − x)", "above 0"),
         (lambda: 1.0 / (Value(0.0, label="a") * Value(1.0, label="b")), "div", "1 / (a·b)", "other than 0"),
-        (lambda: Value(0.0) ** Value(-1.0), "pow", "0^(-1)", "positive base"),
-        (lambda: Value(-2.0) ** Value(0.5), "pow", "(-2)^0.5", "positive base"),
+        (lambda: Value(0.0) ** Value(-1.0), "pow", "0^(−1)", "positive base"),
+        (lambda: Value(-2.0) ** Value(0.5), "pow", "(−2)^0.5", "positive base"),
     ],
 )
 def test_outside_the_domain_is_an_error_that_says_where_and_what_to_do(
@@ -415,7 +415,7 @@ def test_a_symbol_of_two_ops_is_told_apart_by_the_number_of_operands() -> None:
         (replace(CUBE, name=""), "exists already"),
         (replace(CUBE, arity=0, local_formulas=()), "arity of at least 1"),
         (replace(CUBE, local_formulas=("a", "b")), "one local formula per operand"),
-        (replace(CUBE, local_gradients=lambda out, a: 3.0 * a * a), "for 1 operands"),
+        (replace(CUBE, local_gradients=lambda out, a: 3.0 * a * a), "for 1 operand"),
         (replace(BLEND, local_gradients=lambda out, a, b, s: (s, s)), "for 3 operands"),
     ],
 )
@@ -429,7 +429,7 @@ def test_an_op_that_does_not_fit_is_refused(op: Op, says: str) -> None:
 def test_unknown_ops_and_wrong_numbers_of_operands_are_refused() -> None:
     with pytest.raises(GraphError, match=r"no such op .*softsign.*Known ops: add, sub"):
         Value.apply("softsign", 1.0)
-    with pytest.raises(GraphError, match="1 operands for an op that takes 2"):
+    with pytest.raises(GraphError, match="1 operand for an op that takes 2"):
         Value.apply("mul", 1.0)
     with pytest.raises(OperandError):
         Value.apply("mul", 1.0, "2")

@@ -326,16 +326,16 @@ def test_formulas_are_parenthesised_where_they_must_be_and_only_there():
     assert texts(a + b) == ["∂(a + b)/∂a = 1", "∂(a + b)/∂b = 1"]
     assert texts((a + b) * a)[0] == "∂((a + b)·a)/∂(a + b) = a = 2"
     assert texts((a * b) * a)[0] == "∂(a·b·a)/∂(a·b) = a = 2"
-    assert texts(a - (a - b))[1] == "∂(a − (a − b))/∂(a − b) = -1"
+    assert texts(a - (a - b))[1] == "∂(a − (a − b))/∂(a − b) = −1"
     assert texts((a + b).tanh())[0] == "∂tanh(a + b)/∂(a + b) = 1 − tanh(a + b)² = 0.42"
-    assert texts((a * b).cos())[0] == "∂cos(a·b)/∂(a·b) = −sin(a·b) = -0.2794"
-    assert texts((a + b) ** 2)[0] == "∂((a + b)^2)/∂(a + b) = 2·(a + b) = -2"
+    assert texts((a * b).cos())[0] == "∂cos(a·b)/∂(a·b) = −sin(a·b) = −0.2794"
+    assert texts((a + b) ** 2)[0] == "∂((a + b)^2)/∂(a + b) = 2·(a + b) = −2"
     assert texts((a * a) ** 3)[0] == "∂((a·a)^3)/∂(a·a) = 3·(a·a)^2 = 48"
-    assert texts(abs(b))[0] == "∂|b|/∂b = sign(b) = -1"
+    assert texts(abs(b))[0] == "∂|b|/∂b = sign(b) = −1"
     assert texts((a / b) / a)[1] == "∂(a / b / a)/∂a = −(a / b / a) / a = 0.1667"
     (numbers, *_) = [step.formula_in_numbers for step in (a * b).backward_steps()]
-    assert numbers == "∂(a·b)/∂a = -3"
-    assert [step.formula_in_numbers for step in (b**2.0).backward_steps()] == ["∂(b^2)/∂b = 2·(-3) = -6"]
+    assert numbers == "∂(a·b)/∂a = −3"
+    assert [step.formula_in_numbers for step in (b**2.0).backward_steps()] == ["∂(b^2)/∂b = 2·(−3) = −6"]
 
 
 def test_labels_that_are_no_names_are_parenthesised():

@@ -206,7 +206,7 @@ def test_operands_must_be_values() -> None:
         Value(1.0, (2.0,), "+")  # type: ignore[arg-type]
     with pytest.raises(OperandError, match="not a Value"):
         Value.custom(1.0, [2.0], [1.0])  # type: ignore[list-item]
-    with pytest.raises(GraphError, match="2 parents but 1 local gradients"):
+    with pytest.raises(GraphError, match="2 parents but 1 local gradient"):
         Value.custom(1.0, [Value(1.0), Value(2.0)], [1.0])
     with pytest.raises(GraphError, match="0 parents"):
         Value.custom(1.0, [], [])

@@ -24,7 +24,15 @@ NAMES = {
     "nn.Linear.__call__": "nn.Linear.forward",
     **{
         f"nn.Module.{name}": f"nn.Module.{name}"
-        for name in ("named_parameters", "parameters", "modules", "zero_grad", "state_dict", "load_state_dict")
+        for name in (
+            "named_parameters",
+            "parameters",
+            "named_children",
+            "modules",
+            "zero_grad",
+            "state_dict",
+            "load_state_dict",
+        )
     },
     **{
         f"nn.{name}": f"nn.functional.{name}"

@@ -108,7 +108,7 @@ def test_wrong_sizes_name_both_sizes_and_the_parameter() -> None:
         cell(1.0, h)
     with pytest.raises(ShapeError, match="h is 2 numbers, but W is 3 × 3"):
         cell([1.0, 2.0], h[:2])
-    with pytest.raises(ShapeError, match="x is 1 numbers, but w, u, b are single"):
+    with pytest.raises(ShapeError, match="x is 1 number, but w, u, b are single"):
         ScalarRNNCell()([1.0])
     with pytest.raises(ShapeError, match="h is 2 numbers"):
         ScalarRNNCell()(1.0, h[:2])

@@ -106,6 +106,8 @@ def test_weights_that_do_not_fit_together_are_refused(kind: Any) -> None:
 
 
 def test_a_bias_is_there_or_not() -> None:
+    with pytest.raises(ArgumentError, match="forget_bias without biases"):
+        LSTMCell(1, 2, bias=False, forget_bias=1.0)
     for make in (RNNCell, LSTMCell, GRUCell, Linear, RNN, LSTM, GRU):
         with pytest.raises(ArgumentError, match="bias is 'relu'"):
             make(1, 2, bias="relu")

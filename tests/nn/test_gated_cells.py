@@ -175,18 +175,18 @@ def test_wrong_sizes_name_both_shapes_and_the_parameter() -> None:
     with pytest.raises(ShapeError, match="2 cells"):
         LSTM(1, 2, num_layers=2)([[1.0]], ([[0.0, 0.0]], [[0.0, 0.0]]))
     for state in (1.0, [0.0, 0.0], ([0.0, 0.0], [0.0, 0.0]), ([[0.0, 0.0]],)):
-        with pytest.raises(ShapeError, match=r"not that of 1 cell\. Give a list of 1 vectors h_0 and a list of 1"):
+        with pytest.raises(ShapeError, match=r"not that of 1 cell\. Give a list of 1 vector h_0 and a list of 1"):
             LSTM(1, 2)([[1.0]], state)
     for module in (LSTM(2, 3), GRU(2, 3, bidirectional=True), RNN(2, 3, num_layers=2)):
         with pytest.raises(ShapeError, match=r"x is a single number, but U\w* is 3 × 2 .*time step 1"):
             module([0.1, 0.2])
-        with pytest.raises(ShapeError, match=r"x is 1 numbers, .*time step [12]"):
+        with pytest.raises(ShapeError, match=r"x is 1 number, .*time step [12]"):
             module([[0.1, 0.2], [0.3]])
         with pytest.raises(ArgumentError, match="inputs of type float"):
             module(0.1)  # type: ignore[arg-type]
         with pytest.raises(DataError, match=r"x_1 is nan \[time step 1\]"):
             module([[0.1, float("nan")]])
-    with pytest.raises(ShapeError, match=r"a state of 1 parts\. Give h, c, or nothing"):
+    with pytest.raises(ShapeError, match=r"a state of 1 part\. Give h, c, or nothing"):
         LSTMCell(1, 2)([1.0], [Value(0.0)] * 2)
     for wrong in (0, -1, 1.5, True):
         with pytest.raises(ArgumentError, match="hidden_size"):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, binary_cross_entropy_with_logits, cross_entropy, gradcheck, mse_loss
 from tinygrad_rnn.compile import Recurrence, Symbols, Vector, compile
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, OperandError, ShapeError
 from tinygrad_rnn.nn import log_sum_exp
 
@@ -201,7 +202,8 @@ def test_a_target_that_is_no_class_is_refused(target: Any) -> None:
     [
         ([], 0), ([[]], [0]), ([[1.0, 2.0]], [0, 1]), ([[1.0, 2.0]], 0), (1.0, 0), ([[1.0], [2.0]], [0]),
         ([[1.0, 2.0], [2.0]], [0, 0]), ([[2.0], [1.0, 2.0]], [0, 0]), ([[1.0, 2.0], 3.0], [0, 0]), ([[], []], [0, 0]),
-        ([1.0, [2.0]], [0, 0]), ([[[1.0, 2.0]]], [[0]]), ([[[1.0, 2.0], [1.0, 2.0]]], [0]),
+        ([1.0, [2.0]], [0, 0]), ([[1.0, [2.0]], [1.0, 2.0]], [0, 0]), ([[[1.0, 2.0]]], [[0]]),
+        ([[[1.0, 2.0], [1.0, 2.0]]], [0]),
     ],
 )  # fmt: skip
 def test_numbers_of_predictions_and_targets_that_differ_are_refused(input: Any, target: Any) -> None:
@@ -260,6 +262,11 @@ def test_binary_cross_entropy_is_exact_to_rounding(logit: float) -> None:
 @given(st.floats(-750, 750), st.sampled_from([0.0, 1.0]) | st.floats(0, 1))
 def test_binary_cross_entropy_anywhere(logit: float, target: float) -> None:
     compare_binary_cross_entropy(logit, target)
+
+
+def test_a_plain_target_leaves_out_the_class_that_it_rules_out() -> None:
+    sizes = [len(topological_order(binary_cross_entropy_with_logits(Value(0.7), y))) for y in (0.0, 1.0, 0.5)]
+    assert sizes[0] == sizes[1] < sizes[2] / 1.5
 
 
 def test_binary_cross_entropy_takes_targets_of_every_kind() -> None:

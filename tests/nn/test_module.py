@@ -348,6 +348,29 @@ def test_what_is_no_state_is_an_error() -> None:
             RNNCell(1, 2).load_state_dict(wrong)  # type: ignore[arg-type]
 
 
+def test_a_parameter_with_two_names_has_one_number() -> None:
+    model = Model()
+    state = model.state_dict()
+    before = [parameter.data for parameter in model.parameters()]
+    for change in ({"tied": 9.0}, {"cell_again.b": [9.0, 9.0]}):
+        with pytest.raises(ArgumentError, match=r"(tied|cell_again\.b) is 9\.0 in the state, and under another name"):
+            model.load_state_dict({**state, **change})
+    assert [parameter.data for parameter in model.parameters()] == before
+    model.load_state_dict({**state, "scale": math.nan, "tied": float("nan")})
+    assert math.isnan(model.scale.data)
+
+
+def test_children_are_named_by_where_they_are() -> None:
+    model = Bag(cell=RNNCell(1, 1), nets={"a": [Linear(1, 1)], "b": (Bag(inner=Linear(1, 2)),)}, size=3, w=v())
+    assert [(path, type(child).__name__) for path, child in model.named_children()] == [
+        ("cell", "RNNCell"), ("nets.a.0", "Linear"), ("nets.b.0", "Bag"),
+    ]  # fmt: skip
+    assert [type(module).__name__ for module in model.modules()] == ["Bag", "RNNCell", "Linear", "Bag", "Linear"]
+    loop: list[Any] = [RNNCell(1, 1)]
+    loop.append(loop)
+    assert len(Bag(held=loop).modules()) == 2
+
+
 def test_gradients_are_numbers() -> None:
     model = Model()
     model.zero_grad(set_to_none=False)

@@ -163,6 +163,9 @@ def test_a_state_of_an_earlier_version_sets_the_rate() -> None:
     schedule.load_state_dict({"steps": 3, "initial_lr": 0.8})
     assert optimizer.lr == 0.1
     assert schedule.state_dict() == {"steps": 3, "initial_lr": 0.8}
+    schedule.load_state_dict({"steps": 0, "initial_lr": 0.8})
+    assert (schedule.steps, optimizer.lr) == (0, 0.8)
+    schedule.load_state_dict({"steps": 3, "initial_lr": 0.8})
     optimizer.lr = 0.7
     assert schedule.state_dict() == {"steps": 3, "initial_lr": 0.8, "lr": 0.7}
     for wrong in ({"steps": 3}, {"steps": 3, "initial_lr": 0.8, "more": 1}, {"steps": 3, "initial_lr": 1, "lr": -1}):
@@ -332,6 +335,14 @@ def test_numbers_outside_their_range_are_refused() -> None:
     ):
         with pytest.raises(ArgumentError):
             wrong()
+    for make, says in (
+        (lambda: optim.Adam(ps, eps=0.0), r"eps is 0\.0\. Give a number above 0$"),
+        (lambda: optim.RMSprop(ps, alpha=1.0), r"alpha is 1\.0\. Give a number of at least 0 and below 1$"),
+        (lambda: optim.clip_grad_norm_(ps, -1.0), r"max_norm is -1\.0\. Give a number of at least 0$"),
+    ):
+        with pytest.raises(ArgumentError, match=says):
+            make()
+    assert optim.Adam(ps, eps=1e-300).eps == 1e-300
     with pytest.raises(OperandError, match="lr is 'big', a str, not a number"):
         optim.SGD(ps, lr="big")  # type: ignore[arg-type]
 
@@ -389,7 +400,7 @@ def test_a_single_value_is_clipped_as_in_pytorch() -> None:
     w.grad = 5.0
     assert optim.clip_grad_norm_(w, 1.0) == 5.0
     assert w.grad == pytest.approx(1.0)
-    assert optim.SGD(w).parameters == [w]
+    assert optim.SGD(w).parameters == (w,)
 
 
 def test_an_update_of_a_result_would_be_lost() -> None:
@@ -419,7 +430,7 @@ def test_numbers_of_numpy_lose_no_digit(kind: type[Any]) -> None:
 
 
 def test_an_optimizer_says_what_it_is() -> None:
-    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameters, lr=0.001, momentum=0.9)"
+    assert repr(optim.SGD(parameters([0.0]), momentum=0.9)) == "SGD(1 parameter, lr=0.001, momentum=0.9)"
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,20 @@ def test_a_generator_is_an_error_whatever_it_yields() -> None:
             Model(held).parameters()
 
 
+class Keeper:
+    __slots__ = ("_kept", "shown")
+
+
+def test_names_that_begin_with_an_underscore_are_not_looked_at_in_other_objects_either() -> None:
+    keeper = Keeper()
+    keeper._kept = Value(1.0)
+    model = Model(keeper)
+    assert len(model.parameters()) == 3
+    keeper.shown = Value(2.0)
+    with pytest.raises(ArgumentError, match="held is a Keeper"):
+        model.parameters()
+
+
 def test_objects_of_daily_use_are_no_error() -> None:
     model = Model(None)
     adam = SGD(model.parameters())

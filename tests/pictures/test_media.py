@@ -272,6 +272,7 @@ def test_values_appear_forwards_then_the_gradient_travels_back_factor_by_factor(
     for moment in film.moments():
         picture = film.at(moment)
         states.append(shown(picture, "state"))
+        assert not shown(picture, "part") or states[-1] == [0, 1, 2, 3, 4]
         arcs.append(shown(picture, "arc"))
         bars.append(shown(picture, "bar"))
         products += [text.text for text in picture.texts if text.role == "sofar" and text.text not in products]

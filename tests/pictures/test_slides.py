@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from tinygrad_rnn import Unrolled, Value, unroll
+from tinygrad_rnn import LSTM, Unrolled, Value, mse_loss, unroll
 from tinygrad_rnn.cli.inputs import input_options, read_problem
 from tinygrad_rnn.cli.options import Parser, add_options
-from tinygrad_rnn.pictures import draw
+from tinygrad_rnn.engine.backward import topological_order
+from tinygrad_rnn.pictures import draw, draw_dot
 from tinygrad_rnn.pictures.geometry import Box, Picture, Text
+from tinygrad_rnn.pictures.places import placed
 from tinygrad_rnn.pictures.text import width
 
 Problem = tuple[Unrolled, Value]
@@ -45,6 +48,12 @@ def own_cell(units: int) -> Callable[[], Problem]:
     return make
 
 
+def stacked() -> Problem:
+    """Two layers, each with two parts of the state."""
+    unrolled = unroll(LSTM(1, 2, 2, seed=0), [[0.1 * t] for t in range(12)])
+    return unrolled, mse_loss(unrolled.h[12], [0.3, 0.1])
+
+
 SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "default": (command, {}, 20.0),
     "3 steps": (lambda: command("--steps", "3"), {}, 20.0),
@@ -68,6 +77,21 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "20 steps asked for": (lambda: command("--steps", "40"), {"max_steps": 17}, 14.0),
     "a title": (command, {"title": "The chain rule, over and over again, in one picture that fits a slide"}, 20.0),
     "no values": (command, {"values": False}, 20.0),
+    "gates": (command, {"detail": "gates"}, 14.0),
+    "gates of an lstm": (lambda: command("--cell", "lstm"), {"detail": "gates"}, 14.0),
+    "gates of a gru": (lambda: command("--cell", "gru", "--hidden", "8"), {"detail": "gates"}, 14.0),
+    "gates of an own cell": (own_cell(1), {"detail": "gates"}, 14.0),
+    "years": (lambda: command("--cell", "lstm"), {"names": [str(1996 + t) for t in range(12)]}, 14.0),
+    "not run": (command, {"run": False}, 20.0),
+    "tanh_exact": (lambda: command("--nonlinearity", "tanh_exact"), {}, 20.0),
+    "relu": (lambda: command("--nonlinearity", "relu", "--w", "0.1"), {}, 20.0),
+    "no loss": (command, {"loss": False}, 20.0),
+    "one unit": (lambda: command("--hidden", "1"), {}, 14.0),
+    "lstm of one unit": (lambda: command("--cell", "lstm", "--hidden", "1", "--steps", "3"), {}, 14.0),
+    "text of a gru": (lambda: command("--text", "abracadabra", "--cell", "gru"), {}, 14.0),
+    "two layers": (stacked, {}, 14.0),
+    "truncated": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9)}, 14.0),
+    "a truncated lstm": (lambda: command("--loss", "all", "--cell", "lstm"), {"k": 9, "cuts": (5, 9)}, 14.0),
     "unlit": (command, {"lit": False}, 20.0),
 }
 
@@ -76,8 +100,10 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
 def slide(request: pytest.FixtureRequest) -> tuple[Picture, float]:
     make, options, least = SLIDES[request.param]
     unrolled, loss = make()
-    loss.backward()
-    return draw(unrolled, loss, **options).picture, least
+    options = dict(options)
+    if options.pop("run", True):
+        loss.backward()
+    return draw(unrolled, *([loss] if options.pop("loss", True) else []), **options).picture, least
 
 
 def shown_at(picture: Picture) -> float:
@@ -152,6 +178,38 @@ def test_ids_are_unique_and_good_for_any_medium(slide: tuple[Picture, float]) ->
     ids = [part.id for part in (*picture.every_box(), *picture.lines, *picture.every_text(), *picture.frames)]
     assert len(set(ids)) == len(ids)
     assert all(name.isascii() and name.replace("_", "").isalnum() and not name[0].isdigit() for name in ids)
+
+
+def expression(seed: int) -> Value:
+    """Some 30 nodes, at most 8 levels deep."""
+    rng = random.Random(seed)
+    while True:
+        found = [(Value(rng.uniform(-2, 2), label=f"{rng.choice('abcxyw')}{i}"), 0) for i in range(rng.randint(4, 14))]
+        for _ in range(200):
+            (a, depth_a), (b, depth_b) = rng.choice(found[-8:]), rng.choice(found)
+            value = rng.choice([a.tanh(), a.sigmoid(), a + b, a * b, a - b, a * 0.3])
+            depth = max(depth_a, depth_b) + 1
+            if depth <= 8:
+                found.append((value, depth))
+                if 28 <= len(topological_order(value)) <= 30:
+                    value.backward()
+                    return value
+
+
+def tree(leaves: int) -> Value:
+    """A tree as wide as one can be."""
+    values = [Value(0.1 * i - 0.7, label=f"x{i}") for i in range(leaves)]
+    while len(values) > 1:
+        values = [a * b for a, b in zip(values[::2], values[1::2])] + values[len(values) // 2 * 2 :]
+    values[0].backward()
+    return values[0]
+
+
+@pytest.mark.parametrize("make", [*(lambda seed=seed: expression(seed) for seed in range(6)), lambda: tree(15)])
+def test_an_expression_of_30_nodes_can_be_read_on_a_slide(make: Callable[[], Value]) -> None:
+    drawing = draw_dot(make())
+    picture = placed(drawing.picture, drawing.source, 60.0)
+    assert min(text.size for text in picture.every_text()) * shown_at(picture) >= 14.0
 
 
 def test_the_default_can_be_read_in_a_readme() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.support import progress
-from tinygrad_rnn.support.progress import NoBar, late_bar, make_bar
+from tinygrad_rnn.support.progress import NoBar, late_bar, late_clock, make_bar
 
 Capture = pytest.CaptureFixture[str]
 
@@ -103,6 +107,63 @@ def test_a_late_bar_is_removed_when_the_work_fails(capsys: Capture, monkeypatch:
     shown = capsys.readouterr().err
     assert "1/4" in shown
     assert last_line(shown) == ""
+
+
+def test_a_clock_shows_how_long_it_takes_and_is_gone_at_the_end(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_terminal(monkeypatch)
+    with late_clock("work"):
+        time.sleep(0.01)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    shown = ""
+    with suppress(ZeroDivisionError), late_clock("work"):
+        until = time.monotonic() + 30
+        while "work: 00:0" not in shown and time.monotonic() < until:
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+        raise ZeroDivisionError
+    assert "work: 00:0" in shown
+    assert last_line(shown + capsys.readouterr().err) == ""
+
+
+def test_without_a_terminal_no_clock_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    before = threading.active_count()
+    with late_clock("work"):
+        assert threading.active_count() == before
+
+
+def test_a_command_shows_a_clock_and_prints_when_it_is_gone(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(args: argparse.Namespace) -> int:
+        print("printed")
+        time.sleep(0.3)
+        assert capsys.readouterr().out == ""
+        return 0
+
+    make_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr("tinygrad_rnn.cli.main_job.run", run)
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert out == "printed\n"
+    assert last_line(err) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="presses Ctrl-C on a terminal")
+def test_ctrl_c_ends_a_command_whose_clock_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pexpect = pytest.importorskip("pexpect")
+    os.mkfifo("pipe.csv")
+    command = pexpect.spawn(sys.executable, ["-m", "tinygrad_rnn", "--csv", "pipe.csv"], timeout=60)
+    command.expect("main job: 00:0")
+    command.sendintr()
+    command.expect(pexpect.EOF)
+    command.close()
+    assert command.exitstatus == 130
+    assert os.listdir() == ["pipe.csv"]
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"], ["--json"]])

@@ -18,6 +18,7 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, optim
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, DataError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
+from tinygrad_rnn.interop.safetensors import CHECKPOINT, Tensor
 from tinygrad_rnn.tasks import Adding, Latch, Reber, Text
 from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
@@ -136,13 +137,9 @@ def test_a_schedule_comes_back_and_another_is_refused(tmp_path: Path) -> None:
 
 def test_settings_and_limits_come_back(tmp_path: Path) -> None:
     run(2, tmp_path / "c", max_norm=None, seed=7)
-    state = load_checkpoint(tmp_path / "c").state
-    assert Settings.from_record(state["settings"]) == replace(SETTINGS, max_norm=None, seed=7)
-    assert Limits.from_record(state["limits"]) == Limits(2)
-    with pytest.raises(KeyError, match="truncate"):
-        Settings.from_record({"batch_size": 2})
-    with pytest.raises(ArgumentError, match="patience is 0"):
-        Limits.from_record({**state["limits"], "patience": 0})
+    record = load_checkpoint(tmp_path / "c").record
+    assert record.description.settings == replace(SETTINGS, max_norm=None, seed=7)
+    assert record.limits == Limits(2)
 
 
 def test_a_file_of_an_earlier_version_of_the_package_is_read_and_written_again_byte_for_byte(tmp_path: Path) -> None:
@@ -211,16 +208,21 @@ def rewrite(path: Path, **changes: Any) -> None:
         ({"version": "1"}, "version 1 of the format, this package knows 2. Use an older"),
         ({"version": "new"}, "version 'new'"),
         ({"format": "something else"}, "not a checkpoint of this package"),
-        ({"state": "{"}, "makes no sense"),
-        ({"state": "[]"}, "makes no sense"),
-        ({"random": [3, [1, 2], None]}, "makes no sense"),
-        ({"step": 7}, "2 rows of history after 7 steps"),
-        ({"history": {}}, "makes no sense"),
+        ({"state": "{"}, "is damaged: its state is no JSON"),
+        ({"state": "[" * 100_000}, "is damaged: its state is no JSON"),
+        ({"state": "[" + "1" * 5000 + "]"}, "is damaged: its state is no JSON"),
+        ({"state": "[]"}, r"is damaged: the whole is \[\], not an object"),
+        ({"random": [3, [1, 2], None]}, "is damaged: random is .*, not the state of a generator"),
+        ({"random": [3, [2**31] + [0] * 623 + [624], None]}, "this one would only ever draw 0"),
+        ({"step": 7}, r"history\.rows is .*, not a row for each of 7 steps: it has 2"),
+        ({"history": {}}, r"history\.task is missing"),
+        ({"surprise": 1}, "'surprise' is unknown"),
         (
-            {"architecture": {"kind": "GRU", "arguments": {}}},
-            "another architecture: kind GRU.* there, kind LSTM.* here",
+            {"architecture": {"kind": "GRU"}},
+            "another architecture: kind GRU there, kind LSTM, .* here",
         ),
-        ({"settings": {}}, "another setting"),
+        ({"architecture": {"kind": "GRU", "arguments": {}}}, r"architecture\.arguments\.input_size is missing"),
+        ({"settings": {}}, r"settings\.batch_size is missing"),
         ({"optimizer": {"kind": "Adam", "lr": 0.5, "settings": {}, "state": {}}}, "lr 0.5 there, lr 0.03.* here"),
         ({"scheduler": None}, "another scheduler"),
         ({"task": {"name": "reber", "settings": {"embedded": False}, "digest": ""}}, "embedded False there"),
@@ -234,6 +236,93 @@ def test_a_checkpoint_of_something_else_is_one_clear_error_and_changes_nothing(
     with pytest.raises(CheckpointError, match=complaint):
         run(4, written, resume=True)
     assert written.read_bytes() == content
+
+
+def changed(state: Any, path: str, value: object) -> Any:
+    """A state with another value at a path of names and places."""
+    name, _, rest = path.partition(".")
+    key: Any = int(name) if isinstance(state, list) else name
+    new = changed(state[key], rest, value) if rest else value
+    return [*state[:key], new, *state[key + 1 :]] if isinstance(state, list) else {**state, key: new}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("settings.seed", [1], "settings.seed is [1], not a whole number from 0 to 9223372036854775807"),
+        (
+            "settings.truncate",
+            10**30,
+            "settings.truncate is 1000000000000000000000000000000, not a whole number",
+        ),
+        ("limits.steps", 10**30, "limits.steps is 1000000000000000000000000000000, not a whole number from 1 to"),
+        ("limits.patience", 0, "limits.patience is 0, not a whole number from 1"),
+        ("history.ending", "tired", "history.ending is 'tired', not one of '', 'steps', 'solved', 'patience', 'inter"),
+        ("alphabet", "a\ud800", "alphabet is 'a\\ud800', not an alphabet of whole characters, each once"),
+        ("alphabet", "aa", "alphabet is 'aa', not an alphabet"),
+        ("settings.max_norm", -1.0, "settings.max_norm is -1.0, not a number above 0"),
+        ("settings.keep_best", 1, "settings.keep_best is 1, not true or false"),
+        ("step", True, "step is True, not a whole number"),
+        ("optimizer.lr", "fast", "optimizer.lr is 'fast', not a number of at least 0"),
+        ("optimizer.lr", 10**400, "optimizer.lr is 1000000000"),
+        ("optimizer.settings", [], "optimizer.settings is [], not an object"),
+        ("optimizer.settings.betas", [[[[[[[[[[0.5]]]]]]]]]], "not so deep within lists"),
+        ("scheduler.state", None, "scheduler.state is None, not an object"),
+        ("architecture.arguments.hidden_size", 0, "architecture.arguments.hidden_size is 0, not a whole number from 1"),
+        ("architecture.arguments.num_layers", 1.5, "architecture.arguments.num_layers is 1.5, not a whole number"),
+        ("task.settings", "x", "task.settings is 'x', not an object"),
+        ("task.digest", None, "task.digest is None, not a text"),
+        ("random.1.624", 625, "random[1][624] is 625, not a whole number from 0 to 624"),
+        ("random.1.0", -1, "random[1][0] is -1, not a whole number from 0 to 4294967295"),
+        ("history.rows.1.step", 1, "history.rows[1].step is 1, not a whole number from 2 to 2"),
+        ("history.rows.0.loss", None, "history.rows[0].loss is None, not a number"),
+        ("history.rows.0.seconds", -1, "history.rows[0].seconds is -1, not a number of at least 0"),
+        ("history.rows.1.validation_loss", None, "history.rows[1] is {"),
+    ],
+)
+def test_every_entry_has_a_type_and_a_range(written: Path, path: str, value: object, complaint: str) -> None:
+    tensors, metadata = read_safetensors(written)
+    state = changed(json.loads(metadata["state"]), path, value)
+    write_safetensors(written, tensors, {**metadata, "state": json.dumps(state)})
+    with pytest.raises(CheckpointError) as refused:
+        load_checkpoint(written)
+    assert refused.value.what.startswith(f"run.safetensors is damaged: {complaint}") or complaint in refused.value.what
+    assert len(refused.value.what) < 300
+
+
+def test_a_small_file_cannot_ask_for_a_large_network(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """168 kB with a read-out of 20,000 units, and no other weights, made a network of 3 GB."""
+    state = json.loads(read_safetensors(written)[1]["state"])
+    monkeypatch.setattr(RecurrentNetwork, "load_state_dict", lambda *_: None)
+    for sizes in ({"hidden_size": 20_000}, {"hidden_size": 20_000, "num_layers": 10**6}, {"hidden_size": 10**18}):
+        state["architecture"]["arguments"].update(sizes)
+        units = min(sizes["hidden_size"], 20_000)
+        tensors = {"model.readout.V": Tensor.of([[0.0] * units]), "model.readout.c": Tensor.of([0.0])}
+        metadata = {"format": CHECKPOINT, "version": "2", "state": json.dumps(state)}
+        write_safetensors(written, tensors, metadata)
+        with pytest.raises(CheckpointError, match=r"sizes and weights do not fit together: .* would be needed"):
+            load_checkpoint(written).make_model()
+
+
+def test_a_training_of_many_steps_can_be_interrupted(written: Path) -> None:
+    tensors, metadata = read_safetensors(written)
+    state = changed(json.loads(metadata["state"]), "limits.steps", 2**63 - 1)
+    write_safetensors(written, tensors, {**metadata, "state": json.dumps(state)})
+    assert load_checkpoint(written).record.limits.updates == 2**63 - 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no such device")
+def test_a_device_without_end_is_not_read_to_its_end(written: Path) -> None:
+    with pytest.raises(CheckpointError, match="zero: more than 256 MB come from what is no regular file"):
+        load_checkpoint("/dev/zero")
+    task = Text(text="to be or not to be " * 20, length=5)
+    settings = Settings(batch_size=1, validation_size=1)
+    train(RecurrentNetwork.for_task(task, "rnn", 1), task, settings, Limits(1), checkpoint=written, progress=False)
+    tensors, metadata = read_safetensors(written)
+    state = changed(json.loads(metadata["state"]), "task.settings", {"path": "/dev/zero"})
+    write_safetensors(written, tensors, {**metadata, "state": json.dumps(state)})
+    with pytest.raises(DataError, match="zero has more than 256 MB"):
+        load_checkpoint(written).make_task()
 
 
 def test_a_checkpoint_of_another_size_names_it(written: Path) -> None:

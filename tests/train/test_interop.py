@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import random
 import runpy
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import GRU, LSTM, RNN, GRUCell, Linear, LSTMCell, RNNCell, Value, total
-from tinygrad_rnn.errors import ArgumentError, DataError, OperandError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DataError, OperandError, ShapeError, TooLargeError
 from tinygrad_rnn.interop import (
     Tensor,
     from_torch_state_dict,
@@ -30,6 +32,7 @@ from tinygrad_rnn.interop import (
 )
 from tinygrad_rnn.nn import Module, Recurrent
 from tinygrad_rnn.nn.cells import NONLINEARITIES
+from tinygrad_rnn.support import memory
 from tinygrad_rnn.tasks import Adding
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
@@ -143,6 +146,19 @@ def test_a_model_of_modules_is_prefixed_as_in_pytorch(tmp_path: Path) -> None:
     assert twin.state_dict() == model.state_dict()
 
 
+class Nested(Module):
+    def __init__(self, seed: int) -> None:
+        self.layers = {"a": [[RNNCell(1, 2, seed=seed)]], "b": (LSTM(2, 1, seed=seed), Linear(1, 1, seed=seed))}
+
+
+def test_modules_in_nested_containers_are_found() -> None:
+    model, twin = Nested(1), Nested(2)
+    numbers = to_torch_numbers(model)
+    assert [name for name in numbers if "weight_hh" in name] == ["layers.a.0.0.weight_hh", "layers.b.0.weight_hh_l0"]
+    from_torch_state_dict(twin, numbers)
+    assert twin.state_dict() == model.state_dict()
+
+
 def test_one_bias_is_enough() -> None:
     module = LSTM(2, 3, seed=9)
     numbers = to_torch_numbers(module)
@@ -161,7 +177,7 @@ def test_what_is_no_finite_number_is_named_with_its_place_and_changes_nothing(wr
     with pytest.raises((DataError, OperandError), match=rf"weight_hh_l0\[7,1\] is '?{wrong}"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = [0.0]
-    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entries"):
+    with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] has 1 entry"):
         from_torch_state_dict(lstm, numbers)
     numbers["weight_hh_l0"][7] = 0.0
     with pytest.raises(ShapeError, match=r"weight_hh_l0\[7\] is a single number in the state dict, and has 3 entries"):
@@ -305,7 +321,7 @@ def test_every_way_of_cutting_a_file_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"cut\.safetensors"):
             read_safetensors(cut)
     cut.write_bytes(content + b"\0")
-    with pytest.raises(DataError, match="1 bytes follow"):
+    with pytest.raises(DataError, match="1 byte too many behind the last tensor"):
         read_safetensors(cut)
 
 
@@ -326,6 +342,13 @@ def file_with(header: Any, body: bytes = b"") -> bytes:
         (file_with({"a": 1}), "does not say where"),
         (file_with({"a": {"dtype": "F64", "shape": [1], "data_offsets": [0, -8]}}), "does not say where"),
         (file_with({"a": {"dtype": "F64", "shape": [1], "data_offsets": [8, 16]}}, b"\0" * 16), "does not begin"),
+        (
+            file_with({"a": {"dtype": "U8", "shape": [1] * 10**5, "data_offsets": [0, 1]}}, b"\0"),
+            "100,000 dimensions",
+        ),
+        (file_with({"a": {"dtype": [1], "shape": [1], "data_offsets": [0, 1]}}, b"\0"), r"holds \[1\]"),
+        (file_with({"a": {"dtype": "U8", "shape": [2**64], "data_offsets": [0, 1]}}, b"\0"), "has no shape"),
+        (file_with({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 2**70]}}), "does not say where"),
         (file_with({"a": {"dtype": "F64", "shape": [2], "data_offsets": [0, 8]}}, b"\0" * 8), "has 8 bytes"),
         (file_with({"a": {"dtype": "C64", "shape": [1], "data_offsets": [0, 8]}}, b"\0" * 8), "holds 'C64'"),
         (file_with({"a": {"dtype": "F64", "shape": "1", "data_offsets": [0, 8]}}, b"\0" * 8), "no shape"),
@@ -384,3 +407,27 @@ def test_a_checkpoint_is_recognised_and_its_model_gets_to_pytorch(tmp_path: Path
         load_safetensors(model, path)
     numbers = to_torch_numbers(load_checkpoint(path).make_model())
     assert numbers["readout.weight"] == model.state_dict()["readout.V"]
+
+
+def test_a_file_that_does_not_fit_into_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.safetensors"
+    with open(path, "wb") as file:
+        file.truncate(10**9)  # no block of it is on the disk
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    with pytest.raises(TooLargeError, match=r"^the size of x\.safetensors = 1,000,000,000 takes about 6\.5 GB"):
+        read_safetensors(path)
+    header = {"a": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0], "more": [0] * 10**6}}
+    path.write_bytes(file_with(header))
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
+    with pytest.raises(TooLargeError, match=r"^the length of the header = 3,000,0.. takes about 120 MB"):
+        read_safetensors(path)
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "x", {"a": Tensor((1,), (1.5,))})
+    os.mkfifo(tmp_path / "pipe")
+    content = (tmp_path / "x").read_bytes()
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(content))
+    writer.start()
+    assert read_safetensors(tmp_path / "pipe")[0]["a"].numbers == (1.5,)
+    writer.join()

@@ -1,14 +1,14 @@
-"""Backpropagation through time: a cell is unrolled, and the gradients of the unrolled graph are read in many ways.
+"""Backpropagation through time: unroll a cell over a sequence, and examine the gradients of the unrolled graph.
 
     from tinygrad_rnn import problem, unroll
 
 1. `unroll`: a cell is applied to a sequence, step by step; an `Unrolled` keeps its quantities by name and time step.
-2. `problem`: the same with targets and a loss, as the main command has it.
+2. `problem`: the same with targets and a loss, as in the main command.
 3. `chain`: what ``backward()`` left at every state, beside the product of the Jacobians multiplied forwards.
 
-The rest can be understood by itself. Each module answers one question about a gradient:
+The other modules can be read one by one. Each answers one question about a gradient:
 
-- `anatomy`: where did it come from, by use step, loss step and lag? (`norm` and the like are here, too.)
+- `anatomy`: where did it come from, by use step, loss step and lag? (It also holds `norm` and the like.)
 - `jacobian`: how does a state move with the one before it, and how does a product of such Jacobians grow or vanish?
 - `verdict`: what became of it over all steps: does it keep its size, vanish, explode?
 - `decay`: how does it shrink or grow with the lag, for several ‖W‖ or in several cells?

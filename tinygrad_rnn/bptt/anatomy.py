@@ -5,8 +5,8 @@ k <= t, of its contribution from the loss L_t through its use at step k:
 
     ∂L/∂w = Σ_t Σ_k (∂L_t/∂w)_k        (Werbos 1990; Pascanu, Mikolov and Bengio 2013, eq. 3 to 5)
 
-The split is read off the ordinary backward pass, by emptying the weight's gradient whenever the pass moves from
-one time step to the next.
+The split is read off the ordinary backward pass: whenever the pass moves from one time step to the next, the weight's
+gradient is recorded and set to zero.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import math
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -23,12 +24,13 @@ from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
 from ..nn.trees import NestedNumbers, shape
+from ..support.memory import require_memory
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
 Losses = Value | Sequence[Value] | Mapping[int, Value]
-#: A result: a float for a single parameter, else lists (of lists) of floats in the parameter's shape. Which of them
-#: only the caller knows, so that a union would have to be narrowed wherever one is used, as in ``-anatomy.total()``.
+#: A result: a float for a single parameter, else lists (of lists) of floats in the parameter's shape. Only the caller
+#: knows which, so a union type would have to be narrowed at every use, as in ``-anatomy.total()``.
 Numbers = Any
 
 K = TypeVar("K", bound=Hashable)
@@ -60,8 +62,8 @@ class Anatomy:
     def __getitem__(self, steps: tuple[TimeStep, TimeStep]) -> Numbers:
         k, t = steps
         try:
-            row, column = self.use_steps.index(k), self.columns[self.loss_steps.index(t)]
-        except ValueError:
+            row, column = self._rows[k], self._columns[t]
+        except KeyError:
             raise ArgumentError(
                 f"{self.name} has no use at step {k} with a loss at step {t}",
                 remedy=f"Uses: {_range(self.use_steps)}; losses: {_range(self.loss_steps)}",
@@ -124,9 +126,17 @@ class Anatomy:
     def __repr__(self) -> str:
         return f"Anatomy(∂L/∂{self.name}, uses {_range(self.use_steps)}, losses {_range(self.loss_steps)})"
 
-    @property
+    @cached_property
     def _size(self) -> int:
         return math.prod(self.shape)
+
+    @cached_property
+    def _rows(self) -> dict[TimeStep, int]:
+        return {k: row for row, k in enumerate(self.use_steps)}
+
+    @cached_property
+    def _columns(self) -> dict[TimeStep, array[float]]:
+        return dict(zip(self.loss_steps, self.columns))
 
     def _cell(self, column: array[float], row: int) -> array[float]:
         return column[row * self._size : (row + 1) * self._size]
@@ -154,9 +164,9 @@ class Anatomy:
 def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
     """Split the gradient of a parameter by use step and loss step.
 
-    One backward pass per loss step, linear in the nodes that this loss reaches; the gradients in the graph
-    are left as they were. Any cell will do, and any node: a weight that is itself computed (a normalised
-    one, say) is split at its uses just like a leaf.
+    This takes one backward pass per loss step, in time proportional to the nodes that the loss reaches. The gradients
+    in the graph are left as they were. Any cell works, and any node: a weight that is itself computed (such as a
+    normalised one) is split at its uses just like a leaf.
 
     Args:
         unrolled: what the losses were computed from.
@@ -186,6 +196,7 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
         raise GraphError("no loss depends on this parameter", node=name, remedy="Pass a parameter that was unrolled")
     loss_steps = _ascending({t for t, _ in by_step})
     rows = {k: i * len(nodes) for i, k in enumerate(use_steps)}
+    require_memory("the number of loss steps", len(loss_steps), lambda n: n * len(rows) * len(nodes) * 2 * 8)
     columns = {t: array("d", bytes(8 * len(rows) * len(nodes))) for t in loss_steps}
     with gradients_kept(list(steps)):
         for t, loss in by_step:
@@ -200,9 +211,7 @@ def _take_apart(
     rows: Mapping[TimeStep, int],
     column: array[float],
 ) -> None:
-    """Run the backward pass from one loss. Between two time steps, take out and note the contributions of the first of
-    them to the watched nodes.
-    """
+    """Run the backward pass from one loss, and record in ``column`` what each time step adds to the watched nodes."""
     order = topological_order(loss)
     waiting = dict(watched)
     received = [0.0] * len(watched)
@@ -226,7 +235,7 @@ def _take_apart(
             note(current)
             current = step
         together = list(nodes)
-        if entry is not None:  # all its uses are behind: it gets back its gradient, for what lies below it
+        if entry is not None:  # all its uses are done: restore its gradient, which the nodes below it need
             note(current)
             (node,) = together
             node.grad = received[waiting.pop(node)]
@@ -239,7 +248,7 @@ def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[in
     Args:
         unrolled: what the loss was computed from.
         loss: the loss L.
-        name: which series to differentiate by; ``"h"`` are the hidden states h_0 … h_T.
+        name: which series to differentiate by; ``"h"`` stands for the hidden states h_0 … h_T.
 
     Returns:
         By time step: a float for a scalar cell, else a list of floats.
@@ -266,14 +275,14 @@ def number_or_norm(numbers: NestedNumbers) -> float:
 
 
 def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> Numbers:
-    """The opposite of `entries`."""
+    """Return the numbers as nested lists of these sizes: the inverse of `entries`."""
     if not sizes:
         return flat[0]
     below = len(flat) // sizes[0]
     return [reshape(flat[i * below : (i + 1) * below], sizes[1:]) for i in range(sizes[0])]
 
 
-_ASK: Any = object()  # the step of a loss for which none was given
+_ASK: Any = object()  # stands for the step of a loss that was passed without one
 
 
 def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:

@@ -6,9 +6,9 @@ where g_t is what the loss gives to h_t directly, not through h_{t+1}. With one 
 term, ∂L/∂h_T · J_T ⋯ J_{k+1}; for a scalar cell J_t = w·tanh'(z_t), for a vector cell diag(tanh'(z_t)) W.
 
 This is a check on the backward pass, so the J_t come from elsewhere: the local gradients are multiplied forwards, from
-h_{t-1} to h_t, and that of tanh is the exact one, 4e/(1+e)² with e = exp(-2|z|). ``backward()`` has 1 - out², as
-everywhere, which loses its digits where tanh saturates: it is 4 % off at z = 18, and 0 from 19.1 on. The g_t are as
-``backward()`` has them.
+h_{t-1} to h_t, and that of tanh is the exact one, 4e/(1+e)² with e = exp(-2|z|). ``backward()`` uses 1 - out², as
+PyTorch does. This loses its digits where tanh saturates: it is 4 % off at z = 18, and 0 from 19.1 on. The g_t are
+those of ``backward()``.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from .unroll import Unrolled
 
 Vector = list[float]
 
-#: A later state entry, its derivative by an earlier one along all paths that meet no third, and the magnitude of that:
-#: the same sum of products, of magnitudes.
+#: A later state entry; its derivative by an earlier one, along all paths that pass through no third; and the same sum
+#: of products with the magnitude of each factor.
 Derivative = tuple[Value, float, float]
 
 TANH, TANH_EXACT = OPS["tanh"], OPS["tanh_exact"]
-FEWEST_DIGITS = 1e-6  # of a gradient, the most by which the chain may differ for it to have digits left
-TINY = 1e-290  # below it, doubles lose digits until at 5e-324 none is left
+FEWEST_DIGITS = 1e-6  # the largest relative difference from the chain at which a gradient still has digits left
+TINY = 1e-290  # below this, doubles lose digits; at 5e-324 none is left
 
 
 @dataclass(frozen=True)
 class Link:
-    """The gradient at the state of one time step, by both ways. Entry i belongs to entry i of the state.
+    """The gradient at the state of one time step, by ``backward()`` and by the chain. Entry i is that of state entry i.
 
-    The product is multiplied out from the loss on, so its rounding grows with the number of time steps. Whether
+    The product accumulates from the loss backwards, so its rounding grows with the number of time steps. Whether
     ``backward()`` is right is therefore judged one time step at a time: the gradient at h_k must be g_k plus the one at
     h_{k+1} times J_{k+1}, within the rounding of that time step.
 
     Attributes:
         k: the time step.
         gradient: ∂L/∂h_k as ``backward()`` left it.
-        product: the same by the chain, from the loss on.
+        product: the same, computed by the chain from the loss backwards.
         residual: gradient - (g_k + ∂L/∂h_{k+1} · J_{k+1}), with ∂L/∂h_{k+1} as ``backward()`` left it.
         tolerance: how large rounding may make the residual.
         jacobian: J_T ⋯ J_{k+1} = ∂h_T/∂h_k, each entry of h_k varied with the others held fixed.
@@ -65,7 +65,7 @@ class Link:
 
     @property
     def finite(self) -> bool:
-        """Whether neither way overflowed."""
+        """Whether both the gradient and the product are finite."""
         return all(map(math.isfinite, (*self.gradient, *self.product)))
 
     @property
@@ -96,8 +96,8 @@ class Link:
 def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
     """Compare what ``loss.backward()`` left at every state with the product of the Jacobians, from T back to 0.
 
-    The tolerance: a residual compares two sums of the same products. Each of n multiplications, and as many additions,
-    rounds by at most 2^-53 of what it yields, in either sum, so that they differ by at most 2·n·2^-52 of the sum of
+    The tolerance: a residual is the difference of two sums of the same products. In either sum, each of n products and
+    n additions rounds by at most 2^-53 of its result, so the sums differ by at most 2·n·2^-52 of the sum of
     magnitudes (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1). Here n is the number
     of edges in the time steps before and after h_k, plus the uses of h_k by the loss. The local gradient of tanh enters
     the magnitudes as 1: the rounding of 1 - out² is relative to 1, however small the difference is.
@@ -147,11 +147,11 @@ class _Sum:
     """What arrives at one entry of a state, added up over the later entries that depend on it.
 
     Attributes:
-        expected: the gradient, by what ``backward()`` left at later entries. It starts as what the loss gives directly.
+        expected: the gradient that follows from those at later entries. Starts as the direct contribution of the loss.
         magnitude: the sum of the magnitudes.
         uses: how often the loss uses the entry directly.
         jacobian: ∂h_T/∂entry.
-        product: the gradient by the chain, from the loss on.
+        product: the gradient by the chain, from the loss backwards.
         held_fixed: the jacobian with the other entries of the same state held fixed.
     """
 
@@ -166,7 +166,7 @@ class _Sum:
         self.product, self.held_fixed = self.expected, self.jacobian
 
     def add(self, derivative: Derivative, sums: dict[Value, _Sum]) -> None:
-        """Add what comes back from a later entry."""
+        """Add the contribution that flows back from a later entry."""
         later, factor, magnitude = derivative
         self.product += factor * sums[later].product
         self.expected += factor * later.grad
@@ -194,7 +194,7 @@ def derivatives(after: Sequence[Value], before: Sequence[Value]) -> Derivatives:
     new = dict.fromkeys(after)
     by: dict[Value, list[Derivative]] = {}
     edges = 0
-    # By node, its derivative by every entry that it depends on with no third between, and the magnitude of that.
+    # For each node, its derivative by every entry that it depends on through no third, and the sum of magnitudes.
     rows = {node: {node: (1.0, 1.0)} for node in before}
     order = topological_order(*after, stop=before)
     uses = Counter(parent for node in order for parent in node.parents)
@@ -204,7 +204,7 @@ def derivatives(after: Sequence[Value], before: Sequence[Value]) -> Derivatives:
             for parent, (factor, size) in zip(node.parents, _factors(node)):
                 edges += parent in rows
                 if factor == 1.0 and not row and uses[parent] == 1:
-                    # What is only added to is not copied: n partial sums of n products would take time n³.
+                    # A row without another use is moved: copying n partial sums of n products would take time n³.
                     row = rows.pop(parent, {})
                     continue
                 for entry, (derivative, magnitude) in rows.get(parent, {}).items():
@@ -221,7 +221,7 @@ def derivatives(after: Sequence[Value], before: Sequence[Value]) -> Derivatives:
 
 
 def _factors(node: Value) -> list[tuple[float, float]]:
-    """The local gradients of a node, that of tanh exact, each with the number to which its rounding is relative."""
+    """Return a node's local gradients (of tanh, the exact one), each with the size that its rounding is relative to."""
     if node.operation is TANH:
         (slope,) = TANH_EXACT.local_gradients(node.data, node.parents[0].data)
         return [(slope, 1.0)]
@@ -229,8 +229,8 @@ def _factors(node: Value) -> list[tuple[float, float]]:
 
 
 def _direct_gradients(loss: Value, states: dict[int, list[Value]]) -> dict[Value, tuple[float, float, int]]:
-    """What the loss gives to each state entry without passing through another, the same with magnitudes, and by how
-    many edges: the graph is cut at all entries.
+    """Return, for each state entry, the gradient that reaches it from the loss without passing through another entry,
+    the sum of the magnitudes of its contributions, and their number.
     """
     cut = tuple(dict.fromkeys(node for state in states.values() for node in state))
     if loss in cut:

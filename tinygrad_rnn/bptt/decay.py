@@ -58,9 +58,9 @@ class DecayCurve:
     verdict: Verdict | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The curve as JSON has it. The key of the name is "cell" in a comparison of cells."""
-        told = self.verdict.as_dict() if self.verdict else {}
-        measured = {**told, "lags": self.lags, "gradients": self.gradients}
+        """Return the curve as a dict for JSON. The key of the name is "cell" in a comparison of cells."""
+        verdict_fields = self.verdict.as_dict() if self.verdict else {}
+        measured = {**verdict_fields, "lags": self.lags, "gradients": self.gradients}
         if self.law:
             return {"name": self.name, "W_norm": self.W_norm, **measured, "law": self.law}
         return {"cell": self.name, "state": self.state, **measured}
@@ -79,18 +79,18 @@ def decay(
     """Measure |∂L/∂h_k| for every k, once per ‖W‖.
 
     Args:
-        make_cell: makes the cell of a given ‖W‖₂: `scalar_cells`, `orthogonal_cells` or `non_normal_cells`, or any
-            function of one number that returns a cell, an LSTM with weights of that size, say.
+        make_cell: returns a cell with the given ‖W‖₂. `scalar_cells`, `orthogonal_cells` and `non_normal_cells` return
+            such a function. Any function of one number works, such as one that makes an LSTM with weights of that size.
         norms: the values of ‖W‖₂, each at least 0.
         inputs: x_1 … x_T, as for `unroll`.
         h0: the initial state, as for `unroll`.
-        loss: computes L from what was unrolled. By default L is the sum of the entries of h_T over the square
+        loss: computes L from the unrolled cell. By default L is the sum of the entries of h_T, divided by the square
             root of their number, so that |∂L/∂h_T| = 1.
         state: the part of the state to differentiate by: ``"c"`` for the cell state of an LSTM.
         name: what to call the curves.
 
     Returns:
-        A curve per norm, in their order.
+        One curve per norm, in the same order.
 
     Raises:
         ArgumentError: a norm is negative or not finite, or the cell has no such state.
@@ -123,7 +123,7 @@ def compare_decay(
         loss: as for `decay`.
 
     Returns:
-        A curve per cell and part of its state, in their order.
+        One curve per cell and part of its state, in the same order.
 
     Raises:
         ArgumentError: there are no cells.
@@ -141,7 +141,7 @@ def compare_decay(
 def _curves(
     name: str, unrolled: Unrolled, loss: Callable[[Unrolled], Value] | None, states: Iterable[str]
 ) -> list[DecayCurve]:
-    """The decay of these parts of the state, without a law."""
+    """Return the decay curves of these parts of the state, without a law."""
     root = loss(unrolled) if loss else mean_direction(unrolled)
     curves = []
     for state in states:
@@ -154,7 +154,7 @@ def _curves(
 
 
 def mean_direction(unrolled: Unrolled, state: str = "h") -> Value:
-    """The sum of the entries of a state at step T over the root of their number: its gradient there has norm 1."""
+    """The sum of a state's entries at step T, divided by the root of their number: its gradient there has norm 1."""
     entries = unrolled.state(unrolled.T, [state])
     return entries[0] if len(entries) == 1 else total(entries) / math.sqrt(len(entries))
 
@@ -178,8 +178,8 @@ def non_normal_cells(
 ) -> CellFactory:
     """Vector cells with a random W of the given norm and ``radius`` times that as its spectral radius.
 
-    Over long lags the linear cell's gradient goes like (radius·‖W‖)^lag, so that it vanishes for ‖W‖ somewhat
-    above 1 too; but there it may grow first.
+    Over long lags the linear cell's gradient goes like (radius·‖W‖)^lag. So it vanishes also for ‖W‖ slightly above 1,
+    where it may grow first.
     """
     if not 0.0 <= radius <= 1.0:
         raise ArgumentError(f"radius {radius:g}", remedy="It is a share of ‖W‖, between 0 and 1")
@@ -221,7 +221,7 @@ def write_csv(curves: Sequence[DecayCurve], path: str | os.PathLike[str]) -> Non
 
 
 def write_json(curves: Sequence[DecayCurve], path: str | os.PathLike[str]) -> None:
-    """Write a list of objects: the curves as `DecayCurve.as_dict` has them, in the form of `json_text`.
+    """Write a JSON list with one object per curve, as returned by `DecayCurve.as_dict`; NaN and infinity are strings.
 
     Raises:
         OSError: the file cannot be written.

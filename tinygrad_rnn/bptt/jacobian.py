@@ -73,7 +73,7 @@ def jacobian_products(unrolled: Unrolled, t: int | None = None) -> Iterator[tupl
 
 @dataclass(frozen=True)
 class ChainNorm:
-    """The size of ∂h_T/∂h_k, and what bounds it.
+    """The size of ∂h_T/∂h_k, and its bounds.
 
     Always ``norm <= product_of_norms <= bound``. Where tanh saturates, the bound is far above; where W is
     not normal, ``radius_law`` can be below ``norm`` at first, since powers of W grow before they decay.
@@ -83,8 +83,8 @@ class ChainNorm:
         lag: T - k.
         norm: ‖J_T ⋯ J_{k+1}‖₂ = ‖∂h_T/∂h_k‖₂.
         product_of_norms: ‖J_T‖₂ ⋯ ‖J_{k+1}‖₂.
-        bound: ‖W‖₂^(T-k), or None for a cell where it is no bound.
-        radius_law: ρ(W)^(T-k), the law for long lags of a linear cell; or None, likewise.
+        bound: ‖W‖₂^(T-k), or None for a cell where it is not a bound.
+        radius_law: ρ(W)^(T-k), the law for long lags of a linear cell; None where `bound` is None.
     """
 
     k: int
@@ -96,8 +96,8 @@ class ChainNorm:
 
 
 def chain_norms(unrolled: Unrolled, t: int | None = None) -> list[ChainNorm]:
-    """Return the norm of ∂h_t/∂h_k for every k, from lag 0 on, beside what bounds it (Pascanu, Mikolov and Bengio
-    2013, section 2.1: the bound holds since |tanh'| <= 1).
+    """Return the norm of ∂h_t/∂h_k for every k, from lag 0 on, with its bounds (Pascanu, Mikolov and Bengio 2013,
+    section 2.1: they hold since |tanh'| <= 1).
 
     Args:
         unrolled: the unrolled cell.

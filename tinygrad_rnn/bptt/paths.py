@@ -1,4 +1,4 @@
-"""The sum over all paths, path by path, which the backward pass computes without ever listing it.
+"""A gradient as a sum over paths, listed path by path. The backward pass computes the sum without ever listing it.
 
 The gradient of a node is the sum, over all paths from the loss down to it, of the product of the local
 gradients along the path (Bauer 1974). The backward pass takes one step per edge. Listing the paths takes one step per
@@ -86,7 +86,7 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
 
 
 def _edges(loss: Value) -> Edges:
-    """The edges below the loss, as the backward pass records them, by the node from which they lead down."""
+    """The edges below the loss, as the backward pass records them, grouped by the node at which they start."""
     edges: Edges = {}
     with gradients_kept(topological_order(loss)):
         for step in steps(loss):

@@ -1,4 +1,4 @@
-"""A problem of backpropagation through time: a cell, a sequence, and the loss of what the cell makes of it."""
+"""A problem of backpropagation through time: a cell, a sequence with targets, and a loss."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.quantities import Quantity
+from ..support.text import count
 from .unroll import Unrolled, unroll
 
 
@@ -25,10 +26,10 @@ class Problem:
         cell: the cell.
         readout: computes the prediction y_t from h_t; None where h_t itself is the prediction.
         criterion: computes the loss of a time step, ``criterion(prediction, target)``.
-        unrolled: the cell over the sequence; with a loss at every time step, the read-out also.
+        unrolled: the unrolled cell; with a loss at every time step, it includes the read-out.
         targets: what the prediction of each time step should be.
         losses: one loss per time step that counts, in order, each labelled L_t and with its ``time_step``.
-        loss: their mean (of a single one, itself), labelled L.
+        loss: their mean, or the only one; labelled L.
     """
 
     cell: Cell
@@ -82,7 +83,10 @@ def problem(
     if at not in ("last", "every"):
         raise ArgumentError(f"a loss at {at!r}", remedy='It is at the "last" time step, or at "every" one')
     if len(inputs) != len(targets):
-        raise DataError(f"{len(inputs)} inputs with {len(targets)} targets", remedy="Give one target per input")
+        raise DataError(
+            f"{count(len(inputs), 'input')} with {count(len(targets), 'target')}",
+            remedy="Give one target per input",
+        )
     unrolled = unroll(cell, inputs, readout=readout if at == "every" else None)
     losses = []
     for t in range(1 if at == "every" else unrolled.T, unrolled.T + 1):

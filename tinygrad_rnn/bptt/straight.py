@@ -1,7 +1,7 @@
 """The straight path along a part of the state: the share of a gradient that arrives without passing a pre-activation.
 
 An LSTM hands c_{t-1} on to c_t through one multiplication by f_t, a GRU h_{t-1} to h_t through one by z_t: no
-matrix and no nonlinearity lies on that path. Along it the error stays constant as long as the gate is open, whence
+matrix and no nonlinearity lies on that path. Along it the error stays constant as long as the gate is open: the
 *constant error carousel* (Hochreiter & Schmidhuber 1997, section 3.2). Everything else that the state feeds goes
 through a pre-activation, W h + U x + b, of the next time step. So the straight path is the graph with all
 pre-activations cut, for any cell; in a plain RNN nothing is left of it.
@@ -53,10 +53,10 @@ class Straight:
 
 
 def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
-    """Split ∂L/∂c_k, for every k, into what came straight along the path and the rest.
+    """Split ∂L/∂c_k, for every k, into the part that came along the straight path and the rest.
 
-    Two backward walks from the loss and one per unit and time step, through that step alone; the gradients in the
-    graph are left as they were.
+    This takes two backward walks from the loss, and one per unit and time step through that step alone. The gradients
+    in the graph are left as they were.
 
     Args:
         unrolled: what the loss was computed from.
@@ -90,7 +90,7 @@ def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:
 
 
 def _factor_name(unrolled: Unrolled, factors: Mapping[int, list[float]]) -> str:
-    """The name of the quantity whose numbers the factors are; empty if there is none."""
+    """The name of the quantity that equals the factors; empty if there is none."""
     for name in unrolled.names:
         series = unrolled[name]
         if all(t in series and [node.data for node in entries(series[t])] == row for t, row in factors.items()):

@@ -1,4 +1,4 @@
-"""Truncated BPTT: gradients cut off after so many steps, memory that does not grow with the sequence.
+"""Truncated BPTT: gradients are cut off after a number of steps, so that memory does not grow with the sequence.
 
 With k1 and k2 as named by Sutskever (2013, "Training recurrent neural networks", section 2.8.6): every k1
 steps forward, one backward pass through k2 steps. It is BPTT(h; h') of Williams and Peng (1990, "An efficient
@@ -7,8 +7,7 @@ gradient-based algorithm for on-line training of recurrent network trajectories"
 Precisely: there is a backward pass after each of the steps e = k1, 2 k1, … (the last one after step T, where the
 sequence ends before its e). The pass of e
 
-- takes the losses of the steps since the previous pass, e - k1 < t <= e, so that every loss step is taken
-  exactly once;
+- takes the losses of the steps since the previous pass, e - k1 < t <= e, so that every loss counts exactly once;
 - counts the uses of the parameters in its *window*, the steps e - k2 < k <= e;
 - takes the state after step e - k2 as a constant: there the gradient is cut.
 
@@ -51,7 +50,7 @@ class Window:
     Attributes:
         unrolled: the time steps of the window, numbered as in the whole sequence; the state before them is a
             constant, unless they are the first.
-        losses: the losses that this pass takes, by time step: those that no earlier pass took.
+        losses: the losses of this pass, by time step: those that no earlier pass has counted.
     """
 
     unrolled: Unrolled
@@ -74,10 +73,10 @@ def windows(
     readout: Callable[[Any], Any] | None = None,
     h0: Any = None,
 ) -> Iterator[Window]:
-    """The windows of truncated BPTT, one after the other; see `tinygrad_rnn.bptt.truncated` for which is which.
+    """Yield the windows of truncated BPTT, in order of time; `tinygrad_rnn.bptt.truncated` defines them.
 
-    Each is computed when it is asked for, so that parameters may be updated in between, and nothing of it is
-    kept here once its successor is made: memory is that of two windows, however long the sequence.
+    Each window is computed only when the iterator reaches it, so parameters may be updated in between. It is released
+    once the next one exists: memory is that of two windows, however long the sequence.
 
     Args:
         cell: a `Cell`, or a function ``cell(x, *state)``, as for `unroll`.
@@ -90,8 +89,8 @@ def windows(
         h0: the initial state, as for `unroll`.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2: then some losses would reach
-            nothing.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2, so that some losses would reach no
+            time step.
         DataError: inputs and targets differ in number, or an input is NaN or infinite.
         ShapeError: an input or the state has the wrong size.
     """
@@ -126,14 +125,14 @@ def truncated_bptt(
     h0: Any = None,
     after_window: Callable[[Window], object] | None = None,
 ) -> float:
-    """Add the gradient of the sum of all losses, truncated, to the parameters; see `tinygrad_rnn.bptt.truncated`.
+    """Add the truncated gradient of the sum of all losses to the parameters; see `tinygrad_rnn.bptt.truncated`.
 
     As with ``backward()``, gradients add up until ``zero_grad()``. With k1 = k2 >= T nothing is cut, and they
     are those of full BPTT.
 
     Args:
         cell, inputs, targets, k1, k2, loss, readout, h0: as for `windows`.
-        after_window: called with each window after its backward pass, to take an optimizer step, say.
+        after_window: called with each window after its backward pass, for example to take an optimizer step.
 
     Returns:
         The sum of all losses.
@@ -153,7 +152,7 @@ def truncated_bptt(
 
 
 def round_up(t: int, k1: int) -> int:
-    """The time step after which the backward pass runs that takes the loss of step t: the next multiple of k1."""
+    """The time step whose backward pass takes the loss of step t: the first multiple of k1 at or after t."""
     return -(-t // k1) * k1
 
 
@@ -161,17 +160,17 @@ def check_period(k1: int, k2: int) -> None:
     """Check k1 and k2.
 
     Raises:
-        ArgumentError: one is no whole number of at least 1, or k1 > k2: then some losses would reach nothing.
+        ArgumentError: one is not a whole number of at least 1, or k1 > k2, so some losses would reach no time step.
     """
     if whole_number("k1", k1) > whole_number("k2", k2):
         raise ArgumentError(
-            f"k1 = {k1} steps between backward passes of k2 = {k2} steps: some losses would reach nothing",
+            f"k1 = {k1} is more than k2 = {k2}: some losses would reach nothing",
             remedy="Take k1 of at most k2",
         )
 
 
 def _constant_state(unrolled: Unrolled, t: int) -> Any:
-    """The state after time step t as fresh leaves, in the form in which `unroll` takes it."""
+    """The state after time step t as fresh leaves, in the form that `unroll` accepts."""
     parts = tuple(
         quantity.detach() if isinstance(quantity, Value) else [entry.detach() for entry in quantity]
         for quantity in (unrolled[name][t] for name in unrolled.state_names)

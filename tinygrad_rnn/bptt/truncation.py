@@ -13,6 +13,7 @@ from ..engine.backward import gradients_kept, propagate, topological_order
 from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.text import count
 from .anatomy import Anatomy, Numbers, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
@@ -86,7 +87,7 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
         k1, k2: as for `tinygrad_rnn.bptt.truncated.windows`.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
     """
     check_period(k1, k2)
     kept = full.where(lambda k, t: keeps(k, t, k1, k2))
@@ -95,7 +96,7 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
 
 
 def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Value], k1: int, k2: int) -> None:
-    """Run the passes of truncated BPTT on the graph of a whole sequence, to show in it the gradient of each node.
+    """Run the passes of truncated BPTT on the graph of a whole sequence, so that every node in it has its gradient.
 
     Leaves accumulate the contributions of all passes, as with ``backward()``. With the losses of `windows` these are
     the gradients of `truncated_bptt`. Any other node is left with the gradient of the latest pass that reached it.
@@ -107,7 +108,7 @@ def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Val
         k1, k2: as for `windows`.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
         DomainError: a local gradient has no finite value.
     """
     check_period(k1, k2)
@@ -127,19 +128,21 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     Args:
         unrolled: the whole sequence.
         k1, k2: as for `windows`.
-        after: only the cut of the pass of this e, a multiple of k1. By default of all passes if k1 = k2, where
-            no cut lies within the window of another pass; otherwise of the last pass.
+        after: only the cut of the pass after this time step, a multiple of k1. By default, the cuts of all passes if
+            k1 = k2 (then no cut lies within the window of another pass), else that of the last pass.
 
     Returns:
         Pairs (parent, child): an entry of the state, and what the next time step computes from it.
 
     Raises:
-        ArgumentError: k1 or k2 is no whole number of at least 1, or k1 > k2, or there is no such pass.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2, or there is no such pass.
     """
     check_period(k1, k2)
     passes = _passes(unrolled, k1)
     if after is not None and after not in passes:
-        raise ArgumentError(f"no backward pass after time step {after}", remedy=f"There is one every {k1} steps")
+        raise ArgumentError(
+            f"no backward pass after time step {after}", remedy=f"There is one every {count(k1, 'step')}"
+        )
     if after is None and k1 < k2:
         after = passes[-1]
     steps = [e - k2 for e in passes if after in (None, e) and e - k2 >= unrolled.first]
@@ -158,5 +161,5 @@ def keeps(k: TimeStep, t: TimeStep, k1: int, k2: int) -> bool:
 
 
 def _passes(unrolled: Unrolled, k1: int) -> range:
-    """Every e; the last may lie beyond T."""
+    """The time steps after which there is a backward pass; the last may lie beyond T."""
     return range(k1, unrolled.T + k1, k1)

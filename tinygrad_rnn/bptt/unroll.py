@@ -20,6 +20,7 @@ from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
 from ..support.collector import Paused
+from ..support.text import count
 
 Series = dict[str, dict[int, Quantity]]  # by name and time step
 
@@ -28,8 +29,7 @@ class Unrolled:
     """A cell unrolled over the time steps t = first … T; first is 1 unless a part of a sequence was unrolled.
 
     ``unrolled["h"][t]`` is what the cell calls h at time step t: a Value for a scalar cell, else a list of
-    Values. State is there from t = first - 1 on, everything else from t = first on. Every Value knows its
-    ``time_step``.
+    Values. The state starts at t = first - 1, everything else at t = first. Every Value has its ``time_step``.
 
     Attributes:
         cell: what was unrolled.
@@ -77,7 +77,7 @@ class Unrolled:
         """Pre-activations z_1 … z_T, of a cell that has one per unit.
 
         Raises:
-            ArgumentError: it has several, or calls something else z, as a GRU does its update gate.
+            ArgumentError: the cell has several, or z is the name of something else, such as the update gate of a GRU.
         """
         names = getattr(self.cell, "pre_activation_names", ("z",))
         if "z" not in names:
@@ -86,7 +86,7 @@ class Unrolled:
 
     @property
     def y(self) -> dict[int, Quantity]:
-        """Read-outs y_1 … y_T, if `unroll` was given one."""
+        """The outputs y_1 … y_T of the read-out, if `unroll` was called with one."""
         return self["y"]
 
     def state(self, t: int, names: Sequence[str] = ()) -> list[Value]:
@@ -134,7 +134,7 @@ class Unrolled:
                 node.zero_grad()
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """For `copy` and `pickle`: first all nodes, so that the graph is copied as one and never in depth."""
+        """For `copy` and `pickle`: all nodes come first, so that the graph is copied without deep recursion."""
         return InCreationOrder(*self.nodes()), vars(self).copy()
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -164,20 +164,20 @@ def unroll(
             ``cell(x, *state)`` that returns the next state (a tuple where there is more than one part).
         inputs: x_1 … x_T, each a number (for a scalar cell) or a sequence of ``input_size`` numbers;
             Values are used as they are, so that ∂L/∂x_t can be read off.
-        h0: the initial state; a tuple if the state has several parts (h and c, say). By default the cell's
-            own: zeros.
+        h0: the initial state; a tuple if the state has several parts, such as h and c. By default that of the cell:
+            zeros.
         readout: applied to h_t within each time step; its results are ``unrolled.y``.
         first: the time step of the first input, where ``inputs`` are part of a longer sequence; ``h0`` is
             then the state after time step ``first - 1``.
 
     Raises:
-        ArgumentError: the sequence is empty or none, or a plain function has no h0.
+        ArgumentError: the inputs are empty or not a sequence, or a plain function has no h0.
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
     stepped, outer = cell if isinstance(cell, Cell) else as_cell(cell, h0), newest() if newest().plain else settled()
     start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
-    with Paused() if gc.isenabled() else nullcontext():  # into which a debugger does not step
+    with Paused() if gc.isenabled() else nullcontext():  # C code: no debugger steps into it
         series = copy_context().run(_take_steps, {}, stepped, inputs, first, start, readout, outer)
     return Unrolled(getattr(stepped, "function", stepped), stepped.state_names, first, start, series)
 
@@ -191,7 +191,7 @@ def _take_steps(
     readout: Callable[[Any], Any] | None,
     outer: Scope,
 ) -> Series:
-    """Apply the cell in a context of its own, in which one scope after the other is in force."""
+    """Apply the cell step by step. Every step sets a new scope, so the caller runs this in a context of its own."""
     for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
         put_in_force(new_scope((t, *outer[1:])))
         x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
@@ -204,7 +204,7 @@ def _take_steps(
 def keep_step(
     cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Callable[[Any], Any] | None = None
 ) -> None:
-    """Apply the read-out, and name and keep in ``series`` what time step t computed. The input has its name already."""
+    """Apply the read-out; name all that time step t computed, and keep it in ``series``. The input is named already."""
     series.setdefault("x", {})[t] = x
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
     for name in sorted(named, key=lambda name: name not in cell.state_names):
@@ -226,8 +226,8 @@ def keep(series: Series, name: str, t: int, quantity: Quantity) -> None:
 def _name(node: Value, name: str, t: int, index: str = "") -> None:
     """Name a node of a time step.
 
-    A Value from outside time, an input say, belongs to the time step that uses it. As soon as another one uses it, in
-    this unrolling or a later one, it belongs to none for good, and its name loses the number.
+    A Value from outside time, such as an input, belongs to the time step that uses it. Once a second time step uses it,
+    in this unrolling or a later one, it belongs to no time step any more, and its name loses the number.
     """
     node.label = node.label or f"{name}_{t}{index}"
     if node.time_step == t:
@@ -269,7 +269,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     parts = h0 if isinstance(h0, tuple) and len(cell.state_names) > 1 else (h0,)
     if len(parts) != len(cell.state_names):
         raise ShapeError(
-            f"a state of {len(parts)} parts for a cell whose state is {', '.join(cell.state_names)}",
+            f"a state of {count(len(parts), 'part')} for a cell whose state is {', '.join(cell.state_names)}",
             remedy="Give h0 as a tuple of that many; a function with a larger state needs an attribute state_names",
         )
     state = tuple(finite(part, "h0", t) for part in parts)
@@ -279,7 +279,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
 
 
 def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
-    """What `unroll` steps through, if it is not a `Cell` already: the layers of a network as one, or a function."""
+    """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through."""
     return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
 
 

@@ -2,8 +2,9 @@
 
     kept = ‖∂L_T/∂s_k‖ / ‖∂L_T/∂s_T‖
 
-is what T - k time steps leave of the gradient of the loss of the last step, s being the state. It does not tell whether
-the gradient of the *whole* loss is small at k: a loss of step k itself adds to that, however little arrives from T.
+is the share of the last loss's gradient that is left after T - k time steps, where s is the state. It does not say
+whether the gradient of the *whole* loss is small at k: the loss of step k itself adds to that, however little arrives
+from T.
 """
 
 from __future__ import annotations
@@ -80,15 +81,15 @@ class Verdict:
         return f"{subject} {self.word}: over {steps} it is multiplied by {number(self.kept)}{mean}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict as JSON has it."""
+        """Return the verdict as a dict for JSON."""
         return {"verdict": self.word, "lag": self.lag, "kept": self.kept, "factor": self.factor}
 
 
 def verdict(kept: float, lag: int) -> Verdict | None:
-    """The verdict on a gradient of which ``kept`` is left after ``lag`` time steps; None for a lag of 0.
+    """Return the verdict on a gradient that is ``kept`` times as large after ``lag`` time steps; None for a lag of 0.
 
     Raises:
-        ArgumentError: kept is negative, or lag is no whole number of at least 0.
+        ArgumentError: kept is negative, or lag is not a whole number of at least 0.
     """
     if kept < 0.0:
         raise ArgumentError(f"kept is {kept:g}", remedy="It is a ratio of two sizes, at least 0")
@@ -99,11 +100,12 @@ def verdict(kept: float, lag: int) -> Verdict | None:
 def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[float]:
     """‖∂L_T/∂s_k‖ / ‖∂L_T/∂s_T‖ for every k, by lag T - k, from 0 on.
 
-    T is the last time step whose state the loss uses. What a loss gives to s_T directly comes from its part at step T
-    alone, so the sum or mean of the losses of many steps gives the same as the loss of the last one. Two restricted
-    backward passes, from the loss to the states and from s_T back to the initial one, in time proportional to the
-    graph; the gradients in the graph are left as they were. The Euclidean norm; of an LSTM, of h_k and c_k together,
-    each as ``backward()`` leaves it.
+    T is the last time step whose state the loss uses. Only the loss of step T contributes to s_T directly, so the sum
+    or mean of the losses of many steps gives the same result as the loss of the last one. Norms are Euclidean; for an
+    LSTM they cover h_k and c_k together, each with the gradient that ``backward()`` gives it.
+
+    This takes two restricted backward passes, from the loss to the states and from s_T back to the initial one, in time
+    proportional to the graph. The gradients in the graph are left as they were.
 
     Args:
         unrolled: what the loss was computed from.
@@ -129,7 +131,7 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
     direct = gradients(loss, states[last], stop=cut)
     size = math.hypot(*direct)
     with gradients_kept([*topological_order(*states[last]), *cut]):
-        # Scaled to 1 beforehand: a tiny gradient of the loss must not underflow on the way.
+        # Scaled to norm 1 first, so that a tiny gradient of the loss does not underflow on the way.
         propagate({node: g / size if size else 0.0 for node, g in zip(states[last], direct)}, stop=states[0])
         sizes = [math.hypot(*(node.grad for node in nodes)) for nodes in reversed(shown[: last + 1])]
     return [_ratio(each, sizes[0]) for each in sizes]

@@ -22,23 +22,25 @@ import importlib
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout, suppress
 from difflib import get_close_matches
+from io import StringIO
 
 from .. import __version__
 from ..errors import ArgumentError, TinygradRNNError
+from ..support.progress import late_clock
 from ..support.text import printable
 from .console import columns, complete_streams, speak_any_encoding
 from .options import Parser, add_options
 
 PROGRAM = "tinygrad-rnn"
-LONGEST_MESSAGE = 2000  # characters: what stands in a file or a command line may have millions
+LONGEST_MESSAGE = 2000  # characters; text from a file or a command line may have millions
 MAIN_JOB = "main_job"  # the module of what is done without a command
 #: The commands and their help, in the order in which a newcomer looks for them.
 COMMANDS = {
     "step": "step through the backward pass, with breakpoints, undo, and the letters of pdb",
-    "explore": "write an interactive page: walk through time, slide ‖W‖ across 1, see the chain",
+    "explore": "write an interactive page: change any weight or input, and the chain follows",
     "anatomy": "where a gradient came from: by time step of use, time step of loss, and lag",
     "decay": "how a gradient vanishes or explodes with distance, beside the law ‖W‖^(T−k)",
     "truncate": "what truncated BPTT keeps of the gradient, and what it cuts",
@@ -47,6 +49,10 @@ COMMANDS = {
     "sample": "generate text from a trained network",
     "sweep": "train on a task with many settings and seeds",
 }
+
+
+#: Those that print as they go; the others at the end.
+AT_ONCE = {"step", "train", "sample", "sweep"}
 
 
 class MainParser(Parser):
@@ -119,7 +125,13 @@ def _run(argv: Sequence[str]) -> int:
         args = make_parser(command).parse_args(arguments)
     except SystemExit:  # --help and --version
         return 0
-    code: int = args.run(args)
+    run: Callable[[argparse.Namespace], int] = args.run
+    if command in AT_ONCE:
+        return run(args)
+    # The clock and what is printed would get into each other's lines.
+    with late_clock(command.replace("_", " ")), redirect_stdout(StringIO()) as printed:
+        code = run(args)
+    print(printed.getvalue(), end="")
     return code
 
 

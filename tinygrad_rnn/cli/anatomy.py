@@ -20,6 +20,7 @@ from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
 from ..plots.straight import straight_figure
+from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -230,5 +231,5 @@ def _print_paths(all_paths: Sequence[Path]) -> None:
     edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
         f"{add} up to {number(product, 9)}; backward() lists none of them: it goes once "
-        f"through the {edges} edges of the graph."
+        f"through the {count(edges, 'edge')} of the graph."
     )

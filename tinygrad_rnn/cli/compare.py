@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, settings_of
 from ..plots.decay import comparison_figure
+from ..support.text import count
 from .console import fold_rows, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, check_size
 from .options import flag
@@ -70,7 +71,7 @@ class Comparison:
 
     def figure(self) -> Figure:
         """A plot of the curves."""
-        title = f"How far a gradient reaches back, by cell ({self.hidden} units)\n{self.data.title}"
+        title = f"How far a gradient reaches back, by cell ({count(self.hidden, 'unit')})\n{self.data.title}"
         return comparison_figure(self.curves, title)
 
     def print(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -77,7 +78,7 @@ def columns(without_terminal: int) -> int:
 
 def say(text: str) -> None:
     """Print a sentence, wrapped."""
-    print(textwrap.fill(text, max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
+    print(textwrap.fill(unsigned_zeros(text), max(20, columns(80)), subsequent_indent="  ", break_on_hyphens=False))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -85,7 +86,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     If they do not fit side by side, print several tables, each with the first column.
     """
-    table = [header, *rows]
+    table = [header, *([unsigned_zeros(cell) for cell in row] for row in rows)]
     widths = [max(map(_cells, column)) for column in zip(*table)]
     room = columns(sys.maxsize)
     parts: list[list[int]] = [[]]
@@ -98,6 +99,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             print()
         for row in table:
             print("  ".join(" " * (widths[i] - _cells(row[i])) + row[i] for i in (0, *part)))
+
+
+def unsigned_zeros(text: str) -> str:
+    """The text with 0 in place of -0: its sign says nothing to a reader, and -0.0000 may be any small number."""
+    return re.sub(r"(?<![\w.)^])[-−](0(?:\.0+)?)(?!\w|\.\d)", r"\1", text)
 
 
 def fold_rows(rows: Sequence[Sequence[str]], most: int = 30) -> list[Sequence[str]]:

@@ -25,7 +25,7 @@ OPTIONS = {
         JSON,
     )
 }
-HELD_OUT = "These are of the held-out part of the data, on which training validated and chose the best weights, too."
+HELD_OUT = "They are from the held-out part of the data, on which training also validated and chose the best weights."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             f"{count(len(examples), 'sequence')}:"
         )
         goal, baseline = number(task.goal), number(task.baseline)
-        say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {goal}, trivially {baseline}")
+        say(f"loss {loss:.4f}; {task.metric} {error:.4f}; criterion {goal}, trivial predictor {baseline}")
         if "seed" not in task.validation_by:
             say(HELD_OUT)
         say("Solved." if error <= task.goal else "Not solved.")

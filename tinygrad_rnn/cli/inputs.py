@@ -14,10 +14,14 @@ from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
 from ..support.memory import NODE, NUMBER, require_memory
+from ..support.text import count
 from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
+#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled to -1, it
+#: would put h_12 − (−1) into the first picture that anybody sees.
+LAST_YEAR = "1992"
 NODES_OF_A_STEP = 10  # of the scalar cell, with its loss
 BYTES_OF_A_NODE = 4 * NODE  # with what a command adds to it: Jacobians, parts of gradients, pictures
 
@@ -58,7 +62,7 @@ def input_options(
     """
     kind = Option("cell", "kind of a vector cell", choices=tuple(KINDS), usual="the scalar cell; for a text, rnn")
     return {
-        "the sequence (default: yearly sunspot numbers)": (
+        f"the sequence (default: yearly sunspot numbers up to {LAST_YEAR})": (
             (
                 Option("csv", "CSV file with a series, which is scaled to span [-1, 1]", metavar="FILE"),
                 Option("text", "text of which the next character is predicted", metavar="TEXT"),
@@ -121,7 +125,7 @@ def input_options(
 
 @dataclass(frozen=True)
 class Problem(problem.Problem):
-    """A cell that is to predict the next item of a sequence, with what people call it all.
+    """A cell that is to predict the next item of a sequence, with descriptions for people.
 
     Attributes:
         title: what the sequence is.
@@ -176,7 +180,7 @@ def read_data(args: argparse.Namespace) -> Data:
         raise ArgumentError(f"{flag(next(iter(of_csv)))} without --csv", remedy="Name the file with --csv FILE")
     if args.text is not None:
         return _characters(args.text, args.steps, args.default_steps)
-    series = sunspots() if args.csv is None else read_column(args.csv, **of_csv)
+    series = sunspots().until(LAST_YEAR) if args.csv is None else read_column(args.csv, **of_csv)
     return _numbers(series, args.steps, args.default_steps)
 
 
@@ -207,7 +211,7 @@ def make_cell(args: argparse.Namespace, data: Data) -> tuple[Cell, Linear | None
 
 
 def check_size(data: Data, kind: str | None = None, hidden: int = DEFAULT_HIDDEN) -> None:
-    """Check that a cell unrolled over the sequence fits into memory, with all that a command makes of it.
+    """Check that a cell unrolled over the sequence fits into memory, with all that a command computes from it.
 
     Args:
         data: the sequence.
@@ -239,23 +243,27 @@ def check_kind(kind: str, typed: Iterable[str]) -> None:
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
     """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
-    scalar, text = readout is None, bool(data.alphabet)
-    posed = problem.problem(
-        cell,
-        data.inputs if scalar or text else [[x] for x in data.inputs],
-        data.targets if scalar or text else [[target] for target in data.targets],
-        readout=readout,
-        loss=cross_entropy if text else mse_loss,
-        at="last" if which == "last" else "every",
-    )
-    formula = _formula(data, scalar, posed.unrolled.T if which == "last" else None)
+    posed = problem.problem(cell, **to_be_posed(data, readout, which))
+    formula = _formula(data, readout is None, posed.unrolled.T if which == "last" else None)
     return Problem(**vars(posed), title=data.title, description=data.description, names=data.names, formula=formula)
+
+
+def to_be_posed(data: Data, readout: Linear | None, which: str) -> dict[str, Any]:
+    """The arguments of `problem` beside the cell."""
+    single = readout is None or bool(data.alphabet)
+    return {
+        "inputs": data.inputs if single else [[x] for x in data.inputs],
+        "targets": data.targets if single else [[target] for target in data.targets],
+        "readout": readout,
+        "loss": cross_entropy if data.alphabet else mse_loss,
+        "at": "last" if which == "last" else "every",
+    }
 
 
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:
     t, after = ("t", "(t+1)") if only_step is None else (str(only_step), str(only_step + 1))
     prediction = f"{'h' if scalar else 'y'}_{t}"
-    loss = f"-log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
+    loss = f"−log softmax({prediction})[next character]" if data.alphabet else f"({prediction} − x_{after})²"
     return loss if only_step is not None else f"mean over t of {loss}"
 
 
@@ -277,7 +285,7 @@ def _numbers(series: Series, steps: int | None, default: int) -> Data:
 def _characters(text: str, steps: int | None, default: int) -> Data:
     if len(text) < 2:
         raise DataError(
-            f"the text has {len(text)} character{'s' * (len(text) != 1)}",
+            f"the text has {count(len(text), 'character')}",
             remedy="There must be a next one to predict: give at least two",
         )
     used = text[-1 - _steps(steps, default, len(text) - 1, "characters") :]
@@ -287,7 +295,7 @@ def _characters(text: str, steps: int | None, default: int) -> Data:
     one_hot = [[float(i == place) for i in range(len(alphabet))] for place in places]
     return Data(
         f"the text {used!r}" if len(used) <= 40 else f"the text {used[:40]!r}…",
-        f"{len(alphabet)} different characters, each a one-hot input; the next one is predicted at every step",
+        f"{count(len(alphabet), 'different character')}, each a one-hot input; the next one is predicted at every step",
         tuple(one_hot[:-1]),
         tuple(places[1:]),
         tuple(used[:-1]),
@@ -300,7 +308,7 @@ def _steps(wanted: int | None, default: int, available: int, items: str) -> int:
         return min(available, default)
     if wanted > available:
         raise DataError(
-            f"{wanted} steps need {wanted + 1} {items}, but there are {available + 1}",
+            f"{count(wanted, 'step')} need {wanted + 1} {items}, but there are {available + 1}",
             remedy=f"Ask for at most --steps {available}",
         )
     return wanted

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..bptt.chain import chain
+from ..bptt.chain import Link, chain
+from ..support.progress import late_bar
 from .console import print_json, say
 from .inputs import input_options, read_problem
 from .options import JSON, PICTURE, PICTURES, QUIET, Option, Switch, output_option, picture_arguments, picture_file
@@ -41,7 +42,12 @@ def run(args: argparse.Namespace) -> int:
     check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()
-    report = make_report(problem, list(chain(problem.unrolled, problem.loss)))
+    links: list[Link] = []
+    with late_bar("Jacobians", unit="step") as show:
+        for link in chain(problem.unrolled, problem.loss):
+            links.append(link)
+            show(len(links), problem.unrolled.T + 1)
+    report = make_report(problem, links, args.state)
     overwritten = picture is not None and os.path.exists(picture)
     drawing = None
     if picture is not None or args.text_graph:
@@ -52,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             loss=problem.loss,
             state=args.state,
             local_gradients=args.local_gradients,
+            names=problem.names if args.labels else (),
             **picture_arguments(args),
         )
     if drawing is not None and picture is not None:

@@ -97,7 +97,7 @@ class Switch(Option):
 
 
 class Preset(Option):
-    """A value that a command sets, and nobody types."""
+    """A value that a command sets itself."""
 
     def __init__(self, name: str, value: object) -> None:
         super().__init__(name, "", default=value)
@@ -266,7 +266,7 @@ def seed_option(what: str, default: object = 0, usual: str | None = None) -> Opt
 
 #: What a picture of an unrolled network shows, in the names of the arguments of `draw`.
 PICTURE = (
-    Option("detail", "one node per state, or every Value", default="states", choices=("states", "values")),
+    Option("detail", "states, also gates, or every Value", default="states", choices=("states", "gates", "values")),
     Option("aspect", "shape of the slide", default="16:9", choices=("16:9", "4:3")),
     Option("max_steps", "most time steps to draw", usual="as many as can be read", type=whole_number(2), metavar="T"),
     Option("only", "time steps to draw, such as 3..5", usual="all", type=span, metavar="A..B"),

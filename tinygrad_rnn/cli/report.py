@@ -19,20 +19,20 @@ from ..bptt.verdict import Verdict, kept
 from ..engine.notation import number
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, product, spectral_norm
-from ..support.text import printable
+from ..support.text import count, printable
 from .console import print_table, say
 from .inputs import Problem
 
 _GATED: dict[type[Cell], str] = {
-    LSTMCell: "c_t = f_t·c_(t-1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t-1) + U x_t + b), g = tanh(…)",
-    GRUCell: "h_t = (1 − z_t)·n_t + z_t·h_(t-1); gates r, z = σ(W h_(t-1) + U x_t + b), "
-    "n = tanh(r_t·(W h_(t-1) + b_hn) + U x_t + b)",
+    LSTMCell: "c_t = f_t·c_(t−1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t−1) + U x_t + b), g = tanh(…)",
+    GRUCell: "h_t = (1 − z_t)·n_t + z_t·h_(t−1); gates r, z = σ(W h_(t−1) + U x_t + b), "
+    "n = tanh(r_t·(W h_(t−1) + b_hn) + U x_t + b)",
 }
 
 
-def make_report(problem: Problem, links: list[Link]) -> Report:
+def make_report(problem: Problem, links: list[Link], part: str | None = None) -> Report:
     """The report of the kind that suits the cell."""
-    return (ScalarReport if isinstance(problem.cell, ScalarRNNCell) else VectorReport)(problem, links)
+    return (ScalarReport if isinstance(problem.cell, ScalarRNNCell) else VectorReport)(problem, links, part)
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class Report(ABC):
     Attributes:
         problem: what was unrolled, with gradients.
         links: one per time step, from T back to 0.
+        part: the part of the state that the verdict is about; None for the whole state.
     """
 
     problem: Problem
     links: list[Link]
+    part: str | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ class Report(ABC):
 
     @cached_property
     def law(self) -> list[float] | None:
-        """The same if every tanh' were 1: w^(T-k), or the norm of W^(T-k). None for a cell without a single W."""
+        """The `factors` if every tanh' were 1: w^(T−k), or the norm of W^(T−k). None for a cell without a single W."""
         W = recurrent_matrix(self.problem.cell)
         if W is None:
             return None
@@ -81,7 +83,7 @@ class Report(ABC):
     @cached_property
     def verdict(self) -> Verdict:
         """What becomes of the gradient of the last step's loss on its way back through all steps."""
-        ratios = kept(self.problem.unrolled, self.problem.losses[-1])
+        ratios = kept(self.problem.unrolled, self.problem.losses[-1], self.part)
         return Verdict(ratios[-1], len(ratios) - 1)
 
     def as_dict(self) -> dict[str, Any]:
@@ -141,7 +143,7 @@ class Report(ABC):
 
     @abstractmethod
     def unwrap(self, vector: list[float]) -> float | list[float]:
-        """A vector as JSON has it."""
+        """A vector as it is written in JSON."""
 
     @abstractmethod
     def headings(self) -> list[str]:
@@ -159,7 +161,7 @@ class Report(ABC):
     def describe_parameters(self) -> str:
         """The gradients of the parameters in words."""
 
-    # ---- what does not ----
+    # ---- what is the same for all cells ----
 
     def _part(self, name: str, k: int) -> list[float]:
         """The numbers of a part of the state at step k."""
@@ -218,7 +220,8 @@ class Report(ABC):
 
     def _verdict(self) -> str:
         subject = "The gradient" if len(self.problem.losses) == 1 else "The gradient of the last loss"
-        words = self.verdict.clause(subject, f"from {self.state}_{self.verdict.lag} to {self.state}_0")
+        s = self.part or self.state
+        words = self.verdict.clause(subject, f"from {s}_{self.verdict.lag} to {s}_0")
         return f"{words}{self.describe_law(self.law[-1]) if self.law and 0.0 < self.verdict.kept < math.inf else ''}."
 
 
@@ -235,7 +238,7 @@ class ScalarReport(Report):
         return vector[0]
 
     def headings(self) -> list[str]:
-        return ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T-k)"]
+        return ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T−k)"]
 
     def describe_factors(self) -> tuple[str, str]:
         T = self.problem.unrolled.T
@@ -252,7 +255,7 @@ class ScalarReport(Report):
 
 
 class VectorReport(Report):
-    """The report of any other cell, of whose vectors and matrices it shows the norms."""
+    """The report of any other cell. It shows the norms of vectors and matrices."""
 
     def size(self, vector: list[float]) -> float:
         return norm(vector)
@@ -265,12 +268,12 @@ class VectorReport(Report):
 
     def headings(self) -> list[str]:
         parts = [f"‖{name}_k‖" for name in self.states]
-        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T-k)‖"]
+        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T−k)‖"]
 
     def describe_factors(self) -> tuple[str, str]:
         T, s = self.problem.unrolled.T, self.state
-        factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t-1) of steps k+1 to {T}"
-        products = "Π J_t and W^(T-k)" if self.law else "Π J_t"
+        factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t−1) of steps k+1 to {T}"
+        products = "Π J_t and W^(T−k)" if self.law else "Π J_t"
         spectral = f"of {products} the spectral norm, the largest factor by which it multiplies a vector"
         return factors, f"; ‖·‖ is the Euclidean norm, {spectral}"
 
@@ -302,12 +305,13 @@ def _describe(problem: Problem) -> str:
     cell = problem.cell
     if isinstance(cell, ScalarRNNCell):
         numbers = ", ".join(f"{p.label} = {p.data:g}" for p in (cell.w, cell.u, cell.b))
-        return f"h_t = {_applied(cell.nonlinearity, 'w·h_(t-1) + u·x_t + b')} with {numbers}"
+        return f"h_t = {_applied(cell.nonlinearity, 'w·h_(t−1) + u·x_t + b')} with {numbers}"
+    units = count(len(problem.unrolled.state(0)) // len(problem.unrolled.state_names), "hidden unit")
     if isinstance(cell, RNNCell):
-        recurrence = _applied(cell.nonlinearity, "W h_(t-1) + U x_t + b")
-        return f"h_t = {recurrence} with {len(cell.W)} hidden units, read out as y_t = V h_t + c"
+        recurrence = _applied(cell.nonlinearity, "W h_(t−1) + U x_t + b")
+        return f"h_t = {recurrence} with {units}, read out as y_t = V h_t + c"
     if type(cell) in _GATED:
-        return f"{_GATED[type(cell)]}; {len(problem.unrolled.h[0])} hidden units, read out as y_t = V h_t + c"
+        return f"{_GATED[type(cell)]}; {units}, read out as y_t = V h_t + c"
     return repr(cell)
 
 

@@ -40,7 +40,7 @@ from .training import (
 )
 
 DESCRIPTION = (
-    "Train on a task with every combination of the values given (of many options, as many as wanted), and every seed. "
+    "Train on a task with every combination of option values (many options take several), and every seed. "
     "Each run is recorded in a file as it finishes: after Ctrl-C or a crash, the same command goes on; with more "
     "values or seeds, it adds the runs that are missing."
 )
@@ -61,7 +61,7 @@ OPTIONS = {
     ),
 }
 SHOWN_ERRORS = 3
-DATA = "data"  # in a setting: the digest of what the task reads, for the file may change between two sweeps
+DATA = "data"  # in a setting: the digest of the task's data, since the file may change between two sweeps
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
 
@@ -239,7 +239,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         which = ", ".join(f"{dash(name)} {as_typed(record.setting[0][name])}" for name in varying)
         say(f"Failed with {which}{', ' if which else ''}seed {record.seed}: {record.error}")
     if len(failures) > SHOWN_ERRORS:
-        say(f"{len(failures) - SHOWN_ERRORS} more runs failed.")
+        say(f"{count(len(failures) - SHOWN_ERRORS, 'more run')} failed.")
     say(f"Records: {target}. The same command with more values or seeds adds what is missing.")
 
 

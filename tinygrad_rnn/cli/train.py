@@ -6,13 +6,15 @@ import argparse
 import os
 
 from ..engine.notation import number
-from ..errors import ArgumentError, CheckpointError
+from ..errors import ArgumentError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.progress import late_clock
 from ..support.text import count
 from ..tasks import Task
-from ..train import Checkpoint, History, Limits, RecurrentNetwork, Settings, load_checkpoint, train
+from ..train import History, RecurrentNetwork, load_checkpoint, train
+from ..train.record import Record
 from .console import print_json, say
 from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
@@ -42,7 +44,7 @@ OPTIONS = {
             Switch(
                 "resume",
                 "go on from FILE as if training had never stopped; only --steps, --patience, --go-on and --engine may "
-                "be other than they were, and --init and --forget-bias, which a new network begins with, are not taken",
+                "change, and --init and --forget-bias, which are for a new network, are refused",
             ),
             Switch("force", "overwrite FILE"),
         ),
@@ -51,7 +53,7 @@ OPTIONS = {
         (JSON, QUIET),
     ),
 }
-FREE = {"steps", "patience", "go_on", "engine"}  # what --resume takes anew; all else must be as it was
+FREE = {"steps", "patience", "go_on", "engine"}  # may change with --resume; all else must stay as it was
 COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 
 
@@ -62,16 +64,17 @@ def run(args: argparse.Namespace) -> int:
     _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
     if args.resume:
         checkpoint = load_checkpoint(target)
-        options = _options_to_resume(typed, checkpoint, target)
         task, model = checkpoint.make_task(), checkpoint.make_model()
         checkpoint.check_data(task)
         optimizer = checkpoint.make_optimizer(model)
         scheduler = checkpoint.make_scheduler(optimizer)
+        options = _options_to_resume(typed, checkpoint.record, scheduler, target)
         _check_schedule(scheduler, options["steps"], target)
     else:
         options = with_defaults({"seed": 0, **typed})
         check(typed, options)
-        task, model, optimizer, scheduler = build(options)
+        with late_clock("network"):
+            task, model, optimizer, scheduler = build(options)
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -97,17 +100,13 @@ def run(args: argparse.Namespace) -> int:
     return 130 if history.ending == "interrupted" else 0
 
 
-def _options_to_resume(typed: Options, checkpoint: Checkpoint, target: str) -> Options:
-    """The options of the run that the checkpoint is of, with what may change as it was typed.
+def _options_to_resume(typed: Options, record: Record, scheduler: LRScheduler | None, target: str) -> Options:
+    """The options of the run in the checkpoint, with the typed values of those that may change.
 
     Raises:
         ArgumentError: one that may not change was typed with another value.
-        CheckpointError: the checkpoint does not say them.
     """
-    try:
-        was = _options_of(checkpoint)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{target} is damaged: its state makes no sense ({error!r})") from error
+    was = _options_of(record, scheduler)
     for name in ("init", "forget_bias"):
         if name in typed:
             raise ArgumentError(f"{flag(name)} is for a new network, --resume goes on with that of {target}")
@@ -146,24 +145,21 @@ def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> N
         )
 
 
-def _options_of(checkpoint: Checkpoint) -> Options:
+def _options_of(record: Record, scheduler: LRScheduler | None) -> Options:
     """The options that a checkpoint was made with."""
-    state = checkpoint.state
-    built, made = state["architecture"], state["optimizer"]
-    settings, limits = Settings.from_record(state["settings"]), Limits.from_record(state["limits"])
-    planned = state["scheduler"]
-    arguments = built.get("arguments", {})
+    was, limits = record.description, record.limits
+    built, settings = was.architecture.arguments, was.settings
     return {
-        "task": state["task"]["name"],
-        **{option: state["task"]["settings"].get(setting) for option, setting in SETTINGS.items()},
-        "cell": built["kind"].lower(),
-        "hidden": arguments.get("hidden_size"),
-        "layers": arguments.get("num_layers"),
-        "nonlinearity": arguments.get("nonlinearity"),
-        "bidirectional": arguments.get("bidirectional", False),
-        "optimizer": made["kind"].lower(),
-        "lr": made["lr"],
-        "schedule": schedule_of(planned["kind"], planned["settings"]) if planned else "constant",
+        "task": was.task.name,
+        **{option: was.task.settings.get(setting) for option, setting in SETTINGS.items()},
+        "cell": was.architecture.kind.lower(),
+        "hidden": built and built.hidden_size,
+        "layers": built and built.num_layers,
+        "nonlinearity": built and built.nonlinearity,
+        "bidirectional": built is not None and built.bidirectional,
+        "optimizer": was.optimizer.kind.lower(),
+        "lr": was.optimizer.lr,
+        "schedule": schedule_of(scheduler),
         "batch": settings.batch_size,
         "clip": settings.max_norm,
         "truncate": settings.truncate,
@@ -191,7 +187,7 @@ def _introduce(task: Task, model: RecurrentNetwork) -> None:
     say(f"Source: {task.source}.")
     say(f"Solved when: {task.criterion}.")
     say(f"Trivially: {task.trivial}.")
-    say(f"{model!r}, {len(model.parameters())} parameters")
+    say(f"{model!r}, {count(len(model.parameters()), 'parameter')}")
     print()
     print("  ".join(f"{name:>9}" for name in COLUMNS), flush=True)
 
@@ -217,7 +213,7 @@ def _conclude(history: History, task: Task, options: Options, scheduler: LRSched
     }[history.ending]
     row = history.best_row
     best = f"best {history.metric} {number(history.best)} at step {row.step}, " if row else ""
-    say(f"{ending}: {best}criterion {number(history.goal)}, trivially {number(history.baseline)}.")
+    say(f"{ending}: {best}criterion {number(history.goal)}, trivial predictor {number(history.baseline)}.")
     kept = f"with the weights of step {row.step}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")

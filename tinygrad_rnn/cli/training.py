@@ -85,7 +85,7 @@ class TrainingOption(Option):
 
     Args:
         varies: whether a sweep takes several values.
-        name, help, usual, more: as of `Option`; ``usual`` is by default what `DEFAULTS` and `USUAL` say.
+        name, help, usual, more: as for `Option`; ``usual`` is by default what `DEFAULTS` and `USUAL` say.
     """
 
     def __init__(self, name: str, help: str, *, usual: str | None = None, varies: bool = True, **more: Any) -> None:
@@ -286,9 +286,12 @@ def build(options: Options) -> tuple[Task, RecurrentNetwork, optim.Optimizer, op
     return task, model, optimizer, optim.SCHEDULES[kind](optimizer, **settings)
 
 
-def schedule_of(kind: str, settings: Mapping[str, Any]) -> str:
-    """The schedule of this kind in `optim`, with these arguments, as it is typed; or its kind if it cannot be typed."""
+def schedule_of(scheduler: optim.LRScheduler | None) -> str:
+    """A schedule as it is typed; or its kind if it cannot be typed."""
+    if scheduler is None:
+        return "constant"
+    kind = type(scheduler).__name__
     for name, (known, arguments) in SCHEDULES.items():
         if known == kind:
-            return ":".join([name, *(str(settings[argument]) for argument in arguments)])
+            return ":".join([name, *(str(getattr(scheduler, argument)) for argument in arguments)])
     return kind

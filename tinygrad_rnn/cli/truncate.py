@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from ..bptt.anatomy import anatomy, norm, number_or_norm
@@ -10,11 +11,10 @@ from ..bptt.truncation import Truncation, cut_edges, truncated_backward, truncat
 from ..engine.notation import number
 from ..nn.quantities import entries
 from ..pictures import draw
-from ..pictures.colours import CUT
-from ..pictures.graph import Edge, Node
 from ..plots.anatomy import anatomy_figure
 from ..plots.saving import save
 from ..support.sums import add_up
+from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
-        _draw(problem, k1, k2, args.picture)
+        _draw(problem, k1, k2, args.picture, problem.names if args.labels else ())
     if args.json:
         print_json({**_as_dict(parts, all_parameters), "plot": args.output, "picture": args.picture})
         return 0
@@ -101,9 +101,9 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     say(f"Sequence: {problem.title}; {problem.description}.")
     say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
     if k1 == k2:
-        how = f"chunks of {k2} steps, the state flowing on"
+        how = f"chunks of {count(k2, 'step')}, the state flowing on"
     else:
-        how = f"after every {k1} steps a backward pass through {k2}"
+        how = f"after every {count(k1, 'step')} a backward pass through {k2}"
     say(f"Truncated BPTT: {how}{'; with T = ' + str(T) + ' this is full BPTT' if k2 >= T and k1 >= T else ''}.")
     print()
     scalar = not any(each.full.shape for each in all_parameters)
@@ -135,8 +135,9 @@ def _print(problem: Problem, parts: Truncation, all_parameters: list[Truncation]
     if not terms:
         say("Nothing was cut.")
         return
-    count = sum(1 for _ in parts.full.terms())
-    say(f"{len(terms)} of {count} terms of ∂L/∂{name} were cut{'. The largest of them:' if most_terms else '.'}")
+    terms_in_all = sum(1 for _ in parts.full.terms())
+    all_terms = count(terms_in_all, "term")
+    say(f"Cut from ∂L/∂{name}: {len(terms)} of {all_terms}{'. The largest:' if most_terms else '.'}")
     for term in terms[:most_terms]:
         say(f"  {term}")
 
@@ -151,17 +152,11 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 
-def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
+def _draw(problem: Problem, k1: int, k2: int, file: str, names: Sequence[str]) -> None:
     """Draw the graph with the gradients of truncated BPTT, and mark where it cuts."""
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
     losses = {t: loss for loss in problem.losses if (t := unrolled.step_of(loss)) is not None}
     truncated_backward(unrolled, problem.loss, losses, k1, k2)
-    cut = set(cut_edges(unrolled, k1, k2))
-
-    def style(item: Node | Edge) -> dict[str, Any] | None:
-        is_cut = isinstance(item, Edge) and not cut.isdisjoint(item.pairs)
-        return {"stroke": CUT, "dashed": True, "pen": 4.0} if is_cut else None
-
-    drawing = draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), style=style)
-    drawing.save(file)
+    cuts = {t for _, child in cut_edges(unrolled, k1, k2) if (t := unrolled.step_of(child)) is not None}
+    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, names=names).save(file)

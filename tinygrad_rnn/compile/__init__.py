@@ -2,7 +2,7 @@
 
     from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 
-A reader of the house may skip this room: no other room needs it to be understood, it only computes faster.
+You can skip this package when you read the code: nothing else needs it to be understood. It only computes faster.
 
 To read it, follow a graph on its way to machine code:
 
@@ -19,7 +19,7 @@ A recurrence adds time: `inputs` has the kinds of inputs and targets, `step` tra
 user wrote (`twins`), `plan` lists which function runs when, and `recurrence` runs the plan over the sequences of a
 `batch`.
 
-The rest can be understood by itself: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
+The other modules can be read one by one: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
 tanh and their like), `lookup` (inputs that are whole numbers), `boundary` (the checks before native code sees an
 address), `replay` (the eager engine on the same numbers: to raise its errors, and to look inside) and `listing` (a
 program in mathematics).

@@ -40,7 +40,7 @@ class Batch:
         self.target = None if step.target is None else _checked(TARGET, target, step.target, limits)
         if self.target and self.target.shape[:2] != (self.B, self.T):
             shape = " × ".join(map(str, self.target.shape[:2]))
-            raise ShapeError(f"x is {self.B} × {self.T} steps, target is {shape}")
+            raise ShapeError(f"x is {self.B} × {self.T} time steps, target is {shape}")
         self._state_size = len(initial)
         self.h0 = numbers("h0", h0, (self.B, len(initial))) if h0 is not None else _repeated(initial, self.B)
         if h0 is not None and not all(map(math.isfinite, self.h0.flat())):
@@ -89,6 +89,6 @@ def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int
 
 @lru_cache(maxsize=8)
 def _repeated(initial: tuple[float, ...], B: int) -> Buffer:
-    """The same initial state for every sequence. Nobody writes to it."""
+    """The same initial state for every sequence. It is never written to."""
     repeated = array("d", initial * B or (0.0,))
     return Buffer(memoryview(repeated).cast("B").cast("d", (B, len(initial)) if initial else (1,)))

@@ -11,6 +11,7 @@ from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import is_not_real, whole
+from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
@@ -25,7 +26,7 @@ class Area(NamedTuple):
     room: int = 0
 
     def after(self, count: int) -> Area:
-        """What is left of it behind the first ``count`` numbers."""
+        """The part of it behind the first ``count`` numbers."""
         return Area(self.address + 8 * count, self.room - count)
 
 
@@ -33,13 +34,14 @@ def doubles(count: int) -> Any:
     """Memory for ``count`` doubles, and for one at least.
 
     Raises:
-        MemoryError: there is not so much.
+        MemoryError: there is not enough.
     """
     try:
         return (ctypes.c_double * max(1, count))()
     except (MemoryError, OverflowError, ValueError) as error:
         raise MemoryError(
-            f"no memory for {count:,} numbers. Give fewer sequences or time steps at once, or a shorter window"
+            f"no memory for {number_of(count, 'number')}. "
+            "Give fewer sequences or time steps at once, or a shorter window"
         ) from error
 
 
@@ -56,7 +58,7 @@ def check_room(names: Sequence[str], areas: Sequence[Area], needed: Sequence[int
     """
     for name, given, count in zip(names, areas, needed):
         if given.room < count:
-            raise ShapeError(f"{name} has room for {given.room} numbers, where compiled code uses {count}")
+            raise ShapeError(f"{name} has room for {number_of(given.room, 'number')}, where compiled code uses {count}")
 
 
 class Buffer:
@@ -95,7 +97,7 @@ def real(name: str, given: Any) -> float:
 
 
 def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d") -> Buffer:
-    """Return numbers as a buffer of this shape. Doubles that are in one are not copied.
+    """Return numbers as a buffer of this shape. Doubles that are in a buffer already are not copied.
 
     Args:
         name: their name, for error messages.
@@ -132,7 +134,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 
 
 def _is_nested(entry: object) -> bool:
-    """Whether something has entries in an order; a dict or a set has not."""
+    """Whether something has entries in an order; a dict or a set does not."""
     in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
     return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 

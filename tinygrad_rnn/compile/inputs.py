@@ -54,7 +54,7 @@ class Vector:
 class Symbols:
     """A whole number 0 … size - 1 per time step.
 
-    As an input it becomes a one-hot vector, by which nothing is multiplied. As a target it is the index of a class.
+    As an input it selects a column, like a one-hot vector without the multiplication. As a target it is a class index.
     """
 
     size: int

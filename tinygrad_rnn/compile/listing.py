@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..engine.notation import number
+from ..engine.notation import in_formula
 from ..engine.value import Value
 from .symbol import Symbol
 
@@ -40,7 +40,7 @@ def listing(nodes: Iterable[Value]) -> str:
 def _source(data: float | Symbol) -> str:
     """The place in memory of the number of a leaf, or that number."""
     if not isinstance(data, Symbol):
-        return number(data)
+        return in_formula(data)
     if data.op != "load":
         return f"{data.op}(…), taken as a constant"
     region, slot = data.place

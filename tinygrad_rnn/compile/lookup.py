@@ -34,7 +34,7 @@ class Index(Symbolic):
         self.tables: dict[Value, Value] = {}
 
     def one_hot(self) -> OneHot:
-        """The one-hot vector with 1 at this place. Nothing is multiplied by it."""
+        """The one-hot vector with 1 at this place. It is never multiplied by."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
             entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
@@ -101,7 +101,7 @@ class Pick(Value):
 
 
 class _Share:
-    """What flows along an edge, or a contribution, where a condition holds; nothing elsewhere."""
+    """A local gradient, or a contribution, that counts only where a condition holds."""
 
     def __init__(self, condition: Symbol, number: Any) -> None:
         self.condition, self.number = condition, number
@@ -114,14 +114,14 @@ class _Share:
 
 
 def edges(node: Node) -> Edges:
-    """The edges of a node over symbols. Those to a pick lead to what it picks: there the eager engine adds at once."""
+    """The edges of a node over symbols. A pick is replaced by what it picks: the eager engine adds to that directly."""
     own: Edges = [(node, 1.0)] if isinstance(node, Pick) else node.operation.edges(node)
     for parent, local_gradient in own:
         yield from _beyond_picks(parent, local_gradient)
 
 
 def roots(gradients: Mapping[Value, Symbol]) -> dict[Node, Any]:
-    """The roots of a pass, and their gradients, with what may be picked instead of picks."""
+    """The roots of a pass, and their gradients. A pick is replaced by the nodes that it may pick."""
     found: dict[Node, Any] = {}
     for root, gradient in gradients.items():
         for node, share in _beyond_picks(root, gradient):

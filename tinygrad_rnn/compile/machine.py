@@ -33,7 +33,7 @@ class WorkingMemory:
         seed: where the gradient of each loss stands.
 
     Raises:
-        MemoryError: there is not so much.
+        MemoryError: there is not enough.
     """
 
     def __init__(self, T: int, window: int, sizes: Sizes, lanes: int, packed: int) -> None:

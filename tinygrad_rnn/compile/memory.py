@@ -43,14 +43,14 @@ class Place(NamedTuple):
 
 
 PARAMETER, GRADIENT = Region("parameter"), Region("gradient")
-ANY_LEAF = Region("leaf")  # of which it is not known yet whether they are parameters; they lie nowhere
+ANY_LEAF = Region("leaf")  # leaves that may turn out to be parameters; they have no place yet
 PACKED = Region("packed")  # parameters that are not neighbours, copied side by side once per run
 SEED = Region("seed")  # the gradient of each loss
 X, TARGET, Y, LOSS = Region("x"), Region("target"), Region("y"), Region("loss")
 STATE, NEW_STATE = Region("state"), Region("new_state")
 STATE_GRADIENT, NEW_STATE_GRADIENT = Region("state_gradient"), Region("new_state_gradient")
 SAVED = Region("saved")  # results that later sections read, above all those of the backward pass
-ALARM = Region("alarm")  # conditions that a section reports; they lie nowhere
+ALARM = Region("alarm")  # conditions that a section reports; they have no place in memory
 
 #: Regions that all sequences of a batch share.
 SHARED = (PARAMETER, PACKED, SEED)

@@ -100,7 +100,7 @@ def _machine() -> Any:
 
 @cache
 def _pass_builder() -> Any:
-    """The only one of its kind: llvmlite does not free everything that a pass builder holds."""
+    """The only pass builder of this process: llvmlite does not free everything that one holds."""
     return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import ArgumentError, CompileError, ShapeError
+from ..support.text import count
 from .trace import Trace
 
 #: The use of the rows of `STATE_GRADIENT`: of h_0, zeros, and two that are written and read in turn.
@@ -156,7 +157,7 @@ class Variants:
         if mask is None:
             return None
         if len(mask) != T:
-            raise ShapeError(f"mask has {len(mask)} entries for {T} time steps")
+            raise ShapeError(f"mask has {count(len(mask), 'entry', 'entries')} for {count(T, 'time step')}")
         return tuple(map(bool, mask))
 
     def has_loss(self, T: int, mask: tuple[bool, ...] | None) -> tuple[bool, ...]:

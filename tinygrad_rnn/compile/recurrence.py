@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..support.checks import whole_number
 from ..support.sums import add_up
+from ..support.text import count
 from .batch import Batch
 from .boundary import Area, Numbers, area, doubles, real
 from .graph import check_mode
@@ -26,7 +27,7 @@ from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
 from .trace import Trace, recorded
-from .twins import twin
+from .twins import Compiled, twin
 
 #: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
 #: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
@@ -48,10 +49,16 @@ class Run:
 
     __slots__ = ("_B", "_P", "_S", "_area", "_backward", "_memory", "_windows")
 
-    def __init__(self, B: int, P: int, S: int, course: Course) -> None:
-        memory = doubles(P + B * (2 * S + course.windows))
+    def __init__(self, B: int, P: int, S: int, windows: int, backward: bool) -> None:
+        memory = doubles(P + B * (2 * S + windows))
         self._area, self._memory = area(memory), memoryview(memory).cast("B").cast("d")
-        self._B, self._P, self._S, self._windows, self._backward = B, P, S, course.windows, course.backward
+        self._B, self._P, self._S, self._windows, self._backward = B, P, S, windows, backward
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run, (self._B, self._P, self._S, self._windows, self._backward), self._memory.tobytes()
+
+    def __setstate__(self, numbers: bytes) -> None:
+        self._memory.cast("B")[:] = numbers
 
     def areas(self, b: int) -> tuple[Area, Area, Area, Area]:
         """The areas of the new states from sequence b on, of their ∂loss/∂h_0, of all gradients, and of the losses."""
@@ -94,7 +101,7 @@ class Run:
 
     @property
     def state_gradients(self) -> memoryview[Any]:
-        """∂loss/∂h_0 of each sequence, B × state size. Errors as of `gradients`."""
+        """∂loss/∂h_0 of each sequence, B × state size. Raises as `gradients` does."""
         _ = self.gradients
         return self._rows(1)
 
@@ -104,7 +111,7 @@ class Run:
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
 
 
-class Recurrence:
+class Recurrence(Compiled):
     """A recurrence as native code: compile time and code size depend on one time step only.
 
     Exact mode gives, bit for bit, for every sequence what `eager` records and ``backward()`` computes from it; only
@@ -153,7 +160,7 @@ class Recurrence:
             raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
         self.parameters = find_parameters(self.step)
-        # Code is also made later, when it is first needed: of a twin, which nobody changes in the meantime.
+        # Code is also generated later, at first use: from a twin, which the user cannot change in the meantime.
         self._step, originals = twin(self.step)
         twins = {original: leaf for leaf, original in originals.items()}
         self._leaves = [twins[parameter] for parameter in self.parameters]
@@ -165,7 +172,7 @@ class Recurrence:
         self._initial = tuple(self.step.initial)
         self._lock = threading.Lock()  # held while the memory of the program, or code for it, is made or used
         self._numbers = doubles(len(self.parameters))
-        self.numbers = memoryview(self._numbers).cast("B").cast("d")
+        self.numbers = memoryview(self._numbers).cast("B").cast("d")[: len(self.parameters)]
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
         self._lanes = usual if lanes is None else whole_number("lanes", lanes, most=MOST_LANES)
@@ -212,7 +219,7 @@ class Recurrence:
 
     @property
     def javascript(self) -> str:
-        """The time step, forward and backward, as a JavaScript module. It needs nothing else, llvmlite neither."""
+        """The time step, forward and backward, as a JavaScript module. It needs nothing else, not even llvmlite."""
         return javascript(self._step, self._leaves).module
 
     # ---- running ----------------------------------------------------------------------------------------
@@ -229,7 +236,7 @@ class Recurrence:
                 parameter.grad = parameter.grad + gradient
 
     def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
-        """The losses, without gradients. Arguments and errors as of `forward_backward`."""
+        """The losses, without gradients. Same arguments and errors as `forward_backward`."""
         batch = self._batch(x, target, h0)
         course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
         run = self._new_run(batch, course)
@@ -261,7 +268,7 @@ class Recurrence:
 
         Raises:
             ShapeError, OperandError: sizes or types do not fit.
-            ArgumentError: a mask without ``loss_at="mask"``, or the other way round; an unsuitable window or run.
+            ArgumentError: a mask without ``loss_at="mask"``, or vice versa; an unsuitable window or run.
             DataError: an input is NaN or infinite, or a whole number out of range.
             DomainError: the eager engine would raise it.
         """
@@ -277,7 +284,7 @@ class Recurrence:
         return run
 
     def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
-        """The predictions at every time step, B × T × length. Arguments and errors as of `forward_backward`."""
+        """The predictions at every time step, B × T × length. Same arguments and errors as `forward_backward`."""
         batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
         with self._lock:
@@ -291,7 +298,7 @@ class Recurrence:
         return Batch(self._step, self._initial, self._limits, x, target, h0)
 
     def _new_run(self, batch: Batch, course: Course) -> Run:
-        return Run(batch.B, len(self.parameters), len(self._initial), course)
+        return Run(batch.B, len(self.parameters), len(self._initial), course.windows, course.backward)
 
     def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Any = None) -> None:
         """Run as many sequences as possible in groups that fill the lanes, the others one by one.
@@ -337,7 +344,7 @@ class Recurrence:
     def _step_of_now(self, step: Step) -> Step:
         """A twin of the time step in which the parameters hold ``numbers``."""
         copied, originals = twin(step)
-        numbers = dict(zip(self._leaves, self.numbers))
+        numbers = dict(zip(self._leaves, self._numbers))
         for leaf, original in originals.items():
             leaf.data = numbers.get(original, leaf.data)
         return copied
@@ -363,7 +370,7 @@ class Recurrence:
     ) -> tuple[Unrolled, Value | None]:
         step.check_target(target)
         if target is not None and len(target) != len(x):
-            raise ShapeError(f"x is {len(x)} steps, target is {len(target)}")
+            raise ShapeError(f"x is {count(len(x), 'time step')}, target is {len(target)}")
         has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
         return unroll_step(step, x, target, h0, has_loss)
 

@@ -14,6 +14,8 @@ from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
+from ..nn.trees import is_vector
+from ..support.text import count
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index, Pick, possible
 from .memory import ANY_LEAF, GRADIENT, PARAMETER, STATE, TARGET, Region, X
@@ -68,7 +70,7 @@ class Step:
         if h0 is None:
             return cls(cell, readout, loss, x, target, cell.initial_state())
         parts = h0 if isinstance(h0, tuple) else (h0,)
-        state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
+        state = tuple([Value(e) for e in p] if is_vector(p) else Value(p) for p in parts)
         return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(
@@ -129,7 +131,7 @@ def flat(state: Sequence[Quantity]) -> list[Value]:
 
 
 class _CheckedCell(Cell):
-    """A cell of which each result is checked before anybody gives it a name."""
+    """A cell whose results are checked before they are named."""
 
     def __init__(self, cell: Cell, check: Callable[[Iterable[object]], None]) -> None:
         self._cell, self._check_results, self.state_names = cell, check, cell.state_names
@@ -154,7 +156,7 @@ class StepTwin:
         tape: where the symbols belong.
 
     Attributes:
-        step: the twin. What its cell and its read-out return is checked before anybody gives it a name.
+        step: the twin. The results of its cell and its read-out are checked before they are named.
         parameters: twins of the parameters.
         originals: for the twin of each Value, that Value.
 
@@ -268,7 +270,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
         check_ops([node for node in nodes if not isinstance(node, Pick)])
     for number in flat([quantity for quantity in (x, target) if quantity is not None]):
         (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
-    # Nobody reads gradients of constants. Those of parameters, also looked-up ones, add to the sums of later steps.
+    # Gradients of constants are never read. Those of parameters, also looked-up ones, add to the sums of later steps.
     starts = {leaf: tape.load(GRADIENT, slot) for slot, leaf in enumerate(traced.parameters)}
     for index in indices:
         for place, entry in index.entries.items():
@@ -286,14 +288,15 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
 def check_results(
     old_state: Sequence[Value], new_state: Sequence[Value], loss: Value | None, parameters: Collection[Value]
 ) -> None:
-    """Check that a state and a loss of their own come out of a step: then gradients add up as in the eager engine.
+    """Check that the loss and all entries of the new state are different nodes, so gradients add up as in eager mode.
 
     Raises:
         CompileError: the new state is longer or shorter than the old one; a node is, or may be, two results; or a
             result is a parameter.
     """
     if len(new_state) != len(old_state):
-        raise CompileError(f"the state has {len(old_state)} numbers before a step and {len(new_state)} after")
+        before = count(len(old_state), "number")
+        raise CompileError(f"the state has {before} before a step and {len(new_state)} after")
     taken, leaves = set[Value](), set(parameters)
     for result in [*new_state, *([] if loss is None else [loss])]:
         nodes = set(possible(result))

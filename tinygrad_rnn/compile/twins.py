@@ -1,10 +1,10 @@
 """Twins: copies of what a user wrote (cells, read-outs, losses), which tracing may change as it likes.
 
-A twin is made of everything from which a Value can be reached; the rest is shared with the original. Unlike
-`copy.deepcopy`, this copies functions, too: with twins of what is held by their closures, their defaults and the global
-variables that they name.
+Every object from which a Value can be reached is copied; the rest is shared with the original. Unlike `copy.deepcopy`,
+this also copies functions, with twins of what their closures, their defaults and the global variables that they name
+hold.
 
-Classes and Python modules are never copied. A Value that only one of them holds (``Model.scale``) has no twin.
+Classes and Python modules are never copied. A Value that only one of these holds (``Model.scale``) has no twin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ..engine.value import Value
 from ..errors import CompileError
@@ -26,6 +26,19 @@ from ..errors import CompileError
 T = TypeVar("T")
 
 _PACKAGE = __name__.partition(".")[0]
+
+
+class Compiled:
+    """Base of compiled programs. They belong to their process, and to the Values of which they were made.
+
+    A twin shares them.
+    """
+
+    def __reduce__(self) -> NoReturn:
+        raise CompileError(
+            f"a compiled {type(self).__name__} cannot be copied or pickled",
+            remedy="Copy or send what it was made of, and compile that",
+        )
 
 
 def twin(original: T) -> tuple[T, dict[Value, Value]]:
@@ -50,7 +63,7 @@ def twin(original: T) -> tuple[T, dict[Value, Value]]:
 # ---- where Values are -------------------------------------------------------------------------------------------
 
 #: Where the search for Values ends.
-_CLOSED = (type, ModuleType, CodeType, str, bytes, int, float, complex, type(None))
+_CLOSED = (Compiled, type, ModuleType, CodeType, str, bytes, int, float, complex, type(None))
 
 
 def _search(root: object) -> tuple[dict[int, object], set[int]]:
@@ -81,7 +94,7 @@ def _parts(thing: Any) -> Iterable[Any]:
     if isinstance(thing, FunctionType):
         held = [each for cell in thing.__closure__ or () for each in _contents(cell)]
         return [*held, thing.__defaults__, thing.__kwdefaults__, vars(thing), *_named(thing).values()]
-    if hasattr(type(thing), "dtype") and str(thing.dtype) == "object":  # NumPy does not tell the garbage collector
+    if hasattr(type(thing), "dtype") and str(thing.dtype) == "object":  # hidden from the garbage collector
         return [thing.tolist()]
     return gc.get_referents(thing)
 
@@ -114,7 +127,7 @@ class _Copier:
     """Copies what holds Values.
 
     Args:
-        root: from which everything is reached that is to be copied.
+        root: the object from which everything to copy can be reached.
     """
 
     def __init__(self, root: object) -> None:
@@ -145,25 +158,25 @@ class _Copier:
         }
         return copiers.get(type(thing), self._object)(thing)
 
-    def _keep(self, thing: object, made: T) -> T:
-        """Note a copy, and keep the original alive, without which its id means nothing: as `copy.deepcopy` does."""
-        self._copies[id(thing)] = made
+    def _keep(self, thing: object, copied: T) -> T:
+        """Note a copy, and keep the original alive, so that its id stays its own: as `copy.deepcopy` does."""
+        self._copies[id(thing)] = copied
         self._copies.setdefault(id(self._copies), []).append(thing)
-        return made
+        return copied
 
     def _list(self, entries: list[Any]) -> list[Any]:
-        made: list[Any] = self._keep(entries, [])
-        made += [self.copy(entry) for entry in entries]
-        return made
+        copied: list[Any] = self._keep(entries, [])
+        copied += [self.copy(entry) for entry in entries]
+        return copied
 
     def _dict(self, entries: dict[Any, Any]) -> dict[Any, Any]:
-        made: dict[Any, Any] = self._keep(entries, {})
-        made |= {self.copy(key): self.copy(entry) for key, entry in entries.items()}
-        return made
+        copied: dict[Any, Any] = self._keep(entries, {})
+        copied |= {self.copy(key): self.copy(entry) for key, entry in entries.items()}
+        return copied
 
     def _tuple(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
-        made = tuple([self.copy(entry) for entry in entries])
-        return self._copies.get(id(entries)) or self._keep(entries, made)  # an entry may hold the tuple
+        copied = tuple([self.copy(entry) for entry in entries])
+        return self._copies.get(id(entries)) or self._keep(entries, copied)  # an entry may hold the tuple
 
     def _method(self, method: MethodType) -> MethodType:
         return MethodType(self.copy(method.__func__), self.copy(method.__self__))
@@ -172,46 +185,47 @@ class _Copier:
         cells = function.__closure__ or ()
         variables = self._shared(function.__globals__, function.__globals__.copy)
         closure = tuple([self._shared(cell, CellType) for cell in cells])
-        made = self._keep(function, FunctionType(function.__code__, variables, function.__name__, None, closure))
+        copied = self._keep(function, FunctionType(function.__code__, variables, function.__name__, None, closure))
         # The function is there, so what it holds may lead back to it.
-        made.__qualname__ = function.__qualname__
-        made.__defaults__, made.__kwdefaults__ = self.copy(function.__defaults__), self.copy(function.__kwdefaults__)
-        vars(made).update(self.copy(vars(function)))
+        copied.__qualname__ = function.__qualname__
+        copied.__defaults__ = self.copy(function.__defaults__)
+        copied.__kwdefaults__ = self.copy(function.__kwdefaults__)
+        vars(copied).update(self.copy(vars(function)))
         variables |= {name: self.copy(each) for name, each in _named(function).items()}
         for cell, new in zip(cells, closure):
             for content in _contents(cell):
                 new.cell_contents = self.copy(content)
-        return made
+        return copied
 
     def _shared(self, part: object, make: Callable[[], Any]) -> Any:
-        """A new cell, or new global variables, of all copied functions that have this one."""
+        """The one copy of a closure's cell, or of global variables, for all functions that share the original."""
         return self._copies[id(part)] if id(part) in self._copies else self._keep(part, make())
 
     def _object(self, thing: Any) -> Any:
-        """A copy of any other object: it says itself how it is made anew (`object.__reduce__`)."""
+        """A copy of any other object, rebuilt as its own `object.__reduce__` describes."""
         reduce = copyreg.dispatch_table.get(type(thing))
         reduced: Any = reduce(thing) if reduce else thing.__reduce_ex__(4)
-        if isinstance(reduced, str):  # the name of something that there is only once
+        if isinstance(reduced, str):  # the name of a global, of which there is only one
             return thing
         missing: tuple[Any, ...] = (None,) * (6 - len(reduced))
         make, arguments, state, entries, items, set_state = reduced + missing
-        made = self._keep(thing, make(*self.copy(arguments)))
+        copied = self._keep(thing, make(*self.copy(arguments)))
         if state is not None:
-            _set_state(made, self.copy(state), set_state)
+            _set_state(copied, self.copy(state), set_state)
         for entry in entries or ():
-            made.append(self.copy(entry))
+            copied.append(self.copy(entry))
         for key, entry in items or ():
-            made[self.copy(key)] = self.copy(entry)
-        return made
+            copied[self.copy(key)] = self.copy(entry)
+        return copied
 
 
-def _set_state(made: Any, state: Any, set_state: Any) -> None:
+def _set_state(copied: Any, state: Any, set_state: Any) -> None:
     if set_state is not None:
-        set_state(made, state)
-    elif hasattr(made, "__setstate__"):
-        made.__setstate__(state)
+        set_state(copied, state)
+    elif hasattr(copied, "__setstate__"):
+        copied.__setstate__(state)
     else:
         attributes, slots = state if isinstance(state, tuple) else (state, None)
-        vars(made).update(attributes or {})
+        vars(copied).update(attributes or {})
         for name, each in (slots or {}).items():
-            setattr(made, name, each)
+            setattr(copied, name, each)

@@ -36,6 +36,11 @@ class Series:
         numbers = tuple(2.0 * ((number / 2 - low / 2) / half) - 1.0 if half else 0.0 for number in self.numbers)
         return Series(self.title, numbers, self.labels)
 
+    def until(self, label: str) -> Series:
+        """Return the numbers up to the first that is called so."""
+        end = self.labels.index(label) + 1
+        return Series(self.title, self.numbers[:end], self.labels[:end])
+
     def last(self, count: int) -> Series:
         """Return the last ``count`` numbers."""
         return Series(self.title, self.numbers[-count:], self.labels[-count:])
@@ -66,7 +71,7 @@ def read_column(
         column: name of the column; it may be left out if the file has only one.
         labels: name of the column that names the time steps, such as years; by default the rows are counted.
         header: whether the first line names the columns; if not, their names are ``"1"``, ``"2"``, …. By default it
-            must, and a number among the names is an error: ``True`` takes it for a name, as of a column ``2020``.
+            must, and a number among the names is an error; ``True`` accepts it as a name, such as ``2020``.
         separator: the sign between cells. By default it is the one of comma, semicolon and tab that the first line
             has outside quotes, or that a line ``sep=;`` above it names, as Excel writes it.
         decimal: the sign before decimals, ``"."`` or ``","``. No sign may separate thousands.

@@ -1,6 +1,6 @@
 """Tables in CSV files: their separator, the names of their columns, and rows of as many cells as there are names.
 
-Nothing is guessed that could be otherwise. What cannot be told is an error that says which argument tells it.
+Nothing ambiguous is guessed: it is an error that says which argument decides it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..support.text import count, listed
 
 SEPARATORS = (",", ";", "\t")  # those that are looked for
 DECIMALS = (".", ",")
-_EXCELS_LINE = re.compile(r'"?sep=([^\w"+.-])"?\s*', re.IGNORECASE)  # may stand above the names, and says the separator
+_EXCELS_LINE = re.compile(r'"?sep=([^\w"+.-])"?\s*', re.IGNORECASE)  # may stand above the names; gives the separator
 _PLAIN = r"[+-]?(?:\d+{mark}?\d*|{mark}\d+)(?:[eE][+-]?\d+)?"
 _NUMBER = {mark: re.compile(_PLAIN.format(mark=re.escape(mark)), re.ASCII) for mark in DECIMALS}
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,.'’\s]\d{3})+(?:[.,]\d*)?")  # 1,234.5 or 1.234,5 or 1 234
@@ -35,7 +35,7 @@ class Table:
     Attributes:
         name: the file, for errors.
         columns: the names of the columns; their numbers, from 1, in a file without names.
-        rows: line number and cells, as many as there are columns. They can be gone through once.
+        rows: an iterator over line numbers and cells, as many as there are columns.
         decimal: the sign before the decimals of its numbers.
     """
 
@@ -53,7 +53,8 @@ class Table:
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
-                raise DataError(f"{self.name} has {count(len(self.columns), 'column')}", remedy=f"Name one of {names}")
+                columns = count(len(self.columns), "column")
+                raise DataError(f"{self.name} has {columns}", remedy=f"Name one of {names}")
             return 0
         if self.columns.count(column) != 1:
             problem = "no column" if column not in self.columns else "more than one column"
@@ -106,7 +107,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
 
     Raises:
         ArgumentError: an argument makes no sense.
-        DataError: the text is no table, or an argument is needed to tell. Also while the rows are gone through.
+        DataError: the text is no table, or it is ambiguous without an argument. Also raised while the rows are read.
     """
     _check_signs(separator, decimal)
     lines = list(StringIO(text, newline=""))
@@ -205,7 +206,7 @@ def _checked(
     """The rows, without empty lines at the end.
 
     Raises:
-        DataError: there are none, one is empty, or one has not as many cells as the first line.
+        DataError: there are none, one is empty, or one has more or fewer cells than the first line.
     """
     empty, seen = None, False
     for line, row in rows:

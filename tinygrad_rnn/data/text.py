@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
+from ..support.files import read_bounded
 
 MOST_BYTES = 2**28  # of a text or a series: 256 MB. A device such as /dev/zero has no end
-_PIECE = 2**20
 
 
 def alice() -> str:
@@ -29,7 +29,7 @@ def read_utf8(path: str | os.PathLike[str]) -> str:
     """Return the text of a file in UTF-8, without a byte order mark. Raises as `read_text` does."""
     name = os.path.basename(os.fspath(path))
     try:
-        content = _read(path)
+        content = read_bounded(path, MOST_BYTES)
     except OSError as error:
         raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
     if len(content) > MOST_BYTES:
@@ -39,12 +39,3 @@ def read_utf8(path: str | os.PathLike[str]) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not UTF-8 text", remedy="Save it in UTF-8") from error
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file; of a larger one than `MOST_BYTES`, a few more than that."""
-    content = bytearray()
-    with open(path, "rb") as file:
-        while len(content) <= MOST_BYTES and (piece := file.read(_PIECE)):
-            content += piece
-    return bytes(content)

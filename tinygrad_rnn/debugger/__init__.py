@@ -9,16 +9,16 @@ To read it, follow a pass from its steps to the prompt:
 1. `rewind`: a backward pass that can be undone, step by step, and looked at one step ahead.
 2. `reach`: how far a pass has come.
 3. `names`: what a person may type for a node: its label, a variable, the formula that is printed, a pattern.
-4. `expressions`: what a person may ask at a step: Python, with the names of the step and of the nodes in view.
+4. `expressions`: what a person may evaluate at a step: Python, with the names of the step and of the nodes in view.
 5. `breakpoints`: at which steps to stop.
 6. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
 7. `picture`: the graph of a pass half-way.
 8. `commands`: the commands by name, and what is typed; `wording`: what is printed.
 9. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
 
-One rule holds everywhere: in view is the step that *comes*, as in pdb the line that comes. Its `gradient`,
-`local_gradient` and `contribution` are worked out, but nothing has been added yet: ``parent.grad`` is what it was. At
-the end of the pass no step is in view.
+One rule holds everywhere: the step in view is the one that comes *next*, like the line that pdb shows. Its `gradient`,
+`local_gradient` and `contribution` are already computed, but nothing has been added yet: ``parent.grad`` still has its
+old value. At the end of the pass no step is in view.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def __getattr__(name: str) -> Any:
 def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, constants: bool = False) -> Debugger:
     """Step through the backward pass of a loss, by commands at a prompt (``help`` lists them).
 
-    The pass is this one: there is no need to call ``loss.backward()`` as well. In a notebook, `Debugger` does
-    the same as a plain object.
+    This runs the pass itself: do not call ``loss.backward()`` as well. In a notebook, `Debugger` does the same as a
+    plain object.
 
-    While it runs, nodes without a label are labelled like the caller's local variables that hold them, directly or in
+    While it runs, nodes without a label are labelled after the caller's local variables that hold them, directly or in
     a list: after ``z = w*h + 1; debug(loss)``, ``p z`` and ``b z`` mean this node. Expressions can use all the
     caller's variables.
 
@@ -68,7 +68,7 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
         constants: show the steps to constants as well: to leaves without a label that no variable holds.
 
     Returns:
-        the debugger as it was left, with which one can go on: ``debugger.finish()``, or ``reset()``.
+        the debugger in the state in which it was left. To go on, call ``debugger.finish()`` or ``reset()``.
     """
     caller = sys._getframe(1)
     with _labelled(loss, caller.f_locals):
@@ -80,7 +80,7 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
 
 @contextmanager
 def _labelled(loss: Value, variables: Mapping[str, object]) -> Iterator[None]:
-    """Within this context the nodes of a graph that have no label are labelled like the variables that hold them."""
+    """A context manager that labels the unlabelled nodes of a graph after the variables that hold them."""
     order = topological_order(loss)
     unlabelled, labels = {node for node in order if not node.label}, {node.label for node in order}
     named: dict[Value, str] = {}

@@ -61,7 +61,7 @@ def full_name(name: str) -> str:
 
 
 def unknown(name: str) -> ArgumentError:
-    """The error for what is no command, with those that may be meant."""
+    """The error for an unknown command, with similar ones as suggestions."""
     begun = [command for command in COMMANDS if command.startswith(name)]
     close = begun or get_close_matches(name, COMMANDS, n=1)
     hint = f": did you mean {' or '.join(close)}?" if close else "; help lists them"

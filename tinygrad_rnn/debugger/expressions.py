@@ -35,7 +35,7 @@ w·h_1, "(h_4 − 0.3)²".grad
 
 
 class Expression:
-    """An expression, checked when it is made: every name in it is known, at least as that of a part of a step.
+    """An expression, checked when it is created: every name in it is known, if only as a part of a step.
 
     Raises:
         ArgumentError: it is not Python, or a name is unknown.
@@ -89,7 +89,7 @@ class Expression:
 
 
 class _Formulas(ast.NodeTransformer):
-    """Replaces what is the name of a node, but not a Python name, by a variable that holds the node."""
+    """Replaces each node name that is not a Python name by a variable that holds the node."""
 
     def __init__(self, source: str, names: Names, values: dict[str, object]) -> None:
         self._source, self._names, self._values = source, names, values

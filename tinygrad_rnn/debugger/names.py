@@ -10,6 +10,7 @@ from functools import cached_property
 from ..engine import notation
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.text import count
 
 _MOST_NAMES = 8  # listed in an error
 
@@ -66,7 +67,9 @@ class Names:
         if found:
             raise ArgumentError(f"{len(found)} nodes are called {text!r}", remedy="Give them different labels")
         if entries := self._entries(text):
-            raise ArgumentError(f"{text!r} has {len(entries)} entries", remedy=f"Write {entries[0].label}, say")
+            raise ArgumentError(
+                f"{text!r} has {count(len(entries), 'entry', 'entries')}", remedy=f"Write {entries[0].label}, say"
+            )
         raise ArgumentError(f"no node is called {text!r}", remedy=self._hint(text, besides))
 
     def find(self, text: str) -> list[Value]:
@@ -104,7 +107,7 @@ class Names:
 
     def _by_formula(self, text: str) -> list[Value]:
         if text.isascii() and text.isidentifier():
-            return []  # no formula looks like this, and to write them all takes a while in a large graph
+            return []  # no formula looks like this, and writing all of them takes a while in a large graph
         text = plain(text)
         return self._formulas.get(text) or self._formulas.get(f"({text})") or []
 
@@ -130,7 +133,7 @@ class Names:
 
 
 def plain(text: str) -> str:
-    """A formula with the minus sign that a keyboard has, and single spaces."""
+    """A formula with the minus sign of a keyboard, and single spaces."""
     return " ".join(text.replace("−", "-").split())
 
 

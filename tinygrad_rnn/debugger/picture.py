@@ -7,8 +7,8 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..pictures import Drawing, draw, draw_dot
-from ..pictures.geometry import Text
 from ..pictures.graph import Edge, Node
+from ..support.text import count
 from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
@@ -17,9 +17,9 @@ _PALE, _WHITE = "#868e96", "#ffffff"
 
 
 def draw_flow(debugger: Debugger) -> Drawing:
-    """Draw the graph; the edges of the steps taken, of the one that comes and of the later ones differ.
+    """Draw the graph, with edges that show whether their step is done, next or later.
 
-    Of what is unrolled, the chain is written out as far back as the gradient has come.
+    If a cell was unrolled, the chain of Jacobians is written out as far back as the gradient has come.
     """
 
     def style(drawn: Node | Edge) -> Mapping[str, Any] | None:
@@ -29,12 +29,10 @@ def draw_flow(debugger: Debugger) -> Drawing:
     if unrolled is None:
         return draw_dot(debugger.loss, style=style)
     k = _farthest(debugger, unrolled)
-    drawing = draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, detail="values", style=style)
-    top = max(text.place[1] for text in drawing.picture.texts)
     coming = f", next: {debugger.coming}" if debugger.coming else ""
-    caption = f"{debugger.taken} of {debugger.total} steps{coming}   ({KEY})"
-    drawing.add(Text("flow", caption, (0.0, top + 24.0), 12.0, CURRENT))
-    return drawing
+    caption = f"{debugger.taken} of {count(debugger.total, 'step')}{coming}   ({KEY})"
+    looks: dict[str, Any] = {"detail": "values", "title": caption, "style": style}
+    return draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, **looks)
 
 
 def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:

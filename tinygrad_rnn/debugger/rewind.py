@@ -1,4 +1,4 @@
-"""A backward pass that can be taken back, step by step, to the last bit."""
+"""A backward pass that can be undone, step by step, to the last bit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Taken(NamedTuple):
 class Rewindable(BackwardSteps):
     """A `BackwardSteps` that keeps every step, so that `back` can undo it, and can look one step ahead.
 
-    A step that is taken again after it was undone is played from memory, so that no hook is called twice.
+    A step that is taken again after it was undone is replayed from memory, so that no hook is called twice.
 
     Args:
         keep: whether to keep the steps. Without them `peek` still works, and memory does not grow.
@@ -44,7 +44,7 @@ class Rewindable(BackwardSteps):
             return self._retake()
         try:
             step = super().__next__()
-        finally:  # what hooks have replaced since the latest step counts to that step
+        finally:  # what hooks have replaced since the latest step belongs to that step
             if self._taken:
                 self._taken[-1].changes.extend(self.replaced)
             self.replaced.clear()

@@ -17,6 +17,7 @@ from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.linalg import Rows
+from ..support.text import count
 from . import breakpoints
 from .breakpoints import Breakpoint
 from .expressions import Expression
@@ -35,7 +36,7 @@ class ChainRow:
         jacobian: J_T ⋯ J_{t+1} = ∂h_T/∂h_t; None where the pass has not come yet.
         gradient: ∂L/∂h_t so far.
         complete: whether all of it has arrived.
-        connected: whether there is any way from the loss to h_t: none where it was detached.
+        connected: whether any path leads from the loss to h_t; False where the state was detached.
     """
 
     t: int
@@ -49,12 +50,12 @@ class ChainRow:
 class Debugger:
     """Steps through the backward pass of a loss.
 
-    In view is always the step that *comes*: its numbers are worked out, but not added yet, and the gradients are those
-    before it. To work them out, the hooks of its node are called as soon as it is in view. Before the first step that
-    is step 1; at the end of the pass there is none.
+    The step in view is the one that comes *next*: its numbers are already computed, but not added yet, and the
+    gradients are those before it. To compute them, the hooks of its node are called as soon as it is in view. At the
+    start of the pass step 1 is in view, at the end none.
 
-    A constant, which is a leaf that nobody has named, has no steps of its own: what the pass brings to it is added
-    between two steps. Steps are counted without those. Where no leaf has a name, all have steps.
+    A constant (a leaf without a name) has no steps of its own: its contributions are added between two steps, and are
+    not counted. If no leaf has a name, all leaves have steps.
 
     Args:
         loss: where the pass starts.
@@ -73,7 +74,7 @@ class Debugger:
         hidden: number of steps to constants, which are not counted.
         coming: the step that comes; None at the end of the pass, or if it cannot be taken.
         depth: how many levels up the path the step in view is.
-        stop_requested: set it to True, from a signal handler say, to stop between two steps.
+        stop_requested: set this to True, for example in a signal handler, to stop between two steps.
     """
 
     def __init__(
@@ -211,7 +212,7 @@ class Debugger:
                 yield step
 
     def _look_ahead(self) -> None:
-        """Bring the step that comes into view; on the way, what flows to constants is added.
+        """Bring the next step into view, and add what flows to constants on the way.
 
         An error is kept by the pass, and raised when the step is to be taken.
         """
@@ -271,7 +272,7 @@ class Debugger:
         return self.path()[-1 - self.depth] if self.depth else self.coming
 
     def path(self) -> list[Step]:
-        """The way of the gradient from the loss to the step that comes: for every node on it, the first step that
+        """The path of the gradient from the loss to the step that comes: for every node on it, the first step that
         reached it.
 
         Raises:
@@ -387,7 +388,7 @@ class Debugger:
         return verdict(ratios[lag], lag) if lag >= 0 else None
 
     def forward(self, count: int = 1) -> list[ForwardStep]:
-        """The next steps of the forward pass, as it was; of a negative count, the previous ones, latest first.
+        """Replay the next steps of the forward pass; for a negative count, the previous ones, latest first.
 
         After the last comes the first again.
         """
@@ -397,7 +398,7 @@ class Debugger:
         return self._film[begin : self._shown] if count > 0 else self._film[self._shown : begin][::-1]
 
     def __repr__(self) -> str:
-        state = "complete" if self.steps.finished else f"{self.taken} of {self.total} steps"
+        state = "complete" if self.steps.finished else f"{self.taken} of {count(self.total, 'step')}"
         coming = f", next: {self.coming}" if self.coming else ""
         return f"Debugger({state}{coming})"
 
@@ -408,7 +409,7 @@ class Debugger:
 
 
 def _constants(names: Names) -> frozenset[Value]:
-    """The leaves that nobody has named; none if no leaf has a name."""
+    """The leaves without a name; none if no leaf has a name."""
     leaves = [node for node in names.order if not node.parents]
     unnamed = frozenset(leaf for leaf in leaves if not names.is_named(leaf))
     return unnamed if len(unnamed) < len(leaves) else frozenset()

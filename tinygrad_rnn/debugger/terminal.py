@@ -25,7 +25,7 @@ _ATTRIBUTES = ("data", "grad", "has_grad", "label", "name", "op", "parents", "ti
 
 
 class Terminal(cmd.Cmd):
-    """Reads commands, one a line, and prints what comes of them. An empty line repeats the last one.
+    """Reads commands, one per line, and prints their results. An empty line repeats the last command.
 
     Args:
         debugger: what the commands act on.
@@ -230,7 +230,8 @@ class Terminal(cmd.Cmd):
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
             self._say(
-                f"Left after {debugger.taken} of {debugger.total} steps: the gradients are those of a pass half-way."
+                f"Left after {debugger.taken} of {count(debugger.total, 'step')}: "
+                "the gradients are those of a pass half-way."
             )
         return True
 

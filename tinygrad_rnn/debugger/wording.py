@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ..bptt.anatomy import number_or_norm
-from ..engine.notation import derivative, gradient, local_formula, name, number, time_step
+from ..engine.notation import derivative, gradient, in_formula, local_formula, name, number, time_step
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..nn.linalg import Rows, spectral_norm
@@ -18,7 +18,7 @@ _MOST_LEAVES = 6  # at the end of a pass
 
 
 def folded(lines: list[str], keep: str = "first") -> list[str]:
-    """The lines; of very many, the first or the last ones."""
+    """The lines; if there are very many, only the first or the last ones."""
     if len(lines) <= MOST_LINES:
         return lines
     left_out = f"… {len(lines) - MOST_LINES} more"
@@ -29,7 +29,7 @@ def folded(lines: list[str], keep: str = "first") -> list[str]:
 
 
 def in_view(debugger: Debugger) -> list[str]:
-    """The step in view, and at both ends of the pass where it stands."""
+    """The step in view; at the start and the end of the pass, also a line about the pass."""
     view = debugger.view
     if debugger.depth:
         return [f"   [{debugger.depth} up] {view}"]
@@ -47,10 +47,10 @@ def in_view(debugger: Debugger) -> list[str]:
 
 
 def nothing_comes(debugger: Debugger) -> str:
-    """Why no step comes: the pass is complete.
+    """The message for when no step comes: the pass is complete.
 
     Raises:
-        TinygradRNNError: it is not; this is why the step that comes cannot be taken.
+        TinygradRNNError: the pass is not complete; the error says why its next step cannot be taken.
     """
     if not debugger.steps.finished:
         next(debugger.steps)
@@ -106,8 +106,8 @@ def gradients(debugger: Debugger, nodes: list[Value]) -> list[str]:
 def additions(steps: list[Step]) -> list[str]:
     """What each step has added to the gradient of its operand."""
     return [
-        f"{time_step(step.node)}{step.formula}, times {number(step.gradient)}, "
-        f"adds {number(step.contribution)} to {gradient(step.parent)}"
+        f"{time_step(step.node)}{step.formula}, times {in_formula(step.gradient)}, "
+        f"adds {in_formula(step.contribution)} to {gradient(step.parent)}"
         for step in steps
     ]
 

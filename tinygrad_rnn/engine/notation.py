@@ -53,8 +53,8 @@ def description(node: Node) -> str:
     data = getattr(node, "_data", None)
     if data is None or operation is None or not hasattr(node, "_grad"):
         return f"{what}: being made"
-    gradient = number(node.grad, 6) if node.has_grad or not node.parents else "not run"
-    return f"{what}: data {number(data, 6)}, grad {gradient}"
+    gradient = f"{node.grad:.6g}" if node.has_grad or not node.parents else "not run"
+    return f"{what}: data {data:.6g}, grad {gradient}"
 
 
 def _shorten(text: str, length: int) -> str:
@@ -64,7 +64,13 @@ def _shorten(text: str, length: int) -> str:
 
 def number(x: float, digits: int = 4) -> str:
     """A number as a reader wants it: four significant digits, or as many as are given."""
-    return f"{x:.{digits}g}"
+    text = f"{x:.{digits}g}"
+    return "0" if text == "-0" else text
+
+
+def in_formula(x: float) -> str:
+    """A number as it stands in a formula: with the same minus sign as the formula."""
+    return number(x).replace("-", "−")
 
 
 def time_step(node: Node) -> str:
@@ -83,8 +89,8 @@ def gradient(node: Node) -> str:
 
 
 def product(*factors: float) -> str:
-    """``0.7864·(-0.5)``."""
-    return "·".join(f"({text})" if text.startswith("-") else text for text in map(number, factors))
+    """``0.7864·(−0.5)``."""
+    return "·".join(f"({text})" if text.startswith("−") else text for text in map(in_formula, factors))
 
 
 def formula(node: Node) -> str:
@@ -128,8 +134,8 @@ def _name(node: Node, depth: int = 3) -> Written:
 
 
 def _number(node: Node) -> Written:
-    text = number(node.data)
-    return text, _SUM if text.startswith("-") else _POWER if "e" in text else _ATOM
+    text = in_formula(node.data)
+    return text, _SUM if text.startswith("−") else _POWER if "e" in text else _ATOM
 
 
 def _forward(node: Node, write: Callable[[Node], Written]) -> Written:

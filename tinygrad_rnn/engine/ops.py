@@ -18,6 +18,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from ..errors import DomainError, GraphError
+from ..support.text import count
 from .arithmetic import Rule, cos, exp, log, log1p, maximum, pow_, select, sin, sqrt, tanh
 
 Edges = Iterable[tuple[Any, Any]]  # pairs of a parent and ∂node/∂parent
@@ -278,7 +279,7 @@ def register(op: Op) -> Op:
         trial = op.local_gradients(0.5, *[0.5] * op.arity)
         if not isinstance(trial, (tuple, list)) or len(trial) != op.arity:
             raise GraphError(
-                f"local_gradients returns {trial!r} for {op.arity} operands",
+                f"local_gradients returns {trial!r} for {count(op.arity, 'operand')}",
                 op=op.name,
                 remedy="It must return a tuple of one local gradient per operand",
             )
@@ -297,7 +298,7 @@ def power(exponent: float) -> Op:
     """The op ``x ** exponent`` for a fixed number: unlike ``pow`` it has no derivative with respect to its
     exponent, so that a negative base is no error.
     """
-    shown = f"{exponent:g}"
+    shown, less = (f"{each:g}".replace("-", "−") for each in (exponent, exponent - 1.0))
     return Op(
         "pow_constant",
         f"**{exponent!r}".removesuffix(".0"),
@@ -305,7 +306,7 @@ def power(exponent: float) -> Op:
         lambda a: pow_(a, exponent),
         lambda out, a: (_pow_slope(a, exponent),),
         f"{{0}}^{shown}",
-        (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{exponent - 1.0:g}"),),
+        (f"{shown}·{{0}}" + ("" if exponent == 2.0 else f"^{less}"),),
         "a base above 0 (or of at least 0, or of any sign, where the exponent allows)",
         made_by=(power, exponent),
     )

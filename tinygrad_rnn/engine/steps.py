@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from ..support.text import count
 from . import notation
 from .backward import topological_order
 from .node import Node
@@ -59,15 +60,15 @@ class Step:
     def flow(self) -> str:
         """What was added to the parent's gradient: ``z_3.grad = 0 + 0.7864·0.5 = 0.3932``."""
         added = notation.product(self.local_gradient, self.gradient)
-        before, after = notation.number(self.gradient_before), notation.number(self.gradient_after)
+        before, after = map(notation.in_formula, (self.gradient_before, self.gradient_after))
         return f"{notation.gradient(self.parent)} = {before} + {added} = {after}"
 
     def __str__(self) -> str:
         return f"{notation.time_step(self.node)}{self.formula};  {self.flow}"
 
     def _equation(self, formula: str) -> str:
-        sides = [notation.derivative(self.node, self.parent), formula, notation.number(self.local_gradient)]
-        if formula.replace("−", "-") in ("", sides[2]):
+        sides = [notation.derivative(self.node, self.parent), formula, notation.in_formula(self.local_gradient)]
+        if formula in ("", sides[2]):
             del sides[1]
         return " = ".join(sides)
 
@@ -96,7 +97,7 @@ class ForwardStep:
         return f"{notation.time_step(self.node)}{self.formula}"
 
     def _equation(self, formula: str) -> str:
-        return " = ".join(side for side in (self.node.label, formula, notation.number(self.node.data)) if side)
+        return " = ".join(side for side in (self.node.label, formula, notation.in_formula(self.node.data)) if side)
 
 
 class ForwardSteps(Sequence[ForwardStep]):
@@ -122,4 +123,4 @@ class ForwardSteps(Sequence[ForwardStep]):
         return len(self._nodes)
 
     def __repr__(self) -> str:
-        return f"ForwardSteps({notation.name(self.root)}, {len(self)} nodes)"
+        return f"ForwardSteps({notation.name(self.root)}, {count(len(self), 'node')})"

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
 from ..support.numbers import is_not_real
+from ..support.text import count
 from . import copying, hooks, making, notation, ops, passes
 from .arithmetic import cos, exp, is_number, log, log1p, number, sin, sqrt, tanh
 from .backward import visit
@@ -186,7 +187,7 @@ class Value(Node):
         """
         row = ops.lookup(op, len(operands))
         if row.arity != len(operands):
-            raise GraphError(f"{len(operands)} operands for an op that takes {row.arity}", op=row.name)
+            raise GraphError(f"{count(len(operands), 'operand')} for an op that takes {row.arity}", op=row.name)
         return compute(row, tuple(map(as_value, operands)))
 
     @staticmethod
@@ -205,7 +206,7 @@ class Value(Node):
         """
         if len(parents) != len(local_gradients) or not parents:
             raise GraphError(
-                f"{len(parents)} parents but {len(local_gradients)} local gradients",
+                f"{count(len(parents), 'parent')} but {count(len(local_gradients), 'local gradient')}",
                 op=op,
                 remedy="Give one local gradient per parent, and at least one parent",
             )

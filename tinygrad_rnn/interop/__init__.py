@@ -1,4 +1,4 @@
-"""The way out of this package and into it: PyTorch state dicts and safetensors files.
+"""Exchange weights with PyTorch: state dicts and safetensors files.
 
 >>> from tinygrad_rnn import LSTM
 >>> from tinygrad_rnn.interop import load_safetensors, save_safetensors

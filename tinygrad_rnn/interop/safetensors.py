@@ -2,8 +2,8 @@
 
 A file is the length of a header (8 bytes, little endian), the header (JSON: per tensor its dtype, its shape and
 where its bytes begin and end; under ``__metadata__`` strings by name), and the bytes, without gaps. Nothing in
-such a file is ever executed. The library of that name hands over memory by address or through NumPy, neither of
-which lists of floats have.
+such a file is ever executed. The library of that name takes memory by address or through NumPy, and lists of floats
+have neither.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ import json
 import math
 import os
 import struct
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..engine.arithmetic import number
-from ..errors import ArgumentError, DataError
-from ..support.files import write_whole
+from ..errors import ArgumentError, DataError, TooLargeError
+from ..support.files import read_bounded, write_whole
+from ..support.memory import NUMBER, require_memory
+from ..support.text import count as number_of
 
 # The dtypes that are read, with struct's code.
 DTYPES = {
     **{"F64": "d", "F32": "f", "F16": "e", "BOOL": "?"},
     **{"I64": "q", "I32": "i", "I16": "h", "I8": "b", "U64": "Q", "U32": "I", "U16": "H", "U8": "B"},
 }
-MOST_BYTES_OF_HEADER = 100_000_000  # as the safetensors library has it
+MOST_BYTES_OF_HEADER = 100_000_000  # the limit of the safetensors library
+MOST_BYTES_OF_A_STREAM = 2**28  # of a pipe; a device such as /dev/zero has no end
+BYTES_PER_CHARACTER_OF_HEADER = 40  # of what JSON becomes in Python, at most
+MOST_DIMENSIONS = 64  # as in NumPy; a header of 200 kB could ask for 100,000, and so many lists in each other
 MOST_EMPTY_LISTS = 1_000_000  # a shape such as (10**12, 0) takes no bytes in a file, but lists without end
 METADATA = "__metadata__"
 
@@ -45,7 +50,7 @@ class Tensor:
 
     @classmethod
     def of(cls, nested: Any) -> Tensor:
-        """From a number or nested lists.
+        """Return a tensor of a number or of nested lists.
 
         Raises:
             ArgumentError: the lists are ragged.
@@ -61,7 +66,7 @@ class Tensor:
         return cls(tuple(shape), tuple(map(number, level)))
 
     def nested(self) -> Any:
-        """As a number or nested lists."""
+        """Return the tensor as a number or nested lists."""
         level: list[Any] = list(self.numbers)
         for place in range(len(self.shape) - 1, -1, -1):
             size = self.shape[place]
@@ -98,7 +103,7 @@ def write_safetensors(
     write_whole(path, b"".join([struct.pack("<Q", len(text)), text, *parts]))
 
 
-CHECKPOINT = "tinygrad_rnn checkpoint"  # what the metadata of one of `tinygrad_rnn.train` say under "format"
+CHECKPOINT = "tinygrad_rnn checkpoint"  # "format" in the metadata of a checkpoint of `tinygrad_rnn.train`
 
 
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -106,13 +111,20 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
 
     Raises:
         DataError: the file cannot be read, is damaged, or holds numbers of a kind that is not known here.
+        TooLargeError: it does not fit into memory.
     """
     name = os.path.basename(os.fspath(path))
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+        size = os.path.getsize(path)  # 0 of what is no regular file
+        require_memory(f"the size of {name}", size, lambda n: n // 8 * (8 + NUMBER + 8))
+        content = read_bounded(path, max(size, MOST_BYTES_OF_A_STREAM))
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        if isinstance(error, TooLargeError):
+            raise
+        raise DataError(f"cannot read {os.fspath(path)!r}: {getattr(error, 'strerror', None) or error}") from error
     try:
+        if len(content) > max(size, MOST_BYTES_OF_A_STREAM):
+            raise DataError(f"more than {MOST_BYTES_OF_A_STREAM // 2**20} MB come from what is no regular file")
         return _parse(content)
     except DataError as error:
         error.args = (f"{name}: {error.what}",)
@@ -120,7 +132,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
         raise
 
 
-def _parse(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _parse(content: bytes | bytearray) -> tuple[dict[str, Tensor], dict[str, str]]:
     if len(content) < 8:
         raise DataError("not a safetensors file: it is too short")
     (length,) = struct.unpack_from("<Q", content)
@@ -128,6 +140,7 @@ def _parse(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DataError("not a safetensors file: its header would be too long")
     if 8 + length > len(content):
         raise DataError("the file is cut off within its header")
+    require_memory("the length of the header", length, lambda n: n * BYTES_PER_CHARACTER_OF_HEADER)
     try:
         header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -149,7 +162,7 @@ def _parse(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors[name] = _tensor(name, entry, body[begin:stop])
         end = stop
     if end != len(body):
-        raise DataError(f"{len(body) - end} bytes follow the last tensor")
+        raise DataError(f"{number_of(len(body) - end, 'byte')} too many behind the last tensor")
     return {name: tensors[name] for name in header}, metadata
 
 
@@ -163,7 +176,7 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_size(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= sys.maxsize
 
 
 def _offsets(name: str, entry: Any) -> tuple[int, int]:
@@ -177,14 +190,16 @@ def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
     dtype, shape = entry.get("dtype"), entry.get("shape")
     if not isinstance(shape, list) or not all(map(_is_size, shape)):
         raise DataError(f"tensor {name!r} has no shape")
-    if dtype != "BF16" and dtype not in DTYPES:
+    if len(shape) > MOST_DIMENSIONS:
+        raise DataError(f"tensor {name!r} has {len(shape):,} dimensions", remedy=f"Known are up to {MOST_DIMENSIONS}")
+    if not isinstance(dtype, str) or (dtype != "BF16" and dtype not in DTYPES):
         raise DataError(f"tensor {name!r} holds {dtype!r}", remedy=f"Known are BF16, {', '.join(DTYPES)}")
     count = math.prod(shape)
     if not count and math.prod(filter(None, shape)) > MOST_EMPTY_LISTS:
         raise DataError(f"tensor {name!r} of shape {tuple(shape)} holds nothing")
     code = "H" if dtype == "BF16" else DTYPES[dtype]
     if count * struct.calcsize(code) != len(data):
-        raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {len(data)} bytes")
+        raise DataError(f"tensor {name!r} of shape {tuple(shape)} and dtype {dtype} has {number_of(len(data), 'byte')}")
     numbers = struct.unpack(f"<{count}{code}", data)
     if dtype == "BF16":  # the upper half of a 32-bit float
         numbers = struct.unpack(f"<{count}f", b"".join(struct.pack("<I", half << 16) for half in numbers))

@@ -28,7 +28,7 @@ from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, li
 from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
 from ..support.numbers import is_not_real
-from ..support.text import listed
+from ..support.text import count, listed
 
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
 NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
@@ -36,7 +36,7 @@ WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put 
 
 
 def to_torch_numbers(module: Module) -> dict[str, Any]:
-    """The weights under PyTorch's names, as nested lists: `to_torch_state_dict` for where PyTorch is not installed.
+    """The weights under PyTorch's names, as nested lists: like `to_torch_state_dict`, but without PyTorch.
 
     Raises:
         ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
@@ -51,8 +51,8 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     ``torch.nn.RNN(…, nonlinearity="relu")``. PyTorch has none with identity or tanh_exact.
 
     Args:
-        module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of such ones: then
-            names are prefixed with those of the attributes, as in PyTorch.
+        module: an `RNN`, `LSTM`, `GRU`, one of their cells, a `Linear`, or a module made of these: then names are
+            prefixed with those of the attributes, as in PyTorch.
 
     Raises:
         ArgumentError: the module has parameters that PyTorch has no name for, or a nonlinearity that its RNN lacks.
@@ -60,7 +60,7 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
     """
     named = to_torch_numbers(module)
     try:
-        torch = import_module("torch")  # no statement: type checkers would also need PyTorch
+        torch = import_module("torch")  # with an import statement, type checkers would need PyTorch
     except ImportError as error:
         raise MissingDependencyError(
             "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"
@@ -221,8 +221,10 @@ def _finite(name: str, given: Any, expected: tuple[int, ...], index: tuple[int, 
         return plain
     if is_vector(given) and len(given) == expected[0]:
         return [_finite(name, entry, expected[1:], (*index, i)) for i, entry in enumerate(given)]
-    found = f"has {len(given)} entries" if is_vector(given) else "is a single number"
-    raise ShapeError(f"{where} {found} in the state dict, and has {expected[0]} entries in the module")
+    found = f"has {count(len(given), 'entry', 'entries')}" if is_vector(given) else "is a single number"
+    raise ShapeError(
+        f"{where} {found} in the state dict, and has {count(expected[0], 'entry', 'entries')} in the module"
+    )
 
 
 # ---- both -------------------------------------------------------------------------------------------------------
@@ -240,15 +242,11 @@ def _parts(module: Module) -> Iterator[tuple[str, Module]]:
     Raises:
         ArgumentError: it has parameters of its own.
     """
-    for name, attribute in vars(module).items():
-        if name.startswith("_"):
-            continue
-        entries = attribute if isinstance(attribute, (list, tuple)) else [attribute]
-        if all(isinstance(entry, Module) for entry in entries):
-            for k, entry in enumerate(entries):
-                yield f"{name}.{k}" if entries is attribute else name, entry
-        elif any(path.split(".")[0] == name for path in module.state_dict()):
+    children = list(module.named_children())
+    for path in module.state_dict():
+        if not any(path.startswith(f"{name}.") for name, _ in children):
             raise ArgumentError(
-                f"PyTorch has no name for {name} of {type(module).__name__}",
+                f"PyTorch has no name for {path} of {type(module).__name__}",
                 remedy="Its modules are RNN, LSTM, GRU, their cells and Linear",
             )
+    yield from children

@@ -2,20 +2,20 @@
 
     from tinygrad_rnn.nn import LSTMCell, Linear
 
-To read it, follow a weight from its making to a loss:
+To read it, follow a weight from its creation to a loss:
 
 1. `module`: `Module` finds the parameters among its attributes, and gives them names. `trees` are lists of
    lists of them, and `out_of_sight` looks for those that would be missed.
 2. `parameters`: a parameter is a labelled Value; a matrix is a list of lists of them.
-3. `gate`: W h + U x + b, of which every cell on vectors is made.
+3. `gate`: W h + U x + b, the building block of every cell on vectors.
 4. `cells`: a cell computes one time step: the scalar recurrence first, then the same on vectors. `gated`: LSTM and GRU.
-5. `through_time`: a cell goes from one time step to the next.
+5. `through_time`: advance a cell from one time step to the next.
 6. `stacked`: cells on top of each other, and the modules `RNN`, `LSTM` and `GRU`.
 7. `linear`, `losses`: the read-out, and how wrong it is.
 
-The rest can be understood by itself: `quantities` (single numbers and vectors alike), `one_hot` (a symbol as an input),
-`init` (starting numbers), `linalg` (matrices of plain numbers), `kinds` (cells by name), and `mlp`
-(micrograd's modules).
+The other modules can be read one by one: `quantities` (single numbers and vectors alike), `one_hot` (a symbol as an
+input), `init` (starting numbers), `linalg` (matrices of plain numbers), `kinds` (cells by name), and `mlp` (micrograd's
+modules).
 """
 
 from ..engine.value import Value

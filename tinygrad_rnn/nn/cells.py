@@ -13,6 +13,7 @@ from typing import Any
 from ..engine.value import Operand, Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
+from ..support.text import count
 from .gate import Gate
 from .module import Module
 from .parameters import Seed, Vector, uniform
@@ -33,7 +34,7 @@ class Cell(Module):
     """Base class of cells.
 
     Attributes:
-        state_names: names of the quantities, among those that `step` returns, that the next time step gets.
+        state_names: names of the quantities returned by `step` that are carried on to the next time step.
         pre_activation_names: names of the quantities that a nonlinearity is applied to.
         input_size: length of x_t. A cell on single numbers has none.
         step: a method, ``step(x, *state)``. It returns everything that one time step computes, by name, the new state
@@ -47,7 +48,7 @@ class Cell(Module):
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """The gates of this cell, in PyTorch's order. Those of a cell within it are not among them."""
+        """The gates of this cell, in PyTorch's order, without those of nested cells."""
         return tuple(part for part in vars(self).values() if isinstance(part, Gate))
 
     @abstractmethod
@@ -63,7 +64,9 @@ class Cell(Module):
 
     def _check(self, x: Quantity, state: Sequence[Quantity]) -> None:
         if state and len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {len(state)} parts", remedy=f"Give {', '.join(self.state_names)}, or nothing")
+            raise ShapeError(
+                f"a state of {count(len(state), 'part')}", remedy=f"Give {', '.join(self.state_names)}, or nothing"
+            )
         for name, quantity in zip(("x", *self.state_names), (x, *state)):
             self.check(name, quantity)
 
@@ -81,10 +84,10 @@ class Cell(Module):
 
 
 def known(nonlinearity: str) -> str:
-    """``nonlinearity``, checked.
+    """Return ``nonlinearity``, which must be one of `NONLINEARITIES`.
 
     Raises:
-        ArgumentError: it is not the name of one.
+        ArgumentError: it is not.
     """
     if nonlinearity not in NONLINEARITIES:
         raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
@@ -122,7 +125,9 @@ class ScalarRNNCell(Cell):
             ShapeError: it is not.
         """
         if is_vector(quantity):
-            raise ShapeError(f"{name} is {len(quantity)} numbers, but w, u, b are single", remedy=f"Give one {name}")
+            raise ShapeError(
+                f"{name} is {count(len(quantity), 'number')}, but w, u, b are single", remedy=f"Give one {name}"
+            )
 
     def initial_state(self) -> tuple[Value]:
         """h_0 = 0."""

@@ -1,4 +1,4 @@
-"""`Gate`: the weights W, U, b of one affine map, of which every cell on vectors is made."""
+"""`Gate`: the weights W, U, b of one affine map, the building block of every cell on vectors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..engine.sums import dot
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
 from ..support.checks import truth
+from ..support.text import count
 from .module import Module
 from .one_hot import OneHot
 from .parameters import Matrix, Vector, matrix, vector
@@ -74,7 +75,7 @@ class Gate(Module):
 
 
 class Weights(Generic[T]):
-    """The attribute ``W_i`` of a cell: the W of its gate i, to read and to set."""
+    """A descriptor: the attribute ``W_i`` of a cell reads and sets the W of its gate i."""
 
     def __init__(self, kind: str, gate: str) -> None:
         self._kind, self._gate = kind, gate
@@ -118,8 +119,8 @@ def fits(what: str, entries: Sequence[object], name: str, weights: Matrix) -> No
         ShapeError: they cannot; the error names both sizes and the parameter.
     """
     if isinstance(entries, Value) or not hasattr(entries, "__len__") or len(entries) != len(weights[0]):
-        found = f"{len(entries)} numbers" if hasattr(entries, "__len__") else "a single number"
+        found = count(len(entries), "number") if hasattr(entries, "__len__") else "a single number"
         raise ShapeError(
             f"{what} is {found}, but {name} is {len(weights)} × {len(weights[0])}",
-            remedy=f"Give {what} as {len(weights[0])} numbers",
+            remedy=f"Give {what} as {count(len(weights[0]), 'number')}",
         )

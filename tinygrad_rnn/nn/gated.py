@@ -1,10 +1,10 @@
 """Gated cells: `LSTMCell` and `GRUCell`, with PyTorch's equations and order of gates.
 
 Each gate has weights of its own, ``W_i``, ``U_i``, ``b_i`` and so on. PyTorch keeps those of all gates below each other
-in one matrix; `tinygrad_rnn.interop` translates.
+in one matrix; `tinygrad_rnn.interop` converts between the two.
 
-A pre-activation is called ``z_`` and the gate. So z alone keeps its meaning in the literature: the pre-activation of an
-RNN, the update gate of a GRU.
+The pre-activation of a gate is called ``z_`` and the gate's name, such as ``z_i``. So z alone keeps its meaning in the
+literature: the pre-activation of an RNN, the update gate of a GRU.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..engine.value import Operand, Value
+from ..errors import ArgumentError
 from ..support.checks import whole_number
 from .cells import Cell
 from .gate import Gate, plus, product, weights_of
@@ -70,7 +71,7 @@ class LSTMCell(_GatedCell):
         b_i, b_f, b_g, b_o: biases, hidden_size long; or None.
 
     Raises:
-        ArgumentError: a size is not a whole number of at least 1.
+        ArgumentError: a size is not a whole number of at least 1, or there is a forget_bias, but no bias.
     """
 
     state_names = ("h", "c")
@@ -92,7 +93,9 @@ class LSTMCell(_GatedCell):
         super().__init__(input_size, hidden_size)
         self.i, self.f, self.g, self.o = self._make_gates("ifgo", bias, seed)
         if forget_bias is not None:
-            for entry in self.f.b or ():
+            if self.f.b is None:
+                raise ArgumentError("forget_bias without biases", remedy="Leave out one of the two")
+            for entry in self.f.b:
                 entry.data = forget_bias
 
     def step(self, x: Sequence[Operand], *state: Vector) -> dict[str, Vector]:

@@ -63,7 +63,7 @@ def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, *
         input_size: length of x_t.
         hidden_size: length of h_t.
         seed: an int, or a `random.Random` to draw the weights from.
-        settings: of `ONLY`, those that the kind has. None stands for the default of the cell.
+        settings: settings in `ONLY` that the kind has. None stands for the default of the cell.
 
     Raises:
         ArgumentError: the kind is unknown, a size is not a whole number of at least 1, or the kind lacks a setting.

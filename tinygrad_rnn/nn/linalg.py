@@ -1,4 +1,4 @@
-"""Small dense matrices, as lists of rows of floats: what Jacobians and recurrent weights are here.
+"""Small dense matrices, such as Jacobians and recurrent weights, as lists of rows of floats.
 
 All of it is plain Python except `spectral_radius`: where a matrix is far from normal, eigenvalues need the care that
 LAPACK takes, through NumPy.
@@ -57,7 +57,7 @@ def spectral_norm(a: Rows) -> float:
         return largest
     a = [[entry / largest for entry in row] for row in a]
     power = _gram(a if len(a) <= len(a[0]) else transpose(a))
-    logarithms: list[float] = []  # of what the powers were divided by, each times its 1/p
+    logarithms: list[float] = []  # of the norms by which the powers were divided, each times its 1/p
     for squarings in range(61):
         norm = math.hypot(*(entry for row in power for entry in row))
         logarithms.append(math.ldexp(math.log(norm), -squarings))

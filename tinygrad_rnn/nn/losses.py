@@ -12,6 +12,7 @@ from ..engine.value import Operand, Value, as_value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import whole
+from ..support.text import count
 from .trees import is_vector, pairs, shape
 
 
@@ -59,7 +60,7 @@ def cross_entropy(input: object, target: object) -> Value:
     if not any(map(is_vector, input)):
         return _of_one_prediction(input, target)
     if not is_vector(target) or shape(target) != (len(input),):
-        raise ShapeError(f"{len(input)} predictions, but targets of shape {shape(target)}")
+        raise ShapeError(f"{count(len(input), 'prediction')}, but targets of shape {shape(target)}")
     for t, row in enumerate(input):
         if shape(row) != shape(input[0]) or len(shape(row)) != 1 or any(map(is_vector, row)) or not len(row):
             raise ShapeError(
@@ -76,7 +77,7 @@ def _of_one_prediction(input: Sequence[Operand], target: object) -> Value:
 
 
 def _class(target: object, classes: int) -> int:
-    """The index of a class, from whatever stands for a whole number, such as an entry of a tensor."""
+    """The index of a class, from anything that stands for a whole number, such as an entry of a tensor."""
     place = whole(target)
     if place is None or not 0 <= place < classes:
         raise ArgumentError(f"target {in_short(target)}", remedy=f"A target is a whole number from 0 to {classes - 1}")
@@ -112,12 +113,12 @@ def _binary(v: Value, y: Operand) -> Value:
 
 
 def _log_one_plus(right: Value, others: Sequence[Value]) -> Value:
-    """ln(1 + Σ e^(other - right)), which is -ln softmax at the right logit, and what is lost by being wrong.
+    """ln(1 + Σ e^(other - right)), which is -ln softmax at the right logit: the loss of one prediction.
 
     Let m be the largest of the others, a constant. Where the right logit is above it, this is ln(1 + Σ e^(other -
     right)), in which log1p keeps the digits of a small loss. Where it is below, by a gap, this is ln(e^gap + Σ e^(other
     - m)) - gap, in which no exponential overflows. Both are one formula, since max(right, m) is the right logit in the
-    one case and m in the other, and min(right, m) - m is 0 or the gap. Nothing cancels, on the way back neither.
+    one case and m in the other, and min(right, m) - m is 0 or the gap. Nothing cancels, forward or backward.
     """
     m = arithmetic.largest([-sys.float_info.max, *[other.data for other in others]])
     top = right.maximum(m)

@@ -12,7 +12,7 @@ from .module import Module
 
 
 class Neuron(Module):
-    """relu(w·x + b), or w·x + b without ``nonlin``. Calling it with another number of inputs is a ShapeError."""
+    """relu(w·x + b), or w·x + b without ``nonlin``. Calling it with another number of inputs raises ShapeError."""
 
     def __init__(self, nin: int, nonlin: bool = True) -> None:
         self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]

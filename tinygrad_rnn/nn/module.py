@@ -19,9 +19,9 @@ _UNTRAINED = "Give what is not to be trained a name that begins with _"
 class Module:
     """Base class of cells, layers and models, with PyTorch's methods.
 
-    Parameters are the Values among the attributes that nothing computed, also those in lists, tuples, dicts and
-    modules, however nested. Attributes whose names begin with an underscore are left out: so a module holds a Value
-    that is not to be trained.
+    Parameters are the leaf Values (computed from no others) among the attributes, also those in lists, tuples, dicts
+    and modules, however nested. Attributes whose names begin with an underscore are left out; use one for a Value that
+    is not to be trained.
 
     A parameter ``W[0,1]`` is an entry of the lists in the attribute W. Modules in lists, and whatever is in a dict, go
     by their index or key: ``layers.0.W[0,1]``, ``embedding.a``.
@@ -41,18 +41,20 @@ class Module:
                 named.setdefault(value, before + _indexed(path, index))
         return iter([(name, value) for value, name in named.items()])
 
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules that this one is made of, but not those in them, with their paths, in order of assignment."""
+        for name, attribute in attributes(self):
+            yield from _children_below(name, attribute, (self,))
+
     def modules(self) -> list[Module]:
         """This module and all modules that it is made of, each once, in order of assignment."""
         found: dict[Module, None] = {}
-        to_visit: list[object] = [self]
-        seen: set[int] = set()
+        to_visit: list[Module] = [self]
         while to_visit:
-            thing = to_visit.pop()
-            if id(thing) not in seen:
-                seen.add(id(thing))
-                if isinstance(thing, Module):
-                    found[thing] = None
-                to_visit += [part for _, part in _parts(thing) or ()][::-1]
+            module = to_visit.pop()
+            if module not in found:
+                found[module] = None
+                to_visit += [child for _, child in module.named_children()][::-1]
         return list(found)
 
     def parameters(self) -> list[Value]:
@@ -83,7 +85,7 @@ class Module:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
-            ArgumentError: names are missing or unknown, or it is no state at all.
+            ArgumentError: names are missing or unknown, a parameter with two names has two numbers, or it is no state.
             ShapeError: a size differs.
             OperandError: an entry is not a number.
         """
@@ -99,12 +101,17 @@ class Module:
                 + "; ".join(f"{what} {', '.join(sorted(map(str, names)))}" for what, names in parts if names),
                 remedy=f"This model has {', '.join(own)}",
             )
-        news = [
-            (parameter, to_number(number))
-            for path, tree in own.items()
-            for parameter, number in pairs(f"parameter {path}", tree, "the state's", state_dict[path])
-        ]
-        for parameter, number in news:
+        news: dict[Value, float] = {}
+        for path, tree in own.items():
+            for parameter, each in pairs(f"parameter {path}", tree, "the state's", state_dict[path]):
+                number = to_number(each)
+                if repr(news.setdefault(parameter, number)) != repr(number):
+                    raise ArgumentError(
+                        f"{path} is {number!r} in the state, and under another name of the same parameter "
+                        f"{news[parameter]!r}",
+                        remedy="Load the state of a model that shares the same parameters",
+                    )
+        for parameter, number in news.items():
             parameter.data = number
 
     def __setattr__(self, name: str, attribute: object) -> None:
@@ -113,7 +120,7 @@ class Module:
         super().__setattr__(name, attribute)
 
     def _found(self) -> dict[str, Tree]:
-        """Everything that holds parameters, by path, after a look at whatever might hold some, too."""
+        """Everything that holds parameters, by path. A Value where parameters are not looked for is an error."""
         found: dict[str, Tree] = {}
         for path, tree in self._trees():
             if path in found:
@@ -159,8 +166,16 @@ def _parts(thing: object) -> Iterable[Named] | None:
     return None
 
 
+def _children_below(path: str, thing: object, within: tuple[object, ...]) -> Iterator[tuple[str, Module]]:
+    if isinstance(thing, Module):
+        yield path, thing
+    elif not any(thing is outer for outer in within):
+        for name, part in _parts(thing) or ():
+            yield from _children_below(f"{path}.{name}", part, (*within, thing))
+
+
 def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
-    """What the classes of a module hold that might be a parameter; the class hides it."""
+    """The class attributes of a module that might hold a parameter: the path, the attribute, and the class."""
     for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
         for name, attribute in vars(kind).items():
             looked_at = isinstance(attribute, (Value, Module, list, tuple, Mapping, set, frozenset))

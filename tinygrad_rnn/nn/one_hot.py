@@ -9,9 +9,9 @@ from ..support.numbers import whole
 
 
 class OneHot(list[Value]):
-    """The vector with 1 at ``hot`` and 0 elsewhere, which a cell does not multiply by.
+    """The vector with 1 at ``hot`` and 0 elsewhere. A cell looks up a column instead of multiplying by it.
 
-    U x is then column ``hot`` of U: the same numbers to the last bit, without a multiplication by 0 or 1 for every
+    So U x is column ``hot`` of U: the same numbers to the last bit, without a multiplication by 0 or 1 for every
     weight. The entries can be read, but are not part of the graph and get no gradient.
 
     Args:

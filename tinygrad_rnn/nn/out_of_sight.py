@@ -13,10 +13,10 @@ from ..engine.value import Value
 
 Named = tuple[str, object]
 
-#: What holds nothing.
+#: Types whose objects hold no other object.
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
-#: What Python's garbage collector looks into better than we could.
+#: Types whose contents Python's garbage collector knows better than we do.
 _BUILT_IN = (set, frozenset, deque, partial, MappingView, MethodType, MethodWrapperType, BuiltinMethodType)
 
 
@@ -34,16 +34,16 @@ def attributes(thing: object) -> Iterator[Named]:
 def values_out_of_sight(
     things: Iterable[tuple[str, object, object]], parts: Callable[[object], Iterable[Named] | None], seen: set[int]
 ) -> Iterator[tuple[str, object, Value | None]]:
-    """Leaf Values that stand in other objects than those that are looked into.
+    """Find the leaf Values in objects that are not searched for parameters.
 
     Args:
         things: where to begin: a path, an object, and the object that hides it, or None.
-        parts: returns the parts of an object that is looked into, with their names; None for any other object.
+        parts: returns the parts of an object that is searched, with their names; None for any other object.
         seen: ids of objects that need not be looked at.
 
     Returns:
-        an iterator over the path to an object that is not looked into, that object, and the Value that it holds; or
-        None instead of a Value for a generator, of which that cannot be known.
+        an iterator over the path to an object that is not searched, that object, and the Value that it holds. For a
+        generator, whose contents cannot be known, None stands in place of the Value.
     """
     to_visit = list(things)[::-1]
     while to_visit:
@@ -69,7 +69,7 @@ def values_out_of_sight(
 
 
 def _contents(thing: object) -> list[object]:
-    """What an object holds, of whatever kind it is."""
+    """The objects that an object of any type holds."""
     if isinstance(thing, (type, ModuleType)):
         return []
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program

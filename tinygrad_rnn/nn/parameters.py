@@ -20,7 +20,7 @@ T = TypeVar("T", Value, Vector)
 
 
 class Parameters(list[T]):
-    """A list of parameters, or of rows of them, none of which can be overwritten by a number."""
+    """A list of parameters, or of rows of them, whose entries cannot be overwritten by a number."""
 
     def __setitem__(self, index: Any, entry: Any) -> None:
         check_replacement(self[index], entry, f"[{index}]")

@@ -11,8 +11,8 @@ from ..errors import ArgumentError, DataError
 from .one_hot import OneHot
 from .trees import is_vector
 
-#: A Value for a scalar cell, a Vector for any other. Which of them only the cell knows, so that a union would have
-#: to be narrowed wherever one is used, as in ``unrolled.h[3].grad``.
+#: A Value for a scalar cell, a Vector for any other. Only the cell knows which, so a union type would have to be
+#: narrowed at every use, as in ``unrolled.h[3].grad``.
 Quantity = Any
 
 
@@ -27,7 +27,7 @@ def as_sequence(inputs: object) -> list[Any]:
     """The inputs x_1 … x_T.
 
     Raises:
-        ArgumentError: they are no sequence, or an empty one.
+        ArgumentError: they are not a sequence, or an empty one.
     """
     if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping, Set)):
         raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import truth, whole_number
 from ..support.memory import PARAMETER, require_memory
+from ..support.text import count
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .module import Module
@@ -23,9 +24,9 @@ from .trees import shape
 class StackedCell(Cell):
     """Cells on top of each other as one cell: the h of one is the input of the next at the same time step.
 
-    The quantities of the top layer keep their names, so that a read-out gets ``h``. To those of the layers below the
-    number of the layer is added, counted from 0 as in PyTorch: ``h_l0``, ``c_l0``, ``i_l0`` … The state goes from the
-    bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
+    The quantities of the top layer keep their names, so that a read-out gets ``h``. Those of the layers below have the
+    number of the layer in their names, counted from 0 as in PyTorch: ``h_l0``, ``c_l0``, ``i_l0`` … The parts of the
+    state are ordered from the bottom to the top: h_l0, c_l0, h_l1, c_l1, …, h, c.
 
     Args:
         cells: from the bottom to the top.
@@ -53,7 +54,7 @@ class StackedCell(Cell):
             ShapeError: x or the state does not fit.
         """
         if len(state) != len(self.state_names):
-            raise ShapeError(f"a state of {len(state)} parts for {', '.join(self.state_names)}")
+            raise ShapeError(f"a state of {count(len(state), 'part')} for {', '.join(self.state_names)}")
         named: dict[str, Quantity] = {}
         remaining = iter(state)
         for cell, suffix in zip(self.cells, self._suffixes):
@@ -130,7 +131,7 @@ class Recurrent(Module):
     def __call__(self, inputs: Sequence[Any], state: Any = None) -> tuple[list[Quantity], Any]:
         """Run over a sequence, as in PyTorch: ``output, h_n = rnn(inputs, h_0)``, with (h, c) for an LSTM.
 
-        `unroll` gives the same numbers, and a name to every one of them.
+        `unroll` computes the same numbers, and names every one of them.
 
         Args:
             inputs: x_1 … x_T, each of input_size entries.
@@ -141,7 +142,7 @@ class Recurrent(Module):
             h_1 … h_T of the top layer (forward and backward direction joined), and the last state.
 
         Raises:
-            ArgumentError: the sequence is empty or none.
+            ArgumentError: the inputs are empty or not a sequence.
             DataError: a number of an input, or of the state, is NaN or infinite.
             ShapeError: a size does not fit; for an input the error names the time step.
         """
@@ -168,9 +169,10 @@ class Recurrent(Module):
         parts = state if len(names) > 1 else (state,)
         wanted = len(self.cells)
         if shape(parts)[:1] != (len(names),) or any(shape(part)[:1] != (wanted,) for part in parts):
+            vectors = count(wanted, "vector")
             raise ShapeError(
-                f"the state is not that of {wanted} cell{'s' * (wanted > 1)}",
-                remedy=f"Give {' and '.join(f'a list of {wanted} vectors {name}_0' for name in names)}",
+                f"the state is not that of {count(wanted, 'cell')}",
+                remedy=f"Give {' and '.join(f'a list of {vectors} {name}_0' for name in names)}",
             )
         return [tuple(finite(part[k], f"{name}_0", 0) for name, part in zip(names, parts)) for k in range(wanted)]
 

@@ -1,4 +1,4 @@
-"""A cell goes through time: the only place where one time step follows another."""
+"""Advance a cell through time: the only place where one time step follows another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state_among(named: Named, cell: Cell) -> State:
 def through_time(
     cell: Cell, inputs: Iterable[tuple[int, Any]], state: Sequence[Quantity]
 ) -> Iterator[tuple[int, Named, State]]:
-    """Advance a cell over inputs, pairs of t and x_t: an iterator over t, what time step t computes, and the new state.
+    """Advance a cell over inputs, pairs of t and x_t. Yield t, everything that time step t computes, and the new state.
 
     `bptt.unroll` does the same, and names and keeps everything.
 

@@ -67,7 +67,7 @@ def numbers(tree: Tree) -> Any:
 
 
 def check_replacement(before: object, new: object, name: str) -> None:
-    """Check what is to be put in the place of parameters: numbers, and results, would silently never be trained.
+    """Check what is to replace parameters: a number, or a computed Value, would silently never be trained.
 
     Args:
         before: what is to be replaced. If it holds no parameter, anything may be put there.

@@ -12,7 +12,7 @@ To read it, follow a gradient:
 2. `optimizers`: `Optimizer`, then SGD, RMSprop, Adam and AdamW, each the few lines of its formula.
 3. `schedules`: the learning rate changes from update to update.
 
-`arguments` has what all of them do with their arguments: check numbers, and give them back by name for checkpoints.
+`arguments` is shared by all of them: it checks numbers, and returns the arguments by name for checkpoints.
 """
 
 from .clipping import clip_grad_norm_, clip_grad_value_, finite_gradients, gradient_norm

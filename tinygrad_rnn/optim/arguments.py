@@ -19,7 +19,7 @@ SMALLEST = math.ulp(0.0)  # the least number above 0
 
 
 def each_once(parameters: Iterable[Value]) -> list[Value]:
-    """The parameters, in the order given, each once however often it is given. A single Value is accepted also.
+    """Return the parameters in order, without repetitions. A single Value is accepted also.
 
     Raises:
         ArgumentError: something among them is not a Value; the remedy depends on what it is.
@@ -52,10 +52,10 @@ def _not_a_parameter(each: object) -> ArgumentError:
 
 
 def within(name: str, data: object, least: float = 0.0, below: float = math.inf, most: float | None = None) -> float:
-    """``data`` as a float, if least <= data < below (or <= most).
+    """Return ``data`` as a float, if least <= data < below (or <= most).
 
     Raises:
-        ArgumentError: it is outside.
+        ArgumentError: it is out of this range.
         OperandError: it is not a number.
     """
     given = number(data, name)
@@ -70,8 +70,8 @@ def within(name: str, data: object, least: float = 0.0, below: float = math.inf,
 _LATER = frozenset({"dampening", "centered", "amsgrad", "maximize"})
 
 
-def settings_of(made: object, *without: str) -> dict[str, Any]:
-    """The arguments that ``made`` was made with, read from its attributes, in the order of its signature."""
-    arguments = inspect.signature(type(made)).parameters
-    given = {name: getattr(made, name) for name in arguments if name not in without}
-    return {name: each for name, each in given.items() if name not in _LATER or each != arguments[name].default}
+def settings_of(thing: object, *without: str) -> dict[str, Any]:
+    """Return the arguments of an object's constructor, read from its attributes, in the order of the signature."""
+    arguments = inspect.signature(type(thing)).parameters
+    settings = {name: getattr(thing, name) for name in arguments if name not in without}
+    return {name: each for name, each in settings.items() if name not in _LATER or each != arguments[name].default}

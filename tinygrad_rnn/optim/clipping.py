@@ -16,13 +16,12 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
     As in PyTorch, they are multiplied by max_norm / (norm + 1e-6) where that is below 1.
 
     Args:
-        parameters: whose gradients to clip; one that is given twice counts once.
+        parameters: the parameters whose gradients are clipped; duplicates count once.
         max_norm: the bound.
         norm_type: p of the p-norm; ``math.inf`` for the largest absolute value.
 
     Returns:
-        The norm before clipping; infinite where it is beyond the largest float, and the gradients are clipped all
-        the same.
+        The norm before clipping. It is infinite if it exceeds the largest float; the gradients are clipped even then.
 
     Raises:
         DomainError: a gradient is NaN or infinite; the error names the parameter, and nothing has changed.
@@ -38,7 +37,7 @@ def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: flo
             parameter.grad /= largest
         factor = max_norm / gradient_norm(clipped, norm_type)
     else:
-        factor = min(1.0, max_norm / (norm + 1e-6))  # 1 of two infinities
+        factor = min(1.0, max_norm / (norm + 1e-6))  # inf / inf is NaN, which min turns into 1
     if factor != 1.0:
         for parameter in clipped:
             parameter.grad *= factor
@@ -74,7 +73,7 @@ def clip_grad_value_(parameters: Iterable[Value], clip_value: float) -> None:
 
 
 def finite_gradients(parameters: Iterable[Value]) -> list[float]:
-    """The gradients, that of a parameter which is given twice once.
+    """Return the gradient of each parameter; duplicates count once.
 
     Raises:
         DomainError: one is NaN or infinite; the error names the parameter.

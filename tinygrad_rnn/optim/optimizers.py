@@ -12,6 +12,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.trees import is_vector
 from ..support.checks import check_set_to_none, in_short, truth, whole_number
+from ..support.text import count
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
 
@@ -23,9 +24,9 @@ class Optimizer(ABC):
     arguments as an attribute of the same name; its docstring describes those that are not described here.
 
     Args:
-        parameters: what to update, such as ``model.parameters()``; one that is given twice is updated once.
+        parameters: what to update, such as ``model.parameters()``; duplicates are updated once.
         lr: learning rate.
-        slots: names of the rows, whose numbers start from 0. Subclasses give it; it is no argument of theirs.
+        slots: names of the rows, whose numbers start from 0. Subclasses pass it; it is not one of their arguments.
         weight_decay: this times the parameter is added to its gradient.
         maximize: whether to go up the gradient instead of down.
 
@@ -45,7 +46,7 @@ class Optimizer(ABC):
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        self.parameters = each_once(parameters)
+        self.parameters = tuple(each_once(parameters))
         if not self.parameters:
             raise ArgumentError("an optimizer without parameters", remedy="Give it model.parameters()")
         for parameter in self.parameters:
@@ -108,7 +109,7 @@ class Optimizer(ABC):
         return [g + self.weight_decay * p.data for g, p in zip(gradients, self.parameters)]
 
     def state_dict(self) -> State:
-        """Everything but the parameters, as JSON."""
+        """Everything except the parameters, as JSON."""
         return {"steps": self.steps, "lr": self.lr, "slots": {name: list(row) for name, row in self._slots.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -124,13 +125,15 @@ class Optimizer(ABC):
         rows = {name: [number(entry) for entry in row] for name, row in state["slots"].items()}
         for name, row in rows.items():
             if len(row) != len(self.parameters):
-                raise ShapeError(f"{name} has {len(row)} entries for {len(self.parameters)} parameters")
+                raise ShapeError(
+                    f"{name} has {count(len(row), 'entry', 'entries')} for {count(len(self.parameters), 'parameter')}"
+                )
         steps, self.lr = whole_number("steps", state["steps"], 0), state["lr"]
         self.steps, self._slots = steps, rows
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value}" for name, value in self.settings.items() if value)
-        return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g}{settings})"
+        return f"{type(self).__name__}({count(len(self.parameters), 'parameter')}, lr={self.lr:g}{settings})"
 
 
 class SGD(Optimizer):
@@ -274,7 +277,7 @@ class AdamW(Adam):
     """`Adam` with decoupled weight decay (Loshchilov & Hutter 2019): first p ← p·(1 - lr·weight_decay).
 
     Args:
-        betas, eps, amsgrad: as of `Adam`.
+        betas, eps, amsgrad: as for `Adam`.
         weight_decay: as above; it does not enter the gradient.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: each multiplies the rate that it finds, so that several go together on one optimizer."""
+"""Learning-rate schedules: each multiplies the current rate, so that several can share one optimizer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class LRScheduler(ABC):
     attribute of the same name.
 
     After n steps the rate is lowest + (initial_lr - lowest)·factor(n). If another schedule, or an assignment, has
-    changed it in the meantime, initial_lr becomes what leads to the rate that is found. So two schedules combine as in
-    PyTorch, and a single one rounds only once, however many steps it has taken.
+    changed the rate in the meantime, initial_lr is first recomputed from the changed rate. So two schedules combine as
+    in PyTorch, and a single one rounds only once, however many steps it has taken.
 
     Attributes:
         optimizer: whose learning rate is set.
-        initial_lr: its learning rate when the schedule was made, with all that others have made of it since.
+        initial_lr: its learning rate when the schedule was created, adjusted for later changes by others.
         lowest: the learning rate at a factor of 0.
         steps: number of steps taken.
     """
@@ -40,10 +40,10 @@ class LRScheduler(ABC):
 
     @abstractmethod
     def factor(self, steps: int) -> float:
-        """What the initial learning rate is multiplied by after so many steps."""
+        """The factor on the initial learning rate after this many steps."""
 
     def lr_at(self, steps: int) -> float:
-        """The learning rate after so many steps, if nothing else changes it."""
+        """The learning rate after this many steps, if nothing else changes it."""
         return self._rate(self.factor(steps))
 
     def _rate(self, factor: float) -> float:
@@ -70,7 +70,7 @@ class LRScheduler(ABC):
         self.steps, self._factor = self.steps + 1, after
 
     def state_dict(self) -> State:
-        """What `load_state_dict` needs, as JSON; with the learning rate, if something else has changed it."""
+        """The state for `load_state_dict`, as JSON; with the learning rate, if something else has changed it."""
         state = {"steps": self.steps, "initial_lr": self.initial_lr}
         return state if self.optimizer.lr == self._rate(self._factor) else {**state, "lr": self.optimizer.lr}
 
@@ -154,4 +154,4 @@ class CosineAnnealingLR(LRScheduler):
 
 SCHEDULES: dict[str, type[LRScheduler]] = {
     kind.__name__: kind for kind in (StepLR, ExponentialLR, CosineAnnealingLR)
-}  # those that their settings make again
+}  # those that can be made again from their settings

@@ -117,7 +117,7 @@ def film(picture: Picture) -> Film:
 
     shown: dict[str, tuple[float, float]] = {}
     for box in picture.boxes:
-        if box.role in ("state", "input", "fold", "op", "gate", "leaf") and box.step is not None:
+        if box.role in ("state", "input", "fold", "part") and box.step is not None:
             shown[box.id] = when.get(box.step, min((t for s, t in when.items() if s >= box.step), default=turn)), never
         elif box.role == "loss":
             shown[box.id] = turn - 0.5, never
@@ -139,6 +139,8 @@ def film(picture: Picture) -> Film:
     for written in picture.texts:
         if written.role in ("factor", "terms") and written.step is not None:
             shown[written.id] = leaves.get(written.step, turn), never
+        elif written.role == "heading" and written.step is not None:
+            shown[written.id] = when.get(written.step, turn), never
         elif written.role == "left" and written.step is not None:
             shown[written.id] = back_at(written.step), never
         elif written.role == "law" or written.id in ENDING:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from ..bptt import Unrolled
-from ..engine.backward import topological_order
 from ..engine.value import Value
-from ..errors import ArgumentError, DrawError
+from ..errors import ArgumentError
 from ..support.collector import collector_paused
-from . import cards, dot, graph, states, text
+from . import any_graph, states
 from . import values as every_value
-from .colours import Scale
 from .drawing import Drawing
-from .geometry import Line, Picture
-from .graph import Node
 from .sheet import most_states
 from .subject import Subject
-from .view import Style, View, styled
-
-_LARGEST_DOT = 5000
+from .view import Style, View
 
 
 def draw(
@@ -39,6 +34,8 @@ def draw(
     style: Style | None = None,
     time_limit: float = 60.0,
     animate: Literal["backward"] | None = None,
+    names: Sequence[str] = (),
+    cuts: Collection[int] = (),
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
 
@@ -49,7 +46,7 @@ def draw(
         state: the part of the state that the chain is about, of a cell that has several; by default the whole state.
         lit: whether to light the chain, and to write it out, at all.
         detail: ``"states"`` for a slide with the states, the factor of every time step and what is left of the
-            gradient, or ``"values"`` for every Value.
+            gradient; ``"gates"`` for also what the gates of the cell do; or ``"values"`` for every Value.
         aspect: the shape of the slide: ``"16:9"`` or ``"4:3"``.
         max_steps: the most time steps to draw, at least 2; the middle of a longer sequence is folded. By default as
             many as can be read; in every Value at most 200 and about 6000 nodes.
@@ -61,6 +58,8 @@ def draw(
             names of the attributes of `Box` and `Line`, or None.
         time_limit: how long Graphviz may take, in seconds.
         animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
+        names: what x_1 … x_T are called, such as years: written to their time steps.
+        cuts: the time steps t such that truncated BPTT lets no gradient pass from t back to t - 1: marked.
 
     Raises:
         ArgumentError: there is no state h_k, the loss does not depend on it, an option is unknown, or what is
@@ -70,7 +69,9 @@ def draw(
     """
     if animate not in (None, "backward"):
         raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
-    view = View(detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit)
+    view = View(
+        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names, cuts
+    )
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(
             f"unrolled is a {type(unrolled).__name__}",
@@ -115,43 +116,13 @@ def draw_dot(root: Value, format: str = "svg", rankdir: str = "LR", **options: A
     if unknown:
         raise ArgumentError(f"unknown option {', '.join(sorted(unknown))}")
     _check_value("root", root)
-    order = topological_order(root)[::-1]
-    if len(order) > _LARGEST_DOT:
-        raise DrawError(
-            f"{len(order):,} nodes are too many for one picture",
-            remedy="Draw a part of the graph, or an unrolled one with draw(unrolled, loss)",
-        )
-    style: Style | None = options.get("style")
-    scale = Scale.of(value.grad for value in order if value.has_grad)
-    nodes = {}
-    block = graph.Block(None, follows=False)
-    picture = Picture()
-    for i, value in enumerate(order):
-        kind = "loss" if value is root else "op" if value.parents else "leaf"
-        nodes[value] = Node(f"n{i}", value, value.time_step, kind, block)
-    for node in nodes.values():
-        rows = cards.lines(node, "", root.has_grad)
-        box = cards.box(node, rows, *cards.size(rows, node.kind == "loss"), scale)
-        box.tooltip = cards.tooltip(node, text.clipped(root.label or "root", 20))
-        picture.boxes.append(styled(box, node, style))
-        for position, parent in enumerate(node.value.parents):
-            edge = graph.Edge(nodes[parent], node, parent, node.value, position)
-            line = Line(f"{node.id}e{position}", nodes[parent].id, node.id, edge=edge)
-            if options.get("local_gradients"):
-                line.label = cards.slope(edge)
-            picture.lines.append(styled(line, edge, style))
-    caption = "backward() not run"
-    if scale is not None:
-        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
-        caption = f"|gradient| from {low} (light) to {high} (dark); 0 is white"
-    name = cards.title(root)
-    picture.title = f"The graph of {name}"
-    picture.description = f"{len(order)} nodes, from which {name} = {text.number(root.data)} was computed. {caption}."
-    label = f"label={dot.quoted(caption)} labelloc=b"
+    picture, layout, count = any_graph.arrange(
+        root, rankdir, options.get("style"), label_edges=bool(options.get("local_gradients"))
+    )
     return Drawing(
         picture,
-        graph=f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 {label}",
+        graph=layout,
         format=format,
         time_limit=options.get("time_limit", 60.0),
-        description=f"{len(order)} nodes",
+        description=f"{count} nodes",
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..engine import notation
 from ..engine.value import Value
-from . import colours, text
+from . import colours, names, text
 from .colours import Scale
 from .geometry import Box, Row
 from .graph import Edge, Node, local_gradients
@@ -28,7 +28,7 @@ def title(value: Value, name: str = "") -> str:
         value.operation.formula.format(*map(_operand, value.parents)),
         symbol,
     ):
-        line = text.clipped(f"{label} = {written}" if label else written, 200)
+        line = names.minus(text.clipped(f"{label} = {written}" if label else written, 200))
         if len(line) <= _LONGEST:
             return line
     return label or text.clipped(symbol, _LONGEST)

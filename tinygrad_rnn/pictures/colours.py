@@ -85,6 +85,13 @@ class Scale:
         return min(max((log10 - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
+def mixed(start: str, end: str, part: float) -> str:
+    """The colour that is so far, from 0 to 1, on the way from one to another."""
+    part = min(max(part, 0.0), 1.0)
+    pairs = ((int(start[i : i + 2], 16), int(end[i : i + 2], 16)) for i in (1, 3, 5))
+    return _hex(a + (b - a) * part for a, b in pairs)
+
+
 def luminance(colour: str) -> float:
     """The relative luminance of a colour, from 0 to 1 (WCAG 2, https://www.w3.org/TR/WCAG21/#dfn-relative-luminance)."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

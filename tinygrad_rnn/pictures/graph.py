@@ -65,7 +65,6 @@ class Edge:
         tail, head: the drawn nodes.
         parent, child: the Values.
         position: index of the operand among ``child.parents``.
-        pairs: all edges (parent, child) that it stands for, where it leads from a part of the state to the next one.
     """
 
     tail: Node | None
@@ -73,7 +72,6 @@ class Edge:
     parent: Value
     child: Value
     position: int
-    pairs: frozenset[tuple[Value, Value]] = frozenset()
 
 
 @dataclass(eq=False, slots=True)

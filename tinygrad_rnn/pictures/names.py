@@ -13,6 +13,11 @@ def pretty(name: str) -> str:
     """A name or formula as mathematics writes it: h_12 becomes h₁₂, x^2 becomes x², a hyphen before a digit a minus."""
     name = re.sub(r"_(\d+)\b", lambda found: text.subscript(int(found[1])), name)
     name = re.sub(r"\^(-?\d+)\b(?!\.)", lambda found: text.superscript(int(found[1])), name)
+    return minus(name)
+
+
+def minus(name: str) -> str:
+    """A formula with the sign of a negative number as it is written elsewhere in a picture."""
     return re.sub(r"(?<![\w)\]])-(?=[\d.])", "−", name)
 
 
@@ -46,4 +51,4 @@ def slope(child: Value, position: int) -> str:
     return f"{op.symbol}′" if op.arity == 1 and op.symbol.isalpha() else ""
 
 
-__all__ = ["pretty", "slope", "title"]
+__all__ = ["minus", "pretty", "slope", "title"]

@@ -14,7 +14,7 @@ from itertools import pairwise
 from ..engine.value import Value
 from ..support.sums import add_up
 from ..support.text import count
-from . import bars, colours, heading, panel, text, words
+from . import bars, colours, gates, heading, panel, text, words
 from .colours import Scale
 from .geometry import Box, Picture, Point, Row
 from .graph import Block, Edge, Node
@@ -32,18 +32,20 @@ def arrange(subject: Subject) -> Picture:
     lanes = _Lanes(subject, columns, scale)
     y = heading.draw(subject, sheet, 0.8 * s, [words.equation(subject)]) + 0.6 * s
     below = sheet.height - 2.4 * s  # where the key begins
-    room = below - y - lanes.whole - (bars.LEAST + 2.0 if lit else 2.0) * s
-    rest = panel.choose(subject, sheet, room)
+    lit_room = bars.LEAST * s if lit else 0.0
+    if subject.view.detail == "gates":
+        rest, extra = None, gates.height(subject, s) + 1.1 * s
+    else:
+        rest, extra = panel.choose(subject, sheet, below - y - lanes.whole - lit_room - 2.0 * s), 0.0
     end = below - (rest.height if rest else 0.0)
+    spare = 0.0 if lit else (end - y - lanes.whole - extra) / 3  # without bars, what there is spreads over the page
+    y = lanes.draw(y + spare)
+    if extra:
+        y = gates.draw(subject, columns, y + 1.1 * s)
     if lit:
-        y = lanes.draw(y)
         bars.draw(subject, columns, scale, y + 1.1 * s, end - (0.9 * s if rest else 0.0))
-    else:  # without bars, what there is spreads over the page
-        spare = (end - y - lanes.whole) / 3
-        lanes.draw(y + spare)
-        end -= spare
     if rest:
-        rest.draw(end)
+        rest.draw(end - spare)
     key(subject, sheet, scale, sheet.height - 1.25 * s)
     sheet.picture.title, sheet.picture.description = words.title(subject), words.description(subject)
     return sheet.picture
@@ -82,7 +84,9 @@ class _Lanes:
         self.s = self.sheet.size
         self.height = (1.75 + (2.4 if subject.view.values else 0.0)) * self.s
         self.gap = 1.5 * self.s
-        self.input_height = (1.35 + (1.2 if subject.view.values else 0.0)) * self.s
+        self.input_height = (
+            1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
+        ) * self.s
         lanes = len(subject.names)
         self.whole = lanes * self.height + (lanes - 1) * self.gap + 1.3 * self.s + self.input_height
         if subject.k is not None:
@@ -107,7 +111,19 @@ class _Lanes:
             self.arcs(top)
         self.flow()
         self.loss(y)
-        return self.inputs(y)
+        end = self.inputs(y)
+        self.cuts(top, end)
+        return end
+
+    def cuts(self, top: float, end: float) -> None:
+        """Mark between which time steps no gradient passes."""
+        sheet, s = self.sheet, self.s
+        for t in self.subject.view.cuts:
+            if t in self.columns.x and t - 1 in self.columns.x:
+                x = (self.columns.x[t - 1] + self.columns.x[t]) / 2
+                looks: Looks = {"stroke": colours.INK, "pen": 2.2, "dashed": True, "role": "cut", "step": t}
+                sheet.path(f"cut_{t}", [(x, top - 1.2 * s), (x, end)], in_front=True, **looks)
+                sheet.text(f"cutname_{t}", "cut", x, top - 1.9 * s, anchor="middle", bold=True, role="cut", step=t)
 
     # ---- what stands in the lanes ---------------------------------------------------------------------------
 
@@ -125,11 +141,13 @@ class _Lanes:
     def rows(self, name: str, values: list[Value]) -> list[Row]:
         """A name, and the number and the gradient of a quantity or their norms."""
         subject, s, room = self.subject, self.s, self.columns.card - 6.0
-        rows = [Row(text.squeezed(name, room, 1.3 * s, True), 1.3 * s, bold=True, role="name")]
+        size = max(s, min(1.3 * s, 1.3 * s * room / text.width(name, 1.3 * s, True)))
+        rows = [Row(text.squeezed(name, room, size, True), size, bold=True, role="name")]
         if subject.view.values:
             rows.append(Row(text.fitted(subject.data(values), room, s), ink=colours.QUIET, role="data"))
             gradient = subject.gradient(values)
-            told = "not run" if gradient is None else text.fitted(gradient, room, s)
+            missing = "none" if subject.ran else "not run"
+            told = missing if gradient is None else text.fitted(gradient, room, s)
             rows.append(Row(told, ink=colours.CHAIN, role="gradient"))
         return rows
 
@@ -146,7 +164,9 @@ class _Lanes:
         node = Node("loss", subject.loss, subject.last, "loss", Block(None, True))
         looks: Looks = {"fill": colours.LOSS_FILL, "role": "loss", "step": subject.last, "pen": 1.5, "node": node}
         rows = self.rows(subject.root, [subject.loss])
-        x, y = self.columns.loss, bottom - self.height / 2
+        lane = next(iter(subject.direct.get(subject.last, ())), subject.names[-1])
+        below = len(subject.names) - 1 - subject.names.index(lane)  # beside the lane that it is computed from
+        x, y = self.columns.loss, bottom - self.height / 2 - below * (self.height + self.gap)
         box = sheet.box("loss", rows, x, y, self.columns.card, self.height, **looks)
         rail: Point | None = None
         joined: set[str] = set()
@@ -156,7 +176,8 @@ class _Lanes:
                 if tail is None:
                     continue
                 if step == subject.last and tail in self.boxes.values():
-                    level = 0.0 if name == subject.names[-1] else -0.5
+                    level = 0.5 * (subject.names.index(name) - subject.names.index(lane))
+                    level = max(-0.5, min(0.5, level))
                     sheet.arrow(tail, box, sheet.side(tail, 1, 0), sheet.side(box, -1, level), step=step)
                 elif tail.id not in joined:
                     joined.add(tail.id)
@@ -192,6 +213,8 @@ class _Lanes:
             if subject.view.values:
                 told = words.input_value(values, self.columns.card - 6.0, s)
                 rows.append(Row(told, ink=colours.QUIET, role="data"))
+            if name := subject.view.name_of(step - subject.unrolled.first):
+                rows.append(Row(text.squeezed(name, self.columns.card - 6.0, s), ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
@@ -221,7 +244,6 @@ class _Lanes:
         subject, sheet = self.subject, self.sheet
         tail, head = self.boxes[a, before], self.boxes[b, after]
         edge = Edge(tail.node, head.node, subject.state(a, before)[0], subject.state(b, after)[0], 0)
-        edge.pairs = subject.pairs(a, after) if subject.view.style else frozenset()
         if a != b:
             down = 0.45 if subject.names.index(a) < subject.names.index(b) else -0.45
             sheet.arrow(tail, head, sheet.side(tail, 1, down), sheet.side(head, -1, -down), edge, step=after)
@@ -257,6 +279,8 @@ class _Lanes:
             x1 = self.sheet.side(tail, -0.4 if after in self.columns.x else 0.0, 0)[0]
             x0, rise = self.sheet.side(head, 0.4, 0)[0], top - (_RISE - 0.2) * s
             kept = self.subject.kept[after]
+            if not kept:  # nothing goes on from here
+                continue
             looks: Looks = {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * s * self.scale.place(_log10(kept))}
             curve = [(x1, top), (x1 - 0.05 * self.columns.pitch, rise), (x0, rise), (x0, top)]
             self.sheet.line(f"arc_{after}", curve, tail.id, head.id, role="arc", step=after, **looks)
@@ -304,7 +328,8 @@ class _Lanes:
                 if names:
                     told = count(after - before, "factor")
                     sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
-            told = text.product(factor, room, s, True, "×") if not math.isnan(factor) else "?"
+            written = text.fitted if after in subject.links and subject.is_scalar else text.product
+            told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
             sheet.text(f"factor_{after}", told, x, level, **looks)
         if names and subject.links:

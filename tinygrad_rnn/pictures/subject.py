@@ -14,7 +14,7 @@ from functools import cached_property
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian, power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept, verdict
-from ..engine.backward import topological_order
+from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DomainError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
@@ -27,6 +27,7 @@ from .view import View
 
 _OURS = (ScalarRNNCell, RNNCell, LSTMCell, GRUCell)
 _MOST_IN_NORM = 32  # entries of a state, up to which ‖J_t‖ is computed: a backward pass for each, every time step
+_CHEAP = 5000  # time steps times entries of the state squared: a pass of our own takes a tenth of a second
 MOST_BARS = 120  # of what is left of the gradient, over folded time steps
 
 
@@ -93,7 +94,7 @@ class Subject:
         unrolled: the network.
         loss: what was computed from it, if anything.
         view: what is to be drawn.
-        names: the parts of the state, from top to bottom: first the one that the chain follows.
+        names: the parts of the state, from top to bottom: first the one that the chain follows; then upper layers.
         first, T: the time steps of the initial and of the last state that the loss uses.
         k: the time step to which the chain is lit; None: it is not.
         root: what the loss is called.
@@ -117,7 +118,8 @@ class Subject:
         self.shown = [column for column in self.columns if isinstance(column, int)]
         self.parts = (view.state,) if view.state else unrolled.state_names
         straight = self.straight_name
-        self.names = sorted(unrolled.state_names, key=lambda name: name != (view.state or straight))
+        self.names = [*reversed(unrolled.state_names)]
+        self.names.sort(key=lambda name: name != (view.state or straight))
 
     # ---- which time steps -----------------------------------------------------------------------------------
 
@@ -170,6 +172,13 @@ class Subject:
     def data(self, values: Sequence[Value]) -> float:
         """The number, or the norm of several."""
         return values[0].data if len(values) == 1 else math.hypot(*(value.data for value in values))
+
+    @cached_property
+    def ran(self) -> bool:
+        """Whether there was a backward pass, so that what has no gradient was not reached by it."""
+        if self.loss is not None:
+            return self.loss.has_grad
+        return any(value.has_grad for t in self.shown for value in self.unrolled.state(t))
 
     def gradient(self, values: Sequence[Value]) -> float | None:
         """The gradient, or the norm of several; None where there is none."""
@@ -247,19 +256,39 @@ class Subject:
         return {k: ratio for k, ratio in ratios.items() if k >= self.k}
 
     def _read_off(self) -> dict[int, float] | None:
-        """`kept` from the gradients that ``backward()`` left, where the loss uses the last state alone."""
-        if self.loss is None or not self.loss.has_grad or list(self.direct) != [self.T]:
+        """`kept` from the gradients that ``backward()`` left, where a pass of our own would take long.
+
+        None where it would not, where the loss uses more than the last state, or where another pass has overwritten
+        gradients of what is shown.
+        """
+        if (self.last - self.first) * self.size**2 <= _CHEAP:
             return None
-        if self.last - self.first < MOST_BARS:  # where it costs little, it is not left to what gradients there are
+        if self.loss is None or not self.loss.has_grad or list(self.direct) != [self.T]:
             return None
         steps = [k for k in self.bars if k <= self.T]
         values = {k: self.unrolled.state(k, self.parts) for k in steps}
         if not all(value.has_grad for nodes in values.values() for value in nodes):
             return None
         start = math.hypot(*(value.grad for value in values[self.T]))
-        if not 0.0 < start < math.inf:
+        links = [t for t in self.shown if t - 1 in values and t <= self.T]
+        if not 0.0 < start < math.inf or not all(map(self._is_from_one_pass, links)):
             return None
         return {k: math.hypot(*(value.grad / start for value in nodes)) for k, nodes in values.items()}
+
+    def _is_from_one_pass(self, t: int) -> bool:
+        """Whether the gradients from time step t back to the state before it follow from each other, so that one pass
+        left them.
+        """
+        before, after = self.unrolled.state(t - 1), self.unrolled.state(t)
+        order = topological_order(*after, *before, stop=self.unrolled.state(t - 2) if t - 2 >= self.first else ())
+        expected = dict.fromkeys([*before, *(node for node in order if node.parents)], 0.0)
+        for child in order:
+            for parent, slope in zip(child.parents, local_gradients(child)):
+                if parent in expected:
+                    expected[parent] += slope * child.grad
+        for node in after:
+            expected.pop(node, None)
+        return all(math.isclose(node.grad, sum_, rel_tol=1e-6, abs_tol=1e-290) for node, sum_ in expected.items())
 
     def _passes(self) -> dict[int, float]:
         """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k."""
@@ -300,6 +329,11 @@ class Subject:
     def end(self) -> int:
         """k, or T where no chain is lit."""
         return self.T if self.k is None else self.k
+
+    @property
+    def is_exactly_0(self) -> bool:
+        """Whether a factor that is shown is 0, so that the product is 0 and not only too small for a double."""
+        return self.is_scalar and any(link.factor == 0.0 for link in self.links.values())
 
     @property
     def left(self) -> float:
@@ -437,12 +471,6 @@ class Subject:
                 inside += [(b, name) for b in names if b != name and any(after.get(value) == b for value in met)]
             self._ways_at[t] = across, inside
         return self._ways_at[t]
-
-    def pairs(self, name: str, t: int) -> frozenset[tuple[Value, Value]]:
-        """The edges (parent, child) from a part of the state before time step t into it."""
-        before = set(self.state(name, t - 1))
-        order = topological_order(*self.unrolled.state(t), stop=self.unrolled.state(t - 1))
-        return frozenset((parent, child) for child in order for parent in child.parents if parent in before)
 
     # ---- words -----------------------------------------------------------------------------------------------------
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..engine.value import Value
 from ..errors import DrawError
-from . import geometry, graph, heading, legend, rows, timeline, words
+from . import geometry, graph, heading, legend, rows, text, timeline, words
 from .chain import Chain, strongest
 from .colours import Scale
 from .geometry import Picture
@@ -48,18 +47,16 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         chain,
         loss=loss,
         root=subject.root or (chain.last.label if chain else "h"),
-        ran=_ran(loss, entries),
+        ran=subject.ran,
         label_edges=view.local_gradients,
         style=view.style,
         time_limit=view.time_limit,
         known=subject.is_built_in and len(unrolled.state(subject.last, [name])) <= _MOST_UNITS,
     )
+    for frame in strip.frames:
+        if frame.step is not None and (called := view.name_of(frame.step - unrolled.first)):
+            frame.title = text.squeezed(f"{frame.title}: {called}", frame.right - frame.left - 12.0, 12.0)
     return _page(subject, strip, chain), len(shown)
-
-
-def _ran(loss: Value | None, entries: dict[int, list[tuple[str, int, Value]]]) -> bool:
-    """Whether there was a backward pass."""
-    return loss.has_grad if loss is not None else any(v.has_grad for state in entries.values() for _, _, v in state)
 
 
 def _page(subject: Subject, strip: Picture, chain: Chain | None) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,8 +10,9 @@ from ..errors import ArgumentError
 from .geometry import Box, Line, Row
 from .graph import Edge, Node
 
-#: From the coarsest to the finest: states with what each time step multiplies the gradient by; every Value.
-DETAILS = ("states", "values")
+#: From the coarsest to the finest: states with what each time step multiplies the gradient by; also the gates of the
+#: cell; every Value.
+DETAILS = ("states", "gates", "values")
 #: Width and height of the page, in points: 1920 × 1080 and 1440 × 1080 pixels.
 ASPECTS = {"16:9": (1440.0, 810.0), "4:3": (1080.0, 810.0)}
 
@@ -38,6 +39,8 @@ class View:
         local_gradients: whether to write its local gradient on every edge, where edges are of single Values.
         style: what is to look different.
         time_limit: how long Graphviz may take, in seconds.
+        cuts: the time steps t such that no gradient passes from t back to t - 1, as truncated BPTT has it.
+        names: what x_1 … x_T are called, such as years; empty where they have no names.
 
     Raises:
         ArgumentError: a detail or aspect is unknown, or the time steps make no sense.
@@ -55,6 +58,8 @@ class View:
     local_gradients: bool = False
     style: Style | None = None
     time_limit: float = 60.0
+    names: Sequence[str] = ()
+    cuts: Collection[int] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("detail", DETAILS), ("aspect", tuple(ASPECTS))):
@@ -65,6 +70,10 @@ class View:
         if self.only is not None and self.only[0] > self.only[1]:
             first, last = self.only
             raise ArgumentError(f"only {first}..{last}", remedy=f"Give the earlier step first: {last}..{first}")
+
+    def name_of(self, place: int) -> str:
+        """What the input at this place of the sequence is called, from 0; empty if it has no name."""
+        return self.names[place] if 0 <= place < len(self.names) else ""
 
     @property
     def page(self) -> tuple[float, float]:

@@ -23,11 +23,13 @@ def id_of(name: str, step: int) -> str:
 def headline(subject: Subject) -> str:
     """What became of the gradient, as one sentence; or the title that was given."""
     if subject.view.title is not None:
-        return text.clipped(subject.view.title, 120)
+        return text.clipped(subject.view.title, 200)
     found = subject.verdict
     if found is None:
         return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
     way = f"{count(found.lag, 'step')} back"
+    if not found.kept and not subject.is_exactly_0:
+        return f"The gradient is 0, or too small for a double, {way}"
     if not 0.0 < found.kept < math.inf:
         return f"The gradient {found.word} after {way}"
     return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
@@ -47,7 +49,7 @@ def description(subject: Subject) -> str:
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
-    return f"{chain}{_size(_product(subject))}{beside}. {subject.verdict.sentence}"
+    return f"{chain}{_size(subject)}{beside}. {subject.verdict.sentence}"
 
 
 def _law_in_words(subject: Subject) -> str:
@@ -77,7 +79,7 @@ def equation(subject: Subject) -> str:
     k, T, law = subject.k, subject.T, subject.law
     name = _name(subject)
     later, earlier = text.indexed(name, T), text.indexed(name, k)
-    total = _size(_product(subject))
+    total = _size(subject)
     if not subject.is_scalar:
         return _in_norms(subject, later, earlier, total)
     signed = len(subject.links) == T - k  # of folded time steps, only sizes are known
@@ -92,7 +94,8 @@ def equation(subject: Subject) -> str:
         return f"{start} = {law.name}{text.superscript(lag)} = {power} = {total}"
     size = text.power_of_ten(-1.0 if weight < 0 and lag % 2 else 1.0, law.log10)
     sized = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
-    others = f" · {text.number(_product(subject) / sized)}" if sized and subject.left else " · …"
+    known = sized and (subject.left or subject.is_exactly_0)
+    others = f" · {text.number(_product(subject) / sized)}" if known else " · …"
     return f"{start} = {law.name}{text.superscript(lag)} · ∏ {rest} = {size}{others} = {total}"
 
 
@@ -111,9 +114,10 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     return line
 
 
-def _size(product: float) -> str:
-    """A product of many factors; one that is 0 may be too small for a double."""
-    return text.number(product) if product else "0, or too small for a double"
+def _size(subject: Subject) -> str:
+    """The product of the factors; one that is 0 may be too small for a double."""
+    product = _product(subject)
+    return text.number(product) if product or subject.is_exactly_0 else "0, or too small for a double"
 
 
 def _factors(name: str, T: int, k: int, after: str = "") -> str:
@@ -165,6 +169,8 @@ def caption(subject: Subject) -> str:
     said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
     if subject.k is not None and len(subject.direct) > 1:
         said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, the chain begins at the last"
+    if subject.view.cuts:
+        said += "; no gradient passes a cut"
     return said
 
 
@@ -187,9 +193,9 @@ def law(subject: Subject) -> str:
     if found.number is None:
         return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
     alone = "at most " if found.is_bound else ""
-    return (
-        f"{alone}{found.name}^(T−k) = {text.number(found.number)}{text.superscript(subject.T - subject.end)} = {size}"
-    )
+    name = f"|{found.name}|" if _weight(subject) < 0 else found.name
+    power = f"{text.number(found.number)}{text.superscript(subject.T - subject.end)}"
+    return f"{alone}{name}^(T−k) = {power} = {size}"
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
@@ -197,7 +203,7 @@ def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
     norm = "‖" if subject.size > len(subject.unrolled.state_names) else ""
     return [
         (f"In a card: {norm}value{norm},", colours.QUIET),
-        (f"{norm}gradient of {subject.root or 'what was backpropagated'}{norm}", colours.CHAIN),
+        (f"{norm}gradient{f' of {subject.root}' if subject.root else ''}{norm}", colours.CHAIN),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Plots: everything that needs matplotlib, one function a figure. Graphs are drawn in `pictures`.
+"""Plots: everything that needs matplotlib, one function per figure. Graphs are drawn in `pictures`.
 
     from tinygrad_rnn.plots.decay import decay_figure
     from tinygrad_rnn.plots.saving import save
@@ -6,7 +6,7 @@
 A function draws what another room has measured, and returns a `matplotlib.figure.Figure`, which notebooks display and
 `save` writes. matplotlib is imported when the first figure is made.
 
-1. `saving`: a figure is made and written (`figure` is the class that notebooks display).
+1. `saving`: create and save a figure (`figure` is the class that notebooks display).
 2. `axes`: what the figures share: colours, and the logarithmic axis.
 
 The figures can be read one by one: `decay` (several ‖W‖, several cells), `jacobians` (their products), `anatomy` (where

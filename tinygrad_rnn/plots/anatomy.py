@@ -31,8 +31,8 @@ def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | N
 
     Args:
         anatomy: the split gradient.
-        title: instead of the default.
-        truncation: the truncation of this very gradient: what it cuts is drawn grey.
+        title: replaces the default title.
+        truncation: the truncation of the same gradient: what it cuts is drawn in grey.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

@@ -18,12 +18,12 @@ MOST_DECADES = 24  # how far from 1 a logarithmic axis reaches
 
 
 def verbatim(text: str) -> str:
-    """A text of the user's as matplotlib shows it literally. A pair of dollars would mark a formula."""
+    """Escape a user's text, so that matplotlib shows it literally: a pair of dollars would mark a formula."""
     return text.replace("$", r"\$")
 
 
 def open_frame(axes: Axes) -> None:
-    """Leave the left and the lower edge of the frame."""
+    """Keep only the left and the lower edge of the frame."""
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -34,14 +34,14 @@ def grid(axes: Axes) -> None:
 
 
 def plain(axes: Axes) -> None:
-    """Leave the left and the lower edge of the frame, in grey."""
+    """Keep only the left and the lower edge of the frame, in grey."""
     open_frame(axes)
     axes.spines[["left", "bottom"]].set_color(FAINT)
 
 
 def loggable(sizes: Sequence[float]) -> list[float]:
-    """The sizes as a logarithmic axis can show them, with NaN, a gap, for all others. Far outside the plot they are
-    clipped, since matplotlib's own margins overflow there.
+    """The sizes that a logarithmic axis can show, with NaN (a gap) in place of the others. Sizes far outside the plot
+    are clipped, since matplotlib's own margins overflow there.
     """
     return [min(max(size, 1e-100), 1e100) if 0.0 < size < math.inf else math.nan for size in sizes]
 

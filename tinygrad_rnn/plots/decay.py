@@ -104,7 +104,9 @@ def _legend(axes: Axes, kinds: Sequence[tuple[str, float, LineStyleType, float]]
 def _end_labels(
     axes: Axes, curves: Sequence[DecayCurve], colours: Sequence[ColorType], limits: tuple[float, float]
 ) -> None:
-    """‖W‖ at the end of each measured curve, moved apart where they would overlap; an arrow leads out of sight."""
+    """Write ‖W‖ at the end of each measured curve. Labels that would overlap are moved apart; an arrow marks a curve
+    that ends outside the plot.
+    """
     bottom, top = limits
     gap = (top - bottom) / 24
     ends = []
@@ -120,7 +122,7 @@ def _end_labels(
     for height, *_ in ends:
         heights.append(max(height, heights[-1] + gap) if heights else height)
     excess = max(0.0, heights[-1] - top)
-    for i in reversed(range(len(heights))):  # push down from the top, where the labels have run out of it
+    for i in reversed(range(len(heights))):  # labels that were moved above the top are pushed down again
         heights[i] = min(heights[i], heights[i + 1] - gap) if i + 1 < len(heights) else heights[i] - excess
     for height, (_, label, _, colour) in zip(heights, ends):
         axes.annotate(

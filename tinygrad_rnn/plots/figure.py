@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook displays. It shows those of matplotlib only once pyplot was imported, or with
+    """A figure that a notebook displays. It would show a plain `Figure` only after pyplot was imported, or with
     ``%matplotlib inline``.
     """
 

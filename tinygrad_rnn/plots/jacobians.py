@@ -1,4 +1,4 @@
-"""The figure of the products of Jacobians, beside what bounds them."""
+"""The figure of the products of Jacobians, with their bounds."""
 
 from __future__ import annotations
 

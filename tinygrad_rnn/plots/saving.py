@@ -1,6 +1,6 @@
-"""Making a figure, and writing it.
+"""Create and save figures.
 
-matplotlib is an optional dependency (extra ``plot``). No global state of it is touched.
+matplotlib is an optional dependency (extra ``plot``). Its global state is left alone.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, SVG or PDF, by the ending of the path. The same figure gives the same bytes. A character
-    that no font of matplotlib has is drawn as a box.
+    """Write a figure as PNG, SVG or PDF, as the ending of the path says. The same figure gives the same bytes. A
+    character that is missing from matplotlib's fonts is drawn as a box.
 
     Raises:
         ArgumentError: another ending.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def straight_figure(way: Straight, title: str = "") -> Figure:
-    """Draw the straight path along a part of the state: above, a line per unit through time, lit by its factors; below,
-    the gradient that came along it beside the whole gradient and the product of the factors.
+    """Draw the straight path along a part of the state. Above: a line per unit through time, coloured by its
+    factors. Below: the gradient that came along it, the whole gradient, and the product of the factors.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.

@@ -1,5 +1,5 @@
-"""What every room may need: `files` are written whole or not at all, `progress` is shown, arguments are checked
-(`checks`), what is to be allocated fits into `memory`, open files are locked (`locks`), the garbage collector is paused
-(`collector`), things are counted and named in words (`text`), what stands for a number is decided (`numbers`),
-numbers are added up (`sums`), and contexts begin and end that Ctrl-C cannot leave half-way (`uninterrupted`).
+"""Helpers for every room: `files` (written whole or not at all), `locks` on them, `progress` bars, `checks` of
+arguments, `memory` (what fits into it), `numbers` (what counts as one), `sums` of them, `text` (counts and names in
+words), `collector` (Python's garbage collector, paused), and `uninterrupted` (contexts that Ctrl-C cannot leave
+half-way).
 """

@@ -9,7 +9,7 @@ from .numbers import is_bool, whole
 
 
 def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
-    """``number`` as an int; what stands for one is decided in `numbers`.
+    """Return ``number`` as an int; `numbers` decides what counts as one.
 
     Args:
         name: what it is, for the error.
@@ -33,7 +33,7 @@ def whole_number(name: str, number: object, least: int = 1, why: str = "", most:
 
 
 def truth(name: str, value: object) -> bool:
-    """``value`` as a bool, if it is one, or 0 or 1. Anything else is a truth value only by mistake, such as a name.
+    """Return ``value`` as a bool, if it is one, or 0 or 1. Anything else, such as a name, is taken for a mistake.
 
     Raises:
         ArgumentError: it is not.
@@ -44,7 +44,7 @@ def truth(name: str, value: object) -> bool:
 
 
 def in_short(value: object, most: int = 40) -> str:
-    """What a value looks like in Python, cut off after ``most`` characters, for errors."""
+    """The repr of a value, cut off after ``most`` characters, for errors."""
     if isinstance(value, int) and value.bit_length() > 1000:
         return f"a number of {value.bit_length() * 30103 // 100000:,} digits"  # Python refuses to write so many
     return " ".join(f"{value!r}".split("\n"))[:most]

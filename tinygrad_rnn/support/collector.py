@@ -15,7 +15,7 @@ class Paused(Uninterrupted):
 
 
 def collector_paused() -> AbstractContextManager[object]:
-    """A context in which the cyclic garbage collector is off. A graph has no cycles, and to search it for some, again
-    and again while it grows, takes as long as to build it.
+    """A context in which the cyclic garbage collector is off. A graph has no cycles, and searching for some again and
+    again while it grows takes as long as building it.
     """
     return Paused() if gc.isenabled() else nullcontext()

@@ -22,6 +22,7 @@ try:
 except ImportError:  # Windows has no such locks: there, what a killed process leaves behind stays
     fcntl = None  # type: ignore[assignment]
 
+_PIECE = 2**20
 _UNFINISHED = ".unfinished"
 _LONGEST_NAME = 200  # bytes of the target's name in that of its temporary file; most file systems allow 255 in all
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -40,10 +41,10 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file so that a reader, or an interruption, finds the old content or the new, never a part.
 
     The content goes to a temporary file beside the target, which then takes the target's place; on return, content and
-    entry are on the disk. A process that is killed meanwhile leaves the temporary file there; the next who writes the
-    same target removes it. Mode, owner and group stay as they are: a file is not written if it is write-protected, has
-    hard links, or has an owner or a group that the new one could not have. What is no regular file, such as a pipe, is
-    written to directly.
+    entry are on the disk. A process that is killed meanwhile leaves the temporary file there; the next one that writes
+    the same target removes it. Mode, owner and group stay as they are: a file is not written if it is write-protected,
+    has hard links, or has an owner or a group that the new one could not have. Anything other than a regular file, such
+    as a pipe, is written to directly.
 
     Args:
         path: the file; a symbolic link is followed.
@@ -90,16 +91,29 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None
         raise _not_writable(path, error) from error
 
 
+def read_bounded(path: str | os.PathLike[str], most: int) -> bytearray:
+    """Return the bytes of a file; of one that has more than ``most``, as a device without end has, some more than that.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    content = bytearray()
+    with open(path, "rb") as file:
+        while len(content) <= most and (piece := file.read(_PIECE)):
+            content += piece
+    return content
+
+
 @contextmanager
 def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
     """Keep every other process and thread that uses this function away from a file, until the context ends.
 
     The file need not exist yet, and may be replaced meanwhile: what is locked is a file beside it, ``.NAME.lock``. That
-    is removed at the end, or, after a kill, by the next who comes. A device is not locked.
+    is removed at the end or, after a kill, by the next process that locks it. A device is not locked.
 
     Raises:
-        DataError: another has it.
-        OSError: the file beside it cannot be made.
+        DataError: another process or thread has locked it.
+        OSError: the lock file cannot be created.
     """
     if _is_special(path):
         yield
@@ -203,7 +217,7 @@ def _replace(target: Path, data: bytes) -> None:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Check that the user would be allowed to write to the target, which no rename asks for, and has it alone."""
+    """Check that the user may write to the target, which a rename does not check, and that it has no hard links."""
     try:
         os.close(os.open(target, _PEEK))
     except FileNotFoundError:
@@ -272,11 +286,11 @@ def _begin(target: Path) -> tuple[int, str]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.exists(name):
             return descriptor, name
-        os.close(descriptor)  # before it was locked, someone took it for left behind
+        os.close(descriptor)  # another process took it for a leftover, before it was locked
 
 
 def _remove_unfinished(target: Path) -> None:
-    """Remove what killed processes left behind as they wrote the target: what is locked by none."""
+    """Remove the temporary files of processes that were killed while they wrote the target: those without a lock."""
     if fcntl is None:
         return
     for left in target.parent.glob(f"{glob.escape(_stem(target))}????????{_UNFINISHED}"):

@@ -1,4 +1,4 @@
-"""The memory that there is, and the one check that something fits into it, before it is allocated."""
+"""The available memory, and the one check that something fits into it, before it is allocated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import TooLargeError
 NUMBER = 36  # a float in a list that has grown
 NODE = 256  # a node of a recorded graph: its slots, its numbers, its tuple of parents
 PARAMETER = 450  # a leaf with its label, and in training its gradient, two numbers of the optimizer and two copies
-UNCHECKED = 2**24  # what is smaller is not compared with the memory that there is
+UNCHECKED = 2**24  # anything smaller is not checked
 MOST = 2**63
 
 

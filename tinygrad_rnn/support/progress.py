@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
-PATIENCE = 1.5  # seconds without a bar
+PATIENCE = 1.0  # seconds without a bar
 INTERVAL = 0.1  # seconds between two pictures of a bar
 
 
@@ -21,6 +22,10 @@ class Bar(Protocol):
 
     def set_postfix_str(self, s: str, refresh: bool = True) -> object:
         """Set the text beside the count."""
+        return None
+
+    def refresh(self) -> object:
+        """Show it once more, with the time that has passed."""
         return None
 
     def external_write_mode(self) -> AbstractContextManager[object]:
@@ -36,15 +41,23 @@ class NoBar(Bar):
     """A bar that is not shown."""
 
 
-def make_bar(description: str, total: int | None, initial: int, wanted: bool | None, unit: str = "step") -> Bar:
+def make_bar(
+    description: str,
+    total: int | None,
+    initial: int,
+    wanted: bool | None,
+    unit: str = "step",
+    form: str | None = None,
+) -> Bar:
     """Return a bar on stderr. It is removed when it is closed.
 
     Args:
         description: what is going on.
-        total: how many units there are in all; None where nobody knows.
+        total: how many units there are in all; None if that is unknown.
         initial: how many are done already.
         wanted: whether to show a bar; None for "if stderr is a terminal".
         unit: what is counted.
+        form: what the bar looks like, as tqdm's ``bar_format``.
     """
     if wanted is None:
         wanted = sys.stderr is not None and sys.stderr.isatty()
@@ -53,9 +66,36 @@ def make_bar(description: str, total: int | None, initial: int, wanted: bool | N
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     bar: Bar = tqdm(
-        desc=description, total=total, initial=initial, unit=unit, file=sys.stderr, mininterval=INTERVAL, leave=False
+        **{"desc": description, "total": total, "initial": initial, "unit": unit, "bar_format": form},
+        **{"file": sys.stderr, "mininterval": INTERVAL, "leave": False},
     )
     return bar
+
+
+@contextmanager
+def late_clock(description: str) -> Iterator[None]:
+    """Show how long something has taken, where nobody knows how much there is to do: from `PATIENCE` seconds on, if
+    stderr is a terminal. Nobody else may write to the terminal meanwhile, except other bars.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+
+    def show() -> None:
+        if not done.wait(PATIENCE):
+            bar = make_bar(description, None, 0, True, form="{desc}: {elapsed}")
+            while not done.wait(0.5):
+                bar.refresh()
+            bar.close()
+
+    clock = threading.Thread(target=show, daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        done.set()
+        clock.join()
 
 
 @contextmanager

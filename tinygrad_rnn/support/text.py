@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def count(number: int, noun: str) -> str:
-    """``1 sequence``, ``2 sequences``, ``1,000 sequences``."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 sequence``, ``2 sequences``, ``1,000 sequences``; with ``plural``, ``2 entries``."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def printable(name: str, most: int | None = None) -> str:

@@ -6,28 +6,28 @@ On the processors of this machine::
         with ProcessPool(8) as executor:
             records = sweep(experiment, settings, executor, seeds=range(5), file="records.jsonl")
 
-On a cluster that dask knows (``pip install 'tinygrad_rnn[dask]'``; the workers need this package and the experiment's
-module, too)::
+On a dask cluster (``pip install 'tinygrad_rnn[dask]'``; the workers also need this package and the experiment's
+module)::
 
     with Client("scheduler:8786") as client:  # from dask.distributed
         records = sweep(experiment, settings, client.get_executor(pure=False), file="records.jsonl")
 
-A worker that dies is dask's business: it gives its runs to others. On SLURM, dask-jobqueue starts such a cluster, each
-worker a job of its own; ``cluster.job_script()`` shows what it submits::
+If a worker dies, dask gives its runs to others. On SLURM, dask-jobqueue starts such a cluster, with a job for each
+worker; ``cluster.job_script()`` shows what it submits::
 
     with SLURMCluster(cores=1, memory="1GB", walltime="02:00:00") as cluster:  # from dask_jobqueue
         cluster.scale(jobs=64)
         with cluster.get_client() as client:
             records = sweep(experiment, settings, client.get_executor(pure=False), file="records.jsonl")
 
-Under MPI, mpi4py brings the executor. The script below is started by ``mpiexec -n 65 python -m mpi4py.futures
+Under MPI, mpi4py provides the executor. The script below is started by ``mpiexec -n 65 python -m mpi4py.futures
 script.py`` or, in a job of SLURM, ``srun -n 65 python -m mpi4py.futures script.py``: one process sweeps, 64 work::
 
     if __name__ == "__main__":
         with MPIPoolExecutor() as executor:  # from mpi4py.futures
             records = sweep(experiment, settings, executor, file="records.jsonl")
 
-Where a job may be ended before all is done, submit it again: the file says what is missing.
+If a job ends before all is done, submit it again: the file says what is missing.
 """
 
 from .pool import ProcessPool

@@ -17,11 +17,11 @@ PATIENCE = 5.0  # seconds, for processes to end
 
 
 class ProcessPool(Executor):
-    """Processes on this machine, which leave Ctrl-C to this one, and end with it even if it is killed.
+    """Processes on this machine. They ignore Ctrl-C, and end with the process that started them, even if it is killed.
 
     They are those of a `pebble.ProcessPool`: a run that kills its process fails alone, with
     `pebble.ProcessExpired`, and another process takes its place. If a ``with`` block is left by an exception, all
-    processes are ended at once. They are new processes on every platform: a script must make the pool below
+    processes are ended at once. They are spawned on every platform, so a script must create the pool below
     ``if __name__ == "__main__":``.
 
     Args:
@@ -36,7 +36,7 @@ class ProcessPool(Executor):
         self._futures: WeakSet[Future[Any]] = WeakSet()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return a future of ``function(*args, **kwargs)``; to cancel it ends the process that is at it.
+        """Return a future of ``function(*args, **kwargs)``; cancelling it ends the process that computes it.
 
         Raises:
             RuntimeError: the pool is shut down, or its processes cannot even begin.
@@ -72,7 +72,7 @@ class ProcessPool(Executor):
         self._pool.stop()  # type: ignore[no-untyped-call]
         for future in tuple(self._futures):
             future.cancel()
-        # A Ctrl-C may have come while this thread held a lock of a future: who then waits for the pool waits for ever.
+        # A Ctrl-C may have come while this thread held a lock of a future: then waiting for the pool would never end.
         # Its processes end with this one at the latest.
         ending = threading.Thread(target=self._pool.join, daemon=True)
         ending.start()

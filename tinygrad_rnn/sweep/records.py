@@ -2,8 +2,8 @@
 
 The file is JSON Lines: a header, ``{"format": "tinygrad_rnn sweep", "version": 1, "experiment": "learn(T, cell,
 seed)"}``, then a record per line, in which ``{"__float__": "nan"}`` stands for a result that is NaN. A line is written
-in one go as a run finishes, and is on the disk before the next run is looked at. A process that is killed leaves at
-worst a last line without its end; whoever opens the file next takes that off again.
+in one go as a run finishes, and is on the disk before the next run is recorded. A process that is killed leaves at
+worst an incomplete last line, which is removed when the file is opened next.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def plain(value: Any, name: str, finite: bool = True) -> Any:
             raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
         return float(value)
     if value is None or isinstance(value, (bool, int, float, str)):
-        return json.loads(json.dumps(value))  # of a subclass, too
+        return json.loads(json.dumps(value))  # also of a subclass
     raise ArgumentError(
         f"{name} is of type {type(value).__name__}",
         remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
@@ -89,7 +89,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _with_nan(read: dict[str, Any]) -> Any:
-    """What `_without_nan` was given, of an object in JSON."""
+    """The inverse of `_without_nan`, for an object read from JSON."""
     if NOT_FINITE not in read:
         return read
     if read not in ({NOT_FINITE: "nan"}, {NOT_FINITE: "inf"}, {NOT_FINITE: "-inf"}):
@@ -116,18 +116,18 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
 
 
 class RecordFile:
-    """The file of one sweep, open for appending, and closed to others that would append as well.
+    """The file of one sweep, open for appending, and locked against other writers.
 
     Args:
-        path: the file; made if it does not exist.
+        path: the file; created if it does not exist.
         experiment: the experiment and its parameters, as in ``"learn(T, cell, seed)"``.
 
     Attributes:
         records: what was in the file, by `key`.
 
     Raises:
-        SweepError: the file is of another experiment, or of no sweep, or damaged, or another sweep writes to it, in
-            this process or another. It is as it was.
+        SweepError: the file belongs to another experiment, or to no sweep, or is damaged, or another sweep writes to
+            it, in this process or another. The file is unchanged.
         OSError: it cannot be opened.
     """
 
@@ -168,7 +168,7 @@ class RecordFile:
         self.close()
 
     def _check_there(self) -> None:
-        """Raises: SweepError: under its name there is no file any more, or another."""
+        """Raise SweepError if the file was deleted or replaced."""
         try:
             there = os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
         except FileNotFoundError:
@@ -183,7 +183,7 @@ class RecordFile:
         self._file.seek(0)
         content = self._file.read()
         header = _line({"format": FORMAT, "version": VERSION, "experiment": experiment})
-        if header.startswith(content):  # new, or its maker was killed on the first line
+        if header.startswith(content):  # new, or its writer was killed on the first line
             self._file.truncate(0)
             self._write(header)
             return {}

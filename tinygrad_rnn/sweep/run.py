@@ -24,6 +24,7 @@ from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short, whole_number
 from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
+from ..support.text import count
 from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
@@ -44,8 +45,8 @@ def sweep(
     """Run an experiment with every setting and every seed.
 
     A run that raises an exception is recorded with it, and the others go on. With a ``file``, every run is recorded
-    there as it finishes, and a run that is on record is not repeated: after Ctrl-C, a crash or a kill, the same call
-    goes on with what is missing. It may ask for more settings and seeds, too.
+    there as it finishes, and a recorded run is not repeated: after Ctrl-C, a crash or a kill, the same call goes on
+    with what is missing. It may also add settings and seeds.
 
     A run that kills its worker (out of memory, a segmentation fault) fails alone in a `ProcessPool`, and is recorded as
     failed. Other pools of processes are lost with it.
@@ -56,8 +57,8 @@ def sweep(
             should come from the seed. If other processes are to run it, it must be a function of a module, not one
             within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
             as ``"interrupted"``.
-        settings: tuples of plain data; perhaps a generator of very many, which is drawn from as runs finish. One
-            that comes twice is run once.
+        settings: tuples of plain data; also a generator of very many, which advances as runs finish. Duplicates run
+            once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
             `ProcessPool`, ``dask.distributed.Client(address).get_executor(pure=False)``,
             ``mpi4py.futures.MPIPoolExecutor()``. It is left open.
@@ -66,7 +67,7 @@ def sweep(
             the experiment has another name, or other parameters or defaults; whatever else may change between two
             calls belongs in the settings. Only one process at a time can write to it, if the file system has locks.
         retry_failed: whether a run that is on record as failed is tried again.
-        outstanding: so many runs at most are in the executor's hands at a time. Give more than it has workers.
+        outstanding: the most runs that are submitted to the executor at a time. Give more than it has workers.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
 
     Returns:
@@ -74,9 +75,9 @@ def sweep(
 
     Raises:
         ArgumentError: an argument makes no sense, or the experiment cannot be sent to other processes.
-        SweepError: the file is of something else, and untouched; or the executor is lost: a cluster went away, or a
-            worker of an executor that is no `ProcessPool` was killed. What had finished by then is on file, and in
-            the attribute ``records`` of the error.
+        SweepError: the file belongs to a different experiment, and is unchanged; or the executor died: a cluster went
+            away, or a worker of an executor other than `ProcessPool` was killed. The runs that had finished are in the
+            file, and in the attribute ``records`` of the error.
         OSError: the file cannot be written.
     """
     seeds = _checked_seeds(seeds)
@@ -193,7 +194,7 @@ class _Here(Executor):
 
 
 def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Outcome:
-    """Run the experiment once, in any process. The outcome can be sent to others."""
+    """Run the experiment once, in any process. The outcome can be sent to other processes."""
     began = time.perf_counter()
     result, error = None, None
     try:
@@ -231,7 +232,7 @@ LONGEST_ERROR = 1000  # characters
 
 
 def _one_line(error: BaseException) -> str:
-    """Return the type and the message of an error, shortened, even if the message cannot be had."""
+    """Return the type and the message of an error, shortened, even if the message itself raises an error."""
     try:
         message = str(error)
     except Exception as another:
@@ -246,7 +247,8 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
         if file is None
         else f"They are on {os.path.basename(file)}: the same call goes on with the rest"
     )
-    lost = SweepError(f"the executor is lost after {len(finished)} runs ({_one_line(error)})", remedy=remedy)
+    runs = count(len(finished), "run")
+    lost = SweepError(f"the executor is lost after {runs} ({_one_line(error)})", remedy=remedy)
     lost.records = finished
     return lost
 
@@ -254,7 +256,7 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
 def describe(experiment: Experiment) -> str:
     """Return the name of an experiment and its parameters, as in ``"learn(T, cell, steps=100, seed)"``.
 
-    Of a `functools.partial`, the arguments that it was made with are part of that.
+    For a `functools.partial`, its arguments are included.
     """
     if isinstance(experiment, partial):
         given = (*map(repr, experiment.args), *(f"{name}={value!r}" for name, value in experiment.keywords.items()))

@@ -1,6 +1,6 @@
 """Sequences to learn from: seeded generators, each with its source, criterion and trivial baseline.
 
-Nothing here knows of Values or cells: an `Example` is numbers, and what a model says about it is numbers.
+Nothing here depends on Values or cells: an `Example` and the outputs of a model are plain numbers.
 """
 
 from __future__ import annotations

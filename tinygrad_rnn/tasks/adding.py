@@ -52,6 +52,6 @@ class Adding(Task):
         return Example(inputs, last_only((add_up(numbers[t] for t in sorted(marked)),), self.T))
 
     def error(self, example: Example, outputs: Outputs) -> float:
-        """The squared error of what is said last."""
+        """The squared error of the last output."""
         difference = outputs[-1][0] - example.targets[-1][0]
         return float(difference * difference)  # ** would raise where this is infinite

@@ -14,7 +14,7 @@ BLANK, GO = LETTERS, LETTERS + 1
 class CopyMemory(Task):
     """Repeat a row of random letters after a time of waiting.
 
-    The input is ``count`` letters (of 8), T - 1 blanks, a sign to go, and ``count`` blanks; to be said are T + count
+    The input is ``count`` letters (of 8), T - 1 blanks, a go signal, and ``count`` blanks. The targets are T + count
     blanks, then the letters.
 
     Args:
@@ -46,7 +46,7 @@ class CopyMemory(Task):
         return self.T + 2 * self.count
 
     def example(self, rng: random.Random) -> Example:
-        """Letters, time, letters."""
+        """Random letters, blanks, and the letters again as targets."""
         letters = [rng.randrange(LETTERS) for _ in range(self.count)]
         inputs = (*letters, *[BLANK] * (self.T - 1), GO, *[BLANK] * self.count)
         return Example(inputs, (*[BLANK] * (self.T + self.count), *letters))

@@ -11,6 +11,7 @@ from typing import Any
 from ..data import Series, read_column, sunspots
 from ..errors import ArgumentError, DataError
 from ..support.checks import whole_number
+from ..support.text import count
 from .task import Example, Outputs, Task, too_short
 
 HELD_OUT = 0.2
@@ -32,7 +33,7 @@ class Forecast(Task):
 
     Raises:
         DataError: the series cannot be read, is too short, or is constant.
-        ArgumentError: length is below 1, or it is said how to read a file, but not which.
+        ArgumentError: length is below 1, or there are options for reading a file, but no file.
     """
 
     name = "series"
@@ -63,7 +64,7 @@ class Forecast(Task):
         if len(training) <= self.length or len(series.numbers) - cut < 2:
             least = next(n for n in itertools.count(10) if n - int(n * HELD_OUT) > self.length)
             raise too_short(
-                f"{series.title} has {len(series.numbers)} numbers, of which a fifth is held out",
+                f"{series.title} has {count(len(series.numbers), 'number')}, of which a fifth is held out",
                 f"at least {least} numbers",
                 self.length,
                 len(training) - 1 if len(series.numbers) >= 10 else 0,  # of fewer, no two are held out

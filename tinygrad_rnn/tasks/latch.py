@@ -49,5 +49,5 @@ class Latch(Task):
         return Example((*[(2.0 * answer - 1.0,)] * STEPS_OF_THE_CLASS, *noise), last_only((float(answer),), self.T))
 
     def error(self, example: Example, outputs: Outputs) -> float:
-        """0.0 if the logit said last has the right sign, else 1.0."""
+        """0.0 if the last logit has the right sign, else 1.0."""
         return float((outputs[-1][0] > 0.0) != (example.targets[-1][0] == 1.0))

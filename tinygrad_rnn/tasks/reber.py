@@ -42,8 +42,8 @@ def _not_in_the_grammar(string: str, place: int) -> ArgumentError:
 class Reber(Task):
     """Predict the next symbol of strings B t … t E, where t is T or P and … a string of the plain Reber grammar.
 
-    What comes last but one can only be known by remembering what came second, over a lag of at least 6 steps that
-    has no upper bound. ``embedded=False`` gives the plain grammar, where looking back two symbols is enough.
+    To predict the last symbol but one, the second one has to be remembered, over a lag of at least 6 steps and without
+    an upper bound. ``embedded=False`` gives the plain grammar, where looking back two symbols is enough.
 
     Args:
         embedded: whether the strings are embedded.
@@ -102,7 +102,7 @@ class Reber(Task):
         return set(expected[len(prefix) :][:1]) or {""}
 
     def example(self, rng: random.Random) -> Example:
-        """A string; at each symbol but the last the next one is asked."""
+        """A string; the target at each symbol except the last is the next one."""
         symbols = encode(self.string(rng))
         return Example(tuple(symbols[:-1]), tuple(symbols[1:]))
 

@@ -1,4 +1,4 @@
-"""What every task is: `Example` and `Task`."""
+"""The base classes of tasks: `Example` and `Task`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 
 from ..errors import DataError
 from ..support.memory import require_memory
+from ..support.text import count
 
 BYTES_OF_STEP = 160  # what a time step of an example takes, about
-Outputs = Sequence[Sequence[float]]  # what a model says at each time step: output_size numbers
+Outputs = Sequence[Sequence[float]]  # output_size numbers per time step
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sequence and what is to be said about it.
+    """One sequence and its targets.
 
     Attributes:
         inputs: per time step, a symbol (a whole number, to be one-hot) or input_size numbers.
@@ -72,7 +73,7 @@ class Task(ABC):
 
     @property
     def time_steps(self) -> int:
-        """1: of a task that says no more."""
+        """1, for a task that does not override this."""
         return 1
 
     @abstractmethod
@@ -127,18 +128,16 @@ class Task(ABC):
 
 
 def too_short(what: str, wanted: str, length: int, longest: int) -> DataError:
-    """What to raise where data are too few for examples of ``length`` time steps.
+    """Return the error for data that are too few for examples of ``length`` time steps.
 
     Args:
-        what: what there is.
-        wanted: how much it would take.
-        length: what was asked for.
-        longest: the length for which the data would do; below 1 if there is none.
+        what: the data that there are.
+        wanted: the data that would be enough.
+        length: the length that is too long.
+        longest: the longest length for which the data are enough; below 1 if there is none.
     """
     shorter = f", or a length of at most {longest}" if longest >= 1 else ""
-    return DataError(
-        f"{what}: too few for examples of {length} time step{'s' * (length != 1)}", remedy=f"Give {wanted}{shorter}"
-    )
+    return DataError(f"{what}: too few for examples of {count(length, 'time step')}", remedy=f"Give {wanted}{shorter}")
 
 
 def largest(numbers: Sequence[float]) -> int:

@@ -13,6 +13,7 @@ from ..data import alice, read_text
 from ..errors import DataError
 from ..support.checks import whole_number
 from ..support.sums import add_up
+from ..support.text import count as number_of
 from .task import Example, Outputs, Task, too_short
 
 HELD_OUT = 0.1
@@ -53,6 +54,12 @@ class Text(Task):
         raw = text if text is not None else alice() if path is None else read_text(path)
         self._all = " ".join(raw.split()).lower() if simple else raw
         self.alphabet = "".join(sorted(set(self._all)))
+        half = next((sign for sign in self.alphabet if "\ud800" <= sign <= "\udfff"), None)
+        if half is not None:
+            raise DataError(
+                f"the text has half a character, {half!r}, at position {self._all.index(half)}",
+                remedy="Take it out: no file in UTF-8 has one",
+            )
         self.digest = sha256(self._all.encode()).hexdigest()
         self.input_size = self.output_size = len(self.alphabet)
         numbers = self.encode(self._all)
@@ -61,7 +68,7 @@ class Text(Task):
         if len(self._held_out) <= self.length:
             name = "the text" if path is None else os.path.basename(path)
             raise too_short(
-                f"{name} has {len(self._all)} character{'s' * (len(self._all) != 1)}, of which a tenth is held out",
+                f"{name} has {number_of(len(self._all), 'character')}, of which a tenth is held out",
                 f"at least {round((self.length + 1) / HELD_OUT)} characters",
                 self.length,
                 len(self._held_out) - 1,

@@ -11,7 +11,8 @@ To read it, follow a batch from the task to the updated weights:
 5. `trainer`: `Trainer`, a run that is under way: `step` makes one update.
 6. `loop`: `train`, the loop around it, with Ctrl-C and the progress bar.
 
-The rest can be understood by itself: `checkpoint` is the file from which a run goes on as if it had never stopped.
+`checkpoint` can be read by itself: the file from which a run goes on as if it had never stopped. `record` describes its
+content.
 """
 
 from .checkpoint import Checkpoint, load_checkpoint

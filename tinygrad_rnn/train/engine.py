@@ -5,7 +5,7 @@
 1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
    backward pass through them starts from 1 / (number of time steps that ask something). With truncated BPTT each
    window of ``truncate`` time steps does so in turn, in order of time, and adds to what the windows before it left.
-2. Every sequence accumulates its gradient from 0, apart from all others, as lanes of a vector would.
+2. Every sequence accumulates its gradient from 0, separately from all others, like the lanes of a vector.
 3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
    number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
    (`in_order`), so that sequences that can run side by side follow each other.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(Exception):
-    """The computation was given up because ``stop()`` became true. Nothing has changed."""
+    """The computation was abandoned because ``stop()`` returned True. Nothing has changed."""
 
 
 class Engine(Protocol):

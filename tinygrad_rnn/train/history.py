@@ -6,8 +6,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..support.files import json_text, write_whole
@@ -48,6 +47,9 @@ class Row:
 COLUMNS = tuple(column.name for column in fields(Row))
 
 
+ENDINGS = ("", "steps", "solved", "patience", "interrupted")  # the first one while it goes on
+
+
 @dataclass
 class History:
     """What happened during training, one row per update.
@@ -55,8 +57,8 @@ class History:
     Attributes:
         task: name of the task.
         metric: what ``validation_error`` measures.
-        baseline: the trivial predictor's.
-        goal: what solves the task.
+        baseline: the error of the trivial predictor.
+        goal: the error at which the task counts as solved.
         rows: the rows.
         ending: why training ended: ``"steps"``, ``"solved"``, ``"patience"`` or ``"interrupted"``.
     """
@@ -79,7 +81,7 @@ class History:
 
     @property
     def best_is_earlier(self) -> bool:
-        """Whether training, not ended by Ctrl-C, went on after the best validation: then its weights are to be kept."""
+        """Whether training went on after the best validation and Ctrl-C did not end it: then its weights are kept."""
         row = self.best_row
         return self.ending != "interrupted" and row is not None and row is not self.rows[-1]
 
@@ -111,7 +113,6 @@ class History:
         """Return the history as JSON has it: the rows are dicts."""
         return {**vars(self), "rows": [dict(vars(row)) for row in self.rows]}
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> History:
-        """Return the history that `to_dict` made ``data`` of."""
-        return cls(**{**data, "rows": [Row(**row) for row in data["rows"]]})
+    def copy(self) -> History:
+        """Return a history of its own, to go on with."""
+        return replace(self, rows=[replace(row) for row in self.rows])

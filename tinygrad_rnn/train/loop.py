@@ -43,7 +43,7 @@ def train(
 
     Every update draws sequences, computes the gradient of their mean loss (`tinygrad_rnn.train.engine` says in which
     order it is summed), clips it and changes the parameters once. Ctrl-C ends training after the last complete update,
-    which the model then holds, and drops a validation that is under way (resumed, training begins with that); a second
+    which the model then holds, and drops a validation under way (a resumed training begins with it); a second
     Ctrl-C raises KeyboardInterrupt. Where there is a checkpoint, SIGTERM and SIGHUP do the same; a second one ends the
     process. Two trainings cannot have the same checkpoint at the same time.
 
@@ -54,7 +54,7 @@ def train(
         limits: when to end (default: those of `Limits`).
         checkpoint: file for a checkpoint, written at validations and at the end. It also holds the weights of the last
             update, to go on from.
-        checkpoint_every: updates between two checkpoints, instead.
+        checkpoint_every: updates between two checkpoints, if they are not to be written at validations.
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same. The settings must
             be as they were, except the engine. Where the limits leave nothing to do, the history comes back as it was
             and nothing is written.
@@ -96,7 +96,7 @@ def _run(
     progress: bool | None,
     on_validation: OnValidation | None,
 ) -> None:
-    """Train to the end. `on_validation` is called after the checkpoint is written, for it may raise."""
+    """Train to the end. `on_validation` is called after the checkpoint is written, because it may raise."""
     history = trainer.history
     every = checkpoint_every or trainer.settings.validate_every
     signals = ENDING if checkpoint is not None else ENDING[:1]
@@ -108,7 +108,7 @@ def _run(
                     on_validation(history)
 
         with _interruptible(signals, progress is not False) as stop:
-            is_new = False  # whether there is a validation of which nobody was notified
+            is_new = False  # whether there is a validation that `on_validation` has not seen
             try:
                 is_new = _validate_if_due(trainer, stop)  # after Ctrl-C in the last one
                 history.ending = trainer.ending()
@@ -133,7 +133,7 @@ def _run(
 
 
 def _validate_if_due(trainer: Trainer, stop: Stop) -> bool:
-    """Validate if it is due; whether it was."""
+    """Validate if that is due, and return whether it was."""
     is_due = trainer.validation_is_due()
     if is_due:
         trainer.validate(stop)
@@ -157,7 +157,7 @@ def _interruptible(signals: Sequence[signal.Signals], aloud: bool) -> Iterator[C
     after ``nohup``, stays so, and so does one other than Ctrl-C that the program itself listens for.
 
     Args:
-        signals: which.
+        signals: the signals to listen for.
         aloud: whether the first one writes a line to stderr.
     """
     received = threading.Event()

@@ -28,6 +28,7 @@ from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
 from ..support.sums import add_up
+from ..support.text import count as number_of
 from ..tasks import Example, Task
 from ..tasks.task import Outputs
 
@@ -110,7 +111,7 @@ class RecurrentNetwork(Module):
         return unroll(self.cell, self.encoded(inputs), state, self.readout)
 
     def predictions(self, inputs: Sequence[Any]) -> list[Vector]:
-        """Return the outputs y_1 … y_T. As calling the network, but bidirectional networks can do this also."""
+        """Return the outputs y_1 … y_T. Same errors as calling the network; also works for bidirectional ones."""
         if not self.bidirectional:
             return list(self(inputs).y.values())
         output, _ = self.cell(self.encoded(inputs))
@@ -149,7 +150,7 @@ class RecurrentNetwork(Module):
     def generate(self, prompt: Sequence[int]) -> Generator[list[float], int, None]:
         """Return a coroutine for sampling: it yields y_t as floats, and ``send`` gives it the next symbol.
 
-        Its memory does not grow with what is generated. The first y is that after the last symbol of the prompt.
+        Its memory does not grow with the generated text. The first y follows the last symbol of the prompt.
         """
         cell = self.cell.cell if isinstance(self.cell, Recurrent) else self.cell
         with no_grad():
@@ -167,15 +168,15 @@ class RecurrentNetwork(Module):
 
         Raises:
             ShapeError: they are not; the error names both.
-            ArgumentError: it may not be read so.
+            ArgumentError: the task may not be read in these directions.
         """
         if self.bidirectional:
             check_bidirectional(task)
         output_size = len(self.readout.V)
         if (self.input_size, output_size) != (task.input_size, task.output_size):
             raise ShapeError(
-                f"the model takes {self.input_size} inputs and gives {output_size} outputs, task {task.name} has "
-                f"{task.input_size} and {task.output_size}",
+                f"the model takes {number_of(self.input_size, 'input')} and gives {number_of(output_size, 'output')}, "
+                f"task {task.name} has {task.input_size} and {task.output_size}",
                 remedy="Make it with RecurrentNetwork.for_task",
             )
 

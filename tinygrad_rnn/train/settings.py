@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..engine.arithmetic import is_number, number
 from ..errors import ArgumentError
 from ..optim import LRScheduler, Optimizer
 from ..support.checks import in_short, whole_number
 
-#: The settings under these names in a checkpoint. Optimizer and schedule are described there at greater length, and an
-#: engine may be changed at any time.
-RECORDED = ("batch_size", "truncate", "max_norm", "seed", "validate_every", "validation_size", "keep_best")
-
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the numbers of a training run. To resume one, give the same again, except `engine`.
+    """What decides the numbers of a training run. To resume a run, give the same settings again, except `engine`.
 
     Truncation cuts each sequence into chunks of `truncate` time steps: the state flows on from chunk to chunk, the
     gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before the
@@ -66,20 +60,6 @@ class Settings:
                 raise ArgumentError(f"max_norm is {in_short(self.max_norm)}", remedy="Give a number above 0, or None")
             object.__setattr__(self, "max_norm", max_norm)
 
-    def record(self) -> dict[str, Any]:
-        """Return what a checkpoint calls ``settings``."""
-        return {name: getattr(self, name) for name in RECORDED}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Settings:
-        """Return the settings in a record. Those that no record has get their defaults.
-
-        Raises:
-            KeyError: one is missing.
-            ArgumentError: one makes no sense.
-        """
-        return cls(**{name: record[name] for name in RECORDED})
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -105,17 +85,8 @@ class Limits:
         if self.patience is not None:
             _check_whole(self, "patience")
 
-    def record(self) -> dict[str, Any]:
-        """Return what a checkpoint calls ``limits``. An update is called a step there."""
-        return {"steps": self.updates, "patience": self.patience, "stop_when_solved": self.stop_when_solved}
 
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Limits:
-        """Return the limits in a record. Raises: as `Settings.from_record`."""
-        return cls(record["steps"], record["patience"], record["stop_when_solved"])
-
-
-def _check_whole(made: Settings | Limits, *names: str) -> None:
-    """Check that these are whole numbers of at least 1, and make ints of NumPy's, which a checkpoint cannot hold."""
+def _check_whole(instance: Settings | Limits, *names: str) -> None:
+    """Check that these are whole numbers of at least 1, and convert NumPy's to ints, which a checkpoint can hold."""
     for name in names:
-        object.__setattr__(made, name, whole_number(name, getattr(made, name)))
+        object.__setattr__(instance, name, whole_number(name, getattr(instance, name)))

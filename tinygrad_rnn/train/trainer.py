@@ -30,7 +30,7 @@ def never() -> bool:
 class Trainer:
     """A training run that is under way. `train` is the loop around it; a loop of your own can call the same methods.
 
-    `step` and `validate` take a function that is called again and again. When it returns True, they raise
+    `step` and `validate` take a function that they call repeatedly. When it returns True, they raise
     `Interrupted`, and everything is as it was before the call.
 
     Args:
@@ -71,13 +71,13 @@ class Trainer:
         """Go on from a checkpoint, as if training had never stopped. If it has ended, `history.ending` says why.
 
         Raises:
-            ArgumentError: more updates were made than there are to be.
+            ArgumentError: the checkpoint has more updates than the limits allow.
             CheckpointError: the checkpoint is of another run; nothing has changed.
         """
         if checkpoint.step > self.limits.updates:
             raise ArgumentError(
                 f"steps is {self.limits.updates}, but the checkpoint has taken {checkpoint.step}",
-                remedy="Steps taken before count, too: give at least as many",
+                remedy="Steps taken before also count: give at least as many",
             )
         self.history, self.best = restore(checkpoint, self), checkpoint.best
         history = self.history
@@ -142,7 +142,7 @@ class Trainer:
         return row
 
     def ending(self) -> str:
-        """Return why training is to end now; empty if it is not."""
+        """Return why training is to end now; empty if it goes on."""
         history, limits = self.history, self.limits
         if limits.stop_when_solved and history.rows and history.rows[-1].validation[0] <= history.goal:
             return "solved"

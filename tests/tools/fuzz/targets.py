@@ -31,7 +31,7 @@ from tinygrad_rnn.debugger import Debugger, Terminal
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import DataError, SweepError, TinygradRNNError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
-from tinygrad_rnn.interop.safetensors import DTYPES, Tensor
+from tinygrad_rnn.interop.safetensors import DTYPES, MOST_DIMENSIONS, Tensor
 from tinygrad_rnn.sweep import read_records
 from tinygrad_rnn.tasks import Reber, Task, Text
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
@@ -183,7 +183,8 @@ def check_safetensors(data: bytes) -> bool:
     except DataError:
         unknown = theirs is not None and any(each["dtype"] not in (*DTYPES, "BF16") for each in theirs.values())
         huge = theirs is not None and any(math.prod(filter(None, e["shape"])) > 10**6 for e in theirs.values())
-        assert theirs is None or unknown or huge, "a valid file was refused"
+        deep = theirs is not None and any(len(each["shape"]) > MOST_DIMENSIONS for each in theirs.values())
+        assert theirs is None or unknown or huge or deep, "a valid file was refused"
         return False
     assert theirs is not None, "an invalid file was taken"
     assert ours.keys() == theirs.keys()

@@ -1,4 +1,4 @@
-"""A time step as a JavaScript program: its functions, and what there is to know about them."""
+"""A time step as a JavaScript program: its functions, and facts about them."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class Program:
 
     Attributes:
         functions: the text of its functions.
-        facts: what there is to know about them, as plain data:
+        facts: facts about them, as plain data:
 
             - ``width``: the numbers of a time step;
             - ``parameters``: names of the parameters;
             - ``x``, ``target``, ``state``: how many numbers of a time step are the inputs, the targets and the state,
               in this order;
-            - ``parts``: for each part of the state, where it begins in it, and where it ends;
-            - ``symbols``: slots of inputs and targets that are whole numbers, and what they must be below;
+            - ``parts``: for each part of the state, where it begins and ends within the state;
+            - ``symbols``: slots of inputs and targets that are whole numbers, and the limits that they must be below;
             - ``loss``: the slot of the loss, or null;
-            - ``computed``: the slots of what is computed; the others are leaves;
+            - ``computed``: for each unit, the slots of what it computes; other slots are leaves;
             - ``nodes``: for each slot, what its node is called, and its formula where it is computed. U+A7FB and
               U+A7FC stand for the numbers t and t - 1 of the time steps;
-            - ``course``: which backward passes there are. ``course[live][1]`` are, for a time step with a loss
-              (``[0]``: without), the number of the function and ``live`` of the time step before; -1 for none.
+            - ``course``: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``:
+              without), the number of the function, and ``live`` of the time step before; -1 for none.
               ``live`` is 0 at the end of a pass. ``whole`` is the same where every entry of the state has a gradient;
             - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
               node, operand, and place of the parent, `place_of_parent`.
@@ -123,7 +123,7 @@ class _Writer:
     def __init__(self, traced: TimeStep) -> None:
         self.traced, self.tape = traced, traced.tape
         self.named: dict[Symbol, str] = {}
-        self.said: dict[Symbol, str] = {}
+        self.comments: dict[Symbol, str] = {}
         self.slot_of: dict[Symbol, int] = {}  # where a computed number lies
         self.names = self._name_nodes()
         self.functions: list[tuple[str, Function]] = []
@@ -160,7 +160,7 @@ class _Writer:
                 symbol = self.tape.number(node.data)
                 self.named.setdefault(symbol, names[node])
                 formula = self._formula(node, names)
-                self.said.setdefault(symbol, f"{names[node]} = {formula}" if node.parents else names[node])
+                self.comments.setdefault(symbol, f"{names[node]} = {formula}" if node.parents else names[node])
             for end in unit.ends:
                 self.named.setdefault(self.tape.symbol(end.data), names[end])
         return names
@@ -168,12 +168,14 @@ class _Writer:
     def _formula(self, node: Value, names: Mapping[Value, str]) -> str:
         op, operands = node.operation, [names[parent] for parent in node.parents]
         if not operands:
-            return notation.number(node.data) if isinstance(node.data, float) else "a constant"
+            return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
     def _facts(self) -> dict[str, Any]:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
+        for name in traced.limits:
+            nodes[self._index(name)][0] = f"{name}_{TIME}"
         ends = accumulate(size for _, size in traced.parts)
         for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]
@@ -188,12 +190,12 @@ class _Writer:
             "parts": {name: [end - size, end] for (name, size), end in zip(traced.parts, ends)},
             "symbols": {str(self._index(name)): limit for name, limit in traced.limits.items()},
             "loss": next(iter(traced.units["loss"].results.values())) if "loss" in traced.units else None,
-            "computed": sorted(
-                {slot for node, slot in traced.slots.items() if node.parents}
-                | {slot for unit in traced.units.values() for slot in unit.results.values()}
-            ),
+            "computed": {name: self._computed(unit) for name, unit in traced.units.items()},
             "nodes": nodes,
         }
+
+    def _computed(self, unit: Unit) -> list[int]:
+        return sorted({self.traced.slots[node] for node in unit.nodes if node.parents} | set(unit.results.values()))
 
     def _walks(self) -> tuple[list[list[list[int]]], list[int], list[frozenset[Value]]]:
         """The course of backward passes, from `whole` too, and the roots of each function, results of the cell."""
@@ -215,7 +217,7 @@ class _Writer:
                             f"gradients reach the entries of the state in more than {MOST_VARIANTS} different ways",
                             remedy="Keep a shorter history in the state, or use the eager engine",
                         )
-        # Of the sets that reach the same nodes, one function will do: that of the most.
+        # Sets of roots that reach the same nodes share one function: that of the largest set.
         homes: dict[frozenset[Value], frozenset[Value]] = {}
         for roots in sorted(moves, key=len):
             homes[frozenset(topological_order(*roots)) if roots else frozenset()] = roots
@@ -235,7 +237,7 @@ class _Writer:
         ]
         first = self.traced.slots[unit.nodes[0]] if unit.nodes else 0
         function = Function(
-            f"function {name}({FORWARD})", doc, stores, self._read, self.named, self.said,
+            f"function {name}({FORWARD})", doc, stores, self._read, self.named, self.comments,
             self._blame(unit), [(condition, first) for condition in unit.required],
         )  # fmt: skip
         self.functions.append((name, function))
@@ -248,20 +250,20 @@ class _Writer:
         tape, slots = self.tape, self.traced.slots
         gradients = unit.gradients(tape, {node: tape.load(NOW_GRADIENT, slot) for node, slot in roots.items()})
         named, blamed = dict(self.named), self._blame(unit)
-        said: dict[Symbol, str] = {}
+        comments: dict[Symbol, str] = {}
         stores = []
         for node, gradient in gradients.items():
             text = self.names.get(node, "")
             if gradient.op != "const":
                 named.setdefault(gradient, f"{text} grad")
-                said.setdefault(gradient, f"∂L/∂{text}")
+                comments.setdefault(gradient, f"∂L/∂{text}")
             place = unit.ends[node] if node in unit.ends else Place(NOW_GRADIENT, slots[node])
             if gradient is not tape.load(*place):
                 stores.append((self._place(place), gradient))
             self._blame_locals(node, blamed)
         doc = "The same time step backward, from the gradients in `now_grad`. They are added to those in the others."
         self.functions.append(
-            (name, Function(f"function {name}({BACKWARD})", doc, stores, self._read, named, said, blamed))
+            (name, Function(f"function {name}({BACKWARD})", doc, stores, self._read, named, comments, blamed))
         )
 
     def _jacobian(self) -> None:

@@ -94,8 +94,8 @@ class Function:
         doc: what it does.
         stores: where numbers are stored, as text, and which.
         read: the text that reads a symbol which is not computed here, or None for one that is.
-        named: names for symbols.
-        said: comments for symbols.
+        named: names of symbols.
+        comments: comments on symbols.
         slots: the slot of the node at which a symbol may raise an error.
         required: conditions to check, with the slot that is to blame.
     """
@@ -107,11 +107,11 @@ class Function:
         stores: Sequence[tuple[str, Symbol]],
         read: Callable[[Symbol], str | None],
         named: Mapping[Symbol, str],
-        said: Mapping[Symbol, str],
+        comments: Mapping[Symbol, str],
         slots: Mapping[Symbol, int],
         required: Sequence[tuple[Symbol, int]] = (),
     ) -> None:
-        self.head, self.doc, self.read, self.said, self.slots = head, doc, read, said, slots
+        self.head, self.doc, self.read, self.comments, self.slots = head, doc, read, comments, slots
         self.names = Names()
         self.named = dict(named)
         self.lines: list[tuple[str, str]] = []
@@ -133,12 +133,12 @@ class Function:
             self.lines.append((f"require({self._operand(condition, 0)}, {slot});", ""))
 
     def __str__(self) -> str:
-        width = min(60, max((len(code) for code, said in self.lines if said), default=0))
-        lines = [f"  {code:{width}}  // {comment(said)}" if said else f"  {code}" for code, said in self.lines]
+        width = min(60, max((len(code) for code, text in self.lines if text), default=0))
+        lines = [f"  {code:{width}}  // {comment(text)}" if text else f"  {code}" for code, text in self.lines]
         return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *lines, "}"]) + "\n"
 
     def _write_reads(self, symbols: Sequence[Symbol]) -> None:
-        """Give what is read names, several on a line."""
+        """Name the numbers that are read, several on a line."""
         line = ""
         for symbol in symbols:
             source = self.read(symbol)
@@ -176,13 +176,13 @@ class Function:
             if targets:
                 onto = symbol.op == "add" and not known and targets == [self.read(symbol.args[0])]
                 code = f"{targets[0]} += {self._operand(symbol.args[1], 0)};" if onto else f"{chain}{text};"
-                self.lines.append((code, self.said.get(symbol, "")))
+                self.lines.append((code, self.comments.get(symbol, "")))
             return
         if not targets and uses == 1 and len(text) <= _INLINE and symbol not in self.named and not is_risky(symbol):
             return
         name = self.names.new(self.named.get(symbol, f"a{symbol.index}"))
         self.text_of[symbol] = name, _ATOM
-        self.lines.append((f"const {name} = {chain}{text};", self.said.get(symbol, "")))
+        self.lines.append((f"const {name} = {chain}{text};", self.comments.get(symbol, "")))
 
     def _operand(self, symbol: Symbol, binding: int) -> str:
         text, own = self.text_of[symbol]

@@ -1,8 +1,8 @@
-"""A time step over symbols, in the units of which it is made: the cell, the read-out and the loss.
+"""A time step over symbols, in three units: the cell, the read-out and the loss.
 
-Each unit reads numbers that were computed elsewhere. They are its ends: leaves that know where their numbers and
-their gradients lie. So a unit goes forward and backward without the others, and whoever runs them chooses their order:
-that in which the eager engine recorded them.
+Each unit reads numbers that were computed elsewhere. These are its ends: leaves with the places of their numbers and
+gradients. So a unit runs forward and backward without the others. The caller runs them in the order in which the eager
+engine records them.
 
 The numbers of a time step lie in a row: first x_t, the target and the new state, then those of all other nodes.
 """
@@ -30,7 +30,7 @@ from ..step import StepTwin, _label, _placeholder, check_results, flat
 from ..symbol import Symbol, Tape
 from ..trace import backward, check_ops
 
-#: Where t and t - 1 stand in names: two letters that nobody writes.
+#: Placeholders for t and t - 1 in names: two letters that nobody uses in a label.
 TIME, TIME_BEFORE = "\ua7fb", "\ua7fc"
 
 #: The numbers of a time step, and their gradients.
@@ -39,12 +39,12 @@ NOW, NOW_GRADIENT = Region("now"), Region("now_gradient")
 
 @dataclass
 class Unit:
-    """A part of a time step that is recorded at one go.
+    """A part of a time step that is recorded in one go.
 
     Attributes:
         nodes: its nodes over symbols, parents first.
         ends: leaves with numbers that are computed elsewhere, and where their gradients lie.
-        results: the nodes for which it is computed, and the slot at which a gradient comes to each from elsewhere.
+        results: its outputs, each with the slot of the gradient that comes from elsewhere.
         picks: nodes that choose one of several computed nodes, and the region with the whole number that decides.
         required: conditions that eager Python checks while it records the unit.
     """
@@ -191,7 +191,7 @@ class _Tracer:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Within this context a time step is recorded, and what symbols cannot do is a CompileError."""
+        """A context manager in which a time step is recorded; what symbols cannot do raises a CompileError."""
         try:
             with time_step(TIME):  # type: ignore[arg-type]
                 yield

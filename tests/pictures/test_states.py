@@ -1,0 +1,395 @@
+"""The level of states: what a slide says about the gradient, and that it is so."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, unroll
+from tinygrad_rnn.bptt.jacobian import jacobian
+from tinygrad_rnn.bptt.verdict import kept
+from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn.linalg import spectral_norm
+from tinygrad_rnn.pictures import colours, draw, engine
+from tinygrad_rnn.pictures.colours import Scale
+from tinygrad_rnn.pictures.geometry import Box, Line, Picture
+from tinygrad_rnn.pictures.graph import Edge, Node
+from tinygrad_rnn.pictures.subject import Subject
+from tinygrad_rnn.pictures.view import View
+
+Problem = tuple[Unrolled, Value]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def scalar(T: int = 4, w: float = 0.9, nonlinearity: str = "tanh") -> Problem:
+    inputs = ([0.5, -0.3, 0.9, 0.1] * T)[:T]
+    unrolled = unroll(ScalarRNNCell(w=w, u=0.8, b=0.1, nonlinearity=nonlinearity), inputs)
+    loss = (unrolled.h[T] - 1.0) ** 2
+    loss.backward()
+    return unrolled, loss
+
+
+def vector(cell: RNNCell | LSTMCell | GRUCell, T: int = 5) -> Problem:
+    unrolled = unroll(cell, [[0.3 * t] for t in range(T)])
+    loss = mse_loss(unrolled.h[T], [0.2] * len(unrolled.h[T]))
+    loss.backward()
+    return unrolled, loss
+
+
+def said(picture: Picture, name: str) -> str:
+    return next(text.text for text in picture.texts if text.id == name)
+
+
+def read(text: str) -> float:
+    """The number at the end of a text."""
+    found = re.search(r"(−?[\d.]*)(?:×?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?$", text)
+    assert found, text
+    power = (found[2] or "⁰").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    return float(f"{found[1].replace('−', '-') or 1}e{power}")
+
+
+def arcs(picture: Picture) -> dict[int, Line]:
+    return {line.step: line for line in picture.lines if line.role == "arc" and line.step is not None}
+
+
+def bars(picture: Picture) -> dict[int, Box]:
+    return {box.step: box for box in picture.boxes if box.role == "bar" and box.step is not None}
+
+
+# ---- the chain ------------------------------------------------------------------------------------------------------
+
+
+def test_the_factors_their_product_and_the_law_are_those_of_the_graph() -> None:
+    unrolled, loss = scalar(4, w=-1.5)
+    picture = draw(unrolled, loss).picture
+    for t in range(1, 5):
+        J = jacobian(unrolled, t)[0][0]
+        assert read(said(picture, f"factor_{t}")) == pytest.approx(J, rel=0.006)
+        assert said(picture, f"terms_{t}") == "−1.5"
+        assert read(said(picture, f"terms_{t}_rest").strip("·")) == pytest.approx(J / -1.5, rel=0.06)
+    product = math.prod(jacobian(unrolled, t)[0][0] for t in range(1, 5))
+    assert product == pytest.approx(unrolled.h[0].grad / unrolled.h[4].grad)
+    equation = said(picture, "equation")
+    assert equation.startswith("∂h₄/∂h₀ = w⁴ · ∏ tanh′ = 5.06 · ")
+    assert read(equation) == pytest.approx(product, rel=0.006)
+    assert said(picture, "lawname") == "|w|^(T−k) = 1.5⁴ = 5.06"
+
+
+def test_the_headline_is_the_verdict_and_a_title_takes_its_place() -> None:
+    unrolled, loss = scalar(12)
+    assert said(draw(unrolled, loss).picture, "headline").startswith("The gradient vanishes: ×")
+    assert said(draw(unrolled, loss, title="BPTT").picture, "headline") == "BPTT"
+    assert not any(text.role == "headline" for text in draw(unrolled, loss, title="").picture.texts)
+    assert said(draw(*scalar(12, 1.6, "identity")).picture, "headline").startswith("The gradient explodes: ×281")
+
+
+@pytest.mark.parametrize("cell", [RNNCell(1, 3), LSTMCell(1, 3), GRUCell(1, 3)], ids=repr)
+def test_of_vectors_the_product_of_the_factors_is_what_is_left(cell: RNNCell | LSTMCell | GRUCell) -> None:
+    unrolled, loss = vector(cell)
+    picture = draw(unrolled, loss).picture
+    ratios = kept(unrolled, loss)
+    for lag, ratio in enumerate(ratios):
+        assert read(said(picture, f"left_{5 - lag}")) == pytest.approx(ratio, rel=0.006)
+        if lag:
+            factor = ratio / ratios[lag - 1]
+            assert read(said(picture, f"factor_{6 - lag}")) == pytest.approx(factor, rel=0.006)
+    assert f"= {said(picture, 'left_0')}" in said(picture, "equation")
+
+
+def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
+    unrolled, loss = vector(RNNCell(1, 3))
+    equation = said(draw(unrolled, loss).picture, "equation")
+    sizes = [read(part.strip()) for part in equation.split("≤")]
+    norms = math.prod(spectral_norm(jacobian(unrolled, t)) for t in range(1, 6))
+    assert sizes == sorted(sizes)
+    assert sizes[1] == pytest.approx(norms, rel=0.006)
+
+
+def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:
+    unrolled, loss = vector(LSTMCell(1, 1, seed=3))
+    picture = draw(unrolled, loss).picture
+    gates = math.prod(unrolled["f"][t][0].data for t in range(1, 6))
+    assert read(said(picture, "lawname")) == pytest.approx(gates, rel=0.006)
+    lanes = {box.id: box.centre[1] for box in picture.boxes if box.role == "state" and box.centre}
+    assert lanes["c_3"] > lanes["h_3"]
+    assert {line.step for line in picture.lines if line.role == "straight"} == {1, 2, 3, 4, 5}
+
+
+def test_an_open_straight_path_is_thick_and_a_closed_one_thin() -> None:
+    def first(forget_bias: float) -> float:
+        picture = draw(*vector(LSTMCell(1, 2, forget_bias=forget_bias, seed=1), 8)).picture
+        return next(line.pen for line in picture.lines if line.role == "straight" and line.step == 1)
+
+    assert first(5.0) > 2.0 * first(-2.0)
+
+
+def test_a_product_too_small_for_a_double_is_not_called_zero() -> None:
+    unrolled, loss = scalar(1100, w=0.5, nonlinearity="identity")
+    picture = draw(unrolled, loss).picture
+    assert said(picture, "headline") == "The gradient is 0, or too small for a double, 1,100 steps back"
+    assert said(picture, "equation").endswith("= w¹¹⁰⁰ = 0.5¹¹⁰⁰ = 0, or too small for a double")
+    assert said(picture, "lawname").endswith(" = 7.36×10⁻³³²")
+    assert said(picture, "left_0") == "≈ 0"
+
+
+def test_a_product_that_is_0_is_called_so() -> None:
+    unrolled = unroll(ScalarRNNCell(w=-1.0, u=-1.0, nonlinearity="relu"), [1.0] * 3)
+    loss = unrolled.h[3] * 1.0
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    assert said(picture, "headline") == "The gradient is 0 after 3 steps back"
+    assert said(picture, "factor_3") == "×0"
+    assert list(arcs(picture)) == [3]  # from there on, nothing travels
+
+
+def test_a_derivative_that_nobody_knows_leaves_the_rest_of_the_picture() -> None:
+    unrolled = unroll(lambda x, h: Value(h.data, (h, x), "mystery"), [0.1, 0.5], h0=0.2)
+    picture = draw(unrolled, unrolled.h[2] * 1.0).picture
+    assert said(picture, "headline") == "The gradient is not a number after 2 steps back"
+    assert said(picture, "factor_2") == "?"
+    assert {"h_0", "h_1", "h_2", "x_1", "x_2", "loss"} <= {box.id for box in picture.boxes}
+
+
+def test_a_loss_of_every_state_reaches_each_of_them() -> None:
+    unrolled, _ = scalar(4)
+    loss = unrolled.h[1] * 2.0 + unrolled.h[3] + unrolled.h[4]
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    assert {line.id for line in picture.lines if line.id.startswith("rail_h")} == {"rail_h_1", "rail_h_3"}
+    assert "L depends on 3 states, the chain begins at the last" in said(picture, "caption")
+    ratio = unrolled.h[0].grad  # of the whole loss, which is not what comes from the last state alone
+    assert read(said(picture, "left_0")) != pytest.approx(abs(ratio), rel=0.05)
+    assert read(said(picture, "left_0")) == pytest.approx(kept(unrolled, loss)[-1], rel=0.006)
+
+
+# ---- what one sees --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("w", "sign"), [(0.6, -1), (1.6, 1)])
+def test_arcs_and_bars_fade_or_grow_with_the_gradient(w: float, sign: int) -> None:
+    picture = draw(*scalar(8, w, "identity")).picture
+    pens = [arcs(picture)[t].pen for t in range(8, 0, -1)]
+    assert pens == sorted(pens, reverse=sign < 0)
+    heights = [bars(picture)[t].height for t in range(8, -1, -1)]
+    assert heights == sorted(heights, reverse=sign < 0)
+    dark = [colours.luminance(arcs(picture)[t].stroke) for t in range(8, 0, -1)]
+    assert dark == sorted(dark, reverse=sign > 0)
+    assert len(set(dark)) == 8
+
+
+def test_the_same_share_has_the_same_place_on_the_scale_in_every_picture() -> None:
+    for make in (scalar(8, 0.6, "identity"), scalar(8, 1.6, "identity")):
+        picture = draw(*make).picture
+        assert arcs(picture)[8].stroke == Scale(-2, 2).of_log(0.0)  # 1: all of it
+        keys = [box.lines[0] for box in picture.boxes if box.role == "swatch"]
+        assert "1" in keys
+        assert len(keys) >= 5
+
+
+def test_the_scale_goes_from_light_to_dark_for_every_eye() -> None:
+    """Lightness alone tells the order, as in grey print; neighbours of the key differ by enough to be told apart."""
+    scale = Scale(-3, 3)
+    light = [colours.luminance(scale.of_log(e / 10)) for e in range(-30, 31)]
+    assert light == sorted(light, reverse=True)
+    steps = [light[i] + 0.05 for i in range(0, 61, 10)]
+    assert all(a / b > 1.15 for a, b in pairwise(steps))
+    for ink in (colours.INK, colours.QUIET, colours.CHAIN, colours.LAW, colours.STRAIGHT):
+        assert 1.05 / (colours.luminance(ink) + 0.05) > 4.5
+
+
+def test_one_step_is_shown_in_full() -> None:
+    unrolled, loss = scalar(3)
+    parts = {box.rows[0].text: box for box in draw(unrolled, loss).picture.boxes if box.role == "part"}
+    assert {"w", "u", "x₃", "b", "w·h₂", "u·x₃", "h₃ = tanh(z₃)"} <= set(parts)
+    assert parts["w"].rows[1].text == "0.9"
+    assert parts["w"].rows[2].text.startswith("adds ")  # this step's part of its gradient
+    share = unrolled.z[3].grad * unrolled.h[2].data
+    assert read(parts["w"].rows[2].text) == pytest.approx(share, rel=0.006)
+
+
+def test_the_jacobian_of_a_small_cell_is_written_out() -> None:
+    unrolled, loss = vector(RNNCell(1, 2))
+    picture = draw(unrolled, loss).picture
+    J = jacobian(unrolled, 5)
+    for i in (0, 1):
+        for j in (0, 1):
+            assert read(said(picture, f"step_J_{i}_{j}")) == pytest.approx(J[i][j], rel=0.06)
+
+
+def test_gates_have_rows_of_their_own() -> None:
+    unrolled, loss = vector(LSTMCell(1, 2))
+    picture = draw(unrolled, loss, detail="gates").picture
+    cells = {box.id: box for box in picture.boxes if box.role == "gate"}
+    assert len(cells) == 4 * 5
+    mean = (unrolled["f"][3][0].data + unrolled["f"][3][1].data) / 2
+    assert read(cells["gatef_3"].lines[0]) == pytest.approx(mean, rel=0.006)
+    assert cells["gatef_3"].fill != colours.PAPER
+    assert cells["gateg_3"].fill == colours.PAPER  # between -1 and 1: neither open nor closed
+
+
+# ---- which time steps -----------------------------------------------------------------------------------------------
+
+
+def test_a_long_sequence_is_folded_with_the_product_of_what_is_folded() -> None:
+    unrolled, loss = scalar(60)
+    picture = draw(unrolled, loss).picture
+    (fold,) = [box for box in picture.boxes if box.role == "fold"]
+    shown = sorted(box.step for box in picture.boxes if box.role == "state" and box.step is not None)
+    assert shown[0] == 0
+    assert shown[-1] == 60
+    hidden = [t for t in range(61) if t not in shown]
+    assert fold.lines[-1] == f"{len(hidden)} steps"
+    product = math.prod(jacobian(unrolled, t)[0][0] for t in range(hidden[0], hidden[-1] + 2))
+    assert read(said(picture, f"factor_{hidden[-1] + 1}")) == pytest.approx(product, rel=0.06)
+    assert len(bars(picture)) == 61  # thin ones over the fold
+
+
+@pytest.mark.parametrize(("options", "shown"), [({"only": (3, 5)}, [3, 4, 5]), ({"max_steps": 4}, [0, 10, 11, 12])])
+def test_only_the_steps_that_are_asked_for(options: dict[str, object], shown: list[int]) -> None:
+    picture = draw(*scalar(12), **options).picture  # type: ignore[arg-type]
+    assert sorted(box.step for box in picture.boxes if box.role == "state" and box.step is not None) == shown
+
+
+def test_a_long_sequence_takes_no_longer_than_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of folded time steps nothing is asked for except gradients at some of them."""
+    unrolled, loss = scalar(20_000, w=1.0, nonlinearity="identity")
+    asked: list[int] = []
+    state = Unrolled.state
+
+    def counted(self: Unrolled, t: int, *names: tuple[str, ...]) -> list[Value]:
+        asked.append(t)
+        return state(self, t, *names)
+
+    monkeypatch.setattr(Unrolled, "state", counted)
+    assert said(draw(unrolled, loss).picture, "headline").startswith("The gradient keeps its size: ×1 over 20,000")
+    assert len(asked) < 1000
+
+
+def test_gradients_of_another_pass_are_not_taken_for_those_of_this_loss() -> None:
+    unrolled, loss = scalar(6000, w=1.0, nonlinearity="identity")
+    unrolled.h[3].backward()  # to h_0, a leaf, its gradient is added; h_1 and h_2 are overwritten
+    assert said(draw(unrolled, loss).picture, "left_0") == "1"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"detail": "half"}, {"aspect": "1:1"}, {"max_steps": 1}, {"only": (5, 3)}, {"only": (30, 40)}, {"state": "q"},
+        {"k": 9}, {"k": -1},
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ArgumentError):
+        draw(*scalar(), **options)  # type: ignore[arg-type]
+
+
+# ---- what else can be set -------------------------------------------------------------------------------------------
+
+
+def test_a_style_changes_states_and_what_leads_from_one_to_the_next() -> None:
+    unrolled, loss = vector(LSTMCell(1, 2))
+
+    def style(item: Node | Edge) -> dict[str, object] | None:
+        if isinstance(item, Node) and unrolled["c"][2][0] in item.values:
+            return {"fill": "#123456"}
+        if isinstance(item, Edge) and item.tail and item.head and (item.tail.id, item.head.id) == ("h_1", "c_2"):
+            return {"stroke": "#654321"}
+        return None
+
+    picture = draw(unrolled, loss, style=style).picture
+    assert [box.id for box in picture.boxes if box.fill == "#123456"] == ["c_2"]
+    assert [line.id for line in picture.lines if line.stroke == "#654321"] == ["c_2fromh_1"]
+
+
+def test_values_can_be_left_out() -> None:
+    picture = draw(*scalar(), values=False).picture
+    assert all(len(box.rows) == 1 for box in picture.boxes if box.role in ("state", "input", "loss"))
+
+
+def test_states_and_inputs_have_the_names_that_authors_use() -> None:
+    picture = draw(*vector(LSTMCell(1, 2), 2)).picture
+    assert {box.id for box in picture.boxes if box.role in ("state", "input")} == {
+        *(f"{name}_{t}" for name in "hc" for t in range(3)),
+        "x_1",
+        "x_2",
+    }
+
+
+def test_states_are_computed_once_for_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    unrolled, loss = scalar(6)
+    calls = []
+    own = Subject._link
+
+    def counted(self: Subject, t: int) -> object:
+        calls.append(t)
+        return own(self, t)
+
+    monkeypatch.setattr(Subject, "_link", counted)
+    draw(unrolled, loss)
+    assert sorted(calls) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_view_says_what_is_drawn_and_nothing_else() -> None:
+    assert View(aspect="4:3").page == (1080.0, 810.0)
+    assert View() == View(detail="states")
+
+
+# ---- DOT ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", ["dot", "neato"])
+@pytest.mark.parametrize("detail", ["states", "values"])
+def test_stock_graphviz_renders_the_unrolled_graph_with_the_chain_lit(
+    program: str, detail: str, tmp_path: Path
+) -> None:
+    """As DOT that any ``dot`` or ``neato`` takes, with our places."""
+    command = [program] if shutil.which(program) else [engine.programs()[-1], f"-K{program}"]
+    drawing = draw(*scalar(3), detail=detail)
+    drawing.save(tmp_path / "g.dot")
+    done = subprocess.run([*command, "-Tsvg", str(tmp_path / "g.dot")], capture_output=True, check=True)
+    root = ElementTree.fromstring(done.stdout)
+    assert [round(float(x)) for x in (root.get("viewBox") or "").split()[2:]] == pytest.approx(
+        [drawing.picture.width, drawing.picture.height], abs=2
+    )
+    strokes = {
+        group.get("id"): path.get("stroke")
+        for group in root.iter(f"{SVG}g")
+        for path in group.iter(f"{SVG}path")
+        if group.get("class") == "edge"
+    }
+    if detail == "states":
+        lit = {name: strokes[name] for name in ("arc_1", "arc_2", "arc_3")}
+        assert lit == {name: line.stroke for name, line in ((f"arc_{t}", arcs(drawing.picture)[t]) for t in (1, 2, 3))}
+    else:
+        assert list(strokes.values()).count(colours.CHAIN) == 3 * 4 + 2 + 1  # and one in the key
+    words = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    for text in drawing.picture.every_text():
+        assert text.text in words
+
+
+def test_an_svg_says_what_it_shows_to_those_who_cannot_see_it() -> None:
+    root = ElementTree.fromstring(draw(*scalar(12)).svg())
+    assert root.get("role") == "img"
+    title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None
+    assert description is not None
+    assert title.text == "The gradient vanishes: ×2.86×10⁻⁵ over 12 steps back"
+    assert description.text is not None
+    chain, verdict = description.text.split(". ", 1)
+    assert "from h_12 back to h_0 the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain
+    assert verdict.startswith("The gradient vanishes: over 12 steps")
+
+
+def test_in_a_notebook_a_picture_is_as_wide_as_its_cell() -> None:
+    bundle = draw(*scalar())._repr_mimebundle_()
+    root = ElementTree.fromstring(bundle["image/svg+xml"])
+    assert root.get("width") == "100%"
+    assert root.get("style") == "max-width: 1440pt; height: auto"
+    assert root.get("viewBox")
