@@ -12,7 +12,7 @@ import mpmath
 import pytest
 
 from tinygrad_rnn import Linear, Value, cross_entropy
-from tinygrad_rnn.compile import Recurrence, Symbols, compile
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, compile
 from tinygrad_rnn.compile.elementary import COEFFICIENTS, FAST_ULP, definitions
 from tinygrad_rnn.compile.emit import function, vector_type
 from tinygrad_rnn.compile.native import Native
@@ -142,3 +142,15 @@ def test_results_are_close_to_exact_mode():
     assert a.loss == pytest.approx(b.loss, rel=1e-13)
     assert list(a.gradients) == pytest.approx(list(b.gradients), rel=1e-11, abs=1e-13)
     assert list(a.gradients) != list(b.gradients)  # else this tests nothing
+
+
+def test_another_order_may_leave_the_range_of_doubles_as_the_limits_say():
+    w = Value(0.0, label="w")
+
+    def last(factor: float, x: float, mode: str) -> float:
+        program = Recurrence(lambda x, h: x * factor * factor + w * h, Number(), lambda h: h * 1.0, h0=0.0, mode=mode)
+        return program.forward([[x]]).loss
+
+    cases = [(1e200, 0.0), (1e200, 1e-300), (1e-200, 1e300)]
+    assert [last(*case, "exact") for case in cases] == [0.0, pytest.approx(1e100), pytest.approx(1e-100)]
+    assert [repr(last(*case, "fast")) for case in cases] == ["nan", "inf", "0.0"]

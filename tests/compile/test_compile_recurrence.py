@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import random
 import struct
 import sys
@@ -639,3 +641,66 @@ def test_a_result_whose_gradients_would_meet_in_another_order_is_refused():
     ):
         with pytest.raises(CompileError, match=words):
             simple(**wrong)
+
+
+# ---- copies and pickles --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_program_is_not_copied(copied):
+    for program in (simple(), compile(Value(0.5) * 2.0)):
+        with pytest.raises(CompileError, match="compile that"):
+            copied(program)
+
+
+def test_a_step_may_be_a_method_of_what_holds_programs():
+    class Trainer:
+        def __init__(self) -> None:
+            self.w = Value(0.5, label="w")
+            self.program = Recurrence(self.step, Number(), lambda h: h * h, h0=0.5)
+            self.other = Recurrence(self.step, Number(), lambda h: h * 2.0, h0=0.5)
+
+        def step(self, x: Any, h: Any) -> Any:
+            return self.w * h + x
+
+    trainer = Trainer()
+    assert trainer.program.parameters == trainer.other.parameters == [trainer.w]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))])
+def test_the_results_of_a_run_can_be_sent(copied):
+    program = recurrence("lstm", "every", 4)
+    rng = random.Random(0)
+    run = program.forward_backward(*(draw_numbers(rng, Symbols(5), 3, 4) for _ in range(2)), window=3)
+    other = copied(run)
+    assert list(other.losses) == list(run.losses)
+    for name in ("gradients", "state", "state_gradients"):
+        assert getattr(other, name).tolist() == getattr(run, name).tolist()
+    other.gradients[0] = 100.0
+    assert run.gradients[0] != 100.0
+
+
+# ---- the initial state ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "h0", "error", "words"),
+    [
+        (RNNCell(1, 2), 5, ShapeError, "h is a single number, but W is 2 × 2"),
+        (RNNCell(1, 2), [], ShapeError, "h is 0 numbers"),
+        (RNNCell(1, 2), [1.0, 2.0, 3.0], ShapeError, "h is 3 numbers"),
+        (RNNCell(1, 2), [[1.0, 2.0]], OperandError, "not a number"),
+        (RNNCell(1, 2), "ab", OperandError, "not a number"),
+        (RNNCell(1, 2), {0: 1.0, 1: 2.0}, OperandError, "not a number"),
+        (RNNCell(1, 2), {1.0, 2.0}, OperandError, "not a number"),
+        (RNNCell(1, 2), object(), OperandError, "not a number"),
+        (LSTMCell(1, 2), 5, ShapeError, "h, c"),
+        (LSTMCell(1, 2), ([0.0, 0.0], 5), ShapeError, "c is a single number"),
+        (LSTM(1, 2, num_layers=2), 5, ShapeError, "a state of 1 part"),
+        (ScalarRNNCell(), [1.0, 2.0], ShapeError, "h0 is 2 numbers|h is 2 numbers"),
+        (GatedByItself(2), 5, ShapeError, "a state of 1 part"),
+    ],
+)  # fmt: skip
+def test_an_initial_state_that_does_not_fit_is_an_error_of_ours(cell, h0, error, words):
+    with pytest.raises(error, match=words):
+        Recurrence(cell, Vector(1) if not isinstance(cell, ScalarRNNCell) else Number(), None, h0=h0)

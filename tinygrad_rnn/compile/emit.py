@@ -13,7 +13,8 @@ from .symbol import COMPARISONS, CONDITIONS, Symbol
 
 _ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv", "neg": "fneg"}
 
-#: In fast mode these may be fused and reassociated. NaN and infinities keep their meaning.
+#: In fast mode these may be fused and reassociated, and a zero may have either sign. NaN and infinities keep their
+#: meaning, but another order may lead to them: 0·1e200·1e200.
 _FAST_FLAGS: dict[str, str] = dict.fromkeys(("add", "sub", "mul", "neg"), "reassoc nsz contract ")
 
 

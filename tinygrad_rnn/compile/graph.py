@@ -20,6 +20,7 @@ from .plan import plan
 from .replay import Inspection
 from .symbol import Tape
 from .trace import recorded, trace_graph
+from .twins import Compiled
 
 MODES = ("exact", "fast")
 
@@ -40,8 +41,11 @@ def compile(root: Value, mode: str = "exact") -> Program:
     Args:
         root: the node to compute and to differentiate.
         mode: ``"exact"``: the same numbers as the eager engine, bit for bit except the sign of a NaN. ``"fast"``:
-            fused multiply-add, reassociated sums, and polynomials for exp and tanh (their errors:
-            `elementary.FAST_ULP`). You can skip fast mode when you read the code: nothing else needs it.
+            fused multiply-add, sums and products in any order, x·x for x², and polynomials for exp and tanh (their
+            errors: `elementary.FAST_ULP`). The last places differ, and the sign of a zero. Where the eager engine comes
+            near the largest or the smallest double on the way, another order may give NaN, infinity or 0 instead of a
+            number: 0·1e200·1e200 is NaN where 1e200·1e200 comes first. You can skip fast mode when you read the code:
+            nothing else needs it.
 
     Raises:
         CompileError: an op does not compile, or the platform is not supported.
@@ -51,7 +55,7 @@ def compile(root: Value, mode: str = "exact") -> Program:
     return Program(root, mode)
 
 
-class Program:
+class Program(Compiled):
     """A compiled graph: a recurrence of one step without a state, with a slot for the number of each leaf.
 
     Threads may share it. They wait for each other, but `backward` belongs to the latest `forward` of any thread.

@@ -27,7 +27,7 @@ from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
 from .trace import Trace, recorded
-from .twins import twin
+from .twins import Compiled, twin
 
 #: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
 #: waits for memory, so its gradients should lie in the nearest cache; exact mode waits for the functions of libm.
@@ -49,10 +49,16 @@ class Run:
 
     __slots__ = ("_B", "_P", "_S", "_area", "_backward", "_memory", "_windows")
 
-    def __init__(self, B: int, P: int, S: int, course: Course) -> None:
-        memory = doubles(P + B * (2 * S + course.windows))
+    def __init__(self, B: int, P: int, S: int, windows: int, backward: bool) -> None:
+        memory = doubles(P + B * (2 * S + windows))
         self._area, self._memory = area(memory), memoryview(memory).cast("B").cast("d")
-        self._B, self._P, self._S, self._windows, self._backward = B, P, S, course.windows, course.backward
+        self._B, self._P, self._S, self._windows, self._backward = B, P, S, windows, backward
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run, (self._B, self._P, self._S, self._windows, self._backward), self._memory.tobytes()
+
+    def __setstate__(self, numbers: bytes) -> None:
+        self._memory.cast("B")[:] = numbers
 
     def areas(self, b: int) -> tuple[Area, Area, Area, Area]:
         """The areas of the new states from sequence b on, of their ∂loss/∂h_0, of all gradients, and of the losses."""
@@ -105,7 +111,7 @@ class Run:
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
 
 
-class Recurrence:
+class Recurrence(Compiled):
     """A recurrence as native code: compile time and code size depend on one time step only.
 
     Exact mode gives, bit for bit, for every sequence what `eager` records and ``backward()`` computes from it; only
@@ -166,7 +172,7 @@ class Recurrence:
         self._initial = tuple(self.step.initial)
         self._lock = threading.Lock()  # held while the memory of the program, or code for it, is made or used
         self._numbers = doubles(len(self.parameters))
-        self.numbers = memoryview(self._numbers).cast("B").cast("d")
+        self.numbers = memoryview(self._numbers).cast("B").cast("d")[: len(self.parameters)]
         self.read_parameters()
         usual = LANES[mode] if len(self._with_loss.tape.symbols) <= LANES_UP_TO else 1
         self._lanes = usual if lanes is None else whole_number("lanes", lanes, most=MOST_LANES)
@@ -292,7 +298,7 @@ class Recurrence:
         return Batch(self._step, self._initial, self._limits, x, target, h0)
 
     def _new_run(self, batch: Batch, course: Course) -> Run:
-        return Run(batch.B, len(self.parameters), len(self._initial), course)
+        return Run(batch.B, len(self.parameters), len(self._initial), course.windows, course.backward)
 
     def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Any = None) -> None:
         """Run as many sequences as possible in groups that fill the lanes, the others one by one.
@@ -338,7 +344,7 @@ class Recurrence:
     def _step_of_now(self, step: Step) -> Step:
         """A twin of the time step in which the parameters hold ``numbers``."""
         copied, originals = twin(step)
-        numbers = dict(zip(self._leaves, self.numbers))
+        numbers = dict(zip(self._leaves, self._numbers))
         for leaf, original in originals.items():
             leaf.data = numbers.get(original, leaf.data)
         return copied

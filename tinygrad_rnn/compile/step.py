@@ -14,6 +14,7 @@ from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
+from ..nn.trees import is_vector
 from ..support.text import count
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index, Pick, possible
@@ -69,7 +70,7 @@ class Step:
         if h0 is None:
             return cls(cell, readout, loss, x, target, cell.initial_state())
         parts = h0 if isinstance(h0, tuple) else (h0,)
-        state = tuple(Value(p) if not hasattr(p, "__len__") else [Value(e) for e in p] for p in parts)
+        state = tuple([Value(e) for e in p] if is_vector(p) else Value(p) for p in parts)
         return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..engine import hooks
 from ..engine.backward import gradients_kept, propagate, topological_order
 from ..engine.ops import OPS, Op
+from ..engine.recording import Within, call_at
 from ..engine.value import Value
 from ..errors import CompileError, TinygradRNNError
 from . import lookup
@@ -133,7 +133,8 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
 
 def recorded(function: Callable[..., T], *args: Any) -> T:
     """Call a function that records nodes, in a scope of its own: the caller may be in `no_grad` or in a time step."""
-    return Context().run(function, *args)
+    with Within(records=True):
+        return call_at(None, function, *args)
 
 
 def trace_graph(root: Value, tape: Tape) -> Trace:

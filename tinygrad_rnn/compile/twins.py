@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ..engine.value import Value
 from ..errors import CompileError
@@ -26,6 +26,19 @@ from ..errors import CompileError
 T = TypeVar("T")
 
 _PACKAGE = __name__.partition(".")[0]
+
+
+class Compiled:
+    """Base of compiled programs. They belong to their process, and to the Values of which they were made.
+
+    A twin shares them.
+    """
+
+    def __reduce__(self) -> NoReturn:
+        raise CompileError(
+            f"a compiled {type(self).__name__} cannot be copied or pickled",
+            remedy="Copy or send what it was made of, and compile that",
+        )
 
 
 def twin(original: T) -> tuple[T, dict[Value, Value]]:
@@ -50,7 +63,7 @@ def twin(original: T) -> tuple[T, dict[Value, Value]]:
 # ---- where Values are -------------------------------------------------------------------------------------------
 
 #: Where the search for Values ends.
-_CLOSED = (type, ModuleType, CodeType, str, bytes, int, float, complex, type(None))
+_CLOSED = (Compiled, type, ModuleType, CodeType, str, bytes, int, float, complex, type(None))
 
 
 def _search(root: object) -> tuple[dict[int, object], set[int]]:
