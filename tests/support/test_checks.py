@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -58,5 +59,5 @@ def test_sizes_of_numpy_are_sizes() -> None:
 
 def test_settings_of_numpy_are_recorded_as_ints() -> None:
     settings = Settings(batch_size=np.int64(2), truncate=np.int64(3))  # type: ignore[arg-type]
-    assert json.loads(json.dumps(settings.record()))["truncate"] == 3
-    assert json.dumps(Limits(updates=np.int64(2), patience=np.int64(1)).record())  # type: ignore[arg-type]
+    assert json.loads(json.dumps(asdict(settings)))["truncate"] == 3
+    assert json.dumps(asdict(Limits(updates=np.int64(2), patience=np.int64(1))))  # type: ignore[arg-type]
