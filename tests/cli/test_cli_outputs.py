@@ -43,9 +43,10 @@ def where_any_work_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def work(*_: object, **__: object) -> None:
         raise AssertionError("too late: the work has begun")
 
-    for place in ("cli.anatomy", "cli.truncate", "cli.explore", "cli.main_job"):
+    for place in ("cli.anatomy", "cli.truncate", "cli.main_job"):
         monkeypatch.setattr(f"tinygrad_rnn.{place}.read_problem", work)
-    monkeypatch.setattr("tinygrad_rnn.cli.decay.read_data", work)
+    for place in ("cli.decay", "cli.explore"):
+        monkeypatch.setattr(f"tinygrad_rnn.{place}.read_data", work)
     monkeypatch.setattr("tinygrad_rnn.cli.train.build", work)
     monkeypatch.setattr("tinygrad_rnn.cli.sweep.build_task", work)
 

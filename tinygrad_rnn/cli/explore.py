@@ -1,4 +1,4 @@
-"""``tinygrad-rnn explore``: the interactive page."""
+"""``tinygrad-rnn explore``: the interactive page, or its program."""
 
 from __future__ import annotations
 
@@ -7,23 +7,33 @@ import os
 
 from ..compile.javascript import javascript
 from ..errors import ArgumentError
-from ..page import explore
+from ..nn.kinds import KINDS
+from ..page.api import page_of
 from ..page.page import check_ending
-from ..page.source import from_problem
+from ..page.source import Source, from_sequence
 from ..support.files import write_whole
-from ..support.progress import late_bar
 from .console import say
-from .inputs import input_options, read_problem
+from .inputs import Data, input_options, make_cell, read_data, to_be_posed
 from .options import Option, output_option
 from .outputs import check_writable
 
 DESCRIPTION = (
-    "Write an interactive page, one HTML file that works offline, about the inputs of the main job: the unrolled graph "
-    "with every step of its computation, how the gradient decays for every ‖W‖, and where it came from. Here every "
-    "time step has a loss, unless --loss last is given."
+    "Write an interactive page, one HTML file that works offline, about the inputs of the main job: the unrolled "
+    "network with its chain, on which every weight, input and setting can be changed, and everything follows; where "
+    "the gradient came from, how it decays for every ‖W‖, and training."
 )
 OPTIONS = {
-    **input_options(loss="all"),
+    **input_options(),
+    "the page": (
+        Option(
+            "with_cells",
+            "further cells to choose from on the page",
+            ("--with",),
+            choices=tuple(KINDS),
+            nargs="+",
+            metavar="CELL",
+        ),
+    ),
     "output": (
         output_option("page; an existing file is overwritten", default="bptt.html"),
         Option("code", "write the time step as a JavaScript module, instead of the page", metavar="FILE.mjs"),
@@ -37,16 +47,27 @@ def run(args: argparse.Namespace) -> int:
         return _write_code(args)
     check_ending(args.output)
     check_writable(args.output)
-    problem = read_problem(args)
-    with late_bar("Page", unit="part") as show:
-        page = explore(
-            problem.unrolled, problem.loss, problem.losses, title=problem.title, names=problem.names, progress=show
-        )
-    overwritten = os.path.exists(args.output)
+    data = read_data(args)
+    others = [_source(_of_kind(args, kind), data) for kind in dict.fromkeys(args.with_cells or ())]
+    page = page_of(_source(args, data), title=data.title, names=data.names, alphabet=data.alphabet, others=others)
+    overwritten = " (overwritten)" if os.path.exists(args.output) else ""
     page.save(args.output)
-    size = len(page.html().encode()) / 1000
-    say(f"Page: {args.output}, {size:,.0f} kB{' (overwritten)' if overwritten else ''}. Open it in a browser.")
+    say(f"Page: {args.output}, {len(page.html().encode()) / 1000:,.0f} kB{overwritten}. Open it in a browser.")
+    say("Try first: drag a weight until the gradient explodes, cut a link of the chain by a click, press Run.")
     return 0
+
+
+def _source(args: argparse.Namespace, data: Data) -> Source:
+    """What the page is made of: the cell over the sequence. Nothing is unrolled."""
+    cell, readout = make_cell(args, data)
+    which = args.loss or ("all" if data.alphabet else args.default_loss)
+    return from_sequence(cell, **to_be_posed(data, readout, which))
+
+
+def _of_kind(args: argparse.Namespace, kind: str) -> argparse.Namespace:
+    """The options for a further cell: those that every kind has."""
+    only = dict.fromkeys(("w", "u", "b", "nonlinearity", "forget_bias"))
+    return argparse.Namespace(**{**vars(args), **only, "cell": kind})
 
 
 def _write_code(args: argparse.Namespace) -> int:
@@ -54,8 +75,8 @@ def _write_code(args: argparse.Namespace) -> int:
     if not args.code.endswith((".mjs", ".js")):
         raise ArgumentError(f"cannot write a module as {args.code!r}", remedy="Let its name end in .mjs")
     check_writable(args.code)
-    problem = read_problem(args)
-    program = javascript(from_problem(problem).step)
+    source = _source(args, read_data(args))
+    program = javascript(source.step)
     write_whole(args.code, program.module)
-    say(f"Time step of {problem.cell!r}: {args.code}, {len(program.module.encode()) / 1000:,.0f} kB.")
+    say(f"Time step of {source.step.cell!r}: {args.code}, {len(program.module.encode()) / 1000:,.0f} kB.")
     return 0

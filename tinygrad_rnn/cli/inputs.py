@@ -243,17 +243,21 @@ def check_kind(kind: str, typed: Iterable[str]) -> None:
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
     """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
-    scalar, text = readout is None, bool(data.alphabet)
-    posed = problem.problem(
-        cell,
-        data.inputs if scalar or text else [[x] for x in data.inputs],
-        data.targets if scalar or text else [[target] for target in data.targets],
-        readout=readout,
-        loss=cross_entropy if text else mse_loss,
-        at="last" if which == "last" else "every",
-    )
-    formula = _formula(data, scalar, posed.unrolled.T if which == "last" else None)
+    posed = problem.problem(cell, **to_be_posed(data, readout, which))
+    formula = _formula(data, readout is None, posed.unrolled.T if which == "last" else None)
     return Problem(**vars(posed), title=data.title, description=data.description, names=data.names, formula=formula)
+
+
+def to_be_posed(data: Data, readout: Linear | None, which: str) -> dict[str, Any]:
+    """The arguments of `problem` beside the cell."""
+    single = readout is None or bool(data.alphabet)
+    return {
+        "inputs": data.inputs if single else [[x] for x in data.inputs],
+        "targets": data.targets if single else [[target] for target in data.targets],
+        "readout": readout,
+        "loss": cross_entropy if data.alphabet else mse_loss,
+        "at": "last" if which == "last" else "every",
+    }
 
 
 def _formula(data: Data, scalar: bool, only_step: int | None) -> str:

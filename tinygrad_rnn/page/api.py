@@ -2,103 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Sequence
 from typing import Any
 
 from ..bptt import Unrolled
-from ..engine.backward import gradients_kept, topological_order
+from ..bptt.problem import Problem
 from ..engine.value import Value
-from ..errors import ArgumentError, DrawError, GraphError
-from ..pictures import graph, text
-from ..support.text import count as number_of
-from . import walkthrough
-from .anatomy import anatomies, parameters, whole_gradients
-from .chains import chains, factor, told_roots
-from .decay import decay_parts, measured
-from .graph import Numbering, Shades, columns, details
+from ..errors import ArgumentError
+from ..pictures import text
+from .cells import CellOfPage, cell_of_page
 from .page import Page
-
-MOST_NODES = 60_000
+from .source import Source, from_graph, from_problem
 
 
 def explore(
-    unrolled: Unrolled,
-    loss: Value,
+    unrolled: Unrolled | Problem,
+    loss: Value | None = None,
     losses: Sequence[Value] | None = None,
     *,
     title: str = "",
     names: Sequence[str] = (),
-    progress: Callable[[int, int], object] | None = None,
+    alphabet: str = "",
+    others: Sequence[Problem] = (),
 ) -> Page:
-    """An interactive page: the unrolled graph with every step of its computation, the decay of the gradient with
-    the lag, measured for many ‖W‖, and where the gradient of each parameter came from.
+    """An interactive page: the unrolled network, its gradients and the chain follow whatever one changes.
 
-    The gradients in the graph are left as they were.
+    The page holds the time step as a program, and computes every number itself.
 
     Args:
-        unrolled: the unrolled cell.
-        loss: the loss L, computed from it.
-        losses: the losses of single time steps that L is made of, if it is: the mean or sum of them, say. Their
-            chains and their parts of the gradient are told apart.
+        unrolled: a problem, as `problem` poses it; or an unrolled cell, whose loss is read from the graph.
+        loss: the loss, where an unrolled cell is given.
+        losses: the losses of single time steps whose sum or mean it is. By default they are found in the graph.
         title: what the sequence is.
         names: what x_1 … x_T are called: years, characters.
-        progress: called again and again, with how many parts of the work are done and how many there are.
+        alphabet: the symbols of a text, in the order of their indices.
+        others: further problems over the same sequence, whose cells can be chosen on the page.
 
     Raises:
-        ArgumentError: L does not depend on one of the losses.
-        DrawError: the graph is too large for a page.
-        GraphError: the loss does not depend on what was unrolled, or has no gradient.
+        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence.
+        CompileError: the time step or the loss cannot be a program, or the time steps have different shapes; the
+            error names op and node.
     """
-    steps = unrolled.steps_of(graph.roots_of(unrolled, loss))
-    if len(steps) > MOST_NODES:
-        raise DrawError(
-            f"{len(steps):,} nodes are too many for a page",
-            remedy=f"Unroll fewer time steps, or a smaller cell: up to {MOST_NODES:,} nodes",
+    if isinstance(unrolled, Problem):
+        if loss is not None:
+            raise ArgumentError("a loss besides a problem, which has one", remedy="Give the problem alone")
+        return page_of(
+            from_problem(unrolled), unrolled.unrolled, title, names, alphabet, list(map(from_problem, others))
         )
-    order = topological_order(loss)
-    if not any(value in steps and steps[value] is not None and not value.parents for value in order):
-        raise GraphError("the loss does not depend on anything that was unrolled", node=loss.name)
-    reached = set(order)
-    parts = list(losses) if losses else [loss]
-    for part in parts:
-        if part not in reached:
-            raise ArgumentError("the loss does not depend on one of the losses", node=part.name)
-    roots = sorted(((steps[part], part) for part in parts), key=lambda pair: pair[0] or 0)
-    values = list(steps)
-    numbers = Numbering(values)
-    done, parts_in_all = count(), told_roots(unrolled, roots) + len(parameters(steps)) + decay_parts(unrolled)
+    if loss is None:
+        raise ArgumentError("there is no loss", remedy="Give explore(unrolled, loss), or a problem")
+    source = from_graph(unrolled, loss, losses)
+    return page_of(source, unrolled, title, names, alphabet, list(map(from_problem, others)))
 
-    def tick() -> None:
-        if progress:
-            progress(next(done) + 1, parts_in_all)
 
-    root = text.clipped(loss.label or "L", 20)
-    with gradients_kept(values):
-        taken = walkthrough.record(loss)
-        states = graph.states_of(unrolled)
-        shades = Shades([v.grad for entries in states.values() for _, _, v in entries if v.has_grad])
-        drawn = graph.build(unrolled, loss, steps, list(range(min(states), unrolled.T + 1)))
-        data: dict[str, Any] = {
-            "cell": text.clipped(repr(unrolled.cell), 120),
-            "title": text.clipped(title, 160),
-            "T": unrolled.T,
-            "first": min(states),
-            "root": root,
-            "factor": factor(unrolled.cell),
-            "loss": numbers[loss],
-            "names": [text.clipped(str(name), 24) for name in names],
-            "values": details(values, steps),
-            "graph": columns(drawn, numbers, shades, loss, root),
-            "shades": shades.key(),
-            "forward": walkthrough.forward(order, numbers),
-            "backward": walkthrough.backward(taken, numbers, shades),
-            "sums": walkthrough.sums(taken, numbers),
-            "chains": chains(unrolled, loss, roots, numbers, steps, shades, tick),
-        }
-        weights = [part.grad for _, part in roots]
-        wholes = whole_gradients(steps)
-    data["anatomy"] = anatomies(unrolled, roots, weights, wholes, steps, tick)
-    data["decay"] = measured(unrolled, tick)
-    described = text.clipped(repr(unrolled.cell), 80)
-    return Page(f"{described} over {number_of(unrolled.T, 'step')}", data)
+def page_of(
+    source: Source,
+    unrolled: Unrolled | None = None,
+    title: str = "",
+    names: Sequence[str] = (),
+    alphabet: str = "",
+    others: Sequence[Source] = (),
+) -> Page:
+    """The page of a source; a graph, if there is one, is compared with it. Arguments and errors as of `explore`."""
+    for other in others:
+        if (other.inputs, other.targets) != (source.inputs, source.targets):
+            raise ArgumentError(
+                "another problem has another sequence", remedy="Give every problem the same inputs and targets"
+            )
+    made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
+    programs: list[str] = []
+    cells = [_numbered(cell, programs) for cell in made]
+    T = len(source.inputs)
+    about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
+    data = {
+        "title": text.clipped(title, 160),
+        "first": source.first,
+        "at": source.at,
+        "mean": source.mean,
+        "names": [text.clipped(str(name), 24) for name in names],
+        "alphabet": alphabet,
+        "x": _rows(source.inputs),
+        "target": source.targets,
+        "cells": cells,
+    }
+    return Page(about, data, programs)
+
+
+def _numbered(cell: CellOfPage, programs: list[str]) -> dict[str, Any]:
+    """The facts of a cell, with the numbers of its programs, which are added to the others."""
+    numbers = {}
+    for name, program in cell.programs.items():
+        numbers[name] = len(programs)
+        programs.append(program.expression)
+    return {**cell.facts, "programs": numbers}
+
+
+def _rows(inputs: list[list[float]]) -> dict[str, Any]:
+    """The inputs; of one-hot vectors the places of their ones."""
+    size = len(inputs[0])
+    if size > 1 and all(sorted(row) == [0.0] * (size - 1) + [1.0] for row in inputs):
+        return {"hot": [row.index(1.0) for row in inputs], "size": size}
+    return {"rows": inputs}

@@ -72,7 +72,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     function = getattr(cell, "function", cell)
     recurrent = _recurrent(cell, parameters)
     facts = {
-        "name": text.clipped(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function)), 120),
+        "name": _name(function),
         "nonlinearity": own,
         "p": [parameter.data for parameter in parameters],
         "h0": step.initial,
@@ -83,6 +83,13 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "straight": _straight(cell),
     }
     return CellOfPage(programs, facts)
+
+
+def _name(cell: object) -> str:
+    """A cell in a few words, without addresses, and without what can be changed on the page."""
+    if isinstance(cell, ScalarRNNCell):
+        return type(cell).__name__
+    return text.clipped(re.sub(r" at 0x[0-9a-fA-F]+|, nonlinearity='\w+'", "", repr(cell)), 120)
 
 
 def _has_choice(cell: Cell) -> bool:

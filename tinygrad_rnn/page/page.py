@@ -1,8 +1,9 @@
-"""One self-contained HTML file, assembled from the files in ``assets``.
+"""One self-contained HTML file, assembled from the files in ``assets`` and the programs of the cells.
 
 What comes from the user stays data: it travels as JSON in which no character can end the script element, and
 the page's code writes it with ``textContent`` alone. A content security policy lets the page run and look as
-written here, and nothing else: no network, no other script, no other style.
+written here, and nothing else: no network, no other script, no other style. A worker may run, from text that the page
+has itself.
 """
 
 from __future__ import annotations
@@ -13,24 +14,34 @@ import html
 import json
 import os
 import re
+from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..compile.javascript import PRELUDE, SEQUENCE
 from ..errors import DrawError
 from ..support.files import write_whole
+from . import colours
+from .verdict import verdict_script
 
-STYLE = "page.css"
-SCRIPTS = (
-    "page.js",
-    "chain.js",
-    "graph.js",
-    "outline.js",
-    "weight.js",
-    "walk.js",
-    "decay.js",
-    "anatomy.js",
-    "start.js",
+#: What computes, in the page and in its worker; and what the page shows.
+ENGINE = ("computation", "kept", "jacobians", "applications", "split", "law", "train")
+VIEWS = (
+    "dom",
+    "model",
+    "story",
+    "score",
+    "film",
+    "step",
+    "controls",
+    "training",
+    "series",
+    "worker",
+    "where",
+    "norms",
+    "start",
 )
 
 #: What ends a script element or a line, what no JSON parser takes, and what turns the direction of writing for
@@ -43,18 +54,18 @@ class Page:
 
     Attributes:
         title: what the page is about.
-        data: everything that it shows, as plain data.
+        data: what it computes with, as plain data.
+        programs: its programs, as expressions of JavaScript.
     """
 
-    def __init__(self, title: str, data: dict[str, Any]) -> None:
-        self.title = title
-        self.data = data
+    def __init__(self, title: str, data: dict[str, Any], programs: Sequence[str]) -> None:
+        self.title, self.data, self.programs = title, data, tuple(programs)
         self._html: str | None = None
 
     def html(self) -> str:
         """The page as one HTML document."""
         if self._html is None:
-            self._html = assemble(self.title, self.data)
+            self._html = assemble(self.title, self.data, self.programs)
         return self._html
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -76,7 +87,7 @@ class Page:
         """The page in a frame of its own, and a line of text where HTML is not shown."""
         frame = (
             f'<iframe srcdoc="{html.escape(self.html())}" sandbox="allow-scripts" title="{html.escape(self.title)}"'
-            ' width="100%" height="860" style="border:0"></iframe>'
+            ' width="100%" height="900" style="border:0"></iframe>'
         )
         return {"text/plain": repr(self), "text/html": frame}
 
@@ -94,22 +105,29 @@ def check_ending(path: str | os.PathLike[str]) -> None:
         raise DrawError(f"cannot write a page as {os.fspath(path)!r}", remedy="Let its name end in .html")
 
 
-def assemble(title: str, data: dict[str, Any]) -> str:
-    """The HTML document that shows the data."""
-    style = _asset(STYLE)
-    scripts = [_asset(name) for name in SCRIPTS]
+def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
+    """The HTML document."""
+    style = colours.style() + asset("page.css")
+    own = ",\n".join(programs)
+    engine = [PRELUDE, SEQUENCE, verdict_script(), f"const PROGRAMS = [\n{own}\n];", *map(script, ENGINE)]
+    views = [script(name) for name in VIEWS]
     policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts))}"
+        "default-src 'none'; base-uri 'none'; form-action 'none'; worker-src blob:; "
+        f"style-src {_hash(style)}; script-src {' '.join(map(_hash, (*engine, *views)))}"
     )
     parts = {
         "policy": html.escape(policy),
         "title": html.escape(_UNSAFE.sub(lambda match: match[0] if match[0] in "<>&" else "\ufffd", title)),
         "style": f"<style>{style}</style>",
         "data": f'<script type="application/json" id="data">{encoded(data)}</script>',
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+        "scripts": "\n".join(
+            [
+                *(f"<script data-engine>{text}</script>" for text in engine),
+                *(f"<script>{text}</script>" for text in views),
+            ]
+        ),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _asset("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], asset("page.html"))
 
 
 def encoded(data: object) -> str:
@@ -120,8 +138,15 @@ def encoded(data: object) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}" if match[0] in "<>&\u2028\u2029" else "\ufffd", text)
 
 
-def _asset(name: str) -> str:
+@cache
+def asset(name: str) -> str:
+    """The text of a file in ``assets``."""
     return (files("tinygrad_rnn.page") / "assets" / name).read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """The text of a script in ``assets``."""
+    return asset(f"{name}.js")
 
 
 def _hash(source: str) -> str:

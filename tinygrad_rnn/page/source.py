@@ -46,11 +46,6 @@ class Source:
     at: Literal["last", "every"]
     mean: bool
 
-    def with_cell(self, cell: Cell, readout: Callable[[Any], Any] | None) -> Source:
-        """The same over another cell, from its own initial state."""
-        step = Step.of(cell, readout, self.step.loss, self.step.x, self.step.target, None)
-        return replace(self, step=step)
-
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
         for part in (self.step.cell, getattr(self.step.cell, "function", None), self.step.readout):

@@ -49,7 +49,7 @@ class Program:
             - ``parts``: for each part of the state, where it begins and ends within the state;
             - ``symbols``: slots of inputs and targets that are whole numbers, and the limits that they must be below;
             - ``loss``: the slot of the loss, or null;
-            - ``computed``: the slots of what is computed; the others are leaves;
+            - ``computed``: for each unit, the slots of what it computes; other slots are leaves;
             - ``nodes``: for each slot, what its node is called, and its formula where it is computed. U+A7FB and
               U+A7FC stand for the numbers t and t - 1 of the time steps;
             - ``course``: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``:
@@ -174,6 +174,8 @@ class _Writer:
     def _facts(self) -> dict[str, Any]:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
+        for name in traced.limits:
+            nodes[self._index(name)][0] = f"{name}_{TIME}"
         ends = accumulate(size for _, size in traced.parts)
         for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]
@@ -188,12 +190,12 @@ class _Writer:
             "parts": {name: [end - size, end] for (name, size), end in zip(traced.parts, ends)},
             "symbols": {str(self._index(name)): limit for name, limit in traced.limits.items()},
             "loss": next(iter(traced.units["loss"].results.values())) if "loss" in traced.units else None,
-            "computed": sorted(
-                {slot for node, slot in traced.slots.items() if node.parents}
-                | {slot for unit in traced.units.values() for slot in unit.results.values()}
-            ),
+            "computed": {name: self._computed(unit) for name, unit in traced.units.items()},
             "nodes": nodes,
         }
+
+    def _computed(self, unit: Unit) -> list[int]:
+        return sorted({self.traced.slots[node] for node in unit.nodes if node.parents} | set(unit.results.values()))
 
     def _walks(self) -> tuple[list[list[list[int]]], list[int], list[frozenset[Value]]]:
         """The course of backward passes, from `whole` too, and the roots of each function, results of the cell."""

@@ -74,7 +74,9 @@ class Sequence {
     const { program: { facts, cell_backward, readout_backward, loss_backward }, within } = this;
     this.passes += 1;
     const lose = (t) => {
-      this.fresh(t)[facts.loss] = seed;
+      const row = this.fresh(t);
+      if (readout_backward) for (const slot of facts.computed.readout) row[slot] = 0;
+      row[facts.loss] = seed;
       if (watch) watch("loss", t, false);
       this.call(loss_backward, t, this.grad[t - 1]);
     };
@@ -105,7 +107,7 @@ class Sequence {
     const row = this.grad[t];
     if (this.touched[t] !== this.passes) {
       this.touched[t] = this.passes;
-      if (t > 0) for (const slot of this.program.facts.computed) row[slot] = 0;
+      if (t > 0) for (const slot of this.program.facts.computed.cell) row[slot] = 0;
     }
     return row;
   }

@@ -39,6 +39,6 @@ function applications({ program, sequence }, { unit, t, cut, p_grad, grad, befor
     const contribution = local[i] * after[node], had = soFar(parent), has = had + contribution;
     if (parent >= 0 && parent < facts.width) after[parent] = has;
     else places.set(parent, has);
-    return [{ t, unit, node, operand, parent, local: local[i], contribution, before: had, after: has }];
+    return [{ t, unit, node, operand, parent, local: local[i], gradient: after[node], contribution, before: had, after: has }];
   });
 }

@@ -17,6 +17,7 @@ class Computation {
     Object.assign(this, { program, p: Float64Array.from(p), h0: Float64Array.from(h0), x, target });
     Object.assign(this, { T: x.length, at: "last", mean: true, k1: null, k2: null, cuts: new Set(), within: false }, settings);
     this.sequence = this.apart = null;
+    this.losses = [];  // the time steps with a loss
     this.loss = NaN;
   }
 
@@ -27,13 +28,7 @@ class Computation {
     return Object.assign(this.apart, { p, within, now, with_loss });
   }
 
-  /** The time steps with a loss. */
-  get losses() {
-    const { T, at, target } = this;
-    return Array.from({ length: T }, (_, i) => i + 1).filter((t) => (at === "every" || t === T) && target[t - 1] !== null);
-  }
-
-  /** The gradient of each of these losses. */
+  /** The gradient of each loss. */
   get seed() { return this.mean ? 1 / this.losses.length : 1; }
 
   /** Compute all numbers; return the loss. */
@@ -43,11 +38,16 @@ class Computation {
       this.sequence = new Sequence(program, p, T, within);
       this.apart = null;
     }
-    const { sequence } = this, losses = new Set(this.losses);
+    const { sequence } = this;
     Object.assign(sequence, { p, within });
     sequence.start(this.h0);
-    for (let t = 1; t <= T; t++) sequence.give(t, this.x[t - 1], losses.has(t) ? this.target[t - 1] : null);
-    this.loss = this.mean ? sequence.forward() / losses.size : sequence.forward();
+    this.losses = [];
+    for (let t = 1; t <= T; t++) {
+      const target = this.at === "every" || t === T ? this.target[t - 1] : null;
+      sequence.give(t, this.x[t - 1], target);
+      if (target !== null) this.losses.push(t);
+    }
+    this.loss = this.mean ? sequence.forward() / this.losses.length : sequence.forward();
     return this.loss;
   }
 
@@ -62,11 +62,11 @@ class Computation {
 
   /** The backward passes: of full backpropagation one; with k1 and k2 one every k1 time steps, through k2 of them. */
   passes() {
-    const { T, k1, k2 } = this, losses = new Set(this.losses);
+    const { T, k1, k2, sequence: { with_loss } } = this;
     if (k1 === null) return [{}];
     const found = [];
     for (let e = k1; e < T + k1; e += k1) {
-      const taken = Array.from({ length: T + 1 }, (_, t) => losses.has(t) && e - k1 < t && t <= e);
+      const taken = with_loss.map((has, t) => has && e - k1 < t && t <= e);
       found.push({ losses: taken, from: Math.min(e, T), until: Math.max(0, e - k2) });
     }
     return found;

@@ -9,12 +9,17 @@ function split(computation, which) {
     const cells = Array.from({ length: T }, () => new Float64Array(which.length)), mask = new Array(T + 1).fill(false);
     mask[t] = true;
     let at = t;  // the time step whose uses come next
-    aside.zero_grad();
-    const take = (next) => {
-      which.forEach((index, i) => { cells[at - 1][i] = aside.p_grad[index]; aside.p_grad[index] = 0; });
-      at = next;
+    aside.p_grad.fill(0);
+    const watch = (unit, now) => {
+      if (unit !== null && now === at) return;
+      const cell = cells[at - 1];
+      for (let i = 0; i < which.length; i++) {
+        cell[i] = aside.p_grad[which[i]];
+        aside.p_grad[which[i]] = 0;
+      }
+      at = now;
     };
-    aside.backward(seed, { losses: mask, from: t, watch: (unit, now) => { if (unit === null || now < at) take(now); } });
+    aside.backward(seed, { losses: mask, from: t, watch });
     return { t, cells };
   });
 }

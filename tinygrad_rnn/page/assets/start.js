@@ -1,19 +1,16 @@
-// The page begins.
+// The page begins: what is chosen comes from its link, and everything is computed and drawn for the first time.
 "use strict";
 
-byId("about").textContent = [page.cell, page.T + (page.T === 1 ? " time step" : " time steps"), page.title].filter(Boolean).join(" · ");
-document.title = page.cell + " over " + page.T + " steps · Backpropagation through time";
-byId("theme").addEventListener("input", (event) => {
-  if (event.target.value) document.documentElement.dataset.theme = event.target.value;
-  else delete document.documentElement.dataset.theme;
-  redrawAll();
+const redrawAll = oncePerFrame(() => {
+  colours.clear();
+  widths.clear();
+  for (const view of views) view(new Set(["size"]));
 });
+
+views.push(() => write(byId("about"), [cellNow().name, plural(chosen.T, "time step"), page.title].filter(Boolean).join(" · ")));
+chosen = fromLink(location.hash);
+compute();
+for (const view of views) view(new Set(Object.keys(built)));
+new ResizeObserver(redrawAll).observe(document.body);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
-setUpDecay();
-setUpAnatomy();
-setUpGraph();
-setUpWeights();
-setUpWalk();
-setUpOutline();
-setUpChain();  // last, since it selects a chain, which all views show
-document.documentElement.dataset.ready = "yes";
+document.documentElement.dataset.ready = "1";

@@ -10,11 +10,11 @@ class NoUpdate extends Error {
 }
 
 /** Change the parameters by one update; return the norm of the gradient before clipping.
- *  clip: the largest norm, or null. */
-function update({ program, p, sequence: { p_grad } }, lr, clip = null) {
-  const wrong = p_grad.findIndex((g) => !Number.isFinite(g));
-  if (wrong >= 0) throw new NoUpdate(program.facts.parameters[wrong], p_grad[wrong]);
-  const gradients = p_grad.slice(), sizes = () => library.hypot(...gradients.map(Math.abs)), norm = sizes();
+ *  clip: the largest norm, or null. trained: the places of those that change. */
+function update({ program, p, sequence: { p_grad } }, lr, clip = null, trained = [...p.keys()]) {
+  const wrong = trained.find((place) => !Number.isFinite(p_grad[place]));
+  if (wrong !== undefined) throw new NoUpdate(program.facts.parameters[wrong], p_grad[wrong]);
+  const gradients = trained.map((place) => p_grad[place]), sizes = () => library.hypot(...gradients.map(Math.abs)), norm = sizes();
   if (clip !== null) {
     let factor = Math.min(1, clip / (norm + 1e-6));
     if (norm === Infinity) {  // of finite numbers: shrunk by the largest, they keep their direction
@@ -24,6 +24,6 @@ function update({ program, p, sequence: { p_grad } }, lr, clip = null) {
     }
     if (factor !== 1) gradients.forEach((g, i) => { gradients[i] = g * factor; });
   }
-  gradients.forEach((g, i) => { p[i] -= lr * g; });
+  gradients.forEach((g, i) => { p[trained[i]] -= lr * g; });
   return norm;
 }

@@ -1,0 +1,177 @@
+// Small helpers of the page: elements, text with subscripts, numbers.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with attributes and text; never markup. */
+function element(name, attributes = {}, text = null) {
+  return filled(document.createElement(name), attributes, text);
+}
+
+function filled(node, attributes, text) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  return text === null ? node : write(node, text);
+}
+
+// ---- names: h_12 in the data, with a subscript where it is seen, in words where it is spoken -----------------------
+
+const NAME_PARTS = /[\p{L}\p{N}_]+|\^-?\d+/gu, SUBSCRIPTED = /^(\p{L}|target)((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+
+/** A text in pieces, each with how it is set: "sub", "sup", or "". */
+function typeset(text) {
+  const pieces = [];
+  let end = 0;
+  for (const match of text.matchAll(NAME_PARTS)) {
+    const name = SUBSCRIPTED.exec(match[0]), power = match[0][0] === "^";
+    if (!name && !power) continue;
+    pieces.push([text.slice(end, match.index) + (name ? name[1] : ""), ""]);
+    pieces.push(name ? [name[2].slice(1).replaceAll("_", ","), "sub"] : [match[0].slice(1).replace("-", "−"), "sup"]);
+    end = match.index + match[0].length;
+  }
+  pieces.push([text.slice(end), ""]);
+  return pieces.filter(([piece]) => piece);
+}
+
+/** Write a text, its names with subscripts. Never markup: every piece becomes a text. */
+function write(node, text) {
+  const pieces = /[_^]/.test(text) && node.localName !== "option" ? typeset(text) : [[text, ""]];
+  if (pieces.length < 2) {
+    node.textContent = text;
+  } else if (node.namespaceURI === SVG) {
+    let back = "";  // what comes after a subscript has to be lifted again
+    node.replaceChildren(...pieces.map(([piece, set]) => {
+      const part = document.createElementNS(SVG, "tspan"), lift = { sub: ".3em", sup: "-.45em", "": back }[set];
+      back = { sub: "-.21em", sup: ".31em", "": "" }[set];
+      if (set) part.setAttribute("class", "set");
+      if (lift) part.setAttribute("dy", lift);
+      part.textContent = piece;
+      return part;
+    }));
+  } else {
+    node.replaceChildren(...pieces.map(([piece, set]) => (set ? element(set, {}, piece) : piece)));
+  }
+  return node;
+}
+
+/** A text as a screen reader should say it: h 12, the norm of W. */
+const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([piece, set]) => (!set ? piece
+  : set === "sup" ? " to the power " + piece : " " + piece.replaceAll(",", " "))).join("");
+
+/** A text in characters alone, for a choice in a list or a canvas. */
+const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
+  : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
+
+// ---- numbers -----------------------------------------------------------------------------------------------------
+
+const lowered = (n) => String(n).replace(/[0-9]/g, (c) => "₀₁₂₃₄₅₆₇₈₉"[c]);
+const raised = (n) => String(n).replace(/[-0-9]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+
+/** That many significant digits, and a power of ten where zeros would hide the size, as in pictures: −1.23×10⁻⁵.
+ *  Zeros at the end mean rounding: 0.5 is one half, 0.500 is near it. */
+function shown(x, digits = 3) {
+  if (Number.isNaN(x)) return "NaN";
+  const sign = x < 0 ? "−" : "";
+  if (!Number.isFinite(x)) return sign + "∞";
+  if (x === 0) return "0";
+  const [mantissa, power] = Math.abs(x).toExponential(digits - 1).split("e"), exponent = Number(power);
+  const exact = Math.abs(Number(mantissa + "e" + power) - Math.abs(x)) <= 1e-12 * Math.abs(x);
+  const trimmed = (text) => (exact && text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (exponent >= -3 && exponent <= 3) return sign + trimmed(Number(mantissa + "e" + power).toFixed(Math.max(0, digits - 1 - exponent)));
+  const ten = "10" + raised(exponent), front = trimmed(mantissa);
+  return sign + (front === "1" ? ten : front + "×" + ten);
+}
+
+/** A number in parentheses where its sign would meet another. */
+const bracketed = (x, digits = 3) => (x < 0 ? "(" + shown(x, digits) + ")" : shown(x, digits));
+
+/** A number to type: short, and the same double. */
+const typed = (x) => String(x);
+
+const plural = (count, thing) => count + " " + thing + (count === 1 ? "" : "s");
+
+// ---- time and room -----------------------------------------------------------------------------------------------
+
+/** Call once per frame at most, however often it is asked for. */
+function oncePerFrame(work) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; work(); });
+  };
+}
+
+/** The width of an element. Kept until the page has another, since to ask has all of it laid out. */
+function widthOf(node) {
+  if (!widths.has(node)) widths.set(node, node.clientWidth);
+  return widths.get(node) || 320;
+}
+const widths = new Map();
+
+/** A colour of the page, for what is drawn on a canvas. */
+function colour(name) {
+  if (!colours.has(name)) {
+    probe.style.color = "var(--" + name + ")";
+    colours.set(name, getComputedStyle(probe).color);
+  }
+  return colours.get(name);
+}
+const colours = new Map(), probe = element("span", { hidden: "" });
+document.body.append(probe);
+
+/** A canvas as sharp as the screen, cleared. */
+function sharp(canvas, height) {
+  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1;
+  canvas.style.height = height + "px";
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.font = "12px system-ui, sans-serif";
+  return [pen, width];
+}
+
+/** Have a screen reader say it, when it is done with what it says now. */
+function say(words) { byId("said").textContent = spoken(words); }
+
+/** Fill a table that stands behind a plot; only while it is open. */
+function table(id, caption, head, rows) {
+  const place = byId(id);
+  if (!place.closest("details").open) return;
+  write(place.caption, caption);
+  const row = element("tr");
+  for (const title of head) row.append(element("th", { scope: "col" }, title));
+  place.tHead.replaceChildren(row);
+  place.tBodies[0].replaceChildren(...rows.map((cells) => {
+    const line = element("tr");
+    cells.forEach((cell, i) => line.append(i ? element("td", {}, cell) : element("th", { scope: "row" }, cell)));
+    return line;
+  }));
+}
+
+// ---- drawing: what is there stays there, and only what has changed is touched -------------------------------------------
+
+/** Bring an SVG element to hold these parts, in this order: [id, name, attributes, text]. */
+function paint(root, parts) {
+  const before = root.parts || new Map(), now = new Map();
+  let last = null;
+  for (const [id, name, attributes, text = null] of parts) {
+    let part = before.get(id);
+    if (!part || part.name !== name) part = { name, node: document.createElementNS(SVG, name), attributes: {}, text: null };
+    for (const key in attributes) {
+      const value = String(attributes[key]);
+      if (part.attributes[key] !== value) part.node.setAttribute(key, part.attributes[key] = value);
+    }
+    for (const key in part.attributes) {
+      if (!(key in attributes)) { part.node.removeAttribute(key); delete part.attributes[key]; }
+    }
+    if (text !== part.text) { write(part.node, text === null ? "" : text); part.text = text; }
+    const next = last ? last.nextSibling : root.firstChild;
+    if (part.node !== next) root.insertBefore(part.node, next);
+    last = part.node;
+    now.set(id, part);
+  }
+  for (const [id, part] of before) if (now.get(id) !== part) part.node.remove();
+  root.parts = now;
+}

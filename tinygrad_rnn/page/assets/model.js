@@ -1,0 +1,187 @@
+// What the reader has chosen, and everything that follows from it: one object in, one object out.
+"use strict";
+
+const page = JSON.parse(byId("data").textContent);
+page.x = page.x.rows || page.x.hot.map((i) => Array.from({ length: page.x.size }, (_, j) => (i === j ? 1 : 0)));
+
+// What turns the direction of writing for all that follows is not written.
+const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, plainly = (text) => text.replace(TURNS, "\ufffd");
+for (const { facts: each } of PROGRAMS) {
+  each.nodes = each.nodes.map((texts) => texts.map(plainly));
+  each.parameters = each.parameters.map(plainly);
+}
+
+/** The settings of the page as it was built. Lists in it are never changed in place: a new setting is a new list. */
+const built = {
+  cell: 0, nonlinearity: page.cells[0].nonlinearity, p: page.cells.map((cell) => cell.p), h0: page.cells.map((cell) => cell.h0),
+  x: page.x, target: page.target, T: page.x.length, at: page.at, k1: null, k2: null, cuts: [], step: null, lr: 0.1, clip: null,
+};
+let chosen = { ...built };
+
+const cellNow = () => page.cells[chosen.cell];
+const programNow = () => PROGRAMS[cellNow().programs[chosen.nonlinearity]];
+const numbersNow = () => chosen.p[chosen.cell];
+const stateNow = () => chosen.h0[chosen.cell];
+/** A list with another entry at one place. */
+const replaced = (list, place, entry) => list.map((each, i) => (i === place ? entry : each));
+
+/** What follows from the settings.
+ *  computation: with numbers and gradients; kept: what is left of the gradient of the last loss, by lag; law: the law beside
+ *  it, or null; error: where there is no real value, or null. */
+const result = { computation: null, kept: [], law: null, factors: null, end: null, error: null, version: 0 };
+
+function compute() {
+  const program = programNow(), given = { p: numbersNow(), h0: stateNow(), x: chosen.x, target: chosen.target };
+  if (!result.computation || result.computation.program !== program) result.computation = new Computation(program, given);
+  const { computation } = result;
+  computation.p.set(given.p);
+  computation.h0.set(given.h0);
+  Object.assign(computation, { x: chosen.x, target: chosen.target, T: chosen.T, at: chosen.at, mean: page.mean });
+  Object.assign(computation, { k1: chosen.k1, k2: chosen.k2, cuts: new Set(chosen.cuts), within: false });
+  Object.assign(result, { error: null, law: null, factors: null, end: null, kept: [], version: result.version + 1 });
+  try {
+    computation.forward();
+    computation.backward();
+    if (!computation.losses.length) return;
+    result.kept = kept(computation);
+    result.law = findLaw();
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    result.error = error;
+  }
+}
+
+// ---- changing it ---------------------------------------------------------------------------------------------------
+
+const views = [];  // called with the names of what has changed
+const past = [];
+let gesture = null;
+
+const refresh = oncePerFrame(() => {
+  const changed = waiting;
+  waiting = new Set();
+  if ([...changed].some((name) => name !== "step")) compute();
+  for (const view of views) view(changed);
+});
+let waiting = new Set();
+
+/** Change settings. Changes of one gesture, a drag say, are undone together. */
+function change(changes, ofGesture = null) {
+  const names = Object.keys(changes).filter((name) => chosen[name] !== changes[name]);
+  if (!names.length) return;
+  if (names.some((name) => name !== "step") && (ofGesture === null || ofGesture !== gesture)) {
+    past.push(chosen);
+    if (past.length > 500) past.shift();
+  }
+  gesture = ofGesture;
+  chosen = { ...chosen, ...changes };
+  for (const name of names) waiting.add(name);
+  refresh();
+}
+
+const endGesture = () => { gesture = null; };
+addEventListener("pointerup", endGesture);
+addEventListener("keyup", endGesture);
+
+/** Go back to earlier settings, whatever step is in view. */
+function restore(settings) {
+  const { step } = chosen, names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
+  chosen = { ...settings, step: step === null ? null : Math.min(step, lastPosition({ T: settings.T })) };
+  for (const name of names) waiting.add(name);
+  waiting.add("restored");
+  endGesture();
+  refresh();
+}
+const undo = () => { if (past.length) { restore(past.pop()); say("undone"); } };
+const reset = () => { if (chosen !== built) { past.push(chosen); restore(built); say("as it was built"); } };
+
+/** Set the parameter at a place. */
+function setParameter(place, number, ofGesture) {
+  change({ p: replaced(chosen.p, chosen.cell, replaced(numbersNow(), place, number)) }, ofGesture);
+}
+
+/** Where the film can stand: each of T time steps forward, then back again. At null all is done. */
+const lastPosition = ({ T }) => 2 * T + 1;
+
+// ---- the link: what differs from the page as it was built ------------------------------------------------------------------
+
+const PLAIN = ["nonlinearity", "T", "at", "k1", "k2", "step", "lr", "clip"];
+const NUMERIC = new Set(["T", "k1", "k2", "step", "lr", "clip"]);
+
+/** The settings as the end of a link. */
+function asLink() {
+  const parts = [];
+  const put = (key, value) => parts.push(encodeURIComponent(key) + "=" + encodeURIComponent(value));
+  if (chosen.cell !== built.cell) put("cell", cellNow().name);
+  for (const name of PLAIN) {
+    const usual = name === "nonlinearity" ? cellNow().nonlinearity : built[name];
+    if (chosen[name] !== usual) put(name, chosen[name] === null ? "" : chosen[name]);
+  }
+  if (chosen.cuts.length) put("cut", chosen.cuts.join(","));
+  numbersNow().forEach((x, i) => { if (x !== built.p[chosen.cell][i]) put(parameterName(i), x); });
+  stateNow().forEach((x, i) => { if (x !== built.h0[chosen.cell][i]) put("h0[" + i + "]", x); });
+  for (const [key, list, usual] of [["x", chosen.x, built.x], ["target", chosen.target, built.target]]) {
+    list.forEach((row, t) => row !== usual[t] && row.forEach((x, i) => { if (x !== usual[t][i]) put(key + "_" + (t + page.first) + "[" + i + "]", x); }));
+  }
+  return parts.length ? "#" + parts.join("&") : "#";
+}
+
+/** What a parameter is called: w, or W[0,1]. */
+function parameterName(place) {
+  for (const { name, shape, places } of cellNow().groups) {
+    const i = places.indexOf(place);
+    if (i >= 0) return shape.length === 2 ? name + "[" + Math.floor(i / shape[1]) + "," + (i % shape[1]) + "]" : shape.length ? name + "[" + i + "]" : name;
+  }
+  return "parameter " + place;
+}
+
+/** Take the settings from the end of a link; what it does not say, or says wrongly, is as built. */
+function fromLink(link) {
+  const found = { ...built, p: built.p.slice(), h0: built.h0.slice(), x: built.x.slice(), target: built.target.slice() };
+  const given = link.replace(/^#/, "").split("&").filter(Boolean).map((part) => {
+    try { return part.split("=").map((piece) => decodeURIComponent(piece)); } catch { return ["", ""]; }
+  });
+  const words = new Map(given);
+  const cell = page.cells.findIndex((each) => each.name === words.get("cell"));
+  if (cell > 0) Object.assign(found, { cell, nonlinearity: page.cells[cell].nonlinearity });
+  const whole = (text, least, most) => { const n = Number(text); return Number.isInteger(n) && n >= least && n <= most ? n : null; };
+  const places = new Map();
+  chosen = { ...chosen, cell: found.cell };
+  page.cells[found.cell].p.forEach((_, i) => places.set(parameterName(i), i));
+  for (const [key, text = ""] of given) {
+    const x = Number(text), isNumber = text.trim() !== "" && Number.isFinite(x);
+    const entry = /^(x|target)_(\d+)\[(\d+)\]$/.exec(key), state = /^h0\[(\d+)\]$/.exec(key);
+    if (key === "nonlinearity" && Object.hasOwn(page.cells[found.cell].programs, text)) found.nonlinearity = text;
+    else if (key === "at" && ["last", "every"].includes(text)) found.at = text;
+    else if (key === "T") found.T = whole(text, 1, built.T) ?? built.T;
+    else if (key === "lr" && isNumber && x >= 0) found.lr = x;
+    else if (key === "clip" && isNumber && x >= 0) found.clip = x;
+    else if (places.has(key) && isNumber) found.p[found.cell] = replaced(found.p[found.cell], places.get(key), x);
+    else if (state && isNumber && state[1] < found.h0[found.cell].length) found.h0[found.cell] = replaced(found.h0[found.cell], Number(state[1]), x);
+    else if (entry && isNumber) {
+      const t = Number(entry[2]) - page.first, i = Number(entry[3]), rows = found[entry[1]];
+      if (rows[t] && i < rows[t].length) rows[t] = replaced(rows[t], i, x);
+    }
+  }
+  found.k1 = words.has("k1") ? whole(words.get("k1"), 1, built.T) : null;
+  found.k2 = found.k1 === null ? null : Math.max(found.k1, whole(words.get("k2"), 1, built.T) ?? found.k1);
+  found.cuts = (words.get("cut") || "").split(",").map((text) => whole(text || "x", 1, found.T - 1)).filter((t) => t !== null);
+  found.step = words.has("step") ? whole(words.get("step"), 0, lastPosition(found)) : null;
+  return found;
+}
+
+let linked = "#";
+const putLink = () => {
+  linked = asLink();
+  try { history.replaceState(null, "", linked); } catch { /* a frame without rights has no address */ }
+};
+let linkTimer = 0;
+views.push(() => { clearTimeout(linkTimer); linkTimer = setTimeout(putLink, 250); });
+addEventListener("hashchange", () => {
+  if (location.hash === linked || (location.hash === "" && linked === "#")) return;
+  past.push(chosen);
+  const found = fromLink(location.hash);
+  chosen = found;
+  waiting.add("restored").add("p");
+  refresh();
+});

@@ -1,0 +1,78 @@
+// How the gradient decays with the lag for every ‖W‖: a fan of curves, and where this ‖W‖ stands among them.
+"use strict";
+
+const normPlot = byId("norm-plot"), NORMS = Array.from({ length: 11 }, (_, i) => (5 + i) / 10);
+let fan = null, normAt = null;
+
+const askFan = askFor(() => {
+  const { recurrent } = cellNow();
+  if (!recurrent.length || result.error) return null;
+  return { ...taskNow(), kind: "fan", recurrent, norms: [...NORMS, normOfWeights(numbersNow(), recurrent)] };
+}, (answer, task) => {
+  fan = { curves: answer.slice(0, -1), own: answer[answer.length - 1], norm: task.norms[NORMS.length], T: task.settings.T, parts: Object.keys(PROGRAMS[task.program].facts.parts) };
+  byId("norms").classList.remove("old");
+  drawNorms();
+});
+
+views.push((changed) => {
+  byId("norms").hidden = !cellNow().recurrent.length;
+  if (changed.size === 1 && changed.has("step")) return;
+  if (byId("norms").hidden || result.error) return;
+  byId("norms").classList.add("old");
+  askFan();
+});
+
+function drawNorms() {
+  if (!fan || !fan.own) return;
+  const height = 300, [pen, width] = sharp(normPlot, height), { curves, own, norm: size, T, parts } = fan;
+  const left = 46, right = width - 70, top = 10, bottom = height - 34;
+  const law = lawCurve(1, size, T), all = [...own.flatMap((c) => [...c]), ...law].filter((v) => v > 0 && v < Infinity).map(Math.log10);
+  let low = 0, high = 0;
+  for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
+  for (const group of curves) if (group) for (const v of group[0]) if (v > 0) { low = Math.max(-30, Math.min(low, Math.log10(v))); high = Math.min(30, Math.max(high, Math.log10(v))); }
+  low = Math.floor(Math.max(-300, low));
+  high = Math.max(1, Math.ceil(Math.min(300, high)));
+  const x = (lag) => left + (lag / Math.max(1, T)) * (right - left), y = (v) => (v > 0 ? bottom - ((Math.max(low, Math.min(high, Math.log10(v))) - low) / (high - low)) * (bottom - top) : bottom);
+  normAt = { left, right, top, bottom };
+  pen.font = "12px system-ui, sans-serif";
+  const stride = Math.max(1, Math.ceil(((high - low) * 18) / (bottom - top)));
+  for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
+    pen.fillStyle = colour(e ? "line" : "quiet");
+    pen.fillRect(left, y(10 ** e), right - left, 1);
+    pen.fillStyle = colour("quiet");
+    pen.textAlign = "right";
+    pen.fillText(e ? "10" + raised(e) : "1", left - 6, y(10 ** e) + 4);
+  }
+  const line = (curve_, name, wide, dash = [], alpha = 1) => {
+    pen.globalAlpha = alpha;
+    pen.strokeStyle = colour(name);
+    pen.lineWidth = wide;
+    pen.setLineDash(dash);
+    pen.beginPath();
+    curve_.forEach((v, lag) => { if (!Number.isNaN(v)) pen.lineTo(x(lag), y(v)); });
+    pen.stroke();
+    pen.setLineDash([]);
+    pen.globalAlpha = 1;
+  };
+  curves.forEach((group) => { if (group) line(group[0], "chain", 1, [], 0.3); });
+  line(law, "law", 1.8, [6, 4]);
+  own.forEach((curve_, i) => line(curve_, i ? "straight" : "chain", 3));
+  pen.textAlign = "left";
+  const ends = [["the law", y(law[T]), "law"], ...own.map((curve_, i) => [parts[i], y(curve_[T]), i ? "straight" : "chain"])].sort((a, b) => a[1] - b[1]);
+  let last = -Infinity;
+  for (const [name, at_, ink] of ends) {
+    last = Math.max(at_ + 4, last + 14);
+    pen.fillStyle = colour(ink);
+    pen.fillText(name, right + 6, last);
+  }
+  pen.fillStyle = colour("quiet");
+  pen.textAlign = "center";
+  const every = Math.max(1, Math.ceil(T / Math.max(1, (right - left) / 44)));
+  for (let lag = 0; lag <= T; lag += every) pen.fillText(String(lag), x(lag), height - 18);
+  pen.fillText("lag: steps back in time", (left + right) / 2, height - 4);
+  const words = parts.map((part_, i) => "∂" + part_ + ": " + (T ? "the gradient " + verdictWord(own[i][T] / own[i][0]) + ", " + shown(own[i][T] / own[i][0]) + " left" : "")).join("; ");
+  write(byId("norms-says"), "‖W‖ = " + shown(size) + (cellNow().recurrent.length > 1 ? " (the largest)" : "") + ". The law ‖W‖^lag says " + shown(law[T]) + " after " + plural(T, "step") + "; measured, " + words + ".");
+  normPlot.setAttribute("aria-label", "Size of the gradient against the lag, logarithmic: the law as a straight line, and measured, for ‖W‖ from 0.5 to 1.5 in thin lines");
+  table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", "the law", ...parts.map((part_) => "∂" + part_)], Array.from({ length: Math.min(400, T + 1) }, (_, lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]));
+}
+byId("norm-table").closest("details").addEventListener("toggle", drawNorms);

@@ -1,0 +1,264 @@
+// The picture: the states in order of time like a score, an arc for each step that the gradient takes back, and what is left.
+"use strict";
+
+const picture = byId("picture");
+const LEAST_COLUMN = 66, FOLD = 1.5;  // pixels; columns
+
+/** What stands in the row: time steps, and folds of those between. */
+function columnsFor(room, T, at) {
+  if (T + 2 <= room) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
+  const free = Math.max(4, Math.floor(room - 1 - 2 * FOLD)), wanted = new Set();
+  const take = (t) => { if (t >= 0 && t <= T && wanted.size < free) wanted.add(t); };
+  [T, 0, at, at - 1, T - 1, 1].forEach(take);
+  for (let away = 1; wanted.size < free && away <= T; away++) [T - away, at - away, at + away].forEach(take);
+  const times = [...wanted].sort((a, b) => a - b);
+  return times.flatMap((t, i) => (i && t > times[i - 1] + 1 ? [{ from: times[i - 1] + 1, to: t - 1 }, { t }] : [{ t }]));
+}
+
+/** Where the film stands: the time step in view, and up to where numbers and gradients are there. */
+function filmNow() {
+  const { step, T } = chosen;
+  if (step === null) return { t: T, computed: T, arrived: 0, done: true };
+  if (step <= T) return { t: step, computed: step, arrived: Infinity, done: false };
+  return { t: 2 * T + 1 - step, computed: T, arrived: 2 * T + 1 - step, done: false };
+}
+
+/** On a scale with 1 in its middle, from vanished to exploded: 0 … 12. */
+function shadeOf(left, reach) {
+  if (!(left > 0)) return 0;
+  const place = (Math.log10(Math.min(left, 1e300)) + reach) / (2 * reach);
+  return Math.round(12 * Math.min(1, Math.max(0, place)));
+}
+
+/** How far the scale reaches to either side of 1, in powers of ten. */
+function reachOf(kept) {
+  let most = 2;
+  for (const left of kept) if (left > 0 && left < Infinity) most = Math.max(most, Math.abs(Math.log10(left)));
+  return Math.ceil(most - 1e-9);
+}
+
+/** A number with as many digits as fit. */
+function fitted(x, room, size = 12.5, before = "") {
+  for (const digits of [3, 2]) {
+    const text = before + shown(x, digits);
+    if (text.length * size * 0.58 <= room) return text;
+  }
+  return before + shown(x, 1);
+}
+
+const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...numbers));
+let drawnAs = null;  // the geometry of what is drawn, for the pointer
+
+function drawScore() {
+  const width = widthOf(picture.parentElement), { computation } = result, film = filmNow(), T = chosen.T;
+  const parts = [], text = (id, x, y, words, name = "", more = {}) => parts.push([id, "text", { x, y, class: name, ...more }, words]);
+  const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
+  const scalar = isScalar(), names = partNames(), { law } = result, lit = !result.error && result.kept.length > 0;
+  const order = law && law.part && names.includes(law.part) && names.length > 1 ? [law.part, ...names.filter((name) => name !== law.part)] : names;
+  const lastT = lastLoss(), end = endOfChain(), cuts = cutsOfChain(), reach = reachOf(lit ? result.kept : []);
+  const at = new Map(), folds = [];
+  let x = left;
+  for (const column of columns) {
+    const own = pitch * (column.t === undefined ? FOLD : 1);
+    if (column.t === undefined) folds.push({ ...column, x: x + own / 2, left: x, right: x + own });
+    else at.set(column.t, x + own / 2);
+    x += own;
+  }
+  const lossX = x + pitch / 2, arrived = (t) => lit && t >= film.arrived, computed = (t) => t <= film.computed;
+
+  // The rows, from the top down.
+  const termsY = 14, factorY = 32, arcTop = 40, laneY = order.map((_, i) => 118 + i * 92), cardHeight = 66, lastY = laneY[laneY.length - 1];
+  const inputY = lastY + cardHeight / 2 + 38, namesY = inputY + 36, barsTop = namesY + (page.names.length ? 30 : 16), barsBottom = barsTop + (order.length > 1 ? 110 : 150);
+  drawnAs = { at, folds, columns, pitch, card, inputY, laneY, lastY, barsTop, barsBottom };
+
+  if (lit && at.has(0) && left > 20) text("terms", 4, termsY, namesOfTerms(law), "small law-ink start");
+  // The way of the gradient.
+  const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
+  shownTimes.forEach((t, i) => {
+    const before = shownTimes[i - 1];
+    if (i === 0 || !lit || t > lastT) return;
+    const isCut = cuts.some((cut) => before <= cut && cut < t), there = leftAt(t) > 0 || t > end, room = pitch - 6;
+    const middle = (at.get(t) + at.get(before)) / 2, x1 = at.get(t) - 0.2 * card, x0 = at.get(before) + 0.2 * card, top = laneY[0] - cardHeight / 2;
+    const alone = t - before === 1, opaque = arrived(before) && t > end && !isCut;
+    const hit = "M" + x1 + " " + top + "C" + x1 + " " + (arcTop - 4) + " " + x0 + " " + (arcTop - 4) + " " + x0 + " " + (top - 9);
+    if (arrived(before) || film.done) {
+      const left1 = leftAt(t), shade = shadeOf(left1, reach), thick = 1.4 + 0.85 * shade;
+      const state = isCut || t <= end ? " cut" : "";
+      const head = 4 + 0.55 * thick, tip = top - 1;
+      parts.push(["arc" + t, "path", { class: "arc s" + shade + state, d: "M" + x1 + " " + top + "C" + x1 + " " + (arcTop + 2) + " " + x0 + " " + (arcTop + 2) + " " + x0 + " " + (tip - head), "stroke-width": isCut || t <= end ? 1.2 : thick }]);
+      parts.push(["tip" + t, "path", { class: "tip s" + shade + state, d: "M" + x0 + " " + tip + "l" + -head + " " + -1.6 * head + "h" + 2 * head + "Z" }]);
+      if (isCut) text("scissors" + t, middle, arcTop + 24, "✂", "scissors");
+    }
+    if (opaque || (film.done && !isCut)) {
+      if (alone) {
+        const terms = termsAt(t, law), line = terms.map(([words]) => words).join("");
+        if (line.length * 6.9 < room || terms.length === 1) parts.push(["terms" + t, "text", { x: middle, y: termsY, class: "small " + (terms.length === 1 ? terms[0][1] + "-ink" : "") }, line]);
+        text("factor" + t, middle, factorY, fitted(factorAt(t), room, 13, "×"), "factor" + (t <= end ? " faint" : ""));
+      } else {
+        text("terms" + t, middle, termsY, plural(t - before, "factor"), "small");
+        text("factor" + t, middle, factorY, fitted(leftAt(t) ? leftAt(before) / leftAt(t) : 0, room * FOLD, 13, "×"), "factor" + (there ? "" : " faint"));
+      }
+    } else if (isCut) text("factor" + t, middle, factorY, "cut", "small");
+    if (alone) parts.push(["hit" + t, "path", { class: "hit", d: hit, "data-link": t - 1 }]);
+  });
+
+  // States, inputs and losses.
+  order.forEach((name, lane) => {
+    const y = laneY[lane], own = facts().parts[name], straight = law && law.part === name && order.length > 1;
+    shownTimes.forEach((t, i) => {
+      const id = name + t, x0 = at.get(t), here = t === film.t && !film.done;
+      if (i && shownTimes[i - 1] === t - 1) flow("flow" + id, at.get(t - 1) + card / 2, x0 - card / 2, y);
+      if (i && shownTimes[i - 1] === t - 1 && lane && order.length === 2) {
+        parts.push(["up" + id, "path", { class: "flow", d: "M" + (at.get(t - 1) + card / 2) + " " + (y - 12) + "L" + (x0 - card / 2) + " " + (laneY[0] + 14) }]);
+      }
+      if (lane && t > 0 && order.length === 2) parts.push(["down" + id, "path", { class: "flow", d: "M" + x0 + " " + (laneY[0] + cardHeight / 2) + "V" + (y - cardHeight / 2 - 1) }]);
+      parts.push(["box" + id, "rect", { class: "state" + (straight ? " straight" : "") + (here ? " here" : "") + (computed(t) ? "" : " ahead"), x: x0 - card / 2, y: y - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-t": t }]);
+      text("name" + id, x0, y - 13, name + "_" + called(t), "name");
+      if (!computed(t)) return;
+      const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
+      text("data" + id, x0, y + 6, fitted(norm(Array.from(numbers)), room), "data");
+      const gradient = Array.from(computation.state(t, computation.sequence.grad, name));
+      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 25, fitted(norm(gradient), room), "grad");
+    });
+    for (const fold of folds) {
+      if (lane) continue;
+      parts.push(["fold" + fold.from, "rect", { class: "fold", x: fold.left + 6, y: laneY[0] - cardHeight / 2, width: fold.right - fold.left - 12, height: lastY - laneY[0] + cardHeight, rx: 10 }]);
+      text("dots" + fold.from, fold.x, (laneY[0] + lastY) / 2 - 4, "…", "name");
+      text("count" + fold.from, fold.x, (laneY[0] + lastY) / 2 + 16, plural(fold.to - fold.from + 1, "step"), "small");
+    }
+  });
+  const losses = new Set(computation.losses);
+  for (const t of shownTimes) {
+    if (!t) continue;
+    const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputWords(numbers, card - 6);
+    parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + (inputY - 15) + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
+    parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputY - 15, width: card, height: 40, rx: 10, "data-x": t }]);
+    text("xname" + t, x0, inputY, "x_" + called(t), "xname");
+    text("xdata" + t, x0, inputY + 17, words, "data");
+    if (page.names[t - 1] !== undefined) text("called" + t, x0, namesY + 10, clipped(page.names[t - 1], pitch / 7.5), "small");
+    if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
+  }
+  // The loss.
+  const seen = chosen.step === null || chosen.step > T;
+  flow("flowL", (at.get(T) ?? lossX - pitch) + card / 2, lossX - card / 2, lastY);
+  parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lastY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
+  text("nameL", lossX, lastY - 13, "L", "name");
+  if (seen) {
+    text("dataL", lossX, lastY + 6, fitted(computation.loss, card - 6), "data");
+    text("gradL", lossX, lastY + 25, "1", "grad");
+  }
+  if (chosen.at === "every") text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
+  if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
+  else text("none", left, barsTop + 20, "There is no gradient to follow", "small start");
+
+  picture.setAttribute("viewBox", "0 0 " + width + " " + (barsBottom + 26));
+  picture.style.height = barsBottom + 26 + "px";
+  paint(picture.lastElementChild, parts);
+  byId("picture-says").textContent = spoken(described());
+
+  function flow(id, x0, x1, y) {
+    parts.push([id, "path", { class: "flow", d: "M" + x0 + " " + y + "H" + (x1 - 1), "marker-end": "url(#flow-tip)" }]);
+  }
+}
+
+const clipped = (words, most) => (words.length > most ? words.slice(0, Math.max(1, most - 1)) + "…" : words);
+
+/** What an input is in words: its number, its symbol, or its norm. */
+function inputWords(numbers, room) {
+  if (facts().symbols["0"]) return page.alphabet ? "“" + page.alphabet[numbers[0]] + "”" : String(numbers[0]);
+  if (numbers.length === 1) return fitted(numbers[0], room);
+  const hot = numbers.indexOf(1);
+  if (hot >= 0 && numbers.every((x, i) => x === (i === hot ? 1 : 0))) return page.alphabet ? "“" + page.alphabet[hot] + "”" : "[" + hot + "] = 1";
+  return "‖" + fitted(library.hypot(...numbers), room - 12) + "‖";
+}
+
+/** What is left of the gradient at every state, on a logarithmic scale, beside the law. */
+function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
+  const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, top = barsTop + 22;
+  const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k";
+  text("left", left, barsTop + 8, (scalar ? "What is left: |∂" + later + "/∂" + earlier + "|, the product of the factors" : "What is left: ‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖"), "heading start");
+  const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
+  let low = 0, high = 0;
+  for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
+  low = Math.floor(low - 1e-9);
+  high = Math.ceil(high + 1e-9);
+  if (high - low < 2) [low, high] = [Math.min(low, -1), Math.max(high, 1)];
+  const y = (v) => (v > 0 ? barsBottom - (barsBottom - top) * Math.min(1, Math.max(0, (Math.log10(v) - low) / (high - low))) : barsBottom);
+  const stride = Math.max(1, Math.ceil(((high - low) * 15) / (barsBottom - top)));
+  for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
+    const level = y(10 ** e);
+    parts.push(["grid" + e, "path", { class: "grid" + (e ? "" : " one"), d: "M" + left + " " + level + "H" + (lossX - pitch / 2) }]);
+    if (left > 20) text("power" + e, left - 5, level + 4, e ? "10" + raised(e) : "1", "small end");
+  }
+  const places = [];  // of every bar: k, x, width
+  for (const column of columns) {
+    if (column.t !== undefined) places.push([column.t, at.get(column.t), card]);
+    else {
+      const fold = folds.find((each) => each.from === column.from), count = fold.to - fold.from + 1, most = Math.min(count, 60);
+      for (let i = 0; i < most; i++) {
+        const k = fold.from + Math.floor(((i + 0.5) * count) / most), own = (fold.right - fold.left - 6) / most;
+        places.push([k, fold.left + 3 + (i + 0.5) * own, Math.max(0.7, own - (own > 3 ? 1 : 0)), true]);
+      }
+    }
+  }
+  const seen = places.filter(([k]) => k <= lastT && (film.done || k >= film.arrived));
+  for (const [k, x, wide, narrow] of seen) {
+    const size = leftAt(k), level = y(size);
+    parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
+    if (!narrow) text("kept" + k, x, barsBottom + 16, fitted(size, pitch - 4, 12), "small grad");
+  }
+  if (law) {
+    const line = places.filter(([k]) => k <= lastT).map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
+    parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
+    const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
+      : (law.bound ? "at most ‖W‖" : "w") + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+    const level = y(law.at[lastT]), falling = law.at[lastT] < 1 && level + 17 < barsBottom;
+    text("lawname", (at.get(0) ?? left) - card / 2, falling ? level + 17 : Math.max(top - 2, level - 9), ownName, "law-name start" + (law.gate ? " straight-ink" : " law-ink"));
+  }
+}
+
+// ---- the pointer: a click on a state, a link or an input; an input is dragged up and down ---------------------------------
+
+let drag = null;
+picture.addEventListener("click", (event) => {
+  const { dataset } = event.target;
+  if (dataset.link !== undefined) toggleCut(Number(dataset.link));
+  else if (dataset.t !== undefined) goTo(Number(dataset.t));
+  else if (dataset.loss) byId("at").focus();
+});
+picture.addEventListener("pointerdown", (event) => {
+  const t = Number(event.target.dataset.x);
+  if (!t) return;
+  selectStep(t);
+  if (chosen.x[t - 1].length > 1 || facts().symbols["0"]) return;
+  drag = { t, y: event.clientY, from: chosen.x[t - 1][0] };
+  picture.setPointerCapture(event.pointerId);
+  event.preventDefault();
+});
+picture.addEventListener("pointermove", (event) => {
+  if (!drag) return;
+  const x = Math.round((drag.from + (drag.y - event.clientY) / 80) * 100) / 100;
+  change({ x: replaced(chosen.x, drag.t - 1, [x]) }, "x" + drag.t);
+});
+for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, () => { drag = null; });
+
+/** Cut the link after a state, or join it again. */
+function toggleCut(t) {
+  const cuts = chosen.cuts.includes(t) ? chosen.cuts.filter((cut) => cut !== t) : [...chosen.cuts, t].sort((a, b) => a - b);
+  change({ cuts });
+  say(chosen.cuts.includes(t) ? "cut after step " + called(t) : "joined again after step " + called(t));
+}
+
+function sayScore() {
+  const [sentence, kind] = headline();
+  write(byId("headline"), sentence);
+  byId("headline").className = kind;
+  write(byId("equation"), equation());
+  byId("banner").hidden = !result.error;
+}
+
+views.push(() => {
+  sayScore();
+  if (!result.error) drawScore();
+});

@@ -1,0 +1,75 @@
+// The sequence as a plot: inputs, which can be dragged, predictions and targets.
+"use strict";
+
+const seriesPlot = byId("series-plot");
+let seriesAt = null;
+
+function drawSeries() {
+  const height = 96, [pen, width] = sharp(seriesPlot, height), { sequence } = result.computation, T = built.T;
+  const single = chosen.x[0].length === 1 && !isSymbol();
+  byId("series").hidden = !single;
+  if (!single) return;
+  const left = 40, right = width - 10, top = 8, bottom = height - 18, predicted = predictionSlot();
+  const values = [...chosen.x.flat(), ...chosen.target.flatMap((row) => (row && row.length === 1 && !targetIsClass() ? row : []))];
+  let low = 0, high = 0;
+  for (const x of values) { low = Math.min(low, x); high = Math.max(high, x); }
+  if (high - low < 1e-9) high = low + 1;
+  if (seriesDrag) ({ low, high } = seriesDrag);
+  const x = (t) => left + ((t - 0.5) / T) * (right - left), y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
+  document.querySelector(".key-prediction").hidden = predicted === null;
+  seriesAt = { x, y, low, high, left, right, top, bottom, T };
+  pen.fillStyle = colour("line");
+  pen.fillRect(left, y(0), right - left, 1);
+  if (chosen.T < T) { pen.fillStyle = colour("soft"); pen.fillRect(x(chosen.T + 0.5), top, right - x(chosen.T + 0.5), bottom - top); }
+  const line = (name, at_, dash = []) => {
+    pen.strokeStyle = colour(name);
+    pen.lineWidth = 1.6;
+    pen.setLineDash(dash);
+    pen.beginPath();
+    for (let t = 1; t <= T; t++) { const v = at_(t); if (v === null || !Number.isFinite(v)) continue; pen.lineTo(x(t), y(Math.max(low - 9 * (high - low), Math.min(high + 9 * (high - low), v)))); }
+    pen.stroke();
+    pen.setLineDash([]);
+  };
+  line("input-line", (t) => chosen.x[t - 1][0]);
+  if (chosen.target.some((row) => row && row.length === 1) && !targetIsClass()) line("quiet", (t) => (chosen.target[t - 1] ? chosen.target[t - 1][0] : null), [2, 3]);
+  if (predicted !== null && !result.error) line("accent", (t) => (t <= chosen.T && (facts().parts.h || chosen.at === "every") ? sequence.now[t][predicted] : null));
+  if (T <= 120) {
+    pen.fillStyle = colour("input-line");
+    for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(chosen.x[t - 1][0]), t === filmNow().t ? 4.5 : 2.6, 0, 7); pen.fill(); }
+  }
+  pen.fillStyle = colour("quiet");
+  pen.textAlign = "right";
+  pen.fillText(shown(high, 2), left - 6, top + 8);
+  pen.fillText(shown(low, 2), left - 6, bottom);
+  pen.textAlign = "left";
+  pen.fillText(page.names[0] === undefined ? "t = " + called(1) : page.names[0], left, height - 3);
+  pen.textAlign = "right";
+  pen.fillText(page.names[T - 1] === undefined ? "t = " + called(T) : page.names[T - 1], right, height - 3);
+  seriesPlot.setAttribute("aria-label", "The inputs over " + plural(T, "time step") + ", from " + shown(low) + " to " + shown(high) + ", with targets and predictions");
+}
+
+/** The slot of the prediction, if it is a single number. */
+function predictionSlot() {
+  const y = slotsOf("y"), found = y.length ? y : slotsOf("h");
+  return found.length === 1 && (!y.length || chosen.at === "every") ? found[0] : null;
+}
+
+let seriesDrag = null;
+const seriesStep = (event) => {
+  const box = seriesPlot.getBoundingClientRect(), { left, right, T } = seriesAt;
+  return Math.min(T, Math.max(1, Math.round(((event.clientX - box.left - left) / (right - left)) * T + 0.5)));
+};
+seriesPlot.addEventListener("pointerdown", (event) => {
+  if (!seriesAt) return;
+  seriesDrag = { t: seriesStep(event), low: seriesAt.low, high: seriesAt.high };
+  if (seriesDrag.t <= chosen.T) selectStep(seriesDrag.t);
+  seriesPlot.setPointerCapture(event.pointerId);
+});
+seriesPlot.addEventListener("pointermove", (event) => {
+  if (!seriesDrag) return;
+  const { low, high, top, bottom } = seriesAt, box = seriesPlot.getBoundingClientRect();
+  const v = high - ((event.clientY - box.top - top) / (bottom - top)) * (high - low);
+  change({ x: replaced(chosen.x, seriesDrag.t - 1, [Math.round(v * 1000) / 1000]) }, "series" + seriesDrag.t);
+});
+for (const name of ["pointerup", "pointercancel"]) seriesPlot.addEventListener(name, () => { seriesDrag = null; drawSeries(); });
+views.push(() => drawSeries());

@@ -1,0 +1,126 @@
+// What the picture says in words: the verdict, the chain as an equation, the law.
+"use strict";
+
+const facts = () => programNow().facts;
+/** The number of a time step in the user's sequence. */
+const called = (t) => t + page.first - 1;
+const isScalar = () => facts().state === 1;
+/** What the state is called in the equation: h, or s for all its parts together. */
+const stateName = () => { const names = Object.keys(facts().parts); return names.length === 1 ? names[0] : "s"; };
+const partNames = () => Object.keys(facts().parts);
+/** The last time step with a loss. */
+const lastLoss = () => { const { losses } = result.computation; return losses.length ? losses[losses.length - 1] : chosen.T; };
+
+/** The slots of a quantity such as f, in order. */
+function slotsOf(name) {
+  const found = [];
+  facts().nodes.forEach(([own], slot) => { if (own.replace(/\[\d+\]$/, "") === name + "_\ua7fb") found.push(slot); });
+  return found;
+}
+
+/** The states that get nothing of the gradient of the last loss from the time step after them: links cut by a click, or by
+ *  truncation. */
+function cutsOfChain() {
+  const T = lastLoss(), { k1, k2 } = chosen, end = k1 === null ? 0 : Math.ceil(T / k1) * k1 - k2;
+  return [...chosen.cuts.filter((t) => t < T), ...(end > 0 ? [end] : [])];
+}
+
+/** The end of the chain: h_0, or the state after the latest link that is cut. */
+const endOfChain = () => (result.end ??= Math.max(-1, ...cutsOfChain()) + 1);
+
+/** What is left at time step k of the gradient that the last loss gives to its own. Links that are cut pass nothing on. */
+function leftAt(k) {
+  const T = lastLoss();
+  return k > T || k < endOfChain() ? 0 : result.kept[T - k];
+}
+
+/** The law beside the chain: its name, its number by lag, and whether it is a bound; null where there is none. */
+function findLaw() {
+  const { recurrent, straight } = cellNow(), T = lastLoss(), { computation } = result;
+  if (straight) {
+    const [part, gate] = straight, slots = slotsOf(gate), at = new Float64Array(T + 1);
+    if (!slots.length) return null;
+    let left = Array.from(computation.state(T, computation.aside.grad, part));  // ∂L_T/∂c_T, scaled, from `kept`
+    const start = library.hypot(...left);
+    for (let lag = 0; lag <= T; lag++) {
+      at[lag] = start ? library.hypot(...left) / start : 0;
+      const row = computation.sequence.now[T - lag];
+      left = left.map((g, i) => g * row[slots[i]]);
+    }
+    return { name: "∏ " + gate, gate, part, at, bound: false, number: null };
+  }
+  if (recurrent.length !== 1 || !(chosen.nonlinearity in NONLINEAR)) return null;
+  const number = normOfWeights(computation.p, recurrent), scalar = isScalar();
+  const name = scalar ? "w" : "‖W‖";
+  return { name, at: Float64Array.from({ length: T + 1 }, (_, lag) => library.pow(number, lag)), bound: !scalar, number };
+}
+const NONLINEAR = { tanh: "tanh′", tanh_exact: "tanh′", relu: "relu′", identity: "" };
+
+/** The factor by which time step t multiplies the gradient: of a single number its Jacobian, else the ratio of sizes. */
+function factorAt(t) {
+  if (isScalar()) {
+    const row = result.factors || (result.factors = new Map());
+    if (!row.has(t)) row.set(t, jacobianAt(result.computation, t)[0][0]);
+    return row.get(t);
+  }
+  const later = leftAt(t), earlier = leftAt(t - 1);
+  return later ? earlier / later : earlier ? Infinity : 0;
+}
+
+/** What stands above a factor: its parts, [text, class]. */
+function termsAt(t, law) {
+  if (law && law.gate) {
+    const slots = slotsOf(law.gate), row = result.computation.sequence.now[t];
+    return [[shown(slots.reduce((sum, slot) => sum + row[slot], 0) / slots.length), "straight"]];
+  }
+  if (!isScalar()) return [[shown(spectralNorm(jacobianAt(result.computation, t))), "law"]];
+  if (!law) return [];
+  const w = result.computation.p[cellNow().recurrent[0][0][0]], rest = NONLINEAR[chosen.nonlinearity] && w ? factorAt(t) / w : null;
+  return rest === null ? [[shown(w, 2), "law"]] : [[shown(w, 2), "law"], ["·" + bracketed(rest, 2), ""]];
+}
+const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar() ? "‖J‖"
+  : law ? [law.name, NONLINEAR[chosen.nonlinearity]].filter(Boolean).join("·") : "");
+
+// ---- sentences -------------------------------------------------------------------------------------------------------
+
+/** The verdict: what became of the gradient, and how that is to be coloured. */
+function headline() {
+  if (result.error) {
+    const { node, t, backward } = result.error;
+    return [(backward ? "The derivative of " : "") + node + " has no real value at t = " + called(t), "broken"];
+  }
+  const T = lastLoss(), k = endOfChain(), lag = T - k;
+  if (!lag) return ["The loss of one time step: there is no way back through time", ""];
+  const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
+  const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way : "The gradient " + word + " after " + way;
+  return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
+}
+
+/** The chain, its product and the law, in one line. */
+function equation() {
+  if (result.error) return "";
+  const T = lastLoss(), k = endOfChain(), lag = T - k, name = stateName(), { law } = result;
+  if (!lag) return "";
+  const later = name + "_" + called(T), earlier = name + "_" + called(k), left = leftAt(k);
+  if (isScalar()) {
+    let total = 1;
+    for (let t = T; t > k; t--) total *= factorAt(t);
+    const start = "∂" + later + "/∂" + earlier;
+    if (!law) return start + " = " + shown(total);
+    const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
+    const power = "w" + raised(lag), base = bracketed(w) + raised(lag);
+    if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
+    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + bracketed(alone ? total / alone : NaN) + " = " + shown(total);
+  }
+  const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
+  if (!law) return line;
+  if (law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
+  return line + " while ‖W‖" + raised(lag) + " = " + shown(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+}
+
+/** The picture for those who cannot see it. */
+function described() {
+  const [sentence] = headline(), factors = [];
+  for (let t = lastLoss(); t > endOfChain() && factors.length < 12 && !result.error; t--) factors.push(shown(factorAt(t)));
+  return sentence + "." + (factors.length ? " Factors from step " + called(lastLoss()) + " back: " + factors.join(", ") + "." : "");
+}

@@ -1,0 +1,74 @@
+// What takes longer than a frame: it runs in a worker, made of the text of this page's own scripts.
+"use strict";
+
+/** Split a gradient, or measure the decay for many ‖W‖. Runs in the worker. */
+function longWork({ kind, program, given, settings, which, recurrent, norms }) {
+  const computation = new Computation(PROGRAMS[program], given, { ...settings, cuts: new Set(settings.cuts) });
+  computation.forward();
+  if (kind === "split") {
+    const parts = split(computation, which), sums = splitSums(computation, parts), size = (cell) => (cell.length === 1 ? cell[0] : library.hypot(...cell));
+    return { losses: parts.map(({ t }) => t), cells: parts.map(({ t, cells }) => Float64Array.from(cells.slice(0, t), size)),
+      by_use: sums.by_use.map(size), by_loss: sums.by_loss.map(size), by_lag: sums.by_lag.map(size), total: size(sums.total), kept: size(sums.kept), cut: size(sums.cut) };
+  }
+  const own = computation.p, parts = Object.keys(computation.program.facts.parts);
+  return norms.map((norm) => {
+    try {
+      computation.p = withNorm(own, recurrent, norm);
+      computation.forward();
+      return parts.map((part) => decayCurve(computation, part));
+    } catch { return null; }
+  });
+}
+
+/** A worker with all that `longWork` needs; null where there can be none: then it runs here, a little later. It keeps the
+ *  sequence, which is sent only when it has changed. */
+const helper = (() => {
+  const text = [...document.querySelectorAll("script[data-engine]")].map((script) => script.textContent);
+  const listen = `let sequence = null;
+onmessage = ({ data: { id, task, sent } }) => {
+  sequence = sent || sequence;
+  postMessage({ id, answer: longWork({ ...task, given: { ...task.given, ...sequence } }) });
+};`;
+  try {
+    return new Worker(URL.createObjectURL(new Blob([[...text, longWork, listen].join("\n")], { type: "text/javascript" })));
+  } catch { return null; }
+})();
+const asked = new Map();
+let usable = helper !== null, requests = 0, sent = {};
+if (helper) {
+  helper.onmessage = ({ data: { id, answer } }) => { const ask = asked.get(id); asked.delete(id); ask?.(answer); };
+  helper.onerror = () => {  // a frame may forbid it only now
+    usable = false;
+    for (const ask of [...asked.values()]) ask(null);
+    asked.clear();
+  };
+}
+
+/** A view of long work: it asks when something has changed, one question at a time, and only for what is wanted last. */
+function askFor(question, then) {
+  let busy = false, next = false;
+  const go = () => {
+    const task = question();
+    if (!task) return;
+    busy = true;
+    const here = () => setTimeout(() => done(longWork(task)), 0);
+    const done = (answer) => {
+      if (answer === null) return void here();
+      busy = false;
+      then(answer, task);
+      if (next) { next = false; go(); }
+    };
+    if (!usable) return void here();
+    const id = ++requests, { x, target, ...given } = task.given, isNew = sent.x !== x || sent.target !== target;
+    asked.set(id, done);
+    if (isNew) sent = { x, target };
+    helper.postMessage({ id, task: { ...task, given }, sent: isNew ? sent : null });
+  };
+  return () => { if (busy) next = true; else go(); };
+}
+
+/** What the worker needs to know of the settings. */
+const taskNow = () => ({
+  program: cellNow().programs[chosen.nonlinearity], given: { p: numbersNow(), h0: stateNow(), x: chosen.x, target: chosen.target },
+  settings: { T: chosen.T, at: chosen.at, mean: page.mean, k1: chosen.k1, k2: chosen.k2, cuts: chosen.cuts },
+});

@@ -1,0 +1,58 @@
+"""The colours of the page: those of the pictures, and beside each its counterpart in the dark."""
+
+from __future__ import annotations
+
+from ..pictures import colours as of_pictures
+from ..pictures.colours import Scale
+
+#: In the light and in the dark, by name.
+_COLOURS = {
+    "ground": ("#f3f5f9", "#0e1116"),
+    "panel": (of_pictures.PAPER, "#161b22"),
+    "ink": (of_pictures.INK, "#e8ebf0"),
+    "quiet": (of_pictures.QUIET, "#a9b4c2"),
+    "line": (of_pictures.GRID, "#2c343f"),
+    "soft": ("#eef1f6", "#1e252e"),
+    "control": ("#8692a3", "#6b7786"),
+    "frame": (of_pictures.FRAME, "#12161c"),
+    "frame-line": (of_pictures.FRAME_LINE, "#3a4450"),
+    "edge": (of_pictures.EDGE, "#8592a2"),
+    "chain": (of_pictures.CHAIN, "#ff8fbf"),
+    "law": (of_pictures.LAW, "#8ab4ff"),
+    "straight": (of_pictures.STRAIGHT, "#5fd6c5"),
+    "straight-fill": (of_pictures.STRAIGHT_FILL, "#10312d"),
+    "loss-fill": (of_pictures.LOSS_FILL, "#3b2f14"),
+    "input-fill": (of_pictures.INPUT_FILL, "#1c2630"),
+    "input-line": (of_pictures.INPUT_LINE, "#69db7c"),
+    "weight": (of_pictures.PARAMETER_LINE, "#b9a3ff"),
+    "cut": ("#dde1e7", "#2a323c"),
+    "cut-ink": (of_pictures.CUT, "#6b7786"),
+    "accent": ("#1864ab", "#74c0fc"),
+    "on-accent": ("#ffffff", "#0e1116"),
+    "vanishes": ("#3d5a8a", "#9dbcf0"),
+    "explodes": ("#a30f3c", "#ff8a80"),
+    "positive": ("#c2410c", "#ff9a4d"),
+    "negative": ("#1864ab", "#4dabf7"),
+    "hover": ("#b0125f22", "#ff8fbf33"),
+}
+
+#: How strong a gradient is in the dark, from vanished to exploded.
+_DARK = ((0x2B, 0x38, 0x4A), (0x54, 0x53, 0x8F), (0xD6, 0x52, 0xA0), (0xFF, 0x8F, 0xC6), (0xFF, 0xE3, 0xF1))
+SHADES = 13
+
+
+def style() -> str:
+    """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes."""
+    scale = Scale(0, SHADES - 1)
+    properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
+    shades = [f"light-dark({scale.of_log(i)}, {_dark(i / (SHADES - 1))})" for i in range(SHADES)]
+    classes = [
+        f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i} {{ fill: {shade}; }}" for i, shade in enumerate(shades)
+    ]
+    return "\n".join([":root {", *(f"  {each}" for each in properties), "}", *classes, ""])
+
+
+def _dark(place: float) -> str:
+    at = place * (len(_DARK) - 1)
+    i = min(int(at), len(_DARK) - 2)
+    return "#" + "".join(f"{round(a + (b - a) * (at - i)):02x}" for a, b in zip(_DARK[i], _DARK[i + 1]))
