@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -486,6 +486,3 @@ class Subject:
     def inputs(self, step: int) -> list[Value]:
         """The entries of x_t."""
         return entries(self.unrolled.x[step])
-
-    def __iter__(self) -> Iterator[int | Fold]:
-        return iter(self.columns)
