@@ -112,6 +112,7 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
         ShapeError: they have another shape, or are not contiguous.
         OperandError: they are of another type.
     """
+    view: Any = None
     try:
         view = given if type(given) is memoryview else memoryview(given)
         kind = "q" if view.format == "l" and view.itemsize == 8 else view.format

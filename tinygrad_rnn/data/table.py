@@ -116,7 +116,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
     if not any(line.strip() for line in lines[first:]):
         raise DataError(f"{name} is empty", remedy="Give a column of numbers below its name")
     if separator is None:
-        separator = excels[1] if excels else _find_separator(name, lines, header, decimal)
+        separator = str(excels[1]) if excels else _find_separator(name, lines, header, decimal)
     rows = _rows(name, lines, first, separator)
     line, names = next(rows)
     below = rows

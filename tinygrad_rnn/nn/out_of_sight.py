@@ -17,6 +17,7 @@ from types import (
     MethodWrapperType,
     ModuleType,
 )
+from typing import Any
 
 from ..engine.value import Value
 
@@ -84,9 +85,10 @@ def _contents(thing: object) -> list[object]:
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program
         cells = [_content(cell) for cell in thing.__closure__ or ()]
         return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), *vars(thing).values()]
-    numpy = sys.modules.get("numpy")
+    numpy: Any = sys.modules.get("numpy")
     if numpy is not None and isinstance(thing, numpy.ndarray):
-        return [thing.tolist()] if thing.dtype.hasobject else []
+        array: Any = thing
+        return [array.tolist()] if array.dtype.hasobject else []
     held = [attribute for _, attribute in attributes(thing)] + [getattr(thing, "__wrapped__", None)]
     if isinstance(thing, _BUILT_IN) or (isinstance(thing, Iterator) and not hasattr(thing, "__dict__")):
         held += gc.get_referents(thing)

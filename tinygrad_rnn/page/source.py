@@ -115,8 +115,8 @@ def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None =
 
 def _initial(unrolled: Unrolled) -> Any:
     """The numbers of the initial state, as `Step.of` takes them."""
-    parts = tuple(_plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names)
-    return parts if len(parts) > 1 else parts[0]
+    parts = [_plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names]
+    return tuple(parts) if len(parts) > 1 else parts[0]
 
 
 def _values(state: Any) -> tuple[Quantity, ...]:

@@ -17,6 +17,7 @@ class Panel(Protocol):
     @property
     def height(self) -> float:
         """How much room it takes."""
+        ...
 
     def draw(self, top: float) -> None:
         """Draw it, with its upper edge at ``top``."""

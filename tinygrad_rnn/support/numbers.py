@@ -36,7 +36,7 @@ def is_not_real(data: Any) -> bool:
 
 def is_masked(data: Any) -> bool:
     """Whether this is a masked entry of an array, or an array with one."""
-    mask = getattr(data, "mask", False)
+    mask: Any = getattr(data, "mask", False)
     return bool(mask.any() if hasattr(mask, "any") else mask)
 
 

@@ -33,7 +33,7 @@ class Names:
     """Names of numbers in JavaScript, each only once."""
 
     def __init__(self) -> None:
-        self._used = set(_TAKEN.split())
+        self._used: set[str] = set(_TAKEN.split())
 
     def new(self, label: str) -> str:
         """A name for what is called ``label``: ``h_before`` for h_{t-1}, ``W_0_1`` for W[0,1]."""
