@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn import RNNCell, Value, cross_entropy, mse_loss, total, unroll
-from tinygrad_rnn.compile import Program, compile
+from tinygrad_rnn.compile import Number, Program, Recurrence, compile
+from tinygrad_rnn.compile.elementary import EXACT
+from tinygrad_rnn.compile.javascript.program import PRELUDE
 from tinygrad_rnn.engine import ops
+from tinygrad_rnn.engine.arithmetic import ELEMENTARY
 from tinygrad_rnn.engine.ops import OPS, Op
 from tinygrad_rnn.errors import ArgumentError, CompileError, DomainError, OperandError, ShapeError
 
@@ -256,6 +259,24 @@ def test_an_op_that_needs_floats_is_named(registered):
     with pytest.raises(CompileError, match=r"op rigid") as caught:
         compile(Value.apply(name, Value(0.7)))
     assert caught.value.op == "rigid"
+
+
+def test_a_function_without_compiled_code_is_named(registered):
+    name = registered(softplus_op("erf", lambda a: a.tape.emit("erf", a) if hasattr(a, "tape") else math.erf(a)))
+    with pytest.raises(CompileError, match=r"no compiled code computes this function \[op erf\]"):
+        compile(Value.apply(name, Value(0.7)))
+    program = Recurrence(lambda x, h: Value.apply(name, h + x), Number(), lambda h: h * 1.0, h0=0.5)
+    for make in (lambda: program.ir, lambda: program.javascript):
+        with pytest.raises(CompileError, match=r"\[op erf\]"):
+            make()
+
+
+def test_every_elementary_function_compiles():
+    prelude = PRELUDE.partition("};")[0]
+    for name in ELEMENTARY:
+        a = Value(0.7)
+        assert compile(getattr(a, name)()).forward() == getattr(a, name)().data
+        assert f"{name}: Math.{name}" in prelude or name in EXACT
 
 
 def test_an_op_that_branches_in_python_is_named(registered):

@@ -166,9 +166,48 @@ def test_a_hook_replaces_a_gradient_by_returning_another_not_by_assigning_it():
     expected = [node.grad for node in d]
     for node in d:
         node.zero_grad()
+    for node in (d.a, d.b):
         node.register_hook(lambda gradient, node=node: setattr(node, "grad", 99.0))
     d.b.backward()
     assert [node.grad for node in d] == expected
+    d.w.register_hook(lambda gradient: setattr(d.w, "grad", 99.0))
+    with pytest.raises(GraphError, match=r"assignment, has overwritten .*node w"):
+        d.b.backward()
+
+
+def test_what_another_pass_adds_to_a_leaf_with_hooks_is_not_lost_but_an_error():
+    def another(gradient: float) -> None:
+        if not ran:
+            ran.append(True)
+            (w * 7.0).backward()
+
+    for replaces in (False, True):
+        for hooked in ("the leaf itself", "an inner node"):
+            ran: list[bool] = []
+            w = Value(2.0, label="w")
+            z = w * 3.0
+            w.register_hook(lambda gradient, factor=10.0 if replaces else 1.0: gradient * factor)
+            (w if hooked == "the leaf itself" else z).register_hook(another)
+            with pytest.raises(GraphError, match="another backward pass"):
+                z.backward()
+    w = Value(2.0)
+    z, ran = w * 3.0, []
+    z.register_hook(another)
+    z.backward()
+    assert w.grad == 10.0  # a leaf without hooks adds up
+
+
+def test_another_pass_between_two_steps_over_a_leaf_with_hooks_is_an_error():
+    w = Value(2.0)
+    w.register_hook(lambda gradient: 2.0 * gradient)
+    steps = (w * w * w).backward_steps()
+    next(steps)
+    (w * 7.0).backward()
+    with pytest.raises(GraphError, match="another backward pass"):
+        steps.finish()
+    steps.reset()
+    steps.finish()
+    assert w.grad == 24.0
 
 
 def test_of_two_leaves_that_are_watched_each_is_called_with_the_gradient_of_the_pass_alone():
@@ -259,7 +298,7 @@ def test_once_all_hooks_are_removed_no_pass_looks_for_them():
     handle.remove()
     stop.remove()
     d.b.backward()
-    assert not {d.a.serial, d.x.serial} & {-number for number in hooks.watched}
+    assert not {d.a.serial, d.x.serial} & {-number for number in hooks.watched.values()}
 
 
 def test_hooks_on_another_graph_leave_a_pass_alone():

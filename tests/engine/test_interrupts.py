@@ -12,10 +12,25 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn import RNN, ScalarRNNCell, Value, detect_anomaly, no_grad, time_step, trace_creation, unroll
+from tinygrad_rnn import (
+    RNN,
+    ScalarRNNCell,
+    Value,
+    anatomy,
+    detect_anomaly,
+    no_grad,
+    paths,
+    time_step,
+    trace_creation,
+    unroll,
+)
 from tinygrad_rnn.engine import passes
+from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.engine.recording import Scope, call_at, current
 from tinygrad_rnn.support.collector import collector_paused
+
+#: The finalizer of a generator swallows an interrupt.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def interrupted_at(instruction: int, job: Callable[[], object]) -> tuple[bool, BaseException | None]:
@@ -142,7 +157,6 @@ JOBS: dict[str, Callable[[], object]] = {
 DROPPED = {"an exit stack", "a generator"}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a generator's finalizer swallows it
 @pytest.mark.parametrize("name", JOBS)
 def test_no_instruction_at_which_an_interrupt_leaves_anything_in_force(name: str) -> None:
     caught: BaseException | None = None  # keeps frames alive, as sys.last_traceback does
@@ -166,3 +180,28 @@ def test_no_instruction_at_which_an_interrupt_leaves_anything_in_force(name: str
     assert not failures
     assert instruction > 20
     assert what_stayed() is None
+
+
+def borrowing() -> dict[str, Callable[[Value], object]]:
+    return {
+        "gradients": lambda loss: gradients(loss, [UNROLLED.h[0]]),
+        "anatomy": lambda loss: anatomy(UNROLLED, loss, UNROLLED.h[0]),
+        "paths": lambda loss: paths(loss, UNROLLED.h[0]),
+    }
+
+
+UNROLLED = unroll(lambda x, h: x * h, [Value(0.1)], Value(0.2))
+
+
+@pytest.mark.parametrize("name", borrowing())
+def test_no_instruction_at_which_an_interrupt_changes_gradients_that_are_borrowed(name: str) -> None:
+    loss = UNROLLED.h[1] * 2.0
+    loss.backward()
+    nodes = topological_order(loss)
+    before = [node.grad for node in nodes]
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 1
+        came_so_far, _ = interrupted_at(instruction, lambda: borrowing()[name](loss))
+        assert [node.grad for node in nodes] == before, instruction
+    assert instruction > 300

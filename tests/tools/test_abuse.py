@@ -30,4 +30,4 @@ def test_an_attack_that_crashes_has_done_harm(monkeypatch: pytest.MonkeyPatch) -
 def test_an_unknown_attack_is_refused_with_the_list_of_those_that_there_are() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.tools.abuse", "x"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "There are: compile_exact, " in done.stderr
+    assert "There are: " in done.stderr

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError, ShapeError
-from .boundary import Area, Buffer, numbers
+from .boundary import Area, Buffer, Numbers, numbers
 from .inputs import Kind, Symbols, numbers_per_step
 from .memory import TARGET, Region, X
 from .step import Step
@@ -31,7 +31,13 @@ class Batch:
     """
 
     def __init__(
-        self, step: Step, initial: tuple[float, ...], limits: Mapping[Region, int], x: Any, target: Any, h0: Any
+        self,
+        step: Step,
+        initial: tuple[float, ...],
+        limits: Mapping[Region, int],
+        x: Numbers,
+        target: Numbers | None,
+        h0: Numbers | None,
     ) -> None:
         self.step = step
         step.check_target(target)
@@ -77,7 +83,7 @@ class Batch:
                     )
 
 
-def _checked(region: Region, given: Any, kind: Kind, limits: Mapping[Region, int]) -> Buffer:
+def _checked(region: Region, given: Numbers | None, kind: Kind, limits: Mapping[Region, int]) -> Buffer:
     buffer = numbers(region.name, given, (None, None, *kind.shape), kind.code)
     if isinstance(kind, Symbols):
         low, high = min(buffer.flat()), max(buffer.flat())

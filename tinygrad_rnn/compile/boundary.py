@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, TypeAlias, Union
 
 from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
@@ -14,6 +14,8 @@ from ..support.numbers import is_not_real, whole
 from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
+
+Doubles: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
 _CODES = {"d": "doubles (float64)", "q": "whole numbers (int64)"}
 _PLAIN: dict[str, set[type]] = {"d": {float, int}, "q": {int}}  # types that need no look at each entry
@@ -30,7 +32,7 @@ class Area(NamedTuple):
         return Area(self.address + 8 * count, self.room - count)
 
 
-def doubles(count: int) -> Any:
+def doubles(count: int) -> Doubles:
     """Memory for ``count`` doubles, and for one at least.
 
     Raises:
@@ -45,7 +47,7 @@ def doubles(count: int) -> Any:
         ) from error
 
 
-def area(memory: Any) -> Area:
+def area(memory: Doubles) -> Area:
     """The area of an array that `doubles` returned."""
     return Area(ctypes.addressof(memory), len(memory))
 
@@ -71,7 +73,7 @@ class Buffer:
     """
 
     __slots__ = ("_keep", "area", "shape", "view")
-    _keep: Any
+    _keep: ctypes.c_char | None
     shape: tuple[int, ...]
     view: Any
 
@@ -79,8 +81,8 @@ class Buffer:
         if view.readonly or view.format != "d":  # a whole number that changed after its check could lead anywhere
             view = memoryview(bytearray(view)).cast(view.format, view.shape or ())  # type: ignore[call-overload]
         self.view, self.shape = view, view.shape or ()
-        self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else view
-        self.area = Area(ctypes.addressof(self._keep), view.nbytes // 8) if view.nbytes else Area()
+        self._keep = ctypes.c_char.from_buffer(view) if view.nbytes else None
+        self.area = Area() if self._keep is None else Area(ctypes.addressof(self._keep), view.nbytes // 8)
 
     def flat(self) -> list[Any]:
         """All numbers in a row."""

@@ -8,10 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from ..engine.arithmetic import ELEMENTARY
+from ..errors import CompileError
 from .assembly import Assembly, intrinsic, splat, vector_type
 
+#: What a processor computes by itself, exactly rounded, and LLVM's names for it.
+EXACT = {"abs": "fabs", "sqrt": "sqrt"}
+
 #: The functions of libm in use, and their number of operands. Python's `math` calls the same, so all bits agree.
-LIBM = {"tanh": 1, "exp": 1, "log": 1, "log1p": 1, "sin": 1, "cos": 1, "pow": 2}
+LIBM = {**{name: 1 for name in ELEMENTARY if name not in EXACT}, "pow": 2}
 
 #: The largest error of fast mode's own functions over all doubles, in units in the last place.
 FAST_ULP = {"exp": 1.5, "tanh": 2.5, "sigmoid": 2.5}
@@ -37,8 +42,24 @@ _ROUNDER = 1.5 * 2.0**52  # adding it rounds to a whole number, which then stand
 
 
 def function(op: str, width: int) -> str:
-    """The name of the native function that applies an elementary function to ``width`` numbers."""
-    return intrinsic({"abs": "fabs", "sqrt": "sqrt"}[op], width) if op in ("abs", "sqrt") else f"@{op}.{width}"
+    """The name of the native function that applies an elementary function to ``width`` numbers.
+
+    Raises:
+        CompileError: there is no such function.
+    """
+    check_known(op)
+    return intrinsic(EXACT[op], width) if op in EXACT else f"@{op}.{width}"
+
+
+def check_known(op: str) -> None:
+    """Check that there is code for an elementary function.
+
+    Raises:
+        CompileError: there is none.
+    """
+    if op not in EXACT and op not in LIBM:
+        known = ", ".join([*EXACT, *LIBM])
+        raise CompileError("no compiled code computes this function", op=op, remedy=f"Write the rule with {known}")
 
 
 def definitions(calls: Iterable[tuple[str, int]], fast: bool) -> str:

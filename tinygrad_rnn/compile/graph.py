@@ -12,7 +12,7 @@ from ..engine.backward import topological_order
 from ..engine.making import compute
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError
-from .boundary import Area, Numbers, area, doubles, numbers, real
+from .boundary import Area, Doubles, Numbers, area, doubles, numbers, real
 from .listing import listing
 from .machine import Machine
 from .memory import Sizes
@@ -112,9 +112,9 @@ class Program(Compiled):
         with self._lock:
             self._take(inputs)
             self._run("forward", 1.0)
-            return self._value[0]  # type: ignore[no-any-return]
+            return self._value[0]
 
-    def backward(self, gradient: float = 1.0) -> memoryview[Any]:
+    def backward(self, gradient: float = 1.0) -> memoryview[float]:
         """∂root/∂leaf for every slot, times ``gradient``, from the numbers of the latest `forward`.
 
         Raises:
@@ -129,7 +129,7 @@ class Program(Compiled):
 
     def forward_backward(
         self, inputs: Numbers | Mapping[Value, float] | None = None, gradient: float = 1.0
-    ) -> tuple[float, memoryview[Any]]:
+    ) -> tuple[float, memoryview[float]]:
         """The value of the root, and the gradient for every slot. A later run does not change them."""
         with self._lock:
             self._take(inputs)
@@ -145,7 +145,7 @@ class Program(Compiled):
             self._run("both", gradient, start)
             for leaf, total in zip(self.leaves, self._gradients):
                 leaf.grad = total
-            return self._value[0]  # type: ignore[no-any-return]
+            return self._value[0]
 
     def _take(self, inputs: Numbers | Mapping[Value, float] | None) -> None:
         if inputs is None or isinstance(inputs, Mapping):
@@ -159,7 +159,7 @@ class Program(Compiled):
         self._seed = None
         self._numbers[:] = data
 
-    def _run(self, what: str, gradient: float, start: Any = None) -> None:
+    def _run(self, what: str, gradient: float, start: Doubles | None = None) -> None:
         gradient = real("gradient", gradient)
         self._seed = None
         ctypes.memset(self._gradients, 0, ctypes.sizeof(self._gradients))  # the run adds to it

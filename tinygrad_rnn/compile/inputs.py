@@ -7,10 +7,10 @@ whole ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..engine.value import Value
 from ..errors import ArgumentError
@@ -45,7 +45,7 @@ class Vector:
         """The shape of the numbers of one time step."""
         return (self.size,)
 
-    def operand(self, entry: Any) -> list[Value]:
+    def operand(self, entry: Sequence[float]) -> list[Value]:
         """The vector as the cell and the loss take it."""
         return [Value(number) for number in entry]
 
@@ -90,7 +90,7 @@ def check_kind(name: str, kind: object) -> None:
     raise ArgumentError(f"{name}={shown:.40} is not a kind of input", remedy=_REMEDY)
 
 
-def check_loss(loss: Callable[..., Any], target: Kind | None) -> None:
+def check_loss(loss: Callable[..., object], target: Kind | None) -> None:
     """Check that a loss can be called with a target, or without one where ``target`` is None.
 
     Raises:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ..errors import ShapeError
-from .boundary import Area, area, check_room, doubles
+from .boundary import Area, Doubles, area, check_room, doubles
 from .driver import MOVE, PER_RUN, RUN_AREAS, WORKING, driver
 from .elementary import definitions
 from .emit import Module
@@ -94,7 +93,7 @@ class Machine:
             self._memory = memory = WorkingMemory(T, window, self.sizes, self.lanes, self._packed)
         return memory
 
-    def run(self, plan: Plan, groups: int, seed: float, areas: Sequence[Area], start: Any = None) -> bool:
+    def run(self, plan: Plan, groups: int, seed: float, areas: Sequence[Area], start: Doubles | None = None) -> bool:
         """Run, and return whether there was an alarm. Only one thread at a time may be here: runs share memory.
 
         Args:

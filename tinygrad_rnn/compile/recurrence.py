@@ -15,7 +15,7 @@ from ..support.checks import whole_number
 from ..support.sums import add_up
 from ..support.text import count
 from .batch import Batch
-from .boundary import Area, Numbers, area, doubles, real
+from .boundary import Area, Doubles, Numbers, area, doubles, real
 from .graph import check_mode
 from .inputs import Kind, numbers_per_step
 from .javascript import javascript
@@ -84,7 +84,7 @@ class Run:
         return add_up(self.losses)
 
     @property
-    def gradients(self) -> memoryview[Any]:
+    def gradients(self) -> memoryview[float]:
         """The gradient for each of the program's parameters, of all sequences added in order.
 
         Raises:
@@ -95,19 +95,19 @@ class Run:
         return self._memory[: self._P]
 
     @property
-    def state(self) -> memoryview[Any]:
+    def state(self) -> memoryview[float]:
         """The state of each sequence after the last step, B × state size, its parts in a row."""
         return self._rows(0)
 
     @property
-    def state_gradients(self) -> memoryview[Any]:
+    def state_gradients(self) -> memoryview[float]:
         """∂loss/∂h_0 of each sequence, B × state size. Raises as `gradients` does."""
         _ = self.gradients
         return self._rows(1)
 
-    def _rows(self, which: int) -> memoryview[Any]:
+    def _rows(self, which: int) -> memoryview[float]:
         size = self._B * self._S
-        rows: memoryview[Any] = self._memory[self._P + which * size :][:size]
+        rows: memoryview[float] = self._memory[self._P + which * size :][:size]
         return rows.cast("B").cast("d", (self._B, self._S)) if size else rows
 
 
@@ -235,7 +235,9 @@ class Recurrence(Compiled):
             for parameter, gradient in zip(self.parameters, run.gradients):
                 parameter.grad = parameter.grad + gradient
 
-    def forward(self, x: Numbers, target: Any = None, h0: Any = None, mask: Sequence[bool] | None = None) -> Run:
+    def forward(
+        self, x: Numbers, target: Numbers | None = None, h0: Numbers | None = None, mask: Sequence[bool] | None = None
+    ) -> Run:
         """The losses, without gradients. Same arguments and errors as `forward_backward`."""
         batch = self._batch(x, target, h0)
         course = Course(batch.T, batch.T, self._variants.check_mask(batch.T, mask), backward=False)
@@ -246,8 +248,8 @@ class Recurrence(Compiled):
     def forward_backward(
         self,
         x: Numbers,
-        target: Any = None,
-        h0: Any = None,
+        target: Numbers | None = None,
+        h0: Numbers | None = None,
         mask: Sequence[bool] | None = None,
         gradient: float = 1.0,
         window: int | None = None,
@@ -283,7 +285,7 @@ class Recurrence(Compiled):
         self._execute(batch, course, gradient, run)
         return run
 
-    def predict(self, x: Numbers, h0: Any = None) -> memoryview[Any]:
+    def predict(self, x: Numbers, h0: Numbers | None = None) -> memoryview[float]:
         """The predictions at every time step, B × T × length. Same arguments and errors as `forward_backward`."""
         batch = Batch(self._without_loss, self._initial, self._limits, x, None, h0)
         B, T = batch.B, batch.T
@@ -294,13 +296,15 @@ class Recurrence(Compiled):
         self._execute(batch, course, 1.0, self._new_run(batch, course), predictions)
         return memoryview(predictions).cast("B").cast("d", (B, T, size))
 
-    def _batch(self, x: Any, target: Any, h0: Any) -> Batch:
+    def _batch(self, x: Numbers, target: Numbers | None, h0: Numbers | None) -> Batch:
         return Batch(self._step, self._initial, self._limits, x, target, h0)
 
     def _new_run(self, batch: Batch, course: Course) -> Run:
         return Run(batch.B, len(self.parameters), len(self._initial), course.windows, course.backward)
 
-    def _execute(self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Any = None) -> None:
+    def _execute(
+        self, batch: Batch, course: Course, gradient: float, run: Run, predictions: Doubles | None = None
+    ) -> None:
         """Run as many sequences as possible in groups that fill the lanes, the others one by one.
 
         Args:
@@ -311,7 +315,7 @@ class Recurrence(Compiled):
             predictions: memory for the predictions of `predict`; None for a run with losses.
         """
         alarm, done, window, predict = False, 0, course.window, predictions is not None
-        y = area(predictions) if predict else Area()
+        y = Area() if predictions is None else area(predictions)
         with self._lock:
             for lanes in (self._lanes, 1):
                 groups = (batch.B - done) // lanes
@@ -366,7 +370,12 @@ class Recurrence(Compiled):
         return self._eager(self.step, x, target, self._initial if h0 is None else h0, mask)
 
     def _eager(
-        self, step: Step, x: Sequence[Any], target: Sequence[Any] | None, h0: Sequence[float], mask: Any
+        self,
+        step: Step,
+        x: Sequence[Any],
+        target: Sequence[Any] | None,
+        h0: Sequence[float],
+        mask: Sequence[bool] | None,
     ) -> tuple[Unrolled, Value | None]:
         step.check_target(target)
         if target is not None and len(target) != len(x):

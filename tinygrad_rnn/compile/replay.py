@@ -56,7 +56,13 @@ def unroll_step(
     return unrolled, total(losses) if losses else None
 
 
-def replay(step: Step, sequence: Any, has_loss: Sequence[bool], window: int, gradient: float | None) -> None:
+def replay(
+    step: Step,
+    sequence: tuple[Sequence[Any], Sequence[Any] | None, Sequence[float]],
+    has_loss: Sequence[bool],
+    window: int,
+    gradient: float | None,
+) -> None:
     """Repeat a run of one sequence, for the errors that it may raise.
 
     Args:

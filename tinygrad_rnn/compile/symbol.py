@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..engine.arithmetic import Symbolic, is_number
+from ..engine.arithmetic import ELEMENTARY, Symbolic, is_number
 from ..engine.node import NO_GRADIENT
 from ..errors import GraphError
 from .memory import Place, Region
@@ -42,6 +42,10 @@ ALARMS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
+#: A number that may not be known yet.
+Computed: TypeAlias = "Symbol | float"
+
+
 class Symbol(Symbolic):
     """One instruction of a tape, and the number that it will compute.
 
@@ -63,7 +67,7 @@ class Symbol(Symbolic):
         """Of a load: where the number lies."""
         return Place(*self.args)
 
-    def select(self, if_true: Any, if_false: Any) -> Symbol:
+    def select(self, if_true: Computed, if_false: Computed) -> Symbol:
         """Called by `arithmetic.select` for a condition that is not known yet."""
         return self.tape.emit("select", self, if_true, if_false)
 
@@ -102,7 +106,7 @@ def _install(python_name: str, op: str) -> None:
 
 for _name in ("add", "sub", "mul", "truediv", "pow", "neg", "abs", *COMPARISONS):
     _install(f"__{_name}__", _name.removeprefix("true"))
-for _name in ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt"):
+for _name in ELEMENTARY:
     _install(_name, _name)
 
 
@@ -119,7 +123,7 @@ class Tape:
         self.fast = fast
         self.symbols: list[Symbol] = []
         self.alarms: list[Symbol] = []
-        self._known: dict[tuple[Any, ...], Symbol] = {}
+        self._known: dict[tuple[str, object], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
         """A known number."""
@@ -133,16 +137,16 @@ class Tape:
         """The whole number that a region holds when the instruction runs."""
         return self._symbol("index", (region,), region)
 
-    def symbol(self, number: Any) -> Symbol:
+    def symbol(self, number: Computed) -> Symbol:
         """The symbol for a number: a symbol itself, or a constant for a known number."""
         return number if isinstance(number, Symbol) else self.const(number)
 
-    def number(self, number: Any) -> Symbol:
+    def number(self, number: Computed) -> Symbol:
         """The symbol for a number; a truth value counts as 1 or 0, as in Python's arithmetic."""
         symbol = self.symbol(number)
         return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
 
-    def emit(self, op: str, *operands: Any) -> Symbol:
+    def emit(self, op: str, *operands: Computed) -> Symbol:
         """The symbol for one operation. If the tape has one that computes the same bits, it is that one."""
         conditions = 1 if op in ("select", "not") else 0
         args = (*map(self.symbol, operands[:conditions]), *map(self.number, operands[conditions:]))
@@ -174,7 +178,7 @@ class Tape:
             return self.emit("div", self.emit("select", condition, a, b), divisor)
         return None
 
-    def _symbol(self, op: str, args: tuple[Any, ...], key: Any) -> Symbol:
+    def _symbol(self, op: str, args: tuple[Any, ...], key: object) -> Symbol:
         if (op, key) not in self._known:
             self._known[op, key] = symbol = Symbol(self, op, args)
             self.symbols.append(symbol)

@@ -27,7 +27,7 @@ from .memory import (
     Y,
 )
 from .schedule import Pass, Store
-from .symbol import Symbol, Tape
+from .symbol import Computed, Symbol, Tape
 
 T = TypeVar("T")
 
@@ -84,21 +84,23 @@ class Trace:
             Store(Place(STATE_GRADIENT, slot), tape.symbol(gradients.get(node, zero)))
             for slot, node in enumerate(self.old_state)
         ]
-        backward += [Store(start.place, gradients[leaf]) for leaf, start in self.starts.items() if leaf in gradients]
+        for leaf, start in self.starts.items():
+            if leaf in gradients:
+                backward.append(Store(start.place, tape.symbol(gradients[leaf])))
         self._label(gradients)
         return [
             Pass(f"forward.{name}", [*forward, *_alarms(alarms)]),
             Pass(f"backward.{name}", [*backward, *_alarms(tape.alarms[len(alarms) :])]),
         ]
 
-    def _gradients(self, live: Iterable[int]) -> dict[Value, Any]:
+    def _gradients(self, live: Iterable[int]) -> dict[Value, Computed]:
         """The gradients of all nodes reached."""
-        starts: dict[Value, Any] = {self.new_state[slot]: self.tape.load(NEW_STATE_GRADIENT, slot) for slot in live}
+        starts = {self.new_state[slot]: self.tape.load(NEW_STATE_GRADIENT, slot) for slot in live}
         if self.loss is not None:
             starts[self.loss] = self.tape.load(SEED, 0)
         return backward(starts, self.starts)
 
-    def _label(self, gradients: Mapping[Value, Any]) -> None:
+    def _label(self, gradients: Mapping[Value, Computed]) -> None:
         """Name the symbols, for comments."""
         for node in (node for node in self.nodes if node.label):
             for number, label in ((node.data, node.label), (gradients.get(node), f"∂L/∂{node.label}")):
@@ -108,7 +110,7 @@ class Trace:
             self.labels.setdefault(alarm, "might eager raise an error?")
 
 
-def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) -> dict[Value, Any]:
+def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) -> dict[Value, Computed]:
     """A backward pass over symbols: the gradients of all nodes that it reaches, newest first.
 
     Args:

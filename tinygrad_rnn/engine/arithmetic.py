@@ -84,6 +84,11 @@ def _remedy(data: object) -> str | None:
 # ---- functions for rules ----------------------------------------------------------------------------------------
 
 
+#: The elementary functions, as `math` calls them. Numbers that are not known yet have a method for each, and compiled
+#: code calls the same functions of the C library.
+ELEMENTARY = ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt")
+
+
 def _elementary(name: str) -> Callable[[Any], Any]:
     on_float: Callable[[float], float] = getattr(math, name)
 
@@ -98,7 +103,7 @@ def _elementary(name: str) -> Callable[[Any], Any]:
     return function
 
 
-exp, log, log1p, tanh, sin, cos, sqrt = map(_elementary, ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt"))
+exp, log, log1p, tanh, sin, cos, sqrt = map(_elementary, ELEMENTARY)
 
 
 def pow_(base: Any, exponent: Any) -> Any:

@@ -8,12 +8,15 @@ calls it, with what is waiting to be walked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from heapq import heappop, heappush
+from itertools import repeat
 from operator import attrgetter
 from typing import TypeVar
 
+from ..support.uninterrupted import Uninterrupted
 from .node import NO_GRADIENT, Node
 from .ops import Edges
 
@@ -79,10 +82,14 @@ def propagate(
     walk(queue, {**ends, **{root._id: root for root in gradients}}, edges)
 
 
-def visit(nodes: Sequence[Node]) -> None:
-    """Apply the chain rule to these nodes alone, with the gradients that they and their parents have."""
+def visit(nodes: Sequence[Node], edges: Callable[[Node], Edges] | None = None) -> None:
+    """Apply the chain rule to these nodes alone, with the gradients that they and their parents have.
+
+    Args:
+        edges: as for `walk`.
+    """
     waiting = {parent._id: parent for node in nodes for parent in (node, *node.parents)}
-    walk(sorted(node._id for node in nodes), waiting)
+    walk(sorted(node._id for node in nodes), waiting, edges)
 
 
 def gradients(
@@ -147,14 +154,16 @@ def topological_order(*roots: N, stop: Iterable[N] = ()) -> list[N]:
     return sorted(seen - left_out, key=attrgetter("_id"))
 
 
-@contextmanager
-def gradients_kept(nodes: Sequence[Node]) -> Iterator[None]:
-    """Within this context the nodes start without gradients; after it they have those that they had before."""
-    before = [node._grad for node in nodes]
-    for node in nodes:
-        node._grad = NO_GRADIENT
-    try:
-        yield
-    finally:
-        for node, gradient in zip(nodes, before):
-            node._grad = gradient
+class gradients_kept(Uninterrupted):
+    """Within this context the nodes start without gradients; after it they have those that they had before.
+
+    All of them are set in one go, by C code: Ctrl-C comes before or after.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        before = [node._grad for node in nodes]
+        self.begin = partial(deque, map(_set_gradient, nodes, repeat(NO_GRADIENT)), 0)
+        self.close = partial(deque, map(_set_gradient, nodes, before), 0)
+
+
+_set_gradient = vars(Node)["_grad"].__set__  # of the slot: C code

@@ -1,6 +1,9 @@
 """The rarely used fields of a node: hooks on its gradient, breakpoints, and where it was created.
 
 A backward pass does not look for them node by node. It checks once whether there are any at all (`watched`).
+
+Threads may set and remove them at the same time, on one node also: each handle has an entry of its own wherever it is
+noted, and what all of them are asked for is read from a copy, which C code makes.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from types import CodeType, FrameType
 from typing import Any, SupportsFloat
 from weakref import ref
@@ -16,8 +21,10 @@ from .node import Node
 
 Hook = Callable[[float], SupportsFloat | None]
 
-#: The nodes that have hooks or breakpoints, by their number in the order of creation.
-watched: dict[int, ref[Node]] = {}
+#: The numbers of the nodes that have hooks or breakpoints, one for every handle.
+watched: dict[int, int] = {}
+
+_next_handle = count().__next__
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -54,16 +61,15 @@ class Handle:
     """A handle on one hook or breakpoint. ``remove()``, or the end of a ``with`` block, removes it."""
 
     def __init__(self, node: Node, registered: dict[Handle, Any], entry: object) -> None:
-        self._node, self._registered = ref(node), registered
+        self._number, self._registered = _next_handle(), registered
+        self._node = ref(node, partial(watched.pop, self._number))
         registered[self] = entry
-        watched[node._id] = ref(node, lambda _, key=node._id: watched.pop(key, None))  # type: ignore[misc]
+        watched[self._number] = node._id
 
     def remove(self) -> None:
         """Remove the hook or breakpoint; a second time does nothing."""
         self._registered.pop(self, None)
-        node = self._node()
-        if node is not None and not is_watched(node):
-            watched.pop(node._id, None)
+        watched.pop(self._number, None)
 
     def __enter__(self) -> Handle:
         return self
@@ -83,7 +89,9 @@ def users_line() -> CreationSite | None:
 def extra(node: Node) -> Extra:
     """The node's `Extra`, made if there is none."""
     if node._extra is None:
-        node._extra = Extra()
+        made = Extra()
+        if node._extra is None:  # No other thread comes in between this line and the next, since nothing is called.
+            node._extra = made
     found: Extra = node._extra
     return found
 
@@ -105,7 +113,7 @@ def add_breakpoint(node: Node) -> Handle:
 
 def hooks_of(node: Node) -> list[Hook]:
     """The hooks of a node, in order of registration."""
-    return [] if node._extra is None else list(node._extra.hooks.values())
+    return [] if node._extra is None else list(node._extra.hooks.copy().values())
 
 
 def is_watched(node: Node) -> bool:
@@ -115,7 +123,7 @@ def is_watched(node: Node) -> bool:
 
 def concern(root: Node) -> bool:
     """Whether a node that ``root`` depends on has hooks or breakpoints."""
-    numbers = set(watched)
+    numbers = set(watched.copy().values())
     seen, to_visit = {root}, [root]
     while to_visit:
         node = to_visit.pop()

@@ -272,7 +272,7 @@ def register(op: Op) -> Op:
         GraphError: the name is taken, or the formulas or the local gradients do not match the arity.
     """
     if op.name in OPS or not op.name:
-        raise GraphError("an op of this name exists already", op=op.name or '""', remedy="Choose another name")
+        raise _name_taken(op)
     if op.arity < 1 or len(op.local_formulas) != op.arity:
         raise GraphError("an op needs an arity of at least 1 and one local formula per operand", op=op.name)
     with suppress(ArithmeticError, ValueError):  # 0.5 may be outside its domain
@@ -284,8 +284,13 @@ def register(op: Op) -> Op:
                 remedy="It must return a tuple of one local gradient per operand",
             )
     object.__setattr__(op, "edges", _checked(op, op.edges))  # nobody knows yet where its rules fail
-    OPS[op.name] = op
+    if OPS.setdefault(op.name, op) is not op:  # another thread was faster
+        raise _name_taken(op)
     return op
+
+
+def _name_taken(op: Op) -> GraphError:
+    return GraphError("an op of this name exists already", op=op.name or '""', remedy="Choose another name")
 
 
 @lru_cache(maxsize=1024)

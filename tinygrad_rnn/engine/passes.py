@@ -86,8 +86,8 @@ class BackwardSteps(Iterator[Step]):
     - going on (``next()``, a ``for`` loop, ``finish()``) completes the pass as if it had never stopped;
     - ``reset()`` returns to the start of the pass, and restores the gradients that the leaves had then.
 
-    Dropping the iterator leaves the gradients as they are. After another pass over the same inner nodes, going on is an
-    error: it would mix the gradients of the two.
+    Dropping the iterator leaves the gradients as they are. After another pass over the same inner nodes, or over a leaf
+    with hooks, going on is an error: it would mix the gradients of the two.
 
     Hooks and breakpoints take part as in ``backward()``.
 
@@ -128,7 +128,7 @@ class BackwardSteps(Iterator[Step]):
         if self.root in self._own:
             self._own[self.root] = self.gradient
         self._waiting = {node._id: node for node in self.order}
-        self._expected = {node: node._grad for node in self.order if node.parents}
+        self._expected = {node: node._grad for node in self.order if node.parents or node in self._hooked}
         self._nodes = _complete_nodes(
             self.order, self._expected, self.root, self._hooked, self._own, self._earlier, self.replaced
         )
@@ -166,7 +166,7 @@ class BackwardSteps(Iterator[Step]):
         """Note what a step brought, and notify the observers of it."""
         if step.parent in self._expected:
             self._expected[step.parent] = step.gradient_after
-        elif step.parent in self._own:
+        if step.parent in self._own:
             self._own[step.parent] += step.contribution
         for observer in observers():
             observer.stepped(step)
@@ -191,11 +191,11 @@ class BackwardSteps(Iterator[Step]):
                 self._note(edge.step(before))
         else:
             for node in self._nodes:
-                inner = [parent for parent in node.parents if parent.parents]
-                for parent in inner:
+                watched_over = [parent for parent in node.parents if parent in self._expected]
+                for parent in watched_over:
                     _check_uninterrupted(parent, self._expected)
                 walk([node._id], self._waiting, None, self._stops)
-                for parent in inner:
+                for parent in watched_over:
                     self._expected[parent] = parent._grad
         self.finished = True
 
@@ -333,11 +333,15 @@ def _edges_of_closure(node: Node) -> list[_Edge]:
 def _check_uninterrupted(node: Node, expected: Mapping[Node, float]) -> None:
     """Check that a gradient is still the one that the pass left there: by identity, since a NaN differs from itself."""
     if node in expected and node._grad is not expected[node]:
-        raise GraphError(
-            "another backward pass, or an assignment, has overwritten a gradient of this one",
-            node=notation.name(node),
-            remedy="Start over with backward_steps()",
-        )
+        raise _interrupted(node)
+
+
+def _interrupted(node: Node) -> GraphError:
+    return GraphError(
+        "another backward pass, or an assignment, has overwritten a gradient of this one",
+        node=notation.name(node),
+        remedy="Start over with backward_steps(), and run other passes before or after this one",
+    )
 
 
 def _call_hooks(node: Node, gradient: float, earlier: float) -> Change | None:
@@ -357,7 +361,9 @@ def _call_hooks(node: Node, gradient: float, earlier: float) -> Change | None:
         error.node = notation.name(node)
         raise
     finally:
-        node._grad = before
+        overwritten, node._grad = node._grad is not before, before
+    if overwritten and not node.parents:  # by another pass, perhaps, which would be lost
+        raise _interrupted(node)
     if result is None:
         return None
     node._grad = result if node.parents else earlier + result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn, SupportsFloat, Union
 
 from ..errors import GraphError, OperandError
@@ -345,16 +346,7 @@ class Value(Node):
     @property
     def _backward(self) -> Callable[[], None]:
         """Apply the chain rule to this node alone, as ``v._backward()``; assign a function to replace the rule."""
-        operation = self.operation  # as it is now: a function that is assigned later may call this one
-
-        def apply() -> None:
-            assigned, self.operation = self.operation, operation
-            try:
-                visit([self])
-            finally:
-                self.operation = assigned
-
-        return apply
+        return partial(visit, [self], self.operation.edges)  # as it is now: a function that is assigned may call it
 
     @_backward.setter
     def _backward(self, function: Callable[[], object]) -> None:

@@ -26,40 +26,57 @@ class _Quantity:
     numbers: Mapping[int, float]
 
 
-def height(subject: Subject, size: float) -> float:
-    """How much room the rows take, in text of that size."""
-    rows = len(_quantities(subject))
-    return (_HEADING + _ROW * rows) * size if rows else 0.0
+@dataclass(frozen=True)
+class Gates:
+    """Rows of what a cell computes.
+
+    Attributes:
+        hidden: how many rows have no room.
+    """
+
+    subject: Subject
+    columns: Columns
+    rows: Sequence[_Quantity]
+    hidden: int
+
+    @property
+    def height(self) -> float:
+        """How much room they take."""
+        return (_HEADING + _ROW * len(self.rows)) * self.columns.sheet.size
+
+    def draw(self, top: float) -> None:
+        """Draw them, from ``top`` on."""
+        subject, columns = self.subject, self.columns
+        sheet, s = columns.sheet, columns.sheet.size
+        units = len(next(iter(self.rows[0].values.values())))
+        of = f" (means of {units} units)" if units > 1 else ""
+        shaded = any(_is_open(values) for row in self.rows for values in row.values.values())
+        shade = "; a gate is the darker the wider it is open" if shaded else ""
+        more = f"; {self.hidden} more have no room" if self.hidden else ""
+        sheet.heading("gates", f"What the cell computes in every step{of}{shade}{more}", top + 0.7 * s)
+        beside = min(columns.x[t] for t in self.rows[0].numbers) - columns.card / 2 - sheet.left - 0.3 * s
+        y = top + (_HEADING + _ROW / 2) * s
+        for row in self.rows:
+            said = text.squeezed(row.name, beside, s, True)
+            sheet.text(f"gate_{_id(row.name)}", said, sheet.left, y, bold=True, role="gate")
+            for t, number in row.numbers.items():
+                values = row.values[t]
+                own = f"{_id(row.name)}_{t}"
+                fill = colours.mixed(colours.PAPER, colours.STRAIGHT, number) if _is_open(values) else colours.PAPER
+                told = [Row(text.fitted(number, columns.card - 6.0, s), role="data")] if subject.view.values else []
+                looks: Looks = {"fill": fill, "stroke": colours.FRAME_LINE, "ink": colours.ink_on(fill)}
+                looks |= {"shape": "bar", "role": "gate", "step": t}
+                looks["node"] = Node(own, values[0], t, "gate", Block(t, False), values=tuple(values))
+                sheet.box(f"gate{own}", told, columns.x[t], y, columns.card, (_ROW - 0.2) * s, **looks)
+            y += _ROW * s
 
 
-def draw(subject: Subject, columns: Columns, y: float) -> float:
-    """Draw a row for every quantity, from ``y`` on, and return where they end."""
-    sheet, s = columns.sheet, columns.sheet.size
+def choose(subject: Subject, columns: Columns, room: float) -> Gates | None:
+    """The rows that fit into that height, those of upper layers first; None if there is none."""
     rows = _quantities(subject)
-    if not rows:
-        return y
-    units = len(next(iter(rows[0].values.values())))
-    of = f" (means of {units} units)" if units > 1 else ""
-    shaded = any(_is_open(values) for row in rows for values in row.values.values())
-    shade = "; a gate is the darker the wider it is open" if shaded else ""
-    sheet.heading("gates", f"What the cell computes in every step{of}{shade}", y + 0.7 * s)
-    y += _HEADING * s
-    beside = min(columns.x[t] for t in rows[0].numbers) - columns.card / 2 - sheet.left - 0.3 * s
-    for row in rows:
-        middle = y + _ROW * s / 2
-        said = text.squeezed(row.name, beside, s, True)
-        sheet.text(f"gate_{_id(row.name)}", said, sheet.left, middle, bold=True, role="gate")
-        for t, number in row.numbers.items():
-            values = row.values[t]
-            own = f"{_id(row.name)}_{t}"
-            fill = colours.mixed(colours.PAPER, colours.STRAIGHT, number) if _is_open(values) else colours.PAPER
-            told = [Row(text.fitted(number, columns.card - 6.0, s), role="data")] if subject.view.values else []
-            node = Node(own, values[0], t, "gate", Block(t, False), values=tuple(values))
-            looks: Looks = {"fill": fill, "stroke": colours.FRAME_LINE, "ink": colours.ink_on(fill), "shape": "bar"}
-            looks |= {"role": "gate", "step": t, "node": node}
-            sheet.box(f"gate{own}", told, columns.x[t], middle, columns.card, (_ROW - 0.2) * s, **looks)
-        y += _ROW * s
-    return y
+    rows.sort(key=lambda row: "_l" in row.name)
+    fits = min(len(rows), int((room / columns.sheet.size - _HEADING) / _ROW))
+    return Gates(subject, columns, rows[:fits], len(rows) - fits) if fits > 0 else None
 
 
 def _quantities(subject: Subject) -> list[_Quantity]:

@@ -93,8 +93,12 @@ class Sheet:
 class Columns:
     """Where the time steps stand, from left to right, and the loss behind them.
 
+    Args:
+        subject: whose time steps.
+        tall: the height of what the page must hold, in sizes of text.
+
     Attributes:
-        sheet: a page wide enough for all of them, with text as large as they leave room for.
+        sheet: a page large enough for all of them, with text as large as they leave room for.
         pitch: from one column to the next.
         card: the width of what stands in one.
         begin, end: where the first begins and the last ends, the loss left out.
@@ -103,7 +107,7 @@ class Columns:
         loss: the middle of the column of the loss.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, tall: float) -> None:
         view, columns = subject.view, subject.columns
         widths = [
             1.0 if isinstance(c, int) else END_FOLD if i in (0, len(columns) - 1) else FOLD
@@ -111,10 +115,10 @@ class Columns:
         ]
         wide = add_up(widths) + (subject.loss is not None)
         size = SMALLEST
-        while size > LEAST and columns_in(view, size) < wide:
+        while size > LEAST and (columns_in(view, size) < wide or tall * size > view.page[1]):
             size -= 0.5
-        width = max(view.page[0], 2 * MARGIN + (_AXIS + _COLUMN * wide) * size)
-        self.sheet = Sheet(view, size, (width, view.page[1]))
+        page = max(view.page[0], 2 * MARGIN + (_AXIS + _COLUMN * wide) * size), max(view.page[1], tall * size)
+        self.sheet = Sheet(view, size, page)
         self.begin = x = self.sheet.left + _AXIS * size
         self.pitch = min((self.sheet.right - x) / wide, 16.0 * size)
         self.card = self.pitch - max(1.2 * size, 0.2 * self.pitch)

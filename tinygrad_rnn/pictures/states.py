@@ -9,6 +9,7 @@ follow from what must fit into them.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 from ..engine.value import Value
@@ -21,31 +22,35 @@ from .graph import Block, Edge, Node
 from .sheet import Columns, Looks, Sheet
 from .subject import Fold, Link, Subject
 
+_INPUT_GAP = 1.3  # between states and inputs, in sizes of text
 _RISE = 3.4  # height of an arc, in sizes of text
+_ABOVE, _BELOW = 7.5, 2.4  # the heading, and the key, in sizes of text
 
 
 def arrange(subject: Subject) -> Picture:
     """Everything in its place."""
-    columns = Columns(subject)
-    sheet, s, lit = columns.sheet, columns.sheet.size, subject.k is not None
+    lit, with_gates = subject.k is not None, subject.view.detail == "gates"
+    lanes_height = _Heights.of(subject).whole
+    least = _ABOVE + lanes_height + (bars.LEAST + 1.1 if lit else 0.0) + _BELOW  # in sizes of text
+    columns = Columns(subject, least)
+    sheet, s = columns.sheet, columns.sheet.size
     scale = Scale.around_one(subject.kept.values())
-    lanes = _Lanes(subject, columns, scale)
     y = heading.draw(subject, sheet, 0.8 * s, [words.equation(subject)]) + 0.6 * s
-    below = sheet.height - 2.4 * s  # where the key begins
-    lit_room = bars.LEAST * s if lit else 0.0
-    if subject.view.detail == "gates":
-        rest, extra = None, gates.height(subject, s) + 1.1 * s
-    else:
-        rest, extra = panel.choose(subject, sheet, below - y - lanes.whole - lit_room - 2.0 * s), 0.0
-    end = below - (rest.height if rest else 0.0)
-    spare = 0.0 if lit else (end - y - lanes.whole - extra) / 3  # without bars, what there is spreads over the page
-    y = lanes.draw(y + spare)
-    if extra:
-        y = gates.draw(subject, columns, y + 1.1 * s)
+    end = sheet.height - _BELOW * s  # where the key begins
+    room = end - y - lanes_height * s - ((bars.LEAST + 1.1) * s if lit else 0.0)
+    part = gates.choose(subject, columns, room) if with_gates else panel.choose(subject, sheet, room - 0.9 * s)
+    taken = part.height + 0.9 * s if part else 0.0
+    # Without bars, what there is spreads over the page.
+    spare = 0.0 if lit else (end - y - lanes_height * s - taken) / 3
+    y = _Lanes(subject, columns, scale).draw(y + spare)
+    if part and with_gates:
+        part.draw(y + 0.9 * s + spare)
+        y += taken
+    elif part:
+        end -= taken
+        part.draw(end + 0.9 * s - spare)
     if lit:
-        bars.draw(subject, columns, scale, y + 1.1 * s, end - (0.9 * s if rest else 0.0))
-    if rest:
-        rest.draw(end - spare)
+        bars.draw(subject, columns, scale, y + 1.1 * s, end)
     key(subject, sheet, scale, sheet.height - 1.25 * s)
     sheet.picture.title, sheet.picture.description = words.title(subject), words.description(subject)
     return sheet.picture
@@ -62,7 +67,7 @@ def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
         return
     stride = max(1, math.ceil(scale.high / 3))
     levels = [e for e in range(scale.low, scale.high + 1) if e % stride == 0]
-    swatch = 3.0 * s
+    swatch = max(text.width(text.decade(e), s) for e in levels) + 0.9 * s
     x = sheet.right - swatch * len(levels)
     sheet.text("scale", "left of the gradient", x - 0.6 * s, y, anchor="end", ink=colours.QUIET, role="key")
     for i, e in enumerate(levels):
@@ -71,26 +76,35 @@ def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
         sheet.box(f"swatch{i}", [Row(text.decade(e))], x + swatch * (i + 0.5), y, swatch, 1.35 * s, **looks)
 
 
-class _Lanes:
-    """A lane for each part of the state, from left to right; inputs below, arcs and factors above.
+@dataclass(frozen=True)
+class _Heights:
+    """The heights of the parts of the lanes, in sizes of text."""
 
-    Attributes:
-        whole: the height of all of it.
-    """
+    factors: float  # with the arcs
+    state: float
+    gap: float
+    inputs: float
+    whole: float
+
+    @classmethod
+    def of(cls, subject: Subject) -> _Heights:
+        """Those of a picture."""
+        factors = 0.0 if subject.k is None else _RISE + (2.5 if words.factor_names(subject) else 1.3)
+        state, gap = (4.15, 1.5) if subject.view.values else (1.75, 1.5)
+        inputs = 1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
+        lanes = len(subject.names)
+        return cls(factors, state, gap, inputs, factors + lanes * state + (lanes - 1) * gap + _INPUT_GAP + inputs)
+
+
+class _Lanes:
+    """A lane for each part of the state, from left to right; inputs below, arcs and factors above."""
 
     def __init__(self, subject: Subject, columns: Columns, scale: Scale) -> None:
         self.subject, self.columns, self.scale = subject, columns, scale
         self.sheet = columns.sheet
         self.s = self.sheet.size
-        self.height = (1.75 + (2.4 if subject.view.values else 0.0)) * self.s
-        self.gap = 1.5 * self.s
-        self.input_height = (
-            1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
-        ) * self.s
-        lanes = len(subject.names)
-        self.whole = lanes * self.height + (lanes - 1) * self.gap + 1.3 * self.s + self.input_height
-        if subject.k is not None:
-            self.whole += (_RISE + (2.5 if words.factor_names(subject) else 1.3)) * self.s
+        heights = _Heights.of(subject)
+        self.height, self.gap, self.input_height = (self.s * h for h in (heights.state, heights.gap, heights.inputs))
         self.boxes: dict[tuple[str, int], Box] = {}
         self.folds: dict[Fold, Box] = {}
 
@@ -140,7 +154,7 @@ class _Lanes:
 
     def rows(self, name: str, values: list[Value]) -> list[Row]:
         """A name, and the number and the gradient of a quantity or their norms."""
-        subject, s, room = self.subject, self.s, self.columns.card - 6.0
+        subject, s, room = self.subject, self.s, self.columns.card - 0.4 * self.s
         size = max(s, min(1.3 * s, 1.3 * s * room / text.width(name, 1.3 * s, True)))
         rows = [Row(text.squeezed(name, room, size, True), size, bold=True, role="name")]
         if subject.view.values:
@@ -152,7 +166,8 @@ class _Lanes:
         return rows
 
     def fold(self, fold: Fold, x: float, y: float, width: float, height: float) -> Box:
-        rows = [Row("…", 1.3 * self.s, bold=True), Row(text.squeezed(count(fold.count, "step"), width, self.s))]
+        steps = text.squeezed(count(fold.count, "step"), width - 6.0, self.s)
+        rows = [Row("…", 1.3 * self.s, bold=True), Row(steps)] if self.subject.view.values else [Row(steps)]
         looks: Looks = {"fill": colours.FRAME, "stroke": colours.FRAME_LINE, "ink": colours.QUIET, "dashed": True}
         return self.sheet.box(f"fold{fold.first}", rows, x, y, width, height, role="fold", step=fold.first, **looks)
 
@@ -204,17 +219,17 @@ class _Lanes:
     def inputs(self, y: float) -> float:
         """Draw the inputs below their states, and return where they end."""
         subject, s, sheet = self.subject, self.s, self.sheet
-        height, gap = self.input_height, 1.3 * s
+        height, gap = self.input_height, _INPUT_GAP * s
         for step, x in self.columns.x.items():
             if step == subject.first:
                 continue
             values = subject.inputs(step)
             rows = [Row(text.indexed("x", step), role="name")]
             if subject.view.values:
-                told = words.input_value(values, self.columns.card - 6.0, s)
+                told = words.input_value(values, self.columns.card - 0.4 * s, s)
                 rows.append(Row(told, ink=colours.QUIET, role="data"))
             if name := subject.view.name_of(step - subject.unrolled.first):
-                rows.append(Row(text.squeezed(name, self.columns.card - 6.0, s), ink=colours.QUIET, role="step"))
+                rows.append(Row(text.squeezed(name, self.columns.card - 0.4 * s, s), ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
@@ -249,7 +264,7 @@ class _Lanes:
             sheet.arrow(tail, head, sheet.side(tail, 1, down), sheet.side(head, -1, -down), edge, step=after)
             return
         ends = sheet.side(tail, 1, 0), sheet.side(head, -1, 0)
-        if a == subject.straight_name and subject.k is not None and subject.k <= before:
+        if a == subject.straight_name and subject.k is not None and subject.k <= before < subject.T:
             pen = 1.2 + 1.2 * self.s * self.scale.place(_log10(subject.straight[before]))
             looks: Looks = {"stroke": colours.STRAIGHT, "pen": pen, "arrow": False, "role": "straight"}
             sheet.arrow(tail, head, *ends, edge, step=after, **looks)
@@ -350,18 +365,28 @@ class _Lanes:
             told = text.fitted(number, room, s)
             sheet.text(own, told, x, y, anchor="middle", ink=words.ink_of_terms(subject), **looks)
             return
+        (_, weight, _), *others = link.terms
         for digits in (2, 1):
-            told, *others = [text.number(number, digits) for _, number, _ in link.terms]
-            rest = "".join(f"·({other})" if other.startswith("−") else f"·{other}" for other in others)
-            first, second = text.width(told, s, True), text.width(rest, s)
-            if first + second <= room:
+            told = text.number(weight, digits)
+            first = text.width(told, s, True)
+            rest = "".join("·" + _bracketed(text.number(other, digits)) for _, other, _ in others)
+            if first + text.width(rest, s) <= room:
                 break
+        else:  # only the order of magnitude, if even that fits
+            rest = "".join(text.fitted(other, room - first, s, before="·") for _, other, _ in others)
+            if first + text.width(rest, s) > room:
+                return
+        second = text.width(rest, s)
         seam = x + (first - second) / 2  # where the two meet, whatever the font
-        weight: Looks = {"ink": colours.LAW, "bold": True, **looks}
-        sheet.text(own, told, seam if rest else x, y, anchor="end" if rest else "middle", **weight)
+        bold: Looks = {"ink": colours.LAW, "bold": True, **looks}
+        sheet.text(own, told, seam if rest else x, y, anchor="end" if rest else "middle", **bold)
         if rest:
             sheet.text(f"{own}_rest", rest, seam, y, **looks)
 
 
 def _log10(x: float) -> float:
     return math.log10(x) if x > 0 else -math.inf
+
+
+def _bracketed(number: str) -> str:
+    return f"({number})" if number.startswith("−") else number

@@ -99,7 +99,7 @@ class StepEquations:
         width = max(text.width(cell, s) for row in cells for cell in row) + 0.8 * s
         begin = x + text.width(name, s, True) + 0.7 * s
         right, height = begin + width * len(cells) + 0.4 * s, 1.15 * s * len(cells)
-        if right > sheet.right:
+        if right > sheet.right or height > self.card + 1.2 * s:
             return
         sheet.text("step_J", name, x, y, ink=colours.LAW, bold=True, role="terms", step=self.step)
         for i, row in enumerate(cells):

@@ -29,7 +29,7 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def fitted(x: float, room: float, size: float, bold: bool = False, before: str = "") -> str:
-    """The number with as many of three digits as fit into that room, in points; with one if none fits.
+    """The number with as many of three digits as fit into that room, in points; the nearest power of ten if none fits.
 
     Args:
         x: the number.
@@ -41,8 +41,10 @@ def fitted(x: float, room: float, size: float, bold: bool = False, before: str =
     for digits in (3, 2, 1):
         written = before + number(x, digits)
         if width(written, size, bold) <= room:
-            break
-    return written
+            return written
+    if not x or not math.isfinite(x):
+        return written
+    return f"{before}{'−' if x < 0 else ''}{raised(round(math.log10(abs(x))))}"
 
 
 def product(x: float, room: float, size: float, bold: bool = False, before: str = "") -> str:

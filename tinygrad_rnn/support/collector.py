@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import gc
-import io
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar
+
+from .uninterrupted import Uninterrupted
 
 
-class Paused(io.IOBase):
-    """A context that is C code: ``__enter__`` is `gc.disable`, and ``__exit__`` calls ``close``, as does its end.
+class Paused(Uninterrupted):
+    """A context in which the cyclic garbage collector is off. It must be on before."""
 
-    So no Ctrl-C falls in between, and the collector never stays off. It must be on before.
-    """
-
-    __enter__: ClassVar[Callable[..., None]] = gc.disable  # type: ignore[assignment]
-    close = gc.enable
+    begin, close = gc.disable, gc.enable
 
 
 def collector_paused() -> AbstractContextManager[object]:

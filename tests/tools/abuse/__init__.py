@@ -1,7 +1,7 @@
 """Attacks on the package: threads, Ctrl-C and the like, again and again, and a count of what it cost.
 
     python -m tests.tools.abuse                                 # all attacks, some seconds each
-    python -m tests.tools.abuse hooks_in_threads --seconds 600
+    python -m tests.tools.abuse engine_in_threads --seconds 600
     python -m tests.tools.abuse --python python3.13             # by another Python
 
 Every module here is an attack, except those whose names begin with an underscore. Its docstring says what must hold,

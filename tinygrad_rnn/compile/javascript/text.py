@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..elementary import EXACT, check_known
 from ..symbol import ALARMS, Symbol
 
 _INFIX = {
@@ -14,10 +15,6 @@ _INFIX = {
 }  # fmt: skip
 _PREFIX = {"neg": "-", "not": "!"}
 _UNARY, _ATOM, _TERNARY = 6, 7, 1
-
-#: Functions of `library` in the prelude. The others of Python's `math` are exact, and the same everywhere.
-_LIBRARY = ("exp", "log", "log1p", "sin", "cos", "tanh", "pow")
-_EXACT = ("abs", "sqrt")
 
 #: The longest text of a number that is written where it is used, without a name of its own.
 _INLINE = 60
@@ -207,6 +204,6 @@ class Function:
                 *(self._operand(a, _TERNARY + 1) for a in args[1:]),
             )
             return f"{condition} ? {yes} : {no}", _TERNARY
-        holder = "library" if op in _LIBRARY else "Math"
-        assert op in _LIBRARY + _EXACT, op
+        check_known(op)
+        holder = "Math" if op in EXACT else "library"
         return f"{holder}.{op}({', '.join(self._operand(arg, 0) for arg in args)})", _ATOM
