@@ -2,7 +2,7 @@
 "use strict";
 
 const picture = byId("picture");
-const LEAST_COLUMN = 66, FOLD = 1.5;  // pixels; columns
+const LEAST_COLUMN = 60, FOLD = 1.5;  // pixels; columns
 
 /** What stands in the row: time steps, and folds of those between. */
 function columnsFor(room, T, at) {
