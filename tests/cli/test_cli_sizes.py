@@ -10,6 +10,7 @@ import pytest
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.support import memory
 
+MANY = " ".join(map(str, range(2, 202)))
 HUGE = {
     "--hidden 100000": "--hidden = 100,000",
     "--cell gru --hidden 100000 --no-picture": "--hidden = 100,000",
@@ -29,6 +30,8 @@ HUGE = {
     "train --batch 1000000000": "batch_size = 1,000,000,000",
     "train --task latch --validation 1000000000": "the number of sequences = 1,000,000,000",
     "train --task copy --T 1000000 --validation 1 --truncate 500000": "truncate = 500,000",
+    "sweep --seeds 1000000000": "--seeds = 1,000,000,000",
+    f"sweep --T {MANY} --hidden {MANY} --batch {MANY} --task adding": "the number of combinations = 8,000,000",
     "sweep --hidden 100000 --seeds 1": "hidden_size = 100,000",
     "eval model --T 100000000000": "the number of time steps = 100,000,000,000",
     "eval model --sequences 1000000000": "the number of sequences = 1,000,000,000",
@@ -49,7 +52,7 @@ def test_what_does_not_fit_is_one_error(
             == 0
         )
     monkeypatch.setattr(memory, "available_memory", lambda: 5 * 10**8)
-    if command.startswith("sweep"):
+    if command.startswith("sweep --hidden"):
         assert main(command.split()) == 1
         assert f"{HUGE[command]} takes about" in " ".join(capsys.readouterr().out.split())
     else:

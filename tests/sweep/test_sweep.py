@@ -388,6 +388,7 @@ def test_a_disk_that_is_full_leaves_no_part_of_a_line(tmp_path: Path) -> None:
     [
         ({"seeds": 5}, "Give range(5)"),
         ({"seeds": ()}, "there are no seeds"),
+        ({"seeds": range(10**15)}, "the number of seeds = 1,000,000,000,000,000 takes about 36 PB of memory"),
         ({"seeds": [0.5]}, "seed 0.5"),
         ({"seeds": [True]}, "seed True"),
         ({"outstanding": 0}, "outstanding is 0"),

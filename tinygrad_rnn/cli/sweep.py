@@ -18,6 +18,7 @@ from ..engine.notation import number
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
+from ..support.memory import require_memory
 from ..support.sums import add_up
 from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
@@ -61,6 +62,7 @@ OPTIONS = {
     ),
 }
 SHOWN_ERRORS = 3
+BYTES_OF_RUN = 2500  # of its record and its setting, about
 DATA = "data"  # in a setting: the digest of the task's data, since the file may change between two sweeps
 PATIENCE = 10.0  # seconds, with a dask scheduler
 
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Sweep; return 1 if runs failed, 130 if Ctrl-C ended it."""
     typed = typed_options(args)
     settings = _settings(typed)
+    require_memory("--seeds", args.seeds, lambda n: n * len(settings) * BYTES_OF_RUN)
     target = args.output or f"{settings[0]['task']}.jsonl"
     _check(args, target, typed, settings)
     _add_data(settings)
@@ -133,6 +136,8 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
 def _settings(typed: Options) -> list[Options]:
     """Every combination of what varies, the first option slowest, each with all that is fixed."""
     varied = [name for name in VARIED if name in typed]
+    combinations = math.prod(len(typed[name]) for name in varied)
+    require_memory("the number of combinations", combinations, lambda n: n * BYTES_OF_RUN)
     return [
         with_defaults({**typed, **dict(zip(varied, values))})
         for values in itertools.product(*(typed[name] for name in varied))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -182,7 +182,7 @@ class Subject:
 
     def gradient(self, values: Sequence[Value]) -> float | None:
         """The gradient, or the norm of several; None where there is none."""
-        if not all(value.has_grad for value in values):
+        if not any(value.has_grad for value in values):
             return None
         return values[0].grad if len(values) == 1 else math.hypot(*(value.grad for value in values))
 
@@ -486,6 +486,3 @@ class Subject:
     def inputs(self, step: int) -> list[Value]:
         """The entries of x_t."""
         return entries(self.unrolled.x[step])
-
-    def __iter__(self) -> Iterator[int | Fold]:
-        return iter(self.columns)

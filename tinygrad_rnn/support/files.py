@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import DataError
 from .locks import lock, unlock
@@ -25,7 +26,6 @@ except ImportError:  # Windows has no such locks: there, what a killed process l
 _PIECE = 2**20
 _UNFINISHED = ".unfinished"
 _LONGEST_NAME = 200  # bytes of the target's name in that of its temporary file; most file systems allow 255 in all
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _REASONS = {
     errno.EACCES: "permission denied",
     errno.ENOENT: "there is no such folder",
@@ -80,13 +80,14 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None
             target = _target(path)
             _check_replaceable(target)
             _remove_unfinished(target)
-            descriptor, temporary = _begin(target)
-            try:
-                _keep_owner(descriptor, target)
-                os.write(descriptor, bytes(4096))  # a full disk still makes files
-            finally:
-                os.close(descriptor)
-                os.unlink(temporary)
+            with _begin(target) as file:
+                try:
+                    _keep_owner(file.fileno(), target)
+                    os.write(file.fileno(), bytes(4096))  # a full disk still makes files
+                finally:
+                    if fcntl is None:
+                        file.close()
+                    os.unlink(file.name)
     except OSError as error:
         raise _not_writable(path, error) from error
 
@@ -200,18 +201,18 @@ def _target(path: str | os.PathLike[str]) -> Path:
 def _replace(target: Path, data: bytes) -> None:
     _check_replaceable(target)
     _remove_unfinished(target)
-    descriptor, temporary = _begin(target)
+    file = _begin(target)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with file:
+            _keep_owner(file.fileno(), target)
             file.write(data)
             file.flush()
-            _keep_owner(descriptor, target)
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
             if fcntl is None:
                 file.close()  # Windows does not rename what is open; elsewhere it stays locked to the end
-            os.replace(temporary, target)
+            os.replace(file.name, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        Path(file.name).unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 
@@ -273,20 +274,20 @@ def _stem(target: Path) -> str:
     return f".{target.name if len(name) <= _LONGEST_NAME else sha256(name).hexdigest()}."
 
 
-def _begin(target: Path) -> tuple[int, str]:
-    """A new file beside the target, open and locked: its descriptor and name."""
+def _begin(target: Path) -> BinaryIO:
+    """A new file beside the target, open and locked. Wherever Ctrl-C falls, Python closes it, which ends the lock."""
     while True:
         name = os.path.join(target.parent, f"{_stem(target)}{secrets.token_hex(4)}{_UNFINISHED}")
         try:
-            descriptor = os.open(name, _NEW_FILE, 0o600 if target.exists() else 0o666)
+            file = open(name, "xb")  # noqa: SIM115
         except FileExistsError:
             continue
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(file, fcntl.LOCK_EX)
         if os.path.exists(name):
-            return descriptor, name
-        os.close(descriptor)  # another process took it for a leftover, before it was locked
+            return file
+        file.close()  # before it was locked, someone took it for left behind
 
 
 def _remove_unfinished(target: Path) -> None:

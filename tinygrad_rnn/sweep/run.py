@@ -22,6 +22,7 @@ from typing import Any
 
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short, whole_number
+from ..support.memory import NUMBER, require_memory
 from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
 from ..support.text import count
@@ -272,6 +273,8 @@ def describe(experiment: Experiment) -> str:
 def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     if whole(seeds) is not None:
         raise ArgumentError(f"seeds is {seeds}", remedy=f"Give range({seeds}), or a list of whole numbers")
+    if isinstance(seeds, Sized):
+        require_memory("the number of seeds", len(seeds), lambda n: n * NUMBER)
     checked = []
     for seed in seeds:
         number = whole(seed)

@@ -55,10 +55,10 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> str:
 
     def outcome() -> Any:
         assert os.listdir(folder) == ["model"]
-        state = vars(load_checkpoint(model))
-        for row in state["state"]["history"]["rows"]:
-            del row["seconds"]
-        return json.dumps(state)
+        checkpoint = load_checkpoint(model)
+        for row in checkpoint.record.history.rows:
+            row.seconds = 0.0
+        return repr(checkpoint)
 
     runs = _kill(folder, command, look, outcome, kills, rng)
     return f"train: {kills} kills, {resumed} times resumed, {unfinished} writes cut off, {runs} runs to the end"
