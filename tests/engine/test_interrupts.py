@@ -30,7 +30,7 @@ from tinygrad_rnn.engine.recording import Scope, call_at, current
 from tinygrad_rnn.support.collector import collector_paused
 
 #: The finalizer of a generator swallows an interrupt.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 
 def interrupted_at(instruction: int, job: Callable[[], object]) -> tuple[bool, BaseException | None]:

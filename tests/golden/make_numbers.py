@@ -27,10 +27,10 @@ from .make_bits import fingerprint
 FILE = Path(__file__).with_name("numbers.json")
 
 COMMANDS = """
---no-picture --json --hidden 3 --loss all
+--no-picture --json --text hello --hidden 3 --loss all
 decay --text hello --json --norms 1
-decay --hidden 3 --steps 6 --json
-anatomy --hidden 2 --steps 6 --json
+decay --text hello --hidden 3 --json
+anatomy --text hello --hidden 2 --json
 """.strip().splitlines()
 
 

@@ -7,7 +7,7 @@ import random
 from collections import UserList, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,6 +55,14 @@ def default(w: Value) -> Callable[[Value], Value]:
     return function
 
 
+def attributed(held: Any) -> Callable[[Value], Value]:
+    def function(x: Value) -> Value:
+        return x
+
+    vars(function)["held"] = held
+    return function
+
+
 def of_objects(held: Any) -> Any:
     array = np.empty((1, 1), dtype=object)
     array[0, 0] = held
@@ -72,6 +80,8 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "partial": lambda held: partial(times, held),
     "partial by keyword": lambda held: partial(times, w=held),
     "function": closure,
+    "function with a cache": lambda held: lru_cache(closure(held)),
+    "attribute of a function": attributed,
     "function default": default,
     "function in a partial": lambda held: partial(closure(held)),
     "method": lambda held: Setting(held).times,
@@ -212,3 +222,19 @@ def test_a_variable_without_a_value_yet_is_passed_over() -> None:
     later = Value(1.0)
     with pytest.raises(ArgumentError, match="held is a function"):
         model.parameters()
+
+
+def test_a_class_that_holds_an_array_of_values_is_refused() -> None:
+    class Held(Module):
+        weights = of_objects(Value(1.0))
+
+    with pytest.raises(ArgumentError, match="weights"):
+        Held().parameters()
+
+
+def test_an_async_generator_is_refused_as_any_generator() -> None:
+    async def endless() -> Any:
+        yield Value(1.0)
+
+    with pytest.raises(ArgumentError, match="held"):
+        Model(endless()).parameters()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_rnn import LSTMCell, ScalarRNNCell, Unrolled, Value, draw, draw_dot, mse_loss, unroll
+from tinygrad_rnn import LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, draw, draw_dot, mse_loss, unroll
 from tinygrad_rnn.errors import DrawError, MissingDependencyError
-from tinygrad_rnn.pictures import animation, convert, engine, mermaid, svg, tikz
+from tinygrad_rnn.pictures import animation, convert, engine, mermaid, svg, text, tikz
 from tinygrad_rnn.pictures.drawing import SUFFIXES, Drawing
 from tinygrad_rnn.pictures.geometry import Picture
 
@@ -89,6 +89,24 @@ def test_our_svg_has_what_graphviz_draws_node_by_node_where_graphviz_draws_it(ma
     for source in (svg.write(drawing.picture), drawing.svg()):
         drawn = set(re.findall(r'<g id="[gp][0-9a-f]{8}-([^"]+)"', source))
         assert every <= drawn, every - drawn
+
+
+def test_the_law_is_drawn_over_the_bars_in_every_format() -> None:
+    drawing = draw(*scalar())
+    law = next(line for line in drawing.picture.lines if line.role == "law")
+    assert law.in_front
+    for source in (svg.write(drawing.picture), drawing.svg()):
+        assert source.rindex("-bar_") < source.index(f'-{law.id}"')
+    source = str(drawing.pipe("tikz", "utf-8"))
+    assert source.rindex("(bar_") < source.rindex("dashed")
+
+
+def test_a_state_of_which_the_loss_uses_one_entry_has_a_gradient() -> None:
+    rnn = unroll(RNNCell(2, 3, seed=0), [[0.5, 1.0], [0.2, 0.1]])
+    loss = rnn.h[2][0] * rnn.h[2][0]
+    loss.backward()
+    line = next(line for line in draw(rnn, loss).text.splitlines() if line.startswith("h₂"))
+    assert text.number(2.0 * abs(rnn.h[2][0].data)) in line
 
 
 def test_without_graphviz_the_same_picture_is_drawn_by_ourselves(no_engine: None) -> None:

@@ -178,7 +178,7 @@ def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
     """The class attributes of a module that might hold a parameter: the path, the attribute, and the class."""
     for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
         for name, attribute in vars(kind).items():
-            looked_at = isinstance(attribute, (Value, Module, list, tuple, Mapping, set, frozenset))
+            looked_at = not hasattr(type(attribute), "__get__")  # no method, property or slot
             if looked_at and not name.startswith("_") and name not in vars(module):
                 yield f"{kind.__name__}.{name}", attribute, kind
 

@@ -7,7 +7,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MappingView
 from functools import partial
-from types import BuiltinMethodType, CellType, FunctionType, GeneratorType, MethodType, MethodWrapperType, ModuleType
+from types import (
+    AsyncGeneratorType,
+    BuiltinMethodType,
+    CellType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 
 from ..engine.value import Value
 
@@ -60,7 +69,7 @@ def values_out_of_sight(
         named = parts(thing)
         if named is None:
             hidden_by = thing if hidden_by is None else hidden_by
-            if isinstance(thing, GeneratorType):
+            if isinstance(thing, (AsyncGeneratorType, GeneratorType)):
                 yield path, thing, None
             named = [("", part) for part in _contents(thing)]
         to_visit += [
@@ -74,11 +83,11 @@ def _contents(thing: object) -> list[object]:
         return []
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program
         cells = [_content(cell) for cell in thing.__closure__ or ()]
-        return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+        return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), *vars(thing).values()]
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(thing, numpy.ndarray):
         return [thing.tolist()] if thing.dtype.hasobject else []
-    held = [attribute for _, attribute in attributes(thing)]
+    held = [attribute for _, attribute in attributes(thing)] + [getattr(thing, "__wrapped__", None)]
     if isinstance(thing, _BUILT_IN) or (isinstance(thing, Iterator) and not hasattr(thing, "__dict__")):
         held += gc.get_referents(thing)
     return held

@@ -19,7 +19,7 @@ _WIDE = 2.5  # a line wider than this has an arrow head of our own: engines diff
 
 _HEAD = f"""\
 graph [fontname="{FONT}" fontcolor="{colours.INK}" bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
-node [shape=box style="rounded,filled" fixedsize=true margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
+node [shape=box style="rounded,filled" fixedsize=shape margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
 color="{colours.INK}" fillcolor="{colours.PAPER}" fontcolor="{colours.INK}"]
 edge [color="{colours.EDGE}" penwidth=0.8 arrowsize=0.5 fontname="{FONT}" fontsize=8 fontcolor="{colours.INK}"]"""
 

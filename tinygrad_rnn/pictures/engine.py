@@ -42,7 +42,7 @@ def run(source: str, format: str, time_limit: float) -> bytes:
         except subprocess.TimeoutExpired:
             raise DrawError(
                 f"Graphviz did not finish within {time_limit:g} s",
-                remedy="Draw less (max_steps=20, view='folded'), or allow more (time_limit=600)",
+                remedy="Draw less (draw(rnn) draws states alone), or allow more (time_limit=600)",
             ) from None
         except OSError as error:
             complaint = str(error)

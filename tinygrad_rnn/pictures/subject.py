@@ -182,7 +182,7 @@ class Subject:
 
     def gradient(self, values: Sequence[Value]) -> float | None:
         """The gradient, or the norm of several; None where there is none."""
-        if not all(value.has_grad for value in values):
+        if not any(value.has_grad for value in values):
             return None
         return values[0].grad if len(values) == 1 else math.hypot(*(value.grad for value in values))
 

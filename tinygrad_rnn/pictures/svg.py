@@ -61,9 +61,10 @@ class _Writer:
     def elements(self) -> list[str]:
         picture = self.picture
         out = [self.frame(frame) for frame in picture.frames]
-        out += map(self.line, picture.lines)
+        out += (self.line(line) for line in picture.lines if not line.in_front)
         out += (self.box(box) for frame in picture.frames for box in frame.boxes)
         out += map(self.box, picture.boxes)
+        out += (self.line(line) for line in picture.lines if line.in_front)
         out += map(self.text, picture.texts)
         return out
 

@@ -79,9 +79,13 @@ def _body(picture: Picture, colours: _Colours) -> Iterator[str]:
     for frame in picture.frames:
         yield from _frame(frame, colours)
     for line in picture.lines:
-        yield _line(line, colours)
+        if not line.in_front:
+            yield _line(line, colours)
     for box in picture.every_box():
         yield from _box(box, colours)
+    for line in picture.lines:
+        if line.in_front:
+            yield _line(line, colours)
     for text in picture.texts:
         yield _text(text, colours)
 

@@ -16,7 +16,7 @@ from tinygrad_rnn.engine import hooks, ops
 from . import Counts
 
 THREADS = 4
-SHARED = Value(0.5)
+SHARED, ONE_PASS = Value(0.5), threading.Lock()
 
 _number = itertools.count().__next__
 
@@ -32,10 +32,14 @@ def a_hook() -> None:
 
 
 def hooks_on_one_parameter() -> None:
-    """Each pass calls the hook that its thread has set on a parameter of all of them."""
+    """Each pass calls the hook that its thread has set on a parameter of all of them.
+
+    One pass after the other: of two at once, it is not known who has brought which gradient to a leaf.
+    """
     seen: list[float] = []
     handle = SHARED.register_hook(seen.append)
-    (SHARED * 2.0).backward()
+    with ONE_PASS:
+        (SHARED * 2.0).backward()
     handle.remove()
     assert seen
 
