@@ -572,3 +572,21 @@ def test_closed_output_is_no_mistake():
     done = subprocess.run(["bash", "-c", f"'{sys.executable}' -m tinygrad_rnn >&-"], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert os.listdir() == ["bptt.svg"]
+
+
+def test_the_options_of_the_picture_set_what_is_on_it():
+    options = "--detail gates --aspect 4:3 --max-steps 6 --title Lecture --no-values --cell lstm --quiet -o p.dot"
+    assert main(options.split()) == 0
+    source = Path("p.dot").read_text(encoding="utf-8")
+    assert '"Lecture\\l"' in source
+    assert len(re.findall(r'id="c_\d+"', source)) == 6
+    assert "gatef_12" in source
+    assert main(["--only", "3..5", "--quiet", "-o", "o.dot"]) == 0
+    assert re.findall(r'id="(h_\d+)"', Path("o.dot").read_text(encoding="utf-8")) == ["h_3", "h_4", "h_5"]
+
+
+@pytest.mark.parametrize("span", ["3-5", "5..3", "..", "a..b", "40..50"])
+def test_a_range_of_time_steps_that_makes_no_sense_is_an_error(span, capsys):
+    assert main(["--only", span, "-o", "o.dot"]) == 2
+    assert span in capsys.readouterr().err
+    assert not Path("o.dot").exists()

@@ -716,6 +716,42 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, name):
     assert small == []
 
 
+BOXES = """(pairs) => pairs.flatMap(([text, box]) => {
+    const inner = [...document.querySelectorAll(text)], outer = [...document.querySelectorAll(box)];
+    return inner.filter((one) => one.textContent && !outer.some((other) => {
+        const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
+        return a.left >= b.left - 0.5 && a.right <= b.right + 0.5 && a.top >= b.top - 0.5 && a.bottom <= b.bottom + 0.5;
+    })).map((one) => one.textContent);
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#T=5"), ("last", "#w=1e-9"), ("last", "#w=1e9")])
+def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, link, width):
+    page = open_page(name, link, width=width)
+    inside = [
+        ["#picture text.grad:not(.small)", "rect.state, rect.loss"],
+        ["#picture text.data", "rect.state, rect.loss, rect.input"],
+    ]
+    assert page.evaluate(BOXES, inside) == []
+    crossing = page.evaluate(
+        """() => {
+            const law = document.querySelector("#picture text.law-name").getBoundingClientRect();
+            return [...document.querySelectorAll("#picture text:not(.law-name), rect.bar, path.law")].filter((one) => {
+                const b = one.getBoundingClientRect();
+                return b.left < law.right && b.right > law.left && b.top < law.bottom - 1 && b.bottom > law.top + 1;
+            }).map((one) => one.textContent || one.getAttribute("class"));
+        }"""
+    )
+    assert crossing == []
+
+
+def test_a_weight_near_1_is_not_written_as_1(open_page):
+    page = open_page("last", "#nonlinearity=identity&w=1.02")
+    assert "1.02" in page.locator("#picture text.law-ink").all_text_contents()
+    assert "1.0" not in page.locator("#picture text.law-ink").all_text_contents()
+
+
 def test_motion_is_reduced_on_request(open_page):
     def animation(page):
         page.evaluate("goTo(5)")

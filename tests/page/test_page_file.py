@@ -149,7 +149,10 @@ def test_the_command(tmp_path, capsys):
     assert "Try first" in said
     text = path.read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])
-    assert (len(data["x"]["rows"]), data["at"], data["names"][-1]) == (12, "last", "2007")
+    assert main(["--no-picture", "--json"]) == 0
+    of_main = sorted(json.loads(capsys.readouterr().out)["table"], key=lambda row: row["k"])
+    assert data["at"] == "last"
+    assert data["names"] == [row["input"] for row in of_main if row["k"]]  # the sequence of the main command
     assert main(["explore", "-o", str(path), "--text", "hello", "--with", "lstm", "gru", "lstm"]) == 0
     assert "(overwritten)" in capsys.readouterr().out
     data = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(encoding="utf-8"))[1])

@@ -11,6 +11,7 @@ from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Va
 from tinygrad_rnn.errors import DrawError
 from tinygrad_rnn.pictures import draw, engine, geometry, rows
 from tinygrad_rnn.pictures.geometry import Box, Picture
+from tinygrad_rnn.pictures.text import width
 
 CELLS = [
     ScalarRNNCell(),
@@ -54,6 +55,20 @@ def test_every_value_of_our_cells_up_to_4_units_needs_no_graphviz(cell: Any) -> 
     assert bottom >= 0.0
     assert right <= picture.width
     assert top <= picture.height
+
+
+@pytest.mark.parametrize("cell", [*CELLS, RNNCell(1, 5)], ids=repr)
+def test_every_text_has_room(cell: Any) -> None:
+    picture = draw(*problem(cell), detail="values").picture
+    sizes = [text.size for text in picture.every_text()]
+    assert max(sizes) <= 3.0 * min(sizes)
+    for box in picture.every_box():
+        assert box.centre
+        for _, text in box.laid_out():
+            assert width(text.text, text.size, text.bold) <= box.width - 4.0, text
+            assert abs(text.place[1] - box.centre[1]) <= (box.height - text.size) / 2, text
+    for text in picture.texts:
+        assert text.place[0] + width(text.text, text.size, text.bold) <= picture.width or text.anchor == "end"
 
 
 @pytest.mark.usefixtures("no_engine")

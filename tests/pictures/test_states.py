@@ -374,6 +374,22 @@ def test_stock_graphviz_renders_the_unrolled_graph_with_the_chain_lit(
         assert text.text in words
 
 
+@pytest.mark.parametrize("which", [0, -1])
+def test_texts_begin_and_end_where_they_should_in_every_engine(which: int) -> None:
+    """Also in the embedded one, which does not know how wide ‖∂L/∂h₁₂‖ is."""
+    drawing = draw(*vector(RNNCell(1, 3)))
+    svg = subprocess.run(
+        [engine.programs()[which], "-Tsvg"], input=drawing.source.encode(), capture_output=True, check=True
+    ).stdout
+    found = {
+        group.get("id"): (text.get("text-anchor"), float(text.get("x") or "nan"))
+        for group in ElementTree.fromstring(svg).iter(f"{SVG}g")
+        for text in group.findall(f"{SVG}text")
+    }
+    for text in drawing.picture.texts:
+        assert found[text.id] == (text.anchor, pytest.approx(text.place[0], abs=2.0)), text
+
+
 def test_an_svg_says_what_it_shows_to_those_who_cannot_see_it() -> None:
     root = ElementTree.fromstring(draw(*scalar(12)).svg())
     assert root.get("role") == "img"

@@ -49,7 +49,7 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     for line in picture.lines:
         if line.in_front:
             out += _line(line)
-    out += map(_text, picture.texts)
+    out += (_text(text, picture.width) for text in picture.texts)
     return "\n".join([*out, "}\n"])
 
 
@@ -139,19 +139,34 @@ def _line(line: Line) -> Iterator[str]:
     yield f"{ends[0]} -> {ends[1]} [{' '.join(parts)}]"
 
 
-def _text(text: Text) -> str:
-    # Justified within a box as wide as the widest font makes it, so that it starts in place whatever font there is.
+def _text(text: Text, page: float = 0.0) -> str:
+    """The node of a text, on a page of that width.
+
+    An engine justifies a text to the side of its node, unless it takes the text for wider than the node: then it begins
+    too far to the left. So the node is as wide as any engine takes the text for; where the page has no room for that,
+    the text is centred at where it should be.
+    """
     (x, y), width = text.place, measure(text.text, text.size, text.bold)
     label, where = quoted(text.text), x
     if text.anchor != "middle":
-        label = f'{label[:-1]}\\{"l" if text.anchor == "start" else "r"}"'
-        where = x + width / 2 if text.anchor == "start" else x - width / 2
+        side = 1.0 if text.anchor == "start" else -1.0
+        wide = max(width, _width_for_engines(text.text, text.size, text.bold))
+        if not page or wide <= (page - x if side > 0 else x):
+            label = f'{label[:-1]}\\{"l" if side > 0 else "r"}"'
+            width = wide
+        where = x + side * width / 2
     font = f"{FONT}-Bold" if text.bold else FONT
     return (
         f'{text.id} [shape=none style="" label={label} pos="{where:.7g},{y:.7g}"'
         f" width={width / INCH:.4f} height={text.size / INCH:.4f} fontsize={text.size:.4g}"
         f' fontname="{font}" fontcolor="{text.ink}" id="{text.id}"]'
     )
+
+
+def _width_for_engines(text: str, size: float, bold: bool) -> float:
+    """How wide an engine without fonts takes a text for: a byte of a character that is not ASCII is a space to it."""
+    plain = "".join(sign for sign in text if sign.isascii())
+    return measure(plain, size, bold) + 0.29 * size * (len(text.encode()) - len(plain))
 
 
 def _shaft(curve: Curve, pen: float) -> tuple[Curve, str]:

@@ -2,7 +2,7 @@
 "use strict";
 
 const picture = byId("picture");
-const LEAST_COLUMN = 66, FOLD = 1.5;  // pixels; columns
+const LEAST_COLUMN = 60, FOLD = 1.5;  // pixels; columns
 
 /** What stands in the row: time steps, and folds of those between. */
 function columnsFor(room, T, at) {
@@ -37,6 +37,9 @@ function reachOf(kept) {
   return Math.ceil(most - 1e-9);
 }
 
+/** What keeps a text within its room where even one digit is too wide. */
+const squeezed = (words, room) => (words.length * 7.4 > room ? { textLength: Math.max(1, room), lengthAdjust: "spacingAndGlyphs" } : {});
+
 /** A number with as many digits as fit. */
 function fitted(x, room, size = 12.5, before = "") {
   for (const digits of [3, 2]) {
@@ -51,7 +54,7 @@ let drawnAs = null;  // the geometry of what is drawn, for the pointer
 
 function drawScore() {
   const width = widthOf(picture.parentElement), { computation } = result, film = filmNow(), T = chosen.T;
-  const parts = [], text = (id, x, y, words, name = "", more = {}) => parts.push([id, "text", { x, y, class: name, ...more }, words]);
+  const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
   const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), names = partNames(), { law } = result, lit = !result.error && result.kept.length > 0;
@@ -117,9 +120,9 @@ function drawScore() {
       text("name" + id, x0, y - 13, name + "_" + called(t), "name");
       if (!computed(t)) return;
       const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
-      text("data" + id, x0, y + 6, fitted(norm(Array.from(numbers)), room), "data");
+      text("data" + id, x0, y + 6, fitted(norm(Array.from(numbers)), room), "data", room);
       const gradient = Array.from(computation.state(t, computation.sequence.grad, name));
-      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 25, fitted(norm(gradient), room), "grad");
+      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 25, fitted(norm(gradient), room), "grad", room);
     });
     for (const fold of folds) {
       if (lane) continue;
@@ -145,7 +148,7 @@ function drawScore() {
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lastY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lastY - 13, "L", "name");
   if (seen) {
-    text("dataL", lossX, lastY + 6, fitted(computation.loss, card - 6), "data");
+    text("dataL", lossX, lastY + 6, fitted(computation.loss, card - 6), "data", card - 6);
     text("gradL", lossX, lastY + 25, "1", "grad");
   }
   if (chosen.at === "every") text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
@@ -175,9 +178,9 @@ function inputWords(numbers, room) {
 
 /** What is left of the gradient at every state, on a logarithmic scale, beside the law. */
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
-  const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, top = barsTop + 22;
+  const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (narrow ? 38 : 22);
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k";
-  text("left", left, barsTop + 8, (scalar ? "What is left: |∂" + later + "/∂" + earlier + "|, the product of the factors" : "What is left: ‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖"), "heading start");
+  text("left", left, barsTop + 8, narrow ? "What is left" : (scalar ? "What is left: |∂" + later + "/∂" + earlier + "|, the product of the factors" : "What is left: ‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖"), "heading start");
   const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;
   for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
@@ -203,18 +206,17 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     }
   }
   const seen = places.filter(([k]) => k <= lastT && (film.done || k >= film.arrived));
-  for (const [k, x, wide, narrow] of seen) {
+  for (const [k, x, wide, folded] of seen) {
     const size = leftAt(k), level = y(size);
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
-    if (!narrow) text("kept" + k, x, barsBottom + 16, fitted(size, pitch - 4, 12), "small grad");
+    if (!folded) text("kept" + k, x, barsBottom + 16, fitted(size, pitch - 4, 12), "small grad");
   }
   if (law) {
     const line = places.filter(([k]) => k <= lastT).map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
     const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
       : (law.bound ? "at most ‖W‖" : "w") + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
-    const level = y(law.at[lastT]), falling = law.at[lastT] < 1 && level + 17 < barsBottom;
-    text("lawname", (at.get(0) ?? left) - card / 2, falling ? level + 17 : Math.max(top - 2, level - 9), ownName, "law-name start" + (law.gate ? " straight-ink" : " law-ink"));
+    text("lawname", lossX - pitch / 2, barsTop + (narrow ? 24 : 8), ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
 }
 

@@ -76,7 +76,7 @@ function termsAt(t, law) {
   if (!isScalar()) return [[shown(spectralNorm(jacobianAt(result.computation, t))), "law"]];
   if (!law) return [];
   const w = result.computation.p[cellNow().recurrent[0][0][0]], rest = NONLINEAR[chosen.nonlinearity] && w ? factorAt(t) / w : null;
-  return rest === null ? [[shown(w, 2), "law"]] : [[shown(w, 2), "law"], ["·" + bracketed(rest, 2), ""]];
+  return rest === null ? [[shown(w), "law"]] : [[shown(w), "law"], ["·" + bracketed(rest, 2), ""]];
 }
 const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar() ? "‖J‖"
   : law ? [law.name, NONLINEAR[chosen.nonlinearity]].filter(Boolean).join("·") : "");
