@@ -105,7 +105,9 @@ class Step:
         reads = getattr(self.loss, "reads", None)
         if reads is not None:
             return [entries(series[name][t])[i] for name, i in reads]
-        return series["y" if self.readout else "h" if "h" in series else self.names[0]][t]
+        if self.readout or "y" in self.names:  # a part of the state called y is a read-out of the cell's own
+            return series["y"][t]
+        return series["h" if "h" in series else self.names[0]][t]
 
     @property
     def names(self) -> tuple[str, ...]:
