@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from . import colours
 from .arrows import label_place
@@ -39,17 +40,11 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
         for name, x, y in (("page0", half, half), ("page1", picture.width - half, picture.height - half)):
             size = f"width={_POINT / INCH:.5f} height={_POINT / INCH:.5f}"
             out.append(f'{name} [shape=point style=invis label="" pos="{x:.7g},{y:.7g}" {size}]')
-    for frame in picture.frames:
-        out += _frame(frame)
-    for line in picture.lines:
-        if not line.in_front:
-            out += _line(line)
-    for box in picture.boxes:
-        out += _box(box)
-    for line in picture.lines:
-        if line.in_front:
-            out += _line(line)
-    out += (_text(text, picture.width) for text in picture.texts)
+    framed = {box.id for frame in picture.frames for box in frame.boxes}  # these stand in the cluster of their frame
+    drawn: Iterator[Iterable[str]] = picture.back_to_front(
+        _frame, _line, lambda box: () if box.id in framed else _box(box), lambda text: [_text(text, picture.width)]
+    )
+    out += chain.from_iterable(drawn)
     return "\n".join([*out, "}\n"])
 
 

@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from functools import cached_property
-from html import escape
 from pathlib import Path
 
 import graphviz
@@ -16,7 +16,6 @@ from ..errors import DrawError, TinygradRNNError
 from ..support.files import write_whole
 from . import animation, convert, dot, engine, mermaid, places, plain, svg, tikz
 from .geometry import Picture, Text
-from .text import printable
 
 #: The formats, by the suffix of a file.
 SUFFIXES = {
@@ -64,10 +63,10 @@ class Drawing:
         self.picture = picture
         self.time_limit = time_limit
         self.animate = animate
-        if animate:
-            animation.film(picture)  # raises if there is nothing that moves
         self._description = description
         self._svg: str | None = None
+        if animate:
+            _ = self._film  # raises if there is nothing that moves
 
     @property
     def source(self) -> str:
@@ -93,7 +92,7 @@ class Drawing:
         """
         if self._svg is None:
             if self.animate:
-                self._svg = animation.film(self._placed).svg()
+                self._svg = self._film.svg()
             elif self.picture.width and not engine.programs():
                 self._svg = svg.write(self.picture)
             else:
@@ -112,12 +111,17 @@ class Drawing:
         """The picture with a place for everything in it."""
         return self.picture if self.picture.width else places.placed(self.picture, self.source, self.time_limit)
 
+    @cached_property
+    def _film(self) -> animation.Film:
+        return animation.film(self._placed)
+
     def add(self, text: Text) -> None:
         """Write a line of text into the picture."""
         self.picture.texts.append(text)
         self.dot = graphviz.Source(dot.write(self.picture, self._graph), format=self.format)
         self._svg = None
-        self.__dict__.pop("_placed", None)
+        for cached in ("_placed", "_film"):
+            self.__dict__.pop(cached, None)
 
     def png(self, dpi: float = 96.0) -> bytes:
         """The picture as PNG.
@@ -182,21 +186,19 @@ class Drawing:
         return content.decode(encoding) if encoding else content
 
     def _content(self, format: str) -> bytes:
-        if format == "png":
-            return self.png()
-        if format == "pdf":
-            return convert.pdf(svg.write(self._placed))
-        if format == "gif":
-            return convert.gif(animation.film(self._placed).frames(), GIF_SCALE)
-        if format == "svg":
-            return self.svg().encode()
-        if format in ("tex", "tikz"):
-            return tikz.write(self._placed, standalone=format == "tex").encode()
-        return (
-            {"mmd": mermaid.write, "txt": plain.write}[format](self.picture).encode()
-            if format != "dot"
-            else self.source.encode()
-        )
+        makers: dict[str, Callable[[], str | bytes]] = {
+            "svg": self.svg,
+            "png": self.png,
+            "pdf": lambda: convert.pdf(svg.write(self._placed)),
+            "gif": lambda: convert.gif(self._film.frames(), GIF_SCALE),
+            "tex": lambda: tikz.write(self._placed),
+            "tikz": lambda: tikz.write(self._placed, standalone=False),
+            "mmd": lambda: mermaid.write(self.picture),
+            "txt": lambda: self.text,
+            "dot": lambda: self.source,
+        }
+        made = makers[format]()
+        return made.encode() if isinstance(made, str) else made
 
     def render(
         self,
@@ -263,18 +265,14 @@ class Drawing:
         return f"Drawing({self._description})"
 
 
-def described(svg: str, picture: Picture, prefix: str) -> str:
+def described(drawn: str, picture: Picture, prefix: str) -> str:
     """The SVG as an image with a title and a description, for those who cannot see it."""
     if not picture.title:
-        return svg
-    words = "".join(
-        f'<{tag} id="{prefix}-{tag}">{escape(printable(said))}</{tag}>'
-        for tag, said in (("title", picture.title), ("desc", picture.description))
-    )
-    named = f'<svg role="img" aria-labelledby="{prefix}-title {prefix}-desc" '
-    svg = svg.replace("<svg ", named, 1)
-    end = svg.index(">", svg.index("<svg ")) + 1
-    return f"{svg[:end]}\n{words}{svg[end:]}"
+        return drawn
+    attributes, title, description = svg.named(picture, prefix)
+    drawn = drawn.replace("<svg ", f"<svg {attributes} ", 1)
+    end = drawn.index(">", drawn.index("<svg ")) + 1
+    return f"{drawn[:end]}\n{title}{description}{drawn[end:]}"
 
 
 def _as_wide_as_its_place(svg: str) -> str:

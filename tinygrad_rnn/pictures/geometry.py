@@ -15,14 +15,15 @@ state), law, tick, gate, key. Of rows: name, data, gradient, step (what a time s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ..support.sums import add_up
 from . import colours
 from .graph import Edge, Node
 
+Drawn = TypeVar("Drawn")
 Point = tuple[float, float]
 Curve = list[Point]  # control points of cubic Bézier pieces: 3n + 1 of them
 
@@ -134,6 +135,12 @@ class Frame:
     top: float
     step: int | None = None
 
+    @property
+    def heading(self) -> Text:
+        """The title as a text in its place."""
+        middle = (self.left + self.right) / 2
+        return Text(f"{self.id}_title", self.title, (middle, self.top - 10.0), 12.0, anchor="middle")
+
 
 @dataclass(slots=True)
 class Text:
@@ -156,7 +163,7 @@ class Text:
 
 @dataclass(slots=True)
 class Picture:
-    """Everything that is to be drawn, back to front: frames, lines, boxes, lines in front of them, texts.
+    """Everything that is to be drawn.
 
     Attributes:
         width, height: of the page; 0 where Graphviz finds the places.
@@ -173,6 +180,22 @@ class Picture:
     title: str = ""
     description: str = ""
 
+    def back_to_front(
+        self,
+        frame: Callable[[Frame], Drawn],
+        line: Callable[[Line], Drawn],
+        box: Callable[[Box], Drawn],
+        text: Callable[[Text], Drawn],
+    ) -> Iterator[Drawn]:
+        """What the four functions make of everything, in the order in which it is drawn: whatever comes later covers
+        what was there. The boxes of frames come with the other boxes.
+        """
+        yield from map(frame, self.frames)
+        yield from (line(each) for each in self.lines if not each.in_front)
+        yield from map(box, self.every_box())
+        yield from (line(each) for each in self.lines if each.in_front)
+        yield from map(text, self.texts)
+
     def every_box(self) -> Iterator[Box]:
         """All boxes, those in frames included."""
         for frame in self.frames:
@@ -183,8 +206,7 @@ class Picture:
         """All texts, rows of boxes and titles of frames included."""
         for frame in self.frames:
             if frame.title:
-                middle = (frame.left + frame.right) / 2
-                yield Text(f"{frame.id}_title", frame.title, (middle, frame.top - 10.0), 12.0, anchor="middle")
+                yield frame.heading
         for box in self.every_box():
             yield from (text for _, text in box.laid_out() if text.text)
         yield from self.texts

@@ -72,8 +72,8 @@ def plan(shape: Shape, time_limit: float) -> Plan:
         DrawError: Graphviz failed, or took longer than the time limit.
     """
     drawn = json.loads(engine.run(_source(shape), "json0", time_limit))
-    centres = {item["name"]: _points(item["pos"])[0] for item in drawn["objects"] if "pos" in item}
-    curves = {item["id"]: _points(item["pos"]) for item in drawn.get("edges", ()) if "pos" in item}
+    centres = {item["name"]: points(item["pos"])[0] for item in drawn["objects"] if "pos" in item}
+    curves = {item["id"]: points(item["pos"]) for item in drawn.get("edges", ()) if "pos" in item}
     try:
         nodes = [centres[f"n{i}"] for i in range(len(shape.sizes))]
         inner = [_directed(curves[f"e{i}"], nodes[tail]) for i, (tail, _) in enumerate(shape.edges)]
@@ -201,7 +201,8 @@ def shortest_way(shape: Shape, starts: Sequence[int], goal: int) -> list[int]:
     return way[::-1]
 
 
-def _points(pos: str) -> Curve:
+def points(pos: str) -> Curve:
+    """The points of a ``pos`` of Graphviz, whether it marks one as the tip of an arrow or not."""
     return [(float(x), float(y)) for x, y in (pair.split(",")[-2:] for pair in pos.split())]
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from . import engine
 from .geometry import Curve, Picture
+from .layout import points
 
 
 def placed(picture: Picture, source: str, time_limit: float) -> Picture:
@@ -22,7 +23,7 @@ def placed(picture: Picture, source: str, time_limit: float) -> Picture:
     """
     found = json.loads(engine.run(source, "json0", time_limit))
     left, bottom, right, top = (float(number) for number in found["bb"].split(","))
-    centres = {item["name"]: _points(item["pos"])[0] for item in found["objects"] if "pos" in item}
+    centres = {item["name"]: points(item["pos"])[0] for item in found["objects"] if "pos" in item}
     courses = {item["id"]: item["pos"] for item in found.get("edges", ()) if "pos" in item}
     return replace(
         picture,
@@ -33,13 +34,7 @@ def placed(picture: Picture, source: str, time_limit: float) -> Picture:
     )
 
 
-def _points(text: str) -> Curve:
-    return [(float(x), float(y)) for x, _, y in (pair.partition(",") for pair in text.split())]
-
-
 def _course(text: str) -> Curve:
     """The control points of an edge; the tip of its arrow is the last."""
     head, _, rest = text.partition(" ")
-    if not head.startswith("e,"):
-        return _points(text)
-    return [*_points(rest)[:-1], _points(head[2:])[0]]
+    return [*points(rest)[:-1], *points(head)] if head.startswith("e,") else points(text)

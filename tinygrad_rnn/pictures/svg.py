@@ -17,7 +17,7 @@ FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _BASELINE = 0.35  # of its size, how far the base line of a text is below its middle
 _ROUND = 6.0  # radius of the corners of a card, in points
 
-#: From the key of an element, as `keys` has them, to the class that animates it; None: it stands still.
+#: From the id of an element to the class that animates it; one that is missing stands still.
 Classes = Mapping[str, str]
 
 
@@ -29,22 +29,32 @@ def write(picture: Picture, style: str = "", classes: Classes | None = None) -> 
     Args:
         picture: what to write; all of it has a place.
         style: CSS for it.
-        classes: from the keys of elements (`element_key`) to classes of that CSS.
+        classes: from the ids of elements to classes of that CSS.
     """
     writer = _Writer(picture, classes or {})
     body = "\n".join(writer.elements())
     prefix = "p" + hashlib.sha256(body.encode()).hexdigest()[:8]
     body = re.sub(r'(<[a-z]+ id=")', rf"\g<1>{prefix}-", body)
-    style = f"<style>{style.replace('#ID', f'#{prefix}-')}</style>\n" if style else ""
+    style = f"<style>{style}</style>\n" if style else ""
     width, height = f"{picture.width:g}", f"{picture.height:g}"
-    title, description = clean(picture.title), clean(picture.description)
+    attributes, title, description = named(picture, prefix)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-labelledby="{prefix}-title {prefix}-desc"'
-        f' font-family="{FONTS}">\n'
-        f'<title id="{prefix}-title">{title}</title>\n<desc id="{prefix}-desc">{description}</desc>\n{style}'
+        f' {attributes} font-family="{FONTS}">\n{title}\n{description}\n{style}'
         f'<rect width="{width}" height="{height}" fill="{colours.PAPER}"/>\n{body}\n</svg>\n'
     )
+
+
+def named(picture: Picture, prefix: str) -> tuple[str, str, str]:
+    """What makes an SVG an image with a name, for those who cannot see it: attributes, title and description.
+
+    Args:
+        picture: what it shows.
+        prefix: of its ids.
+    """
+    attributes = f'role="img" aria-labelledby="{prefix}-title {prefix}-desc"'
+    title = f'<title id="{prefix}-title">{clean(picture.title)}</title>'
+    return attributes, title, f'<desc id="{prefix}-desc">{clean(picture.description)}</desc>'
 
 
 def clean(text: str) -> str:
@@ -59,14 +69,7 @@ class _Writer:
         self.picture, self.classes = picture, classes
 
     def elements(self) -> list[str]:
-        picture = self.picture
-        out = [self.frame(frame) for frame in picture.frames]
-        out += (self.line(line) for line in picture.lines if not line.in_front)
-        out += (self.box(box) for frame in picture.frames for box in frame.boxes)
-        out += map(self.box, picture.boxes)
-        out += (self.line(line) for line in picture.lines if line.in_front)
-        out += map(self.text, picture.texts)
-        return out
+        return [*self.picture.back_to_front(self.frame, self.line, self.box, self.text)]
 
     def group(self, id: str, kind: str, inside: str, tooltip: str = "") -> str:
         """An element with its id, its class and what a pointer on it shows."""
@@ -78,9 +81,7 @@ class _Writer:
         rect = _rect(frame.left, self.y(frame.top), frame.right - frame.left, frame.top - frame.bottom)
         inside = f'<{rect} rx="{_ROUND:g}" fill="{colours.FRAME}" stroke="{colours.FRAME_LINE}" stroke-width="0.8"/>'
         if frame.title:
-            inside += self.words(
-                Text("", frame.title, ((frame.left + frame.right) / 2, frame.top - 10.0), 12.0, anchor="middle")
-            )
+            inside += self.words(frame.heading)
         return self.group(frame.id, "cluster", inside)
 
     def box(self, box: Box) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from ..errors import DrawError
+from .colours import FRAME, FRAME_LINE
 from .geometry import Box, Curve, Frame, Line, Picture, Text
 
 MOST_NODES = 500  # TeX needs seconds for so many
@@ -76,27 +78,20 @@ class _Colours:
 
 
 def _body(picture: Picture, colours: _Colours) -> Iterator[str]:
-    for frame in picture.frames:
-        yield from _frame(frame, colours)
-    for line in picture.lines:
-        if not line.in_front:
-            yield _line(line, colours)
-    for box in picture.every_box():
-        yield from _box(box, colours)
-    for line in picture.lines:
-        if line.in_front:
-            yield _line(line, colours)
-    for text in picture.texts:
-        yield _text(text, colours)
+    drawn: Iterator[Iterable[str]] = picture.back_to_front(
+        lambda frame: _frame(frame, colours),
+        lambda line: [_line(line, colours)],
+        lambda box: _box(box, colours),
+        lambda text: [_text(text, colours)],
+    )
+    return chain.from_iterable(drawn)
 
 
 def _frame(frame: Frame, colours: _Colours) -> Iterator[str]:
-    options = f"draw={colours['#ced4da']}, fill={colours['#f8f9fb']}, rounded corners=6pt, line width=0.8pt"
+    options = f"draw={colours[FRAME_LINE]}, fill={colours[FRAME]}, rounded corners=6pt, line width=0.8pt"
     yield rf"\draw[{options}] ({_at(frame.left, frame.bottom)}) rectangle ({_at(frame.right, frame.top)});"
     if frame.title:
-        yield _text(
-            Text("", frame.title, ((frame.left + frame.right) / 2, frame.top - 10), 12, anchor="middle"), colours
-        )
+        yield _text(frame.heading, colours, named=False)
 
 
 def _box(box: Box, colours: _Colours) -> Iterator[str]:
