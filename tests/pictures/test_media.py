@@ -10,6 +10,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,10 @@ from tinygrad_rnn.errors import DrawError, MissingDependencyError
 from tinygrad_rnn.pictures import animation, convert, engine, mermaid, svg, text, tikz
 from tinygrad_rnn.pictures.drawing import SUFFIXES, Drawing
 from tinygrad_rnn.pictures.geometry import Picture
+
+from ..page.browser import browser
+
+__all__ = ["browser"]
 
 SVG = "{http://www.w3.org/2000/svg}"
 MERMAID = os.environ.get("TINYGRAD_RNN_MERMAID")  # the file dist/mermaid.min.js of the npm package mermaid
@@ -237,21 +242,17 @@ def test_pdflatex_draws_the_tex(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_mermaid_draws_the_mmd() -> None:
+def test_mermaid_draws_the_mmd(browser: Any) -> None:
     if MERMAID is None and not os.environ.get("CI"):
         pytest.skip("TINYGRAD_RNN_MERMAID does not name a mermaid.min.js")
-    from playwright.sync_api import sync_playwright
-
     script = "async text => (await mermaid.render('m', text)).svg"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page()
-        page.add_script_tag(path=MERMAID or "TINYGRAD_RNN_MERMAID is not set")
-        for drawing in (draw(*lstm()), draw(*scalar(), detail="values"), draw_dot(expression())):
-            drawn = page.evaluate(script, drawing.pipe("mmd", "utf-8"))
-            for box in drawing.picture.every_box():
-                if box.role not in ("bar", "swatch") and any(box.lines):
-                    assert f"-{box.id}-" in drawn
+    page = browser.new_page()
+    page.add_script_tag(path=MERMAID or "TINYGRAD_RNN_MERMAID is not set")
+    for drawing in (draw(*lstm()), draw(*scalar(), detail="values"), draw_dot(expression())):
+        drawn = page.evaluate(script, drawing.pipe("mmd", "utf-8"))
+        for box in drawing.picture.every_box():
+            if box.role not in ("bar", "swatch") and any(box.lines):
+                assert f"-{box.id}-" in drawn
 
 
 # ---- text ------------------------------------------------------------------------------------------------------------
@@ -341,21 +342,20 @@ def test_an_animated_svg_plays_by_css_alone_and_stands_still_for_who_wants_that(
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_the_end(tmp_path: Path) -> None:
+def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_the_end(
+    browser: Any, tmp_path: Path
+) -> None:
     from PIL import Image
-    from playwright.sync_api import sync_playwright
 
     draw(*scalar(), animate="backward").save(tmp_path / "moving.svg")
     (tmp_path / "page.html").write_text('<body style="margin:0"><img src="moving.svg" width="960"></body>')
     pictures = {}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for motion in ("no-preference", "reduce"):
-            page = browser.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
-            # Chromium's emulation of that wish does not reach into images.
-            page.goto((tmp_path / ("page.html" if motion == "no-preference" else "moving.svg")).as_uri())
-            image = Image.open(io.BytesIO(page.screenshot())).convert("L")
-            pictures[motion] = sum(image.histogram()[:128])
+    for motion in ("no-preference", "reduce"):
+        page = browser.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
+        # Chromium's emulation of that wish does not reach into images.
+        page.goto((tmp_path / ("page.html" if motion == "no-preference" else "moving.svg")).as_uri())
+        image = Image.open(io.BytesIO(page.screenshot())).convert("L")
+        pictures[motion] = sum(image.histogram()[:128])
     assert pictures["no-preference"] < 0.6 * pictures["reduce"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..pictures import colours as of_pictures
-from ..pictures.colours import Scale
+from ..pictures.colours import Scale, mixed
 
 #: In the light and in the dark, by name.
 _COLOURS = {
@@ -37,7 +37,7 @@ _COLOURS = {
 }
 
 #: How strong a gradient is in the dark, from vanished to exploded.
-_DARK = ((0x2B, 0x38, 0x4A), (0x54, 0x53, 0x8F), (0xD6, 0x52, 0xA0), (0xFF, 0x8F, 0xC6), (0xFF, 0xE3, 0xF1))
+_DARK = ("#2b384a", "#54538f", "#d652a0", "#ff8fc6", "#ffe3f1")
 SHADES = 13
 
 
@@ -45,14 +45,8 @@ def style() -> str:
     """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes."""
     scale = Scale(0, SHADES - 1)
     properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
-    shades = [f"light-dark({scale.of_log(i)}, {_dark(i / (SHADES - 1))})" for i in range(SHADES)]
+    shades = [f"light-dark({scale.of_log(i)}, {mixed(_DARK, i / (SHADES - 1))})" for i in range(SHADES)]
     classes = [
         f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i} {{ fill: {shade}; }}" for i, shade in enumerate(shades)
     ]
     return "\n".join([":root {", *(f"  {each}" for each in properties), "}", *classes, ""])
-
-
-def _dark(place: float) -> str:
-    at = place * (len(_DARK) - 1)
-    i = min(int(at), len(_DARK) - 2)
-    return "#" + "".join(f"{round(a + (b - a) * (at - i)):02x}" for a, b in zip(_DARK[i], _DARK[i + 1]))

@@ -6,7 +6,7 @@ Colours that are told apart differ in lightness also, so that they stay apart fo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 INK = "#1f2933"
@@ -28,13 +28,7 @@ CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"
 
 #: From a gradient that has vanished to one that explodes: from light to dark.
-_STOPS = (
-    (0xDF, 0xE9, 0xF5),
-    (0xBD, 0xBC, 0xE6),
-    (0xD6, 0x52, 0xA0),
-    (0x9B, 0x11, 0x66),
-    (0x3B, 0x05, 0x2B),
-)
+_STOPS = ("#dfe9f5", "#bdbce6", "#d652a0", "#9b1166", "#3b052b")
 
 
 @dataclass(frozen=True)
@@ -76,20 +70,19 @@ class Scale:
         """The colour of a gradient of which only log10 |gradient| is known."""
         if not log10 > -math.inf:
             return PAPER
-        place = self.darkest * self.place(log10) * (len(_STOPS) - 1)
-        i = min(int(place), len(_STOPS) - 2)
-        return _hex(a + (b - a) * (place - i) for a, b in zip(_STOPS[i], _STOPS[i + 1]))
+        return mixed(_STOPS, self.darkest * self.place(log10))
 
     def place(self, log10: float) -> float:
         """Where a size stands on the scale, from 0 to 1; what lies beyond an end is at that end."""
         return min(max((log10 - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
-def mixed(start: str, end: str, part: float) -> str:
-    """The colour that is so far, from 0 to 1, on the way from one to another."""
-    part = min(max(part, 0.0), 1.0)
-    pairs = ((int(start[i : i + 2], 16), int(end[i : i + 2], 16)) for i in (1, 3, 5))
-    return _hex(a + (b - a) * part for a, b in pairs)
+def mixed(stops: Sequence[str], part: float) -> str:
+    """The colour that is so far, from 0 to 1, on the way over these colours, which are equally far from each other."""
+    at = min(max(part, 0.0), 1.0) * (len(stops) - 1)
+    i = min(int(at), len(stops) - 2)
+    pairs = ((int(stops[i][c : c + 2], 16), int(stops[i + 1][c : c + 2], 16)) for c in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * (at - i)):02x}" for a, b in pairs)
 
 
 def luminance(colour: str) -> float:
@@ -103,7 +96,3 @@ def ink_on(fill: str) -> str:
     """The colour of text on this colour: `INK` or `PAPER`, whichever has more contrast."""
     own = luminance(fill) + 0.05
     return INK if own / (luminance(INK) + 0.05) >= (luminance(PAPER) + 0.05) / own else PAPER
-
-
-def _hex(channels: Iterable[float]) -> str:
-    return "#" + "".join(f"{round(channel):02x}" for channel in channels)

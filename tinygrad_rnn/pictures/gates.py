@@ -62,7 +62,7 @@ class Gates:
             for t, number in row.numbers.items():
                 values = row.values[t]
                 own = f"{_id(row.name)}_{t}"
-                fill = colours.mixed(colours.PAPER, colours.STRAIGHT, number) if _is_open(values) else colours.PAPER
+                fill = colours.mixed((colours.PAPER, colours.STRAIGHT), number) if _is_open(values) else colours.PAPER
                 told = [Row(text.fitted(number, columns.card - 6.0, s), role="data")] if subject.view.values else []
                 looks: Looks = {"fill": fill, "stroke": colours.FRAME_LINE, "ink": colours.ink_on(fill)}
                 looks |= {"shape": "bar", "role": "gate", "step": t}

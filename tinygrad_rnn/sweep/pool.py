@@ -31,7 +31,6 @@ class ProcessPool(Executor):
     def __init__(self, workers: int) -> None:
         import pebble
 
-        self.workers = workers
         self._pool = pebble.ProcessPool(workers, initializer=_begin, context=_Context())
         self._futures: WeakSet[Future[Any]] = WeakSet()
 
