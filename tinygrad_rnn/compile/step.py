@@ -20,7 +20,7 @@ from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_s
 from .lookup import Index, Pick, possible
 from .memory import ANY_LEAF, GRADIENT, PARAMETER, STATE, TARGET, Region, X
 from .symbol import Symbol, Tape
-from .trace import Trace, check_hooks, check_ops, recorded
+from .trace import Trace, check_hooks, check_ops, recorded, traceable
 from .twins import twin
 
 
@@ -256,15 +256,8 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     if x is not None:
         keep({}, "x", "t", x)  # type: ignore[arg-type]
     with time_step("t"):  # type: ignore[arg-type]
-        try:
+        with traceable():
             new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
-        except (TypeError, AttributeError) as error:
-            if "Symbol" not in str(error):
-                raise
-            raise CompileError(
-                f"the time step cannot be traced: {error}",
-                remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
-            ) from error
         new_state = flat(new)
         predicted = flat([step.prediction(series, "t")]) if outputs else []
         nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -137,6 +138,20 @@ def recorded(function: Callable[..., T], *args: Any) -> T:
     """Call a function that records nodes, in a scope of its own: the caller may be in `no_grad` or in a time step."""
     with Within(records=True):
         return call_at(None, function, *args)
+
+
+@contextmanager
+def traceable() -> Iterator[None]:
+    """A context in which a time step computes with symbols; what these cannot do raises a CompileError."""
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        if "Symbol" not in str(error):
+            raise
+        raise CompileError(
+            f"the time step cannot be traced: {error}",
+            remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
+        ) from error
 
 
 def trace_graph(root: Value, tape: Tape) -> Trace:

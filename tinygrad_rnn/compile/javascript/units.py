@@ -28,7 +28,7 @@ from ..lookup import Pick
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
 from ..step import StepTwin, _label, _placeholder, check_results, flat
 from ..symbol import Symbol, Tape
-from ..trace import backward, check_ops
+from ..trace import backward, check_ops, traceable
 
 #: Placeholders for t and t - 1 in names: two letters that nobody uses in a label.
 TIME, TIME_BEFORE = "\ua7fb", "\ua7fc"
@@ -192,16 +192,8 @@ class _Tracer:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """A context manager in which a time step is recorded; what symbols cannot do raises a CompileError."""
-        try:
-            with time_step(TIME):  # type: ignore[arg-type]
-                yield
-        except (TypeError, AttributeError) as error:
-            if "Symbol" not in str(error):
-                raise
-            raise CompileError(
-                f"the time step cannot be traced: {error}",
-                remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
-            ) from error
+        with traceable(), time_step(TIME):  # type: ignore[arg-type]
+            yield
 
     def stand_ins(self, quantity: Quantity) -> tuple[Quantity, dict[Value, Place]]:
         """Leaves with the numbers of what a unit has computed, for the next unit, and the places of their gradients."""
