@@ -612,6 +612,41 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
     assert gradients(page) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-9)
 
 
+#: Move a slider; the class of a part of the page in the frame after.
+NEXT = """async ([id, value, part]) => {
+    byId(id).value = value;
+    byId(id).dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(done));
+    return byId(part).className;
+}"""
+
+
+def test_a_change_touches_what_it_changes_and_what_is_out_of_view_follows(open_page):
+    page = open_page("last", height=500)
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.touched = [];
+            new MutationObserver((records) => touched.push(...records.map((each) => each.target))).observe(
+                byId("picture"), { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    assert page.evaluate(NEXT, ["parameter0", 0.8, "where"]) == "panel old"
+    assert page.evaluate("touched.some((one) => one.matches('.bar'))")
+    unchanged = "#picture, .state, .input, .flow, .grid, .name"
+    assert page.evaluate("(them) => touched.filter((one) => one.matches(them)).length", unchanged) == 0
+    before = says(page, "#where-says")
+    settle_work(page)
+    assert says(page, "#where-says") != before
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    settle_work(page)
+    before = page.locator("#step-graph").text_content()
+    assert page.evaluate(NEXT, ["parameter0", 0.7, "step-panel"]) == "panel old"
+    page.evaluate("byId('step-panel').scrollIntoView()")
+    settle_work(page)
+    assert page.locator("#step-graph").text_content() != before
+
+
 def test_a_part_of_a_sequence_keeps_its_numbers(open_page):
     page = open_page("part")
     names = page.locator("#picture text.name").all_text_contents()
