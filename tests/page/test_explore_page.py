@@ -630,6 +630,41 @@ def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
     assert says(page, "#equation").endswith(f" ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}")
 
 
+#: Move a slider; the class of a part of the page in the frame after.
+NEXT = """async ([id, value, part]) => {
+    byId(id).value = value;
+    byId(id).dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(done));
+    return byId(part).className;
+}"""
+
+
+def test_a_change_touches_what_it_changes_and_what_is_out_of_view_follows(open_page):
+    page = open_page("last", height=500)
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.touched = [];
+            new MutationObserver((records) => touched.push(...records.map((each) => each.target))).observe(
+                byId("picture"), { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    assert page.evaluate(NEXT, ["parameter0", 0.8, "where"]) == "panel old"
+    assert page.evaluate("touched.some((one) => one.matches('.bar'))")
+    unchanged = "#picture, .state, .input, .flow, .grid, .name"
+    assert page.evaluate("(them) => touched.filter((one) => one.matches(them)).length", unchanged) == 0
+    before = says(page, "#where-says")
+    settle_work(page)
+    assert says(page, "#where-says") != before
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    settle_work(page)
+    before = page.locator("#step-graph").text_content()
+    assert page.evaluate(NEXT, ["parameter0", 0.7, "step-panel"]) == "panel old"
+    page.evaluate("byId('step-panel').scrollIntoView()")
+    settle_work(page)
+    assert page.locator("#step-graph").text_content() != before
+
+
 def test_a_part_of_a_sequence_keeps_its_numbers(open_page):
     page = open_page("part")
     names = page.locator("#picture text.name").all_text_contents()

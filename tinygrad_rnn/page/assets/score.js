@@ -155,10 +155,9 @@ function drawScore() {
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "There is no gradient to follow", "small start");
 
-  picture.setAttribute("viewBox", "0 0 " + width + " " + (barsBottom + 26));
-  picture.style.height = barsBottom + 26 + "px";
+  put(picture, { viewBox: "0 0 " + width + " " + (barsBottom + 26), height: barsBottom + 26 });
   paint(picture.lastElementChild, parts);
-  byId("picture-says").textContent = spoken(described());
+  write(byId("picture-says"), spoken(described()));
 
   function flow(id, x0, x1, y) {
     parts.push([id, "path", { class: "flow", d: "M" + x0 + " " + y + "H" + (x1 - 1), "marker-end": "url(#flow-tip)" }]);
