@@ -29,7 +29,7 @@ OF_THE_SDIST = [
     "engine/test_ops",
     "engine/test_hooks",
     "bptt/test_bptt_details",
-    "train/test_data",
+    "data/test_series",
     "proofs/test_overflow",
 ]
 

@@ -139,12 +139,50 @@ def test_the_verdict_is_about_the_part_of_the_state_that_was_named(report, capsy
 def test_norms_of_matrices_are_spectral_norms(report):
     found = report("--text", "hello", "--hidden", "3", "--seed", "7", "--no-picture")
     W = np.array(found["cell"]["W"])
-    chain, power = np.eye(3), np.eye(3)
-    for row in found["table"]:
+    chain = np.eye(3)
+    for lag, row in enumerate(found["table"]):
         assert row["factor"] == pytest.approx(np.linalg.norm(chain, 2), rel=1e-12)
-        assert row["law"] == pytest.approx(np.linalg.norm(power, 2), rel=1e-12)
+        assert row["law"] == pytest.approx(np.linalg.norm(W, 2) ** lag, rel=1e-12)
+        assert found["kept"] <= row["factor"] * (1 + 1e-12) or lag < found["lag"]
         chain = chain @ np.diag(1.0 - np.array(row["h"]) ** 2) @ W
-        power = power @ W
+
+
+def numbers_in(text):
+    """The numbers behind signs of equality, however they are written."""
+    powers = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    found = re.findall(r"= (−?[\d.]+)(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text)
+    return [float(f"{number.replace('−', '-')}e{power.translate(powers) or 0}") for number, power in found]
+
+
+@pytest.mark.parametrize("more", [["--hidden", "3"], ["--hidden", "1", "--seed", "1"], ["--w", "-1.2"]], ids=str)
+def test_table_json_and_picture_have_the_same_numbers_under_the_same_names(more, report, capsys):
+    options = [*more, "--steps", "7"]
+    last = report(*options, "--no-picture")["table"][-1]
+    assert main([*options, "-o", "one.txt"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    _, equation, *_, law = [line for line in Path("one.txt").read_text(encoding="utf-8").splitlines() if line]
+    assert abs(numbers_in(law)[-1]) == pytest.approx(abs(last["law"]), rel=0.006)
+    assert abs(last["factor"]) == pytest.approx(abs(numbers_in(equation)[-2 if "≤" in equation else -1]), rel=0.006)
+    if more[0] == "--hidden":
+        assert "‖J_T ⋯ J_(k+1)‖ ‖W‖^(T−k) agree" in printed
+        assert f"by the law it is at most ‖W‖^7 = {last['law']:.4g}" in printed
+        assert law.startswith("at most ‖W‖^(T−k) = ")
+    else:
+        assert "Π w·tanh' w^(T−k) agree" in printed
+        assert f"the law |w|^7 alone says {abs(last['law']):.4g}" in printed
+        assert law.startswith("|w|^(T−k) = ")
+
+
+@pytest.mark.parametrize("steps", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("detail", ["states", "values"])
+def test_a_negative_target_is_not_subtracted_but_its_opposite_added(steps, detail, capsys):
+    for name in ("one.svg", "one.txt", "one.mmd", "one.tex", "one.dot"):
+        assert main(["--steps", steps, "--detail", detail, "--local-gradients", "-o", name]) == 0
+        written = Path(name).read_text(encoding="utf-8")
+        assert not re.search(r"[-−] ?\(?[-−]\d", written), name
+    assert f"h_{steps} + 1" in Path("one.dot").read_text(encoding="utf-8")  # the last of the numbers is the lowest
+    assert main(["step", "--steps", steps, "-c", "n", "-c", "p L"]) == 0
+    assert f"L = (h_{steps} + 1)^2" in capsys.readouterr().out
 
 
 def test_an_exploding_state_keeps_the_table_narrow(capsys):

@@ -118,3 +118,12 @@ def test_console_script_is_the_command():
     module, function = entry.split(":")
     assert name == "tinygrad-rnn"
     assert getattr(importlib.import_module(module), function) is tinygrad_rnn.cli.main
+
+
+def test_the_tests_that_are_tried_with_the_sdist_exist():
+    script = ROOT / ".ci" / "packages.py"
+    if not script.exists():
+        pytest.skip("the scripts that make the packages are no part of what is installed")
+    (names,) = re.findall(r"OF_THE_SDIST = \[(.*?)\]", script.read_text(encoding="utf-8"), re.DOTALL)
+    for name in re.findall(r'"(.+?)"', names):
+        assert (ROOT / "tests" / f"{name}.py").is_file(), name

@@ -10,18 +10,21 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, unroll
-from tinygrad_rnn.bptt.jacobian import jacobian
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, nn, unroll
+from tinygrad_rnn.bptt.jacobian import jacobian, jacobian_products
 from tinygrad_rnn.bptt.verdict import kept
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn import RNN
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.pictures import colours, draw, engine
 from tinygrad_rnn.pictures.colours import Scale
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
+from tinygrad_rnn.pictures.text import number
 from tinygrad_rnn.pictures.view import View
 
 Problem = tuple[Unrolled, Value]
@@ -107,9 +110,41 @@ def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
     unrolled, loss = vector(RNNCell(1, 3))
     equation = said(draw(unrolled, loss).picture, "equation")
     sizes = [read(part.strip()) for part in equation.split("≤")]
-    norms = math.prod(spectral_norm(jacobian(unrolled, t)) for t in range(1, 6))
+    *_, (_, product, _) = jacobian_products(unrolled)
+    W = [[entry.data for entry in row] for row in unrolled.cell.W]
     assert sizes == sorted(sizes)
-    assert sizes[1] == pytest.approx(norms, rel=0.006)
+    assert sizes[1:] == pytest.approx([np.linalg.norm(product, 2), np.linalg.norm(W, 2) ** 5], rel=0.006)
+    assert " ≤ ‖J₅ ⋯ J₁‖ = " in equation
+    assert " ≤ ‖W‖⁵ = " in equation
+    without_a_loss = said(draw(unrolled).picture, "equation")
+    assert without_a_loss.startswith(f"‖∂h₅/∂h₀‖ = ‖J₅ ⋯ J₁‖ = {number(sizes[1])} ≤ ‖W‖⁵ = ")
+
+
+def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
+    """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
+    stack = RNN(1, 2, num_layers=2)
+    lower, upper = stack.cells
+    nn.init.set_(lower.W, [[0.1, 0.0], [0.0, 0.1]])
+    for weights in (upper.W, upper.U):
+        nn.init.set_(weights, [[1.0, 0.0], [0.0, 1.0]])
+    unrolled = unroll(stack.cell, [[x] for x in (0.1, 0.2, 0.1)])
+    loss = mse_loss(unrolled.h[3], [2.0, 1.0])
+    loss.backward()
+    norms = [spectral_norm(jacobian(unrolled, t, ["h_l0"], ["h_l0"])) for t in (1, 2, 3)]
+    assert kept(unrolled, loss, "h_l0")[-1] > 10.0 * math.prod(norms)
+    assert "≤" not in said(draw(unrolled, loss, state="h_l0").picture, "equation")
+    assert "≤" in said(draw(unrolled, loss).picture, "equation")
+
+
+@pytest.mark.parametrize("T", [3, 40])
+def test_the_law_of_a_single_unit_has_a_sign_or_is_a_size(T: int) -> None:
+    cell = RNNCell(1, 1)
+    cell.W[0][0].data, cell.U[0][0].data = -0.7, 0.3
+    picture = draw(*vector(cell, T), max_steps=8).picture
+    base = {3: "∂h₃/∂h₀ = W³", 40: "|∂h₄₀/∂h₀| = |W|⁴⁰"}[T]
+    assert said(picture, "equation").startswith(f"{base} · ∏ tanh′ = {number((-0.7) ** T)} · ")
+    assert said(picture, "lawname").startswith("at most ‖W‖^(T−k) = 0.7")
+    assert said(picture, "terms") == "W·tanh′"
 
 
 def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:

@@ -21,8 +21,8 @@ from .options import Option, Preset, Table, finite_number, flag, seed_option, se
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
-#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled to -1, it
-#: would put h_12 − (−1) into the first picture that anybody sees.
+#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled, it is -1,
+#: a target that tanh never reaches.
 LAST_YEAR = "1992"
 NODES_OF_A_STEP = 10  # of the scalar cell, with its loss
 BYTES_OF_A_NODE = 4 * NODE  # with what a command adds to it: Jacobians, parts of gradients, pictures

@@ -75,8 +75,8 @@ class Machine:
             driver(list(module.functions), module.packed_slots, lanes, self.sizes),
             definitions(module.calls, fast),
         ))  # fmt: skip
-        self._native = Native(self.text)  # deleting it would free the code
-        self._run = self._native.function("run")
+        self._native = Native(self.text, "run")  # deleting it would free the code
+        self._run = self._native.call
         self._packed = len(module.packed_slots)
         self._memory: WorkingMemory | None = None
         self._zeros = doubles(sizes.parameters * lanes)
