@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
+from tinygrad_rnn.cli.inputs import input_options, read_problem
+from tinygrad_rnn.cli.options import Parser, add_options
 from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.cells import NONLINEARITIES
+from tinygrad_rnn.pictures.drawing import SUFFIXES
 
 from .errors import error_of
 
@@ -612,6 +615,42 @@ def test_closed_output_is_no_mistake():
     done = subprocess.run(["bash", "-c", f"'{sys.executable}' -m tinygrad_rnn >&-"], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert os.listdir() == ["bptt.svg"]
+
+
+@pytest.mark.parametrize("command", [["-o"], ["truncate", "--picture"]])
+def test_the_picture_names_the_years_and_the_characters(command):
+    assert main([*command, "years.txt", "--steps", "3"]) == 0
+    drawn = Path("years.txt").read_text()
+    assert all(year in drawn for year in ("1989", "1990", "1991"))
+    assert main([*command, "text.txt", "--text", "a\nb a"]) == 0
+    drawn = Path("text.txt").read_text().splitlines()
+    steps = [line for line in drawn if "one-hot" in line]
+    letters = ["a", "\\n", "b", " ", "a"]  # of time step 4, which is the first in the text, back to 1
+    for row, given, target in zip(steps, letters[-2::-1], letters[:0:-1]):
+        assert re.search(f"“{re.escape(given)}” +next “{re.escape(target)}” +says “(a|b| |\\\\n)”", row), row
+    assert len(steps) == 4
+
+
+def problem_of(*arguments):
+    parser = Parser()
+    add_options(parser, input_options())
+    return read_problem(parser.parse_args(arguments))
+
+
+def test_what_the_network_says_is_what_it_takes_for_most_probable():
+    posed = problem_of("--text", "abracadabra", "--seed", "3")
+    for t, notes in enumerate(posed.labels()["notes"], start=1):
+        scores = [y.data for y in posed.unrolled.y[t]]
+        assert notes == [f"next “{'abracadabra'[t]}”", f"says “{'abcdr'[scores.index(max(scores))]}”"]
+    last = problem_of("--text", "abracadabra", "--seed", "3", "--loss", "last")
+    assert last.labels()["notes"] == [*[[]] * 9, posed.labels()["notes"][-1]]
+
+
+def test_the_help_names_every_kind_of_picture(capsys):
+    for command in ([], ["truncate"]):
+        assert main([*command, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert all(suffix in said for suffix in SUFFIXES), command
 
 
 def test_the_options_of_the_picture_set_what_is_on_it():

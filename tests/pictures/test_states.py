@@ -286,6 +286,31 @@ def test_a_long_sequence_is_folded_with_the_product_of_what_is_folded() -> None:
     assert len(bars(picture)) == 61  # thin ones over the fold
 
 
+def test_an_arc_over_folded_steps_fades_with_the_gradient_on_its_way() -> None:
+    """From the strength at its beginning to about that at its end; no arc is as strong as one that begins later."""
+    picture = draw(*scalar(200)).picture
+    pens = [line.pen for line in picture.lines if line.role == "fade"]
+    (fold,) = [box for box in picture.boxes if box.role == "fold"]
+    after = max(
+        arcs(picture)[t].step or 0 for t in arcs(picture) if arcs(picture)[t].head == f"h_{(fold.step or 0) - 1}"
+    )
+    before, beyond = arcs(picture)[after], arcs(picture)[(fold.step or 0) - 1]
+    assert len(pens) > 5
+    assert pens == sorted(pens, reverse=True)
+    assert pens[0] <= arcs(picture)[after + 1].pen
+    assert beyond.pen <= before.pen <= beyond.pen + 0.2 * (pens[0] - beyond.pen)
+    curve = [line.curve for line in (*(line for line in picture.lines if line.role == "fade"), before)]
+    assert all(one[-1] == pytest.approx(next_[0]) for one, next_ in pairwise(curve))
+
+
+def test_an_arc_over_folded_steps_ends_where_the_gradient_does() -> None:
+    unrolled = unroll(ScalarRNNCell(w=0.9, u=1.0, nonlinearity="relu"), [-1.0] * 12 + [1.0] * 20)
+    picture = draw(unrolled, (unrolled.h[32] - 1.0) ** 2).picture
+    (fold,) = [box for box in picture.boxes if box.role == "fold"]
+    assert any(line.role == "fade" for line in picture.lines)
+    assert not any(line.role == "arc" and line.head == f"h_{(fold.step or 0) - 1}" for line in picture.lines)
+
+
 @pytest.mark.parametrize(("options", "shown"), [({"only": (3, 5)}, [3, 4, 5]), ({"max_steps": 4}, [0, 10, 11, 12])])
 def test_only_the_steps_that_are_asked_for(options: dict[str, object], shown: list[int]) -> None:
     picture = draw(*scalar(12), **options).picture  # type: ignore[arg-type]
@@ -346,6 +371,35 @@ def test_a_style_changes_states_and_what_leads_from_one_to_the_next() -> None:
 def test_values_can_be_left_out() -> None:
     picture = draw(*scalar(), values=False).picture
     assert all(len(box.rows) == 1 for box in picture.boxes if box.role in ("state", "input", "loss"))
+
+
+def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_says_so() -> None:
+    unrolled, loss = vector(RNNCell(1, 3))
+    picture = draw(unrolled, loss).picture
+    told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
+    assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
+    assert read(told["x_2"]) == pytest.approx(0.3)
+    assert [said(picture, f"key{i}") for i in range(3)] == [
+        "In a card: value,",
+        "gradient of L",
+        "(norms, where there are several)",
+    ]
+    assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
+
+
+def test_notes_stand_below_their_time_steps() -> None:
+    unrolled, loss = scalar(3)
+    drawing = draw(unrolled, loss, names="abc", notes=[["one"], [], ["three", "more"]])
+    picture = drawing.picture
+    inputs = {box.step: box for box in picture.boxes if box.role == "input"}
+    notes = [text for text in picture.texts if text.role == "note"]
+    assert [(text.step, text.text) for text in notes] == [(1, "one"), (3, "three"), (3, "more")]
+    for text in notes:
+        below = inputs[text.step]
+        assert below.centre
+        assert text.place[0] == below.centre[0]
+        assert text.place[1] < below.centre[1] - below.height / 2
+    assert re.search(r"x₃ .* c +three +more", drawing.text)
 
 
 def test_states_and_inputs_have_the_names_that_authors_use() -> None:
@@ -434,8 +488,10 @@ def test_an_svg_says_what_it_shows_to_those_who_cannot_see_it() -> None:
     assert title.text == "The gradient vanishes: ×2.86×10⁻⁵ over 12 steps back"
     assert description.text is not None
     chain, verdict = description.text.split(". ", 1)
-    assert "from h_12 back to h_0 the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain
-    assert verdict.startswith("The gradient vanishes: over 12 steps")
+    assert "from h₁₂ back to h₀ the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain
+    assert (
+        verdict == "The gradient vanishes: over 12 steps it is multiplied by 2.86×10⁻⁵, on average by 0.418 per step."
+    )
 
 
 def test_in_a_notebook_a_picture_is_as_wide_as_its_cell() -> None:

@@ -45,11 +45,11 @@ def description(subject: Subject) -> str:
     steps = count(subject.last - subject.first, "time step")
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
-    way = f"{_name(subject)}_{subject.T} back to {_name(subject)}_{subject.k}"
+    way = f"{text.indexed(_name(subject), subject.T)} back to {text.indexed(_name(subject), subject.k)}"
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
-    return f"{chain}{_size(subject)}{beside}. {subject.verdict.sentence}"
+    return f"{chain}{_size(subject)}{beside}. {subject.verdict.clause(number=text.number)}."
 
 
 def _law_in_words(subject: Subject) -> str:
@@ -208,10 +208,11 @@ def law(subject: Subject) -> str:
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
     """What the rows of a card are, each in its colour."""
-    norm = "‖" if subject.size > len(subject.unrolled.state_names) else ""
+    has_vectors = subject.size > len(subject.unrolled.state_names)
     return [
-        (f"In a card: {norm}value{norm},", colours.QUIET),
-        (f"{norm}gradient{f' of {subject.root}' if subject.root else ''}{norm}", colours.CHAIN),
+        ("In a card: value,", colours.QUIET),
+        (f"gradient{f' of {subject.root}' if subject.root else ''}", colours.CHAIN),
+        *([("(norms, where there are several)", colours.QUIET)] if has_vectors else []),
     ]
 
 
