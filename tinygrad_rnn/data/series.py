@@ -91,10 +91,10 @@ def read_column(
     numbers, names = [], []
     gaps_elsewhere = truth("gaps_elsewhere", gaps_elsewhere)
     for line, row in table.rows:
-        if not gaps_elsewhere:
-            table.check_filled(line, row, [place] if label_place is None else [label_place, place])
         numbers.append(table.number(line, row, place))
         name_of_step = str(len(numbers)) if label_place is None else table.cell(line, row, label_place)
         names.append(printable(name_of_step, LONGEST_LABEL))
+        if not gaps_elsewhere:
+            table.check_filled(line, row)
     called = f"column {table.columns[place]}" if header is False else table.columns[place]
     return Series(f"{printable(called, LONGEST_TITLE)} ({name})", tuple(numbers), tuple(names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import chain, pairwise
@@ -66,25 +66,17 @@ class Table:
             )
         return self.columns.index(column)
 
-    def check_filled(self, line: int, row: Sequence[str], read: Collection[int]) -> None:
-        """Check that no cell of a row is empty.
-
-        Args:
-            line, row: of the file.
-            read: the places of the columns that are read; for the others, the error names the argument that allows it.
+    def check_filled(self, line: int, row: Sequence[str]) -> None:
+        """Check that no cell of a row is empty, in the columns that are not read.
 
         Raises:
-            DataError: one is.
+            DataError: one is; the error names the argument that allows it.
         """
-        if all(row):
-            return
-        for place in read:
-            self.cell(line, row, place)
-        place = row.index("")
-        raise DataError(
-            f"{self._where(line, place)}: the cell is empty",
-            remedy=f"{_FILL}. If the column is not needed, give gaps_elsewhere=True (--gaps-elsewhere)",
-        )
+        if not all(row):
+            raise DataError(
+                f"{self._where(line, row.index(''))}: the cell is empty",
+                remedy=f"{_FILL}. If the column is not needed, give gaps_elsewhere=True (--gaps-elsewhere)",
+            )
 
     def cell(self, line: int, row: Sequence[str], place: int) -> str:
         """The text of a cell.
