@@ -331,6 +331,8 @@ def test_how_to_read_a_file_can_be_said(report):
     Path("flow.csv").write_text("1999\tlevel\n7\t1\n8\t2\n", encoding="utf-8")
     found = report("--csv", "flow.csv", "--separator", "tab", "--header", "--column", "1999", "--no-picture")
     assert found["sequence"]["title"] == "1999 (flow.csv), 1"
+    Path("gaps.csv").write_text("flow,remark\n1,\n2,rain\n3,\n", encoding="utf-8")
+    assert report("--csv", "gaps.csv", "--column", "flow", "--gaps-elsewhere", "--no-picture")["steps"] == 2
 
 
 @pytest.mark.parametrize("detail", ["states", "values"])

@@ -43,6 +43,12 @@ OF_CSV: dict[str, dict[str, Any]] = {
         "metavar": "SIGN",
     },
     "decimal": {"help": "sign before decimals, . or ,", "usual": ".", "choices": DECIMALS, "metavar": "SIGN"},
+    "gaps_elsewhere": {
+        "help": "columns that are not read may have empty cells",
+        "usual": "a gap is an error in any column",
+        "action": "store_const",
+        "const": True,
+    },
 }
 
 
