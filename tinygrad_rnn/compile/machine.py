@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ..errors import ShapeError
 from ..support.memory import require_memory
+from ..support.sums import add_up
 from .boundary import Area, Doubles, area, check_room, doubles
 from .driver import MOVE, PER_RUN, RUN_AREAS, WORKING, driver
 from .elementary import definitions
@@ -48,7 +49,7 @@ class WorkingMemory:
             counts = {region.name: count * sizes.row(region) * lanes for region, count in rows.items()}
             return counts | {GRADIENT.name: sizes.parameters * lanes, PACKED.name: packed, SEED.name: 1}
 
-        require_memory("T", T, lambda T: ctypes.sizeof(ctypes.c_double) * sum(counted(T).values()))
+        require_memory("T", T, lambda T: ctypes.sizeof(ctypes.c_double) * add_up(counted(T).values()))
         counts = counted(T)
         memory = {name: doubles(counts[name]) for name in WORKING}
         self._keep = memory
