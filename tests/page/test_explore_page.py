@@ -28,6 +28,7 @@ from tinygrad_rnn.bptt.verdict import kept, verdict
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import DomainError
+from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.api import page_of
@@ -84,6 +85,7 @@ def files(tmp_path_factory):
         "log": explore(*logarithmic()),
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
+        "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
     made["hello"] = folder / "hello.html"
@@ -110,6 +112,12 @@ def logarithmic():
 def part_of_a_sequence():
     unrolled = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
     return unrolled, mse_loss(unrolled.h[6], 0.1)
+
+
+def single_unit():
+    cell = RNNCell(1, 1)
+    cell.W[0][0].data = -0.7
+    return gated(cell, at="last")
 
 
 def gradients(page):
@@ -639,6 +647,16 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
     posed.loss.backward()
     cell = posed.cell
     assert gradients(page) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-9)
+
+
+def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
+    page = open_page("unit")
+    assert says(page, "#equation").startswith("∂h5/∂h0 = W⁵ · ∏ tanh′ = −0.168 · ")
+    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖⁵ = 0.168"
+    page.evaluate("change({ cell: 1 })")
+    settle(page)
+    norm = spectral_norm([[entry.data for entry in row] for row in RNNCell(1, 3).W])
+    assert says(page, "#equation").endswith(f" ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}")
 
 
 #: Move a slider; the class of a part of the page in the frame after.

@@ -10,6 +10,7 @@ from T.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +64,13 @@ class Verdict:
         """The verdict as one sentence, with the lag and the factors."""
         return f"{self.clause()}."
 
-    def clause(self, subject: str = "The gradient", way: str = "") -> str:
+    def clause(self, subject: str = "The gradient", way: str = "", number: Callable[[float], str] = number) -> str:
         """The same without a full stop, about another subject, such as "Along this path the gradient".
 
         Args:
             subject: what it is about.
             way: where the time steps lead, such as "from h_12 to h_0".
+            number: how numbers are written.
         """
         steps = " ".join(filter(None, [count(self.lag, "step"), way]))
         if math.isnan(self.kept):

@@ -214,7 +214,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     const line = places.filter(([k]) => k <= lastT).map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
     const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-      : (law.bound ? "at most ‖W‖" : "w") + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+      : (law.bound ? "at most " : "") + law.size + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
     text("lawname", lossX - pitch / 2, barsTop + (narrow ? 24 : 8), ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
 }
