@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ..errors import DrawError
-from . import colours, svg, text
+from ..support import colours
+from . import svg, text
 from .geometry import Line, Picture, Text
 
 FORWARD, BACKWARD = 2.5, 6.0  # seconds at most for all steps of each direction
