@@ -98,6 +98,8 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "one unit": (lambda: command("--hidden", "1"), {}, 14.0),
     "lstm of one unit": (lambda: command("--cell", "lstm", "--hidden", "1", "--steps", "3"), {}, 14.0),
     "text of a gru": (lambda: command("--text", "abracadabra", "--cell", "gru"), {}, 14.0),
+    "text of an lstm": (lambda: command("--text", "hello", "--cell", "lstm"), {}, 14.0),
+    "text of an lstm, 4:3": (lambda: command("--text", "abracadabra", "--cell", "lstm"), {"aspect": "4:3"}, 14.0),
     "two layers": (stacked, {}, 14.0),
     "truncated": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9)}, 14.0),
     "a truncated lstm": (lambda: command("--loss", "all", "--cell", "lstm"), {"k": 9, "cuts": (5, 9)}, 14.0),

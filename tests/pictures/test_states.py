@@ -258,6 +258,43 @@ def test_the_jacobian_of_a_small_cell_is_written_out() -> None:
             assert read(said(picture, f"step_J_{i}_{j}")) == pytest.approx(J[i][j], rel=0.06)
 
 
+def own_cell(count: int) -> Problem:
+    """Of a cell that we do not know, with two numbers as its state and so many weights."""
+    w = [Value(0.3 + 0.1 * i, label=f"w{i}") for i in range(count)]
+
+    def cell(x: Value, h: Value, m: Value) -> tuple[Value, Value]:
+        for weight in w:
+            m = (m * 0.8 + (weight * h + x).tanh() * 0.3).tanh()
+        return (m * h).sigmoid(), m
+
+    cell.state_names = ("h", "m")  # type: ignore[attr-defined]
+    unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
+    loss = (unrolled.h[12] - 1.0) ** 2
+    loss.backward()
+    return unrolled, loss
+
+
+def test_a_step_of_an_own_cell_has_the_gradient_in_every_card() -> None:
+    picture = draw(*own_cell(1)).picture
+    cards = [box for box in picture.boxes if box.role == "part"]
+    assert len(cards) == 15  # two states before, w, x and two constants; nine operations
+    for box in cards:
+        assert box.node is not None
+        (told,) = [row.text for row in box.rows if row.role == "gradient"]
+        assert read(told) == pytest.approx(box.node.value.grad, rel=0.006)
+        assert any(row.role == "data" for row in box.rows) or not box.node.value.label
+
+
+@pytest.mark.parametrize(
+    ("count", "why"), [(8, "its 85 Values have no room here, detail='values' draws them"), (1, "")]
+)
+def test_a_step_that_is_not_drawn_is_missed(count: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not why:
+        monkeypatch.setattr(engine, "programs", list)
+        why = "there is no Graphviz to draw with"
+    assert said(draw(*own_cell(count)).picture, "step") == f"Step 12 is not drawn in full: {why}"
+
+
 def test_gates_have_rows_of_their_own() -> None:
     unrolled, loss = vector(LSTMCell(1, 2))
     picture = draw(unrolled, loss, detail="gates").picture

@@ -26,6 +26,7 @@ _INPUT_GAP = 1.3  # between states and inputs, in sizes of text
 _RISE = 3.4  # height of an arc, in sizes of text
 _PIECES, _END = 16, 4  # of an arc over folded time steps, and how many of them the head of its arrow needs
 _ABOVE, _BELOW = 7.5, 2.4  # the heading, and the key, in sizes of text
+_GAP = 0.9  # above the gates, or the time step in full, in sizes of text
 
 
 def arrange(subject: Subject) -> Picture:
@@ -33,23 +34,27 @@ def arrange(subject: Subject) -> Picture:
     lit, with_gates = subject.k is not None, subject.view.detail == "gates"
     lanes_height = _Heights.of(subject).whole
     least = _ABOVE + lanes_height + (bars.LEAST + 1.1 if lit else 0.0) + _BELOW  # in sizes of text
-    columns = Columns(subject, least)
+    step: panel.Panel | None = None
+    if with_gates:
+        columns = Columns(subject, least)
+    else:
+        columns, step = panel.choose(subject, least + _GAP)
     sheet, s = columns.sheet, columns.sheet.size
     scale = Scale.around_one(subject.kept.values())
     y = heading.draw(subject, sheet, 0.8 * s, [words.equation(subject)]) + 0.6 * s
     end = sheet.height - _BELOW * s  # where the key begins
     room = end - y - lanes_height * s - ((bars.LEAST + 1.1) * s if lit else 0.0)
-    part = gates.choose(subject, columns, room) if with_gates else panel.choose(subject, sheet, room - 0.9 * s)
-    taken = part.height + 0.9 * s if part else 0.0
+    part = gates.choose(subject, columns, room) if with_gates else step
+    taken = part.height + _GAP * s if part else 0.0
     # Without bars, what there is spreads over the page.
     spare = 0.0 if lit else (end - y - lanes_height * s - taken) / 3
     y = _Lanes(subject, columns, scale).draw(y + spare)
     if part and with_gates:
-        part.draw(y + 0.9 * s + spare)
+        part.draw(y + _GAP * s + spare)
         y += taken
     elif part:
         end -= taken
-        part.draw(end + 0.9 * s - spare)
+        part.draw(end + _GAP * s - spare)
     if lit:
         bars.draw(subject, columns, scale, y + 1.1 * s, end)
     key(subject, sheet, scale, sheet.height - 1.25 * s)
