@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.cli import COMMANDS, MAIN_JOB, main, make_parser
+from tinygrad_rnn.cli.inputs import input_options, read_problem
+from tinygrad_rnn.cli.options import Parser, add_options
 from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.cells import NONLINEARITIES
+from tinygrad_rnn.pictures.drawing import SUFFIXES
 
 from .errors import error_of
 
@@ -136,12 +139,50 @@ def test_the_verdict_is_about_the_part_of_the_state_that_was_named(report, capsy
 def test_norms_of_matrices_are_spectral_norms(report):
     found = report("--text", "hello", "--hidden", "3", "--seed", "7", "--no-picture")
     W = np.array(found["cell"]["W"])
-    chain, power = np.eye(3), np.eye(3)
-    for row in found["table"]:
+    chain = np.eye(3)
+    for lag, row in enumerate(found["table"]):
         assert row["factor"] == pytest.approx(np.linalg.norm(chain, 2), rel=1e-12)
-        assert row["law"] == pytest.approx(np.linalg.norm(power, 2), rel=1e-12)
+        assert row["law"] == pytest.approx(np.linalg.norm(W, 2) ** lag, rel=1e-12)
+        assert found["kept"] <= row["factor"] * (1 + 1e-12) or lag < found["lag"]
         chain = chain @ np.diag(1.0 - np.array(row["h"]) ** 2) @ W
-        power = power @ W
+
+
+def numbers_in(text):
+    """The numbers behind signs of equality, however they are written."""
+    powers = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    found = re.findall(r"= (−?[\d.]+)(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text)
+    return [float(f"{number.replace('−', '-')}e{power.translate(powers) or 0}") for number, power in found]
+
+
+@pytest.mark.parametrize("more", [["--hidden", "3"], ["--hidden", "1", "--seed", "1"], ["--w", "-1.2"]], ids=str)
+def test_table_json_and_picture_have_the_same_numbers_under_the_same_names(more, report, capsys):
+    options = [*more, "--steps", "7"]
+    last = report(*options, "--no-picture")["table"][-1]
+    assert main([*options, "-o", "one.txt"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    _, equation, *_, law = [line for line in Path("one.txt").read_text(encoding="utf-8").splitlines() if line]
+    assert abs(numbers_in(law)[-1]) == pytest.approx(abs(last["law"]), rel=0.006)
+    assert abs(last["factor"]) == pytest.approx(abs(numbers_in(equation)[-2 if "≤" in equation else -1]), rel=0.006)
+    if more[0] == "--hidden":
+        assert "‖J_T ⋯ J_(k+1)‖ ‖W‖^(T−k) agree" in printed
+        assert f"by the law it is at most ‖W‖^7 = {last['law']:.4g}" in printed
+        assert law.startswith("at most ‖W‖^(T−k) = ")
+    else:
+        assert "Π w·tanh' w^(T−k) agree" in printed
+        assert f"the law |w|^7 alone says {abs(last['law']):.4g}" in printed
+        assert law.startswith("|w|^(T−k) = ")
+
+
+@pytest.mark.parametrize("steps", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("detail", ["states", "values"])
+def test_a_negative_target_is_not_subtracted_but_its_opposite_added(steps, detail, capsys):
+    for name in ("one.svg", "one.txt", "one.mmd", "one.tex", "one.dot"):
+        assert main(["--steps", steps, "--detail", detail, "--local-gradients", "-o", name]) == 0
+        written = Path(name).read_text(encoding="utf-8")
+        assert not re.search(r"[-−] ?\(?[-−]\d", written), name
+    assert f"h_{steps} + 1" in Path("one.dot").read_text(encoding="utf-8")  # the last of the numbers is the lowest
+    assert main(["step", "--steps", steps, "-c", "n", "-c", "p L"]) == 0
+    assert f"L = (h_{steps} + 1)^2" in capsys.readouterr().out
 
 
 def test_an_exploding_state_keeps_the_table_narrow(capsys):
@@ -290,6 +331,8 @@ def test_how_to_read_a_file_can_be_said(report):
     Path("flow.csv").write_text("1999\tlevel\n7\t1\n8\t2\n", encoding="utf-8")
     found = report("--csv", "flow.csv", "--separator", "tab", "--header", "--column", "1999", "--no-picture")
     assert found["sequence"]["title"] == "1999 (flow.csv), 1"
+    Path("gaps.csv").write_text("flow,remark\n1,\n2,rain\n3,\n", encoding="utf-8")
+    assert report("--csv", "gaps.csv", "--column", "flow", "--gaps-elsewhere", "--no-picture")["steps"] == 2
 
 
 @pytest.mark.parametrize("detail", ["states", "values"])
@@ -572,6 +615,42 @@ def test_closed_output_is_no_mistake():
     done = subprocess.run(["bash", "-c", f"'{sys.executable}' -m tinygrad_rnn >&-"], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert os.listdir() == ["bptt.svg"]
+
+
+@pytest.mark.parametrize("command", [["-o"], ["truncate", "--picture"]])
+def test_the_picture_names_the_years_and_the_characters(command):
+    assert main([*command, "years.txt", "--steps", "3"]) == 0
+    drawn = Path("years.txt").read_text()
+    assert all(year in drawn for year in ("1989", "1990", "1991"))
+    assert main([*command, "text.txt", "--text", "a\nb a"]) == 0
+    drawn = Path("text.txt").read_text().splitlines()
+    steps = [line for line in drawn if "one-hot" in line]
+    letters = ["a", "\\n", "b", " ", "a"]  # of time step 4, which is the first in the text, back to 1
+    for row, given, target in zip(steps, letters[-2::-1], letters[:0:-1]):
+        assert re.search(f"“{re.escape(given)}” +next “{re.escape(target)}” +says “(a|b| |\\\\n)”", row), row
+    assert len(steps) == 4
+
+
+def problem_of(*arguments):
+    parser = Parser()
+    add_options(parser, input_options())
+    return read_problem(parser.parse_args(arguments))
+
+
+def test_what_the_network_says_is_what_it_takes_for_most_probable():
+    posed = problem_of("--text", "abracadabra", "--seed", "3")
+    for t, notes in enumerate(posed.labels()["notes"], start=1):
+        scores = [y.data for y in posed.unrolled.y[t]]
+        assert notes == [f"next “{'abracadabra'[t]}”", f"says “{'abcdr'[scores.index(max(scores))]}”"]
+    last = problem_of("--text", "abracadabra", "--seed", "3", "--loss", "last")
+    assert last.labels()["notes"] == [*[[]] * 9, posed.labels()["notes"][-1]]
+
+
+def test_the_help_names_every_kind_of_picture(capsys):
+    for command in ([], ["truncate"]):
+        assert main([*command, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert all(suffix in said for suffix in SUFFIXES), command
 
 
 def test_the_options_of_the_picture_set_what_is_on_it():

@@ -40,8 +40,8 @@ define i64 @map(ptr %call) {{
 }}
 """
     )
-    native = Native(text)
-    run = native.function("map")
+    native = Native(text, "map")
+    run = native.call
 
     def apply(numbers: list[float]) -> list[float]:
         memory = (ctypes.c_double * width)(*numbers)

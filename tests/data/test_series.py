@@ -141,11 +141,25 @@ def test_a_column_names_the_steps(csv):
         ("a\n1\n  \n\n3\n", "a", "line 3: an empty line between rows"),
         ("a\n\n1\n", "a", "line 2: an empty line between rows"),
         # as many cells as names
-        ("a,b\n1\n", "b", "line 2: 1 cell under 2 names. Put what holds ','"),
-        ("a,b\n1,2\n3,x,4\n", "b", "line 3: 3 cells under 2 names. Put what holds ','"),
-        ("a\n1,5\n", "a", "line 2: 2 cells under 1 name. If a comma stands before decimals, give separator=';'"),
-        ("day,a\n1.1.20,1,234\n", "a", "line 2: 3 cells under 2 names. If a comma stands before decimals or between"),
-        ('"a\nb",c\n1,2\n3\n', "c", "line 4: 1 cell under 2 names"),
+        ("a,b\n1\n", "b", "line 2, column 'b': 1 cell under 2 names. Each row is a time step: fill the gap"),
+        ("a,b\n1,2\n3,x,4\n", "b", "line 3, column 'b': 3 cells under 2 names. Put what holds ','"),
+        ("a\n1,5\n", "a", "line 2, column 'a': 2 cells under 1 name. If a comma stands before decimals, give"),
+        ("a\n1,234\n", "a", "(--separator ';' --decimal ,); if it separates thousands, take it out"),
+        ("a\n1,234,567\n", "a", "line 2, column 'a': 3 cells under 1 name. If a comma"),
+        ("a\n1,234,567\n", "a", "; if it separates thousands, take it out"),
+        ("day,a\n1.1.20,1,234\n", "a", "line 2, column 'a': 3 cells under 2 names. If a comma stands before decimals"),
+        ("a,b,c\n1,2,345,6\n", "a", "line 2, column 'a': 4 cells under 3 names. If a comma stands before decimals or"),
+        ('"a\nb",c\n1,2\n3\n', "c", "line 4, column 'c': 1 cell under 2 names"),
+        # gaps in other columns
+        ("day,a,b\n1,2,3\n2,,4\n", "b", "line 3, column 'a': the cell is empty. Each row is a time step"),
+        ("day,a,b\n1,2,3\n2,,4\n", "b", "If the column is not needed, give gaps_elsewhere=True (--gaps-elsewhere)"),
+        ("a,b,\n1,2,\n", "a", "line 2, column 3, which has no name: the cell is empty"),
+        # other signs between cells
+        ("a|b\n1|2\n", "a", "It has 'a|b'. If '|' separates cells, give separator='|' (--separator '|')"),
+        ("a|b\n1|2\n", None, "line 2, column 'a|b': '1|2' is not a number. If '|' separates cells, give separator='|'"),
+        ("a:b:c\n1:2:3\n", None, "'1:2:3' is not a number. If ':' separates cells"),
+        ("a b\n1 234\n", None, "'1 234' is not a number. If ' ' separates cells"),
+        ("a b\n1|2\n", None, "'1|2' is not a number"),
         ('a,b\n1,"2\n3,4', "a", "line 2: unexpected end of data. Quotes enclose a whole cell"),
         ('a,b\n1,"2"x\n', "a", "line 2: ',' expected after"),
         # decimal commas and thousands
@@ -175,7 +189,13 @@ def test_mistakes_are_named(csv, content, column, message):
         ("1,2\n3,4\n", {"header": False, "column": "1"}, "has ','. Give separator= (--separator); where a comma"),
         ("1.234,5\n", {"header": False, "column": "1"}, "has ','. Give separator="),
         ("1,2|3\n", {"header": False, "column": "1"}, "has ','. Give separator="),
-        ("1;2\n3\n", {"header": False, "column": "1"}, "line 2: 1 cell below 2 cells"),
+        ("1;2\n3\n", {"header": False, "column": "1"}, "line 2, column '2': 1 cell below 2 cells"),
+        (
+            "1|2\n3|4\n",
+            {"header": False, "column": None},
+            "line 1, column '1': '1|2' is not a number. If '|' separates",
+        ),
+        ("a,b\n1,2\n", {"gaps_elsewhere": "no"}, "gaps_elsewhere is 'no'"),
         ("a\n1\n", {"separator": "ab"}, "separator is 'ab'"),
         ("a\n1\n", {"separator": "1"}, "separator is '1'"),
         ("a\n1\n", {"separator": '"'}, "separator is"),
@@ -187,6 +207,17 @@ def test_mistakes_with_arguments_are_named(csv, content, arguments, message):
     with pytest.raises((DataError, ArgumentError)) as caught:
         read_column(csv(content), **{"column": "a", **arguments})
     assert message in str(caught.value)
+
+
+def test_other_columns_may_have_gaps_if_that_is_said(csv):
+    path = csv("day,a,remark\n1,2,\n,3,rain\n3,4,\n")
+    assert read_column(path, "a", gaps_elsewhere=True).numbers == (2.0, 3.0, 4.0)
+    assert read_column(path, "a", gaps_elsewhere=True).labels == ("1", "2", "3")
+    for read in ({"column": "a", "labels": "day"}, {"column": "day"}):
+        with pytest.raises(DataError, match=r"line 3, column 'day': the cell is empty.*without one$"):
+            read_column(path, **read, gaps_elsewhere=True)
+    with pytest.raises(DataError, match="line 3: an empty line between rows"):
+        read_column(csv("a,b\n1,\n\n2,\n"), "a", gaps_elsewhere=True)
 
 
 def test_what_cannot_be_read_is_named(tmp_path):

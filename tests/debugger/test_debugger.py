@@ -597,7 +597,7 @@ def test_graph_writes_out_the_chain_as_far_as_the_gradient_has_come(tmp_path):
     debugger.stop_at("h_2")
     debugger.cont()
     source = draw_flow(debugger).source
-    assert "20 of 38 steps, next: t=2  ∂h_2/∂z_2" in source
+    assert "20 of 38 steps, next: t=2 ∂h_2/∂z_2" in source
     assert "∂L/∂h_2 = ∂L/∂h_4" in source
     assert "∂L/∂h_1 = ∂L/∂h_4" not in source
 

@@ -232,7 +232,7 @@ def test_a_number_has_four_digits() -> None:
 def test_a_negative_number_has_parentheses_where_a_sign_would_be_misread() -> None:
     x = leaf("x")
     assert [notation.name(node) for node in (x * -2, -2 * x, x - -2, x + -2, Value(-2) ** 2, -Value(-2))] == [
-        "x·(−2)", "(−2)·x", "x − (−2)", "x + (−2)", "(−2)^2", "−(−2)",
+        "x·(−2)", "(−2)·x", "x + 2", "x − 2", "(−2)^2", "−(−2)",
     ]  # fmt: skip
     assert notation.name(Value(-2) + x) == "−2 + x"
     assert notation.name(Value(-2).tanh()) == "tanh(−2)"
@@ -240,6 +240,52 @@ def test_a_negative_number_has_parentheses_where_a_sign_would_be_misread() -> No
     assert notation.name(Value(1e-7) ** 2) == "(1e−07)^2"
     assert notation.product(0.7864, -0.5) == "0.7864·(−0.5)"
     assert notation.product(-1e-7, 2.0, 3.0) == "(−1e−07)·2·3"
+
+
+def test_a_negative_number_is_not_subtracted_but_its_opposite_added() -> None:
+    h = leaf("h_4", -0.5)
+    error = h - -1
+    assert [notation.name(error), notation.name(error**2), notation.formula(error)] == [
+        "h_4 + 1",
+        "(h_4 + 1)^2",
+        "h_4 + 1",
+    ]
+    assert [notation.formula_in_numbers(node) for node in (h - -1, h + h, h + -1e-7)] == [
+        "−0.5 + 1", "−0.5 − 0.5", "−0.5 − 1e−07",
+    ]  # fmt: skip
+    assert [notation.name(h - -math.inf), notation.name(h + -math.inf)] == ["h_4 + inf", "h_4 − inf"]
+    assert notation.name((h + -0.25).log1p()) == "ln(1 + (h_4 − 0.25))"
+    assert notation.name(Value(-0.25).log1p()) == "ln(1 − 0.25)"
+    assert notation.name(h - -leaf("x")) == "h_4 − (−x)"  # two operations, both of them written
+    assert notation.name(h - Value(-1.0, label="-1")) == "h_4 − (-1)"  # a name is a name
+    assert notation.derivative(error, h) == "∂(h_4 + 1)/∂h_4"
+
+
+def test_only_a_term_of_its_own_changes_its_sign() -> None:
+    """In x − (−2)² it is the square that is subtracted."""
+    x, two = leaf("x"), Value(-2.0)
+    templates = (
+        "{0} − {1}²",
+        "{0} − {1}·{0}",
+        "{0} + {1} / {0}",
+        "{0} − ({1})",
+        "f({0} − {1}, {1} + {1})",
+        "{1} − {1} + {0}",
+    )
+    written = []
+    for formula in templates:
+        op = Op("trial", "trial", 2, lambda a, b: a, lambda out, a, b: (1.0, 0.0), formula, ("1", "0"))
+        written.append(notation.application(op, [x, two]))
+    assert written == [
+        "x − (−2)²", "x − (−2)·x", "x + (−2) / x", "x − (−2)", "f(x + 2, −2 − 2)", "(−2) + 2 + x",
+    ]  # fmt: skip
+
+
+def test_an_outline_stops_at_what_was_computed() -> None:
+    w, h = leaf("w"), leaf("h_2")
+    assert [notation.outline(node) for node in (w, w * h, w * h - -1, (w * h).tanh(), 2 - h)] == [
+        "", "w·h_2", "… + 1", "tanh(…)", "2 − h_2",
+    ]  # fmt: skip
 
 
 def test_the_time_step_stands_before_a_line() -> None:

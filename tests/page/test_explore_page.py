@@ -28,6 +28,7 @@ from tinygrad_rnn.bptt.verdict import kept, verdict
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import DomainError
+from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.api import page_of
@@ -83,11 +84,21 @@ def files(tmp_path_factory):
         ),
         "log": explore(*logarithmic()),
         "part": explore(*part_of_a_sequence()),
+        "outside": explore(*computed_once()),
+        "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
     made["hello"] = folder / "hello.html"
     assert main(["explore", "--text", "hello", "-o", str(made["hello"])]) == 0
     return made
+
+
+def computed_once(w=0.8):
+    w, s = Value(w, label="w"), Value(1.3, label="s")
+    w2 = (w * s).tanh() * 2.0
+    w2.label = "w2"
+    unrolled = unroll(lambda x, h: (w2 * h + x).tanh(), WAVE[:6], h0=0.1)
+    return unrolled, mse_loss(unrolled.h[6], 0.5)
 
 
 def logarithmic():
@@ -101,6 +112,12 @@ def logarithmic():
 def part_of_a_sequence():
     unrolled = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
     return unrolled, mse_loss(unrolled.h[6], 0.1)
+
+
+def single_unit():
+    cell = RNNCell(1, 1)
+    cell.W[0][0].data = -0.7
+    return gated(cell, at="last")
 
 
 def gradients(page):
@@ -162,6 +179,26 @@ def test_weights_by_slider_number_and_arrow_keys(open_page, name):
     page.keyboard.press("ArrowRight")
     settle(page)
     assert page.evaluate(f"numbersNow()[{place}]") == pytest.approx(before + 0.01, abs=0.006)
+
+
+def test_what_lies_outside_time_follows_and_is_listed(open_page):
+    page = open_page("outside")
+    set_range(page, "#parameter0", 0.7)
+    unrolled, loss = computed_once(0.7)
+    loss.backward()
+    w2 = unrolled.h[6].parents[0].parents[0].parents[0]
+    w = w2.parents[0].parents[0].parents[0]
+    assert (w2.label, w.label) == ("w2", "w")
+    assert page.evaluate("result.computation.loss") == pytest.approx(loss.data, rel=1e-12)
+    assert gradients(page)[0] == pytest.approx(w.grad, rel=1e-12)
+    said = f"w2 = (tanh(w·s))·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
+    assert page.locator("#outside li").all_inner_texts() == [said]
+    settle_work(page)
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(w.grad)}")
+    page.locator("#update").click()
+    settle(page)
+    assert "w2" not in page.evaluate("asLink()")
+    assert page.evaluate("chosen.p[0].length") == 2
 
 
 @pytest.mark.parametrize("nonlinearity", ["identity", "relu"])
@@ -610,6 +647,51 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
     posed.loss.backward()
     cell = posed.cell
     assert gradients(page) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-9)
+
+
+def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
+    page = open_page("unit")
+    assert says(page, "#equation").startswith("∂h5/∂h0 = W⁵ · ∏ tanh′ = −0.168 · ")
+    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖⁵ = 0.168"
+    page.evaluate("change({ cell: 1 })")
+    settle(page)
+    norm = spectral_norm([[entry.data for entry in row] for row in RNNCell(1, 3).W])
+    assert says(page, "#equation").endswith(f" ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}")
+
+
+#: Move a slider; the class of a part of the page in the frame after.
+NEXT = """async ([id, value, part]) => {
+    byId(id).value = value;
+    byId(id).dispatchEvent(new Event("input"));
+    await new Promise((done) => requestAnimationFrame(done));
+    return byId(part).className;
+}"""
+
+
+def test_a_change_touches_what_it_changes_and_what_is_out_of_view_follows(open_page):
+    page = open_page("last", height=500)
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.touched = [];
+            new MutationObserver((records) => touched.push(...records.map((each) => each.target))).observe(
+                byId("picture"), { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    assert page.evaluate(NEXT, ["parameter0", 0.8, "where"]) == "panel old"
+    assert page.evaluate("touched.some((one) => one.matches('.bar'))")
+    unchanged = "#picture, .state, .input, .flow, .grid, .name"
+    assert page.evaluate("(them) => touched.filter((one) => one.matches(them)).length", unchanged) == 0
+    before = says(page, "#where-says")
+    settle_work(page)
+    assert says(page, "#where-says") != before
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    settle_work(page)
+    before = page.locator("#step-graph").text_content()
+    assert page.evaluate(NEXT, ["parameter0", 0.7, "step-panel"]) == "panel old"
+    page.evaluate("byId('step-panel').scrollIntoView()")
+    settle_work(page)
+    assert page.locator("#step-graph").text_content() != before
 
 
 def test_a_part_of_a_sequence_keeps_its_numbers(open_page):

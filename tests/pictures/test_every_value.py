@@ -57,6 +57,26 @@ def test_every_value_of_our_cells_up_to_4_units_needs_no_graphviz(cell: Any) -> 
     assert top <= picture.height
 
 
+def test_where_no_gradient_passes_edges_are_dashed() -> None:
+    """Exactly those from the state before a cut to the time step after it."""
+    unrolled, loss = problem(LSTMCell(1, 2))
+    picture = draw(unrolled, loss, detail="values", cuts=(2,)).picture
+    edges = [line.edge for line in picture.lines if line.edge is not None and line.dashed]
+    assert {edge.parent for edge in edges} == set(unrolled.state(1))
+    assert {edge.child.time_step for edge in edges} == {2}
+    assert not any(line.dashed for line in draw(unrolled, loss, detail="values").picture.lines if line.edge)
+
+
+def test_every_value_can_be_drawn_without_numbers() -> None:
+    picture = draw(*problem(ScalarRNNCell()), detail="values", values=False).picture
+    assert all(len(box.rows) == 1 for frame in picture.frames for box in frame.boxes)
+
+
+def test_time_steps_have_their_names_and_notes_above_them() -> None:
+    picture = draw(*problem(ScalarRNNCell()), detail="values", names="abc", notes=[["d"], [], []]).picture
+    assert [frame.title for frame in picture.frames][1:] == ["t = 1: a, d", "t = 2: b", "t = 3: c"]
+
+
 @pytest.mark.parametrize("cell", [*CELLS, RNNCell(1, 5)], ids=repr)
 def test_every_text_has_room(cell: Any) -> None:
     picture = draw(*problem(cell), detail="values").picture

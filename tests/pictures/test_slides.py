@@ -23,7 +23,7 @@ from tinygrad_rnn.pictures.text import width
 from ..random_problems import Problem as RandomProblem
 from ..random_problems import problems
 
-Problem = tuple[Unrolled, Value]
+Problem = tuple[Unrolled, Value, dict[str, Any]]  # with arguments of draw
 WIDTH, HEIGHT = 1920, 1080
 
 
@@ -32,7 +32,7 @@ def command(*arguments: str) -> Problem:
     parser = Parser()
     add_options(parser, input_options())
     posed = read_problem(parser.parse_args(arguments))
-    return posed.unrolled, posed.loss
+    return posed.unrolled, posed.loss, posed.labels()
 
 
 def own_cell(units: int) -> Callable[[], Problem]:
@@ -48,7 +48,7 @@ def own_cell(units: int) -> Callable[[], Problem]:
 
         cell.state_names = ("h", "m")  # type: ignore[attr-defined]
         unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
-        return unrolled, (unrolled.h[12] - 1.0) ** 2
+        return unrolled, (unrolled.h[12] - 1.0) ** 2, {}
 
     return make
 
@@ -56,7 +56,7 @@ def own_cell(units: int) -> Callable[[], Problem]:
 def stacked() -> Problem:
     """Two layers, each with two parts of the state."""
     unrolled = unroll(LSTM(1, 2, 2, seed=0), [[0.1 * t] for t in range(12)])
-    return unrolled, mse_loss(unrolled.h[12], [0.3, 0.1])
+    return unrolled, mse_loss(unrolled.h[12], [0.3, 0.1]), {}
 
 
 SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
@@ -77,6 +77,10 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "own cell": (own_cell(1), {}, 14.0),
     "large own cell": (own_cell(8), {}, 14.0),
     "4:3": (command, {"aspect": "4:3"}, 20.0),
+    "4:3 along c": (lambda: command("--cell", "lstm"), {"aspect": "4:3", "state": "c"}, 14.0),
+    "4:3 hello": (lambda: command("--text", "hello"), {"aspect": "4:3"}, 14.0),
+    "4:3 gru": (lambda: command("--cell", "gru"), {"aspect": "4:3"}, 14.0),
+    "4:3 rnn": (lambda: command("--cell", "rnn"), {"aspect": "4:3"}, 14.0),
     "only": (command, {"only": (3, 5)}, 20.0),
     "to k": (command, {"k": 8}, 20.0),
     "20 steps asked for": (lambda: command("--steps", "40"), {"max_steps": 17}, 14.0),
@@ -86,7 +90,7 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "gates of an lstm": (lambda: command("--cell", "lstm"), {"detail": "gates"}, 14.0),
     "gates of a gru": (lambda: command("--cell", "gru", "--hidden", "8"), {"detail": "gates"}, 14.0),
     "gates of an own cell": (own_cell(1), {"detail": "gates"}, 14.0),
-    "years": (lambda: command("--cell", "lstm"), {"names": [str(1996 + t) for t in range(12)]}, 14.0),
+    "no years": (command, {"names": ()}, 20.0),
     "not run": (command, {"run": False}, 20.0),
     "tanh_exact": (lambda: command("--nonlinearity", "tanh_exact"), {}, 20.0),
     "relu": (lambda: command("--nonlinearity", "relu", "--w", "0.1"), {}, 20.0),
@@ -94,6 +98,8 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "one unit": (lambda: command("--hidden", "1"), {}, 14.0),
     "lstm of one unit": (lambda: command("--cell", "lstm", "--hidden", "1", "--steps", "3"), {}, 14.0),
     "text of a gru": (lambda: command("--text", "abracadabra", "--cell", "gru"), {}, 14.0),
+    "text of an lstm": (lambda: command("--text", "hello", "--cell", "lstm"), {}, 14.0),
+    "text of an lstm, 4:3": (lambda: command("--text", "abracadabra", "--cell", "lstm"), {"aspect": "4:3"}, 14.0),
     "two layers": (stacked, {}, 14.0),
     "truncated": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9)}, 14.0),
     "a truncated lstm": (lambda: command("--loss", "all", "--cell", "lstm"), {"k": 9, "cuts": (5, 9)}, 14.0),
@@ -104,8 +110,8 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
 @pytest.fixture(scope="module", params=SLIDES)
 def slide(request: pytest.FixtureRequest) -> tuple[Picture, float]:
     make, options, least = SLIDES[request.param]
-    unrolled, loss = make()
-    options = dict(options)
+    unrolled, loss, labels = make()
+    options = {**labels, **options}
     if options.pop("run", True):
         loss.backward()
     return draw(unrolled, *([loss] if options.pop("loss", True) else []), **options).picture, least
@@ -160,6 +166,13 @@ def test_no_text_leaves_its_box_or_the_page(slide: tuple[Picture, float]) -> Non
         assert b >= 0.0, text
         assert c <= picture.width, text
         assert d <= picture.height, text
+
+
+def test_no_name_is_cut_short(slide: tuple[Picture, float]) -> None:
+    """In the equations of a time step; of other names, which users give, there is no end."""
+    cards = [box for box in slide[0].boxes if box.id.startswith("step_")]
+    for text in [row.text for box in cards for row in box.rows] + [text.text for text in slide[0].texts]:
+        assert not text.endswith("…"), text
 
 
 def test_no_text_touches_another(slide: tuple[Picture, float]) -> None:
@@ -218,7 +231,8 @@ def test_an_expression_of_30_nodes_can_be_read_on_a_slide(make: Callable[[], Val
 
 
 def test_the_default_can_be_read_in_a_readme() -> None:
-    picture = draw(*command()).picture
+    unrolled, loss, labels = command()
+    picture = draw(unrolled, loss, **labels).picture
     assert min(text.size for text in picture.every_text()) * 900 / picture.width >= 9.0
 
 

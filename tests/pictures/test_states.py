@@ -10,18 +10,21 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, unroll
-from tinygrad_rnn.bptt.jacobian import jacobian
+from tinygrad_rnn import GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Unrolled, Value, mse_loss, nn, unroll
+from tinygrad_rnn.bptt.jacobian import jacobian, jacobian_products
 from tinygrad_rnn.bptt.verdict import kept
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn import RNN
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.pictures import colours, draw, engine
 from tinygrad_rnn.pictures.colours import Scale
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
+from tinygrad_rnn.pictures.text import number
 from tinygrad_rnn.pictures.view import View
 
 Problem = tuple[Unrolled, Value]
@@ -107,9 +110,41 @@ def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
     unrolled, loss = vector(RNNCell(1, 3))
     equation = said(draw(unrolled, loss).picture, "equation")
     sizes = [read(part.strip()) for part in equation.split("≤")]
-    norms = math.prod(spectral_norm(jacobian(unrolled, t)) for t in range(1, 6))
+    *_, (_, product, _) = jacobian_products(unrolled)
+    W = [[entry.data for entry in row] for row in unrolled.cell.W]
     assert sizes == sorted(sizes)
-    assert sizes[1] == pytest.approx(norms, rel=0.006)
+    assert sizes[1:] == pytest.approx([np.linalg.norm(product, 2), np.linalg.norm(W, 2) ** 5], rel=0.006)
+    assert " ≤ ‖J₅ ⋯ J₁‖ = " in equation
+    assert " ≤ ‖W‖⁵ = " in equation
+    without_a_loss = said(draw(unrolled).picture, "equation")
+    assert without_a_loss.startswith(f"‖∂h₅/∂h₀‖ = ‖J₅ ⋯ J₁‖ = {number(sizes[1])} ≤ ‖W‖⁵ = ")
+
+
+def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
+    """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
+    stack = RNN(1, 2, num_layers=2)
+    lower, upper = stack.cells
+    nn.init.set_(lower.W, [[0.1, 0.0], [0.0, 0.1]])
+    for weights in (upper.W, upper.U):
+        nn.init.set_(weights, [[1.0, 0.0], [0.0, 1.0]])
+    unrolled = unroll(stack.cell, [[x] for x in (0.1, 0.2, 0.1)])
+    loss = mse_loss(unrolled.h[3], [2.0, 1.0])
+    loss.backward()
+    norms = [spectral_norm(jacobian(unrolled, t, ["h_l0"], ["h_l0"])) for t in (1, 2, 3)]
+    assert kept(unrolled, loss, "h_l0")[-1] > 10.0 * math.prod(norms)
+    assert "≤" not in said(draw(unrolled, loss, state="h_l0").picture, "equation")
+    assert "≤" in said(draw(unrolled, loss).picture, "equation")
+
+
+@pytest.mark.parametrize("T", [3, 40])
+def test_the_law_of_a_single_unit_has_a_sign_or_is_a_size(T: int) -> None:
+    cell = RNNCell(1, 1)
+    cell.W[0][0].data, cell.U[0][0].data = -0.7, 0.3
+    picture = draw(*vector(cell, T), max_steps=8).picture
+    base = {3: "∂h₃/∂h₀ = W³", 40: "|∂h₄₀/∂h₀| = |W|⁴⁰"}[T]
+    assert said(picture, "equation").startswith(f"{base} · ∏ tanh′ = {number((-0.7) ** T)} · ")
+    assert said(picture, "lawname").startswith("at most ‖W‖^(T−k) = 0.7")
+    assert said(picture, "terms") == "W·tanh′"
 
 
 def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:
@@ -223,6 +258,43 @@ def test_the_jacobian_of_a_small_cell_is_written_out() -> None:
             assert read(said(picture, f"step_J_{i}_{j}")) == pytest.approx(J[i][j], rel=0.06)
 
 
+def own_cell(count: int) -> Problem:
+    """Of a cell that we do not know, with two numbers as its state and so many weights."""
+    w = [Value(0.3 + 0.1 * i, label=f"w{i}") for i in range(count)]
+
+    def cell(x: Value, h: Value, m: Value) -> tuple[Value, Value]:
+        for weight in w:
+            m = (m * 0.8 + (weight * h + x).tanh() * 0.3).tanh()
+        return (m * h).sigmoid(), m
+
+    cell.state_names = ("h", "m")  # type: ignore[attr-defined]
+    unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
+    loss = (unrolled.h[12] - 1.0) ** 2
+    loss.backward()
+    return unrolled, loss
+
+
+def test_a_step_of_an_own_cell_has_the_gradient_in_every_card() -> None:
+    picture = draw(*own_cell(1)).picture
+    cards = [box for box in picture.boxes if box.role == "part"]
+    assert len(cards) == 15  # two states before, w, x and two constants; nine operations
+    for box in cards:
+        assert box.node is not None
+        (told,) = [row.text for row in box.rows if row.role == "gradient"]
+        assert read(told) == pytest.approx(box.node.value.grad, rel=0.006)
+        assert any(row.role == "data" for row in box.rows) or not box.node.value.label
+
+
+@pytest.mark.parametrize(
+    ("count", "why"), [(8, "its 85 Values have no room here, detail='values' draws them"), (1, "")]
+)
+def test_a_step_that_is_not_drawn_is_missed(count: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not why:
+        monkeypatch.setattr(engine, "programs", list)
+        why = "there is no Graphviz to draw with"
+    assert said(draw(*own_cell(count)).picture, "step") == f"Step 12 is not drawn in full: {why}"
+
+
 def test_gates_have_rows_of_their_own() -> None:
     unrolled, loss = vector(LSTMCell(1, 2))
     picture = draw(unrolled, loss, detail="gates").picture
@@ -249,6 +321,31 @@ def test_a_long_sequence_is_folded_with_the_product_of_what_is_folded() -> None:
     product = math.prod(jacobian(unrolled, t)[0][0] for t in range(hidden[0], hidden[-1] + 2))
     assert read(said(picture, f"factor_{hidden[-1] + 1}")) == pytest.approx(product, rel=0.06)
     assert len(bars(picture)) == 61  # thin ones over the fold
+
+
+def test_an_arc_over_folded_steps_fades_with_the_gradient_on_its_way() -> None:
+    """From the strength at its beginning to about that at its end; no arc is as strong as one that begins later."""
+    picture = draw(*scalar(200)).picture
+    pens = [line.pen for line in picture.lines if line.role == "fade"]
+    (fold,) = [box for box in picture.boxes if box.role == "fold"]
+    after = max(
+        arcs(picture)[t].step or 0 for t in arcs(picture) if arcs(picture)[t].head == f"h_{(fold.step or 0) - 1}"
+    )
+    before, beyond = arcs(picture)[after], arcs(picture)[(fold.step or 0) - 1]
+    assert len(pens) > 5
+    assert pens == sorted(pens, reverse=True)
+    assert pens[0] <= arcs(picture)[after + 1].pen
+    assert beyond.pen <= before.pen <= beyond.pen + 0.2 * (pens[0] - beyond.pen)
+    curve = [line.curve for line in (*(line for line in picture.lines if line.role == "fade"), before)]
+    assert all(one[-1] == pytest.approx(next_[0]) for one, next_ in pairwise(curve))
+
+
+def test_an_arc_over_folded_steps_ends_where_the_gradient_does() -> None:
+    unrolled = unroll(ScalarRNNCell(w=0.9, u=1.0, nonlinearity="relu"), [-1.0] * 12 + [1.0] * 20)
+    picture = draw(unrolled, (unrolled.h[32] - 1.0) ** 2).picture
+    (fold,) = [box for box in picture.boxes if box.role == "fold"]
+    assert any(line.role == "fade" for line in picture.lines)
+    assert not any(line.role == "arc" and line.head == f"h_{(fold.step or 0) - 1}" for line in picture.lines)
 
 
 @pytest.mark.parametrize(("options", "shown"), [({"only": (3, 5)}, [3, 4, 5]), ({"max_steps": 4}, [0, 10, 11, 12])])
@@ -311,6 +408,35 @@ def test_a_style_changes_states_and_what_leads_from_one_to_the_next() -> None:
 def test_values_can_be_left_out() -> None:
     picture = draw(*scalar(), values=False).picture
     assert all(len(box.rows) == 1 for box in picture.boxes if box.role in ("state", "input", "loss"))
+
+
+def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_says_so() -> None:
+    unrolled, loss = vector(RNNCell(1, 3))
+    picture = draw(unrolled, loss).picture
+    told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
+    assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
+    assert read(told["x_2"]) == pytest.approx(0.3)
+    assert [said(picture, f"key{i}") for i in range(3)] == [
+        "In a card: value,",
+        "gradient of L",
+        "(norms, where there are several)",
+    ]
+    assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
+
+
+def test_notes_stand_below_their_time_steps() -> None:
+    unrolled, loss = scalar(3)
+    drawing = draw(unrolled, loss, names="abc", notes=[["one"], [], ["three", "more"]])
+    picture = drawing.picture
+    inputs = {box.step: box for box in picture.boxes if box.role == "input"}
+    notes = [text for text in picture.texts if text.role == "note"]
+    assert [(text.step, text.text) for text in notes] == [(1, "one"), (3, "three"), (3, "more")]
+    for text in notes:
+        below = inputs[text.step]
+        assert below.centre
+        assert text.place[0] == below.centre[0]
+        assert text.place[1] < below.centre[1] - below.height / 2
+    assert re.search(r"x₃ .* c +three +more", drawing.text)
 
 
 def test_states_and_inputs_have_the_names_that_authors_use() -> None:
@@ -399,8 +525,10 @@ def test_an_svg_says_what_it_shows_to_those_who_cannot_see_it() -> None:
     assert title.text == "The gradient vanishes: ×2.86×10⁻⁵ over 12 steps back"
     assert description.text is not None
     chain, verdict = description.text.split(". ", 1)
-    assert "from h_12 back to h_0 the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain
-    assert verdict.startswith("The gradient vanishes: over 12 steps")
+    assert "from h₁₂ back to h₀ the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain
+    assert (
+        verdict == "The gradient vanishes: over 12 steps it is multiplied by 2.86×10⁻⁵, on average by 0.418 per step."
+    )
 
 
 def test_in_a_notebook_a_picture_is_as_wide_as_its_cell() -> None:

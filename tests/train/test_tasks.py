@@ -265,6 +265,13 @@ def test_how_to_read_a_series_can_be_said_and_is_among_its_settings(tmp_path: Pa
     assert make_task("series", task.settings()).digest == task.digest
     with pytest.raises(ArgumentError, match="decimal without csv"):
         Forecast(decimal=",")
+    file.write_text("day,x,remark\n" + "".join(f"{t},{t % 3},\n" for t in range(100)))
+    with pytest.raises(DataError, match="line 2, column 'remark': the cell is empty"):
+        Forecast(str(file), "x", length=6)
+    task = Forecast(str(file), "x", length=6, gaps_elsewhere=True)
+    assert make_task("series", task.settings()).digest == task.digest
+    with pytest.raises(ArgumentError, match="gaps_elsewhere without csv"):
+        Forecast(gaps_elsewhere=True)
 
 
 @pytest.mark.parametrize("unit", [2.0**1020, 2.0**-1060, 1.0])

@@ -8,10 +8,10 @@ cell.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..engine.arithmetic import pow_
 from ..engine.backward import gradients
 from ..errors import GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
@@ -127,8 +127,5 @@ def recurrent_matrix(cell: object) -> Rows | None:
 
 
 def power(base: float, exponent: int) -> float:
-    """``base ** exponent`` for a base of at least 0, infinite where that overflows."""
-    try:
-        return float(base**exponent)
-    except OverflowError:
-        return math.inf
+    """``base ** exponent``, infinite with its sign where that overflows."""
+    return float(pow_(base, float(exponent)))

@@ -9,18 +9,20 @@ from typing import Any
 
 from ..bptt import problem
 from ..data import DECIMALS, Series, read_column, sunspots
+from ..engine import Value, no_grad
 from ..errors import ArgumentError, DataError
 from ..nn import Cell, Linear, ScalarRNNCell, cross_entropy, kinds, mse_loss
 from ..nn.cells import NONLINEARITIES
 from ..nn.kinds import KINDS, ONLY
+from ..nn.quantities import entries
 from ..support.memory import NODE, NUMBER, require_memory
 from ..support.text import count
 from .options import Option, Preset, Table, finite_number, flag, seed_option, separator, whole_number
 
 DEFAULT_STEPS = 12  # a sunspot cycle takes about 11 years
 DEFAULT_HIDDEN = 4
-#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled to -1, it
-#: would put h_12 − (−1) into the first picture that anybody sees.
+#: The sunspots end here, in the middle of a cycle. The last of all, 2008, is the lowest of its cycle: scaled, it is -1,
+#: a target that tanh never reaches.
 LAST_YEAR = "1992"
 NODES_OF_A_STEP = 10  # of the scalar cell, with its loss
 BYTES_OF_A_NODE = 4 * NODE  # with what a command adds to it: Jacobians, parts of gradients, pictures
@@ -41,6 +43,12 @@ OF_CSV: dict[str, dict[str, Any]] = {
         "metavar": "SIGN",
     },
     "decimal": {"help": "sign before decimals, . or ,", "usual": ".", "choices": DECIMALS, "metavar": "SIGN"},
+    "gaps_elsewhere": {
+        "help": "columns that are not read may have empty cells",
+        "usual": "a gap is an error in any column",
+        "action": "store_const",
+        "const": True,
+    },
 }
 
 
@@ -132,6 +140,7 @@ class Problem(problem.Problem):
         description: how it was prepared, in a sentence.
         names: what each x_t is called: a year, a row, a character.
         formula: how ``loss`` is computed.
+        alphabet: the characters in the order of their indices; empty for numbers.
     """
 
     readout: Linear | None
@@ -139,6 +148,28 @@ class Problem(problem.Problem):
     description: str
     names: tuple[str, ...]
     formula: str
+    alphabet: str = ""
+
+    def labels(self) -> dict[str, Any]:
+        """The arguments of `draw` that say what the time steps are: of a text, also which character should come next,
+        and which one the network takes for the most probable.
+        """
+        if not self.alphabet:
+            return {"names": self.names}
+        notes: list[list[str]] = [[] for _ in self.names]
+        for loss in self.losses:
+            t = loss.time_step or 0
+            with no_grad():
+                scores = [y.data for y in self.outputs(t)]
+            best = self.alphabet[scores.index(max(scores))]
+            notes[t - 1] = [f"next {_quoted(self.alphabet[self.targets[t - 1]])}", f"says {_quoted(best)}"]
+        return {"names": [*map(_quoted, self.names)], "notes": notes}
+
+    def outputs(self, t: int) -> list[Value]:
+        """The entries of the prediction of a time step."""
+        if "y" in self.unrolled.names:
+            return entries(self.unrolled.y[t])
+        return entries(self.unrolled.h[t] if self.readout is None else self.readout(self.unrolled.h[t]))
 
 
 @dataclass(frozen=True)
@@ -245,7 +276,13 @@ def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
     """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
     posed = problem.problem(cell, **to_be_posed(data, readout, which))
     formula = _formula(data, readout is None, posed.unrolled.T if which == "last" else None)
-    return Problem(**vars(posed), title=data.title, description=data.description, names=data.names, formula=formula)
+    described = {name: getattr(data, name) for name in ("title", "description", "names", "alphabet")}
+    return Problem(**vars(posed), **described, formula=formula)
+
+
+def _quoted(character: str) -> str:
+    """A character as it is written into a picture, so that a space can be seen."""
+    return f"“{character if character.isprintable() else repr(character)[1:-1]}”"
 
 
 def to_be_posed(data: Data, readout: Linear | None, which: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ OPTIONS = {
         Option(
             "state", "part of the state that the chain is about: h, or c of an lstm", usual="all of it", metavar="NAME"
         ),
-        Switch("local_gradients", "write its local gradient on every edge"),
+        Switch("local_gradients", "with --detail values, write its local gradient on every edge"),
         Switch("text_graph", "print the picture as text in place of the table"),
         (JSON, QUIET),
     ),
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             loss=problem.loss,
             state=args.state,
             local_gradients=args.local_gradients,
-            names=problem.names if args.labels else (),
+            **problem.labels(),
             **picture_arguments(args),
         )
     if drawing is not None and picture is not None:

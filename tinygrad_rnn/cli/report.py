@@ -14,11 +14,11 @@ from typing import Any
 
 from ..bptt.anatomy import norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
-from ..bptt.jacobian import recurrent_matrix
+from ..bptt.jacobian import power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept
 from ..engine.notation import number
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
-from ..nn.linalg import Rows, product, spectral_norm
+from ..nn.linalg import Rows, spectral_norm
 from ..support.text import count, printable
 from .console import print_table, say
 from .inputs import Problem
@@ -71,14 +71,12 @@ class Report(ABC):
 
     @cached_property
     def law(self) -> list[float] | None:
-        """The `factors` if every tanh' were 1: w^(T−k), or the norm of W^(T−k). None for a cell without a single W."""
+        """w^(T−k), what the `factors` would be if every tanh' were 1; or ‖W‖^(T−k), their bound. None without one W."""
         W = recurrent_matrix(self.problem.cell)
         if W is None:
             return None
-        powers = [self.links[0].jacobian]  # the identity
-        for _ in self.links[1:]:
-            powers.append(product(powers[-1], W))
-        return [self.factor(power) for power in powers]
+        size = self.factor(W)
+        return [power(size, lag) for lag in range(len(self.links))]
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -245,10 +243,11 @@ class ScalarReport(Report):
         return f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}", ""
 
     def describe_law(self, law: float) -> str:
-        law, power = abs(law), f"w^{self.verdict.lag}"
-        if math.isclose(law, self.verdict.kept, rel_tol=1e-9):
-            return f", as the law {power} says"
-        return f"; the law {power} alone says {number(law)}, {_slope(self.problem.cell)} does the rest"
+        size, w = abs(law), "|w|" if self.law and self.law[1] < 0.0 else "w"
+        name = f"the law {w}^{self.verdict.lag}"
+        if math.isclose(size, self.verdict.kept, rel_tol=1e-9):
+            return f", as {name} says"
+        return f"; {name} alone says {number(size)}, {_slope(self.problem.cell)} does the rest"
 
     def describe_parameters(self) -> str:
         return ", ".join(f"{name}.grad = {number(p.grad, 9)}" for name, p in self.problem.named_parameters()) + "."
@@ -268,20 +267,16 @@ class VectorReport(Report):
 
     def headings(self) -> list[str]:
         parts = [f"‖{name}_k‖" for name in self.states]
-        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖Π J_t‖", "‖W^(T−k)‖"]
+        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖J_T ⋯ J_(k+1)‖", "‖W‖^(T−k)"]
 
     def describe_factors(self) -> tuple[str, str]:
         T, s = self.problem.unrolled.T, self.state
-        factors = f"Π J_t multiplies the Jacobians ∂{s}_t/∂{s}_(t−1) of steps k+1 to {T}"
-        products = "Π J_t and W^(T−k)" if self.law else "Π J_t"
-        spectral = f"of {products} the spectral norm, the largest factor by which it multiplies a vector"
+        factors = f"J_T ⋯ J_(k+1) multiplies the Jacobians J_t = ∂{s}_t/∂{s}_(t−1) of steps k+1 to T = {T}"
+        spectral = "of a matrix the spectral norm, the largest factor by which it multiplies a vector"
         return factors, f"; ‖·‖ is the Euclidean norm, {spectral}"
 
     def describe_law(self, law: float) -> str:
-        most = f"‖W^{self.verdict.lag}‖ = {number(law)}"
-        if getattr(self.problem.cell, "nonlinearity", "") == "identity":
-            return f"; no direction is multiplied by more than {most}"
-        return f"; if every {_slope(self.problem.cell)} were 1, it would be by at most {most}"
+        return f"; by the law it is at most ‖W‖^{self.verdict.lag} = {number(law)}"
 
     def describe_parameters(self) -> str:
         grads: dict[str, list[float]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from ..bptt.anatomy import anatomy, norm, number_or_norm
@@ -18,7 +17,7 @@ from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
-from .options import JSON, Option, output_option, picture_file, whole_number
+from .options import JSON, PICTURES, Option, output_option, picture_file, whole_number
 from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
 from .plotting import check_plotting, plot_file
@@ -45,7 +44,8 @@ OPTIONS = {
         output_option("heat map: .png, .svg or .pdf", type=plot_file),
         Option(
             "picture",
-            "graph with cut edges in grey: .svg, .png or .dot; with k1 < k2, those of the last pass",
+            f"picture of the unrolled graph, with a dashed line at every cut: {', '.join(PICTURES)}; "
+            "with k1 < k2, at that of the last pass",
             type=picture_file,
             metavar="FILE",
         ),
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
-        _draw(problem, k1, k2, args.picture, problem.names if args.labels else ())
+        _draw(problem, k1, k2, args.picture)
     if args.json:
         print_json({**_as_dict(parts, all_parameters), "plot": args.output, "picture": args.picture})
         return 0
@@ -152,11 +152,11 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 
-def _draw(problem: Problem, k1: int, k2: int, file: str, names: Sequence[str]) -> None:
+def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
     """Draw the graph with the gradients of truncated BPTT, and mark where it cuts."""
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
     losses = {t: loss for loss in problem.losses if (t := unrolled.step_of(loss)) is not None}
     truncated_backward(unrolled, problem.loss, losses, k1, k2)
     cuts = {t for _, child in cut_edges(unrolled, k1, k2) if (t := unrolled.step_of(child)) is not None}
-    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, names=names).save(file)
+    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, **problem.labels()).save(file)

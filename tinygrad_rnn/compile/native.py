@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 from ..errors import CompileError, MissingDependencyError
 from .elementary import LIBM, libm_name
+
+T = TypeVar("T")
 
 
 @cache
@@ -62,37 +67,86 @@ def _libm() -> dict[str, Any]:
 
 
 class Native:
-    """A compiled module. When it is deleted, its machine code is freed.
+    """A function in machine code. When it is deleted, its code can be freed; the next compilation does so.
+
+    Ctrl-C is raised in the main thread only. In the middle of llvmlite it would free something twice, or leave a lock
+    locked. So llvmlite is used, and what it made is deleted, in other threads.
 
     Args:
         text: LLVM assembly.
+        name: the function that is called from outside. It takes one address and returns a whole number.
     """
 
-    def __init__(self, text: str) -> None:
-        binding = llvm()
-        context = binding.create_context()  # a context of its own, so that everything is freed with it
-        try:
-            module = binding.parse_assembly(text, context)
-        except RuntimeError as error:
-            raise CompileError(f"LLVM rejects the code: {error}".splitlines()[0], remedy=_EAGER) from error
-        machine = _machine()  # the engine frees it
-        module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        # A tape has no duplicate and no unused instruction, so a short list of passes does as well as all of -O3.
-        passes = binding.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        passes.add_sroa_pass()
-        passes.add_simplify_cfg_pass()
-        passes.run(module, _pass_builder())
-        passes.close()
-        self._engine = binding.create_mcjit_compiler(module, machine)
-        self._engine.finalize_object()
-        # At the end of the process a thread may still be running the code.
-        weakref.finalize(self, _close, self._engine, context).atexit = False
+    def __init__(self, text: str, name: str) -> None:
+        address = _in_a_thread(lambda: _compiled(text, name, self))
+        self.call: Callable[[int], int] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 
-    def function(self, name: str) -> Callable[[int], int]:
-        """The compiled function of this name. It takes one address and returns a whole number."""
-        address = self._engine.get_function_address(name)
-        return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
+
+class _Code(weakref.ref[Native]):
+    """What llvmlite made for an object, kept until that is deleted.
+
+    Attributes:
+        held: the context, and the execution engine, which must be freed first: a list is emptied from its end.
+    """
+
+    __slots__ = ("held",)
+    held: list[Any]
+
+
+_in_use: dict[int, _Code] = {}  # by id
+_unused: SimpleQueue[_Code] = SimpleQueue()  # C code puts something here, so that no Ctrl-C falls
+
+
+def _in_a_thread(function: Callable[[], T]) -> T:
+    """Call a function in a thread of its own."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error.with_traceback(None))  # whose frames hold what llvmlite made
+
+    thread = threading.Thread(target=run, name="LLVM")
+    try:
+        thread.start()
+    except RuntimeError:  # the process is about to end
+        run()
+    else:
+        thread.join()
+    if errors:
+        raise errors.pop()
+    return results.pop()
+
+
+def _compiled(text: str, name: str, native: Native) -> int:
+    """The address of a function in machine code, which lives as long as ``native``."""
+    with suppress(Empty):
+        while code := _unused.get_nowait():
+            del _in_use[id(code)]
+            code.held.clear()
+    binding, refusal = llvm(), ""
+    held = [binding.create_context()]  # a context of its own, so that everything is freed with it
+    try:
+        module = binding.parse_assembly(text, held[0])
+    except RuntimeError as error:
+        refusal = str(error)
+    if refusal:
+        raise CompileError(f"LLVM rejects the code: {refusal}".splitlines()[0], remedy=_EAGER)
+    machine = _machine()  # the engine frees it
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    # A tape has no duplicate and no unused instruction, so a short list of passes does as well as all of -O3.
+    passes = binding.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_sroa_pass()
+    passes.add_simplify_cfg_pass()
+    passes.run(module, _pass_builder())
+    held.append(binding.create_mcjit_compiler(module, machine))
+    held[-1].finalize_object()
+    code = _Code(native, _unused.put)
+    code.held, _in_use[id(code)] = held, code
+    return held[-1].get_function_address(name)  # type: ignore[no-any-return]
 
 
 def _machine() -> Any:
@@ -107,8 +161,3 @@ def _machine() -> Any:
 def _pass_builder() -> Any:
     """The only pass builder of this process: llvmlite does not free everything that one holds."""
     return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())
-
-
-def _close(*in_order: Any) -> None:
-    for each in in_order:
-        each.close()

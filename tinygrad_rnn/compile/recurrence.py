@@ -118,11 +118,12 @@ class Recurrence(Compiled):
     the sign of a NaN may differ. The gradients of the sequences of a batch, each accumulated from 0, are then added in
     the order of the sequences: ((0 + g_1) + g_2) + …
 
-    Threads may share it from the first use on. They wait for each other.
+    Threads may share it from the first use on. They wait for each other. It stays what it was when it was made: only
+    numbers follow the cell (`read_parameters`).
 
     Args:
-        cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Every leaf that existed before
-            is a parameter.
+        cell: a `Cell`, an `RNN`, `LSTM` or `GRU`, or a function ``cell(x, *state)``. Every leaf that existed before,
+            and that the cell, the read-out or the loss reads, is a parameter.
         x: the kind of x_t: `Number`, `Vector` or `Symbols`.
         loss: ``loss(prediction, target)`` of one time step; None to predict only.
         target: the kind of the targets, like ``x``; None if the loss takes none.
@@ -273,6 +274,7 @@ class Recurrence(Compiled):
             ArgumentError: a mask without ``loss_at="mask"``, or vice versa; an unsuitable window or run.
             DataError: an input is NaN or infinite, or a whole number out of range.
             DomainError: the eager engine would raise it.
+            TooLargeError: the working memory for so many time steps does not fit into what is free.
         """
         batch = self._batch(x, target, h0)
         window = batch.T if window is None else min(whole_number("window", window), batch.T)

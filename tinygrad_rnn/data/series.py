@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..support.checks import truth
 from ..support.text import printable
 from .table import parse
 from .text import read_utf8
@@ -60,11 +61,12 @@ def read_column(
     header: bool | None = None,
     separator: str | None = None,
     decimal: str = ".",
+    gaps_elsewhere: bool = False,
 ) -> Series:
     """Return one column of numbers of a CSV file.
 
-    Every row must have as many cells as the first. A gap in the column, or an empty line between rows, is an error,
-    because each row is a time step.
+    Every row must have as many cells as the first. A gap, that is an empty cell or an empty line between rows, is an
+    error in whichever column it is, because each row is a time step.
 
     Args:
         path: the file, in UTF-8.
@@ -75,19 +77,24 @@ def read_column(
         separator: the sign between cells. By default it is the one of comma, semicolon and tab that the first line
             has outside quotes, or that a line ``sep=;`` above it names, as Excel writes it.
         decimal: the sign before decimals, ``"."`` or ``","``. No sign may separate thousands.
+        gaps_elsewhere: whether columns that are not read, such as one of remarks, may have empty cells.
 
     Raises:
         ArgumentError: separator or decimal is no such sign.
-        DataError: the file cannot be read, has no such column, a row has too many or too few cells, or a cell is not
-            a finite number. The error names the line, the column and, where it can be seen, the cause.
+        DataError: the file cannot be read, has no such column, a row has too many or too few cells, a cell is empty,
+            or one of the column is not a finite number. The error names the line, the column and, where it can be
+            seen, the cause.
     """
     name = printable(os.path.basename(os.fspath(path)), LONGEST_TITLE)
     table = parse(name, read_utf8(path), header, separator, decimal)
     place, label_place = table.place(column), None if labels is None else table.place(labels)
     numbers, names = [], []
+    gaps_elsewhere = truth("gaps_elsewhere", gaps_elsewhere)
     for line, row in table.rows:
         numbers.append(table.number(line, row, place))
         name_of_step = str(len(numbers)) if label_place is None else table.cell(line, row, label_place)
         names.append(printable(name_of_step, LONGEST_LABEL))
+        if not gaps_elsewhere:
+            table.check_filled(line, row)
     called = f"column {table.columns[place]}" if header is False else table.columns[place]
     return Series(f"{printable(called, LONGEST_TITLE)} ({name})", tuple(numbers), tuple(names))

@@ -25,6 +25,7 @@ _NUMBER = {mark: re.compile(_PLAIN.format(mark=re.escape(mark)), re.ASCII) for m
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,.'’\s]\d{3})+(?:[.,]\d*)?")  # 1,234.5 or 1.234,5 or 1 234
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _FILL = "Each row is a time step: fill the gap, or give a part of the file without one"
+_IN_NAMES = frozenset("_-+.()[]{}%°'\"#*&\0")  # signs that belong to a name or a number, and separate nothing
 _MISSING = frozenset({"", "-", "?", "na", "n/a", "null", "none", "missing"})
 
 
@@ -58,8 +59,24 @@ class Table:
             return 0
         if self.columns.count(column) != 1:
             problem = "no column" if column not in self.columns else "more than one column"
-            raise DataError(f"{self.name} has {problem} called {listed([column])}", remedy=f"It has {names}")
+            hint = _cause_of_one_column(self.columns, self.columns[0])
+            raise DataError(
+                f"{self.name} has {problem} called {listed([column])}",
+                remedy=". ".join(filter(None, [f"It has {names}", hint])),
+            )
         return self.columns.index(column)
+
+    def check_filled(self, line: int, row: Sequence[str]) -> None:
+        """Check that no cell of a row is empty, in the columns that are not read.
+
+        Raises:
+            DataError: one is; the error names the argument that allows it.
+        """
+        if not all(row):
+            raise DataError(
+                f"{self._where(line, row.index(''))}: the cell is empty",
+                remedy=f"{_FILL}. If the column is not needed, give gaps_elsewhere=True (--gaps-elsewhere)",
+            )
 
     def cell(self, line: int, row: Sequence[str], place: int) -> str:
         """The text of a cell.
@@ -80,9 +97,8 @@ class Table:
         cell = self.cell(line, row, place)
         if not _NUMBER[self.decimal].fullmatch(cell):
             what = "is not finite" if _NOT_FINITE.fullmatch(cell) else "is not a number"
-            raise DataError(
-                f"{self._where(line, place)}: {listed([cell])} {what}", remedy=_cause_of_text(cell, self.decimal)
-            )
+            cause = _cause_of_one_column(self.columns, cell) or _cause_of_text(cell, self.decimal)
+            raise DataError(f"{self._where(line, place)}: {listed([cell])} {what}", remedy=cause)
         number = float(cell.replace(self.decimal, "."))
         if not math.isfinite(number):
             raise DataError(
@@ -91,7 +107,7 @@ class Table:
         return number
 
     def _where(self, line: int, place: int) -> str:
-        return f"{self.name}, line {line}, column {listed([self.columns[place]])}"
+        return _where(self.name, line, self.columns, place)
 
 
 def parse(name: str, text: str, header: bool | None, separator: str | None, decimal: str) -> Table:
@@ -125,7 +141,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
     else:
         _check_names(name, line, names, header)
         columns = names
-    return Table(name, columns, _checked(name, below, len(names), header, separator), decimal)
+    return Table(name, columns, _checked(name, below, columns, header, separator), decimal)
 
 
 def _check_signs(separator: str | None, decimal: str) -> None:
@@ -201,7 +217,7 @@ def _check_names(name: str, line: int, names: Sequence[str], header: bool | None
 
 
 def _checked(
-    name: str, rows: Iterator[tuple[int, tuple[str, ...]]], size: int, header: bool | None, separator: str
+    name: str, rows: Iterator[tuple[int, tuple[str, ...]]], columns: Sequence[str], header: bool | None, separator: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The rows, without empty lines at the end.
 
@@ -218,16 +234,23 @@ def _checked(
                 f"{name}, line {empty}: an empty line between rows",
                 remedy="Take it out, or fill it: each row is a time step",
             )
-        if len(row) != size:
+        if len(row) != len(columns):
+            size = len(columns)
             first = f"below {count(size, 'cell')}" if header is False else f"under {count(size, 'name')}"
+            place, cause = _cause_of_count(row, size, separator)
             raise DataError(
-                f"{name}, line {line}: {count(len(row), 'cell')} {first}",
-                remedy=_cause_of_count(row, size, separator),
+                f"{_where(name, line, columns, place)}: {count(len(row), 'cell')} {first}",
+                remedy=cause,
             )
         seen = True
         yield line, row
     if not seen:
         raise DataError(f"{name} has no rows below its first line")
+
+
+def _where(name: str, line: int, columns: Sequence[str], place: int) -> str:
+    column = listed([columns[place]]) if columns[place] else f"{place + 1}, which has no name"
+    return f"{name}, line {line}, column {column}"
 
 
 # ---- likely causes ------------------------------------------------------------------------------------------------
@@ -252,13 +275,31 @@ def _cause_of_text(cell: str, decimal: str) -> str | None:
     return "Take out what separates thousands" if grouped else None
 
 
-def _cause_of_count(row: Sequence[str], names: int, separator: str) -> str:
-    """The likely reason why a row has more or fewer cells than the first, as a remedy."""
-    if len(row) > names and separator == "," and any(_could_be_one(*pair) for pair in pairwise(row)):
-        if names == 1:
-            return "If a comma stands before decimals, give separator=';' and decimal=',' (--separator ';' --decimal ,)"
-        return "If a comma stands before decimals or between thousands, quote such numbers, or separate cells by ';'"
-    return f"Put what holds {separator!r} in quotes, or give another separator (--separator)"
+def _cause_of_one_column(columns: Sequence[str], cell: str) -> str | None:
+    """The sign that may separate the cells of what was read as a table of one column, as a remedy."""
+    if len(columns) > 1:
+        return None
+    for sign in dict.fromkeys(sign for sign in cell if not sign.isalnum() and sign not in _IN_NAMES):
+        nameless = columns[0] == "1" and all(map(_looks_like_data, cell.split(sign)))
+        if nameless or columns[0].count(sign) == cell.count(sign):
+            return f"If {sign!r} separates cells, give separator={sign!r} (--separator {sign!r})"
+    return None
+
+
+def _cause_of_count(row: Sequence[str], names: int, separator: str) -> tuple[int, str]:
+    """Where a row begins to have more or fewer cells than the first, and the likely reason, as a remedy."""
+    parts = [i for i, pair in enumerate(pairwise(row)) if separator == "," and _could_be_one(*pair)]
+    if len(row) < names:
+        return len(row), _FILL
+    if not parts:
+        return names - 1, f"Put what holds {separator!r} in quotes, or give another separator (--separator)"
+    place = min(parts[0], names - 1)
+    if names > 1:
+        cause = "If a comma stands before decimals or between thousands, quote such numbers, or separate cells by ';'"
+        return place, cause
+    cause = "If a comma stands before decimals, give separator=';' and decimal=',' (--separator ';' --decimal ,)"
+    is_grouped = _GROUPED.fullmatch(",".join(row)) is not None
+    return place, f"{cause}; if it separates thousands, take it out" if is_grouped else cause
 
 
 def _could_be_one(a: str, b: str) -> bool:

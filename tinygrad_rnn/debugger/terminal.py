@@ -218,7 +218,7 @@ class Terminal(cmd.Cmd):
         self._say(*wording.chain(self.debugger, number_after(argument, least=0)))
 
     def do_graph(self, argument: str) -> None:
-        """graph [FILE]: draw what has flowed so far into a .svg, .png or .dot file (default: backward.svg)."""
+        """graph [FILE]: draw what has flowed so far into a .svg, .png, .pdf or other file (default: backward.svg)."""
         from .picture import KEY, draw_flow  # as slow to import as all else together
 
         self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg').resolve()}   ({KEY})")

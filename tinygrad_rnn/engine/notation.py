@@ -28,7 +28,8 @@ _BINDING: dict[str, tuple[int, tuple[int, ...]]] = {
 }
 _CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")
 _NAME = re.compile(r"[\w.'′]+(\[[\w,: ]*\])*")
-
+_PLACE = re.compile(r"( [+−] )?(\(?)\{(\w+)\}(\)?)")  # of an operand in a template: the sign before it, parentheses
+_NEGATIVE = re.compile(r"−(?:[\d.]+(?:e[+−]\d+)?|inf)")
 
 _LABEL, _FORMULA = 24, 31  # characters of a description
 
@@ -103,6 +104,11 @@ def application(op: Op, operands: Sequence[Node]) -> str:
     return _filled(op.formula, [_name(operand, 2) for operand in operands], _binding(op)[1])
 
 
+def outline(node: Node) -> str:
+    """The formula that computed a node, with "…" for what was computed before it and has no label: ``… + b``."""
+    return _forward(node, lambda parent: _name(parent, 0))[0]
+
+
 def formula_in_numbers(node: Node) -> str:
     """The formula that computed a node, by number: ``tanh(0.5)``. That of a leaf is empty."""
     return _forward(node, _number)[0]
@@ -163,14 +169,21 @@ def _local(node: Node, position: int, write: Callable[[Node], Written]) -> str:
 
 
 def _filled(template: str, operands: list[Written], due: tuple[int, ...], out: Written = _ELLIPSIS) -> str:
-    """The template with its operands filled in, parenthesised where they bind less tightly than is due."""
+    """The template with its operands filled in, parenthesised where they bind less tightly than is due.
+
+    A negative number is not added but subtracted, and the other way round: ``h_3 + 1``, not ``h_3 − (−1)``.
+    """
 
     def fill(match: re.Match[str]) -> str:
-        before, key, after = match.groups()
+        sign, before, key, after = match.groups(default="")
         written, needed = (out, due[0]) if key == "out" else (operands[int(key)], due[int(key)])
-        return f"{before}{_bound(written, _LOOSE if before and after else needed)}{after}"
+        text, binding = written
+        is_term = sign and not before and re.match(r"$|[,)]| [+−] ", template[match.end(3) + 1 :])
+        if is_term and binding == _SUM and _NEGATIVE.fullmatch(text):
+            return f"{' − ' if sign == ' + ' else ' + '}{text[1:]}{after}"
+        return f"{sign}{before}{_bound(written, _LOOSE if before and after else needed)}{after}"
 
-    return re.sub(r"(\(?)\{(\w+)\}(\)?)", fill, template)
+    return _PLACE.sub(fill, template)
 
 
 def _bound(written: Written, due: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.checks import whole_number
 from ..support.sums import add_up
@@ -48,29 +49,60 @@ def numbers(weights: Sequence[Sequence[Any]]) -> Rows:
 def spectral_norm(a: Rows) -> float:
     """‖a‖₂: the largest singular value; infinite where an entry is not finite.
 
-    Its square is the largest eigenvalue of a aᵀ, and that is the limit of ‖(a aᵀ)^p‖^(1/p). 60 squarings reach
-    p = 2^60. Each square is divided by its norm, so that nothing overflows. The root 1/p makes the rounding errors of
-    late squares small, so that all digits are right, also where singular values are equal or nearly so.
+    Its square is the largest eigenvalue of a aᵀ: reflections make that tridiagonal (Householder 1958), and bisection
+    finds the smallest number λ for which T - λ is negative definite (Golub and Van Loan, Matrix Computations, 8.3.1
+    and 8.4.1). Both are stable, so that all but the last digits are right, also where singular values are equal or
+    nearly so.
     """
     largest = max(abs(entry) for row in a for entry in row) if _is_finite(a) else math.inf
     if not 0.0 < largest < math.inf:
         return largest
     a = [[entry / largest for entry in row] for row in a]
-    power = _gram(a if len(a) <= len(a[0]) else transpose(a))
-    logarithms: list[float] = []  # of the norms by which the powers were divided, each times its 1/p
-    for squarings in range(61):
-        norm = math.hypot(*(entry for row in power for entry in row))
-        logarithms.append(math.ldexp(math.log(norm), -squarings))
-        if squarings and abs(logarithms[-1]) < 1e-17:  # nearly of rank 1: the norms of further squares are nearer to 1
-            break
-        power = _gram(scaled(power, 1.0 / norm))
-    return largest * math.exp(math.fsum(logarithms) / 2.0)
+    return largest * math.sqrt(_largest_eigenvalue(*_tridiagonal(_gram(a if len(a) <= len(a[0]) else transpose(a)))))
 
 
 def _gram(a: Rows) -> Rows:
-    """a aᵀ, the square of a symmetric a. It is symmetric, so that half of it is computed."""
+    """a aᵀ. It is symmetric, so that half of it is computed."""
     half = [[add_up(map(mul, row, other)) for other in a[: i + 1]] for i, row in enumerate(a)]
     return [row + [lower[i] for lower in half[i + 1 :]] for i, row in enumerate(half)]
+
+
+def _tridiagonal(a: Rows) -> tuple[list[float], list[float]]:
+    """The diagonal of a tridiagonal matrix with the eigenvalues of the symmetric a, and the squares beside it."""
+    diagonal, beside = [a[0][0]], []
+    while len(a) > 1:
+        column, a = a[0][1:], [row[1:] for row in a[1:]]
+        norm = math.hypot(*column)
+        beside.append(norm * norm)
+        if norm > 0.0:  # reflect the column onto the first axis: a becomes H a H with H = 1 - 2 v vᵀ / vᵀv
+            v = [entry / norm for entry in column]
+            v[0] += math.copysign(1.0, v[0])
+            half = add_up(map(mul, v, v)) / 2.0
+            p = [add_up(map(mul, row, v)) / half for row in a]
+            overlap = add_up(map(mul, p, v)) / (2.0 * half)
+            q = [p_i - overlap * v_i for p_i, v_i in zip(p, v)]
+            a = [
+                [entry - v_i * q_j - q_i * v_j for entry, v_j, q_j in zip(row, v, q)] for row, v_i, q_i in zip(a, v, q)
+            ]
+        diagonal.append(a[0][0])
+    return diagonal, beside
+
+
+def _largest_eigenvalue(diagonal: list[float], beside: list[float]) -> float:
+    """The largest eigenvalue of a tridiagonal matrix that has no negative one."""
+
+    def exceeds_all(guess: float) -> bool:
+        pivot = -1.0
+        for entry, square in zip(diagonal, [0.0, *beside]):
+            pivot = entry - guess - square / pivot
+            if pivot >= 0.0:
+                return False
+        return True
+
+    low, high = 0.0, add_up(diagonal)  # the sum of all eigenvalues
+    while low < (middle := (low + high) / 2.0) < high:
+        low, high = (low, middle) if exceeds_all(middle) else (middle, high)
+    return high
 
 
 def spectral_radius(a: Rows) -> float:
@@ -130,6 +162,7 @@ def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
     Raises:
         ArgumentError: not 0 <= radius <= norm, or n below 2 (every 1 × 1 matrix is normal).
     """
+    norm, radius = number(norm, "norm"), number(radius, "radius")
     if not 0.0 <= radius <= norm or norm == 0.0:
         raise ArgumentError(f"spectral radius {radius:g} with norm {norm:g}", remedy="It needs 0 <= radius <= norm")
     if whole_number("n", n) < 2:

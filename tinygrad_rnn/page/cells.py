@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..bptt import Unrolled
-from ..compile.javascript import Program, TimeStep, javascript
-from ..compile.step import find_parameters
+from ..compile.javascript import Program, TimeStep, find_outside, javascript
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
 from ..nn.gated import GRUCell, LSTMCell
+from ..nn.quantities import entries
 from ..pictures import text
 from .settings import RESERVED
 from .source import Source
@@ -69,32 +69,50 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
     """
     step = source.step
-    parameters = find_parameters(step)
+    leaves, outside = find_outside(step)
+    if unrolled is not None:
+        _check_reads_no_input(outside, unrolled)
+    parameters = [*leaves, *outside]
     cell = step.cell
     own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
-    programs = {own: javascript(step, parameters, MOST_NODES)}
+    programs = {own: javascript(step, leaves, MOST_NODES, outside)}
     if unrolled is not None:
         check_steps(programs[own].traced, unrolled, parameters)
     for name in CHOICES if own else ():
         if name != own:
             other = copy.copy(cell)
             other.nonlinearity = name
-            programs[name] = javascript(replace(step, cell=other), parameters, MOST_NODES)
+            programs[name] = javascript(replace(step, cell=other), leaves, MOST_NODES, outside)
     names = {value: name for name, value in source.named_parameters()}
+    below = {parent for node in outside for parent in node.parents}
     function = getattr(cell, "function", cell)
-    recurrent = _recurrent(cell, parameters)
+    recurrent = _recurrent(cell, leaves)
     facts = {
         "name": _name(function),
         "nonlinearity": own,
-        "p": [parameter.data for parameter in parameters],
+        "p": [leaf.data for leaf in leaves],
         "h0": step.initial,
-        "trained": [i for i, parameter in enumerate(parameters) if not names or parameter in names],
-        "groups": _groups(parameters, names),
+        "trained": [i for i, leaf in enumerate(leaves) if not names or leaf in names or leaf in below],
+        "groups": _groups(leaves, names),
         "recurrent": recurrent,
-        "forget": _places(cell.f.b or (), parameters) if isinstance(cell, LSTMCell) else [],
+        "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
         "straight": _straight(cell),
     }
-    return CellOfPage(parameters, programs, facts)
+    return CellOfPage(leaves, programs, facts)
+
+
+def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:
+    """Check that what was computed before the first time step does not depend on inputs, which can be changed."""
+    inputs = {x for t in range(unrolled.first, unrolled.T + 1) for x in entries(unrolled.x[t])}
+    for node in outside:
+        for parent in node.parents:
+            if parent in inputs:
+                raise CompileError(
+                    "this node was computed from an input before the first time step",
+                    op=node.op,
+                    node=node.name,
+                    remedy="Compute it within the step",
+                )
 
 
 def _name(cell: object) -> str:

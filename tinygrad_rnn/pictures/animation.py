@@ -130,6 +130,8 @@ def film(picture: Picture) -> Film:
     for line in picture.lines:
         if line.role == "arc":
             shown[line.id] = leaves[line.step], never
+        elif line.role == "fade":
+            shown[line.id] = leaves.get(line.step, turn), never
         elif line.role == "flow" and line.step is not None:
             shown[line.id] = when.get(line.step, turn - 0.5), never
         elif line.role == "flow":
@@ -139,7 +141,7 @@ def film(picture: Picture) -> Film:
     for written in picture.texts:
         if written.role in ("factor", "terms") and written.step is not None:
             shown[written.id] = leaves.get(written.step, turn), never
-        elif written.role == "heading" and written.step is not None:
+        elif written.role in ("heading", "note") and written.step is not None:
             shown[written.id] = when.get(written.step, turn), never
         elif written.role == "left" and written.step is not None:
             shown[written.id] = back_at(written.step), never

@@ -35,6 +35,7 @@ def draw(
     time_limit: float = 60.0,
     animate: Literal["backward"] | None = None,
     names: Sequence[str] = (),
+    notes: Sequence[Sequence[str]] = (),
     cuts: Collection[int] = (),
 ) -> Drawing:
     """Draw an unrolled RNN, and the chain from the loss back to h_k.
@@ -59,6 +60,7 @@ def draw(
         time_limit: how long Graphviz may take, in seconds.
         animate: ``"backward"`` for an SVG that plays: values appear in order of time, then the gradient travels back.
         names: what x_1 … x_T are called, such as years: written to their time steps.
+        notes: what else to write below the time steps 1 … T, such as what is predicted: lines for each.
         cuts: the time steps t such that truncated BPTT lets no gradient pass from t back to t - 1: marked.
 
     Raises:
@@ -70,7 +72,21 @@ def draw(
     if animate not in (None, "backward"):
         raise ArgumentError(f"animate {animate!r}", remedy="Known ones: backward")
     view = View(
-        detail, aspect, k, state, lit, only, max_steps, title, values, local_gradients, style, time_limit, names, cuts
+        detail=detail,
+        aspect=aspect,
+        k=k,
+        state=state,
+        lit=lit,
+        only=only,
+        max_steps=max_steps,
+        title=title,
+        values=values,
+        local_gradients=local_gradients,
+        style=style,
+        time_limit=time_limit,
+        names=names,
+        notes=notes,
+        cuts=cuts,
     )
     if not isinstance(unrolled, Unrolled):
         raise ArgumentError(

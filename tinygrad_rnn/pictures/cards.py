@@ -25,17 +25,13 @@ def title(value: Value, name: str = "") -> str:
     whole = notation.formula(value)
     for written in (
         *([whole] if "…" not in whole else []),
-        value.operation.formula.format(*map(_operand, value.parents)),
+        notation.outline(value),
         symbol,
     ):
         line = names.minus(text.clipped(f"{label} = {written}" if label else written, 200))
         if len(line) <= _LONGEST:
             return line
     return label or text.clipped(symbol, _LONGEST)
-
-
-def _operand(value: Value) -> str:
-    return value.label or ("…" if value.parents else text.number(value.data))
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:

@@ -8,15 +8,17 @@ the role ``"arc"``, from the largest step to the smallest.
 
 Roles of boxes: state, input, loss, fold, bar, swatch, gate; part, of the time step that is shown in full; where every
 Value is drawn, also op, parameter, constant and leaf. Of lines: flow (data), arc (the gradient, from h_t back to
-h_{t-1}), straight (a path without a nonlinearity), law, grid, cut, key. Of texts: headline, equation, caption, heading,
-factor (what one step multiplies the gradient by), terms (what that is made of), left (what is left of the gradient at a
-state), law, tick, gate, key. Of rows: name, data, gradient, step (what a time step is called).
+h_{t-1}), fade (the beginning of an arc over folded time steps, piece by piece), straight (a path without a
+nonlinearity), law, grid, cut, key. Of texts: headline, equation, caption, heading, factor (what one step multiplies the
+gradient by), terms (what that is made of), left (what is left of the gradient at a state), law, tick, gate, key, note
+(what else is said of a time step). Of rows: name, data, gradient, step (what a time step is called).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, TypeVar
 
 from ..support.sums import add_up
@@ -269,6 +271,18 @@ def sweep(start: Point, end: Point) -> Curve:
     """From one point to another, leaving and arriving horizontally."""
     middle = (start[0] + end[0]) / 2
     return [start, (middle, start[1]), (middle, end[1]), end]
+
+
+def pieces(curve: Curve, count: int) -> list[Curve]:
+    """A cubic Bézier curve, cut into that many equal parts of its parameter."""
+    rest, cut = curve, []
+    for left in range(count, 1, -1):  # de Casteljau's algorithm
+        part, rows = 1.0 / left, [rest]
+        while len(rows[-1]) > 1:
+            rows.append([(ax + (bx - ax) * part, ay + (by - ay) * part) for (ax, ay), (bx, by) in pairwise(rows[-1])])
+        cut.append([row[0] for row in rows])
+        rest = [row[-1] for row in reversed(rows)]
+    return [*cut, rest]
 
 
 def along(curve: Sequence[Point], part: float) -> Point:

@@ -79,7 +79,7 @@ def told(log10: float, steps: int) -> str:
     size = math.nan if math.isnan(log10) else math.inf if log10 > 308 else 10.0**log10
     found = verdict(size, steps)
     assert found is not None
-    return f"{found.clause('Along this path the gradient')}."
+    return f"{found.clause('Along this path the gradient', number=text.number)}."
 
 
 def _abridged(items: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ def title(value: Value, room: float, size: float, bold: bool = False) -> str:
         return text.squeezed(label or text.number(value.data), room, size, bold)
     symbol = value.operation.symbol or value.op
     whole = pretty(notation.formula(value))
-    short = pretty(value.operation.formula.format(*(parent.label or "…" for parent in value.parents)))
+    short = pretty(notation.outline(value))
     for written in (
         *([f"{label} = {whole}"] if label and "…" not in whole else []),
         *([f"{label} = {short}", label] if label else []),

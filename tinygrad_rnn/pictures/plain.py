@@ -30,6 +30,9 @@ def _chain(picture: Picture) -> Iterator[str]:
         if box.role in ("state", "input") and box.step is not None:
             rows.setdefault(box.step, []).append(box)
     cells = {step: [_said(box) for box in boxes] for step, boxes in rows.items()}
+    for text in picture.texts:
+        if text.role == "note" and text.step is not None:
+            cells[text.step].append(text.text)
     most = max(map(len, cells.values()))
     widths = [max((len(row[i]) for row in cells.values() if i < len(row)), default=0) for i in range(most)]
     bars = {bar.step: bar.height for bar in picture.boxes if bar.role == "bar"}

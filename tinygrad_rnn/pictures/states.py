@@ -15,7 +15,7 @@ from itertools import pairwise
 from ..engine.value import Value
 from ..support.sums import add_up
 from ..support.text import count
-from . import bars, colours, gates, heading, panel, text, words
+from . import bars, colours, gates, geometry, heading, panel, text, words
 from .colours import Scale
 from .geometry import Box, Picture, Point, Row
 from .graph import Block, Edge, Node
@@ -24,7 +24,9 @@ from .subject import Fold, Link, Subject
 
 _INPUT_GAP = 1.3  # between states and inputs, in sizes of text
 _RISE = 3.4  # height of an arc, in sizes of text
+_PIECES, _END = 16, 4  # of an arc over folded time steps, and how many of them the head of its arrow needs
 _ABOVE, _BELOW = 7.5, 2.4  # the heading, and the key, in sizes of text
+_GAP = 0.9  # above the gates, or the time step in full, in sizes of text
 
 
 def arrange(subject: Subject) -> Picture:
@@ -32,23 +34,27 @@ def arrange(subject: Subject) -> Picture:
     lit, with_gates = subject.k is not None, subject.view.detail == "gates"
     lanes_height = _Heights.of(subject).whole
     least = _ABOVE + lanes_height + (bars.LEAST + 1.1 if lit else 0.0) + _BELOW  # in sizes of text
-    columns = Columns(subject, least)
+    step: panel.Panel | None = None
+    if with_gates:
+        columns = Columns(subject, least)
+    else:
+        columns, step = panel.choose(subject, least + _GAP)
     sheet, s = columns.sheet, columns.sheet.size
     scale = Scale.around_one(subject.kept.values())
     y = heading.draw(subject, sheet, 0.8 * s, [words.equation(subject)]) + 0.6 * s
     end = sheet.height - _BELOW * s  # where the key begins
     room = end - y - lanes_height * s - ((bars.LEAST + 1.1) * s if lit else 0.0)
-    part = gates.choose(subject, columns, room) if with_gates else panel.choose(subject, sheet, room - 0.9 * s)
-    taken = part.height + 0.9 * s if part else 0.0
+    part = gates.choose(subject, columns, room) if with_gates else step
+    taken = part.height + _GAP * s if part else 0.0
     # Without bars, what there is spreads over the page.
     spare = 0.0 if lit else (end - y - lanes_height * s - taken) / 3
     y = _Lanes(subject, columns, scale).draw(y + spare)
     if part and with_gates:
-        part.draw(y + 0.9 * s + spare)
+        part.draw(y + _GAP * s + spare)
         y += taken
     elif part:
         end -= taken
-        part.draw(end + 0.9 * s - spare)
+        part.draw(end + _GAP * s - spare)
     if lit:
         bars.draw(subject, columns, scale, y + 1.1 * s, end)
     key(subject, sheet, scale, sheet.height - 1.25 * s)
@@ -92,8 +98,9 @@ class _Heights:
         factors = 0.0 if subject.k is None else _RISE + (2.5 if words.factor_names(subject) else 1.3)
         state, gap = (4.15, 1.5) if subject.view.values else (1.75, 1.5)
         inputs = 1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
-        lanes = len(subject.names)
-        return cls(factors, state, gap, inputs, factors + lanes * state + (lanes - 1) * gap + _INPUT_GAP + inputs)
+        notes = 1.2 * max(map(len, subject.view.notes), default=0)
+        lanes = len(subject.names) * state + (len(subject.names) - 1) * gap
+        return cls(factors, state, gap, inputs, factors + lanes + _INPUT_GAP + inputs + notes)
 
 
 class _Lanes:
@@ -217,7 +224,7 @@ class _Lanes:
         return None if isinstance(last := self.subject.columns[-1], Fold) and box is self.folds[last] else box
 
     def inputs(self, y: float) -> float:
-        """Draw the inputs below their states, and return where they end."""
+        """Draw the inputs below their states, with the notes below them, and return where they end."""
         subject, s, sheet = self.subject, self.s, self.sheet
         height, gap = self.input_height, _INPUT_GAP * s
         for step, x in self.columns.x.items():
@@ -235,7 +242,11 @@ class _Lanes:
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
             head = self.boxes[subject.names[-1], step]
             sheet.arrow(box, head, sheet.side(box, 0, -1), sheet.side(head, 0, 1), step=step)
-        return y + gap + height
+            for i, note in enumerate(subject.view.notes_of(step - subject.unrolled.first)):
+                said = text.squeezed(note, self.columns.pitch - 0.4 * s, s)
+                looks = {"anchor": "middle", "ink": colours.QUIET, "role": "note", "step": step}
+                sheet.text(f"note_{step}_{i}", said, x, y + gap + height + (0.7 + 1.2 * i) * s, **looks)
+        return y + gap + height + 1.2 * s * max(map(len, subject.view.notes), default=0)
 
     # ---- forwards in time -------------------------------------------------------------------------------------
 
@@ -293,12 +304,31 @@ class _Lanes:
             head = self.boxes[lane, before]
             x1 = self.sheet.side(tail, -0.4 if after in self.columns.x else 0.0, 0)[0]
             x0, rise = self.sheet.side(head, 0.4, 0)[0], top - (_RISE - 0.2) * s
-            kept = self.subject.kept[after]
-            if not kept:  # nothing goes on from here
-                continue
-            looks: Looks = {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * s * self.scale.place(_log10(kept))}
             curve = [(x1, top), (x1 - 0.05 * self.columns.pitch, rise), (x0, rise), (x0, top)]
-            self.sheet.line(f"arc_{after}", curve, tail.id, head.id, role="arc", step=after, **looks)
+            left = self.along(before, after)
+            pieces = geometry.pieces(curve, len(left))
+            end = min(len(pieces), _END)
+            for i, (piece, kept) in enumerate(zip(pieces[:-end], left)):
+                if kept:
+                    looks = {**self.strength(kept), "step": after}
+                    self.sheet.line(f"fade_{after}_{i}", piece, arrow=False, role="fade", **looks)
+            if left[-1]:  # else nothing arrives
+                looks = {**self.strength(left[-1]), "step": after}
+                self.sheet.line(f"arc_{after}", geometry.joined(*pieces[-end:]), tail.id, head.id, role="arc", **looks)
+
+    def along(self, before: int, after: int) -> list[float]:
+        """What is left of the gradient where each piece of an arc begins: of one that passes over folded time steps,
+        at some of them.
+        """
+        kept = self.subject.kept
+        known = [k for k in kept if before < k <= after]
+        count = min(len(known), _PIECES)
+        places = [after - i * (after - before) / count for i in range(count)]
+        return [kept[min(known, key=lambda k: abs(k - place))] for place in places]
+
+    def strength(self, kept: float) -> Looks:
+        """How a line looks along which a gradient travels of which so much is left."""
+        return {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * self.s * self.scale.place(_log10(kept))}
 
     def hops(self) -> list[tuple[int, int]]:
         """The ways of the gradient from a time step that is drawn back to the one before: (to, from).

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..bptt.jacobian import jacobian
 from ..engine.value import Value
@@ -12,6 +13,7 @@ from ..nn.cells import RNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
+from ..support.sums import add_up
 from . import colours, text
 from .geometry import Row, straight
 from .graph import Block, Node
@@ -54,12 +56,16 @@ class StepEquations:
     said: str
     matrix: Rows | None = None
     height: float = field(init=False)
+    room: float = field(init=False)
 
     def __post_init__(self) -> None:
         s = self.sheet.size
         self.card = (1.2 * (3 if self.subject.view.values else 1) + 0.6) * s
         self.rows = max(part.row for part in self.parts) + 1
         self.height = 2.4 * s + self.rows * self.card + (self.rows - 1) * 1.8 * s
+        for self.room in (13.0, 9.0, 0.0):  # for the entries of a vector; where they have none, its norm is written
+            if self.free >= 0.0:
+                break
 
     @classmethod
     def of(cls, subject: Subject, sheet: Sheet, t: int) -> StepEquations | None:
@@ -76,20 +82,67 @@ class StepEquations:
     def draw(self, top: float) -> None:
         sheet, s = self.sheet, self.sheet.size
         sheet.heading("step", self.said, top + 0.8 * s, step=self.step)
-        columns = max(part.column for part in self.parts) + 1
-        pitch = (sheet.right - sheet.left) / columns
-        width = min(pitch - 3.0 * s, 13.0 * s)
-        places: dict[str, tuple[float, float]] = {}
+        middles = self.middles()
+        places = {
+            part.id: (middles[part.id], top + 2.0 * s + self.card / 2 + part.row * (self.card + 1.8 * s))
+            for part in self.parts
+        }
         for part in self.parts:
-            x = sheet.left + pitch * part.column + width / 2
-            y = top + 2.0 * s + self.card / 2 + part.row * (self.card + 1.8 * s)
-            places[part.id] = x, y
-            self.box(part, x, y, width)
+            self.box(part, *places[part.id], self.width(part))
         for tail, head, role, label in self.edges:
-            self.edge(tail, head, role, label, places[tail], places[head], width)
+            self.edge(tail, head, role, label, places)
         if self.matrix:
-            x, y = max(places[part.id] for part in self.parts if part.row == self.rows - 1)
-            self.write_matrix(x + width / 2 + 2.5 * s, y)
+            right, y = max(
+                (x + self.width(part) / 2, y) for part in self.parts if part.row for x, y in [places[part.id]]
+            )
+            self.write_matrix(right + 2.5 * s, y)
+
+    def width(self, part: _Part) -> float:
+        """How wide the card of a part is: its name fits into it."""
+        s = self.sheet.size
+        data = text.width(vector(part.values, math.inf, s), s) if part.told is None else 0.0
+        told = text.width(part.told or "", s)
+        return max(text.width(part.name, s, True), told, min(data, self.room * s), 6.0 * s) + 0.9 * s
+
+    @property
+    def upper(self) -> list[_Part]:
+        """The parts in the upper row, from left to right."""
+        return sorted((part for part in self.parts if not part.row), key=lambda part: part.column)
+
+    @property
+    def gaps(self) -> list[float]:
+        """How far the parts in the upper row stand apart at least: there is room for what is written between them."""
+        s = self.sheet.size
+        labels = {(tail, head): label.partition(",")[0] for tail, head, _, label in self.edges}
+        return [max(1.8 * s, text.width(labels.get((a.id, b.id), ""), s) + 0.8 * s) for a, b in pairwise(self.upper)]
+
+    @property
+    def free(self) -> float:
+        """The room that is left in the upper row."""
+        return self.sheet.right - self.sheet.left - add_up(map(self.width, self.upper)) - add_up(self.gaps)
+
+    def middles(self) -> dict[str, float]:
+        """Where the parts stand, from left to right: in the upper row from margin to margin; in the lower row as far
+        below what they go into as there is room.
+        """
+        sheet, s = self.sheet, self.sheet.size
+        upper, free = self.upper, self.free
+        steps = [b.column - a.column for a, b in pairwise(upper)]
+        found: dict[str, float] = {}
+        x = sheet.left
+        for part, gap, step in zip(upper, [*self.gaps, 0.0], [*steps, 0.0]):
+            found[part.id] = x + self.width(part) / 2
+            x += self.width(part) + gap + free * step / add_up(steps)
+        lower = sorted((part for part in self.parts if part.row), key=lambda part: part.column)
+        middles = [_between([(part.column, found[part.id]) for part in upper], part.column) for part in lower]
+        least = [(self.width(a) + self.width(b)) / 2 + 1.6 * s for a, b in pairwise(lower)]
+        for i, gap in enumerate(least):  # push to the right where two would overlap,
+            middles[i + 1] = max(middles[i + 1], middles[i] + gap)
+        end = sheet.right
+        for i in reversed(range(len(lower))):  # and back where the last would leave the page
+            middles[i] = min(middles[i], end - self.width(lower[i]) / 2)
+            end = middles[i] - self.width(lower[i]) / 2 - 1.6 * s
+        return found | {part.id: middle for part, middle in zip(lower, middles)}
 
     def write_matrix(self, x: float, y: float) -> None:
         """The Jacobian, entry by entry, with its middle at ``y``; nothing where it has no room."""
@@ -132,18 +185,17 @@ class StepEquations:
         node = Node(part.id, part.values[0], self.step, part.kind, Block(self.step, False), values=tuple(part.values))
         sheet.box(part.id, rows, x, y, width, self.card, role="part", step=self.step, pen=1.5, node=node, **looks)
 
-    def edge(
-        self, tail: str, head: str, role: str, label: str, a: tuple[float, float], b: tuple[float, float], width: float
-    ) -> None:
+    def edge(self, tail: str, head: str, role: str, label: str, places: Mapping[str, tuple[float, float]]) -> None:
         sheet, s = self.sheet, self.sheet.size
+        widths = {part.id: self.width(part) for part in self.parts}
         looks: Looks = {"pen": 1.2}
         if role != "flow":
             looks = {"pen": 3.5, "stroke": colours.CHAIN if role == "lit" else colours.STRAIGHT}
         own = f"{head}from{tail}"
-        (ax, ay), (bx, by) = a, b
+        (ax, ay), (bx, by) = places[tail], places[head]
         if abs(ay - by) < 1.0:
             side = 1.0 if bx > ax else -1.0
-            start, end = (ax + side * width / 2, ay), (bx - side * width / 2, by)
+            start, end = (ax + side * widths[tail] / 2, ay), (bx - side * widths[head] / 2, by)
             room = abs(end[0] - start[0]) - 0.3 * s
             if text.width(label, s) > room:  # a factor comes first, what is to be said of it after a comma
                 label = text.squeezed(label.partition(",")[0], room, s)
@@ -160,10 +212,17 @@ class StepEquations:
                 )
         else:
             up = -1.0 if by < ay else 1.0
-            slide = max(-0.35, min(0.35, (ax - bx) / max(width, 1.0))) * width
-            start = (ax - max(-0.35, min(0.35, (ax - bx) / max(width, 1.0))) * width, ay + up * self.card / 2)
-            end = (bx + slide, by - up * self.card / 2)
+            slides = [max(-0.35 * widths[name], min(0.35 * widths[name], ax - bx)) for name in (tail, head)]
+            start, end = (ax - slides[0], ay + up * self.card / 2), (bx + slides[1], by - up * self.card / 2)
         sheet.line(own, straight(start, end), tail, head, role="flow", step=self.step, **looks)
+
+
+def _between(points: Sequence[tuple[float, float]], at: float) -> float:
+    """The height of a line through these points at that place; beyond an end, that of the end."""
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if at <= x1:
+            return y0 + (y1 - y0) * (at - x0) / (x1 - x0)
+    return points[-1][1]
 
 
 def vector(values: Sequence[Value], room: float, size: float) -> str:

@@ -12,87 +12,102 @@ from . import colours, layout, names, text
 from .chain import best_ways, path_to
 from .geometry import Row
 from .graph import Block, Edge, Node
-from .sheet import LEAST, Looks, Sheet
+from .sheet import LEAST, MARGIN, SMALLEST, Looks, Sheet
 from .subject import Subject
 
 _MOST = 120  # Values of a time step
 _HEADING = 2.0  # in sizes of text
+_SMALLEST = max(LEAST, 2.2 * SMALLEST / 3.0)  # size of text in points: a third of the headline
 
 
-@dataclass
-class StepGraph:
-    """A time step as a graph, from the state before it to the state after it.
+@dataclass(frozen=True)
+class Plan:
+    """Where the Values of a time step stand, from the state before it to the state after it, in text of size `LEAST`.
 
     Attributes:
-        height: how much room it takes.
-        size: of its text, in points.
+        nodes: the Values.
+        rows, boxes: what is written in the card of each, and its size.
+        places: where they stand.
     """
 
-    subject: Subject
-    sheet: Sheet
-    step: int
     nodes: Sequence[Value]
     rows: Sequence[Sequence[Row]]
     boxes: Sequence[tuple[float, float]]
-    plan: layout.Plan
-    size: float
+    places: layout.Plan
 
     @property
     def height(self) -> float:
-        """How much room it takes."""
-        return self._scale * (self.plan.top - self.plan.bottom) + _HEADING * self.sheet.size
-
-    @property
-    def _scale(self) -> float:
-        return self.size / LEAST
+        """How much room they take, with the heading, in sizes of text."""
+        return _HEADING + (self.places.top - self.places.bottom) / LEAST
 
     @classmethod
-    def of(cls, subject: Subject, sheet: Sheet, t: int, room: float) -> StepGraph | None:
-        """The time step with as many rows in a card as fit into that height; None where not even names fit."""
+    def of(cls, subject: Subject, t: int, room: float) -> Plan:
+        """The plan with as many rows in a card as there is room for: at least a name, and the gradient if there is one.
+
+        Args:
+            subject: what is drawn.
+            t: the time step.
+            room: the height that it may have, in sizes of text.
+
+        Raises:
+            DrawError: there is no room for them, or no Graphviz.
+        """
         before = subject.unrolled.state(t - 1)
         order = topological_order(*subject.unrolled.state(t), stop=before)
         leaves = dict.fromkeys(parent for node in order for parent in node.parents)
         nodes = [*dict.fromkeys(before), *(n for n in reversed(order) if n not in before)]
         nodes += [leaf for leaf in leaves if leaf not in set(nodes)]
-        if len(nodes) > _MOST:
-            return None
-        wide, high = sheet.right - sheet.left, room - _HEADING * sheet.size
-        for rows in (_all, _with_data, _names):
-            if rows is not _names and not subject.view.values:
-                continue
-            told = [rows(node) for node in nodes]
+        wide = subject.view.page[0] - 2 * MARGIN
+        ways = (_all, _with_gradient) if subject.view.values else (_name,)
+        for rows in ways if len(nodes) <= _MOST else ():
+            told = [rows(node, node in before) for node in nodes]
             boxes = [_size(lines) for lines in told]
-            try:
-                plan = layout.plan(_shape(nodes, set(before), boxes), subject.view.time_limit)
-            except DrawError:  # without Graphviz there is no such part of the picture
-                return None
-            size = LEAST * min(wide / plan.width, high / (plan.top - plan.bottom))
-            if size >= max(LEAST, 2.2 * sheet.size / 3.0):  # a third of the headline
-                return cls(subject, sheet, t, nodes, told, boxes, plan, min(size, sheet.size))
-        return None
+            places = layout.plan(_shape(nodes, set(before), boxes), subject.view.time_limit)
+            plan = cls(nodes, told, boxes, places)
+            if plan.height <= room and places.width * _SMALLEST / LEAST <= wide:
+                return plan
+        raise DrawError(f"its {len(nodes)} Values have no room here, detail='values' draws them")
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """A time step as a graph."""
+
+    subject: Subject
+    sheet: Sheet
+    step: int
+    plan: Plan
+
+    @property
+    def height(self) -> float:
+        """How much room it takes."""
+        return self.plan.height * self.sheet.size
 
     def draw(self, top: float) -> None:
         """Draw it, with its upper edge at ``top``."""
-        subject, sheet, scale, t = self.subject, self.sheet, self._scale, self.step
+        subject, sheet, t = self.subject, self.sheet, self.step
+        nodes, plan = self.plan.nodes, self.plan.places
+        size = min(sheet.size, LEAST * (sheet.right - sheet.left) / plan.width)
+        scale = size / LEAST
         states = " and ".join(text.indexed(name, t) for name in subject.unrolled.state_names)
         sheet.heading("step", f"Step {t} in full: every Value of {states}", top + 0.8 * sheet.size, step=t)
-        left = (sheet.left + sheet.right - scale * self.plan.width) / 2
-        level = top + _HEADING * sheet.size + scale * self.plan.top
-        ids = {node: f"step{t}n{i}" for i, node in enumerate(self.nodes)}
+        left = (sheet.left + sheet.right - scale * plan.width) / 2
+        level = top + _HEADING * sheet.size + scale * plan.top
+        ids = {node: f"step{t}n{i}" for i, node in enumerate(nodes)}
         lit = self._lit()
         state = set(subject.unrolled.state(t)) | set(subject.unrolled.state(t - 1))
-        edges = _edges(self.nodes, set(subject.unrolled.state(t - 1)))
-        for (tail, head, position), curve in zip(edges, self.plan.inner):
-            parent, child = self.nodes[tail], self.nodes[head]
+        edges = _edges(nodes, set(subject.unrolled.state(t - 1)))
+        for (tail, head, position), curve in zip(edges, plan.inner):
+            parent, child = nodes[tail], nodes[head]
             is_lit = (parent, child) in lit
             looks: Looks = {"stroke": colours.CHAIN, "pen": 2.4} if is_lit else {}
             looks |= {"role": "flow", "step": t, "edge": Edge(None, None, parent, child, position)}
             course = [(left + scale * x, level - scale * y) for x, y in curve]
             sheet.line(f"{ids[child]}e{position}", course, ids[parent], ids[child], **looks)
-        for node, rows, (width, height), (x, y) in zip(self.nodes, self.rows, self.boxes, self.plan.centres):
+        for node, rows, (width, height), (x, y) in zip(nodes, self.plan.rows, self.plan.boxes, plan.centres):
             kind = "state" if node in state else "op" if node.parents else "leaf"
             looks = {"node": Node(ids[node], node, t, kind, Block(t, False)), "role": "part", "step": t}
-            looks |= {"tooltip": f"{node.name}: data {node.data!r}, grad {node.grad!r}", "size": self.size, "pen": 1.2}
+            looks |= {"tooltip": f"{node.name}: data {node.data!r}, grad {node.grad!r}", "size": size, "pen": 1.2}
             if kind == "leaf":
                 looks |= {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE}
             if kind == "leaf" and node.time_step is None and node.label:
@@ -113,18 +128,23 @@ class StepGraph:
         return {(link.parent, link.child) for link in path_to(best, max(ends, key=lambda value: best[value][0]))}
 
 
-def _names(value: Value) -> list[Row]:
-    return [Row(names.title(value, 8.0 * LEAST, LEAST, True), bold=True, role="name")]
+def _name(value: Value, is_given: bool) -> list[Row]:
+    """What a Value is called, with its formula unless it is given to the time step."""
+    room = 8.0 * LEAST
+    label = names.pretty(value.label) if is_given else ""
+    name = text.squeezed(label, room, LEAST, True) if label else names.title(value, room, LEAST, True)
+    return [Row(name, bold=True, role="name")]
 
 
-def _with_data(value: Value) -> list[Row]:
-    data = [Row(text.number(value.data), ink=colours.QUIET, role="data")] if value.parents or value.label else []
-    return [*_names(value), *data]
-
-
-def _all(value: Value) -> list[Row]:
+def _with_gradient(value: Value, is_given: bool) -> list[Row]:
     gradient = [Row(text.number(value.grad), ink=colours.CHAIN, role="gradient")] if value.has_grad else []
-    return [*_with_data(value), *gradient]
+    return [*_name(value, is_given), *gradient]
+
+
+def _all(value: Value, is_given: bool) -> list[Row]:
+    name, *gradient = _with_gradient(value, is_given)
+    data = [Row(text.number(value.data), ink=colours.QUIET, role="data")] if value.parents or value.label else []
+    return [name, *data, *gradient]
 
 
 def _size(rows: Sequence[Row]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian, power, recurrent_matrix
@@ -19,7 +19,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DomainError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
-from ..nn.linalg import identity, product, spectral_norm
+from ..nn.linalg import Rows, identity, product, spectral_norm
 from ..nn.quantities import entries
 from . import text
 from .chain import Factor, best_ways, factor_of, path_to
@@ -53,13 +53,18 @@ class Link:
         factor: for a state of one number, J_t, with its sign; else ‖∂L_T/∂s_{t-1}‖ / ‖∂L_T/∂s_t‖.
         terms: for a state of one number that is reached along one path, what J_t is made of: how it is written, the
             number, and the tied weight that it is, if it is one.
-        norm: ‖J_t‖₂, for a state of several numbers that has no gates; None where it would take long.
+        J: J_t, for a state of several numbers that has no gates; None where it would take long.
     """
 
     step: int
     factor: float
     terms: tuple[tuple[str, float, Value | None], ...]
-    norm: float | None
+    J: Rows | None
+
+    @property
+    def norm(self) -> float | None:
+        """‖J_t‖₂."""
+        return None if self.J is None else spectral_norm(self.J)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Law:
     """What the factors would be without nonlinearities: w^(T−k), or a bound, or the product of the gates.
 
     Attributes:
-        name: how it is written: ``w``.
+        name: how it is written: ``w``, or ``‖W‖``.
         number: the size of one factor, for a power; None for a product of gates, which differ.
         log10: of its size at the end of the chain, also where a double has no room for it.
         at: its size by time step k.
@@ -352,13 +357,22 @@ class Subject:
         if any(map(math.isnan, (self.kept[t], self.kept[t - 1]))):
             return Link(t, math.nan, (), None)
         if self.is_scalar:
-            J = jacobian(self.unrolled, t)[0][0]
             factor = self.factor(t)
-            return Link(t, J, factor.terms if factor is not None else (), None)
-        norm = None
+            return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
+        J = None
         if self.gate_name is None and self.size <= _MOST_IN_NORM:
-            norm = spectral_norm(jacobian(self.unrolled, t, self.parts, self.parts))
-        return Link(t, self.ratio(t - 1, t), (), norm)
+            J = jacobian(self.unrolled, t, self.parts, self.parts)
+        return Link(t, self.ratio(t - 1, t), (), J)
+
+    @property
+    def chain_norm(self) -> float | None:
+        """‖J_T ⋯ J_{k+1}‖₂; None if a factor is folded or not computed, or for a part of the state alone, which the
+        gradient also reaches through the others.
+        """
+        factors = [link.J for _, link in sorted(self.links.items(), reverse=True) if link.J is not None]
+        if len(factors) < self.T - self.end or self.is_scalar or self.parts != self.unrolled.state_names:
+            return None
+        return spectral_norm(reduce(product, factors))
 
     def ratio(self, before: int, after: int) -> float:
         """By what the gradient is multiplied from one time step back to another; NaN where that is 0 / 0."""
@@ -397,7 +411,7 @@ class Subject:
         lag, lags = self.T - self.k, {k: self.T - k for k in self.kept}
         W = recurrent_matrix(self.unrolled.cell)
         if W is not None:
-            name = "w" if self.is_scalar and isinstance(self.unrolled.cell, ScalarRNNCell) else "‖W‖"
+            name = "w" if isinstance(self.unrolled.cell, ScalarRNNCell) else "‖W‖"
             return Law.power(name, spectral_norm(W), lags, lag, is_bound=name != "w")
         if len(self.links) < lag:  # what a cell of the user's own does in folded time steps is not known
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..engine.value import Value
@@ -79,11 +79,15 @@ def arrange(
     label_edges: bool = False,
     style: Style | None = None,
     time_limit: float = 60.0,
+    values: bool = True,
+    cuts: Collection[int] = (),
     known: bool = False,
 ) -> Picture:
     """Everything in its place.
 
     Args:
+        values: whether to write data and gradients.
+        cuts: the time steps t such that no gradient passes from t back to t - 1.
         known: whether the cell is one that we lay out ourselves; any other is laid out by Graphviz.
 
     Returns:
@@ -93,7 +97,9 @@ def arrange(
     slots = _slots(graph)
     blocks = [slot for slot in slots if isinstance(slot, _Slot)]
     rows = {
-        node: cards.lines(node, root if node.value is loss else "", ran) for slot in blocks for node in slot.block.nodes
+        node: cards.lines(node, root if node.value is loss else "", ran)[: None if values else 1]
+        for slot in blocks
+        for node in slot.block.nodes
     }
     _plan(blocks, graph, rows, label_edges, None if known else time_limit)
     words = _bands(chain, root, {slot.step for slot in blocks}) if chain else {}
@@ -108,7 +114,9 @@ def arrange(
             picture.boxes.append(_fold(column, bottom, top))
         else:
             picture.frames.append(_frame(column, rows, scale, ends, root, bottom, top))
-    pen = _Pen(lit, chain.paths if chain else frozenset(), label_edges, style)
+    cut = {(value, t) for t in cuts for _, _, value in graph.states.get(t - 1, ())}
+    is_cut = {edge for edge in graph.crossing if (edge.parent, graph.steps.get(edge.child)) in cut}
+    pen = _Pen(lit, chain.paths if chain else frozenset(), is_cut, label_edges, style)
     _lines(picture, slots, graph, pen, top)
     if style:
         for frame in picture.frames:
@@ -285,6 +293,7 @@ class _Pen:
 
     lit: set[tuple[Value, int]]
     paths: frozenset[tuple[Value, int]]
+    cut: Collection[Edge]
     label_edges: bool
     style: Style | None
 
@@ -297,6 +306,8 @@ class _Pen:
             line.stroke, line.pen = colours.CHAIN, 3.0
         elif place in self.paths:
             line.stroke, line.pen = colours.FAINT_CHAIN, 1.2
+        if edge in self.cut:
+            line.stroke, line.dashed = colours.CUT, True
         if self.label_edges and edge.head:
             line.label = cards.slope(edge)
         return styled(line, edge, self.style) if self.style else line

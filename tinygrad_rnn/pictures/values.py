@@ -51,11 +51,16 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         label_edges=view.local_gradients,
         style=view.style,
         time_limit=view.time_limit,
+        values=view.values,
+        cuts=view.cuts,
         known=subject.is_built_in and len(unrolled.state(subject.last, [name])) <= _MOST_UNITS,
     )
     for frame in strip.frames:
-        if frame.step is not None and (called := view.name_of(frame.step - unrolled.first)):
-            frame.title = text.squeezed(f"{frame.title}: {called}", frame.right - frame.left - 12.0, 12.0)
+        if frame.step is None:
+            continue
+        place = frame.step - unrolled.first
+        if said := ", ".join(filter(None, [view.name_of(place), *view.notes_of(place)])):
+            frame.title = text.squeezed(f"{frame.title}: {said}", frame.right - frame.left - 12.0, 12.0)
     return _page(subject, strip, chain), len(shown)
 
 

@@ -41,6 +41,7 @@ class View:
         time_limit: how long Graphviz may take, in seconds.
         cuts: the time steps t such that no gradient passes from t back to t - 1, as truncated BPTT has it.
         names: what x_1 … x_T are called, such as years; empty where they have no names.
+        notes: what else is said of the time steps 1 … T, line by line; empty for nothing.
 
     Raises:
         ArgumentError: a detail or aspect is unknown, or the time steps make no sense.
@@ -59,6 +60,7 @@ class View:
     style: Style | None = None
     time_limit: float = 60.0
     names: Sequence[str] = ()
+    notes: Sequence[Sequence[str]] = ()
     cuts: Collection[int] = ()
 
     def __post_init__(self) -> None:
@@ -74,6 +76,10 @@ class View:
     def name_of(self, place: int) -> str:
         """What the input at this place of the sequence is called, from 0; empty if it has no name."""
         return self.names[place] if 0 <= place < len(self.names) else ""
+
+    def notes_of(self, place: int) -> Sequence[str]:
+        """What else is said of the time step at this place of the sequence, from 0."""
+        return self.notes[place] if 0 <= place < len(self.notes) else ()
 
     @property
     def page(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..engine.value import Value
 from ..support.text import count
 from . import colours, text
-from .subject import Subject
+from .subject import Law, Subject
 
 _WRITTEN_OUT = 3  # Jacobians, before the middle becomes "…"
 
@@ -45,11 +45,11 @@ def description(subject: Subject) -> str:
     steps = count(subject.last - subject.first, "time step")
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
-    way = f"{_name(subject)}_{subject.T} back to {_name(subject)}_{subject.k}"
+    way = f"{text.indexed(_name(subject), subject.T)} back to {text.indexed(_name(subject), subject.k)}"
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
-    return f"{chain}{_size(subject)}{beside}. {subject.verdict.sentence}"
+    return f"{chain}{_size(subject)}{beside}. {subject.verdict.clause(number=text.number)}."
 
 
 def _law_in_words(subject: Subject) -> str:
@@ -58,7 +58,7 @@ def _law_in_words(subject: Subject) -> str:
     size = text.power_of_ten(1.0, law.log10)
     if law.number is None:
         return f"the product of the gates {law.name} alone is {size}"
-    return f"the law {law.name}^(T−k) alone says {size}"
+    return f"the law {law.name}^(T−k) {'says at most' if law.is_bound else 'alone says'} {size}"
 
 
 def _name(subject: Subject) -> str:
@@ -90,25 +90,28 @@ def equation(subject: Subject) -> str:
     number = text.number(weight)
     power = f"{f'({number})' if weight < 0 else number}{text.superscript(lag)}"
     rest = _rest(subject)
+    base = _base(law) if signed or _weight(subject) >= 0.0 else f"|{_base(law)}|"
     if rest is None:
-        return f"{start} = {law.name}{text.superscript(lag)} = {power} = {total}"
+        return f"{start} = {base}{text.superscript(lag)} = {power} = {total}"
     size = text.power_of_ten(-1.0 if weight < 0 and lag % 2 else 1.0, law.log10)
     sized = law.at[k] * (-1.0 if weight < 0 and lag % 2 else 1.0)
     known = sized and (subject.left or subject.is_exactly_0)
     others = f" · {text.number(_product(subject) / sized)}" if known else " · …"
-    return f"{start} = {law.name}{text.superscript(lag)} · ∏ {rest} = {size}{others} = {total}"
+    return f"{start} = {base}{text.superscript(lag)} · ∏ {rest} = {size}{others} = {total}"
 
 
 def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     T, k, law = subject.T, subject.end, subject.law
-    root = subject.root
-    line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}" if root else f"‖∂{later}/∂{earlier}‖ = {total}"
+    root, norm, product = subject.root, subject.chain_norm, f"‖{_factors('J', T, k)}‖"
+    if root:
+        line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}"
+    else:
+        line = f"‖∂{later}/∂{earlier}‖ = {'' if norm is None else f'{product} = '}{total}"
     if law is not None and law.number is None:
         gates = f"∏ {law.name} = {text.power_of_ten(1.0, law.log10)}"
         return f"{line};  straight along {subject.straight_name}, gates alone:  {gates}"
-    norms = [link.norm for link in subject.links.values() if link.norm is not None]
-    if len(norms) == T - k:
-        line += f"  ≤  {_factors('‖J', T, k, '‖')} = {text.number(math.prod(norms))}"
+    if root and norm is not None:
+        line += f"  ≤  {product} = {text.number(norm)}"
     if law is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
@@ -120,9 +123,14 @@ def _size(subject: Subject) -> str:
     return text.number(product) if product or subject.is_exactly_0 else "0, or too small for a double"
 
 
-def _factors(name: str, T: int, k: int, after: str = "") -> str:
-    names = [text.indexed(name, t) + after for t in range(T, k, -1)] if T - k <= _WRITTEN_OUT else []
-    return "·".join(names) or f"{text.indexed(name, T)}{after} … {text.indexed(name, k + 1)}{after}"
+def _factors(name: str, T: int, k: int) -> str:
+    names = [text.indexed(name, t) for t in range(T, k, -1)] if T - k <= _WRITTEN_OUT else []
+    return "·".join(names) or f"{text.indexed(name, T)} ⋯ {text.indexed(name, k + 1)}"
+
+
+def _base(law: Law) -> str:
+    """What a power of the weight is a power of, where it has a sign: w, or W of a single number."""
+    return law.name.strip("‖")
 
 
 def _weight(subject: Subject) -> float:
@@ -154,7 +162,7 @@ def factor_names(subject: Subject) -> str:
     law, rest = subject.law, _rest(subject)
     if law is None or law.number is None:
         return ""
-    return law.name if rest is None else f"{law.name}·{rest}"
+    return _base(law) if rest is None else f"{_base(law)}·{rest}"
 
 
 def ink_of_terms(subject: Subject) -> str:
@@ -193,17 +201,18 @@ def law(subject: Subject) -> str:
     if found.number is None:
         return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
     alone = "at most " if found.is_bound else ""
-    name = f"|{found.name}|" if _weight(subject) < 0 else found.name
+    name = f"|{found.name}|" if _weight(subject) < 0 and not found.is_bound else found.name
     power = f"{text.number(found.number)}{text.superscript(subject.T - subject.end)}"
     return f"{alone}{name}^(T−k) = {power} = {size}"
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
     """What the rows of a card are, each in its colour."""
-    norm = "‖" if subject.size > len(subject.unrolled.state_names) else ""
+    has_vectors = subject.size > len(subject.unrolled.state_names)
     return [
-        (f"In a card: {norm}value{norm},", colours.QUIET),
-        (f"{norm}gradient{f' of {subject.root}' if subject.root else ''}{norm}", colours.CHAIN),
+        ("In a card: value,", colours.QUIET),
+        (f"gradient{f' of {subject.root}' if subject.root else ''}", colours.CHAIN),
+        *([("(norms, where there are several)", colours.QUIET)] if has_vectors else []),
     ]
 
 

@@ -25,7 +25,7 @@ class Forecast(Task):
 
     Args:
         csv: a CSV file; by default the series is that of the yearly sunspot numbers.
-        column, header, separator, decimal: how to read it, as for `read_column`.
+        column, header, separator, decimal, gaps_elsewhere: how to read it, as for `read_column`.
         length: time steps of a training example.
 
     Attributes:
@@ -55,10 +55,13 @@ class Forecast(Task):
         header: bool | None = None,
         separator: str | None = None,
         decimal: str = ".",
+        gaps_elsewhere: bool = False,
     ) -> None:
         self.csv, self.column, self.length = csv, column, _length(length)
         self.header, self.separator, self.decimal = header, separator, decimal
-        series = _series(csv, column=column, header=header, separator=separator, decimal=decimal)
+        self.gaps_elsewhere = gaps_elsewhere
+        options = {"header": header, "separator": separator, "decimal": decimal, "gaps_elsewhere": gaps_elsewhere}
+        series = _series(csv, column=column, **options)
         cut = len(series.numbers) - int(len(series.numbers) * HELD_OUT)
         training = series.numbers[:cut]
         if len(training) <= self.length or len(series.numbers) - cut < 2:
@@ -118,7 +121,8 @@ def _series(csv: str | None, **options: Any) -> Series:
     """The series in a file, or by default that of the sunspots, which takes no options."""
     if csv is not None:
         return read_column(csv, **options)
-    given = [name for name, value in options.items() if value not in (None, ".")]
+    usual = {"decimal": ".", "gaps_elsewhere": False}
+    given = [name for name, value in options.items() if value != usual.get(name)]
     if given:
         raise ArgumentError(f"{given[0]} without csv", remedy="Give the file with the series")
     return sunspots()

@@ -44,7 +44,7 @@ def _once(job: Callable[[], object], delay: float, harm: Callable[[], str | None
     """The harm that one interrupt did. Context variables are those of one try, so the next finds them in order."""
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, delay)
+            signal.setitimer(signal.ITIMER_REAL, delay, 1.0)  # and again: an interrupt in a finalizer is lost
             while True:
                 job()
         finally:

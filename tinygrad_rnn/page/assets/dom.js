@@ -35,6 +35,8 @@ function typeset(text) {
 
 /** Write a text, its names with subscripts. Never markup: every piece becomes a text. */
 function write(node, text) {
+  if (node.written === text) return node;
+  node.written = text;
   const pieces = /[_^]/.test(text) && node.localName !== "option" ? typeset(text) : [[text, ""]];
   if (pieces.length < 2) {
     node.textContent = text;
@@ -102,6 +104,30 @@ function oncePerFrame(work) {
   };
 }
 
+/** Work for a part of the page: at once where that is in view, else when it comes into view or nobody has asked for a moment.
+ *  Until then the part is marked as old. */
+function whenSeen(part, work) {
+  let due = false, timer = 0;
+  const go = () => {
+    clearTimeout(timer);
+    if (!due) return;
+    due = false;
+    part.classList.remove("old");
+    work();
+  };
+  const seen = { now: false };
+  new IntersectionObserver((entries) => { seen.now = entries[entries.length - 1].isIntersecting; if (seen.now) go(); }).observe(part);
+  addEventListener("beforeprint", go);
+  return () => {
+    due = true;
+    if (seen.now) return go();
+    if (!part.classList.contains("old")) part.classList.add("old");
+    clearTimeout(timer);
+    timer = setTimeout(go, 120);
+    return undefined;
+  };
+}
+
 /** The width of an element. Kept until the page has another, since to ask has all of it laid out. */
 function widthOf(node) {
   if (!widths.has(node)) widths.set(node, node.clientWidth);
@@ -122,20 +148,22 @@ document.body.append(probe);
 
 /** A canvas as sharp as the screen, cleared. */
 function sharp(canvas, height) {
-  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1;
-  canvas.style.height = height + "px";
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
+  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
-  pen.scale(ratio, ratio);
-  pen.font = "12px system-ui, sans-serif";
+  if (canvas.width !== wide || canvas.height !== high) {  // another size costs a layout, and a canvas of that size
+    canvas.style.height = height + "px";
+    Object.assign(canvas, { width: wide, height: high });
+    pen.scale(ratio, ratio);
+    pen.font = "12px system-ui, sans-serif";
+  } else pen.clearRect(0, 0, width, height);
+  pen.textAlign = "left";
   return [pen, width];
 }
 
 /** Have a screen reader say it, when it is done with what it says now. */
 function say(words) { byId("said").textContent = spoken(words); }
 
-/** Fill a table that stands behind a plot; only while it is open. */
+/** Fill a table that stands behind a plot; only while it is open. rows: a function that returns them. */
 function table(id, caption, head, rows) {
   const place = byId(id);
   if (!place.closest("details").open) return;
@@ -143,7 +171,7 @@ function table(id, caption, head, rows) {
   const row = element("tr");
   for (const title of head) row.append(element("th", { scope: "col" }, title));
   place.tHead.replaceChildren(row);
-  place.tBodies[0].replaceChildren(...rows.map((cells) => {
+  place.tBodies[0].replaceChildren(...rows().map((cells) => {
     const line = element("tr");
     cells.forEach((cell, i) => line.append(i ? element("td", {}, cell) : element("th", { scope: "row" }, cell)));
     return line;
@@ -151,6 +179,11 @@ function table(id, caption, head, rows) {
 }
 
 // ---- drawing: what is there stays there, and only what has changed is touched -------------------------------------------
+
+/** Set attributes, those that differ. Chromium lays a picture out anew even where an attribute is set to what it was. */
+function put(node, attributes) {
+  for (const [key, value] of Object.entries(attributes)) if (node.getAttribute(key) !== String(value)) node.setAttribute(key, value);
+}
 
 /** Bring an SVG element to hold these parts, in this order: [id, name, attributes, text]. */
 function paint(root, parts) {

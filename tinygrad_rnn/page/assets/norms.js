@@ -14,12 +14,15 @@ const askFan = askFor(() => {
   drawNorms();
 });
 
+const showNorms = whenSeen(byId("norms"), () => {
+  byId("norms").classList.add("old");
+  askFan();
+});
+
 views.push((changed) => {
   byId("norms").hidden = !cellNow().recurrent.length;
   if (changed.size === 1 && changed.has("step")) return;
-  if (byId("norms").hidden || result.error) return;
-  byId("norms").classList.add("old");
-  askFan();
+  if (!byId("norms").hidden && !result.error) showNorms();
 });
 
 function drawNorms() {
@@ -34,7 +37,6 @@ function drawNorms() {
   high = Math.max(1, Math.ceil(Math.min(300, high)));
   const x = (lag) => left + (lag / Math.max(1, T)) * (right - left), y = (v) => (v > 0 ? bottom - ((Math.max(low, Math.min(high, Math.log10(v))) - low) / (high - low)) * (bottom - top) : bottom);
   normAt = { left, right, top, bottom };
-  pen.font = "12px system-ui, sans-serif";
   const stride = Math.max(1, Math.ceil(((high - low) * 18) / (bottom - top)));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
     pen.fillStyle = colour(e ? "line" : "quiet");
@@ -73,6 +75,6 @@ function drawNorms() {
   const words = parts.map((part_, i) => "∂" + part_ + ": " + (T ? "the gradient " + verdictWord(own[i][T] / own[i][0]) + ", " + shown(own[i][T] / own[i][0]) + " left" : "")).join("; ");
   write(byId("norms-says"), "‖W‖ = " + shown(size) + (cellNow().recurrent.length > 1 ? " (the largest)" : "") + ". The law ‖W‖^lag says " + shown(law[T]) + " after " + plural(T, "step") + "; measured, " + words + ".");
   normPlot.setAttribute("aria-label", "Size of the gradient against the lag, logarithmic: the law as a straight line, and measured, for ‖W‖ from 0.5 to 1.5 in thin lines");
-  table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", "the law", ...parts.map((part_) => "∂" + part_)], Array.from({ length: Math.min(400, T + 1) }, (_, lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]));
+  table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", "the law", ...parts.map((part_) => "∂" + part_)], () => Array.from({ length: Math.min(400, T + 1) }, (_, lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]));
 }
 byId("norm-table").closest("details").addEventListener("toggle", drawNorms);

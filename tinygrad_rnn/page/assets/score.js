@@ -155,10 +155,9 @@ function drawScore() {
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "There is no gradient to follow", "small start");
 
-  picture.setAttribute("viewBox", "0 0 " + width + " " + (barsBottom + 26));
-  picture.style.height = barsBottom + 26 + "px";
+  put(picture, { viewBox: "0 0 " + width + " " + (barsBottom + 26), height: barsBottom + 26 });
   paint(picture.lastElementChild, parts);
-  byId("picture-says").textContent = spoken(described());
+  write(byId("picture-says"), spoken(described()));
 
   function flow(id, x0, x1, y) {
     parts.push([id, "path", { class: "flow", d: "M" + x0 + " " + y + "H" + (x1 - 1), "marker-end": "url(#flow-tip)" }]);
@@ -215,7 +214,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     const line = places.filter(([k]) => k <= lastT).map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
     const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-      : (law.bound ? "at most ‖W‖" : "w") + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+      : (law.bound ? "at most " : "") + law.size + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
     text("lawname", lossX - pitch / 2, barsTop + (narrow ? 24 : 8), ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
 }

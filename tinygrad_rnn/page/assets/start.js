@@ -11,6 +11,10 @@ views.push(() => write(byId("about"), [cellNow().name, plural(chosen.T, "time st
 chosen = fromLink(location.hash || page.link || "");
 compute();
 for (const view of views) view(new Set(Object.keys(built)));
-new ResizeObserver(redrawAll).observe(document.body);
+let bodyWidth = 0;
+new ResizeObserver(([{ contentRect: { width } }]) => {
+  if (width !== bodyWidth) redrawAll();
+  bodyWidth = width;
+}).observe(document.body);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 document.documentElement.dataset.ready = "1";

@@ -110,8 +110,8 @@ function numberOf(place, t) {
 /** What the film goes through in this time step: its nodes on the way forward, applications of the chain rule on the way back. */
 function itemsNow() {
   const film = filmNow();
-  if (chosen.step === null || film.t === 0 || !stepLayout) return [];
-  const { parents, order, cardOf } = stepLayout;
+  if (chosen.step === null || film.t === 0) return [];
+  const { parents, order, cardOf } = layoutNow();
   if (chosen.step <= chosen.T) return order.filter((place) => parents.has(place)).map((node) => ({ node }));
   return applicationsNow().filter(({ node }) => cardOf.has(node));
 }
@@ -130,10 +130,9 @@ function applicationsNow() {
   return list;
 }
 
-function showStep() {
-  const program = programNow(), { t } = filmNow();
-  byId("step-title").textContent = t ? "Time step " + called(t) + " in full" : "Before the first time step";
-  const hasLoss = result.computation.losses.includes(t);
+/** The layout of the time step in view, at the level that is chosen. */
+function layoutNow() {
+  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t);
   if (!stepLayout || stepLayout.program !== program || stepLayout.level !== unitPick.value || stepLayout.hasLoss !== hasLoss) {
     const levels = levelsOf(program), of = String(PROGRAMS.indexOf(program));
     if (unitPick.dataset.of !== of) {
@@ -143,6 +142,13 @@ function showStep() {
     byId("unit-field").hidden = levels.length < 2;
     stepLayout = layOut(program, unitPick.value, hasLoss);
   }
+  return stepLayout;
+}
+
+function showStep() {
+  const { t } = filmNow();
+  write(byId("step-title"), t ? "Time step " + called(t) + " in full" : "Before the first time step");
+  layoutNow();
   byId("step-panel").classList.toggle("nothing", !t);
   if (!t || result.error) return;
   const items = itemsNow();
@@ -183,8 +189,7 @@ function drawStep(t, item, items) {
     const words = [...new Set(small.map((where) => { const place = parentNow(where, now); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
     if (words.length) text("small" + card, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
-  graphSvg.setAttribute("width", 32 + (wide - 1) * CARD.across + CARD.wide);
-  graphSvg.setAttribute("height", 26 + tall * CARD.down);
+  put(graphSvg, { width: 32 + (wide - 1) * CARD.across + CARD.wide, height: 26 + tall * CARD.down });
   paint(graphSvg, [...lines, ...boxes]);
 }
 
@@ -195,7 +200,7 @@ const sized = (numbers) => (numbers.length === 1 ? shown(numbers[0]) : "‖" + s
 function sayItem(t, item, items) {
   const place = byId("item-says");
   if (!item) {
-    write(place, chosen.step === null || chosen.step > chosen.T ? applicationsNow().length + " applications of the chain rule in this time step. Tick “node by node” to see each." : "");
+    write(place, chosen.step === null || chosen.step > chosen.T ? "Tick “node by node” to see every application of the chain rule in this time step." : "");
     return;
   }
   const of = " (" + (detail.at + 1) + " of " + items.length + ")";
@@ -212,11 +217,11 @@ const wrapped = (name) => (/^[\p{L}\p{N}_[\],{}.′]+$/u.test(name) ? name : "("
 /** The same as a table. */
 function listStep(t) {
   const { sequence } = result.computation;
-  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], facts().nodes.map(([, formula], slot) => [nameOf(slot, t),
+  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], () => facts().nodes.map(([, formula], slot) => [nameOf(slot, t),
     formula ? at(formula, called(t)) : "given", shown(sequence.now[t][slot]), shown(sequence.grad[t][slot])]));
 }
 
 unitPick.addEventListener("change", () => { stepLayout = null; detail.at = 0; showStep(); });
 byId("values").closest("details").addEventListener("toggle", showStep);
-const showStepSoon = oncePerFrame(showStep);
+const showStepSoon = whenSeen(byId("step-panel"), showStep);
 views.push(showStepSoon);

@@ -34,7 +34,8 @@ function leftAt(k) {
   return k > T || k < endOfChain() ? 0 : result.kept[T - k];
 }
 
-/** The law beside the chain: its name, its number by lag, and whether it is a bound; null where there is none. */
+/** The law beside the chain: its name, what its size is called and its size by lag, whether it is a bound, and the size of
+ *  one factor; null where there is none. */
 function findLaw() {
   const { recurrent, straight } = cellNow(), T = lastLoss(), { computation } = result;
   if (straight) {
@@ -50,9 +51,10 @@ function findLaw() {
     return { name: "∏ " + gate, gate, part, at, bound: false, number: null };
   }
   if (recurrent.length !== 1 || !(chosen.nonlinearity in NONLINEAR)) return null;
-  const number = normOfWeights(computation.p, recurrent), scalar = isScalar();
-  const name = scalar ? "w" : "‖W‖";
-  return { name, at: Float64Array.from({ length: T + 1 }, (_, lag) => library.pow(number, lag)), bound: !scalar, number };
+  const number = normOfWeights(computation.p, recurrent), [[[place]]] = recurrent;
+  const bound = cellNow().groups.some(({ shape, places }) => shape.length && places.includes(place));  // a matrix, be it 1 × 1
+  const size = bound ? "‖W‖" : computation.p[place] < 0 ? "|w|" : "w";
+  return { name: bound ? "W" : "w", size, at: Float64Array.from({ length: T + 1 }, (_, lag) => library.pow(number, lag)), bound, number };
 }
 const NONLINEAR = { tanh: "tanh′", tanh_exact: "tanh′", relu: "relu′", identity: "" };
 
@@ -87,7 +89,7 @@ const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar(
 function headline() {
   if (result.error) {
     const { node, t, backward } = result.error;
-    return [(backward ? "The derivative of " : "") + node + " has no real value at t = " + called(t), "broken"];
+    return [(backward ? "The derivative of " : "") + node + " has no real value" + (t === null ? "" : " at t = " + called(t)), "broken"];
   }
   const T = lastLoss(), k = endOfChain(), lag = T - k;
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
@@ -108,14 +110,14 @@ function equation() {
     const start = "∂" + later + "/∂" + earlier;
     if (!law) return start + " = " + shown(total);
     const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
-    const power = "w" + raised(lag), base = bracketed(w) + raised(lag);
+    const power = law.name + raised(lag), base = bracketed(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
     return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + bracketed(alone ? total / alone : NaN) + " = " + shown(total);
   }
   const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
   if (!law) return line;
   if (law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
-  return line + " while ‖W‖" + raised(lag) + " = " + shown(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+  return line + " ≤ ‖W‖" + raised(lag) + " = " + shown(law.number) + raised(lag) + " = " + shown(law.at[lag]);
 }
 
 /** The picture for those who cannot see it. */

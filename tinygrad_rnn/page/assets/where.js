@@ -23,8 +23,16 @@ const askSplit = askFor(() => {
   drawWhere();
 });
 
+let splitIsOld = true;
+const showWhere = whenSeen(byId("where"), () => {
+  if (!splitIsOld) return drawHeat();
+  splitIsOld = false;
+  byId("where").classList.add("old");
+  return askSplit();
+});
+
 views.push((changed) => {
-  if (changed.size === 1 && changed.has("step")) return drawHeat();
+  if (changed.size === 1 && changed.has("step")) return showWhere();
   byId("where").hidden = !splitChoices().length;
   const names = splitChoices().map(([name]) => name), at_ = ofPick.selectedIndex;
   if (ofPick.dataset.names !== names.join("\n")) {
@@ -33,9 +41,8 @@ views.push((changed) => {
     ofPick.selectedIndex = Math.max(0, Math.min(at_, names.length - 1));
   }
   if (byId("where").hidden || result.error) return undefined;
-  byId("where").classList.add("old");
-  askSplit();
-  return undefined;
+  splitIsOld = true;
+  return showWhere();
 });
 function chooseGroup(name) {
   const i = splitChoices().findIndex(([own]) => own === name);
@@ -133,7 +140,7 @@ function drawLags() {
   for (let lag = 0; lag < values.length; lag += every) pen.fillText(String(lag), left + (lag + 0.5) * wide, height - 7);
   plot.setAttribute("aria-label", "The gradient by lag, how many steps it travelled back; the table has the numbers");
   const part = signed ? "sum" : "norm of the sum";
-  table("where-table", "∂L/∂" + whole.name + " by lag and by use step", ["lag or use step", part + " by lag", part + " by use step"], values.slice(0, 400).map((value, i) => [String(i), shown(value), i ? shown(whole.by_use[i]) : ""]));
+  table("where-table", "∂L/∂" + whole.name + " by lag and by use step", ["lag or use step", part + " by lag", part + " by use step"], () => Array.from(values.slice(0, 400), (value, i) => [String(i), shown(value), i ? shown(whole.by_use[i]) : ""]));
 }
 /** Whether every loss keeps this lag. */
 const keptLags = (lag) => whole.losses.every((t) => t - lag < 1 || result.computation.reaches(t - lag, t));
