@@ -17,7 +17,8 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
 from tinygrad_rnn.compile import Number, Recurrence, Vector, compile, native
 from tinygrad_rnn.compile.boundary import Area
-from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError, TooLargeError
+from tinygrad_rnn.support import memory
 
 
 def output_of(code: str) -> str:
@@ -143,6 +144,20 @@ def test_an_area_that_is_too_small_never_reaches_native_code(monkeypatch):
 def test_more_lanes_than_llvm_bears(lanes):
     with pytest.raises(ArgumentError, match="at most 64"):
         Recurrence(ScalarRNNCell(), Number(), mse_loss, Number(), lanes=lanes)
+
+
+@pytest.mark.parametrize("truncation", [None, 1000])
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(monkeypatch, truncation):
+    program = Recurrence(ScalarRNNCell(), Number(), mse_loss, Number())
+    expected = program.forward_backward([[1.0]], [[0.5]]).loss
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "available_memory", lambda: 2 * 10**7)
+        xs = [[0.5] * 10**6]
+        with pytest.raises(
+            TooLargeError, match=r"^T = 1,000,000 takes about .* MB of memory, and 20 MB are free. Up to"
+        ):
+            program.forward_backward(xs, xs, window=truncation)
+    assert program.forward_backward([[1.0]], [[0.5]]).loss == expected
 
 
 def test_ctrl_c_never_falls_into_llvmlite(monkeypatch):

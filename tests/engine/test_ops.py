@@ -293,7 +293,7 @@ def test_max_and_min_tell_the_zeros_apart_no_more_than_comparison_does() -> None
         (lambda: Value(0.0) / 0, "div", "0 / 0", "a divisor other than 0"),
         (lambda: Value(0.0).log(), "log", "ln 0", "above 0"),
         (lambda: Value(-1.0).log(), "log", "ln (−1)", "above 0"),
-        (lambda: Value(-1.0).log1p(), "log1p", "ln(1 + (−1))", "above −1"),
+        (lambda: Value(-1.0).log1p(), "log1p", "ln(1 − 1)", "above −1"),
         (lambda: Value(-1.0).sqrt(), "sqrt", "√(−1)", "at least 0"),
         (lambda: Value(inf).sin(), "sin", "sin(inf)", "finite"),
         (lambda: Value(-inf).cos(), "cos", "cos(−inf)", "finite"),

@@ -84,12 +84,21 @@ def files(tmp_path_factory):
         ),
         "log": explore(*logarithmic()),
         "part": explore(*part_of_a_sequence()),
+        "outside": explore(*computed_once()),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
     made["hello"] = folder / "hello.html"
     assert main(["explore", "--text", "hello", "-o", str(made["hello"])]) == 0
     return made
+
+
+def computed_once(w=0.8):
+    w, s = Value(w, label="w"), Value(1.3, label="s")
+    w2 = (w * s).tanh() * 2.0
+    w2.label = "w2"
+    unrolled = unroll(lambda x, h: (w2 * h + x).tanh(), WAVE[:6], h0=0.1)
+    return unrolled, mse_loss(unrolled.h[6], 0.5)
 
 
 def logarithmic():
@@ -170,6 +179,26 @@ def test_weights_by_slider_number_and_arrow_keys(open_page, name):
     page.keyboard.press("ArrowRight")
     settle(page)
     assert page.evaluate(f"numbersNow()[{place}]") == pytest.approx(before + 0.01, abs=0.006)
+
+
+def test_what_lies_outside_time_follows_and_is_listed(open_page):
+    page = open_page("outside")
+    set_range(page, "#parameter0", 0.7)
+    unrolled, loss = computed_once(0.7)
+    loss.backward()
+    w2 = unrolled.h[6].parents[0].parents[0].parents[0]
+    w = w2.parents[0].parents[0].parents[0]
+    assert (w2.label, w.label) == ("w2", "w")
+    assert page.evaluate("result.computation.loss") == pytest.approx(loss.data, rel=1e-12)
+    assert gradients(page)[0] == pytest.approx(w.grad, rel=1e-12)
+    said = f"w2 = (tanh(w·s))·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
+    assert page.locator("#outside li").all_inner_texts() == [said]
+    settle_work(page)
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(w.grad)}")
+    page.locator("#update").click()
+    settle(page)
+    assert "w2" not in page.evaluate("asLink()")
+    assert page.evaluate("chosen.p[0].length") == 2
 
 
 @pytest.mark.parametrize("nonlinearity", ["identity", "relu"])

@@ -25,7 +25,7 @@ from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
 from tinygrad_rnn.page.cells import cell_of_page
 from tinygrad_rnn.page.source import from_graph, from_problem, from_sequence
 
-from ..node import FROM_PYTHON, node
+from ..node import FROM_PYTHON, ScriptError, node
 from .test_computation import ASSETS, same
 
 __all__ = ["node"]
@@ -218,6 +218,91 @@ def test_parameters_go_by_name_shape_and_role():
     scalar = cell_of_page(from_sequence(ScalarRNNCell(), [0.1], [0.1])).facts
     assert (scalar["recurrent"], scalar["forget"], scalar["straight"]) == ([[[0]]], [], None)
     assert [group["shape"] for group in scalar["groups"]] == [[], [], []]
+
+
+# ---- what lies outside time ------------------------------------------------------------------------------------
+
+
+def tied(T=6):
+    """A cell with a weight that is computed once, from two parameters of which one is also used within time."""
+    w, s, u = Value(0.8, label="w"), Value(1.3, label="s"), Value(0.5, label="u")
+    w2 = (w * s).tanh() * 2.0
+    w2.label = "w2"
+    unrolled = unroll(lambda x, h: (w2 * h + u * x + s).tanh(), wave(T), h0=0.1)
+    return unrolled, [w, s, u, w2.parents[0].parents[0], w2.parents[0], w2]
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_what_lies_outside_time_is_computed_once(node, every):
+    unrolled, parameters = tied()
+    losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], 0.3 * t))
+    loss = total(losses) / len(losses) if every else losses[-1]
+    made = agree(node, from_graph(unrolled, loss), parameters, loss, unrolled)
+    assert made.facts["trained"] == [0, 1, 2]
+    assert [group["name"] for group in made.facts["groups"]] == ["w", "s", "u"]
+    facts = made.programs[""].facts
+    assert facts["parameters"] == ["w", "s", "u", "w·s", "tanh(w·s)", "w2"]
+    assert facts["outside"] == ["w·s", "tanh(w·s)", "(tanh(w·s))·2"]
+
+
+def test_what_lies_outside_time_follows_its_parameters(node):
+    unrolled, parameters = tied()
+    source = from_graph(unrolled, mse_loss(unrolled.h[6], 0.5))
+    found = computed(node, source, cell_of_page(source, unrolled), scale=1.1)
+    for parameter in parameters[:3]:
+        parameter.data *= 1.1
+    w, s, u = parameters[:3]
+    w2 = (w * s).tanh() * 2.0
+    again = unroll(lambda x, h: (w2 * h + u * x + s).tanh(), wave(6), h0=0.1)
+    loss = mse_loss(again.h[6], 0.5)
+    for parameter in parameters:
+        parameter.zero_grad()
+    loss.backward()
+    same([found["loss"], *found["p_grad"][:3]], [loss.data, w.grad, s.grad, u.grad])
+
+
+def test_a_loss_may_read_what_lies_outside_time(node):
+    unrolled, parameters = tied()
+    loss = mse_loss(unrolled.h[6] * parameters[-1], 0.5)
+    made = agree(node, from_graph(unrolled, loss), parameters, loss, unrolled)
+    assert made.programs[""].facts["outside"] == ["w·s", "tanh(w·s)", "(tanh(w·s))·2"]
+
+
+def test_losses_that_read_different_nodes_outside_time_are_refused():
+    w = Value(0.8, label="w")
+    powers = [w**k for k in range(4)]
+    unrolled = unroll(ScalarRNNCell(), wave(3))
+    losses = each(unrolled, lambda t: mse_loss(unrolled.h[t] * powers[t], 0.5))
+    with pytest.raises(CompileError, match="different nodes") as caught:
+        from_graph(unrolled, total(losses))
+    assert caught.value.node == "w^1"
+
+
+def test_an_error_outside_time_names_its_node(node):
+    w = Value(0.5, label="w")
+    root = w.log()
+    root.label = "root"
+    unrolled = unroll(lambda x, h: (root * h + x).tanh(), wave(3), h0=0.1)
+    source = from_graph(unrolled, mse_loss(unrolled.h[3], 0.5))
+    made = cell_of_page(source, unrolled)
+    with pytest.raises(ScriptError) as caught:
+        computed(node, source, made, scale=-1.0)
+    assert (caught.value.facts["node"], caught.value.facts["t"]) == ("root", None)
+
+
+def test_what_is_computed_from_inputs_or_in_another_time_step_is_refused():
+    w, x = Value(0.8, label="w"), Value(0.3, label="x")
+    first = w * x
+    unrolled = unroll(lambda x, h: (first * h + x).tanh(), [x, x, 0.1], h0=0.1)
+    source = from_graph(unrolled, mse_loss(unrolled.h[3], 0.5))
+    with pytest.raises(CompileError, match="computed from an input") as caught:
+        cell_of_page(source, unrolled)
+    assert caught.value.node == "w·x"
+    with time_step(7):
+        late = w * w
+    unrolled = unroll(lambda x, h: (late * h + x).tanh(), [0.1, 0.2], h0=0.1)
+    with pytest.raises(CompileError, match="another time step"):
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
 
 
 # ---- what cannot be a page ---------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Iterable, Sequence
 
 from ..errors import ShapeError
+from ..support.memory import require_memory
+from ..support.sums import add_up
 from .boundary import Area, Doubles, area, check_room, doubles
 from .driver import MOVE, PER_RUN, RUN_AREAS, WORKING, driver
 from .elementary import definitions
@@ -32,16 +34,23 @@ class WorkingMemory:
         seed: where the gradient of each loss stands.
 
     Raises:
+        TooLargeError: the system says that it does not have that much.
         MemoryError: there is not enough.
     """
 
     def __init__(self, T: int, window: int, sizes: Sizes, lanes: int, packed: int) -> None:
         self.T, self.window = T, window
-        rows = {
-            X: T, TARGET: T, Y: T, LOSS: T, SAVED: window, STATE: window + 1, STATE_GRADIENT: STATE_GRADIENT_ROWS,
-        }  # fmt: skip
-        counts = {region.name: count * sizes.row(region) * lanes for region, count in rows.items()}
-        counts |= {GRADIENT.name: sizes.parameters * lanes, PACKED.name: packed, SEED.name: 1}
+
+        def counted(T: int) -> dict[str, int]:
+            steps = min(window, T)
+            rows = {
+                X: T, TARGET: T, Y: T, LOSS: T, SAVED: steps, STATE: steps + 1, STATE_GRADIENT: STATE_GRADIENT_ROWS,
+            }  # fmt: skip
+            counts = {region.name: count * sizes.row(region) * lanes for region, count in rows.items()}
+            return counts | {GRADIENT.name: sizes.parameters * lanes, PACKED.name: packed, SEED.name: 1}
+
+        require_memory("T", T, lambda T: ctypes.sizeof(ctypes.c_double) * add_up(counted(T).values()))
+        counts = counted(T)
         memory = {name: doubles(counts[name]) for name in WORKING}
         self._keep = memory
         self.seed = memory[SEED.name]
@@ -104,7 +113,7 @@ class Machine:
             start: gradients to add to (for one lane), from `boundary.doubles`; by default zeros.
 
         Raises:
-            MemoryError: there is not enough working memory.
+            TooLargeError, MemoryError: there is not enough working memory.
             ShapeError: compiled code would leave an area, or has no such functions.
         """
         if plan.functions != self.functions:

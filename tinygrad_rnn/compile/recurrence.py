@@ -274,6 +274,7 @@ class Recurrence(Compiled):
             ArgumentError: a mask without ``loss_at="mask"``, or vice versa; an unsuitable window or run.
             DataError: an input is NaN or infinite, or a whole number out of range.
             DomainError: the eager engine would raise it.
+            TooLargeError: the working memory for so many time steps does not fit into what is free.
         """
         batch = self._batch(x, target, h0)
         window = batch.T if window is None else min(whole_number("window", window), batch.T)

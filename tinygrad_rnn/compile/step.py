@@ -154,8 +154,9 @@ class StepTwin:
 
     Args:
         step: the time step.
-        parameters: the leaves whose numbers are not known yet; None for any leaf, to find them.
+        parameters: the nodes whose numbers are not known yet; None for any leaf, to find them.
         tape: where the symbols belong.
+        computed: with None, also any node that was computed before.
 
     Attributes:
         step: the twin. The results of its cell and its read-out are checked before they are named.
@@ -166,14 +167,15 @@ class StepTwin:
         CompileError: something that holds Values cannot be copied.
     """
 
-    def __init__(self, step: Step, parameters: Sequence[Value] | None, tape: Tape) -> None:
+    def __init__(self, step: Step, parameters: Sequence[Value] | None, tape: Tape, computed: bool = False) -> None:
         copied, self.originals = twin(step)
         if parameters is None:
-            region = ANY_LEAF
-            self.parameters = [leaf for leaf, original in self.originals.items() if not original.parents]
+            region, found = ANY_LEAF, self.originals.items()
+            self.parameters = [leaf for leaf, original in found if computed or not original.parents]
         else:
             region, twins = PARAMETER, {original: leaf for leaf, original in self.originals.items()}
-            self.parameters = [twins[parameter] for parameter in parameters]
+            # A parameter that only nodes outside time read has no twin in the step.
+            self.parameters = [twins[each] if each in twins else each.detach() for each in parameters]
         for slot, leaf in enumerate(self.parameters):
             leaf.data = tape.load(region, slot)  # type: ignore[assignment]
         self._known = {*self.parameters}
@@ -209,14 +211,18 @@ class StepTwin:
                 )
 
 
-def find_parameters(step: Step) -> list[Value]:
+def find_parameters(step: Step, computed: bool = False) -> list[Value]:
     """The leaves that existed before the step, and whose numbers it reads, in order of creation.
+
+    Args:
+        step: the step.
+        computed: also find nodes that were computed before the step, which is an error otherwise.
 
     Raises:
         CompileError: the step does not compile.
     """
     tape = Tape()
-    traced = StepTwin(step, None, tape)
+    traced = StepTwin(step, None, tape, computed)
     nodes = recorded(_trace, traced, tape, True, True).nodes
     numbers: Iterable[object] = [*(node.data for node in nodes), *(arg for each in tape.symbols for arg in each.args)]
     read: set[object] = {number for number in numbers if isinstance(number, Symbol)}

@@ -7,7 +7,7 @@ for targets, others for constants. A number that was read off a node (``y.data``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -154,6 +154,13 @@ def _summands(node: Value, steps: Mapping[Value, int | None] | None = None) -> l
 # ---- the loss of one time step --------------------------------------------------------------------------------------
 
 
+def _outside(unrolled: Unrolled, loss: Value, read: Iterable[Value]) -> list[Value]:
+    """The nodes outside time that a loss reads: those that were computed before the first time step."""
+    began = min(entry.serial for entry in unrolled.state(unrolled.first))
+    below = topological_order(loss, stop=read)
+    return [node for node in below if node.parents and node.time_step is None and node.serial < began]
+
+
 class _Recorded:
     """The graph of the loss of a time step.
 
@@ -175,7 +182,8 @@ class _Recorded:
         }
         if loss in self.read:
             raise CompileError("the loss is what the cell computes", node=loss.name, remedy="Return a copy: h * 1.0")
-        newest_first = [node for node in topological_order(loss, stop=self.read) if node.parents]
+        ends = [*self.read, *_outside(unrolled, loss, self.read)]
+        newest_first = [node for node in topological_order(loss, stop=ends) if node.parents and node not in ends]
         for node in newest_first:
             for each in (node, *node.parents):
                 if each not in self.read and each.time_step not in (None, t):
@@ -195,7 +203,7 @@ class _Recorded:
                 )
         self.order = newest_first[::-1]
         self.place = {node: i for i, node in enumerate(self.order)}
-        uses = [p for node in self.order for p in node.parents if p not in self.read and not p.parents]
+        uses = [p for node in self.order for p in node.parents if p not in self.read and p not in self.place]
         self.leaves = list(dict.fromkeys(uses))
 
     def shape(self) -> tuple[Any, ...]:
@@ -238,9 +246,15 @@ def _compared(recorded: Sequence[_Recorded], mean: bool) -> Losses:
     targets: dict[int, list[float]] = {one.t: [] for one in recorded}
     for i, leaf in enumerate(first.leaves):
         same = [one.leaves[i] for one in recorded]
-        if len(set(same)) == 1 and (len(same) > 1 or leaf.label):
+        if len(set(same)) == 1 and (len(same) > 1 or leaf.label or leaf.parents):
             origins.append(("value", leaf))
             continue
+        if leaf.parents:
+            raise CompileError(
+                "the losses of the time steps read different nodes that were computed before the first one",
+                node=leaf.name,
+                remedy=f"Compute them within the time step. {_REMEDY}",
+            )
         sources = [one.was_read_off(each) for one, each in zip(recorded, same)]
         if all(sources):
             raise CompileError(

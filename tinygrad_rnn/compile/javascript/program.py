@@ -19,6 +19,7 @@ from ..plan import MOST_VARIANTS
 from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
 from ..trace import recorded
+from .outside import Outside, outside_name
 from .text import Function, needed
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
@@ -43,7 +44,8 @@ class Program:
         facts: facts about them, as plain data:
 
             - ``width``: the numbers of a time step;
-            - ``parameters``: names of the parameters;
+            - ``parameters``: names of the parameters, and of the nodes outside time;
+            - ``outside``: the formulas of the latter, which stand at the end;
             - ``x``, ``target``, ``state``: how many numbers of a time step are the inputs, the targets and the state,
               in this order;
             - ``parts``: for each part of the state, where it begins and ends within the state;
@@ -88,26 +90,35 @@ class Program:
         return f"{{ {', '.join(['facts', *self.names])} }}"
 
 
-def javascript(step: Step, parameters: Sequence[Value] | None = None, most_nodes: int | None = None) -> Program:
+def javascript(
+    step: Step,
+    parameters: Sequence[Value] | None = None,
+    most_nodes: int | None = None,
+    outside: Sequence[Value] = (),
+) -> Program:
     """The time step as JavaScript.
 
     Args:
         step: the time step.
         parameters: its parameters; by default all leaves that existed before it, in order of creation.
         most_nodes: how many nodes it may have.
+        outside: nodes that were computed from the parameters before the step, as `find_outside` finds them.
 
     Raises:
         CompileError: it does not compile, or has more nodes; the error names the op and the node.
     """
     tape = Tape()
     parameters = find_parameters(step) if parameters is None else parameters
-    traced = recorded(trace_units, StepTwin(step, parameters, tape), tape)
+    twin = StepTwin(step, [*parameters, *outside], tape)
+    for leaf, node in zip(twin.parameters[len(parameters) :], outside):
+        leaf.label = outside_name(node)
+    traced = recorded(trace_units, twin, tape)
     if most_nodes is not None and traced.width > most_nodes:
         raise CompileError(
             f"a time step of {traced.width:,} nodes makes too long a program",
             remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
         )
-    return _Writer(traced).program()
+    return _Writer(traced, Outside.of(parameters, outside) if outside else None).program()
 
 
 _DOCS = {
@@ -120,8 +131,8 @@ _DOCS = {
 class _Writer:
     """Writes the functions of a time step."""
 
-    def __init__(self, traced: TimeStep) -> None:
-        self.traced, self.tape = traced, traced.tape
+    def __init__(self, traced: TimeStep, outside: Outside | None = None) -> None:
+        self.traced, self.tape, self.outside = traced, traced.tape, outside
         self.named: dict[Symbol, str] = {}
         self.comments: dict[Symbol, str] = {}
         self.slot_of: dict[Symbol, int] = {}  # where a computed number lies
@@ -130,6 +141,8 @@ class _Writer:
 
     def program(self) -> Program:
         traced = self.traced
+        if self.outside is not None:
+            self.functions += self.outside.functions()
         for name, unit in traced.units.items():
             self._forward(name, unit, _DOCS[name])
         course, whole, walks = self._walks()
@@ -184,6 +197,7 @@ class _Writer:
             "parameters": [
                 _written(parameter.label) or f"parameter {i}" for i, parameter in enumerate(traced.parameters)
             ],
+            "outside": [] if self.outside is None else self.outside.formulas,
             "x": traced.inputs,
             "target": traced.first - traced.inputs,
             "state": len(traced.new_state),

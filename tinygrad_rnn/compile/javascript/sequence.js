@@ -40,6 +40,7 @@ class Sequence {
   forward() {
     const { program, T } = this;
     this.loss = 0;
+    this.once(program.outside);
     for (let t = 1; t <= T; t++) {
       this.call(program.cell, t);
       if (!this.with_loss[t]) continue;
@@ -100,6 +101,20 @@ class Sequence {
       }
     }
     if (watch) watch(null, until, false);
+  }
+
+  /** After the last backward pass: what lies outside time passes its gradients on. Without any, nothing is to be done. */
+  finish() { this.once(this.program.outside_backward, true); }
+
+  /** Call a function of what lies outside time, if the program has one. */
+  once(f, backward = false) {
+    if (!f) return;
+    try {
+      f(this.p, this.p_grad);
+    } catch (error) {
+      if (error instanceof DomainError) Object.assign(error, { t: null, backward, node: this.program.facts.parameters[error.slot] });
+      throw error;
+    }
   }
 
   /** The gradients of a time step, at the first touch of a pass without those of an earlier one. */

@@ -14,8 +14,9 @@
 class Computation {
   constructor(program, given, settings = {}) {
     const { p, h0, x, target } = given;
-    Object.assign(this, { program, p: Float64Array.from(p), h0: Float64Array.from(h0), x, target });
+    Object.assign(this, { program, p: new Float64Array(program.facts.parameters.length), h0: Float64Array.from(h0), x, target });
     Object.assign(this, { T: x.length, at: "last", mean: true, k1: null, k2: null, cuts: new Set(), within: false }, settings);
+    this.p.set(p);  // what lies outside time, at the end, is computed
     this.sequence = this.apart = null;
     this.losses = [];  // the time steps with a loss
     this.loss = NaN;
@@ -57,6 +58,7 @@ class Computation {
     sequence.zero_grad();
     sequence.walks.fill(-1);
     for (const pass of this.passes()) sequence.backward(seed, { ...pass, cuts });
+    sequence.finish();
     return sequence.p_grad;
   }
 

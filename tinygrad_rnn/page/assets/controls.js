@@ -132,6 +132,22 @@ entryGrid.addEventListener("keydown", (event) => {
   cells[to].focus();
 });
 
+// What is computed once from the weights, before the first time step: those with a name of their own, or all.
+const outsideList = byId("outside"), MOST_OUTSIDE = 12;
+shows.push(() => {
+  const { outside, parameters } = facts(), { p, sequence } = result.computation, first = parameters.length - outside.length;
+  outsideList.hidden = !outside.length;
+  if (outsideList.hidden) return;
+  const all = outside.map((formula, i) => ({ formula, name: parameters[first + i], place: first + i }));
+  const named = all.filter(({ name, formula }) => name !== formula), listed = named.length ? named : all;
+  const lines = listed.slice(0, MOST_OUTSIDE).map(({ name, formula, place }) => name + " = " + (name === formula ? "" : formula + " = ") + shown(p[place])
+    + (result.error ? "" : "; gradient " + shown(sequence.p_grad[place])));
+  if (listed.length > MOST_OUTSIDE) lines.push("and " + (listed.length - MOST_OUTSIDE) + " more");
+  while (outsideList.children.length > lines.length) outsideList.lastChild.remove();
+  while (outsideList.children.length < lines.length) outsideList.append(element("li"));
+  lines.forEach((line, i) => write(outsideList.children[i], line));
+});
+
 const cellPick = choice("cell", () => chosen.cell, (value) => {
   const cell = Number(value);
   change({ cell, nonlinearity: page.cells[cell].nonlinearity });

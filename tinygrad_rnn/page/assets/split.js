@@ -2,7 +2,8 @@
 "use strict";
 
 /** The contributions to ∂L/∂(parameters `which`), indices of entries: by loss step a list with one for each use step 1 … T,
- *  each a list of entries. As `anatomy` of tinygrad_rnn.bptt; nothing is truncated. */
+ *  each a list of entries. As `anatomy` of tinygrad_rnn.bptt; nothing is truncated. What reaches a parameter by way of
+ *  something outside time counts where that is used. */
 function split(computation, which) {
   const { aside, seed, T, losses } = computation;
   return losses.map((t) => {
@@ -13,10 +14,12 @@ function split(computation, which) {
     const watch = (unit, now) => {
       if (unit !== null && now === at) return;
       const cell = cells[at - 1];
+      aside.finish();
       for (let i = 0; i < which.length; i++) {
         cell[i] = aside.p_grad[which[i]];
         aside.p_grad[which[i]] = 0;
       }
+      if (computation.program.facts.outside.length) aside.p_grad.fill(0);
       at = now;
     };
     aside.backward(seed, { losses: mask, from: t, watch });

@@ -89,7 +89,7 @@ const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar(
 function headline() {
   if (result.error) {
     const { node, t, backward } = result.error;
-    return [(backward ? "The derivative of " : "") + node + " has no real value at t = " + called(t), "broken"];
+    return [(backward ? "The derivative of " : "") + node + " has no real value" + (t === null ? "" : " at t = " + called(t)), "broken"];
   }
   const T = lastLoss(), k = endOfChain(), lag = T - k;
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];

@@ -11,7 +11,7 @@ class NoUpdate extends Error {
 
 /** Change the parameters by one update; return the norm of the gradient before clipping.
  *  clip: the largest norm, or null. trained: the places of those that change. */
-function update({ program, p, sequence: { p_grad } }, lr, clip = null, trained = [...p.keys()]) {
+function update({ program, p, sequence: { p_grad } }, lr, clip = null, trained = [...p.keys()].slice(0, p.length - program.facts.outside.length)) {
   const wrong = trained.find((place) => !Number.isFinite(p_grad[place]));
   if (wrong !== undefined) throw new NoUpdate(program.facts.parameters[wrong], p_grad[wrong]);
   const gradients = trained.map((place) => p_grad[place]), sizes = () => library.hypot(...gradients.map(Math.abs)), norm = sizes();

@@ -21,7 +21,7 @@ function updateOnce() {
     if (!(error instanceof NoUpdate)) throw error;
     return stopRunning("Exploded: " + error.message + " after " + plural(curve.losses.length - 1, "update") + ". The weights are those before it.");
   }
-  change({ p: replaced(chosen.p, chosen.cell, Array.from(computation.p)) }, "training");
+  change({ p: replaced(chosen.p, chosen.cell, Array.from(computation.p.subarray(0, numbersNow().length))) }, "training");
   return true;
 }
 
