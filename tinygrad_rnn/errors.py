@@ -117,6 +117,10 @@ class ArgumentError(TinygradRNNError, ValueError):
     """An argument has a value that makes no sense."""
 
 
+class UnknownNameError(ArgumentError, AttributeError):
+    """Nothing has this name; the remedy lists the names that there are."""
+
+
 class TooLargeError(ArgumentError):
     """Something would not fit into memory, and was not begun.
 

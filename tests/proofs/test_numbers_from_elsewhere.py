@@ -33,11 +33,13 @@ from tinygrad_rnn import (
     total,
     unroll,
 )
+from tinygrad_rnn.bptt.decay import decay, non_normal_cells, scalar_cells
+from tinygrad_rnn.bptt.verdict import verdict
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.errors import TinygradRNNError
 from tinygrad_rnn.interop import Tensor, from_torch_state_dict
 from tinygrad_rnn.nn import LSTM, OneHot, init
-from tinygrad_rnn.nn.linalg import orthogonal
+from tinygrad_rnn.nn.linalg import non_normal, orthogonal
 from tinygrad_rnn.sweep import sweep
 from tinygrad_rnn.tasks import Adding
 from tinygrad_rnn.train import Limits, Settings
@@ -102,11 +104,12 @@ def from_hook(x: Any) -> float:
     return w.grad
 
 
-def updated(kind: type[optim.Optimizer], **settings: Any) -> float:
+def updated(kind: type[optim.Optimizer], times: int = 1, **settings: Any) -> float:
     w = Value(1.0)
     optimizer = kind([w], **settings)
-    (w * w).backward()
-    optimizer.step()
+    for _ in range(times):
+        (w * w).backward()
+        optimizer.step()
     return w.data
 
 
@@ -205,8 +208,15 @@ TAKE_REAL: dict[str, Callable[[Any], Any]] = {
     "Recurrence, target": lambda x: compiled(of_numbers(), [[0.1]], [[x]]),
     "Recurrence, vectors": lambda x: compiled(of_vectors(), [[[x]]], [[[0.1]]]),
     "compile": of_one_graph,
+    "gradcheck, eps": lambda x: gradcheck(lambda a: a * a, [0.1], eps=x),
+    "gradcheck, atol": lambda x: gradcheck(lambda a: a * a, [0.1], atol=x),
+    "gradcheck, rtol": lambda x: gradcheck(lambda a: a * a, [0.1], rtol=x),
     "lr": lambda x: updated(optim.SGD, lr=x),
+    "momentum": lambda x: updated(optim.SGD, 2, momentum=x),
+    "dampening": lambda x: updated(optim.SGD, 2, momentum=0.9, dampening=x),
+    "momentum of RMSprop": lambda x: updated(optim.RMSprop, 2, momentum=x),
     "weight_decay": lambda x: updated(optim.AdamW, weight_decay=x),
+    "weight_decay of SGD": lambda x: updated(optim.SGD, weight_decay=x),
     "betas": lambda x: updated(optim.Adam, betas=(x, x)),
     "eps": lambda x: updated(optim.Adam, eps=x),
     "alpha": lambda x: updated(optim.RMSprop, alpha=x),
@@ -224,6 +234,14 @@ TAKE_REAL: dict[str, Callable[[Any], Any]] = {
     "a schedule's initial_lr": lambda x: schedule(initial_lr=x),
     "w": lambda x: scalar(w=x),
     "constant_": lambda x: init.constant_((cell := RNNCell(1, 1)).b, x) or cell.state_dict(),
+    "normal_, std": lambda x: init.normal_((cell := RNNCell(1, 1)).W, std=x) or cell.state_dict(),
+    "orthogonal_, gain": lambda x: init.orthogonal_((cell := RNNCell(2, 2)).W, x) or cell.state_dict(),
+    "eye_, gain": lambda x: init.eye_((cell := RNNCell(1, 1)).W, gain=x) or cell.state_dict(),
+    "scale_": lambda x: init.scale_((cell := RNNCell(1, 1)).W, x) or cell.state_dict(),
+    "non_normal": lambda x: non_normal(2, 1.0, x),
+    "decay, ‖W‖": lambda x: decay(scalar_cells(), [x], [0.1, 0.2]),
+    "decay, radius": lambda x: non_normal_cells(2, radius=x)(0.9).state_dict(),
+    "verdict": lambda x: verdict(x, 3),
     "set_": lambda x: init.set_((cell := RNNCell(1, 1)).W, [[x]]) or cell.state_dict(),
     "a tensor": lambda x: Tensor.of([[x]]),
 }  # fmt: skip
@@ -234,6 +252,14 @@ TAKE_REAL_OR_NONE: dict[str, Callable[[Any], Any]] = {
     "problem": lambda x: problem(ScalarRNNCell(), [0.1, 0.2], [0.1, x], at="every").loss.data,
     "forget_bias": lambda x: LSTMCell(1, 1, forget_bias=x, seed=1).state_dict(),
     "Settings.max_norm": lambda x: Settings(max_norm=x),
+}
+TAKE_TRUTH: dict[str, Callable[[Any], Any]] = {
+    "bias": lambda x: RNNCell(1, 1, bias=x, seed=1).state_dict(),
+    "bidirectional": lambda x: RNN(1, 1, bidirectional=x, seed=1).state_dict(),
+    "nesterov": lambda x: updated(optim.SGD, momentum=0.5, nesterov=x),
+    "maximize": lambda x: updated(optim.SGD, maximize=x),
+    "centered": lambda x: updated(optim.RMSprop, centered=x),
+    "amsgrad": lambda x: updated(optim.Adam, amsgrad=x),
 }
 TAKE_WHOLE: dict[str, Callable[[Any], Any]] = {
     "input_size": lambda x: len(RNNCell(x, 1).U[0]),
@@ -292,6 +318,31 @@ def test_a_bool_counts_as_0_or_1_where_a_real_number_is_taken(name: str) -> None
     refused = is_refused(entrance, 1.0)  # as some arguments must be below 1
     for flag in flags:
         assert is_refused(entrance, flag) if refused else is_taken(entrance, flag, 1.0)
+
+
+@pytest.mark.parametrize("name", TAKE_TRUTH)
+def test_a_bool_is_taken_where_one_belongs_and_no_other_number_is(name: str) -> None:
+    entrance = TAKE_TRUTH[name]
+    flags = [numpy.bool_(True), numpy.array(True), *([] if torch is None else [torch.tensor(True)])]
+    assert all(is_taken(entrance, flag, True) for flag in flags)
+    without_data = {} if torch is None else {"flag without data": torch.tensor(True, device="meta")}
+    masked = {"masked flag": numpy.ma.array(True, mask=True), "flags": numpy.array([True])}
+    refused = {**REAL, **NO_REAL, **without_data, **masked}
+    assert [kind for kind, given in refused.items() if not is_refused(entrance, given)] == []
+
+
+@pytest.mark.parametrize("large", [10**400, Fraction(10**400), Decimal("1e400"), numpy.longdouble("1e400")])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_does_not_fit_a_double_is_refused_and_not_made_infinite(large: Any, sign: int) -> None:
+    if float(numpy.finfo(numpy.longdouble).maxexp) <= 1024 and isinstance(large, numpy.longdouble):
+        pytest.skip("long doubles are doubles here")
+    for name in ("Value", "unroll", "a state dict", "Recurrence"):
+        assert is_refused(TAKE_REAL[name], sign * large), name
+
+
+def test_infinity_is_a_number() -> None:
+    for infinite in (numpy.float32("inf"), numpy.longdouble("-inf"), Decimal("Infinity"), Decimal("-Infinity")):
+        assert Value(infinite).data == float(infinite)
 
 
 @pytest.mark.parametrize("name", TAKE_WHOLE)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy
 import pytest
 
+from tinygrad_rnn import Value
 from tinygrad_rnn.errors import ArgumentError, SweepError
 from tinygrad_rnn.sweep import ProcessPool, Record, read_records, sweep
 from tinygrad_rnn.sweep.records import RecordFile
@@ -129,14 +131,21 @@ def test_a_record_is_on_file_when_the_next_run_begins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("returned", "complaint"),
     [
-        ({"x": {"__float__": 1.0}}, "result['x'] is of type dict"),
-        ({"x": object()}, "result['x'] is of type object"),
-        ({"x": {1: 2}}, "result['x'] is of type dict"),
-        ({1: 2}, "result is of type dict"),
-        (3.0, "the experiment returned float"),
-        (None, "the experiment returned NoneType"),
+        ({"x": object()}, "result['x'] is of type object. Plain data are numbers, text"),
+        (numpy.complex64(1), "the experiment returned a complex64. It must return a dict"),
+        ({1: 2}, "result has a key that is no text: 1. The file has texts as keys: give str(key), or a list of pairs"),
+        ({"a": dict.fromkeys(range(9))}, "result['a'] has 9 keys that are no text: 0, 1, 2, …. The file"),
+        ({None: 1, "a": 2}, "result has a key that is no text: None."),
+        ({"a": [{"__float__": 1}]}, "result['a'][0] has the key '__float__', which stands for NaN and infinity"),
+        ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, or no real"),
+        ({"a": numpy.ma.array([1.0, 2.0], mask=[0, 1])}, "result['a'] is an array of type MaskedArray with entries"),
+        ({"a": numpy.array([Value(1.0)])}, "result['a'][0] is of type Value. Give its .data"),
+        ({"a": Value(1.0)}, "result['a'] is of type Value. Give its .data"),
+        ({"a": {1, 2}}, "result['a'] is of type set. Plain data are numbers, text"),
+        (None, "the experiment returned nothing (None). It must return a dict, such as"),
+        ([1, 2], "the experiment returned a list. It must return a dict, such as"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_plain_data_is_an_error_that_names_it(returned: Any, complaint: str, tmp_path: Path) -> None:
     (record,) = sweep(lambda seed: returned, [()], file=tmp_path / "s")
     assert record.result is None
@@ -172,6 +181,12 @@ def test_numbers_of_numpy_and_those_that_json_lacks_are_recorded(tmp_path: Path)
             "flag": numpy.bool_(True),
             "0-d": numpy.array(0.5),
             "text": numpy.str_("nan"),
+            "rows": numpy.array([[1, 2], [3, 4]], "int8"),
+            "row": numpy.array([0.1, numpy.inf], "float32"),
+            "flags": numpy.array([True, False]),
+            "objects": numpy.array([1, None, "x"], object),
+            "none": numpy.zeros((0, 2)),
+            "fraction": Fraction(1, 4),
         }
 
     for _ in range(2):
@@ -186,6 +201,12 @@ def test_numbers_of_numpy_and_those_that_json_lacks_are_recorded(tmp_path: Path)
             "flag": True,
             "0-d": 0.5,
             "text": "nan",
+            "rows": [[1, 2], [3, 4]],
+            "row": [float(numpy.float32(0.1)), math.inf],
+            "flags": [True, False],
+            "objects": [1, None, "x"],
+            "none": [],
+            "fraction": 0.25,
         }
         assert record.result["flag"] is True
         assert type(record.result["whole"]) is int
@@ -193,7 +214,16 @@ def test_numbers_of_numpy_and_those_that_json_lacks_are_recorded(tmp_path: Path)
         json.loads(line, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize("number", [0.5, 3, numpy.float32(0.5), numpy.int64(3), numpy.array(0.5), float("inf")])
+def test_a_number_alone_is_a_result(number: Any, tmp_path: Path) -> None:
+    (record,) = sweep(lambda seed: number, [()], file=tmp_path / "s")
+    assert record.result == {"result": number.item() if hasattr(number, "item") else number}
+    assert read_records(tmp_path / "s") == [record]
+
+
 def test_settings_are_plain_numbers_whatever_they_came_from() -> None:
+    with pytest.raises(ArgumentError, match=r"setting\[0\] is an array of type ndarray. Give its .tolist()"):
+        sweep(lambda a, seed: {}, [(numpy.arange(2),)])
     (record,) = sweep(lambda rate, size, seed: {"rate": rate, "size": size}, [(numpy.float32(0.5), numpy.int8(3))])
     assert record.setting == (0.5, 3)
     assert record.result == {"rate": 0.5, "size": 3}

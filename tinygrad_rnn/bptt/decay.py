@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
@@ -96,13 +97,13 @@ def decay(
         ArgumentError: a norm is negative or not finite, or the cell has no such state.
     """
     curves = []
-    for W_norm in norms:
+    for W_norm in (number(each, "‖W‖") for each in norms):
         if not (math.isfinite(W_norm) and W_norm >= 0.0):
             raise ArgumentError(f"‖W‖ = {W_norm}", remedy="A norm is a finite number of at least 0")
         unrolled = unroll(make_cell(W_norm), inputs, h0)
         (curve,) = _curves(name, unrolled, loss, [state])
         law = tuple(curve.gradients[0] * power(W_norm, lag) for lag in curve.lags)
-        curves.append(replace(curve, W_norm=float(W_norm), law=law))
+        curves.append(replace(curve, W_norm=W_norm, law=law))
     return curves
 
 
@@ -181,6 +182,7 @@ def non_normal_cells(
     Over long lags the linear cell's gradient goes like (radius·‖W‖)^lag. So it vanishes also for ‖W‖ slightly above 1,
     where it may grow first.
     """
+    radius = number(radius, "radius")
     if not 0.0 <= radius <= 1.0:
         raise ArgumentError(f"radius {radius:g}", remedy="It is a share of ‖W‖, between 0 and 1")
     B = non_normal(hidden_size, 1.0, radius, seed)

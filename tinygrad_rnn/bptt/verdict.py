@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..engine.arithmetic import number as to_number
 from ..engine.backward import gradients, gradients_kept, propagate, topological_order
 from ..engine.notation import number
 from ..engine.value import Value
@@ -92,11 +93,13 @@ def verdict(kept: float, lag: int) -> Verdict | None:
 
     Raises:
         ArgumentError: kept is negative, or lag is not a whole number of at least 0.
+        OperandError: kept is not a number.
     """
+    kept = to_number(kept, "kept")
     if kept < 0.0:
         raise ArgumentError(f"kept is {kept:g}", remedy="It is a ratio of two sizes, at least 0")
     lag = whole_number("lag", lag, least=0)
-    return Verdict(float(kept), lag) if lag else None
+    return Verdict(kept, lag) if lag else None
 
 
 def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[float]:

@@ -63,8 +63,13 @@ def number(data: Any, name: str = "") -> float:
         return float(data)
     if not is_number(data):
         raise OperandError(f"{_is(data, name)} a {type(data).__name__}, not a number", remedy=_remedy(data))
+    if isinstance(data, Symbolic):
+        return data  # type: ignore[return-value]
     try:
-        return data if isinstance(data, Symbolic) else float(data)  # type: ignore[return-value]
+        converted = float(data)
+        if math.isinf(converted) and data != converted:  # such as Decimal("1e400")
+            raise OverflowError("too large")
+        return converted
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise OperandError(f"{_is(data, name)} not a real number that fits a double: {error}") from error
 

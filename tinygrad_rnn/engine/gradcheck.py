@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from ..errors import GradcheckError, OperandError
+from . import notation
+from .arithmetic import number
 from .backward import gradients
-from .notation import number
 from .value import Operand, Value, as_value
 
 Result = Value | Sequence[Value]
@@ -36,8 +37,9 @@ def gradcheck(
 
     Raises:
         GradcheckError: a derivative disagrees, or ``func`` gives different results for the same inputs.
-        OperandError: ``func`` returned something else than Values.
+        OperandError: ``func`` returned something else than Values, or eps, atol or rtol is not a number.
     """
+    eps, atol, rtol = number(eps, "eps"), number(atol, "atol"), number(rtol, "rtol")
     leaves = [as_value(x) for x in (inputs if isinstance(inputs, Sequence) else [inputs])]
 
     def outputs() -> list[Value]:
@@ -69,8 +71,8 @@ def gradcheck(
                 # Not the reverse comparison: a NaN must fail.
                 if not abs(exact - numeric) <= atol + rtol * abs(numeric):
                     return (
-                        f"∂output {n}/∂input {i} ({leaf.name}): backward() says {number(exact, 10)}, "
-                        f"central differences say {number(numeric, 10)}"
+                        f"∂output {n}/∂input {i} ({leaf.name}): backward() says "
+                        f"{notation.number(exact, 10)}, central differences say {notation.number(numeric, 10)}"
                     )
         return None
 

@@ -46,7 +46,7 @@ def eye_(W: Matrix, *, gain: float = 1.0) -> None:
 
 def normal_(W: Matrix, *, std: float = 1.0, seed: Seed = 0) -> None:
     """Draw every entry from N(0, std²)."""
-    rng = generator(seed)
+    rng, std = generator(seed), to_number(std, "std")
     for parameter in entries(W):
         parameter.data = rng.gauss(0.0, std)
 
@@ -57,7 +57,7 @@ def orthogonal_(W: Matrix, gain: float = 1.0, *, seed: Seed = 0) -> None:
     All its singular values are ``gain``, so that a linear recurrence keeps the length of a gradient at gain 1
     (Saxe, McClelland & Ganguli 2014).
     """
-    rows, columns = len(W), len(W[0])
+    rows, columns, gain = len(W), len(W[0]), to_number(gain, "gain")
     basis = linalg.orthonormal(min(rows, columns), max(rows, columns), seed)
     set_(W, linalg.scaled(basis if rows <= columns else linalg.transpose(basis), gain))
 
@@ -96,6 +96,7 @@ def scale_(W: Matrix, spectral_norm: float) -> None:
     Raises:
         ArgumentError: the norm is not a finite number above 0, or W is zero.
     """
+    spectral_norm = to_number(spectral_norm, "spectral_norm")
     if not 0.0 < spectral_norm < math.inf:
         raise ArgumentError(f"spectral norm {spectral_norm!r}", remedy="Give a finite number above 0")
     largest = linalg.spectral_norm(linalg.numbers(W))

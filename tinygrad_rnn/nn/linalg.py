@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from operator import mul
 from typing import Any
 
+from ..engine.arithmetic import number
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.checks import whole_number
 from ..support.sums import add_up
@@ -161,6 +162,7 @@ def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
     Raises:
         ArgumentError: not 0 <= radius <= norm, or n below 2 (every 1 × 1 matrix is normal).
     """
+    norm, radius = number(norm, "norm"), number(radius, "radius")
     if not 0.0 <= radius <= norm or norm == 0.0:
         raise ArgumentError(f"spectral radius {radius:g} with norm {norm:g}", remedy="It needs 0 <= radius <= norm")
     if whole_number("n", n) < 2:

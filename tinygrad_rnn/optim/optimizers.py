@@ -161,14 +161,14 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        slots = ("momentum",) if momentum else ()
-        super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.momentum = within("momentum", momentum)
+        slots = ("momentum",) if self.momentum else ()
+        super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.dampening = within("dampening", dampening, most=1.0)
         self.nesterov = truth("nesterov", nesterov)
-        if nesterov and (not momentum or dampening):
+        if self.nesterov and (not self.momentum or self.dampening):
             raise ArgumentError(
-                f"nesterov with {'dampening' if momentum else 'no momentum'}",
+                f"nesterov with {'dampening' if self.momentum else 'no momentum'}",
                 remedy="Give momentum above 0, and no dampening",
             )
 
@@ -208,10 +208,10 @@ class RMSprop(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        slots = ("mean_square", *["mean"] * bool(centered), *["momentum"] * bool(momentum))
+        self.momentum, self.centered = within("momentum", momentum), truth("centered", centered)
+        slots = ("mean_square", *["mean"] * self.centered, *["momentum"] * bool(self.momentum))
         super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         self.alpha, self.eps = within("alpha", alpha, below=1.0), within("eps", eps, least=SMALLEST)
-        self.momentum, self.centered = within("momentum", momentum), truth("centered", centered)
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         keep, add = self.alpha, 1.0 - self.alpha
@@ -253,12 +253,13 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
     ) -> None:
-        slots = ("mean", "mean_square", *["largest_mean_square"] * bool(amsgrad))
+        self.amsgrad = truth("amsgrad", amsgrad)
+        slots = ("mean", "mean_square", *["largest_mean_square"] * self.amsgrad)
         super().__init__(parameters, lr, slots=slots, weight_decay=weight_decay, maximize=maximize)
         if not is_vector(betas) or len(betas) != 2:
             raise ArgumentError(f"betas is {in_short(betas)}", remedy="Give two numbers, such as (0.9, 0.999)")
         self.betas = within("betas[0]", betas[0], below=1.0), within("betas[1]", betas[1], below=1.0)
-        self.eps, self.amsgrad = within("eps", eps, least=SMALLEST), truth("amsgrad", amsgrad)
+        self.eps = within("eps", eps, least=SMALLEST)
 
     def _update(self, parameters: Sequence[Value], gradients: list[float]) -> None:
         (beta1, beta2), slots = self.betas, self._slots

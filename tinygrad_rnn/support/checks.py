@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from ..errors import ArgumentError
-from .numbers import is_bool, whole
+from .numbers import is_bool, is_masked, whole
 
 
 def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
@@ -38,8 +39,9 @@ def truth(name: str, value: object) -> bool:
     Raises:
         ArgumentError: it is not.
     """
-    if (is_bool(value) and getattr(value, "ndim", 0) == 0) or whole(value) in (0, 1):
-        return bool(value)
+    if (is_bool(value) and getattr(value, "ndim", 0) == 0 and not is_masked(value)) or whole(value) in (0, 1):
+        with suppress(RuntimeError):  # of a tensor without data
+            return bool(value)
     raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"{name} must be True or False")
 
 

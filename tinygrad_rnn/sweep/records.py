@@ -17,9 +17,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..engine.arithmetic import is_number, number
+from ..engine.value import Value
 from ..errors import ArgumentError, SweepError
+from ..support.checks import in_short
 from ..support.locks import lock, unlock
-from ..support.numbers import is_bool, whole
+from ..support.numbers import is_bool, is_not_real, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
@@ -50,33 +52,68 @@ class Record:
         return self.error is not None
 
 
-def plain(value: Any, name: str, finite: bool = True) -> Any:
+def plain(value: Any, name: str, is_result: bool = False) -> Any:
     """Return the value as it comes back from a file: tuples become lists, scalars of NumPy and PyTorch become Python's.
 
     Args:
         value: the value.
         name: its name in an error.
-        finite: whether NaN and infinity are refused.
+        is_result: whether it is a result, in which arrays become lists, and NaN and infinity are recorded. In a setting
+            they are refused: the experiment would get something else than was given, and runs would not be found again.
 
     Raises:
         ArgumentError: it is, or holds, something that is not plain data.
+        OperandError: it is a scalar without a number, such as a tensor without data.
     """
     if isinstance(value, (list, tuple)):
-        return [plain(entry, f"{name}[{i}]", finite) for i, entry in enumerate(value)]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value) and NOT_FINITE not in value:
-        return {str(key): plain(entry, f"{name}[{key!r}]", finite) for key, entry in value.items()}
-    if is_number(value) and hasattr(value, "dtype"):
-        value = bool(value) if is_bool(value) else number(value) if whole(value) is None else whole(value)
+        return [plain(entry, f"{name}[{i}]", is_result) for i, entry in enumerate(value)]
+    if isinstance(value, dict):
+        _check_keys(value, name)
+        return {str(key): plain(entry, f"{name}[{key!r}]", is_result) for key, entry in value.items()}
+    if getattr(value, "ndim", 0) > 0 and hasattr(value, "tolist"):
+        return plain(_entries(value, name, is_result), name, is_result)
+    if is_number(value) and not isinstance(value, (bool, int, float)) and (is_result or hasattr(value, "dtype")):
+        value = bool(value) if is_bool(value) else number(value, name) if whole(value) is None else whole(value)
     if isinstance(value, float) and not math.isfinite(value):
-        if finite:
+        if not is_result:
             raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
         return float(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return json.loads(json.dumps(value))  # also of a subclass
+    remedy = "Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them"
     raise ArgumentError(
         f"{name} is of type {type(value).__name__}",
-        remedy="Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them",
+        remedy="Give its .data" if isinstance(value, Value) else remedy,
     )
+
+
+def _check_keys(value: dict[Any, Any], name: str) -> None:
+    others = [key for key in value if not isinstance(key, str)]
+    if others:
+        keys = "a key that is" if len(others) == 1 else f"{len(others)} keys that are"
+        raise ArgumentError(
+            f"{name} has {keys} no text: {', '.join(in_short(key) for key in others[:3])}{', …' * (len(others) > 3)}",
+            remedy="The file has texts as keys: give str(key), or a list of pairs",
+        )
+    if NOT_FINITE in value:
+        raise ArgumentError(
+            f"{name} has the key {NOT_FINITE!r}, which stands for NaN and infinity in the file", remedy="Rename it"
+        )
+
+
+def _entries(array: Any, name: str, is_result: bool) -> Any:
+    """The entries of an array or tensor as nested lists."""
+    what = f"{name} is an array of type {type(array).__name__}"
+    if not is_result:
+        raise ArgumentError(what, remedy="Give its .tolist(), and make an array of it in the experiment")
+    if is_not_real(array):
+        raise ArgumentError(
+            f"{what} with entries that are masked, or no real numbers", remedy="Give lists of numbers or text"
+        )
+    try:
+        return array.tolist()
+    except (RuntimeError, NotImplementedError) as error:  # a tensor without data
+        raise ArgumentError(what, remedy=f"Its entries cannot be read: {error}") from error
 
 
 def _without_nan(value: Any) -> Any:

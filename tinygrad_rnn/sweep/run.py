@@ -20,6 +20,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from ..engine.arithmetic import is_number
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short, whole_number
 from ..support.memory import NUMBER, require_memory
@@ -30,6 +31,7 @@ from .records import Record, RecordFile, key, plain
 
 Experiment = Callable[..., Mapping[str, Any]]
 Outcome = tuple[dict[str, Any] | None, str | None, float]  # result, error, seconds
+ALONE = "result"  # what a number is called that an experiment returns by itself
 
 
 def sweep(
@@ -54,7 +56,8 @@ def sweep(
 
     Args:
         experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: numbers (also NaN,
-            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them. All its randomness
+            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them; arrays are recorded
+            as lists. A number alone is recorded as ``{"result": number}``. All its randomness
             should come from the seed. If other processes are to run it, it must be a function of a module, not one
             within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
             as ``"interrupted"``.
@@ -203,10 +206,14 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
         fresh = copy.deepcopy(experiment) if isinstance(experiment, partial) else experiment
         returned = fresh(*copy.deepcopy(setting), seed=seed)
         if not isinstance(returned, Mapping):
-            raise ArgumentError(
-                f"the experiment returned {type(returned).__name__}", remedy="It must return a mapping, such as a dict"
-            )
-        result = plain(dict(returned), "result", finite=False)
+            if not is_number(returned):
+                what = "nothing (None)" if returned is None else f"a {type(returned).__name__}"
+                raise ArgumentError(
+                    f"the experiment returned {what}",
+                    remedy='It must return a dict, such as {"loss": 0.5}, or a number',
+                )
+            returned = {ALONE: returned}
+        result = plain(dict(returned), "result", is_result=True)
     except KeyboardInterrupt:
         raise
     except BaseException as mistake:  # whatever it is, one run has failed
