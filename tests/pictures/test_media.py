@@ -415,7 +415,9 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
     image = Image.open(drawing.save(tmp_path / "film.gif"))
     assert image.size == (960, 540)
     assert image.n_frames > 6
-    image.seek(image.n_frames - 1)
+    for i in (0, image.n_frames - 1):
+        image.seek(i)
+        assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
     still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")
     worst = max(high for _, high in ImageChops.difference(image.convert("RGB"), still).getextrema())
