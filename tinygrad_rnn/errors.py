@@ -117,6 +117,10 @@ class ArgumentError(TinygradRNNError, ValueError):
     """An argument has a value that makes no sense."""
 
 
+class OptionError(ArgumentError, TypeError):
+    """A function was called with an argument that it does not take, such as an option of PyTorch's."""
+
+
 class TooLargeError(ArgumentError):
     """Something would not fit into memory, and was not begun.
 
