@@ -121,6 +121,10 @@ class OptionError(ArgumentError, TypeError):
     """A function was called with an argument that it does not take, such as an option of PyTorch's."""
 
 
+class UnknownNameError(ArgumentError, AttributeError):
+    """Nothing has this name; the remedy lists the names that there are."""
+
+
 class TooLargeError(ArgumentError):
     """Something would not fit into memory, and was not begun.
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,29 @@ def test_values_appear_forwards_then_the_gradient_travels_back_factor_by_factor(
     assert products[1] == f"back to h₂:  {factors[0]}·{factors[1]} = {left[2]}"
 
 
+@pytest.mark.parametrize("detail", ["states", "gates"])
+def test_nothing_of_a_time_step_is_seen_before_its_states(detail: str) -> None:
+    """Neither the straight path, nor gates, nor a matrix, nor a cut, nor a note."""
+    rnn = unroll(LSTMCell(1, 2), [[0.1]] * 4)
+    notes = [["a note"]] * 4
+    for made in (rnn, unroll(RNNCell(1, 2), [[0.1]] * 4)):
+        loss = mse_loss(made.h[4], [0.1, 0.2])
+        loss.backward()
+        film = animation.film(draw(made, loss, detail=detail, notes=notes, cuts=(3,)).picture)
+        for moment in film.moments():
+            picture = film.at(moment)
+            reached = max(shown(picture, "state"), default=-1)
+            for item in (*picture.boxes, *picture.lines, *picture.texts):
+                assert item.step is None or item.step <= reached, item
+
+
+def test_an_arc_over_folded_steps_travels_piece_by_piece() -> None:
+    film = animation.film(draw(*scalar(60)).picture)
+    pieces = [len([line for line in film.at(moment).lines if line.role == "fade"]) for moment in film.moments()]
+    assert pieces == sorted(pieces)
+    assert len(set(pieces)) > 5
+
+
 def test_the_film_ends_with_the_picture() -> None:
     for make in (scalar, lstm):
         picture = draw(*make()).picture
@@ -357,6 +381,30 @@ def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_th
         image = Image.open(io.BytesIO(page.screenshot())).convert("L")
         pictures[motion] = sum(image.histogram()[:128])
     assert pictures["no-preference"] < 0.6 * pictures["reduce"]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("make", [scalar, lstm])
+def test_in_a_browser_more_and_more_is_seen(
+    make: Callable[[], tuple[Unrolled, Value]], browser: Any, tmp_path: Path
+) -> None:
+    """Screenshots at five times, the last of them when all is there."""
+    from PIL import Image
+
+    drawing = draw(*make(), animate="backward")
+    drawing.save(tmp_path / "moving.svg")
+    page = browser.new_page(viewport={"width": 960, "height": 540})
+    page.goto((tmp_path / "moving.svg").as_uri())
+    end = animation.film(drawing.picture).seconds
+    ink = []
+    for moment in (0.0, 0.2 * end, 0.5 * end, 0.8 * end, end + 1.0):
+        page.evaluate("t => document.getAnimations().forEach(a => { a.pause(); a.currentTime = 1000 * t; })", moment)
+        grey = Image.open(io.BytesIO(page.screenshot())).convert("L")
+        ink.append(sum(grey.histogram()[:230]))
+    assert ink == sorted(ink)
+    assert len(set(ink)) == 5
+    assert ink[0] < 0.5 * ink[-1]
 
 
 @pytest.mark.slow

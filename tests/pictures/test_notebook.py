@@ -32,7 +32,7 @@ def test_an_executed_notebook_shows_values_drawings_and_pages(tmp_path, monkeypa
     assert value["image/svg+xml"].rstrip().endswith("</svg>")
     assert set(leaf) == set(series) == {"text/plain"}
     assert leaf["text/plain"].startswith("w: data 0.9, grad ")
-    assert set(page) == {"text/plain", "text/html"}
+    assert set(page) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
     assert page["text/plain"].startswith("Page('ScalarRNNCell")
     assert page["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')
     assert page["text/html"].count("<") == 2  # the page itself is escaped

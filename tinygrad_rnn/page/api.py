@@ -10,7 +10,7 @@ from ..bptt.problem import Problem
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..pictures import text
-from .cells import CellOfPage, cell_of_page
+from .cells import CellOfPage, cell_of_page, distinct
 from .page import Page
 from .source import Source, from_graph, from_problem
 
@@ -72,6 +72,8 @@ def page_of(
     made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
     programs: list[str] = []
     cells = [_numbered(cell, programs) for cell in made]
+    for cell, name in zip(cells, distinct([cell["name"] for cell in cells])):
+        cell["name"] = name
     T = len(source.inputs)
     about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
     data = {
@@ -85,7 +87,7 @@ def page_of(
         "target": source.targets,
         "cells": cells,
     }
-    return Page(about, data, programs)
+    return Page(about, data, programs, made)
 
 
 def _numbered(cell: CellOfPage, programs: list[str]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..nn.gate import Gate
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.quantities import entries
 from ..pictures import text
+from .settings import RESERVED
 from .source import Source
 
 #: The most nodes of a time step: some megabytes of code.
@@ -32,6 +35,7 @@ class CellOfPage:
     """A cell of the page.
 
     Attributes:
+        parameters: the parameters, in the order of their numbers.
         programs: its program for every nonlinearity that can be chosen; of a cell without one, under ``""``.
         facts: its numbers and what they are, as plain data:
 
@@ -46,8 +50,16 @@ class CellOfPage:
               multiplied by; or null.
     """
 
+    parameters: list[Value]
     programs: dict[str, Program]
     facts: dict[str, Any]
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What an input (``"x"``) and a target must be below, where they are whole numbers."""
+        facts = self.programs[self.facts["nonlinearity"]].facts
+        slots = {"x": "0", "target": str(facts["x"])}
+        return {name: facts["symbols"][slot] for name, slot in slots.items() if slot in facts["symbols"]}
 
 
 def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage:
@@ -86,7 +98,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
         "straight": _straight(cell),
     }
-    return CellOfPage(programs, facts)
+    return CellOfPage(leaves, programs, facts)
 
 
 def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:
@@ -137,20 +149,32 @@ def _recurrent(cell: Cell, parameters: Sequence[Value]) -> list[list[list[int]]]
 
 
 def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[dict[str, Any]]:
-    """The parameters by name; entries of a matrix or a vector together."""
+    """The parameters by name; entries of a matrix or a vector together. No name stands twice, or for something else."""
+    own = [names.get(parameter) or parameter.label or f"parameter {i}" for i, parameter in enumerate(parameters)]
     groups: dict[str, list[tuple[tuple[int, ...], int]]] = {}
-    for place, parameter in enumerate(parameters):
-        name = names.get(parameter) or parameter.label or f"parameter {place}"
-        own, index = re.fullmatch(r"(.*?)(?:\[(\d+(?:,\d+)*)\])?", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
-        groups.setdefault(own, []).append((tuple(map(int, index.split(","))) if index else (), place))
+    for place, name in enumerate(own):
+        array, index = re.fullmatch(r"(.*?)(?:\[(\d{1,9}(?:,\d{1,9})*)\])?", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+        groups.setdefault(array, []).append((tuple(map(int, index.split(","))) if index else (), place))
+    arrays: list[tuple[str, list[int], list[int]]] = []
+    for array, members in groups.items():
+        shape = [1 + max(axis) for axis in zip(*(index for index, _ in members))]
+        if math.prod(shape) == len(members) == len(dict(members)) and len({len(index) for index, _ in members}) == 1:
+            arrays.append((array, shape, [place for _, place in sorted(members)]))
+        else:  # these entries fill no array
+            arrays += [(own[place], [], [place]) for _, place in members]
+    clear = ("parameter " * bool(RESERVED.fullmatch(name)) + text.clipped(name, 40) for name, _, _ in arrays)
     return [
-        {
-            "name": text.clipped(name, 40),
-            "shape": [1 + max(axis) for axis in zip(*(index for index, _ in members))],
-            "places": [place for _, place in sorted(members)],
-        }
-        for name, members in groups.items()
+        {"name": name, "shape": shape, "places": places} for name, (_, shape, places) in zip(distinct(clear), arrays)
     ]
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names; those that have occurred before with a number."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name} ({i})" for i in itertools.count(2))
+        found[next(one for one in itertools.chain([name], numbered) if one not in found)] = None
+    return list(found)
 
 
 def check_steps(traced: TimeStep, unrolled: Unrolled, parameters: Sequence[Value]) -> None:

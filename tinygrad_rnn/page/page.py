@@ -21,10 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from ..compile.javascript import PRELUDE, SEQUENCE
-from ..errors import DrawError
+from ..engine.value import Value
+from ..errors import DrawError, MissingDependencyError
 from ..support.files import write_whole
 from . import colours
+from .cells import CellOfPage
+from .settings import Settings
 from .verdict import verdict_script
+from .widget import make_widget
 
 #: What computes, in the page and in its worker; and what the page shows.
 ENGINE = ("computation", "kept", "jacobians", "applications", "split", "law", "train")
@@ -41,6 +45,7 @@ VIEWS = (
     "worker",
     "where",
     "norms",
+    "notebook",
     "start",
 )
 
@@ -49,8 +54,18 @@ VIEWS = (
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+#: What can be said in a notebook without a widget.
+_HINT = "To set this page from Python, and to read it: pip install 'tinygrad_rnn[notebook]'."
+
+
 class Page:
     """The interactive page of one computation, displayed by notebooks.
+
+    Whatever can be set on the page can be read and set here, by the name that it has there: ``page.w``, ``page.W_f``,
+    ``page.x``, ``page.T``; as an item under every name, also of a single entry: ``page["W_f[0,1]"]``, ``page["x_3"]``.
+    Arrays are nested tuples, to be set as a whole. In a notebook with the extra ``notebook`` this is a widget: the page
+    that is shown follows what is set here, and what is dragged there can be read here. Everywhere else the page that is
+    saved or shown next begins with what was set.
 
     Attributes:
         title: what the page is about.
@@ -58,15 +73,75 @@ class Page:
         programs: its programs, as expressions of JavaScript.
     """
 
-    def __init__(self, title: str, data: dict[str, Any], programs: Sequence[str]) -> None:
-        self.title, self.data, self.programs = title, data, tuple(programs)
-        self._html: str | None = None
+    title: str
+    data: dict[str, Any]
+    programs: tuple[str, ...]
+
+    def __init__(self, title: str, data: dict[str, Any], programs: Sequence[str], cells: Sequence[CellOfPage]) -> None:
+        vars(self).update(title=title, data=data, programs=tuple(programs))
+        self._settings: Settings = Settings(json.loads(encoded(data)), [cell.limits for cell in cells])
+        self._parameters: list[list[Value]] = [cell.parameters for cell in cells]
+        self._html: tuple[str, str] = ("", "")  # with the link that it begins with
+        self._widget: Any = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all that can be set, without those of single entries and time steps."""
+        return self._settings.names
+
+    @property
+    def link(self) -> str:
+        """What differs from the page as it was built, as the end of a link to it: ``"#w=1.2&step=57"``.
+
+        It can be set, too.
+        """
+        return self._settings.link
+
+    def __getitem__(self, name: str) -> Any:
+        return self._settings[name]
+
+    def __setitem__(self, name: str, value: object) -> None:
+        """Set something on the page. Numbers may be those of Values.
+
+        Raises:
+            ArgumentError: it cannot have this value.
+            ShapeError: an array has another shape.
+            UnknownNameError: nothing on the page has this name; the error names what has.
+        """
+        self._settings[name] = value
+        self._show()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what notebooks, `copy` and `pickle` look for
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "link":
+            self._settings.link = str(value)
+            self._show()
+        elif name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            self[name] = value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *filter(str.isidentifier, self.names)})
+
+    def apply(self) -> None:
+        """Write the weights of the cell that the page shows into its Values: those of the read-out and the loss, too.
+
+        A graph that was recorded before has been computed with the old ones: unroll the cell again.
+        """
+        for parameter, number in zip(self._parameters[self._settings.cell], self._settings.numbers):
+            parameter.data = number
 
     def html(self) -> str:
-        """The page as one HTML document."""
-        if self._html is None:
-            self._html = assemble(self.title, self.data, self.programs)
-        return self._html
+        """The page as one HTML document; it begins with what was set."""
+        if self._html[0] != self.link:
+            begin = {} if self.link == "#" else {"link": self.link}
+            self._html = self.link, assemble(self.title, {**self.data, **begin}, self.programs)
+        return self._html[1]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file, whole or not at all.
@@ -83,13 +158,38 @@ class Page:
             ) from error
         return Path(path)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, str]:
-        """The page in a frame of its own, and a line of text where HTML is not shown."""
+    @property
+    def widget(self) -> Any:
+        """The page as an anywidget, made once: for ``marimo.ui.anywidget`` and the layouts of ipywidgets.
+
+        Raises:
+            MissingDependencyError: anywidget is not installed.
+        """
+        if self._widget is None:
+            page = assemble(self.title, self.data, self.programs)
+            self._widget = make_widget(script("widget"), page, self.link, self._hear)
+        return self._widget
+
+    def _hear(self, link: str) -> None:
+        """Take what was set on the page that is shown."""
+        self._settings.link = link
+
+    def _show(self) -> None:
+        """Have the page that is shown follow."""
+        if self._widget is not None:
+            self._widget.show(self.link)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, Any]:
+        """The page as a widget; in a frame of its own where there are no widgets, and as a line of text."""
         frame = (
             f'<iframe srcdoc="{html.escape(self.html())}" sandbox="allow-scripts" title="{html.escape(self.title)}"'
             ' width="100%" height="900" style="border:0"></iframe>'
         )
-        return {"text/plain": repr(self), "text/html": frame}
+        bundle = {"text/plain": repr(self), "text/html": frame}
+        try:
+            return {**self.widget._repr_mimebundle_()[0], **bundle}
+        except MissingDependencyError:
+            return {**bundle, "text/html": f"{frame}<p>{html.escape(_HINT)}</p>"}
 
     def __repr__(self) -> str:
         return f"Page({self.title!r})"

@@ -179,9 +179,12 @@ let linkTimer = 0;
 views.push(() => { clearTimeout(linkTimer); linkTimer = setTimeout(putLink, 250); });
 addEventListener("hashchange", () => {
   if (location.hash === linked || (location.hash === "" && linked === "#")) return;
+  follow(location.hash);
+});
+/** Go to the settings of a link. */
+function follow(link) {
   past.push(chosen);
-  const found = fromLink(location.hash);
-  chosen = found;
+  chosen = fromLink(link);
   waiting.add("restored").add("p");
   refresh();
-});
+}

@@ -8,7 +8,7 @@ const redrawAll = oncePerFrame(() => {
 });
 
 views.push(() => write(byId("about"), [cellNow().name, plural(chosen.T, "time step"), page.title].filter(Boolean).join(" · ")));
-chosen = fromLink(location.hash);
+chosen = fromLink(location.hash || page.link || "");
 compute();
 for (const view of views) view(new Set(Object.keys(built)));
 let bodyWidth = 0;

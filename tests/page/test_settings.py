@@ -1,0 +1,273 @@
+"""What a page is set to, from Python: names, checks, the link, and the weights that go back into the cell."""
+
+import copy
+import json
+import pickle
+import re
+
+import pytest
+
+from tinygrad_rnn import (
+    GRUCell,
+    Linear,
+    LSTMCell,
+    RNNCell,
+    Value,
+    cross_entropy,
+    explore,
+    mse_loss,
+    problem,
+    unroll,
+)
+from tinygrad_rnn.errors import ArgumentError, ShapeError, UnknownNameError
+from tinygrad_rnn.nn import Cell, OneHot
+from tinygrad_rnn.page.cells import distinct
+
+from .problems import problem as recorded
+
+
+def scalar(T=4):
+    unrolled, loss, _ = recorded(T)
+    return explore(unrolled, loss), unrolled.cell
+
+
+def gated(cell):
+    return problem(cell, [[0.1], [0.2], [0.3]], [[0.3], None, [0.5]], readout=Linear(cell.hidden_size, 1), at="every")
+
+
+def cells():
+    first = LSTMCell(1, 2)
+    return explore(gated(first), others=[gated(GRUCell(1, 2)), gated(GRUCell(1, 2, seed=1))]), first
+
+
+def test_a_number_is_read_and_set_by_the_name_that_it_has_on_the_page():
+    page, cell = scalar()
+    assert (page.w, page.u, page.h0, page.T, page.at, page.step) == (0.9, 0.5, 0.0, 4, "last", None)
+    page.w = 1.2
+    page["step"] = 3
+    assert (page.w, page["w"], page.step) == (1.2, 1.2, 3)
+    assert page.link == "#step=3&w=1.2"
+    assert cell.w.data == 0.9
+    page.w, page.step = 0.9, None
+    assert page.link == "#"
+
+
+def test_whole_arrays_rows_and_entries():
+    page, _ = cells()
+    page.W_f = [[1, 2], [3, 4.5]]
+    assert page.W_f == ((1.0, 2.0), (3.0, 4.5))
+    page["W_f[0,1]"] = Value(7.0)
+    assert page["W_f[0,1]"] == page.W_f[0][1] == 7.0
+    page.x = (0.1, 5, 6)
+    page["x_1"] = 4
+    assert (page.x, page["x_2"], page["x_2[0]"]) == ((4.0, 5.0, 6.0), 5.0, 5.0)
+    assert page.target == (0.3, None, 0.5)
+    page.target = (1, None, 2)
+    page.h0 = [1, 2, 3, 4]
+    assert (page.target, page.h0) == ((1.0, None, 2.0), (1.0, 2.0, 3.0, 4.0))
+    with pytest.raises(TypeError):
+        page.W_f[0][1] = 0.5  # would set nothing
+
+
+def test_numbers_of_other_libraries():
+    numpy = pytest.importorskip("numpy")
+    page, _ = cells()
+    page.W_f = numpy.eye(2)
+    page.b_f = numpy.float32([0.5, 1.0])
+    page.T = numpy.int64(2)
+    assert (page.W_f, page.b_f, page.T) == (((1.0, 0.0), (0.0, 1.0)), (0.5, 1.0), 2)
+
+
+def test_vectors_and_symbols():
+    posed = problem(RNNCell(2, 1), [[0.1, 0.2], [0.3, 0.4]], [[0.5], [0.6]])
+    page = explore(posed)
+    page["x_2"] = [1, 2]
+    assert page.x == ((0.1, 0.2), (1.0, 2.0))
+    text = problem(
+        RNNCell(3, 2), [OneHot(0, 3), OneHot(2, 3)], [2, 1], readout=Linear(2, 3), loss=cross_entropy, at="every"
+    )
+    page = explore(text)
+    page.target = (0, 2)
+    assert page.target == (0.0, 2.0)
+    for wrong in (3, 0.5, -1):
+        with pytest.raises(ArgumentError, match=r"target_2\[0\] is"):
+            page["target_2"] = wrong
+    page["x_2"] = 1
+    for wrong in (3, 0.5):
+        with pytest.raises(ArgumentError, match=r"x_2\[0\] is"):
+            page["x_2"] = wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("w", "1", "w is '1'. Give a finite number"),
+        ("w", float("nan"), "w is nan"),
+        ("w", 10**400, "w is"),
+        ("w", [1.0], "w has shape (1,), w of the page has shape ()"),
+        ("x", [1.0], "x has shape (1,), x of the page has shape (4,)"),
+        ("x", [1, 2, None, 4], "x_3[0] is None"),
+        ("target", [1, None, None, None], "target is 1 where the page has none"),
+        ("T", 5, "T must be at most 4"),
+        ("T", None, "T is None"),
+        ("T", 0, "at least 1"),
+        ("k1", 5, "k1 must be at most 4"),
+        ("step", 10, "step must be at most 9"),
+        ("lr", -1, "lr is -1"),
+        ("lr", None, "lr is None"),
+        ("clip", -0.5, "clip is -0.5"),
+        ("at", "first", "It can be 'last', 'every'"),
+        ("nonlinearity", "sin", "It can be 'tanh', 'identity', 'relu'"),
+        ("cell", "LSTM", "It can be 'ScalarRNNCell'"),
+        ("cut", [4], "a cut must be at most 3"),
+        ("cut", 2, "cut is 2"),
+        ("cut", "2", "cut is '2'"),
+    ],
+)
+def test_a_wrong_value_is_an_error_and_changes_nothing(name, value, message):
+    page, _ = scalar()
+    page.u = 0.25
+    with pytest.raises((ArgumentError, ShapeError), match=re.escape(message)):
+        page[name] = value
+    assert page.link == "#u=0.25"
+
+
+def test_a_wrong_name_is_an_error_that_names_the_known_ones():
+    page, _ = scalar()
+    with pytest.raises(UnknownNameError, match=r"no 'W'\. It has w, u, b, h0, x, target, cell"):
+        page.W = 1
+    with pytest.raises(UnknownNameError, match="no 'title2'"):
+        _ = page.title2
+    with pytest.raises(UnknownNameError, match="no 'title'"):
+        page.title = "other"
+    with pytest.raises(UnknownNameError, match=r"no 'x_5'"):
+        page["x_5"] = 1.0
+    assert not hasattr(page, "W")
+    assert {"w", "apply", "link", "T"} <= set(dir(page))
+
+
+def test_what_depends_on_each_other():
+    page, _ = scalar()
+    page.k1 = 2
+    assert (page.k1, page.k2) == (2, 2)
+    page.k2 = 3
+    page.k1 = 4
+    assert (page.k1, page.k2) == (4, 4)
+    page.k2 = 1
+    assert (page.k1, page.k2) == (1, 1)
+    page.k1 = None
+    assert (page.k1, page.k2) == (None, None)
+    page.cut, page.step = {3, 1}, 8
+    assert page.cut == (1, 3)
+    page.T = 3
+    assert (page.cut, page.step) == ((1,), None)
+
+
+def test_the_link_says_all_and_can_be_set():
+    page, _ = cells()
+    assert page.cell == "LSTMCell(1 → 2)"
+    page.link = "#cell=GRUCell(1%20%E2%86%92%202)&at=last&lr=0.5&W_z%5B0%2C1%5D=1e-7&x_2[0]=-3"
+    assert (page.cell, page.at, page.lr, page["W_z[0,1]"], page.x) == (
+        "GRUCell(1 → 2)",
+        "last",
+        0.5,
+        1e-7,
+        (0.1, -3.0, 0.3),
+    )
+    link = page.link
+    with pytest.raises(UnknownNameError, match="no 'W_f'"):
+        _ = page.W_f
+    for wrong in ("#q=1", "#lr=x", "#T=1.5", "#T=99", "#cut=a", "#W_z[0,0]=1", "#W_f[0,1]=", "#W_f[0,1]=inf"):
+        with pytest.raises(ArgumentError):
+            page.link = wrong
+        assert page.link == link
+    other, _ = cells()
+    other.link = link
+    assert (other.link, other.W_z) == (link, page.W_z)
+    other.link = ""
+    assert other.link == "#"
+    assert other.cell == "LSTMCell(1 → 2)"
+
+
+def test_with_another_cell_what_belongs_to_a_cell_is_as_built():
+    page, _ = cells()
+    page.b_f, page["x_1"], page.lr, page.h0 = (1, 1), 9, 0.25, (1, 2, 3, 4)
+    page.cell = "GRUCell(1 → 2) (2)"
+    assert (page["x_1"], page.lr, page.h0) == (9.0, 0.25, (0.0, 0.0))
+    assert "b_f" not in page.link
+    page.cell = page.cell
+    page.cell = "LSTMCell(1 → 2)"
+    assert page.link == "#lr=0.25&x_1%5B0%5D=9"
+
+
+def test_apply_writes_the_weights_into_the_cell_that_is_shown():
+    posed, other = gated(LSTMCell(1, 2)), gated(GRUCell(1, 2))
+    page = explore(posed, others=[other])
+    before = [parameter.data for _, parameter in other.named_parameters()]
+    page.W_f, page.V = [[1, 2], [3, 4]], [[5, 6]]
+    page.x = [7, 8, 9]
+    page.apply()
+    assert [[entry.data for entry in row] for row in posed.cell.f.W] == [[1.0, 2.0], [3.0, 4.0]]
+    assert [entry.data for entry in posed.readout.V[0]] == [5.0, 6.0]
+    assert [parameter.data for _, parameter in other.named_parameters()] == before
+    page.cell = "GRUCell(1 → 2)"
+    page.b_z = [5, 6]
+    page.apply()
+    assert [entry.data for entry in other.cell.z.b] == [5.0, 6.0]
+    assert [[entry.data for entry in row] for row in posed.cell.f.W] == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_apply_of_a_recorded_graph():
+    page, cell = scalar()
+    page.w = 1.2
+    page.apply()
+    assert (cell.w.data, cell.u.data, cell.b.data) == (1.2, 0.5, 0.1)
+
+
+def test_a_page_that_is_saved_begins_with_what_was_set(tmp_path):
+    page, _ = scalar()
+    built = page.html()
+    page.w = 1.2
+    data = json.loads(
+        re.search(r'id="data">(.*?)</script>', page.save(tmp_path / "p.html").read_text(encoding="utf-8"))[1]
+    )
+    assert data.pop("link") == "#w=1.2"
+    assert data == page.data
+    page.w = 0.9
+    assert page.html() == built
+
+
+class Clashing(Cell):
+    """A cell with parameters of which only the labels say what they are."""
+
+    def __init__(self):
+        self._values = [Value(0.5, label=label) for label in ("w", "w", "step", "M[2,3]", "x_1")]
+
+    def initial_state(self):
+        return (Value(0.0),)
+
+    def step(self, x, h):
+        w, v, step, lonely, last = self._values
+        return {"h": (h * w + x * v + step * lonely + last).tanh()}
+
+
+def test_labels_that_stand_twice_or_for_something_else():
+    cell = Clashing()
+    unrolled = unroll(cell, [0.1, 0.2])
+    page = explore(unrolled, mse_loss(unrolled.h[2], 0.3))
+    assert page.names[:5] == ["w", "w (2)", "parameter step", "M[2,3]", "parameter x_1"]
+    for i, name in enumerate(page.names[:5]):
+        page[name] = i
+    page.apply()
+    assert [value.data for value in cell._values] == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_names_are_made_distinct():
+    assert distinct(["a", "a", "a (2)", "b", "a"]) == ["a", "a (2)", "a (2) (2)", "b", "a (3)"]
+
+
+def test_a_page_can_be_copied_and_sent():
+    page, _ = scalar()
+    page.w = 1.2
+    for other in (copy.copy(page), copy.deepcopy(page), pickle.loads(pickle.dumps(page))):
+        assert (other.w, other.title) == (1.2, page.title)

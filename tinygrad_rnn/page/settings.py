@@ -1,0 +1,322 @@
+"""What a page is set to: what differs from the page as it was built, by the names that the end of its link has."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ..engine.value import Value
+from ..errors import ArgumentError, UnknownNameError
+from ..nn.trees import pairs
+from ..support.checks import in_short, whole_number
+from ..support.numbers import is_real
+
+#: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
+#: the number of time steps, or that of the data.
+PLAIN: dict[str, Any] = {
+    "cell": None,
+    "nonlinearity": None,
+    "T": None,
+    "at": None,
+    "k1": None,
+    "k2": None,
+    "step": None,
+    "lr": 0.1,
+    "clip": None,
+    "cut": (),
+}
+
+#: Names that no parameter can have.
+RESERVED = re.compile(rf"(?:{'|'.join(PLAIN)}|h0(?:\[\d+\])?|(?:x|target)(?:_\d+(?:\[\d+\])?)?)", flags=re.DOTALL)
+
+#: What JavaScript's `encodeURIComponent` leaves as it is, besides letters, digits and "_.-~".
+_SAFE = "!*'()"
+
+
+class Settings:
+    """The settings of a page, by name.
+
+    Read and set them as items: a number (``"w"``, ``"W[0,1]"``, ``"x_3[0]"``), a whole array (``"W"``, ``"h0"``,
+    ``"x"``, ``"x_3"``, ``"target"``), or one of `PLAIN`. Arrays are nested tuples; what has one entry is a number.
+
+    Args:
+        data: the data of the page, as the page reads it.
+        limits: for every cell, what inputs (``"x"``) and targets must be below where they are whole numbers.
+    """
+
+    def __init__(self, data: dict[str, Any], limits: Sequence[dict[str, int]]) -> None:
+        self._cells, self._limits = data["cells"], limits
+        self._first, self._length = data["first"], len(data["target"])
+        self._x, self._target = _rows(data["x"]), data["target"]
+        self._built = {**PLAIN, "cell": self._cells[0]["name"], "T": self._length, "at": data["at"]}
+        self._changed: dict[str, Any] = {}
+        self._look_up()
+
+    @property
+    def cell(self) -> int:
+        """The number of the chosen cell."""
+        return [cell["name"] for cell in self._cells].index(self["cell"])
+
+    @property
+    def numbers(self) -> list[float]:
+        """The parameters of the chosen cell, in its order."""
+        cell = self._cells[self.cell]
+        keys = {place: key for group in cell["groups"] for place, key in zip(group["places"], _keys_of(group))}
+        return [self._entry(keys[place]) for place in range(len(cell["p"]))]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the settings, without those of single entries and time steps."""
+        return [*self._arrays, *PLAIN]
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "nonlinearity":
+            return self._changed.get(name, self._cells[self.cell]["nonlinearity"])
+        if name in PLAIN:
+            return self._changed.get(name, self._built[name])
+        return _mapped(self._tree(name), self._entry)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        """Change a setting.
+
+        Raises:
+            ArgumentError: the setting cannot have this value.
+            ShapeError: an array has another shape.
+            UnknownNameError: there is no such setting.
+        """
+        if name in PLAIN:
+            self._change({name: self._plain(name, value)})
+        else:
+            self._change(dict(_numbers(name, value, self._tree(name))))
+
+    @property
+    def link(self) -> str:
+        """What differs from the page as it was built, as the end of a link: ``"#w=1.2&step=57"``."""
+        order = [*PLAIN, *self._entries]
+        parts = [(name, _text(self._changed[name])) for name in order if name in self._changed]
+        return "#" + "&".join(f"{quote(name, safe=_SAFE)}={quote(text, safe=_SAFE)}" for name, text in parts)
+
+    @link.setter
+    def link(self, link: str) -> None:
+        before = self._changed
+        given = dict(_parts(link))
+        self._reset({})
+        try:
+            for name in PLAIN:
+                if name in given:
+                    self[name] = _from_text(name, given.pop(name))
+            for name in given.keys() - self._entries.keys():
+                raise self._unknown(name)
+            self._change({name: _number(name, _float(text)) for name, text in given.items()})
+        except Exception:
+            self._reset(before)
+            raise
+
+    def _reset(self, changed: dict[str, Any]) -> None:
+        self._changed = changed
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """Find the names of the chosen cell: entries with their numbers as built, arrays as trees of such names."""
+        cell = self._cells[self.cell]
+        self._entries: dict[str, float] = {}
+        self._arrays: dict[str, Any] = {}
+        for group in cell["groups"]:
+            keys = _keys_of(group)
+            self._entries.update(zip(keys, (cell["p"][place] for place in group["places"])))
+            self._arrays[group["name"]] = _shaped(keys, group["shape"])
+        self._arrays["h0"] = self._add("h0", cell["h0"])
+        self._rows: dict[str, Any] = {}
+        for name, rows in (("x", self._x), ("target", self._target)):
+            steps = {f"{name}_{t}": row for t, row in enumerate(rows, start=self._first)}
+            self._rows.update({step: self._add(step, row) for step, row in steps.items() if row is not None})
+            self._arrays[name] = tuple(self._rows.get(step) for step in steps)
+
+    def _add(self, name: str, row: list[float]) -> Any:
+        keys = [f"{name}[{i}]" for i in range(len(row))]
+        self._entries.update(zip(keys, row))
+        return keys[0] if len(keys) == 1 else tuple(keys)
+
+    def _tree(self, name: str) -> Any:
+        """The names of the entries of an array, or of the only one."""
+        if name in self._arrays:
+            return self._arrays[name]
+        if name in self._rows:
+            return self._rows[name]
+        if name in self._entries:
+            return name
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownNameError:
+        return UnknownNameError(f"the page has no {in_short(name)}", remedy=f"It has {', '.join(self.names)}")
+
+    def _entry(self, key: str) -> float:
+        number: float = self._changed.get(key, self._entries[key])
+        return number
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        """Take changes, and keep what differs from the page as it was built; couple what depends on each other."""
+        for key, number in changes.items():
+            if (limit := self._limit(key)) is not None:
+                whole_number(key, int(number) if number.is_integer() else number, 0, most=limit - 1)
+        now = {**self._changed, **changes}
+        if changes.get("cell", self["cell"]) != self["cell"]:  # what belongs to a cell is as built with another
+            now = {key: value for key, value in now.items() if _is_of_all(key)}
+        k1, k2 = now.get("k1"), now.get("k2")
+        if "k1" in changes:
+            k2 = None if k1 is None else max(k1, k2 or k1)
+        elif "k2" in changes:
+            k1 = None if k2 is None else min(k2, k1 or k2)
+        T = now.get("T", self._length)
+        step, cut = now.get("step"), tuple(t for t in now.get("cut", ()) if t < T)
+        now |= {"k1": k1, "k2": k2, "cut": cut, "step": step if step is None or step <= 2 * T + 1 else None}
+        self._changed = now
+        if "cell" in changes:
+            self._look_up()
+        self._changed = {name: value for name, value in now.items() if value != self._as_built(name)}
+
+    def _as_built(self, name: str) -> Any:
+        if name == "nonlinearity":
+            return self._cells[self.cell]["nonlinearity"]
+        return self._built[name] if name in PLAIN else self._entries[name]
+
+    def _limit(self, key: str) -> int | None:
+        """What an input or a target must be below where it is a whole number; else None."""
+        return self._limits[self.cell].get(key.partition("_")[0]) if RESERVED.fullmatch(key) else None
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """A setting of `PLAIN`, checked."""
+        if name in ("cell", "nonlinearity", "at"):
+            choices = {
+                "cell": [cell["name"] for cell in self._cells],
+                "nonlinearity": list(self._cells[self.cell]["programs"]),
+                "at": ["last", "every"],
+            }[name]
+            if value not in choices:
+                raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"It can be {', '.join(map(repr, choices))}")
+            return value
+        if name == "cut":
+            if isinstance(value, str) or not hasattr(value, "__iter__"):
+                raise ArgumentError(f"cut is {in_short(value)}", remedy="Give the time steps after which links are cut")
+            return tuple(sorted({whole_number("a cut", t, 1, most=self["T"] - 1) for t in value}))
+        if value is None and name not in ("T", "lr"):  # none is chosen
+            return None
+        if name in ("lr", "clip"):
+            number = _number(name, value)
+            if number < 0.0:
+                raise ArgumentError(f"{name} is {in_short(value)}", remedy="It must not be negative")
+            return number
+        least, most = (0, 2 * self["T"] + 1) if name == "step" else (1, self._length)
+        return whole_number(name, value, least, most=most)
+
+
+def _is_of_all(key: str) -> bool:
+    """Whether a setting belongs to the page, and not to one of its cells."""
+    return bool(RESERVED.fullmatch(key)) and key != "nonlinearity" and not key.startswith("h0")
+
+
+def _rows(x: dict[str, Any]) -> list[list[float]]:
+    """The inputs, a row for each time step."""
+    if "rows" in x:
+        rows: list[list[float]] = x["rows"]
+        return rows
+    return [[float(i == hot) for i in range(x["size"])] for hot in x["hot"]]
+
+
+def _keys_of(group: dict[str, Any]) -> list[str]:
+    """The names of the entries of a group, row by row."""
+    name, shape = group["name"], group["shape"]
+    return [name + (f"[{','.join(map(str, index))}]" if index else "") for index in _indices(shape)]
+
+
+def _indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every index of an array, the last axis fastest."""
+    for flat in range(math.prod(shape)):
+        index = []
+        for size in reversed(shape):
+            flat, i = divmod(flat, size)
+            index.append(i)
+        yield tuple(reversed(index))
+
+
+def _shaped(keys: Sequence[str], shape: Sequence[int]) -> Any:
+    if not shape:
+        return keys[0]
+    size = len(keys) // shape[0]
+    return tuple(_shaped(keys[i * size : (i + 1) * size], shape[1:]) for i in range(shape[0]))
+
+
+def _mapped(tree: Any, number: Callable[[str], float]) -> Any:
+    """A tree of names as one of numbers; None where there is no target."""
+    if isinstance(tree, tuple):
+        return tuple(_mapped(part, number) for part in tree)
+    return None if tree is None else number(tree)
+
+
+def _numbers(name: str, value: object, tree: Any) -> Iterator[tuple[str, float]]:
+    """The names of a tree, each with its number in ``value``.
+
+    Raises:
+        ArgumentError: something is not a finite number.
+        ShapeError: the shapes differ.
+    """
+    for number, key in pairs(name, value, f"{name} of the page", tree):
+        if key is not None:
+            yield key, _number(key, number)
+        elif number is not None:
+            raise ArgumentError(f"{name} is {in_short(number)} where the page has none", remedy="Give None there")
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number; also that of a Value.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    data = value.data if isinstance(value, Value) else value
+    with contextlib.suppress(OverflowError):
+        if is_real(data) and math.isfinite(number := float(data)):
+            return number
+    raise ArgumentError(f"{name} is {in_short(data)}", remedy="Give a finite number")
+
+
+# ---- the link -------------------------------------------------------------------------------------------------------
+
+
+def _parts(link: str) -> Iterator[tuple[str, str]]:
+    """Names and values of a link, as texts."""
+    for part in filter(None, link.removeprefix("#").split("&")):
+        name, _, text = part.partition("=")
+        yield unquote(name), unquote(text)
+
+
+def _text(value: Any) -> str:
+    """A value as a link has it."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _from_text(name: str, text: str) -> Any:
+    """The value of one of `PLAIN` in a link; a text that cannot be one is left as it is, for the error."""
+    if name in ("cell", "nonlinearity", "at"):
+        return text
+    if name == "cut":
+        return [_whole(part) for part in text.split(",")] if text else ()
+    if not text:
+        return None
+    return _float(text) if name in ("lr", "clip") else _whole(text)
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"\d{1,9}", text, flags=re.ASCII) else text
+
+
+def _float(text: str) -> float | str:
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return text

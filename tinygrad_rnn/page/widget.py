@@ -1,0 +1,74 @@
+"""A page as an anywidget, for Jupyter, VS Code, Colab and marimo. anywidget is imported when one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from ..errors import MissingDependencyError
+
+
+def make_widget(script: str, html: str, link: str, heard: Callable[[str], None]) -> Any:
+    """A widget that shows a page in a frame.
+
+    What the two sides tell each other is the link of the page, which says what differs from the page as it was built.
+    What Python has set is later than whatever the page says before it has followed, and is not undone by it: a notebook
+    hands on what happens on the page only between two cells.
+
+    Args:
+        script: the widget's side in the notebook, a module of JavaScript.
+        html: the page as it was built.
+        link: what is set at first.
+        heard: called with the link when something was set on the page.
+
+    Raises:
+        MissingDependencyError: anywidget is not installed.
+    """
+    return _widget_class()(script, html, link, heard)
+
+
+@cache
+def _widget_class() -> Any:
+    """The class of the widgets. anywidget may lack its types, or be missing."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise MissingDependencyError(
+            "a page as a widget needs anywidget", remedy="pip install 'tinygrad_rnn[notebook]'"
+        ) from error
+    base: Any = anywidget.AnyWidget
+
+    class PageWidget(base):  # type: ignore[misc]
+        """A page in a frame.
+
+        Attributes:
+            html: the page as it was built.
+            state: ``link``, what differs from it; ``turn``, how often Python has set something; and ``by``, the view
+                that said it, if it was not Python.
+        """
+
+        html = traitlets.Unicode().tag(sync=True)
+        state = traitlets.Dict().tag(sync=True)
+
+        def __init__(self, script: str, html: str, link: str, heard: Callable[[str], None]) -> None:
+            self._esm = script
+            self._heard = heard
+            self._now: dict[str, Any] = {"link": link, "turn": 0}
+            super().__init__(html=html, state=self._now)
+            self.observe(self._hear, "state")
+
+        def show(self, link: str) -> None:
+            """Have the page follow what Python has set."""
+            self._now = {"link": link, "turn": self._now["turn"] + 1}
+            self.state = self._now
+
+        def _hear(self, change: Any) -> None:
+            if change.new["turn"] == self._now["turn"]:
+                self._now = change.new
+                self._heard(str(change.new["link"]))
+            else:  # said before the page had followed
+                self.state = self._now
+
+    return PageWidget
