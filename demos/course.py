@@ -173,7 +173,7 @@ page
 
 # %%
 page.w = 1.1
-page.link  # what differs from the page as it was built
+print(page.link)  # what differs from the page as it was built
 
 # %% [markdown]
 # ## Tied weights: where w.grad comes from
