@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 import tinygrad_rnn
 from tinygrad_rnn import MLP, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
 from tinygrad_rnn.errors import ArgumentError, DrawError
-from tinygrad_rnn.pictures import Drawing, draw, engine
+from tinygrad_rnn.pictures import Drawing, draw, engine, places
+from tinygrad_rnn.pictures.text import decade
+from tinygrad_rnn.support.colours import Scale
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -291,6 +293,44 @@ def test_draw_dot_shows_every_node_with_data_and_gradient() -> None:
     y.backward()
     shown = texts(draw_dot(y).svg())
     assert {"x", "data 3", "grad 8", "x·2", "data 6", "grad 1", "data 2", "grad 3"} <= set(shown)
+
+
+def weighed() -> Value:
+    """A value whose gradients go from 10⁻⁴ to 1."""
+    x, w = Value(1e-2, label="x"), Value(1e-2, label="w")
+    y = ((x * w + 3.0) * 1e-2).tanh() * (x + w)
+    y.backward()
+    return y
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_the_scale_of_draw_dot_has_numbers_and_their_colours(which: int) -> None:
+    drawing = draw_dot(weighed())
+    done = subprocess.run([engine.programs()[which], "-Tsvg"], input=drawing.source.encode(), capture_output=True)
+    root = ElementTree.fromstring(done.stdout)
+    fills = {element.get("fill") for element in root.iter(f"{SVG}polygon")}
+    scale = Scale.of(box.node.value.grad for box in drawing.picture.boxes if box.node)
+    assert scale is not None
+    assert len(scale.levels()) > 2
+    for e in scale.levels():
+        assert scale.of_log(e) in fills
+        assert decade(e) in texts(done.stdout.decode())
+    swatches = [box for box in places.placed(drawing.picture, drawing.source, 60.0).boxes if box.role == "swatch"]
+    assert [(box.lines[0], box.fill) for box in swatches[2:]] == [(decade(e), scale.of_log(e)) for e in scale.levels()]
+    assert [box.lines[0] for box in swatches[:2]] == ["|gradient|", "0"]
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+def test_edges_of_draw_dot_end_at_cards(rankdir: str) -> None:
+    drawing = draw_dot(weighed(), rankdir=rankdir)
+    picture = places.placed(drawing.picture, drawing.source, 60.0)
+    boxes = {box.id: box for box in picture.boxes}
+    for line in picture.lines:
+        for name, (x, y) in ((line.tail, line.curve[0]), (line.head, line.curve[-1])):
+            box = boxes[name]
+            assert box.centre
+            outside = max(abs(x - box.centre[0]) - box.width / 2, abs(y - box.centre[1]) - box.height / 2)
+            assert outside > -1.0
 
 
 def test_draw_dot_labels_edges_on_request() -> None:

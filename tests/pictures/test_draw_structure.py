@@ -14,10 +14,10 @@ import pytest
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Unrolled, Value, cross_entropy, mse_loss, pictures, unroll
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.pictures import Drawing, trace
-from tinygrad_rnn.pictures.colours import luminance
 from tinygrad_rnn.pictures.geometry import Box, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.view import DETAILS
+from tinygrad_rnn.support.colours import luminance
 
 Problem = tuple[Unrolled, Value]
 

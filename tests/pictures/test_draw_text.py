@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_rnn.pictures.colours import PAPER, Scale
 from tinygrad_rnn.pictures.text import clipped, number, power_of_ten, width
+from tinygrad_rnn.support.colours import PAPER, Scale
 
 
 def read(text: str) -> float:

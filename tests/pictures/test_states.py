@@ -19,13 +19,14 @@ from tinygrad_rnn.bptt.verdict import kept
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import RNN
 from tinygrad_rnn.nn.linalg import spectral_norm
-from tinygrad_rnn.pictures import colours, draw, engine
-from tinygrad_rnn.pictures.colours import Scale
+from tinygrad_rnn.pictures import draw, engine
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
 from tinygrad_rnn.pictures.text import number
 from tinygrad_rnn.pictures.view import View
+from tinygrad_rnn.support import colours
+from tinygrad_rnn.support.colours import Scale
 
 Problem = tuple[Unrolled, Value]
 SVG = "{http://www.w3.org/2000/svg}"

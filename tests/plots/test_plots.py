@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -25,6 +26,7 @@ from tinygrad_rnn.plots.saving import new_figure, save
 from tinygrad_rnn.plots.straight import straight_figure
 from tinygrad_rnn.plots.sweep import sweep_figure
 from tinygrad_rnn.plots.training import history_figure
+from tinygrad_rnn.support.colours import SIGNED, SIZES, luminance
 from tinygrad_rnn.tasks import Latch
 from tinygrad_rnn.train import History, Row
 
@@ -91,6 +93,22 @@ def test_the_number_or_the_norm() -> None:
     assert number_or_norm(-3.0) == -3.0
     assert number_or_norm([-3.0]) == 3.0
     assert number_or_norm([[3.0], [-4.0]]) == 5.0
+
+
+def test_a_heat_map_has_the_colours_of_the_pictures() -> None:
+    """Of sizes the darker, the larger; of signed numbers on either side of 0."""
+    unrolled = unroll(LSTMCell(1, 1, seed=0), [[0.3]] * 6)
+    losses = {t: unrolled.h[t][0] for t in range(1, 7)}
+    for parameter, stops in ((unrolled.cell.f.W[0][0], SIGNED), (unrolled.cell.f.W, SIZES)):
+        image = anatomy_figure(anatomy(unrolled, losses, parameter)).axes[0].images[0]
+        low, high = image.get_clim()
+        assert [to_hex(image.to_rgba(end)) for end in (low, high)] == [stops[0], stops[-1]]
+    assert image.to_rgba(math.sqrt(low * high))[:3] == pytest.approx(to_rgb(SIZES[2]), abs=0.01)
+    lightness = [*map(luminance, SIZES)]
+    assert lightness == sorted(lightness, reverse=True)
+    lightness = [*map(luminance, SIGNED)]
+    assert lightness[:4] == sorted(lightness[:4])
+    assert lightness[3:] == sorted(lightness[3:], reverse=True)
 
 
 HOSTILE = r"$\frac{a$b $ \$"

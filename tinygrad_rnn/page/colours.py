@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..pictures import colours as of_pictures
-from ..pictures.colours import Scale, mixed
+from ..support import colours as of_pictures
+from ..support.colours import Scale, mixed
 
 #: In the light and in the dark, by name.
 _COLOURS = {
@@ -31,8 +31,8 @@ _COLOURS = {
     "on-accent": ("#ffffff", "#0e1116"),
     "vanishes": ("#3d5a8a", "#9dbcf0"),
     "explodes": ("#a30f3c", "#ff8a80"),
-    "positive": ("#c2410c", "#ff9a4d"),
-    "negative": ("#1864ab", "#4dabf7"),
+    "positive": (of_pictures.POSITIVE, "#ff9a4d"),
+    "negative": (of_pictures.NEGATIVE, "#4dabf7"),
     "hover": ("#b0125f22", "#ff8fbf33"),
 }
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import DrawError
-from . import cards, dot, text
-from .colours import Scale
-from .geometry import Line, Picture
+from ..support.colours import Scale
+from . import cards, text
+from .geometry import Line, Picture, Swatch
 from .graph import Block, Edge, Node
 from .view import Style, styled
 
@@ -61,12 +61,19 @@ def arrange(root: Value, rankdir: str, style: Style | None, label_edges: bool) -
             picture.lines.append(styled(line, edge, style))
     caption = "backward() not run"
     if scale is not None:
-        low, high = (text.power_of_ten(1.0, end) for end in (scale.low, scale.high))
-        caption = f"|gradient| from {low} (light) to {high} (dark); 0 is white"
+        low, high = map(text.decade, (scale.low, scale.high))
+        caption = f"The darker a card, the larger its gradient, from {low} to {high}"
+        picture.key = [
+            Swatch("|gradient|"),
+            Swatch("0"),
+            *(Swatch(text.decade(e), scale.of_log(float(e))) for e in scale.levels()),
+        ]
+    else:
+        picture.key = [Swatch(caption)]
     name = cards.title(root)
     picture.title = f"The graph of {name}"
     picture.description = f"{len(order)} nodes, from which {name} = {text.number(root.data)} was computed. {caption}."
-    layout = f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 fontsize=9 label={dot.quoted(caption)} labelloc=b"
+    layout = f"rankdir={rankdir} nodesep=0.14 ranksep=0.35 labelloc=b"
     return picture, layout, len(order)
 
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import colours, text, words
-from .colours import Scale
+from ..support import colours
+from ..support.colours import Scale
+from . import text, words
 from .geometry import Point
 from .sheet import Anchor, Columns, Looks
 from .subject import Subject

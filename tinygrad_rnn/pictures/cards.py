@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from ..engine import notation
 from ..engine.value import Value
-from . import colours, names, text
-from .colours import Scale
+from ..support import colours
+from ..support.colours import Scale
+from . import names, text
 from .geometry import Box, Row
 from .graph import Edge, Node, local_gradients
 

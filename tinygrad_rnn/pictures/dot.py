@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from xml.sax.saxutils import escape
 
-from . import colours
+from ..support import colours
 from .arrows import label_place
-from .geometry import Box, Curve, Frame, Line, Picture, Row, Text
+from .geometry import Box, Curve, Frame, Line, Picture, Row, Swatch, Text
 from .text import printable
 from .text import width as measure
 
 FONT = "Helvetica"  # one of the names that every engine knows, with its bold
 INCH = 72.0
+KEY_SIZE = 9.0  # of text in the key, in points
 _ARROW = 5.0  # length of an arrow head, in points
 _POINT = 0.72  # the size of a point, which must not be 0
 _WIDE = 2.5  # a line wider than this has an arrow head of our own: engines differ in theirs
 
 _HEAD = f"""\
 graph [fontname="{FONT}" fontcolor="{colours.INK}" bgcolor="{colours.PAPER}" charset="UTF-8" {{graph}}]
-node [shape=box style="rounded,filled" fixedsize=shape margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
+node [shape=box style="rounded,filled" fixedsize={{fixed}} margin=0 fontname="{FONT}" fontsize=9 penwidth=0.8 \
 color="{colours.INK}" fillcolor="{colours.PAPER}" fontcolor="{colours.INK}"]
 edge [color="{colours.EDGE}" penwidth=0.8 arrowsize=0.5 fontname="{FONT}" fontsize=8 fontcolor="{colours.INK}"]"""
 
@@ -34,7 +36,11 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     """
     if picture.width:
         graph += " pad=0 margin=0"
-    out = ["digraph tinygrad_rnn {", _HEAD.replace("{graph}", graph)]
+    if picture.key:
+        graph += f" fontsize={KEY_SIZE:g} label={_key(picture.key)}"
+    # Where Graphviz finds the places, edges end at cards; with "shape" they would end somewhere inside.
+    fixed = "shape" if picture.width else "true"
+    out = ["digraph tinygrad_rnn {", _HEAD.replace("{graph}", graph).replace("{fixed}", fixed)]
     if picture.width:  # two corners that nobody sees, so that the page is as large as it should be
         half = _POINT / 2
         for name, x, y in (("page0", half, half), ("page1", picture.width - half, picture.height - half)):
@@ -46,6 +52,15 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
     )
     out += chain.from_iterable(drawn)
     return "\n".join([*out, "}\n"])
+
+
+def _key(swatches: Iterable[Swatch]) -> str:
+    """A row of words and colours, as a table."""
+    cells = "".join(
+        f'<TD BGCOLOR="{each.fill}"><FONT COLOR="{colours.ink_on(each.fill)}">{escape(each.text)}</FONT></TD>'
+        for each in swatches
+    )
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR>{cells}</TR></TABLE>>'
 
 
 def quoted(text: str) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ..engine.value import Value
 from ..nn.quantities import entries
-from . import colours, text
+from ..support import colours
+from . import text
 from .geometry import Row
 from .graph import Block, Node, local_gradients
 from .sheet import Columns, Looks

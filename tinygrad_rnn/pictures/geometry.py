@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal, TypeVar
 
+from ..support import colours
 from ..support.sums import add_up
-from . import colours
 from .graph import Edge, Node
 
 Drawn = TypeVar("Drawn")
@@ -164,10 +164,19 @@ class Text:
 
 
 @dataclass(slots=True)
+class Swatch:
+    """What a colour of the scale stands for; on paper, words."""
+
+    text: str
+    fill: str = colours.PAPER
+
+
+@dataclass(slots=True)
 class Picture:
     """Everything that is to be drawn.
 
     Attributes:
+        key: what stands below, in a row, where Graphviz finds the places.
         width, height: of the page; 0 where Graphviz finds the places.
         title: what it shows, in a sentence.
         description: what it says, in two sentences, for those who cannot see it.
@@ -177,6 +186,7 @@ class Picture:
     boxes: list[Box] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    key: Sequence[Swatch] = ()
     width: float = 0.0
     height: float = 0.0
     title: str = ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import colours, text, words
+from ..support import colours
+from . import text, words
 from .sheet import Looks, Sheet
 from .subject import Subject
 

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 from ..bptt.verdict import verdict
-from . import colours, geometry, text
+from ..support import colours
+from ..support.colours import Scale
+from . import geometry, text
 from .chain import Chain
-from .colours import Scale
 from .geometry import Row
 from .sheet import Sheet
 
@@ -138,8 +139,7 @@ class Key:
             words("white: backward() not run")
         else:
             words("|gradient|")
-            stride = max(1, -(-(scale.high - scale.low) // 8))
-            for e in range(scale.low, scale.high + 1, stride):
+            for e in scale.levels():
                 fill = scale.of_log(float(e))
                 looks = {"fill": fill, "stroke": fill, "ink": colours.ink_on(fill), "shape": "bar"}
                 box(3.0 * size, text.decade(e), **looks)

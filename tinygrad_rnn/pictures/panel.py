@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import DrawError
-from . import colours
+from ..support import colours
 from .sheet import LEAST, Columns, Sheet
 from .step_chain import StepChain
 from .step_equations import StepEquations

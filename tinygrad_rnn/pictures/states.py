@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..engine.value import Value
+from ..support import colours
+from ..support.colours import Scale
 from ..support.sums import add_up
 from ..support.text import count
-from . import bars, colours, gates, geometry, heading, panel, text, words
-from .colours import Scale
+from . import bars, gates, geometry, heading, panel, text, words
 from .geometry import Box, Picture, Point, Row
 from .graph import Block, Edge, Node
 from .sheet import Columns, Looks, Sheet
@@ -71,8 +72,7 @@ def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
             x += text.width(said, s) + 0.7 * s
     if subject.k is None:
         return
-    stride = max(1, math.ceil(scale.high / 3))
-    levels = [e for e in range(scale.low, scale.high + 1) if e % stride == 0]
+    levels = scale.levels(6)
     swatch = max(text.width(text.decade(e), s) for e in levels) + 0.9 * s
     x = sheet.right - swatch * len(levels)
     sheet.text("scale", "left of the gradient", x - 0.6 * s, y, anchor="end", ink=colours.QUIET, role="key")
@@ -372,7 +372,7 @@ class _Lanes:
                 factor = subject.ratio(before, after)
                 if names:
                     told = count(after - before, "factor")
-                    sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
+                    sheet.text(f"folded_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
             written = text.fitted if after in subject.links and subject.is_scalar else text.product
             told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}

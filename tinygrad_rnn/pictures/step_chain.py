@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from ..engine.backward import topological_order
 from ..engine.value import Value
+from ..support import colours
 from ..support.sums import add_up
-from . import colours, names, text
+from . import names, text
 from .chain import Link, best_ways, path_to
 from .geometry import Row, straight
 from .graph import Block, Edge, Node, local_gradients

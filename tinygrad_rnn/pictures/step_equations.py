@@ -13,8 +13,9 @@ from ..nn.cells import RNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
+from ..support import colours
 from ..support.sums import add_up
-from . import colours, text
+from . import text
 from .geometry import Row, straight
 from .graph import Block, Node
 from .sheet import Looks, Sheet

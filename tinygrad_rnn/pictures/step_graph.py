@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import DrawError
-from . import colours, layout, names, text
+from ..support import colours
+from . import layout, names, text
 from .chain import best_ways, path_to
 from .geometry import Row
 from .graph import Block, Edge, Node

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
-from . import colours
+from ..support import colours
 from .arrows import arrow_head, label_place
 from .geometry import Box, Curve, Frame, Line, Picture, Text
 from .text import printable

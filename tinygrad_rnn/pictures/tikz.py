@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from ..errors import DrawError
-from .colours import FRAME, FRAME_LINE
+from ..support.colours import FRAME, FRAME_LINE
 from .geometry import Box, Curve, Frame, Line, Picture, Text
 
 MOST_NODES = 500  # TeX needs seconds for so many

@@ -7,10 +7,11 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..engine.value import Value
+from ..support import colours
+from ..support.colours import Scale
 from ..support.sums import add_up
-from . import cards, colours, geometry, layers, layout, text
+from . import cards, geometry, layers, layout, text
 from .chain import Chain, Factor
-from .colours import Scale
 from .geometry import Box, Curve, Frame, Line, Picture, Point, Row
 from .graph import Block, Edge, Graph, Node
 from .view import Style, styled

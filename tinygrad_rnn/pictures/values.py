@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import DrawError
+from ..support.colours import Scale
 from . import geometry, graph, heading, legend, rows, text, timeline, words
 from .chain import Chain, strongest
-from .colours import Scale
 from .geometry import Picture
 from .sheet import MARGIN, Sheet
 from .subject import Subject

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 
 from ..engine.value import Value
+from ..support import colours
 from ..support.text import count
-from . import colours, text
+from . import text
 from .subject import Law, Subject
 
 _WRITTEN_OUT = 3  # Jacobians, before the middle becomes "…"

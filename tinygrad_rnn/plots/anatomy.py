@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..bptt.anatomy import Anatomy, Numbers, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
 from ..engine.notation import number
-from .axes import BLUE, CUT, FAINT, INK, RED, VIOLET, plain, verbatim
+from ..support.colours import CHAIN, CUT, INK, NEGATIVE, POSITIVE, SIGNED, SIZES
+from .axes import FAINT, colour_map, plain, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -92,19 +93,18 @@ def _bars(
         draw(steps, [number_or_norm(sums[step]) for step in steps], width, color=CUT)
         sums, width = by(kept), 0.6 * width
     sizes = [number_or_norm(sums[step]) for step in steps]
-    draw(steps, sizes, width, color=[VIOLET if anatomy.shape else RED if n > 0 else BLUE for n in sizes])
+    draw(steps, sizes, width, color=[CHAIN if anatomy.shape else POSITIVE if n > 0 else NEGATIVE for n in sizes])
     zero_line(0.0, color=FAINT, linewidth=0.8)
     if upright:
         axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
     else:
         axes.set_ylim(steps[-1] + 0.5, steps[0] - 0.5)  # downwards
     along.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
-    across.set_major_locator(MaxNLocator(nbins=3))
+    across.set_major_locator(MaxNLocator(nbins=3 if upright else 2))
 
 
 def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation | None) -> None:
     """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts."""
-    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm
 
     uses = [k for k in anatomy.use_steps if k is not None]
@@ -122,10 +122,10 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
     if anatomy.shape:
         smallest = largest / 10.0**NORM_DECADES
         sizes = [[max(size, smallest) if size == size else size for size in row] for row in sizes]
-        colour_scale, colours = LogNorm(smallest, largest), colormaps["magma_r"]
+        colour_scale, colours = LogNorm(smallest, largest), colour_map(SIZES)
     else:
         smallest = largest / 10.0**SIGNED_DECADES
-        colour_scale, colours = SymLogNorm(smallest, vmin=-largest, vmax=largest), colormaps["RdBu_r"]
+        colour_scale, colours = SymLogNorm(smallest, vmin=-largest, vmax=largest), colour_map(SIGNED)
     place: Any = {
         "extent": (losses[0] - 0.5, losses[-1] + 0.5, uses[-1] + 0.5, uses[0] - 0.5),
         "aspect": "auto",

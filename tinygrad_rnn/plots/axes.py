@@ -6,15 +6,24 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..support.colours import GRID
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
-INK, FAINT, GRID, CUT = "#333333", "#999999", "#e6e6e6", "#d0d0d0"
+FAINT = "#999999"
 RED, BLUE, GREEN, ORANGE, VIOLET = "#b2182b", "#2166ac", "#1a9850", "#e08214", "#5b3a8c"
-STRAIGHT = "#e31a1c"  # of the straight path
 CELLS = (RED, BLUE, GREEN, ORANGE, VIOLET, "#555555")  # a colour per cell
 DASHES = (0, (5, 3))
 MOST_DECADES = 24  # how far from 1 a logarithmic axis reaches
+
+
+def colour_map(stops: Sequence[str]) -> Colormap:
+    """The colours between these, as matplotlib has them."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("tinygrad_rnn", stops)
 
 
 def verbatim(text: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..bptt.decay import DecayCurve
 from ..engine.notation import number
 from ..errors import ArgumentError
-from .axes import CELLS, DASHES, INK, log_axis, loggable, verbatim
+from ..support.colours import INK
+from .axes import CELLS, DASHES, log_axis, loggable, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..bptt.jacobian import ChainNorm
-from .axes import BLUE, DASHES, INK, ORANGE, RED, log_axis, loggable, verbatim
+from ..support.colours import INK, LAW
+from .axes import DASHES, ORANGE, log_axis, loggable, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def chain_norms_figure(rows: Sequence[ChainNorm], title: str = "") -> Figure:
     lags = [row.lag for row in rows]
     sizes: list[float] = []
     for label, attribute, colour, width, style in (
-        ("‖W‖$^{T−k}$", "bound", RED, 1.4, DASHES),
+        ("‖W‖$^{T−k}$", "bound", LAW, 1.4, DASHES),
         ("‖J$_T$‖ ⋯ ‖J$_{k+1}$‖", "product_of_norms", ORANGE, 1.4, "-"),
-        ("ρ(W)$^{T−k}$", "radius_law", BLUE, 1.6, (0, (1, 2))),
+        ("ρ(W)$^{T−k}$", "radius_law", LAW, 1.6, (0, (1, 2))),
         ("‖J$_T$ ⋯ J$_{k+1}$‖ = ‖∂h$_T$/∂h$_k$‖", "norm", INK, 2.6, "-"),
     ):
         line = [getattr(row, attribute) for row in rows]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..bptt.anatomy import norm
 from ..bptt.straight import Straight
-from .axes import DASHES, INK, ORANGE, STRAIGHT, log_axis, loggable, verbatim
+from ..support.colours import INK, PAPER, STRAIGHT, ink_on, mixed
+from .axes import DASHES, colour_map, log_axis, loggable, verbatim
 from .saving import new_figure
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     table = [[abs(way.factors[t][unit]) for t in steps] for unit in range(units)]
     name = verbatim(way.name)
     factor = f"{verbatim(way.factor_name)}$_t$" if way.factor_name else f"∂{name}$_t$/∂{name}$_{{t−1}}$"
+    largest = max(1.0, *map(max, table))
     image = lines.imshow(
         table,
-        cmap="YlOrRd",
+        cmap=colour_map((PAPER, STRAIGHT)),
         vmin=0.0,
-        vmax=max(1.0, *map(max, table)),
+        vmax=largest,
         extent=(steps[0] - 1, steps[-1], units - 0.5, -0.5),
         aspect="auto",
         interpolation="nearest",
@@ -43,7 +45,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     if len(steps) <= 16 and units <= 8:
         for unit, row in enumerate(table):
             for t, size in zip(steps, row):
-                colour = "white" if size > 0.6 else INK
+                colour = ink_on(mixed((PAPER, STRAIGHT), size / largest))
                 lines.text(t - 0.5, unit, f"{way.factors[t][unit]:.2f}", ha="center", va="center", color=colour)
     lines.spines[:].set_visible(False)
     lines.tick_params(left=False)
@@ -58,7 +60,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
         ([norm(way.straight[k]) for k in ks], STRAIGHT, 1.6, "-", "what of it came along the straight path"),
         (
             [norm(way.products()[k]) / root for k in ks],
-            ORANGE,
+            STRAIGHT,
             1.4,
             DASHES,
             f"product of the {factor} after k (rms of the units)",

@@ -26,7 +26,7 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     if (box.hidden !== hidden) box.hidden = hidden;
     if (hidden) return;
     if (range.value !== String(x)) range.value = x;
-    const short = String(Number(x.toPrecision(6)));
+    const short = String(Number(x.toPrecision(5)));
     if (document.activeElement !== field && field.value !== short) field.value = short;
     const said = label + " = " + shown(x, 4);
     if (range.getAttribute("aria-valuetext") !== spoken(said)) range.setAttribute("aria-valuetext", spoken(said));

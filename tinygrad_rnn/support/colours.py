@@ -1,4 +1,6 @@
-"""The colours of pictures and plots, each with its one meaning. Graphviz 2.43 knows hex colours of six digits only.
+"""The colours of pictures, plots and the page, each with its one meaning.
+
+Graphviz 2.43 knows hex colours of six digits only.
 
 Colours that are told apart differ in lightness also, so that they stay apart for colour-blind eyes and in grey print.
 """
@@ -27,8 +29,14 @@ INPUT_FILL, INPUT_LINE = "#eef2f7", "#2b8a3e"
 CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"
 
+POSITIVE, NEGATIVE = "#c2410c", "#1864ab"  # the sign of a number
+
 #: From a gradient that has vanished to one that explodes: from light to dark.
-_STOPS = ("#dfe9f5", "#bdbce6", "#d652a0", "#9b1166", "#3b052b")
+SIZES = ("#dfe9f5", "#bdbce6", "#d652a0", "#9b1166", "#3b052b")
+
+
+#: From the largest negative number over 0 to the largest positive one: the darker, the larger.
+SIGNED = ("#08305a", NEGATIVE, "#b5d2ea", PAPER, "#f6cdb4", POSITIVE, "#5c1d04")
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,12 @@ class Scale:
         """The colour of a gradient of which only log10 |gradient| is known."""
         if not log10 > -math.inf:
             return PAPER
-        return mixed(_STOPS, self.darkest * self.place(log10))
+        return mixed(SIZES, self.darkest * self.place(log10))
+
+    def levels(self, most: int = 8) -> list[int]:
+        """The powers of ten that are numbered: at equal distances, with at most so many of these."""
+        stride = max(1, math.ceil((self.high - self.low) / most))
+        return [e for e in range(self.low, self.high + 1) if e % stride == 0]
 
     def place(self, log10: float) -> float:
         """Where a size stands on the scale, from 0 to 1; what lies beyond an end is at that end."""
