@@ -269,6 +269,16 @@ def test_what_is_kept_and_what_that_is_called(node, kind, at):
         same(one, other)
 
 
+def test_of_an_infinite_gradient_nothing_is_known_to_be_left(node):
+    posed = Posed("scalar", 7, 5, nonlinearity="identity")
+    posed.cell.w.data = 1e150
+    posed.given["p"][0] = 1e150
+    found = posed.run(node, "return kept(computation);")
+    eager = posed.pose()
+    assert all(map(math.isnan, kept(eager.unrolled, eager.loss)))
+    assert all(map(math.isnan, found))
+
+
 def test_words_of_verdicts(node):
     numbers = [
         0.0,
@@ -328,6 +338,13 @@ def test_where_a_gradient_came_from(node, kind, at, k1, k2):
                 same(sums[key][step], entries(numbers))
         for lag, numbers in whole.by_lag().items():
             same(sums["by_lag"][lag], entries(numbers))
+        for key, expected in (
+            ("kept_by_use", cut.kept.by_use_step()),
+            ("kept_by_loss", cut.kept.by_loss_step()),
+            ("kept_by_lag", cut.kept.by_lag()),
+        ):
+            for step, numbers in expected.items():
+                same(sums[key][step], entries(numbers))
 
 
 @cases

@@ -593,6 +593,63 @@ def test_the_split_is_that_of_anatomy_and_follows(open_page):
     assert page.locator("#where-table tbody tr").count() == 6
 
 
+#: By use step, the colours of the bar of its sum: across the line on which it stands, beside that line, and at its end.
+BARS = """() => {
+    const { lineX, high, top, end } = barsAt, ratio = devicePixelRatio, copy = document.createElement("canvas");
+    Object.assign(copy, { width: heat.width, height: heat.height });
+    const pen = copy.getContext("2d", { willReadFrequently: true });
+    pen.drawImage(heat, 0, 0);
+    return Array.from({ length: whole.T + 1 }, (_, k) => (!k ? null : [-2, 2, end(k) - lineX].map((away, i) => {
+        const x = i < 2 ? lineX + 0.5 + away * Math.sign(end(k) - lineX) : end(k) - 2 * Math.sign(end(k) - lineX);
+        const { data } = pen.getImageData(Math.round(x * ratio), Math.round((top + (k - 0.5) * high) * ratio), 1, 1);
+        return "rgb(" + [...data].slice(0, 3).join(", ") + ")";
+    })));
+}"""
+
+
+def test_bars_follow_the_sign_and_the_truncation(open_page):
+    page = open_page("every", "#w=0.2")
+    settle_work(page)
+    key = {name: page.evaluate("(name) => colour(name)", name) for name in ("positive", "negative", "cut")}
+    use, kept_use = page.evaluate("[whole.by_use, whole.kept_by_use]")
+    assert use == kept_use
+    wide = [k for k in range(1, 7) if abs(use[k]) > 0.1 * max(map(abs, use))]
+    assert {use[k] > 0 for k in wide} == {True, False}
+    bars = page.evaluate(BARS)
+    for k in wide:
+        other, beside, end = bars[k]
+        assert beside == end == key["positive" if use[k] > 0 else "negative"], k
+        assert other not in key.values(), k
+    page.evaluate("change({ k1: 1, k2: 1 })")
+    settle_work(page)
+    use, kept_use, lags = page.evaluate("[whole.by_use, whole.kept_by_use, whole.kept_by_lag]")
+    assert lags[0] != 0
+    assert set(lags[1:]) == {0}
+    shorter = [k for k in wide if 0.1 < kept_use[k] / use[k] < 0.85]
+    assert shorter
+    bars = page.evaluate(BARS)
+    for k in shorter:
+        _, beside, end = bars[k]
+        assert (beside, end) == (key["positive" if use[k] > 0 else "negative"], key["cut"]), k
+    for words in ("positive", "negative", "thrown away"):
+        assert words in says(page, "#where .hint >> nth=0")
+
+
+def test_a_click_leads_to_what_it_changes(open_page):
+    page = open_page("every", reduced_motion="reduce")
+    settle_work(page)
+    page.locator("#heat").scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 300
+    x, y = page.evaluate("whereAt.corner(2, 4)")
+    box = page.locator("#heat").bounding_box()
+    page.mouse.click(box["x"] + x + 3, box["y"] + y + 3)
+    settle_work(page)
+    here = page.locator("#picture rect.here").bounding_box()
+    assert 0 < here["y"] < 900 - here["height"]
+    assert page.evaluate("filmNow().t") == 2
+    assert says(page, "#step-title") == "Time step 2 in full"
+
+
 def test_every_cell_of_the_split_can_be_reached_by_the_keyboard(open_page):
     page = open_page("every")
     settle_work(page)
@@ -826,6 +883,114 @@ def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, li
         }"""
     )
     assert crossing == []
+
+
+#: Texts of a drawing that a line crosses: their words.
+CROSSED = """([drawing, lines]) => {
+    const root = document.querySelector(drawing), found = new Set();
+    const texts = [...root.querySelectorAll("text:not(.scissors)")].map((one) => [one, one.getBBox()]);
+    for (const line of root.querySelectorAll(lines)) {
+        for (let at = 0, end = line.getTotalLength(); at <= end; at += 3) {
+            const { x, y } = line.getPointAtLength(at);
+            for (const [one, box] of texts) {
+                const across = x > box.x && x < box.x + box.width, down = y > box.y + 2 && y < box.y + box.height - 2;
+                if (across && down) found.add(one.textContent);
+            }
+        }
+    }
+    return [...found];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1440, 1920])
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#at=every"), ("long", "#cut=995"), ("one", "")])
+def test_no_edge_crosses_a_heading_or_a_number(open_page, name, link, width):
+    page = open_page(name, link, width=width)
+    settle_work(page)
+    assert page.evaluate(CROSSED, ["#picture", ".arc, .flow"]) == []
+    assert page.evaluate(CROSSED, ["#step-graph", ".edge"]) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080)])
+@pytest.mark.parametrize("name", ["last", "cells", "long"])
+def test_picture_and_controls_fit_on_a_screen_and_the_graph_of_a_time_step_in_its_panel(open_page, name, width, height):
+    page = open_page(name, width=width, height=height)
+    settle_work(page)
+    for part in ("#headline", "#picture", ".transport", "#controls", "#run"):
+        box = page.locator(part).bounding_box()
+        assert 0 <= box["y"] <= height - box["height"], part
+    assert page.locator("#step-panel .scroll.wide").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+#: The gradient that stands below a name in a drawing.
+GRADIENT_BELOW = """([drawing, name]) => {
+    const texts = [...document.querySelectorAll(drawing + " text")];
+    const head = texts.find((one) => one.matches(".name") && one.textContent === name);
+    const y = Number(head.getAttribute("y")), column = head.getAttribute("x");
+    const isBelow = (one) => one.getAttribute("x") === column && Number(one.getAttribute("y")) > y;
+    return texts.find((one) => one.matches(".grad") && isBelow(one)).textContent;
+}"""
+
+
+def test_a_state_has_one_gradient_wherever_it_is_written(open_page):
+    page = open_page("every")
+    page.evaluate("goTo(3)")
+    settle_work(page)
+    posed = scalar(at="every")
+    posed.loss.backward()
+    for drawing in ("#picture", "#step-graph"):
+        assert page.evaluate(GRADIENT_BELOW, [drawing, "h3"]) == text.number(posed.unrolled.h[3].grad)
+
+
+def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
+    page = open_page("last", "#step=3")
+    settle(page)
+    for mark in (".arc", ".tip", "text.factor", "text.grad", ".bar"):
+        assert page.locator(f"#picture {mark}").count() == 0, mark
+    assert page.locator("#picture text.data").count() > 0
+    assert set(page.locator("#step-graph text.grad").all_text_contents()) == {"…"}
+
+
+def test_titles_are_true_for_gated_cells(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    assert "In a plain RNN at most" in says(page, "#norms-says")
+    assert "law" not in says(page, "#norms-says")
+    assert says(page, "#equation").startswith("‖∂L/∂s0‖ / ‖∂L/∂s5‖ = ")
+    assert "gates alone: ∏ f" in says(page, "#equation")
+    page.locator("#cell").select_option(index=2)
+    settle_work(page)
+    assert "The law" in says(page, "#norms-says")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "#w=1e150&nonlinearity=identity",
+        "#w=-1e200&nonlinearity=relu&at=every",
+        "#w=1e308&nonlinearity=identity",
+        "#w=0",
+        "#w=1e-320&nonlinearity=identity",
+        "#x_1[0]=1e308&u=1e300&at=every",
+        "#k1=1&k2=1&at=every",
+    ],
+)
+def test_no_number_is_beyond_words(open_page, link):
+    page = open_page("last", link)
+    settle_work(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    settle_work(page)
+    words = page.evaluate(
+        "document.body.innerText + [...document.querySelectorAll('svg text')].map((one) => one.textContent).join(' ')"
+    )
+    assert not re.findall(r"undefined|Infinity|null|\[object|NaN[×⁰-⁹]", words)
+
+
+def test_of_an_infinite_gradient_the_page_says_what_python_says(open_page):
+    page = open_page("last", "#w=1e150&nonlinearity=identity")
+    assert says(page, "#headline") == "The gradient is not a number after 6 steps back"
+    assert "(10¹⁵⁰)⁶ = ∞" in says(page, "#equation")
 
 
 def test_a_weight_near_1_is_not_written_as_1(open_page):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,13 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]
 
 
+def test_text_counts_the_factors_of_folded_steps() -> None:
+    lines = draw(*scalar(40)).text.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("  ⋮")]
+    assert re.fullmatch(r"  ⋮ 30 steps", lines[at])
+    assert re.fullmatch(r"  ↓ ×\S+ = 31 factors", lines[at - 1])
+
+
 def test_the_text_of_a_graph_without_time_says_what_each_value_was_made_of() -> None:
     lines = draw_dot(expression()).text.splitlines()
     assert any(re.match(r"a·b +data 0\.12 .* from a, b$", line) for line in lines)
@@ -317,6 +325,29 @@ def test_values_appear_forwards_then_the_gradient_travels_back_factor_by_factor(
     assert products[1] == f"back to h₂:  {factors[0]}·{factors[1]} = {left[2]}"
 
 
+@pytest.mark.parametrize("detail", ["states", "gates"])
+def test_nothing_of_a_time_step_is_seen_before_its_states(detail: str) -> None:
+    """Neither the straight path, nor gates, nor a matrix, nor a cut, nor a note."""
+    rnn = unroll(LSTMCell(1, 2), [[0.1]] * 4)
+    notes = [["a note"]] * 4
+    for made in (rnn, unroll(RNNCell(1, 2), [[0.1]] * 4)):
+        loss = mse_loss(made.h[4], [0.1, 0.2])
+        loss.backward()
+        film = animation.film(draw(made, loss, detail=detail, notes=notes, cuts=(3,)).picture)
+        for moment in film.moments():
+            picture = film.at(moment)
+            reached = max(shown(picture, "state"), default=-1)
+            for item in (*picture.boxes, *picture.lines, *picture.texts):
+                assert item.step is None or item.step <= reached, item
+
+
+def test_an_arc_over_folded_steps_travels_piece_by_piece() -> None:
+    film = animation.film(draw(*scalar(60)).picture)
+    pieces = [len([line for line in film.at(moment).lines if line.role == "fade"]) for moment in film.moments()]
+    assert pieces == sorted(pieces)
+    assert len(set(pieces)) > 5
+
+
 def test_the_film_ends_with_the_picture() -> None:
     for make in (scalar, lstm):
         picture = draw(*make()).picture
@@ -360,6 +391,30 @@ def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_th
 
 
 @pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("make", [scalar, lstm])
+def test_in_a_browser_more_and_more_is_seen(
+    make: Callable[[], tuple[Unrolled, Value]], browser: Any, tmp_path: Path
+) -> None:
+    """Screenshots at five times, the last of them when all is there."""
+    from PIL import Image
+
+    drawing = draw(*make(), animate="backward")
+    drawing.save(tmp_path / "moving.svg")
+    page = browser.new_page(viewport={"width": 960, "height": 540})
+    page.goto((tmp_path / "moving.svg").as_uri())
+    end = animation.film(drawing.picture).seconds
+    ink = []
+    for moment in (0.0, 0.2 * end, 0.5 * end, 0.8 * end, end + 1.0):
+        page.evaluate("t => document.getAnimations().forEach(a => { a.pause(); a.currentTime = 1000 * t; })", moment)
+        grey = Image.open(io.BytesIO(page.screenshot())).convert("L")
+        ink.append(sum(grey.histogram()[:230]))
+    assert ink == sorted(ink)
+    assert len(set(ink)) == 5
+    assert ink[0] < 0.5 * ink[-1]
+
+
+@pytest.mark.slow
 def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: Path) -> None:
     from PIL import Image, ImageChops
 
@@ -367,7 +422,9 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
     image = Image.open(drawing.save(tmp_path / "film.gif"))
     assert image.size == (960, 540)
     assert image.n_frames > 6
-    image.seek(image.n_frames - 1)
+    for i in (0, image.n_frames - 1):
+        image.seek(i)
+        assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
     still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")
     worst = max(high for _, high in ImageChops.difference(image.convert("RGB"), still).getextrema())

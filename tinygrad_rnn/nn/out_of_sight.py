@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MappingView
 from functools import partial
+from itertools import accumulate, starmap
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
@@ -28,6 +29,10 @@ _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
 #: Types whose contents Python's garbage collector knows better than we do.
 _BUILT_IN = (set, frozenset, deque, partial, MappingView, MethodType, MethodWrapperType, BuiltinMethodType)
+
+
+#: Types whose objects make what they hold by calls yet to come.
+_YET_TO_COME = (AsyncGeneratorType, GeneratorType, map, starmap, accumulate, type(iter(int, 1)))
 
 
 def attributes(thing: object) -> Iterator[Named]:
@@ -53,7 +58,7 @@ def values_out_of_sight(
 
     Returns:
         an iterator over the path to an object that is not searched, that object, and the Value that it holds. For a
-        generator, whose contents cannot be known, None stands in place of the Value.
+        generator, a ``map`` and their like, whose contents cannot be known, None stands in place of the Value.
     """
     to_visit = list(things)[::-1]
     while to_visit:
@@ -70,7 +75,7 @@ def values_out_of_sight(
         named = parts(thing)
         if named is None:
             hidden_by = thing if hidden_by is None else hidden_by
-            if isinstance(thing, (AsyncGeneratorType, GeneratorType)):
+            if isinstance(thing, _YET_TO_COME):
                 yield path, thing, None
             named = [("", part) for part in _contents(thing)]
         to_visit += [

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 from ..engine.value import Value
 from ..errors import DomainError
+from ..support.pytorch import refuses_options
 from .arguments import SMALLEST, each_once, within
 
 
+@refuses_options
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: float = 2.0) -> float:
     """Shrink all gradients together so that their norm is at most ``max_norm`` (Pascanu, Mikolov & Bengio 2013).
 
@@ -59,6 +61,7 @@ def gradient_norm(parameters: Iterable[Value], norm_type: float = 2.0) -> float:
     return float(largest * math.fsum((size / largest) ** norm_type for size in sizes) ** (1.0 / norm_type))
 
 
+@refuses_options
 def clip_grad_value_(parameters: Iterable[Value], clip_value: float) -> None:
     """Move every gradient into [-clip_value, clip_value].
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any
 
 from ..bptt import Unrolled
@@ -119,6 +120,8 @@ def _name(cell: object) -> str:
     """A cell in a few words, without addresses, and without what can be changed on the page."""
     if isinstance(cell, ScalarRNNCell):
         return type(cell).__name__
+    if isinstance(cell, FunctionType):
+        return "a function" if cell.__name__ == "<lambda>" else cell.__name__
     return text.clipped(re.sub(r" at 0x[0-9a-fA-F]+|, nonlinearity='\w+'", "", repr(cell)), 120)
 
 

@@ -116,38 +116,38 @@ def film(picture: Picture) -> Film:
         """When the gradient has come as far back as that time step."""
         return min((moment for at, moment in arrival.items() if at <= step), default=turn)
 
+    def forward_at(step: int | None) -> float:
+        """When the values of that time step have been computed; what belongs to none comes after all of them."""
+        return turn - 0.5 if step is None else min((t for s, t in when.items() if s >= step), default=turn - 0.5)
+
     shown: dict[str, tuple[float, float]] = {}
     for box in picture.boxes:
-        if box.role in ("state", "input", "fold", "part") and box.step is not None:
-            shown[box.id] = when.get(box.step, min((t for s, t in when.items() if s >= box.step), default=turn)), never
-        elif box.role == "loss":
-            shown[box.id] = turn - 0.5, never
-        elif box.role == "bar" and box.step is not None:
-            shown[box.id] = back_at(box.step), never
+        if box.role == "loss":
+            shown[box.id] = forward_at(None), never
+        elif box.step is not None:
+            shown[box.id] = back_at(box.step) if box.role == "bar" else forward_at(box.step), never
         for row, written in box.laid_out():
             if row.role == "gradient":
                 at = turn if box.role == "loss" or box.step is None else back_at(box.step)
                 shown[written.id] = at, never
+    ways: dict[int | None, list[str]] = {}  # the pieces of the arc from every time step
     for line in picture.lines:
-        if line.role == "arc":
-            shown[line.id] = leaves[line.step], never
-        elif line.role == "fade":
-            shown[line.id] = leaves.get(line.step, turn), never
-        elif line.role == "flow" and line.step is not None:
-            shown[line.id] = when.get(line.step, turn - 0.5), never
-        elif line.role == "flow":
-            shown[line.id] = turn - 0.5, never
+        if line.role in ("arc", "fade"):
+            ways.setdefault(line.step, []).append(line.id)
         elif line.role == "law":
             shown[line.id] = end, never
+        elif line.role == "flow" or line.step is not None:
+            shown[line.id] = forward_at(line.step), never
+    for step, pieces in ways.items():
+        for i, name in enumerate(pieces):
+            shown[name] = leaves.get(step, turn) + 0.6 * back * i / len(pieces), never
     for written in picture.texts:
-        if written.role in ("factor", "terms") and written.step is not None:
-            shown[written.id] = leaves.get(written.step, turn), never
-        elif written.role in ("heading", "note") and written.step is not None:
-            shown[written.id] = when.get(written.step, turn), never
-        elif written.role == "left" and written.step is not None:
-            shown[written.id] = back_at(written.step), never
-        elif written.role == "law" or written.id in ENDING:
+        if written.role == "law" or written.id in ENDING:
             shown[written.id] = end, never
+        elif written.step is not None and written.role in ("factor", "terms"):
+            shown[written.id] = leaves.get(written.step, turn), never
+        elif written.step is not None:
+            shown[written.id] = back_at(written.step) if written.role == "left" else forward_at(written.step), never
     so_far, moments = _so_far(picture, arcs, arrival, places, end)
     shown.update(moments)
     return Film(replace(picture, texts=[*picture.texts, *so_far]), shown, end)

@@ -26,7 +26,7 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     if (box.hidden !== hidden) box.hidden = hidden;
     if (hidden) return;
     if (range.value !== String(x)) range.value = x;
-    const short = String(Number(x.toPrecision(6)));
+    const short = String(Number(x.toPrecision(5)));
     if (document.activeElement !== field && field.value !== short) field.value = short;
     const said = label + " = " + shown(x, 4);
     if (range.getAttribute("aria-valuetext") !== spoken(said)) range.setAttribute("aria-valuetext", spoken(said));
@@ -299,7 +299,7 @@ byId("save").addEventListener("click", () => {
 byId("link").addEventListener("click", () => {
   putLink();
   const done = () => say("the link is copied"), button = byId("link"), words = button.textContent;
-  const here = location.href.split("#")[0] + linked;
+  const here = (location.protocol === "about:" ? "" : location.href.split("#")[0]) + linked;  // a frame has no address
   if (navigator.clipboard) navigator.clipboard.writeText(here).then(done, () => say("the link is in the address bar"));
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = words; }, 1500);

@@ -87,6 +87,9 @@ function shown(x, digits = 3) {
 /** A number in parentheses where its sign would meet another. */
 const bracketed = (x, digits = 3) => (x < 0 ? "(" + shown(x, digits) + ")" : shown(x, digits));
 
+/** A number as the base of a power. */
+const based = (x) => (/^[\d.]+$/.test(shown(x)) ? shown(x) : "(" + shown(x) + ")");
+
 /** A number to type: short, and the same double. */
 const typed = (x) => String(x);
 

@@ -16,7 +16,7 @@ function kept(computation, part = null) {
   computation.state(T, aside.grad).set(direct.map((g) => (norm ? g / norm : 0)));
   aside.backward(0, { losses: [], from: T, whole: true });
   const sizes = Array.from({ length: T + 1 }, (_, lag) => library.hypot(...computation.state(T - lag, aside.grad, part)));
-  return sizes.map((each) => (sizes[0] ? each / sizes[0] : each ? NaN : 0));
+  return sizes.map((each) => (sizes[0] !== 0 ? each / sizes[0] : each !== 0 ? NaN : 0));
 }
 
 /** What a gradient does of which `left` is left: a verb. */

@@ -75,7 +75,7 @@ function drawScore() {
   const inputY = lastY + cardHeight / 2 + 38, namesY = inputY + 36, barsTop = namesY + (page.names.length ? 30 : 16), barsBottom = barsTop + (order.length > 1 ? 110 : 150);
   drawnAs = { at, folds, columns, pitch, card, inputY, laneY, lastY, barsTop, barsBottom };
 
-  if (lit && at.has(0) && left > 20) text("terms", 4, termsY, namesOfTerms(law), "small law-ink start");
+  if (lit && at.has(0) && left > 20) text("terms", 4, termsY, namesOfTerms(law), "small start " + (law && law.gate ? "straight-ink" : "law-ink"));
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
   shownTimes.forEach((t, i) => {

@@ -27,18 +27,20 @@ function split(computation, which) {
   });
 }
 
-/** The sums of a split: by use step, by loss step, by lag, in all, what truncation keeps and what it cuts. Each is a list of
- *  entries. They are added in the order of the passes, the last use first. */
+/** The sums of a split: by use step, by loss step, by lag, in all, what truncation keeps and what it cuts; and the first three of
+ *  what it keeps alone. Each is a list of entries. They are added in the order of the passes, the last use first. */
 function splitSums(computation, parts) {
   const { T } = computation, size = parts.length ? parts[0].cells[0].length : 0, zeros = () => new Float64Array(size);
   const list = (n) => Array.from({ length: n }, zeros);
   const sums = { by_use: list(T + 1), by_loss: list(T + 1), by_lag: list(T), total: zeros(), kept: zeros(), cut: zeros() };
+  const keptSums = { by_use: list(T + 1), by_loss: list(T + 1), by_lag: list(T) };
   for (const { t, cells } of parts) {
     for (let k = t; k > 0; k--) {
       const reaches = computation.reaches(k, t), cell = cells[k - 1];
       const groups = [sums.by_use[k], sums.by_loss[t], sums.by_lag[t - k], sums.total, reaches ? sums.kept : sums.cut];
+      if (reaches) groups.push(keptSums.by_use[k], keptSums.by_loss[t], keptSums.by_lag[t - k]);
       for (const group of groups) for (let i = 0; i < size; i++) group[i] += cell[i];
     }
   }
-  return sums;
+  return { ...sums, kept_by_use: keptSums.by_use, kept_by_loss: keptSums.by_loss, kept_by_lag: keptSums.by_lag };
 }

@@ -2,6 +2,7 @@
 "use strict";
 
 const graphSvg = byId("step-graph"), unitPick = byId("unit");
+const LEAST_SCALE = 0.6, MOST_HIGH = 420;  // pixels: how high a graph may get where it is enlarged
 const CARD = { wide: 118, high: 54, across: 158, down: 74 };
 let stepLayout = null;
 
@@ -189,7 +190,10 @@ function drawStep(t, item, items) {
     const words = [...new Set(small.map((where) => { const place = parentNow(where, now); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
     if (words.length) text("small" + card, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
-  put(graphSvg, { width: 32 + (wide - 1) * CARD.across + CARD.wide, height: 26 + tall * CARD.down });
+  // The whole graph is in view wherever it can be read then; it uses the room that there is.
+  const width = 32 + (wide - 1) * CARD.across + CARD.wide, height = 26 + tall * CARD.down, room = widthOf(graphSvg.parentElement) / width;
+  const scale = room < LEAST_SCALE ? 1 : Math.min(room, Math.max(1, Math.min(1.3, MOST_HIGH / height)));
+  put(graphSvg, { width: Math.floor(scale * width), height: Math.ceil(scale * height), viewBox: "0 0 " + width + " " + height });
   paint(graphSvg, [...lines, ...boxes]);
 }
 

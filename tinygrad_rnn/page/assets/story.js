@@ -110,14 +110,14 @@ function equation() {
     const start = "∂" + later + "/∂" + earlier;
     if (!law) return start + " = " + shown(total);
     const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
-    const power = law.name + raised(lag), base = bracketed(w) + raised(lag);
+    const power = law.name + raised(lag), base = based(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
     return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + bracketed(alone ? total / alone : NaN) + " = " + shown(total);
   }
   const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
   if (!law) return line;
   if (law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
-  return line + " ≤ ‖W‖" + raised(lag) + " = " + shown(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+  return line + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
 }
 
 /** The picture for those who cannot see it. */

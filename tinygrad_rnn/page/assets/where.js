@@ -2,7 +2,7 @@
 "use strict";
 
 const heat = byId("heat"), ofPick = byId("of");
-let whole = null, whereAt = null, stood = null;
+let whole = null, whereAt = null, barsAt = null, stood = null;
 
 /** The weights whose gradient can be split: each group, and the entry that is chosen. */
 function splitChoices() {
@@ -64,11 +64,12 @@ function sayWhere() {
   write(byId("where-says"), parts.join("") + "." + (whole.signed ? "" : " Norms over the entries."));
 }
 
-const largest = (numbers) => numbers.reduce((a, b) => Math.max(a, Math.abs(b) || 0), 0);
+/** The largest size of finite numbers. */
+const largest = (numbers) => numbers.reduce((a, b) => (Number.isFinite(b) ? Math.max(a, Math.abs(b)) : a), 0);
 
 function drawHeat() {
   if (!whole) return;
-  const { losses, cells, T, by_use, by_loss, signed } = whole, full = widthOf(heat), row = losses.length === 1;
+  const { losses, cells, T, by_use, by_loss, kept_by_use, kept_by_loss, signed } = whole, full = widthOf(heat), row = losses.length === 1;
   const left = row ? 10 : 46, top = 18, bars = row ? 0 : Math.min(120, full * 0.22);
   // A use step k runs downwards, a loss step t to the right; of a single loss the uses stand in one row.
   const wide = row ? (full - 2 * left) / T : (full - left - bars - 16) / losses.length, high = row ? 44 : Math.max(1, Math.min(wide, 300 / T));
@@ -108,12 +109,22 @@ function drawHeat() {
   losses.forEach((loss, j) => { if (j % across === 0) words(String(called(loss)), left + (j + 0.5) * wide, top - 6, "center"); });
   for (let k = 1; k <= T; k += down) words(String(called(k)), left - 6, top + (k - 0.5) * high + 4, "right");
   if (t) pen.strokeRect(left, top + (t - 1) * high - 1, losses.length * wide, Math.max(2, high - gap));
-  const bar = (value, ...box) => { pen.fillStyle = value < 0 ? negative : positive; pen.fillRect(...box); };
-  const mostUse = largest(by_use) || 1, mostLoss = largest(by_loss) || 1, below = top + T * high;
+  const bar = (ink_, ...box) => { pen.fillStyle = ink_; pen.fillRect(...box); };
+  const mostUse = largest([...by_use, ...kept_by_use]) || 1, mostLoss = largest([...by_loss, ...kept_by_loss]) || 1, below = top + T * high;
   // Signed sums stand on a line: positive to one side, negative to the other.
   const lineY = below + (signed ? 36 : 62), roomY = signed ? 28 : 54, lineX = left + losses.length * wide + 8 + (signed ? bars / 2 : 0), roomX = signed ? bars / 2 : bars;
-  losses.forEach((loss, j) => { const size = (by_loss[loss] / mostLoss) * roomY; bar(size, left + j * wide, Math.min(lineY, lineY - size), Math.max(1, wide - gap), Math.abs(size)); });
-  for (let k = 1; k <= T; k++) { const size = (by_use[k] / mostUse) * roomX; bar(size, Math.min(lineX, lineX + size), top + (k - 1) * high, Math.abs(size), Math.max(1, high - gap)); }
+  // In grey what there is before truncation, and over it what is kept.
+  for (const [uses, ofLosses, ink_] of [[by_use, by_loss, () => cutAway], [kept_by_use, kept_by_loss, (v) => (v < 0 ? negative : positive)]]) {
+    losses.forEach((loss, j_) => {
+      const v = ofLosses[loss], size = (v / mostLoss) * roomY;
+      bar(ink_(v), left + j_ * wide, Math.min(lineY, lineY - size), Math.max(1, wide - gap), Math.abs(size));
+    });
+    for (let k = 1; k <= T; k++) {
+      const v = uses[k], size = (v / mostUse) * roomX;
+      bar(ink_(v), Math.min(lineX, lineX + size), top + (k - 1) * high, Math.abs(size), Math.max(1, high - gap));
+    }
+  }
+  barsAt = { lineX, high, top, end: (k) => lineX + (by_use[k] / mostUse) * roomX };
   pen.fillStyle = colour("line");
   pen.fillRect(left, lineY, losses.length * wide, 1);
   pen.fillRect(lineX, top, 1, T * high);
@@ -122,18 +133,21 @@ function drawHeat() {
 }
 
 function drawLags() {
-  const plot = byId("lag-plot"), height = 110, [pen, width] = sharp(plot, height), { by_lag, signed } = whole, left = 46, right = width - 8, top = 8, bottom = height - 22;
-  const values = by_lag, low = Math.min(0, ...values), high = Math.max(0, ...values), span = high - low || 1, wide = (right - left) / values.length;
-  const y = (v) => bottom - ((v - low) / span) * (bottom - top), keeps = (lag) => keptLags(lag);
-  values.forEach((value, lag) => {
-    pen.fillStyle = colour(!keeps(lag) ? "cut" : value < 0 ? "negative" : "positive");
-    pen.fillRect(left + lag * wide, Math.min(y(0), y(value)), Math.max(1, wide - (wide > 4 ? 1 : 0)), Math.max(0.5, Math.abs(y(value) - y(0))));
-  });
+  const plot = byId("lag-plot"), height = 110, [pen, width] = sharp(plot, height), { by_lag, kept_by_lag, signed } = whole, left = 52, right = width - 8, top = 8, bottom = height - 22;
+  const values = by_lag, finite = [...values, ...kept_by_lag].filter(Number.isFinite), low = finite.reduce((a, b) => Math.min(a, b), 0), high = finite.reduce((a, b) => Math.max(a, b), 0);
+  const span = high - low || 1, wide = (right - left) / values.length, y = (v) => bottom - ((Math.max(low, Math.min(high || 1, v)) - low) / span) * (bottom - top);
+  for (const [sums, ink] of [[values, () => "cut"], [kept_by_lag, (v) => (v < 0 ? "negative" : "positive")]]) {
+    sums.forEach((value, lag) => {
+      if (!value) return;  // NaN, too
+      pen.fillStyle = colour(ink(value));
+      pen.fillRect(left + lag * wide, Math.min(y(0), y(value)), Math.max(1, wide - (wide > 4 ? 1 : 0)), Math.max(0.5, Math.abs(y(value) - y(0))));
+    });
+  }
   pen.fillStyle = colour("line");
   pen.fillRect(left, y(0), right - left, 1);
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
-  for (const v of new Set([high, low].filter((x) => Math.abs(y(x) - y(0)) > 12))) pen.fillText(shown(v, 2), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
+  for (const v of new Set([high, low].filter((x) => Math.abs(y(x) - y(0)) > 12))) pen.fillText(fitted(v, left - 8, 12), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
   pen.fillText("0", left - 6, y(0) + 4);
   pen.textAlign = "center";
   const every = Math.max(1, Math.ceil(34 / wide));
@@ -142,9 +156,6 @@ function drawLags() {
   const part = signed ? "sum" : "norm of the sum";
   table("where-table", "∂L/∂" + whole.name + " by lag and by use step", ["lag or use step", part + " by lag", part + " by use step"], () => Array.from(values.slice(0, 400), (value, i) => [String(i), shown(value), i ? shown(whole.by_use[i]) : ""]));
 }
-/** Whether every loss keeps this lag. */
-const keptLags = (lag) => whole.losses.every((t) => t - lag < 1 || result.computation.reaches(t - lag, t));
-
 // ---- one cell for the pointer and the keyboard ------------------------------------------------------------------------------
 
 const heatCells = byId("heat-cells");
@@ -158,11 +169,17 @@ function cellAt(event) {
   const [k, j] = row ? [across + 1, down] : [down + 1, across];
   return j >= 0 && j < whole.losses.length && k >= 1 && k <= whole.losses[j] ? { k, j } : null;
 }
-const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight.";
+const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight. A click goes to that time step.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : hint);
 heat.addEventListener("pointermove", (event) => sayCell(cellAt(event)));
 heat.addEventListener("pointerleave", () => sayCell(null));
-heat.addEventListener("click", (event) => { const cell = cellAt(event); if (cell) { stand(cell, false); goTo(cell.k); } });
+heat.addEventListener("click", (event) => { const cell = cellAt(event); if (cell) { stand(cell, false); lead(cell.k); } });
+
+/** Go to a time step, and to the picture, where it is seen. */
+function lead(t) {
+  goTo(t);
+  byId("score").scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
 
 function placeCells() {
   if (!whole) return;
@@ -191,7 +208,7 @@ heatCells.addEventListener("keydown", (event) => {
   const { k, j } = stood, last = whole.losses[j];
   const [left, right, up, down] = whereAt.row ? [{ k: k - 1, j }, { k: k + 1, j }, null, null] : [{ k, j: j - 1 }, { k, j: j + 1 }, { k: k - 1, j }, { k: k + 1, j }];
   const to = { ArrowLeft: left, ArrowRight: right, ArrowUp: up, ArrowDown: down, Home: { k: 1, j }, End: { k: last, j } }[event.key];
-  if (event.key === "Enter") { goTo(k); event.preventDefault(); }
+  if (event.key === "Enter") { lead(k); event.preventDefault(); }
   if (!to) return;
   event.preventDefault();
   event.stopPropagation();

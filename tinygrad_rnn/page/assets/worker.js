@@ -8,7 +8,7 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   if (kind === "split") {
     const parts = split(computation, which), sums = splitSums(computation, parts), size = (cell) => (cell.length === 1 ? cell[0] : library.hypot(...cell));
     return { losses: parts.map(({ t }) => t), cells: parts.map(({ t, cells }) => Float64Array.from(cells.slice(0, t), size)),
-      by_use: sums.by_use.map(size), by_loss: sums.by_loss.map(size), by_lag: sums.by_lag.map(size), total: size(sums.total), kept: size(sums.kept), cut: size(sums.cut) };
+      ...Object.fromEntries(Object.entries(sums).filter(([name]) => name.includes("by_")).map(([name, cells]) => [name, cells.map(size)])), total: size(sums.total), kept: size(sums.kept), cut: size(sums.cut) };
   }
   const own = computation.p, parts = Object.keys(computation.program.facts.parts);
   return norms.map((norm) => {
