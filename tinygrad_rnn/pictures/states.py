@@ -372,7 +372,7 @@ class _Lanes:
                 factor = subject.ratio(before, after)
                 if names:
                     told = count(after - before, "factor")
-                    sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
+                    sheet.text(f"folded_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
             written = text.fitted if after in subject.links and subject.is_scalar else text.product
             told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
