@@ -46,7 +46,7 @@ def test_what_is_set_in_python_is_told_and_what_the_page_says_can_be_read(page):
     widget = page.widget
     assert widget is page.widget
     assert widget.state == {"link": "#w=1.1", "turn": 0}
-    assert "#w=1.1" not in widget.html  # it is as it was built
+    assert "#w=1.1" not in widget.frame["srcdoc"]  # it is as it was built
     page.w = 1.2
     assert widget.state == {"link": "#w=1.2", "turn": 1}
     says(page, "#step=3&w=1.3", 1)

@@ -299,7 +299,7 @@ byId("save").addEventListener("click", () => {
 byId("link").addEventListener("click", () => {
   putLink();
   const done = () => say("the link is copied"), button = byId("link"), words = button.textContent;
-  const here = location.href.split("#")[0] + linked;
+  const here = (location.protocol === "about:" ? "" : location.href.split("#")[0]) + linked;  // a frame has no address
   if (navigator.clipboard) navigator.clipboard.writeText(here).then(done, () => say("the link is in the address bar"));
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = words; }, 1500);
