@@ -97,6 +97,20 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_terminal_takes_no_orders_from_a_text(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a\x1b[2jé\x9b 日"
+    Path("x.txt").write_text(text * 60, newline="")
+    assert main(["train", "--task", "text", "--text-file", "x.txt", "--length", "4", *SMALL, "--quiet"]) == 0
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert main(["sample", "text.safetensors", "--prompt", text, "--length", "200"]) == 0
+    written = capsys.readouterr().out
+    assert written.startswith("a\\x1b[2jé\\x9b 日" if is_terminal else text)
+    assert is_terminal is not any(sign in written for sign in "\x1b\x9b")
+
+
 def test_the_forget_bias_begins_as_asked() -> None:
     for given, bias in (([], 1.0), (["--forget-bias", "3"], 3.0), (["--forget-bias", "none"], None)):
         options = ["--task", "adding", "--cell", "lstm", *SMALL, "--steps", "1", "--lr", "1e-9", "--quiet", "--force"]

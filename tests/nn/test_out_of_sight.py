@@ -6,6 +6,7 @@ import itertools
 import random
 from collections import UserList, deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -63,6 +64,13 @@ def attributed(held: Any) -> Callable[[Value], Value]:
     return function
 
 
+def filled_cache(held: Any) -> Callable[[], Any]:
+    here = [held]
+    function = lru_cache(lambda: here.pop())
+    function()
+    return function
+
+
 def of_objects(held: Any) -> Any:
     array = np.empty((1, 1), dtype=object)
     array[0, 0] = held
@@ -93,6 +101,11 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "zip": lambda held: zip([held]),
     "filter": lambda held: filter(None, [held]),
     "islice": lambda held: itertools.islice([held], 1),
+    "tee": lambda held: itertools.tee([held])[0],
+    "object whose class holds it": lambda held: type("Setting", (), {"scale": held})(),
+    "class": lambda held: type("Setting", (), {"scale": held}),
+    "cache": lambda held: filled_cache(held),
+    "context variable": lambda held: ContextVar("held", default=held),
     "list_iterator": lambda held: iter([held]),
     "set in a list": lambda held: [{"a": ({held},)}],
 }

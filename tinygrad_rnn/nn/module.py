@@ -11,7 +11,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
 from ..support.pytorch import refuses_options
-from .out_of_sight import Named, attributes, values_out_of_sight
+from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
 from .trees import Tree, check_replacement, flat, leaves, numbers, pairs
 
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
@@ -186,9 +186,8 @@ def _children_below(path: str, thing: object, within: tuple[object, ...]) -> Ite
 def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
     """The class attributes of a module that might hold a parameter: the path, the attribute, and the class."""
     for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
-        for name, attribute in vars(kind).items():
-            looked_at = not hasattr(type(attribute), "__get__")  # no method, property or slot
-            if looked_at and not name.startswith("_") and name not in vars(module):
+        for name, attribute in class_attributes(kind):
+            if name not in vars(module):
                 yield f"{kind.__name__}.{name}", attribute, kind
 
 
