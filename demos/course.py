@@ -16,7 +16,7 @@ if find_spec("tinygrad_rnn") is None:
     beside = [path.parent for path in Path.cwd().glob("../setup.cfg") if (path.parent / "tinygrad_rnn").is_dir()]
     beside += sorted(Path.cwd().glob("tinygrad_rnn-*.whl"), reverse=True)
     package = beside[0].resolve() if beside else "tinygrad_rnn"
-    # %pip install -q "{package}[plot]"
+    # %pip install -q "{package}[notebook,plot]"
     pass
 
 # %%
@@ -165,7 +165,16 @@ decay_figure(decay(tanh_cells, norms, [[0.1]] * 50), title="with tanh: below the
 # Walk through time, and slide ‖W‖ across 1 yourself.
 
 # %%
-explore(unrolled, loss)
+page = explore(unrolled, loss)
+page
+
+# %% [markdown]
+# The page and Python share what is set. Drag w, and `page.w` is what you dragged it to. Set it here, and the page
+# follows:
+
+# %%
+page.w = 1.1
+print(page.link)  # what differs from the page as it was built
 
 # %% [markdown]
 # ## Tied weights: where w.grad comes from

@@ -117,6 +117,10 @@ class ArgumentError(TinygradRNNError, ValueError):
     """An argument has a value that makes no sense."""
 
 
+class OptionError(ArgumentError, TypeError):
+    """A function was called with an argument that it does not take, such as an option of PyTorch's."""
+
+
 class UnknownNameError(ArgumentError, AttributeError):
     """Nothing has this name; the remedy lists the names that there are."""
 

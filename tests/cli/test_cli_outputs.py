@@ -111,6 +111,12 @@ def test_a_file_that_is_read_is_not_overwritten(command: str, capsys: pytest.Cap
     assert refusal(command.split(), capsys) == "'x.csv' would be overwritten, and is read. Write to another file\n"
 
 
+@pytest.mark.parametrize("command", ["train -o", "sweep -o"])
+def test_an_empty_name_is_not_the_default(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a shell gives it for a variable that is not set."""
+    assert refusal([*command.split(), ""], capsys) == "cannot write '': it is a folder. Choose another place\n"
+
+
 @pytest.mark.parametrize("command", ["-o", "truncate --picture", "train --history", "explore -o"])
 def test_an_ending_that_says_nothing_is_refused_before_the_work(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -32,6 +32,7 @@ def test_there_are_defaults_for_every_task() -> None:
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.slow
 def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--task", task, *SMALL, "--go-on"]) == 0
     printed = capsys.readouterr()
@@ -72,6 +73,7 @@ def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pyte
 
 
 @pytest.mark.parametrize("cell", KINDS)
+@pytest.mark.slow
 def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> None:
     for task in DEFAULTS:
         assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
@@ -95,6 +97,20 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
     assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_terminal_takes_no_orders_from_a_text(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "a\x1b[2jé\x9b 日"
+    Path("x.txt").write_text(text * 60, newline="")
+    assert main(["train", "--task", "text", "--text-file", "x.txt", "--length", "4", *SMALL, "--quiet"]) == 0
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    assert main(["sample", "text.safetensors", "--prompt", text, "--length", "200"]) == 0
+    written = capsys.readouterr().out
+    assert written.startswith("a\\x1b[2jé\\x9b 日" if is_terminal else text)
+    assert is_terminal is not any(sign in written for sign in "\x1b\x9b")
 
 
 def test_the_forget_bias_begins_as_asked() -> None:
@@ -251,6 +267,7 @@ def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("cell", KINDS)
+@pytest.mark.slow
 def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["train", "--task", "copy", "--bidirectional", "--cell", cell, "--layers", "2", *SMALL, "--go-on"]
     assert main([*options, "-o", "whole"]) == 0
@@ -265,6 +282,7 @@ def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, caps
 
 
 @pytest.mark.parametrize("stop", [1, 4, 5])
+@pytest.mark.slow
 def test_resume_takes_everything_from_the_file(stop: int, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "copy", "--T", "2", "--count", "1", "--cell", "rnn", "--layers", "2", "--nonlinearity", "relu"]
     options += ["--hidden", "3", "--batch", "2", "--lr", "0.03", "--optimizer", "rmsprop", "--clip", "0.5", "--go-on"]
@@ -423,6 +441,7 @@ def begin_training(before: str = "") -> subprocess.Popen[str]:
 
 @POSIX
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.slow
 def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
     process = begin_training()
     process.send_signal(signal.Signals[name])
@@ -435,6 +454,7 @@ def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
     process = begin_training("trap '' HUP;")
     process.send_signal(signal.SIGHUP)
@@ -446,6 +466,7 @@ def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_two_trainings_do_not_write_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     process = begin_training()
     try:

@@ -108,6 +108,35 @@ def by_object() -> Callable[..., Any]:
     return cell.function
 
 
+class Slotted:
+    """An object without a dict; another slot of it is empty."""
+
+    __slots__ = ("a", "nothing")
+
+    def __init__(self, a: Value) -> None:
+        self.a = a
+
+    def function(self, x: Any, h: Any) -> Any:
+        return (self.a * h + x).tanh()
+
+
+class SlottedToo(Slotted):
+    """One that also has a dict."""
+
+    def function(self, x: Any, h: Any) -> Any:
+        return (self.a * h + self.b * x).tanh()
+
+
+def by_slots() -> Callable[..., Any]:
+    return Slotted(Value(0.5, label="a")).function
+
+
+def by_slots_and_dict() -> Callable[..., Any]:
+    cell: Any = SlottedToo(Value(0.5, label="a"))
+    cell.b = Value(0.25, label="b")
+    return cell.function
+
+
 CELLS: dict[str, Callable[[], Any]] = {
     "an attribute, and a function that closes over it": Named,
     "__deepcopy__": ByItself,
@@ -118,6 +147,8 @@ CELLS: dict[str, Callable[[], Any]] = {
     "closures that call each other": by_closure,
     "an array of objects": by_array,
     "a bound method": by_object,
+    "slots": by_slots,
+    "slots and attributes": by_slots_and_dict,
     "a method that reads global variables": lambda: SimpleNamespace(step=by_globals).step,
 }
 
@@ -344,6 +375,7 @@ def test_what_functions_share_their_twins_share():
 # ---- threads and Ctrl-C ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_threads_share_a_program_from_its_first_use_on():
     x, y = [[[0.1, 0.2, 0.3, 0.4]] * 5], [[[0.1]] * 5]
     switching = sys.getswitchinterval()

@@ -293,7 +293,7 @@ def test_the_notebook_installs_what_is_beside_it_if_the_package_is_missing(
     if place == "installed":
         assert not asked
         return
-    assert asked == [("pip", 'install -q "{package}[plot]"')]
+    assert asked == [("pip", 'install -q "{package}[notebook,plot]"')]
     wheel = tmp_path / "tinygrad_rnn-0.2-py3-none-any.whl"
     assert names["package"] == {"checkout": ROOT.resolve(), "wheel": wheel, "nowhere": "tinygrad_rnn"}[place]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import tinygrad_rnn.optim
+from tinygrad_rnn.support.pytorch import INSTEAD
 
 FILE = Path(tinygrad_rnn.__file__).parent / "nn" / "PYTORCH.md"
 
@@ -67,51 +68,6 @@ RENAMED = {
     "input": ("inputs", "h"),
     "hx": ("state",),
     "state_dict": ("state",),
-}
-
-#: PyTorch's options that are not here, and what to do instead.
-INSTEAD = {
-    "assign": "numbers are loaded into the Values that there are",
-    "batch_first": "a sequence is x_1 … x_T, one at a time",
-    "capturable": "no GPU",
-    "check_backward_ad": "there is one way to a derivative",
-    "check_batched_forward_grad": "no batches",
-    "check_batched_grad": "no batches",
-    "check_forward_ad": "there is one way to a derivative",
-    "check_grad_dtypes": "every number is a double",
-    "check_undefined_grad": "a gradient is always a number",
-    "closure": "compute loss and gradients before `step()`",
-    "decoupled_weight_decay": "`AdamW`",
-    "create_graph": "there are no second derivatives",
-    "destination": "a new dict is returned",
-    "device": "no GPU",
-    "differentiable": "no gradient flows through an update",
-    "dropout": "none",
-    "dtype": "every number is a double",
-    "epoch": "`lr_at(n)` is the rate after n steps",
-    "error_if_nonfinite": "always an error",
-    "fast_mode": "every input is checked",
-    "foreach": "a matter of speed",
-    "fused": "a matter of speed",
-    "generator": "`seed=`",
-    "ignore_index": "leave the time step out of both lists",
-    "inputs": "`engine.backward.gradients(root, of)`",
-    "keep_vars": "numbers are returned",
-    "label_smoothing": "none",
-    "last_epoch": "`load_state_dict`",
-    "masked": "no sparse tensors",
-    "mean": "0; add a number to the parameters' data",
-    "nondet_tol": "the engine is deterministic",
-    "pos_weight": "weigh the losses of single entries",
-    "prefix": "add it to the names",
-    "proj_size": "a `Linear` after each time step",
-    "recurse": "always; `vars(module)` has what is a module's own",
-    "reduce": "always the mean",
-    "reduction": "always the mean; `total` of single losses is their sum",
-    "remove_duplicate": "always once",
-    "size_average": "always the mean",
-    "strict": "always",
-    "weight": "weigh the losses of single time steps",
 }
 
 #: What has the same name and arguments, and means something else: a name, in PyTorch, here. A test shows each.

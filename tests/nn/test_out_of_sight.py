@@ -6,6 +6,7 @@ import itertools
 import random
 from collections import UserList, deque
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import SimpleNamespace
@@ -63,6 +64,13 @@ def attributed(held: Any) -> Callable[[Value], Value]:
     return function
 
 
+def filled_cache(held: Any) -> Callable[[], Any]:
+    here = [held]
+    function = lru_cache(lambda: here.pop())
+    function()
+    return function
+
+
 def of_objects(held: Any) -> Any:
     array = np.empty((1, 1), dtype=object)
     array[0, 0] = held
@@ -90,7 +98,14 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "SimpleNamespace": lambda held: SimpleNamespace(inner={"w": [held]}),
     "Setting": Setting,
     "SlottedSetting": SlottedSetting,
-    "map": lambda held: map(str, [held]),
+    "zip": lambda held: zip([held]),
+    "filter": lambda held: filter(None, [held]),
+    "islice": lambda held: itertools.islice([held], 1),
+    "tee": lambda held: itertools.tee([held])[0],
+    "object whose class holds it": lambda held: type("Setting", (), {"scale": held})(),
+    "class": lambda held: type("Setting", (), {"scale": held}),
+    "cache": lambda held: filled_cache(held),
+    "context variable": lambda held: ContextVar("held", default=held),
     "list_iterator": lambda held: iter([held]),
     "set in a list": lambda held: [{"a": ({held},)}],
 }
@@ -141,6 +156,25 @@ def test_a_generator_is_an_error_whatever_it_yields() -> None:
     for held, path in ((cells(), "held"), ([cells()], r"held\.0"), ({"a": cells()}, r"held\.a")):
         with pytest.raises(ArgumentError, match=f"^{path} is a generator"):
             Model(held).parameters()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: map(Value, [0.5, 0.6]), "map"),
+        (lambda: map(str, [0.5]), "map"),
+        (lambda: itertools.starmap(Value, [(0.5,)]), "starmap"),
+        (lambda: itertools.accumulate([0.5, 0.6], lambda a, b: Value(b)), "accumulate"),
+        (lambda: iter(lambda: Value(0.5), None), "callable_iterator"),
+    ],
+)
+def test_what_makes_its_values_when_asked_is_an_error_as_a_generator_is(make: Callable[[], Any], kind: str) -> None:
+    for held in (make(), [make()], zip(make()), {1: make()}, SimpleNamespace(inner=make())):
+        with pytest.raises(ArgumentError, match=r"^held[.0-9a-z]* is a \w+, which may hold parameters and cannot"):
+            Model(held).parameters()
+    with pytest.raises(ArgumentError, match=f"^held is a {kind}, which may hold parameters.*Make a list of it"):
+        Model(make()).parameters()
+    assert len(Model(list(map(Value, [0.5, 0.6]))).parameters()) == 5
 
 
 class Keeper:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import pickle
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +25,11 @@ from tinygrad_rnn import (
     mse_loss,
     optim,
 )
-from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
+from tinygrad_rnn.errors import ArgumentError, DomainError, OptionError, ShapeError
 from tinygrad_rnn.nn import GRU, LSTM, RNN, GRUCell, init
+from tinygrad_rnn.support.pytorch import INSTEAD
 
-from ..golden.make_pytorch import FILE, INSTEAD, MEANINGS, NAMES, arguments, by_position, find, tables, text
+from ..golden.make_pytorch import FILE, MEANINGS, NAMES, arguments, by_position, find, tables, text
 
 ARGUMENTS, OPTIONS, DIFFERENCES = tables(FILE.read_text(encoding="utf-8"))
 ROWS = dict(zip(NAMES, ARGUMENTS))
@@ -90,8 +93,12 @@ CALLS: dict[str, Callable[..., Any]] = {
 def test_options_that_are_not_here_are_refused_by_name(name: str) -> None:
     CALLS[name]()
     for option in ROWS[name][-1].split(", "):
-        with pytest.raises(TypeError, match=f"'{option}'"):
+        with pytest.raises(OptionError) as caught:
             CALLS[name](**{option: None})
+        instead = INSTEAD[option].replace("`", "")
+        assert re.fullmatch(rf"[\w.]+ has no option {option}\. Leave it out: {re.escape(instead)}", str(caught.value))
+    with pytest.raises(OptionError, match="has no option optoin"):
+        CALLS[name](optoin=1)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +119,40 @@ def test_options_that_are_not_here_are_refused_by_name(name: str) -> None:
     ],
 )
 def test_what_would_mean_something_else_by_position_is_refused(call: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match="positional argument"):
+    with pytest.raises(OptionError, match=r"^[\w.]+ takes [\w, ]+ by position\. "):
         call()
+
+
+def test_an_error_about_an_argument_names_the_class_and_is_what_python_raises() -> None:
+    with pytest.raises(OptionError, match=r"^GRU has no option batch_first. Leave it out: a sequence is x_1 … x_T"):
+        GRU(1, 2, batch_first=True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^RNN has no option num_layer. Did you mean num_layers?"):
+        RNN(1, 2, num_layer=2)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match=r"^Adam has no option rate. It has parameters, lr, betas, eps, "):
+        optim.Adam(VALUES, rate=0.1)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match=r"^LSTM takes input_size, hidden_size, num_layers, bias by position. Give"):
+        LSTM(3, 2, 1, True, True)  # type: ignore[misc]
+    with pytest.raises(OptionError, match=r"^Module.parameters takes nothing by position. Leave out the rest"):
+        RNNCell(1, 1).parameters(True)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match=r"^RNN\(\)\(…\) has no option input. Did you mean inputs?"):
+        RNN(1, 1)(input=[[1.0]])  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'hidden_size'"):
+        RNN(3)  # type: ignore[call-arg]
+
+
+def test_a_type_error_within_is_not_taken_for_one_of_the_call() -> None:
+    def broken(n: int) -> float:
+        raise TypeError("no option batch_first")
+
+    with pytest.raises(TypeError, match=r"^no option batch_first$") as caught:
+        optim.LambdaLR(OPTIMIZER, broken)
+    assert not isinstance(caught.value, OptionError)
+
+
+def test_signatures_and_names_are_those_of_the_functions_themselves() -> None:
+    assert list(inspect.signature(cross_entropy).parameters) == ["input", "target"]
+    assert list(inspect.signature(RNNCell).parameters)[:2] == ["input_size", "hidden_size"]
+    assert pickle.loads(pickle.dumps(cross_entropy)) is cross_entropy
 
 
 # ---- the same name, another meaning: a test per row of the page --------------------------------------------------

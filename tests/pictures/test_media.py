@@ -162,6 +162,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in SUFFIXES if suffix != ".gif"])  # see the film
+@pytest.mark.slow
 def test_every_suffix_is_a_format(suffix: str, tmp_path: Path) -> None:
     for name, drawing in (
         ("a", draw(*scalar())),
@@ -269,6 +270,13 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     assert "h₂  1  2     x₂  0.5   ████████████████████████ 1" in lines
     assert "  ↓ ×0.5   w 0.5" in lines
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]
+
+
+def test_text_counts_the_factors_of_folded_steps() -> None:
+    lines = draw(*scalar(40)).text.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("  ⋮")]
+    assert re.fullmatch(r"  ⋮ 30 steps", lines[at])
+    assert re.fullmatch(r"  ↓ ×\S+ = 31 factors", lines[at - 1])
 
 
 def test_the_text_of_a_graph_without_time_says_what_each_value_was_made_of() -> None:
@@ -415,7 +423,9 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
     image = Image.open(drawing.save(tmp_path / "film.gif"))
     assert image.size == (960, 540)
     assert image.n_frames > 6
-    image.seek(image.n_frames - 1)
+    for i in (0, image.n_frames - 1):
+        image.seek(i)
+        assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
     still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")
     worst = max(high for _, high in ImageChops.difference(image.convert("RGB"), still).getextrema())

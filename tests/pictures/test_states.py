@@ -355,6 +355,7 @@ def test_only_the_steps_that_are_asked_for(options: dict[str, object], shown: li
     assert sorted(box.step for box in picture.boxes if box.role == "state" and box.step is not None) == shown
 
 
+@pytest.mark.slow
 def test_a_long_sequence_takes_no_longer_than_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of folded time steps nothing is asked for except gradients at some of them."""
     unrolled, loss = scalar(20_000, w=1.0, nonlinearity="identity")
@@ -423,6 +424,19 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
         "(norms, where there are several)",
     ]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
+
+
+def test_long_names_are_cut_where_they_are_alike() -> None:
+    unrolled, loss = scalar(12)
+    for names, end in (
+        ([f"2024-01-{t:02}" for t in range(1, 13)], "-12"),
+        ([f"{t}th of January" for t in range(1, 13)], "…"),
+        ([str(1980 + t) for t in range(12)], "1991"),
+    ):
+        picture = draw(unrolled, loss, names=names).picture
+        shown = [row.text for box in picture.boxes for row in box.rows if row.role == "step"]
+        assert len(set(shown)) == 12
+        assert shown[-1].endswith(end)
 
 
 def test_notes_stand_below_their_time_steps() -> None:

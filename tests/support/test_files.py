@@ -62,6 +62,10 @@ def folder_itself() -> str:
     return "x"
 
 
+def folder_that_is_not_there() -> str:
+    return "x/"
+
+
 def long_name() -> str:
     return "x" * 300
 
@@ -117,6 +121,7 @@ OBSTACLES: dict[Callable[[], str], str] = {
     no_folder: "there is no such folder",
     file_as_folder: "there is no such folder",
     folder_itself: "it is a folder",
+    folder_that_is_not_there: "it is a folder",
     long_name: "its name is too long",
     write_protected: "it is write-protected",
     hard_link: "it has 2 hard links, which writing it would part",

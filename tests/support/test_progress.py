@@ -153,16 +153,19 @@ def test_a_command_shows_a_clock_and_prints_when_it_is_gone(capsys: Capture, mon
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="presses Ctrl-C on a terminal")
-def test_ctrl_c_ends_a_command_whose_clock_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("command", "clock"), [([], "main job"), (["decay"], "decay"), (["step"], "graph")])
+def test_ctrl_c_ends_a_command_whose_clock_is_shown(
+    command: list[str], clock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     pexpect = pytest.importorskip("pexpect")
     os.mkfifo("pipe.csv")
-    command = pexpect.spawn(sys.executable, ["-m", "tinygrad_rnn", "--csv", "pipe.csv"], timeout=60)
-    command.expect("main job: 00:0")
-    command.sendintr()
-    command.expect(pexpect.EOF)
-    command.close()
-    assert command.exitstatus == 130
+    process = pexpect.spawn(sys.executable, ["-m", "tinygrad_rnn", *command, "--csv", "pipe.csv"], timeout=60)
+    process.expect(f"{clock}: 00:0")
+    process.sendintr()
+    process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 130
     assert os.listdir() == ["pipe.csv"]
 
 

@@ -88,6 +88,7 @@ def test_without_settings_there_is_nothing_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [ProcessPoolExecutor, ThreadPoolExecutor, ProcessPool])
+@pytest.mark.slow
 def test_any_executor_gives_the_same_records_and_file(make: Any, tmp_path: Path) -> None:
     with make(2) as pool:
         assert untimed(sweep(add, SETTINGS, pool, seeds=(5, 6), file=tmp_path / "s")) == RECORDS
@@ -595,10 +596,27 @@ class Speechless(Exception):
         raise RuntimeError("no text")
 
 
+class Leaving(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+
+class NamelessType(type):
+    @property
+    def __name__(cls) -> str:
+        raise RuntimeError("no name")
+
+
+class Nameless(Exception, metaclass=NamelessType):
+    pass
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [
         (Speechless(), "Speechless: its message raises RuntimeError"),
+        (Leaving(), "Leaving: its message raises SystemExit"),
+        (Nameless(), "an error: its name raises RuntimeError"),
         (CancelledError(), "CancelledError"),
         (asyncio.CancelledError("enough"), "CancelledError: enough"),
         (GeneratorExit(), "GeneratorExit"),
@@ -640,6 +658,58 @@ def test_what_a_run_does_to_its_setting_is_not_seen_by_the_next_and_not_recorded
             assert {str(record.setting) for record in records} == {str(rest[0])}
         assert len(read_records(path)) == 3
     assert settings == [([8, 8], {})]
+
+
+class Growing:
+    """An experiment, or one that has a method that is one."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, number: int, seed: int) -> dict[str, Any]:
+        return grow(self.sizes, {}, seed)
+
+    def method(self, number: int, seed: int) -> dict[str, Any]:
+        return self(number, seed)
+
+
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(2)])
+def test_what_a_run_does_to_the_object_of_the_experiment_is_not_seen_by_the_next(executor: Executor | None) -> None:
+    growing = Growing()
+    for experiment in (growing, growing.method):
+        records = sweep(experiment, [(0,)], executor, seeds=range(3))
+        assert [record.result for record in records] == [{"sizes": 1, "seen": 1}] * 3
+    assert growing.sizes == []
+
+
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    ("setting", "seed", "message"),
+    [
+        ((10**5000,), 0, r"setting\[0\] is a number of 5,000 digits"),
+        ((-(10**5000),), 0, r"setting\[0\] is a number of 5,000 digits"),
+        ((1,), 10**5000, "a seed is a number of 5,000 digits"),
+        ((ENDLESS,), 0, "a setting has lists within lists without end"),
+    ],
+    ids=["large", "small", "seed", "endless"],
+)
+def test_what_no_file_can_hold_is_refused(setting: tuple[Any, ...], seed: int, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        sweep(add, [setting], seeds=[seed], file=tmp_path / "s")
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero", "/dev/null"])
+def test_a_device_is_no_file_of_a_sweep(device: str) -> None:
+    """Of the first two, the content has no end."""
+    if not os.path.exists(device):
+        pytest.skip("there is none")
+    with pytest.raises(SweepError, match=f"{device[5:]} is a device"):
+        sweep(add, [(1, 2)], file=device)
+    with pytest.raises(SweepError, match=f"{device[5:]} is a device"):
+        read_records(device)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -698,6 +768,7 @@ def idle(folder: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_what_workers_are_at_is_ended_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
     began = time.monotonic()
     pool = ProcessPool(2)

@@ -67,12 +67,18 @@ def client(cluster: Cluster) -> Iterator[Client]:
 
 
 def square(folder: str, number: int, seed: int) -> dict[str, Any]:
-    """From 20 on, a run waits until a worker has been killed."""
+    """The victim gives one result, and waits in its next run to be killed; from 20 on, the other waits for that."""
     if number == 7:
         raise ValueError("seven")
-    Path(folder, f"{os.getpid()} at {number}").touch()
-    while number >= 20 and not Path(folder, "killed").exists():
-        time.sleep(0.01)
+    if os.getpid() == int(Path(folder, "victim").read_text()):
+        has_begun = Path(folder, "begun")
+        if has_begun.exists():
+            Path(folder, "waits").touch()
+            time.sleep(2 * PATIENCE)
+        has_begun.touch()
+    else:
+        while number >= 20 and not Path(folder, "killed").exists():
+            time.sleep(0.01)
     return {"square": number**2, "process": os.getpid()}
 
 
@@ -114,22 +120,25 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_nothing_is_twice(
     cluster: Cluster, client: Client, tmp_path: Path
 ) -> None:
     """The last test: it leaves a cluster of one."""
-    marks, file, victim = tmp_path / "marks", tmp_path / "s", cluster.workers[0]
-    marks.mkdir()
-    begun: list[str] = []  # by the victim
+    folder, file, victim = tmp_path / "folder", tmp_path / "s", cluster.workers[0]
+    folder.mkdir()
+    (folder / "victim").write_text(str(victim.pid))
+
+    def is_due() -> bool:
+        """Whether a result of the victim is on file, and it is in the midst of another run."""
+        return (folder / "waits").exists() and f'"process": {victim.pid}}}' in file.read_text()
 
     def kill() -> None:
         until = time.monotonic() + PATIENCE
-        while not any(int(mark.rpartition(" ")[2]) >= 20 for mark in begun) and time.monotonic() < until:
+        while not is_due() and time.monotonic() < until:
             time.sleep(0.01)
-            begun[:] = (mark.name for mark in marks.glob(f"{victim.pid} at *"))
         victim.kill()
         victim.wait()
-        (marks / "killed").touch()
+        (folder / "killed").touch()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    settings = [(str(marks), number) for number in range(40)]
+    settings = [(str(folder), number) for number in range(40)]
     executor = client.get_executor(pure=False)
     records = sweep(square, settings, executor, seeds=(0, 1), file=file)
     killer.join()
@@ -140,9 +149,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_nothing_is_twice(
     assert all(record.result["square"] == record.setting[1] ** 2 for record in records if record.result)
     lines = [json.loads(line) for line in file.read_text().splitlines()[1:]]
     assert sorted((line["setting"][1], line["seed"]) for line in lines) == runs
-    # The killed worker had done some, was in the midst of one, and the other one did the rest.
-    assert {worker.pid for worker in cluster.workers} == {r.result["process"] for r in records if r.result}
-    assert {r.result["process"] for r in records if r.result and r.setting[1] >= 20} == {cluster.workers[1].pid}
+    # The killed worker had done one, was in the midst of another, and the other worker did the rest.
+    done = [record.result["process"] for record in records if record.result]
+    assert (done.count(victim.pid), done.count(cluster.workers[1].pid)) == (1, 77)
     before = file.read_bytes()
     assert sweep(square, settings, executor, seeds=(0, 1), file=file, retry_failed=False) == records
     assert file.read_bytes() == before

@@ -19,7 +19,7 @@ def check_writable(*paths: str | None, appended: str | None = None, read: str | 
     Raises:
         DataError: one cannot be written, two are the same, or one is the file that is read.
     """
-    outputs = list(filter(None, paths))
+    outputs = [path for path in paths if path is not None]
     for path in outputs:
         files.check_writable(path)
     if appended is not None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import sys
+import unicodedata
 
 from ..errors import ArgumentError
+from ..support.text import printable
 from ..tasks.text import encode
 from ..train import load_checkpoint
 from .options import MODEL, Option, finite_number, seed_option, whole_number
@@ -46,14 +49,21 @@ def run(args: argparse.Namespace) -> int:
         raise ArgumentError("--prompt is empty", remedy="Give at least one character")
     rng = random.Random(args.seed)
     generator = model.generate(encode(prompt, alphabet))
-    print(prompt, end="", flush=True)
+    shown = {sign: visible(sign) if sys.stdout.isatty() else sign for sign in alphabet}
+    print("".join(shown[sign] for sign in prompt), end="", flush=True)
     logits = next(generator)
     for _ in range(args.length):
         symbol = draw(logits, args.temperature, rng)
-        print(alphabet[symbol], end="", flush=True)
+        print(shown[alphabet[symbol]], end="", flush=True)
         logits = generator.send(symbol)
     print()
     return 0
+
+
+def visible(sign: str) -> str:
+    """A character as a terminal may get it: the text comes from a file, and so might orders to the terminal."""
+    is_order = unicodedata.category(sign) == "Cc" and sign not in "\n\t"
+    return printable(sign) if is_order else sign
 
 
 def draw(logits: list[float], temperature: float, rng: random.Random) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..support.progress import late_clock
 from .inputs import input_options, read_problem
 from .options import Option, Switch
 
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the commands; return 1 if one of a script failed."""
     from ..debugger import Debugger, Terminal  # as slow to import as all else together: not for --help
 
-    problem = read_problem(args)
-    debugger = Debugger(problem.loss, problem.unrolled, undo=not args.no_undo, constants=args.constants)
+    with late_clock("graph"):
+        problem = read_problem(args)
+        debugger = Debugger(problem.loss, problem.unrolled, undo=not args.no_undo, constants=args.constants)
     return Terminal(debugger).run(args.commands)

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     typed = typed_options(args)
     settings = _settings(typed)
     require_memory("--seeds", args.seeds, lambda n: n * len(settings) * BYTES_OF_RUN)
-    target = args.output or f"{settings[0]['task']}.jsonl"
+    target = f"{settings[0]['task']}.jsonl" if args.output is None else args.output
     _check(args, target, typed, settings)
     _add_data(settings)
     try:

@@ -60,7 +60,7 @@ COLUMNS = ("step", "sequences", "loss", "error", "seconds")
 def run(args: argparse.Namespace) -> int:
     """Train; return 130 if Ctrl-C ended it."""
     typed = typed_options(args)
-    target = args.output or f"{typed.get('task', DEFAULT_TASK)}.safetensors"
+    target = f"{typed.get('task', DEFAULT_TASK)}.safetensors" if args.output is None else args.output
     _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
     if args.resume:
         checkpoint = load_checkpoint(target)

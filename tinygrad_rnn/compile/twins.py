@@ -226,6 +226,7 @@ def _set_state(copied: Any, state: Any, set_state: Any) -> None:
         copied.__setstate__(state)
     else:
         attributes, slots = state if isinstance(state, tuple) else (state, None)
-        vars(copied).update(attributes or {})
+        if attributes:  # an object that has only slots has no dict
+            vars(copied).update(attributes)
         for name, each in (slots or {}).items():
             setattr(copied, name, each)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ..errors import GradcheckError, OperandError
+from ..support.pytorch import refuses_options
 from . import notation
 from .arithmetic import number
 from .backward import gradients
@@ -14,6 +15,7 @@ from .value import Operand, Value, as_value
 Result = Value | Sequence[Value]
 
 
+@refuses_options
 def gradcheck(
     func: Callable[..., Result],
     inputs: Operand | Sequence[Operand],

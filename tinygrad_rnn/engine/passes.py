@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, SupportsFloat
+from typing import Any, NamedTuple, NoReturn, Protocol, SupportsFloat
 from weakref import ref
 
 from ..errors import GraphError, OperandError
+from ..support.pytorch import refuse
 from . import attached, hooks, notation
 from .arithmetic import number
 from .backward import topological_order, walk
@@ -46,7 +47,7 @@ def observers() -> list[Observer]:
     return [observer for lock, observer in _notified.copy().items() if is_held(lock)]
 
 
-def backward(self: Node, gradient: SupportsFloat = 1.0, retain_graph: bool = True) -> None:
+def backward(self: Node, gradient: SupportsFloat = 1.0, retain_graph: bool = True, **others: NoReturn) -> None:
     """Compute ∂self/∂v for every node v that self depends on.
 
     Leaves add it to what they have; the gradients of all other nodes are set anew. Through an unrolled RNN this is
@@ -60,8 +61,10 @@ def backward(self: Node, gradient: SupportsFloat = 1.0, retain_graph: bool = Tru
         DomainError: a local gradient has no finite value.
         GraphError: a node was recorded without a derivative.
         OperandError: ``gradient`` is not a real number.
+        OptionError: an option of PyTorch's that is not here, such as ``create_graph``.
     """
-    if (watched and hooks.concern(self)) or _notified or type(gradient) is not float:
+    if (watched and hooks.concern(self)) or _notified or type(gradient) is not float or others:
+        refuse(backward, (self,), others)
         return BackwardSteps(self, number(gradient)).run()
     self._grad = gradient if self.parents else self._grad + gradient
     walk([self._id], {self._id: self})

@@ -13,6 +13,7 @@ from typing import Any
 from ..engine.value import Operand, Value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import whole_number
+from ..support.pytorch import refuses_options
 from ..support.text import count
 from .gate import Gate
 from .module import Module
@@ -158,6 +159,7 @@ class RNNCell(Cell, Gate):
         ArgumentError: a size is not a whole number of at least 1, or the nonlinearity is unknown.
     """
 
+    @refuses_options
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, seed: Seed = 0
     ) -> None:

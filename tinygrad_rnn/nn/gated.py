@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ..engine.value import Operand, Value
 from ..errors import ArgumentError
 from ..support.checks import whole_number
+from ..support.pytorch import refuses_options
 from .cells import Cell
 from .gate import Gate, plus, product, weights_of
 from .parameters import Seed, Vector, generator, uniform, vector
@@ -81,6 +82,7 @@ class LSTMCell(_GatedCell):
     W_g, U_g, b_g = weights_of("g")
     W_o, U_o, b_o = weights_of("o")
 
+    @refuses_options
     def __init__(
         self,
         input_size: int,
@@ -146,6 +148,7 @@ class GRUCell(_GatedCell):
     W_z, U_z, b_z = weights_of("z")
     W_n, U_n, b_n = weights_of("n")
 
+    @refuses_options
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, seed: Seed = 0) -> None:
         super().__init__(input_size, hidden_size)
         rng = generator(seed)

@@ -12,6 +12,7 @@ import math
 
 from ..engine.arithmetic import number as to_number
 from ..errors import ArgumentError
+from ..support.pytorch import refuses_options
 from . import linalg
 from .gate import Gate
 from .module import Module
@@ -20,6 +21,7 @@ from .quantities import entries
 from .trees import pairs
 
 
+@refuses_options
 def constant_(parameters: Matrix | Vector, number: float) -> None:
     """Set every entry to ``number``: the bias of a forget gate to 1, say."""
     for parameter in entries(parameters):
@@ -37,6 +39,7 @@ def set_(W: Matrix, rows: linalg.Rows) -> None:
         parameter.data = plain
 
 
+@refuses_options
 def eye_(W: Matrix, *, gain: float = 1.0) -> None:
     """Set W to ``gain`` times the identity: with relu and b = 0, the IRNN of Le, Jaitly & Hinton 2015."""
     for i, row in enumerate(W):
@@ -44,6 +47,7 @@ def eye_(W: Matrix, *, gain: float = 1.0) -> None:
             entry.data = gain if i == j else 0.0
 
 
+@refuses_options
 def normal_(W: Matrix, *, std: float = 1.0, seed: Seed = 0) -> None:
     """Draw every entry from N(0, std²)."""
     rng, std = generator(seed), to_number(std, "std")
@@ -51,6 +55,7 @@ def normal_(W: Matrix, *, std: float = 1.0, seed: Seed = 0) -> None:
         parameter.data = rng.gauss(0.0, std)
 
 
+@refuses_options
 def orthogonal_(W: Matrix, gain: float = 1.0, *, seed: Seed = 0) -> None:
     """Set W to ``gain`` times a random matrix with orthonormal rows, or columns where there are fewer of them.
 

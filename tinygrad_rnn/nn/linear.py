@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..engine.value import Operand
 from ..support.checks import truth, whole_number
+from ..support.pytorch import refuses_options
 from .gate import fits, plus, product
 from .module import Module
 from .parameters import Seed, Vector, matrix, uniform, vector
@@ -28,12 +29,14 @@ class Linear(Module):
         ArgumentError: a size is not a whole number of at least 1.
     """
 
+    @refuses_options
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, seed: Seed = 0) -> None:
         rows, columns = whole_number("out_features", out_features), whole_number("in_features", in_features)
         draw = uniform(seed, columns)
         self.V = matrix("V", rows, columns, draw)
         self.c: Vector | None = vector("c", rows, draw) if truth("bias", bias) else None
 
+    @refuses_options
     def __call__(self, h: Sequence[Operand]) -> Vector:
         """y for one h; for a one-hot h, V h is a column of V.
 

@@ -12,10 +12,12 @@ from ..engine.value import Operand, Value, as_value
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import in_short
 from ..support.numbers import whole
+from ..support.pytorch import refuses_options
 from ..support.text import count
 from .trees import is_vector, pairs, shape
 
 
+@refuses_options
 def mse_loss(input: object, target: object) -> Value:
     """The mean of (input - target)² over all entries.
 
@@ -44,6 +46,7 @@ def log_sum_exp(values: Sequence[Value]) -> Value:
     return result
 
 
+@refuses_options
 def cross_entropy(input: object, target: object) -> Value:
     """-ln softmax(input)[target], from logits; over several time steps, the mean.
 
@@ -84,6 +87,7 @@ def _class(target: object, classes: int) -> int:
     return place
 
 
+@refuses_options
 def binary_cross_entropy_with_logits(input: object, target: object) -> Value:
     """-y ln σ(v) - (1 - y) ln(1 - σ(v)) for logits v and targets y; the mean over all entries.
 

@@ -10,7 +10,8 @@ from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
-from .out_of_sight import Named, attributes, values_out_of_sight
+from ..support.pytorch import refuses_options
+from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
 from .trees import Tree, check_replacement, flat, leaves, numbers, pairs
 
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
@@ -27,12 +28,14 @@ class Module:
     by their index or key: ``layers.0.W[0,1]``, ``embedding.a``.
     """
 
+    @refuses_options
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Value]]:
         """Every parameter once, with its name, such as ``W[0,1]`` or ``cell.b[2]``, in order of assignment.
 
         Raises:
-            ArgumentError: there is a Value where parameters are not looked for (in a set, an array, a function …), a
-                number among parameters, or two parameters would have the same name.
+            ArgumentError: there is a Value where parameters are not looked for (in a set, an array, a function …), what
+                may make one (a generator, a ``map`` …), a number among parameters, or two parameters would have the
+                same name.
         """
         before = f"{prefix}." if prefix else ""
         named: dict[Value, str] = {}
@@ -41,11 +44,13 @@ class Module:
                 named.setdefault(value, before + _indexed(path, index))
         return iter([(name, value) for value, name in named.items()])
 
+    @refuses_options
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules that this one is made of, but not those in them, with their paths, in order of assignment."""
         for name, attribute in attributes(self):
             yield from _children_below(name, attribute, (self,))
 
+    @refuses_options
     def modules(self) -> list[Module]:
         """This module and all modules that it is made of, each once, in order of assignment."""
         found: dict[Module, None] = {}
@@ -57,10 +62,12 @@ class Module:
                 to_visit += [child for _, child in module.named_children()][::-1]
         return list(found)
 
+    @refuses_options
     def parameters(self) -> list[Value]:
         """Every parameter once. Raises the errors of `named_parameters`."""
         return [parameter for _, parameter in self.named_parameters()]
 
+    @refuses_options
     def zero_grad(self, set_to_none: bool = False) -> None:
         """Set the gradient of every parameter to 0.
 
@@ -74,6 +81,7 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
+    @refuses_options
     def state_dict(self) -> dict[str, Any]:
         """The numbers of every parameter: a float, or lists of floats, by attribute path.
 
@@ -81,6 +89,7 @@ class Module:
         """
         return {path: numbers(tree) for path, tree in self._found().items()}
 
+    @refuses_options
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
@@ -134,7 +143,7 @@ class Module:
             what = "class attribute" if isinstance(holder, type) else type(holder).__name__
             if value is None:
                 raise ArgumentError(
-                    f"{path} is a generator, which may hold parameters and cannot be looked into",
+                    f"{path} is a {type(holder).__name__}, which may hold parameters and cannot be looked into",
                     remedy=f"Make a list of it. {_UNTRAINED}",
                 )
             if value not in known:
@@ -177,9 +186,8 @@ def _children_below(path: str, thing: object, within: tuple[object, ...]) -> Ite
 def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
     """The class attributes of a module that might hold a parameter: the path, the attribute, and the class."""
     for kind in (kind for kind in type(module).__mro__ if kind not in Module.__mro__):
-        for name, attribute in vars(kind).items():
-            looked_at = not hasattr(type(attribute), "__get__")  # no method, property or slot
-            if looked_at and not name.startswith("_") and name not in vars(module):
+        for name, attribute in class_attributes(kind):
+            if name not in vars(module):
                 yield f"{kind.__name__}.{name}", attribute, kind
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MappingView
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
+from itertools import accumulate, starmap
 from types import (
     AsyncGeneratorType,
     BuiltinMethodType,
     CellType,
+    CoroutineType,
     FunctionType,
     GeneratorType,
     MethodType,
@@ -26,8 +28,14 @@ Named = tuple[str, object]
 #: Types whose objects hold no other object.
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
-#: Types whose contents Python's garbage collector knows better than we do.
-_BUILT_IN = (set, frozenset, deque, partial, MappingView, MethodType, MethodWrapperType, BuiltinMethodType)
+#: Types whose objects have attributes, and hold others beside them.
+_WITH_MORE = (partial, type(lru_cache(int)), BuiltinMethodType, MethodType, MethodWrapperType)
+
+#: The flag of classes that a program made, and not C.
+_WRITTEN_IN_PYTHON = 1 << 9
+
+#: Types whose objects make what they hold by calls yet to come.
+_YET_TO_COME = (AsyncGeneratorType, CoroutineType, GeneratorType, map, starmap, accumulate, type(iter(int, 1)))
 
 
 def attributes(thing: object) -> Iterator[Named]:
@@ -39,6 +47,14 @@ def attributes(thing: object) -> Iterator[Named]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if not name.startswith("_") and hasattr(thing, name):
                 yield name, getattr(thing, name)
+
+
+def class_attributes(kind: type) -> Iterator[Named]:
+    """The attributes of a class itself that may hold something, except those whose names begin with an underscore."""
+    if kind.__flags__ & _WRITTEN_IN_PYTHON:
+        for name, attribute in vars(kind).items():
+            if not name.startswith("_") and not hasattr(type(attribute), "__get__"):  # no method, property or slot
+                yield name, attribute
 
 
 def values_out_of_sight(
@@ -53,7 +69,7 @@ def values_out_of_sight(
 
     Returns:
         an iterator over the path to an object that is not searched, that object, and the Value that it holds. For a
-        generator, whose contents cannot be known, None stands in place of the Value.
+        generator, a ``map`` and their like, whose contents cannot be known, None stands in place of the Value.
     """
     to_visit = list(things)[::-1]
     while to_visit:
@@ -70,7 +86,7 @@ def values_out_of_sight(
         named = parts(thing)
         if named is None:
             hidden_by = thing if hidden_by is None else hidden_by
-            if isinstance(thing, (AsyncGeneratorType, GeneratorType)):
+            if isinstance(thing, _YET_TO_COME):
                 yield path, thing, None
             named = [("", part) for part in _contents(thing)]
         to_visit += [
@@ -80,8 +96,10 @@ def values_out_of_sight(
 
 def _contents(thing: object) -> list[object]:
     """The objects that an object of any type holds."""
-    if isinstance(thing, (type, ModuleType)):
+    if isinstance(thing, ModuleType):
         return []
+    if isinstance(thing, type):
+        return [attribute for kind in thing.__mro__ for _, attribute in class_attributes(kind)]
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program
         cells = [_content(cell) for cell in thing.__closure__ or ()]
         return [*cells, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), *vars(thing).values()]
@@ -89,9 +107,10 @@ def _contents(thing: object) -> list[object]:
     if numpy is not None and isinstance(thing, numpy.ndarray):
         array: Any = thing
         return [array.tolist()] if array.dtype.hasobject else []
-    held = [attribute for _, attribute in attributes(thing)] + [getattr(thing, "__wrapped__", None)]
-    if isinstance(thing, _BUILT_IN) or (isinstance(thing, Iterator) and not hasattr(thing, "__dict__")):
-        held += gc.get_referents(thing)
+    held = [attribute for _, attribute in attributes(thing)] + [getattr(thing, "__wrapped__", None), type(thing)]
+    has_attributes = hasattr(thing, "__dict__") or any("__slots__" in vars(kind) for kind in type(thing).__mro__)
+    if isinstance(thing, _WITH_MORE) or not has_attributes:
+        held += gc.get_referents(thing)  # Python's garbage collector knows better than we do
     return held
 
 

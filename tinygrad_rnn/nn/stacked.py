@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ArgumentError, ShapeError
 from ..support.checks import truth, whole_number
 from ..support.memory import PARAMETER, require_memory
+from ..support.pytorch import refuses_options
 from ..support.text import count
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
@@ -78,6 +79,7 @@ class Recurrent(Module):
         cells: the cells, in PyTorch's order: layer by layer, the forward direction before the backward one.
     """
 
+    @refuses_options
     def __init__(
         self,
         input_size: int,
@@ -128,6 +130,7 @@ class Recurrent(Module):
             )
         return self._stack
 
+    @refuses_options
     def __call__(self, inputs: Sequence[Any], state: Any = None) -> tuple[list[Quantity], Any]:
         """Run over a sequence, as in PyTorch: ``output, h_n = rnn(inputs, h_0)``, with (h, c) for an LSTM.
 
@@ -213,6 +216,7 @@ class RNN(Recurrent):
         ArgumentError: a size is not a whole number of at least 1, or the nonlinearity is unknown.
     """
 
+    @refuses_options
     def __init__(
         self,
         input_size: int,
@@ -247,6 +251,7 @@ class LSTM(Recurrent):
         ArgumentError: a size is not a whole number of at least 1.
     """
 
+    @refuses_options
     def __init__(
         self,
         input_size: int,

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 
 from ..engine.value import Value
 from ..errors import DomainError
+from ..support.pytorch import refuses_options
+from ..support.sums import norm_of
 from .arguments import SMALLEST, each_once, within
 
 
+@refuses_options
 def clip_grad_norm_(parameters: Iterable[Value], max_norm: float, norm_type: float = 2.0) -> float:
     """Shrink all gradients together so that their norm is at most ``max_norm`` (Pascanu, Mikolov & Bengio 2013).
 
@@ -53,12 +56,13 @@ def gradient_norm(parameters: Iterable[Value], norm_type: float = 2.0) -> float:
     sizes = [abs(gradient) for gradient in finite_gradients(parameters)]
     largest = max(sizes, default=0.0)
     if norm_type == 2.0:
-        return math.hypot(*sizes)
+        return norm_of(sizes)
     if norm_type == math.inf or not largest:
         return largest
     return float(largest * math.fsum((size / largest) ** norm_type for size in sizes) ** (1.0 / norm_type))
 
 
+@refuses_options
 def clip_grad_value_(parameters: Iterable[Value], clip_value: float) -> None:
     """Move every gradient into [-clip_value, clip_value].
 

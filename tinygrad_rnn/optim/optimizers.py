@@ -12,6 +12,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.trees import is_vector
 from ..support.checks import check_set_to_none, in_short, truth, whole_number
+from ..support.pytorch import refuses_options
 from ..support.text import count
 from .arguments import SMALLEST, State, each_once, settings_of, within
 from .clipping import finite_gradients
@@ -79,6 +80,7 @@ class Optimizer(ABC):
         """The arguments other than the parameters and the learning rate, by name."""
         return settings_of(self, "parameters", "lr")
 
+    @refuses_options
     def zero_grad(self, set_to_none: bool = False) -> None:
         """Set the gradient of every parameter to 0.
 
@@ -92,6 +94,7 @@ class Optimizer(ABC):
         for parameter in self.parameters:
             parameter.zero_grad()
 
+    @refuses_options
     def step(self) -> None:
         """Update every parameter from its gradient.
 
@@ -108,10 +111,12 @@ class Optimizer(ABC):
         """The gradients with weight decay."""
         return [g + self.weight_decay * p.data for g, p in zip(gradients, self.parameters)]
 
+    @refuses_options
     def state_dict(self) -> State:
         """Everything except the parameters, as JSON."""
         return {"steps": self.steps, "lr": self.lr, "slots": {name: list(row) for name, row in self._slots.items()}}
 
+    @refuses_options
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load what `state_dict` returned. Nothing changes if anything does not fit.
 
@@ -150,6 +155,7 @@ class SGD(Optimizer):
         ArgumentError: a number is outside its range, or nesterov without momentum or with dampening.
     """
 
+    @refuses_options
     def __init__(
         self,
         parameters: Iterable[Value],
@@ -196,6 +202,7 @@ class RMSprop(Optimizer):
         ArgumentError: a number is outside its range.
     """
 
+    @refuses_options
     def __init__(
         self,
         parameters: Iterable[Value],
@@ -242,6 +249,7 @@ class Adam(Optimizer):
         ArgumentError: a number is outside its range.
     """
 
+    @refuses_options
     def __init__(
         self,
         parameters: Iterable[Value],
@@ -285,6 +293,7 @@ class AdamW(Adam):
         ArgumentError: a number is outside its range.
     """
 
+    @refuses_options
     def __init__(
         self,
         parameters: Iterable[Value],

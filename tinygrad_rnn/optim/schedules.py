@@ -10,6 +10,7 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..errors import ArgumentError
 from ..support.checks import whole_number
+from ..support.pytorch import refuses_options
 from .arguments import State, settings_of, within
 from .optimizers import Optimizer
 
@@ -55,6 +56,7 @@ class LRScheduler(ABC):
         """The arguments other than the optimizer, by name, as JSON."""
         return settings_of(self, "optimizer")
 
+    @refuses_options
     def step(self) -> None:
         """Count a step and multiply the learning rate.
 
@@ -69,11 +71,13 @@ class LRScheduler(ABC):
             self.optimizer.lr = self._rate(after)
         self.steps, self._factor = self.steps + 1, after
 
+    @refuses_options
     def state_dict(self) -> State:
         """The state for `load_state_dict`, as JSON; with the learning rate, if something else has changed it."""
         state = {"steps": self.steps, "initial_lr": self.initial_lr}
         return state if self.optimizer.lr == self._rate(self._factor) else {**state, "lr": self.optimizer.lr}
 
+    @refuses_options
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load what `state_dict` returned, and set the learning rate.
 
@@ -94,6 +98,7 @@ class LambdaLR(LRScheduler):
     PyTorch's undoes what other schedules have done to the rate; this one multiplies, as all others do.
     """
 
+    @refuses_options
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float]) -> None:
         self.lr_lambda = lr_lambda
         super().__init__(optimizer)
@@ -115,6 +120,7 @@ class StepLR(LRScheduler):
         ArgumentError: step_size is not a whole number of at least 1, or gamma is negative.
     """
 
+    @refuses_options
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = whole_number("step_size", step_size), within("gamma", gamma)
         super().__init__(optimizer)
@@ -130,6 +136,7 @@ class StepLR(LRScheduler):
 class ExponentialLR(StepLR):
     """The learning rate times ``gamma`` at every step."""
 
+    @refuses_options
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         super().__init__(optimizer, 1, gamma)
 
@@ -142,6 +149,7 @@ class CosineAnnealingLR(LRScheduler):
         ArgumentError: T_max is not a whole number of at least 1, or eta_min is negative.
     """
 
+    @refuses_options
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max, self.eta_min = whole_number("T_max", T_max), within("eta_min", eta_min)
         self.lowest = self.eta_min

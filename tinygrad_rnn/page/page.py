@@ -167,8 +167,13 @@ class Page:
         """
         if self._widget is None:
             page = assemble(self.title, self.data, self.programs)
-            self._widget = make_widget(script("widget"), page, self.link, self._hear)
+            self._widget = make_widget(script("widget"), self._frame(page), self.link, self._hear)
         return self._widget
+
+    def _frame(self, page: str) -> dict[str, str]:
+        """The attributes of a frame that shows a page and keeps it to itself."""
+        rights = {"sandbox": "allow-scripts allow-downloads", "allow": "fullscreen; clipboard-write"}
+        return {"srcdoc": page, **rights, "title": self.title, "width": "100%", "height": "900", "style": "border:0"}
 
     def _hear(self, link: str) -> None:
         """Take what was set on the page that is shown."""
@@ -181,10 +186,8 @@ class Page:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, Any]:
         """The page as a widget; in a frame of its own where there are no widgets, and as a line of text."""
-        frame = (
-            f'<iframe srcdoc="{html.escape(self.html())}" sandbox="allow-scripts" title="{html.escape(self.title)}"'
-            ' width="100%" height="900" style="border:0"></iframe>'
-        )
+        attributes = (f'{name}="{html.escape(text)}"' for name, text in self._frame(self.html()).items())
+        frame = f"<iframe {' '.join(attributes)}></iframe>"
         bundle = {"text/plain": repr(self), "text/html": frame}
         try:
             return {**self.widget._repr_mimebundle_()[0], **bundle}

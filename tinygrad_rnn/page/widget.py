@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import MissingDependencyError
 
 
-def make_widget(script: str, html: str, link: str, heard: Callable[[str], None]) -> Any:
+def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[str], None]) -> Any:
     """A widget that shows a page in a frame.
 
     What the two sides tell each other is the link of the page, which says what differs from the page as it was built.
@@ -18,14 +18,14 @@ def make_widget(script: str, html: str, link: str, heard: Callable[[str], None])
 
     Args:
         script: the widget's side in the notebook, a module of JavaScript.
-        html: the page as it was built.
+        frame: the attributes of the frame with the page as it was built.
         link: what is set at first.
         heard: called with the link when something was set on the page.
 
     Raises:
         MissingDependencyError: anywidget is not installed.
     """
-    return _widget_class()(script, html, link, heard)
+    return _widget_class()(script, frame, link, heard)
 
 
 @cache
@@ -44,19 +44,19 @@ def _widget_class() -> Any:
         """A page in a frame.
 
         Attributes:
-            html: the page as it was built.
+            frame: the attributes of the frame with the page as it was built.
             state: ``link``, what differs from it; ``turn``, how often Python has set something; and ``by``, the view
                 that said it, if it was not Python.
         """
 
-        html = traitlets.Unicode().tag(sync=True)
+        frame = traitlets.Dict().tag(sync=True)
         state = traitlets.Dict().tag(sync=True)
 
-        def __init__(self, script: str, html: str, link: str, heard: Callable[[str], None]) -> None:
+        def __init__(self, script: str, frame: dict[str, str], link: str, heard: Callable[[str], None]) -> None:
             self._esm = script
             self._heard = heard
             self._now: dict[str, Any] = {"link": link, "turn": 0}
-            super().__init__(html=html, state=self._now)
+            super().__init__(frame=frame, state=self._now)
             self.observe(self._hear, "state")
 
         def show(self, link: str) -> None:

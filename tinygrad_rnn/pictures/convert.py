@@ -77,6 +77,11 @@ def gif(frames: Sequence[tuple[str, float]], scale: float) -> bytes:
     # One palette for all, so that no colour changes from frame to frame. The last has every colour.
     images = [Image.open(io.BytesIO(png(source, scale))).convert("RGB") for source, _ in frames]
     palette = images[-1].quantize(255, dither=Image.Dither.NONE)
+    numbers = palette.getpalette() or []
+    for i in range(0, len(numbers), 3):  # what is nearly white would be taken for paper, which is to be white
+        if min(numbers[i : i + 3]) >= 248:
+            numbers[i : i + 3] = 255, 255, 255
+    palette.putpalette(numbers)
     first, *rest = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
     out = io.BytesIO()
     durations = [round(1000.0 * seconds) for _, seconds in frames]

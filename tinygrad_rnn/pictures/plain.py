@@ -54,7 +54,8 @@ def _chain(picture: Picture) -> Iterator[str]:
         if factor:
             terms, rest = texts.get(f"terms_{step}", ""), texts.get(f"terms_{step}_rest", "")
             made_of = f" = {terms}{rest}" if rest else f"   {texts.get('terms', '')} {terms}" if terms else ""
-            yield f"  ↓ {factor}{made_of}"
+            folded = texts.get(f"folded_{step}", "")
+            yield f"  ↓ {factor}{made_of}{f' = {folded}' if folded else ''}"
         elif step > min(rows):
             yield "  │"
     law = texts.get("lawname")

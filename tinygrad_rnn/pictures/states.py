@@ -226,17 +226,18 @@ class _Lanes:
     def inputs(self, y: float) -> float:
         """Draw the inputs below their states, with the notes below them, and return where they end."""
         subject, s, sheet = self.subject, self.s, self.sheet
-        height, gap = self.input_height, _INPUT_GAP * s
-        for step, x in self.columns.x.items():
-            if step == subject.first:
-                continue
-            values = subject.inputs(step)
+        height, gap, room = self.input_height, _INPUT_GAP * s, self.columns.card - 0.4 * s
+        steps = [step for step in self.columns.x if step != subject.first]
+        names = [subject.view.name_of(step - subject.unrolled.first) for step in steps]
+        called = dict(zip(steps, text.told_apart(names, room, s)))
+        for step in steps:
+            x, values = self.columns.x[step], subject.inputs(step)
             rows = [Row(text.indexed("x", step), role="name")]
             if subject.view.values:
-                told = words.input_value(values, self.columns.card - 0.4 * s, s)
+                told = words.input_value(values, room, s)
                 rows.append(Row(told, ink=colours.QUIET, role="data"))
-            if name := subject.view.name_of(step - subject.unrolled.first):
-                rows.append(Row(text.squeezed(name, self.columns.card - 0.4 * s, s), ink=colours.QUIET, role="step"))
+            if called[step]:
+                rows.append(Row(called[step], ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
@@ -372,7 +373,7 @@ class _Lanes:
                 factor = subject.ratio(before, after)
                 if names:
                     told = count(after - before, "factor")
-                    sheet.text(f"terms_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
+                    sheet.text(f"folded_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
             written = text.fitted if after in subject.links and subject.is_scalar else text.product
             told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from ..support.sums import add_up
 from .widths import BOLD, REGULAR
@@ -121,11 +122,17 @@ def clipped(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def squeezed(text: str, room: float, size: float, bold: bool = False) -> str:
-    """The text on one line, cut short with "…" where it is wider than the room, in points."""
+def squeezed(text: str, room: float, size: float, bold: bool = False, front: bool = False) -> str:
+    """The text on one line, cut short with "…" at its end or front where it is wider than the room, in points."""
     line = " ".join(text.split())
     if width(line, size, bold) <= room:
         return line
     while line and width(line + "…", size, bold) > room:
-        line = line[:-1]
-    return line + "…"
+        line = line[1:] if front else line[:-1]
+    return f"…{line}" if front else f"{line}…"
+
+
+def told_apart(names: Sequence[str], room: float, size: float) -> list[str]:
+    """Each name, `squeezed` at that side at which more of them stay different: dates at their front."""
+    ends, fronts = ([squeezed(name, room, size, front=front) for name in names] for front in (False, True))
+    return fronts if len(set(fronts)) > len(set(ends)) else ends

@@ -193,7 +193,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(errno.ELOOP, "its links lead in a circle")
-    if target.is_dir():
+    if target.is_dir() or not os.path.basename(path):  # "x/", where there is no x yet
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     return target
 

@@ -12,9 +12,10 @@ import errno
 import json
 import math
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, Any
 
 from ..engine.arithmetic import is_number, number
 from ..engine.value import Value
@@ -25,6 +26,7 @@ from ..support.numbers import is_bool, is_not_real, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
+LONGEST = 10_000  # bits of a whole number: Python writes and reads up to 4300 digits
 NOT_FINITE = "__float__"  # the key of an object that stands for NaN, inf or -inf
 
 
@@ -78,6 +80,8 @@ def plain(value: Any, name: str, is_result: bool = False) -> Any:
         if not is_result:
             raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
         return float(value)
+    if isinstance(value, int) and value.bit_length() > LONGEST:
+        raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or say it with text")
     if value is None or isinstance(value, (bool, int, float, str)):
         return json.loads(json.dumps(value))  # also of a subclass
     remedy = "Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them"
@@ -149,6 +153,7 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
         OSError: it cannot be read.
     """
     with open(path, "rb") as file:
+        _check_it_ends(file)
         return list(_parse(file.read(), os.path.basename(os.fspath(path)))[1].values())
 
 
@@ -172,6 +177,7 @@ class RecordFile:
         self.path = os.fspath(path)
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
+            _check_it_ends(self._file)
             if not lock(self._file):
                 raise SweepError(
                     f"another sweep is writing to {os.path.basename(self.path)}",
@@ -243,6 +249,12 @@ class RecordFile:
             self._file.truncate(end)
             error.filename = self.path
             raise
+
+
+def _check_it_ends(file: IO[bytes]) -> None:
+    """Raise SweepError if the file is a device: what /dev/full holds has no end."""
+    if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+        raise SweepError(f"{os.path.basename(file.name)} is a device", remedy="Give a file")
 
 
 def _line(data: dict[str, Any]) -> bytes:

@@ -55,12 +55,12 @@ def sweep(
     failed. Other pools of processes are lost with it.
 
     Args:
-        experiment: called as ``experiment(*setting, seed=seed)``; returns a mapping of plain data: numbers (also NaN,
-            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them; arrays are recorded
-            as lists. A number alone is recorded as ``{"result": number}``. All its randomness
-            should come from the seed. If other processes are to run it, it must be a function of a module, not one
-            within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
-            as ``"interrupted"``.
+        experiment: called as ``experiment(*setting, seed=seed)``; an object, or a method of one, is copied for every
+            run, as another process would. It returns a mapping of plain data: numbers (also NaN, and scalars of NumPy
+            and PyTorch), text, booleans, None, and lists and dicts of them; arrays are recorded as lists. A number
+            alone is recorded as ``{"result": number}``. All its randomness should come from the seed. If other
+            processes are to run it, it must be a function of a module, not one within a function. One that calls
+            `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended as ``"interrupted"``.
         settings: tuples of plain data; also a generator of very many, which advances as runs finish. Duplicates run
             once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
@@ -202,9 +202,9 @@ def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Out
     began = time.perf_counter()
     result, error = None, None
     try:
-        # A copy, as another process has: what a run does to its setting is not seen by the next, and not recorded.
-        fresh = copy.deepcopy(experiment) if isinstance(experiment, partial) else experiment
-        returned = fresh(*copy.deepcopy(setting), seed=seed)
+        # Copies, as another process has: what a run does to its setting, or to the object of which the experiment is a
+        # method, is not seen by the next, and not recorded. Of a function there is no copy.
+        returned = copy.deepcopy(experiment)(*copy.deepcopy(setting), seed=seed)
         if not isinstance(returned, Mapping):
             if not is_number(returned):
                 what = "nothing (None)" if returned is None else f"a {type(returned).__name__}"
@@ -240,12 +240,16 @@ LONGEST_ERROR = 1000  # characters
 
 
 def _one_line(error: BaseException) -> str:
-    """Return the type and the message of an error, shortened, even if the message itself raises an error."""
+    """Return the type and the message of an error, shortened, even if one of them itself raises an error."""
+    name = "an error"
     try:
+        name = type(error).__name__
         message = str(error)
-    except Exception as another:
-        message = f"its message raises {type(another).__name__}"
-    line = " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as another:
+        message = f"its {'message' if name != 'an error' else 'name'} raises {type(another).__name__}"
+    line = " ".join(f"{name}: {message}".split()).removesuffix(":")
     return line if len(line) <= LONGEST_ERROR else f"{line[: LONGEST_ERROR - 1]}…"
 
 
@@ -287,7 +291,7 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
         number = whole(seed)
         if number is None:
             raise ArgumentError(f"seed {in_short(seed)}", remedy="Seeds are whole numbers")
-        checked.append(number)
+        checked.append(plain(number, "a seed"))
     if not checked:
         raise ArgumentError("there are no seeds", remedy="Give at least one")
     return tuple(checked)
@@ -296,9 +300,13 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
 def _checked_setting(setting: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(setting, (tuple, list)):
         raise ArgumentError(
-            f"setting {setting!r} is no tuple", remedy="Of one parameter, a setting is written (value,), with a comma"
+            f"setting {in_short(setting)} is no tuple",
+            remedy="Of one parameter, a setting is written (value,), with a comma",
         )
-    return tuple(plain(setting, "setting"))
+    try:
+        return tuple(plain(setting, "setting"))
+    except RecursionError as error:
+        raise ArgumentError("a setting has lists within lists without end", remedy="Give one that ends") from error
 
 
 def _check_portable(experiment: Experiment, executor: Executor | None) -> None:

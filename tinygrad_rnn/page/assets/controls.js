@@ -298,7 +298,8 @@ byId("save").addEventListener("click", () => {
 });
 byId("link").addEventListener("click", () => {
   putLink();
-  const here = location.href.split("#")[0] + linked, tell = (words, said) => {
+  const here = (location.protocol === "about:" ? "" : location.href.split("#")[0]) + linked;  // a frame has no address
+  const tell = (words, said) => {
     byId("link").textContent = words;
     say(said);
     setTimeout(() => { byId("link").textContent = "Copy link"; }, 1500);

@@ -15,8 +15,7 @@ function tellNotebook() {
 addEventListener("message", ({ source, data }) => {
   if (parent === window || source !== parent || typeof data?.link !== "string" || data.turn < notebook.turn) return;
   notebook.turn = data.turn;
-  if (data.link === asLink()) return;
-  follow(data.link);
+  if (data.link !== asLink()) follow(data.link);
   notebook.told = asLink();
 });
 views.push(() => { if (notebook.turn !== null && !notebook.timer) notebook.timer = setTimeout(tellNotebook, 100); });

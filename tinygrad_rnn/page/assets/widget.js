@@ -2,9 +2,7 @@
 
 function render({ model, el }) {
   const frame = document.createElement("iframe");
-  frame.setAttribute("sandbox", "allow-scripts");
-  Object.assign(frame, { srcdoc: model.get("html"), title: "Backpropagation through time", width: "100%", height: 900 });
-  frame.style.border = "0";
+  for (const [name, text] of Object.entries(model.get("frame"))) frame.setAttribute(name, text);
   const own = String(Math.random());  // of several views of a page, the one that speaks does not follow itself
   const tell = () => frame.contentWindow?.postMessage(model.get("state"), "*");
   const follow = () => { if (model.get("state").by !== own) tell(); };
