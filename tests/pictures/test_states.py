@@ -344,6 +344,7 @@ def test_only_the_steps_that_are_asked_for(options: dict[str, object], shown: li
     assert sorted(box.step for box in picture.boxes if box.role == "state" and box.step is not None) == shown
 
 
+@pytest.mark.slow
 def test_a_long_sequence_takes_no_longer_than_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of folded time steps nothing is asked for except gradients at some of them."""
     unrolled, loss = scalar(20_000, w=1.0, nonlinearity="identity")

@@ -48,6 +48,7 @@ def test_a_history_shows_loss_gradient_norm_and_error() -> None:
     assert above.get_title("left") == "Training on latch"
 
 
+@pytest.mark.slow
 def test_a_figure_is_written_with_the_same_bytes_every_time(tmp_path: Path) -> None:
     for file in ("one.svg", "two.svg"):
         save(history_figure(history()), tmp_path / file)
@@ -146,6 +147,7 @@ def figures(text: str) -> dict[str, Figure]:
 
 
 @pytest.mark.parametrize("kind", figures("x"))
+@pytest.mark.slow
 def test_a_text_of_the_user_is_shown_literally(kind: str) -> None:
     """Between two dollars, matplotlib would look for a formula."""
     figure = figures(HOSTILE)[kind]
