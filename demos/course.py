@@ -169,7 +169,8 @@ page = explore(unrolled, loss)
 page
 
 # %% [markdown]
-# The page and Python share what is set. Drag w, and `page.w` is what you dragged it to. Set it here, and the page follows:
+# The page and Python share what is set. Drag w, and `page.w` is what you dragged it to. Set it here, and the page
+# follows:
 
 # %%
 page.w = 1.1

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tinygrad_rnn.engine.ops import OPS
 
+from .pythons import interpreters
+
 # Tests must not fail for the machine's being slow.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -16,6 +18,11 @@ settings.load_profile("default")
 # The tests press Ctrl-C themselves, so they and their children begin with Python's own handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """Say by which Pythons the same numbers are computed once more."""
+    return f"found Python {', '.join(f'{major}.{minor}' for major, minor in interpreters())}"
 
 
 @pytest.fixture

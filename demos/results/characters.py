@@ -18,7 +18,7 @@ from tinygrad_rnn.compile import Symbols
 from tinygrad_rnn.data import alice
 from tinygrad_rnn.nn import Linear, LSTMCell, cross_entropy
 from tinygrad_rnn.optim import Adam, CosineAnnealingLR
-from tinygrad_rnn.support.sums import add_up
+from tinygrad_rnn.support.sums import add_up, norm_of
 from tinygrad_rnn.sweep import Record
 from tinygrad_rnn.tasks.text import encode
 
@@ -181,7 +181,7 @@ def gradients_by_lag(pupil: Learner) -> list[list[float]]:
         asked = [False] * (lag - 1) + [True]
         run = pupil.program.forward_backward(inputs, targets, states[length - lag], asked)
         gradients: Any = run.state_gradients.tolist()
-        norms = [math.hypot(*row[SYMBOLS:]) for row in gradients]
+        norms = [norm_of(row[SYMBOLS:]) for row in gradients]
         quartiles.append([float(f"{q:.3g}") for q in quantiles(norms, n=4)])
     return quartiles
 

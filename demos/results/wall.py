@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
+from operator import sub
 from typing import Any
 
 from common import Row, Source, figure, main, timed
@@ -20,6 +21,7 @@ from tinygrad_rnn import Value
 from tinygrad_rnn.compile import Number, Recurrence
 from tinygrad_rnn.nn import Cell
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
+from tinygrad_rnn.support.sums import norm_of
 from tinygrad_rnn.sweep import Record
 
 T, START, TARGET = 50, 0.5, 0.7
@@ -118,12 +120,12 @@ def rows(data: dict[str, Any]) -> list[Row]:
     return [
         Row(
             f"{STEPS} plain steps from the wall",
-            f"{math.dist(plain[0][:2], plain[-1][:2]):.3g} away, by the first; {errors(plain)}",
+            f"{norm_of(map(sub, plain[0][:2], plain[-1][:2])):.3g} away, by the first; {errors(plain)}",
             "thrown far away (picture)",
         ),
         Row(
             f"{STEPS} steps clipped to norm {MAX_NORM:g}",
-            f"{math.dist(clipped[0][:2], clipped[-1][:2]):.3f} away; {errors(clipped)}",
+            f"{norm_of(map(sub, clipped[0][:2], clipped[-1][:2])):.3f} away; {errors(clipped)}",
             "stays near the wall (picture)",
         ),
         Row("steepest ∂E/∂b at w = 5", f"{data['slope']:.0f} at b = {data['b']:.4f}", "a wall (picture)"),

@@ -254,6 +254,7 @@ def test_state_gradients_are_those_of_backward(problem: Problem) -> None:
             assert entries(found[k]) == [node.grad for node in entries(quantity)]
 
 
+@pytest.mark.slow
 def test_a_long_sequence_is_no_matter() -> None:
     unrolled = unroll(ScalarRNNCell(0.99, 0.5), [0.1] * 10_000)
     split = anatomy(unrolled, unrolled.h[10_000], unrolled.cell.w)
@@ -287,6 +288,7 @@ def test_a_contribution_is_found_without_a_search() -> None:
     assert len(compared) <= 4
 
 
+@pytest.mark.slow
 def test_contributions_that_do_not_fit_into_memory_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = RNNCell(1, 60)
     unrolled = unroll(cell, [[0.1]] * 30)

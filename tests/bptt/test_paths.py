@@ -39,6 +39,7 @@ def test_the_products_of_the_paths_sum_to_the_gradient(problem: Problem) -> None
 
 
 @given(st.integers(1, 4), st.integers(2, 40))
+@pytest.mark.slow
 def test_paths_multiply_where_edges_add_up(n: int, T: int) -> None:
     unrolled = unroll(RNNCell(1, n), [[0.5]] * T)
     # From h_T[0] there is a choice of n entries at every step between, and none at the last.
@@ -83,6 +84,7 @@ def test_too_many_paths_are_counted_and_not_listed() -> None:
         paths(unrolled.h[300][0], unrolled.h[0][0])
 
 
+@pytest.mark.slow
 def test_a_long_path_is_no_matter() -> None:
     unrolled = unroll(ScalarRNNCell(0.999, 1.0, nonlinearity="identity"), [1.0] * 5000)
     (path,) = paths(unrolled.h[5000], unrolled.h[0])

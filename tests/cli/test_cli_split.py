@@ -155,6 +155,7 @@ def test_the_picture_shows_truncated_gradients_and_the_cut():
         ("decay", "--hidden", "2", "--norms", "0.5", "2"),
     ],
 )
+@pytest.mark.slow
 def test_lines_fit_the_terminal(columns, arguments, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(columns))
     assert main(list(arguments)) == 0

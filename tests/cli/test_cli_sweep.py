@@ -57,6 +57,7 @@ def test_a_run_is_what_train_does(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_varies_reaches_the_training(capsys: pytest.CaptureFixture[str]) -> None:
     """Every value of every option that varies, given alone, is in the records and changes the numbers."""
     usual = ["sweep", "--task", "adding", "--T", "4", "--cell", "lstm", "--go-on", *SMALL, "--seeds", "1", "--quiet"]
@@ -128,6 +129,7 @@ def test_a_result_of_another_kind_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("task", sorted(DEFAULTS))
+@pytest.mark.slow
 def test_every_task(task: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", "--task", task, *SMALL]) == 0
     assert f"Task {task}: " in capsys.readouterr().out

@@ -32,6 +32,7 @@ def test_there_are_defaults_for_every_task() -> None:
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
+@pytest.mark.slow
 def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--task", task, *SMALL, "--go-on"]) == 0
     printed = capsys.readouterr()
@@ -72,6 +73,7 @@ def test_every_cell_with_every_optimizer(cell: str, optimizer: str, capsys: pyte
 
 
 @pytest.mark.parametrize("cell", KINDS)
+@pytest.mark.slow
 def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> None:
     for task in DEFAULTS:
         assert main(["train", "--task", task, "--cell", cell, *SMALL, "--steps", "1", "--quiet", "--force"]) == 0
@@ -265,6 +267,7 @@ def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("cell", KINDS)
+@pytest.mark.slow
 def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["train", "--task", "copy", "--bidirectional", "--cell", cell, "--layers", "2", *SMALL, "--go-on"]
     assert main([*options, "-o", "whole"]) == 0
@@ -279,6 +282,7 @@ def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, caps
 
 
 @pytest.mark.parametrize("stop", [1, 4, 5])
+@pytest.mark.slow
 def test_resume_takes_everything_from_the_file(stop: int, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--task", "copy", "--T", "2", "--count", "1", "--cell", "rnn", "--layers", "2", "--nonlinearity", "relu"]
     options += ["--hidden", "3", "--batch", "2", "--lr", "0.03", "--optimizer", "rmsprop", "--clip", "0.5", "--go-on"]
@@ -437,6 +441,7 @@ def begin_training(before: str = "") -> subprocess.Popen[str]:
 
 @POSIX
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.slow
 def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
     process = begin_training()
     process.send_signal(signal.Signals[name])
@@ -449,6 +454,7 @@ def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
     process = begin_training("trap '' HUP;")
     process.send_signal(signal.SIGHUP)
@@ -460,6 +466,7 @@ def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
 
 
 @POSIX
+@pytest.mark.slow
 def test_two_trainings_do_not_write_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     process = begin_training()
     try:

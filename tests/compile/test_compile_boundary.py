@@ -32,6 +32,7 @@ def small() -> Recurrence:
     return Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(1), Linear(2, 1))
 
 
+@pytest.mark.slow
 def test_after_a_memory_error_a_program_runs_as_before():
     code = """
 from tinygrad_rnn import Linear, mse_loss
@@ -103,6 +104,7 @@ print(list(program.forward_backward(x, target).gradients) == expected)
     assert output_of(code) == "True\n"
 
 
+@pytest.mark.slow
 def test_the_process_may_end_while_a_thread_runs_compiled_code():
     code = """
 import threading
@@ -146,7 +148,7 @@ def test_more_lanes_than_llvm_bears(lanes):
         Recurrence(ScalarRNNCell(), Number(), mse_loss, Number(), lanes=lanes)
 
 
-@pytest.mark.parametrize("truncation", [None, 1000])
+@pytest.mark.parametrize("truncation", [None, 10])
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(monkeypatch, truncation):
     program = Recurrence(ScalarRNNCell(), Number(), mse_loss, Number())
     expected = program.forward_backward([[1.0]], [[0.5]]).loss

@@ -105,6 +105,7 @@ def test_loss_and_gradients_are_those_of_the_eager_engine_to_the_bit(node, case,
     rng=st.randoms(use_true_random=False),
     weight=st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, 1e300, -1e300, math.inf, math.nan]),
 )  # fmt: skip
+@pytest.mark.slow
 def test_any_weights_any_mask_any_state(node, case, T, rng, weight):
     program, _ = made(case)
     for parameter in program.parameters:
@@ -331,6 +332,7 @@ def test_states_that_gradients_reach_only_later(node):
                 assert found["grad"][t][first + i] == node_of_state.grad
 
 
+@pytest.mark.slow
 def test_neither_llvmlite_nor_numpy_is_needed():
     code = """
 import sys

@@ -137,6 +137,7 @@ def agree(program: Recurrence, x, target, h0=None, mask=None) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("loss_at", ["every", "last"])
+@pytest.mark.slow
 def test_batches_of_any_size_agree_to_the_bit(case, loss_at):
     rng = random.Random(case)
     program = recurrence(case, loss_at, 4)
@@ -150,6 +151,7 @@ def test_batches_of_any_size_agree_to_the_bit(case, loss_at):
     st.randoms(use_true_random=False),
     st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 5e-324, 1e300, -1e300, math.inf, math.nan]),
 )  # fmt: skip
+@pytest.mark.slow
 def test_any_weights_any_mask_any_state(case, B, T, rng, weight):
     program = recurrence(case, "mask", 4)
     for parameter in program.parameters:

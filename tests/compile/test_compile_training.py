@@ -30,6 +30,7 @@ def test_training_is_the_same_to_the_bit(name, kind):
     assert compiled == eager
 
 
+@pytest.mark.slow
 def test_truncated_too():
     eager, compiled = histories(TASKS["reber"](), ["eager", "compiled"], truncate=4)
     assert compiled == eager

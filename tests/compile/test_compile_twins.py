@@ -375,6 +375,7 @@ def test_what_functions_share_their_twins_share():
 # ---- threads and Ctrl-C ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_threads_share_a_program_from_its_first_use_on():
     x, y = [[[0.1, 0.2, 0.3, 0.4]] * 5], [[[0.1]] * 5]
     switching = sys.getswitchinterval()

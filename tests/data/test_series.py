@@ -235,6 +235,7 @@ def test_a_file_without_end_is_refused(monkeypatch):
             read("/dev/zero")
 
 
+@pytest.mark.slow
 def test_an_error_is_short_however_wide_the_file_is(csv):
     wide = csv(",".join(f"column {i}" for i in range(100_000)) + "\n")
     for column in (None, "x", "y" * 10_000):

@@ -76,6 +76,7 @@ def test_the_product_of_jacobians_is_the_gradient(cell: Cell, inputs: list[Any])
     assert all(link.agrees for link in links)
 
 
+@pytest.mark.slow
 def test_truncated_bptt(cell: Cell, inputs: list[Any]) -> None:
     targets = [[0.1] * len(cell.initial_state()[-1]), None, [0.5] * len(cell.initial_state()[-1])]
     truncated_bptt(cell, inputs, targets, 2, 2)
@@ -88,6 +89,7 @@ def test_truncated_bptt(cell: Cell, inputs: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("detail", DETAILS)
+@pytest.mark.slow
 def test_drawing(cell: Cell, inputs: list[Any], detail: str) -> None:
     unrolled = unroll(cell, inputs)
     loss = squares(unrolled.h[3])

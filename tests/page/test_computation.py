@@ -140,6 +140,7 @@ def test_the_loss_and_all_gradients(node, kind, at, T):
 
 
 @cases
+@pytest.mark.slow
 def test_a_hundred_updates(node, kind):
     posed = Posed(kind, 2, 5)
     settings = {"lr": 0.05, "clip": 0.5}
@@ -184,6 +185,7 @@ def test_an_explosion_stops_with_the_update_that_did_it(node):
 
 @cases
 @pytest.mark.parametrize(("k1", "k2"), [(1, 1), (1, 3), (2, 3), (3, 3), (2, 9), (9, 9)])
+@pytest.mark.slow
 def test_truncation_is_that_of_truncated_bptt(node, kind, k1, k2):
     posed = Posed(kind, 3, 7)
     found = posed.run(
@@ -227,6 +229,7 @@ def test_links_that_are_cut_pass_nothing_on(node, kind, cuts):
 
 @cases
 @pytest.mark.parametrize("at", ["last", "every"])
+@pytest.mark.slow
 def test_every_application_of_the_chain_rule(node, kind, at):
     posed = Posed(kind, 5, 4, at)
     found = posed.run(node, "return blocks(computation).flatMap((block) => applications(computation, block));")
@@ -308,6 +311,7 @@ def test_words_of_verdicts(node):
 @cases
 @pytest.mark.parametrize("at", ["last", "every"])
 @pytest.mark.parametrize(("k1", "k2"), [(None, None), (2, 3)])
+@pytest.mark.slow
 def test_where_a_gradient_came_from(node, kind, at, k1, k2):
     posed = Posed(kind, 8, 6, at)
     eager = posed.pose()

@@ -39,12 +39,14 @@ def source(cell, T, at="every"):
 
 
 @pytest.mark.parametrize("cell", [ScalarRNNCell(), RNNCell(1, 4), LSTMCell(1, 4), GRUCell(1, 4)])
+@pytest.mark.slow
 def test_size_hardly_depends_on_the_number_of_time_steps(cell):
     short, long = (len(page_of(source(cell, T)).html().encode()) for T in (100, 2000))
     assert short <= 300_000
     assert long <= 1_000_000
 
 
+@pytest.mark.slow
 def test_a_further_cell_takes_at_most_100_kilobytes():
     one = source(LSTMCell(1, 4), 100)
     alone = len(page_of(one).html().encode())
@@ -141,6 +143,7 @@ def test_other_endings_are_refused(tmp_path, name):
         explore(*recorded(3)[:2]).save(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     path = tmp_path / "page.html"
     assert main(["explore", "-o", str(path)]) == 0
@@ -160,6 +163,7 @@ def test_the_command(tmp_path, capsys):
     assert [cell["name"].partition("(")[0] for cell in data["cells"]] == ["RNNCell", "LSTMCell", "GRUCell"]
 
 
+@pytest.mark.slow
 def test_neither_llvmlite_nor_numpy_is_needed(tmp_path):
     code = """
 import sys

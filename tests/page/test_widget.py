@@ -1,7 +1,11 @@
 """A page as a widget: its half in Python, that Python and the page mean the same, and both in a JupyterLab."""
 
 import builtins
+import copy
+import json
 import math
+import pickle
+import time
 
 import pytest
 
@@ -20,6 +24,7 @@ from tinygrad_rnn import (
 from tinygrad_rnn.errors import MissingDependencyError
 from tinygrad_rnn.nn import OneHot
 from tinygrad_rnn.page import widget as widget_module
+from tinygrad_rnn.page.page import script
 
 from .browser import browser, open_page, settle
 from .jupyter import jupyterlab, require_jupyter
@@ -61,6 +66,15 @@ def test_what_the_page_said_before_it_followed_does_not_undo_what_python_has_set
     says(page, "#w=0.1", 0)
     assert page.w == 1.2
     assert page.widget.state == {"link": "#w=1.2", "turn": 1}
+
+
+def test_a_copy_has_a_widget_of_its_own(page):
+    page.w = 1.2
+    widget = page.widget
+    for other in (copy.copy(page), copy.deepcopy(page), pickle.loads(pickle.dumps(page))):
+        assert other.widget is not widget
+        other.w = 0.1
+        assert (other.widget.state["link"], widget.state["link"], page.w) == ("#w=0.1", "#w=1.2", 1.2)
 
 
 def test_a_notebook_gets_the_widget_and_a_frame_for_where_there_are_none(page):
@@ -167,6 +181,102 @@ def test_a_saved_page_begins_with_what_was_set(tmp_path, open_page, files):
     seen = open_page("set")
     assert seen.evaluate("[numbersNow()[0], built.p[0][0]]") == [0.5, -1.3]
     assert open_page("set", "#w=2").evaluate("numbersNow()[0]") == 2.0
+
+
+#: Two views of a widget whose model stands for the kernel; what a view saves arrives only when it is asked for.
+HOST = """<!doctype html><div></div><div></div><script type="module">
+const listeners = new Set();
+window.queue = [];
+window.model = {
+  state: { frame: FRAME, state: { link: "#w=1.1", turn: 0 } },
+  get: (name) => model.state[name],
+  set: (name, value) => { model.state[name] = value; for (const each of [...listeners]) each(); },
+  save_changes: () => queue.push(model.state.state),
+  on: (_, each) => listeners.add(each),
+  off: (_, each) => listeners.delete(each),
+};
+const { default: widget } = await import("data:text/javascript," + encodeURIComponent(WIDGET));
+window.ends = [...document.querySelectorAll("div")].map((el) => widget.render({ model, el }));
+window.listening = () => listeners.size;
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_views_follow_python_and_each_other(tmp_path, browser):
+    require_jupyter()
+    page = pages()["part"]
+    frame = json.dumps(page.widget.frame).replace("</", "<\\/")
+    host = tmp_path / "host.html"
+    host.write_text(HOST.replace("FRAME", frame).replace("WIDGET", json.dumps(script("widget"))), encoding="utf-8")
+    seen = browser.new_page(viewport={"width": 1440, "height": 2000})
+    seen.goto(host.as_uri())
+    seen.frame_locator("iframe >> nth=1").locator("html[data-ready]").wait_for(state="attached")
+
+    def links(*expected):
+        """Wait until the views show this."""
+        views = seen.frames[1:]
+        end = time.monotonic() + 20
+        while (now := [view.evaluate("asLink()") for view in views]) != list(expected):
+            assert time.monotonic() < end, now
+            seen.wait_for_timeout(20)
+        seen.wait_for_timeout(300)  # and stay like this
+        assert [view.evaluate("asLink()") for view in views] == list(expected)
+
+    def says(view, change):
+        seen.frames[view].evaluate(f"change({change})")
+
+    links("#w=1.1", "#w=1.1")
+    assert seen.evaluate("queue.map(({ link }) => link)") == []
+    says(1, "{ lr: 0.5 }")
+    links("#lr=0.5&w=1.1", "#lr=0.5&w=1.1")
+    (said,) = seen.evaluate("queue.splice(0)")
+    assert (said["link"], said["turn"]) == ("#lr=0.5&w=1.1", 0)
+    seen.evaluate("model.set('state', { link: '#w=1.2', turn: 1 })")  # Python sets something
+    links("#w=1.2", "#w=1.2")
+    seen.evaluate("(said) => model.set('state', said)", said)  # an echo of what was said before
+    links("#w=1.2", "#w=1.2")
+    says(2, "{ lr: 0.25 }")
+    links("#lr=0.25&w=1.2", "#lr=0.25&w=1.2")
+    assert [(each["link"], each["turn"]) for each in seen.evaluate("queue")] == [("#lr=0.25&w=1.2", 1)]
+    seen.frames[1].evaluate("parent.postMessage({ link: '#w=9', turn: 0 }, '*')")  # said before it followed
+    links("#lr=0.25&w=1.2", "#lr=0.25&w=1.2")
+    assert len(seen.evaluate("queue.splice(0)")) == 1
+    for lr in (0.5, 0.75):
+        says(1, f"{{ lr: {lr} }}")
+        links(f"#lr={lr}&w=1.2", f"#lr={lr}&w=1.2")
+    first, second = seen.evaluate("queue")
+    seen.evaluate("(said) => model.set('state', said)", first)  # an echo: it does not move the view that has gone on
+    links("#lr=0.75&w=1.2", "#lr=0.5&w=1.2")
+    seen.evaluate("(said) => model.set('state', said)", second)
+    links("#lr=0.75&w=1.2", "#lr=0.75&w=1.2")
+    seen.evaluate("ends.forEach((end) => end())")
+    assert seen.evaluate("listening()") == 0
+    seen.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_page_says_nothing_to_a_frame_that_does_not_ask_and_hears_no_one_else(tmp_path, browser):
+    page = pages()["part"]
+    frame = json.dumps(page.html()).replace("</", "<\\/")
+    host = tmp_path / "host.html"
+    host.write_text(
+        "<!doctype html><iframe sandbox='allow-scripts'></iframe><script>window.said = [];"
+        "addEventListener('message', ({ data }) => said.push(data));"
+        f"document.querySelector('iframe').srcdoc = {frame};</script>",
+        encoding="utf-8",
+    )
+    seen = browser.new_page()
+    seen.goto(host.as_uri())
+    seen.frame_locator("iframe").locator("html[data-ready]").wait_for(state="attached")
+    inside = seen.frames[1]
+    inside.evaluate("change({ lr: 0.5 })")
+    inside.evaluate("postMessage({ link: '#lr=9', turn: 3 }, '*')")
+    seen.wait_for_timeout(500)
+    assert inside.evaluate("asLink()") == "#lr=0.5"
+    assert seen.evaluate("said") == []
+    seen.close()
 
 
 CELLS = [

@@ -274,6 +274,7 @@ def test_colour_follows_the_size_of_the_gradient() -> None:
     assert any(text.startswith("10") for text in keys)
 
 
+@pytest.mark.slow
 def test_the_middle_of_a_long_sequence_is_folded_on_request_and_by_itself() -> None:
     unrolled, loss = scalar(300)
     few = draw(unrolled, loss, max_steps=5)
@@ -288,6 +289,7 @@ def test_the_middle_of_a_long_sequence_is_folded_on_request_and_by_itself() -> N
     assert len(draw(unrolled, loss, max_steps=301).picture.frames) == 301
 
 
+@pytest.mark.slow
 def test_a_vector_cell_that_is_long_is_folded_by_the_number_of_its_nodes() -> None:
     unrolled = unroll(RNNCell(1, 8), [[1.0]] * 60)
     picture = draw(unrolled).picture

@@ -106,6 +106,7 @@ def test_what_needs_graphviz_says_so() -> None:
         draw(*problem(RNNCell(1, 5)), detail="values")
 
 
+@pytest.mark.slow
 def test_no_line_of_a_step_that_we_lay_out_crosses_a_card() -> None:
     picture = draw(*problem(LSTMCell(1, 2)), detail="values").picture
     boxes = {box.id: box for box in picture.every_box()}

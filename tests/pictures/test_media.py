@@ -162,6 +162,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in SUFFIXES if suffix != ".gif"])  # see the film
+@pytest.mark.slow
 def test_every_suffix_is_a_format(suffix: str, tmp_path: Path) -> None:
     for name, drawing in (
         ("a", draw(*scalar())),

@@ -45,6 +45,7 @@ def test_a_value_shows_the_drawing_of_draw_dot():
     assert y._repr_mimebundle_(include=["text/plain"], exclude=[])["text/plain"] == repr(y)
 
 
+@pytest.mark.slow
 def test_a_leaf_and_a_large_graph_show_as_text(monkeypatch):
     def never(*_, **__):
         pytest.fail("drawn")

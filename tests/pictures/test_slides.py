@@ -253,6 +253,7 @@ def test_the_default_can_be_read_in_a_readme() -> None:
         },
     ),
 )
+@pytest.mark.slow
 def test_texts_keep_apart_whatever_the_numbers(problem: RandomProblem, size: float, options: dict[str, Any]) -> None:
     """Tiny gradients and huge ones, of long numbers."""
     inputs = [[size * x for x in xs] if isinstance(xs, list) else size * xs for xs in problem.inputs]

@@ -19,7 +19,6 @@ PYTHONS = interpreters()
 
 
 def test_there_are_pythons_from_before_and_after_sum_began_to_compensate() -> None:
-    print("found:", ", ".join(f"{major}.{minor}" for major, minor in PYTHONS))
     if min(PYTHONS) >= (3, 12) or max(PYTHONS) < (3, 12):
         missing = "only " + ", ".join(PYTHONS.values())
         assert "CI" not in os.environ, missing

@@ -105,6 +105,7 @@ def error_and_slope(b_number: float) -> tuple[float, float]:
     return E.data, b.grad
 
 
+@pytest.mark.slow
 def test_there_is_a_wall() -> None:
     left, right = error_and_slope(-2.65), error_and_slope(-2.58)
     assert left == pytest.approx((0.3502, -0.2208), abs=5e-4)

@@ -88,6 +88,7 @@ def test_without_settings_there_is_nothing_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [ProcessPoolExecutor, ThreadPoolExecutor, ProcessPool])
+@pytest.mark.slow
 def test_any_executor_gives_the_same_records_and_file(make: Any, tmp_path: Path) -> None:
     with make(2) as pool:
         assert untimed(sweep(add, SETTINGS, pool, seeds=(5, 6), file=tmp_path / "s")) == RECORDS
@@ -767,6 +768,7 @@ def idle(folder: str) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_what_workers_are_at_is_ended_if_the_block_is_left_by_an_exception(tmp_path: Path) -> None:
     began = time.monotonic()
     pool = ProcessPool(2)

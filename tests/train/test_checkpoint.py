@@ -44,6 +44,7 @@ def run(steps: int, path: Path | None, resume: bool = False, kind: str = "Adam",
 
 
 @pytest.mark.parametrize("kind", optim.OPTIMIZERS)
+@pytest.mark.slow
 def test_stopping_at_any_step_and_resuming_changes_no_bit(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "run.safetensors"
     expected = run(STEPS, None, kind=kind)
@@ -420,6 +421,7 @@ def damaged(rng: random.Random, tree: Any) -> Any:
     return anything(rng)
 
 
+@pytest.mark.slow
 def test_a_state_damaged_anywhere_is_refused_with_an_error_of_ours_or_harmless(written: Path) -> None:
     tensors, metadata = read_safetensors(written)
     state = json.loads(metadata["state"])

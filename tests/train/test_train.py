@@ -123,6 +123,7 @@ def test_an_interrupted_gradient_is_given_up() -> None:
         EagerEngine(RecurrentNetwork.for_task(task), task, None).gradients(draw(task, 5), lambda: next(answers))
 
 
+@pytest.mark.slow
 def test_a_small_network_learns_to_latch() -> None:
     task = Latch(8)
     model = RecurrentNetwork.for_task(task, "rnn", 3, seed=3)

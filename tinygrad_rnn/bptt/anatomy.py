@@ -25,6 +25,7 @@ from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
 from ..nn.trees import NestedNumbers, shape
 from ..support.memory import require_memory
+from ..support.sums import norm_of
 from .unroll import Unrolled
 
 TimeStep = int | None  # None: outside time, such as a penalty on the weights
@@ -266,7 +267,7 @@ def lag(k: TimeStep, t: TimeStep) -> TimeStep:
 
 def norm(numbers: NestedNumbers) -> float:
     """The Euclidean (Frobenius) norm of a number, a vector or a matrix."""
-    return math.hypot(*entries(numbers))
+    return norm_of(entries(numbers))
 
 
 def number_or_norm(numbers: NestedNumbers) -> float:

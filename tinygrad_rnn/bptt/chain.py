@@ -25,7 +25,7 @@ from ..engine.passes import steps
 from ..engine.value import Value
 from ..errors import GraphError
 from ..nn.linalg import Rows, transpose
-from ..support.sums import add_up
+from ..support.sums import add_up, norm_of
 from .unroll import Unrolled
 
 Vector = list[float]
@@ -76,7 +76,7 @@ class Link:
     @property
     def digits_left(self) -> bool:
         """Whether the gradient has digits left: it differs from the product by at most 1e-6 of itself."""
-        return self._distance() <= max(FEWEST_DIGITS * math.hypot(*self.gradient), TINY)
+        return self._distance() <= max(FEWEST_DIGITS * norm_of(self.gradient), TINY)
 
     @property
     def agrees(self) -> bool:
@@ -86,11 +86,11 @@ class Link:
     @property
     def difference(self) -> float:
         """How far the product is from the gradient, relative to it (Euclidean norm)."""
-        norm = math.hypot(*self.gradient)
+        norm = norm_of(self.gradient)
         return self._distance() / norm if norm else 0.0
 
     def _distance(self) -> float:
-        return math.hypot(*(a - b for a, b in zip(self.gradient, self.product)))
+        return norm_of(a - b for a, b in zip(self.gradient, self.product))
 
 
 def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:

@@ -20,6 +20,7 @@ from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..support.checks import whole_number
+from ..support.sums import norm_of
 from ..support.text import count
 from .unroll import Unrolled
 
@@ -134,11 +135,11 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
     if last is None:
         raise GraphError("the loss does not depend on the state", node=loss.name, remedy="Give the loss of this graph")
     direct = gradients(loss, states[last], stop=cut)
-    size = math.hypot(*direct)
+    size = norm_of(direct)
     with gradients_kept([*topological_order(*states[last]), *cut]):
         # Scaled to norm 1 first, so that a tiny gradient of the loss does not underflow on the way.
         propagate({node: g / size if size else 0.0 for node, g in zip(states[last], direct)}, stop=states[0])
-        sizes = [math.hypot(*(node.grad for node in nodes)) for nodes in reversed(shown[: last + 1])]
+        sizes = [norm_of(node.grad for node in nodes) for nodes in reversed(shown[: last + 1])]
     return [_ratio(each, sizes[0]) for each in sizes]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, MissingDependencyError
 from ..support.checks import whole_number
-from ..support.sums import add_up
+from ..support.sums import add_up, norm_of
 from .parameters import Seed, generator
 
 Rows = list[list[float]]
@@ -72,7 +72,7 @@ def _tridiagonal(a: Rows) -> tuple[list[float], list[float]]:
     diagonal, beside = [a[0][0]], []
     while len(a) > 1:
         column, a = a[0][1:], [row[1:] for row in a[1:]]
-        norm = math.hypot(*column)
+        norm = norm_of(column)
         beside.append(norm * norm)
         if norm > 0.0:  # reflect the column onto the first axis: a becomes H a H with H = 1 - 2 v vᵀ / vᵀv
             v = [entry / norm for entry in column]
@@ -136,12 +136,12 @@ def orthonormal(count: int, length: int, seed: Seed = 0) -> Rows:
     basis: Rows = []
     while len(basis) < count:
         vector = [rng.gauss(0.0, 1.0) for _ in range(length)]
-        drawn = math.hypot(*vector)
+        drawn = norm_of(vector)
         for _ in range(2):
             for unit in basis:
                 overlap = add_up(map(mul, vector, unit))
                 vector = [a - overlap * b for a, b in zip(vector, unit)]
-        norm = math.hypot(*vector)
+        norm = norm_of(vector)
         if norm > 1e-8 * drawn:  # else it nearly lies in the span of the others: draw again
             basis.append([entry / norm for entry in vector])
     return basis

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..engine.value import Value
 from ..errors import DomainError
 from ..support.pytorch import refuses_options
+from ..support.sums import norm_of
 from .arguments import SMALLEST, each_once, within
 
 
@@ -55,7 +56,7 @@ def gradient_norm(parameters: Iterable[Value], norm_type: float = 2.0) -> float:
     sizes = [abs(gradient) for gradient in finite_gradients(parameters)]
     largest = max(sizes, default=0.0)
     if norm_type == 2.0:
-        return math.hypot(*sizes)
+        return norm_of(sizes)
     if norm_type == math.inf or not largest:
         return largest
     return float(largest * math.fsum((size / largest) ** norm_type for size in sizes) ** (1.0 / norm_type))

@@ -27,7 +27,8 @@ def explore(
 ) -> Page:
     """An interactive page: the unrolled network, its gradients and the chain follow whatever one changes.
 
-    The page holds the time step as a program, and computes every number itself.
+    The page holds the time step as a program, and computes every number itself. In a notebook it is a widget that
+    shares what is set on it with Python: see `Page`.
 
     Args:
         unrolled: a problem, as `problem` poses it; or an unrolled cell, whose loss is read from the graph.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from ..support.sums import norm_of
 from .geometry import Curve, Line, Point, along
 
 
@@ -12,7 +11,7 @@ def arrow_head(line: Line) -> tuple[Curve, list[Point]]:
     (px, py), (ex, ey) = line.curve[-2], line.curve[-1]
     if (px, py) == (ex, ey):
         px, py = line.curve[-3]
-    distance = math.hypot(ex - px, ey - py) or 1.0
+    distance = norm_of((ex - px, ey - py)) or 1.0
     along_x, along_y = (ex - px) / distance, (ey - py) / distance
     length, width = 1.5 * line.pen + 4.0, 2.0 * line.pen + 3.0
     bx, by = ex - along_x * length, ey - along_y * length

@@ -8,6 +8,7 @@ from itertools import chain
 from xml.sax.saxutils import escape
 
 from ..support import colours
+from ..support.sums import norm_of
 from .arrows import label_place
 from .geometry import Box, Curve, Frame, Line, Picture, Row, Swatch, Text
 from .text import printable
@@ -201,7 +202,7 @@ def _course(curve: Curve, arrow: bool, pen: float) -> str:
     (px, py), (ex, ey) = curve[-2], curve[-1]
     if (px, py) == (ex, ey):
         px, py = curve[-3]
-    length = math.hypot(ex - px, ey - py) or 1.0
+    length = norm_of((ex - px, ey - py)) or 1.0
     back = min(_ARROW + pen, 0.9 * length) / length
     end = (ex - (ex - px) * back, ey - (ey - py) * back)
     return f"e,{ex:.7g},{ey:.7g} " + " ".join(f"{x:.7g},{y:.7g}" for x, y in [*curve[:-1], end])

@@ -14,7 +14,7 @@ from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
 from ..support import colours
-from ..support.sums import add_up
+from ..support.sums import add_up, norm_of
 from . import text
 from .geometry import Row, straight
 from .graph import Block, Node
@@ -236,7 +236,7 @@ def vector(values: Sequence[Value], room: float, size: float) -> str:
             told = "  ".join(text.number(x, digits) for x in data)
             if text.width(told, size) <= room:
                 return told
-    return text.fitted(math.hypot(*data), room - text.width("‖", size), size, before="‖·‖ ")
+    return text.fitted(norm_of(data), room - text.width("‖", size), size, before="‖·‖ ")
 
 
 def _means(values: Sequence[Value]) -> str:

@@ -21,6 +21,7 @@ from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, identity, product, spectral_norm
 from ..nn.quantities import entries
+from ..support.sums import norm_of
 from . import text
 from .chain import Factor, best_ways, factor_of, path_to
 from .view import View
@@ -176,7 +177,7 @@ class Subject:
 
     def data(self, values: Sequence[Value]) -> float:
         """The number, or the norm of several."""
-        return values[0].data if len(values) == 1 else math.hypot(*(value.data for value in values))
+        return values[0].data if len(values) == 1 else norm_of(value.data for value in values)
 
     @cached_property
     def ran(self) -> bool:
@@ -189,7 +190,7 @@ class Subject:
         """The gradient, or the norm of several; None where there is none."""
         if not any(value.has_grad for value in values):
             return None
-        return values[0].grad if len(values) == 1 else math.hypot(*(value.grad for value in values))
+        return values[0].grad if len(values) == 1 else norm_of(value.grad for value in values)
 
     # ---- the chain ----------------------------------------------------------------------------------------------
 
@@ -274,11 +275,11 @@ class Subject:
         values = {k: self.unrolled.state(k, self.parts) for k in steps}
         if not all(value.has_grad for nodes in values.values() for value in nodes):
             return None
-        start = math.hypot(*(value.grad for value in values[self.T]))
+        start = norm_of(value.grad for value in values[self.T])
         links = [t for t in self.shown if t - 1 in values and t <= self.T]
         if not 0.0 < start < math.inf or not all(map(self._is_from_one_pass, links)):
             return None
-        return {k: math.hypot(*(value.grad / start for value in nodes)) for k, nodes in values.items()}
+        return {k: norm_of(value.grad / start for value in nodes) for k, nodes in values.items()}
 
     def _is_from_one_pass(self, t: int) -> bool:
         """Whether the gradients from time step t back to the state before it follow from each other, so that one pass
@@ -446,11 +447,11 @@ class Subject:
             return {}
         last = self.state(name, self.T)
         at = [value.grad for value in last] if all(value.has_grad for value in last) else [1.0] * len(last)
-        start = math.hypot(*at)
+        start = norm_of(at)
         found = {self.T: 1.0}
         for t in range(self.T, self.first, -1):
             at = [a * value.data for a, value in zip(at, entries(self.unrolled[gate][t]))]
-            found[t - 1] = math.hypot(*at) / start if start else 0.0
+            found[t - 1] = norm_of(at) / start if start else 0.0
         return found
 
     def gate(self, t: int) -> float | None:

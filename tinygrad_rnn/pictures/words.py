@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..engine.value import Value
 from ..support import colours
+from ..support.sums import norm_of
 from ..support.text import count
 from . import text
 from .subject import Law, Subject
@@ -226,4 +227,4 @@ def input_value(nodes: Sequence[Value], room: float, size: float) -> str:
     if sorted(data) == [0.0] * (len(data) - 1) + [1.0]:
         place = f"[{data.index(1.0)}]"
         return f"one-hot {place}" if text.width(f"one-hot {place}", size) <= room else place
-    return text.fitted(math.hypot(*data), room - text.width("‖‖", size), size, before="‖") + "‖"
+    return text.fitted(norm_of(data), room - text.width("‖‖", size), size, before="‖") + "‖"

@@ -1,7 +1,8 @@
-"""Sums of plain numbers, the same in every Python."""
+"""Sums and norms of plain numbers, the same in every Python."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import reduce
 from operator import add
@@ -16,3 +17,17 @@ def add_up(numbers: Iterable[N]) -> N:
     The built-in `sum` compensates for rounding from Python 3.12 on, so its last digits depend on the version.
     """
     return reduce(add, numbers, 0)  # type: ignore[return-value]  # an int, if there are none
+
+
+_SMALL, _SCALE = 2.0**-1000, 2.0**600
+
+
+def norm_of(numbers: Iterable[float]) -> float:
+    """The Euclidean norm.
+
+    Where all numbers are below the smallest normal one, `math.hypot` rounds in another way from Python 3.12 on. So such
+    numbers are scaled by a power of 2, which rounds nothing.
+    """
+    entries = list(numbers)
+    norm = math.hypot(*entries)
+    return norm if not norm < _SMALL else math.hypot(*[_SCALE * entry for entry in entries]) / _SCALE

@@ -55,13 +55,12 @@ def sweep(
     failed. Other pools of processes are lost with it.
 
     Args:
-        experiment: called as ``experiment(*setting, seed=seed)``; an object, or a method of one, is copied for every run, as it
-            is if it is sent to another process. It returns a mapping of plain data: numbers (also NaN,
-            and scalars of NumPy and PyTorch), text, booleans, None, and lists and dicts of them; arrays are recorded
-            as lists. A number alone is recorded as ``{"result": number}``. All its randomness
-            should come from the seed. If other processes are to run it, it must be a function of a module, not one
-            within a function. One that calls `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended
-            as ``"interrupted"``.
+        experiment: called as ``experiment(*setting, seed=seed)``; an object, or a method of one, is copied for every
+            run, as another process would. It returns a mapping of plain data: numbers (also NaN, and scalars of NumPy
+            and PyTorch), text, booleans, None, and lists and dicts of them; arrays are recorded as lists. A number
+            alone is recorded as ``{"result": number}``. All its randomness should come from the seed. If other
+            processes are to run it, it must be a function of a module, not one within a function. One that calls
+            `tinygrad_rnn.train.train` should raise KeyboardInterrupt if that ended as ``"interrupted"``.
         settings: tuples of plain data; also a generator of very many, which advances as runs finish. Duplicates run
             once.
         executor: where to run; None for this process, one run after the other. Any `concurrent.futures.Executor`:
