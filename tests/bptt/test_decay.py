@@ -234,7 +234,8 @@ def test_a_figure_shows_the_numbers() -> None:
     for curve in curves:
         assert curve.gradients in shown
         assert curve.law in shown
-    assert {"‖W‖ = 0.5: vanishes, ×0.5 per step", "‖W‖ = 2: explodes, ×2 per step"} <= {text.get_text() for text in axes.texts}
+    labels = {text.get_text() for text in axes.texts}
+    assert {"‖W‖ = 0.5: vanishes, ×0.5 per step", "‖W‖ = 2: explodes, ×2 per step"} <= labels
 
 
 def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
