@@ -84,6 +84,7 @@ def test_the_factors_their_product_and_the_law_are_those_of_the_graph() -> None:
     assert equation.startswith("∂h₄/∂h₀ = w⁴ · ∏ tanh′ = 5.06 · ")
     assert read(equation) == pytest.approx(product, rel=0.006)
     assert said(picture, "lawname") == "|w|^(T−k) = 1.5⁴ = 5.06"
+    assert "the law |w|^(T−k) alone says 5.06" in picture.description
 
 
 def test_the_headline_is_the_verdict_and_a_title_takes_its_place() -> None:

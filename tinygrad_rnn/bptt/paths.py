@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..engine.backward import gradients_kept, topological_order
-from ..engine.notation import number
+from ..engine.notation import in_formula, product
 from ..engine.passes import steps
 from ..engine.steps import Step
 from ..engine.value import Value
@@ -51,8 +51,8 @@ class Path:
         return math.prod(self.factors)
 
     def __str__(self) -> str:
-        factors = " · ".join(map(number, self.factors)) or "1"
-        return f"{factors} = {number(self.product, 6)}   along {' → '.join(node.name for node in self.nodes)}"
+        factors = product(*self.factors).replace("·", " · ") or "1"
+        return f"{factors} = {in_formula(self.product, 6)}   along {' → '.join(node.name for node in self.nodes)}"
 
 
 def count_paths(loss: Value, node: Value) -> int:

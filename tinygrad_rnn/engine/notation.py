@@ -69,9 +69,9 @@ def number(x: float, digits: int = 4) -> str:
     return "0" if text == "-0" else text
 
 
-def in_formula(x: float) -> str:
+def in_formula(x: float, digits: int = 4) -> str:
     """A number as it stands in a formula: with the same minus sign as the formula."""
-    return number(x).replace("-", "−")
+    return number(x, digits).replace("-", "−")
 
 
 def time_step(node: Node) -> str:
