@@ -139,6 +139,9 @@ def agrees(page, posed, digits=12):
     word = verdict(left[-1], len(left) - 1).word
     assert says(page, "#headline").startswith(f"The gradient {word}")
     assert f"×{text.number(left[-1])}" in says(page, "#headline")
+    if len(left) > 2:
+        mean = verdict(left[-1], len(left) - 1).factor
+        assert f"back, ×{text.number(mean)} per step" in says(page, "#headline")
     T = posed.unrolled.T
     shown = page.locator("#picture text.data").all_text_contents()
     for state in (posed.unrolled.state(0), posed.unrolled.state(T)):
@@ -326,7 +329,7 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
     page = open_page("last")
     click_link(page, 2)
     assert page.evaluate("chosen.cuts") == [2]
-    assert says(page, "#headline").endswith("over 3 steps back, then it is cut")
+    assert re.search(r"over 3 steps back, ×[\d.]+ per step, then it is cut$", says(page, "#headline"))
     assert page.locator("path.arc.cut").count() == 3
     assert page.locator("text.scissors").count() == 1
     assert page.locator("rect.bar.cut").count() == 3
@@ -429,6 +432,109 @@ def test_a_link_that_makes_no_sense_is_as_built(open_page, link):
 
 
 # ---- training ---------------------------------------------------------------------------------------------------
+
+
+def test_the_link_is_copied_and_opens_the_same_page(open_page):
+    page = open_page("last", permissions=["clipboard-read", "clipboard-write"])
+    set_range(page, "#parameter0", 1.2)
+    page.evaluate("goTo(4)")
+    click_link(page, 2)
+    settle(page)
+    page.locator("#link").click()
+    wait_until(page, "byId('link').textContent === 'Copied'")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert set(link.partition("#")[2].split("&")) == {"w=1.2", "step=9", "cut=2"}
+    assert says(page, "#said") == "the link is copied"
+    again = open_page("last", "#" + link.partition("#")[2])
+    assert again.evaluate("asLink()") == page.evaluate("asLink()") == "#" + link.partition("#")[2]
+    assert says(again, "#headline") == says(page, "#headline")
+
+
+def test_where_nothing_can_be_copied_the_page_does_not_say_so(open_page):
+    page = open_page("last", "#w=1.2")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.locator("#link").click()
+    wait_until(page, "byId('link').textContent === 'In the address bar'")
+    assert page.evaluate("location.hash") == "#w=1.2"
+
+
+def test_a_link_holds_neither_undo_nor_the_loss_curve(open_page):
+    page = open_page("last")
+    page.locator("#update").click()
+    settle(page)
+    page.locator("#reset").click()
+    settle(page)
+    assert page.evaluate("past.length") > 0
+    assert page.evaluate("asLink()") == "#"
+
+
+@pytest.mark.parametrize("width", [1440, 1920])
+def test_full_screen_enlarges_the_picture_and_keys_work_there(open_page, width):
+    page = open_page("last", width=width, height=width * 9 // 16)
+    before = page.locator("#picture").bounding_box()["height"]
+    for way in ("click", "key"):
+        if way == "click":
+            page.locator("#full-screen").click()
+        else:
+            page.keyboard.press("f")
+        wait_until(page, "document.fullscreenElement === byId('stage')")
+        settle_work(page)
+        height = page.viewport_size["height"]
+        assert before * 1.05 < page.locator("#picture").bounding_box()["height"] < height
+        for part in ("#picture", ".transport", "#controls"):
+            box = page.locator(part).bounding_box()
+            assert 0 <= box["y"] <= height - box["height"], part
+        step = page.evaluate("chosen.step")
+        page.keyboard.press("PageUp")
+        settle(page)
+        assert page.evaluate("chosen.step") == (13 if step is None else step - 1)
+        page.keyboard.press("f")
+        wait_until(page, "!document.fullscreenElement")
+        settle_work(page)
+        assert page.locator("#picture").bounding_box()["height"] == before
+
+
+#: What can have the focus: where a slide was left, and what has just been used.
+FOCUS = [
+    "body",
+    "#link",
+    "#play",
+    "#parameter0",
+    "#parameter0-number",
+    "#nonlinearity",
+    "#position",
+    "#truncate",
+    "summary",
+]
+
+
+@pytest.mark.parametrize("focus", FOCUS)
+def test_the_keys_of_a_remote_step_whatever_has_the_focus(open_page, focus):
+    page = open_page("last")
+    page.locator(focus).first.evaluate("(one) => one.focus({ preventScroll: true })")
+    before = page.evaluate("[chosen.p, chosen.nonlinearity]")
+    for key, step in (("PageUp", 13), ("PageUp", 12), ("PageDown", 13)):
+        page.keyboard.press(key)
+        settle(page)
+        assert page.evaluate("chosen.step") == step
+    assert page.evaluate("[chosen.p, chosen.nonlinearity]") == before
+    if focus in ("body", "#link", "#play", "#truncate", "summary"):
+        page.keyboard.press("ArrowLeft")
+        settle(page)
+        assert page.evaluate("chosen.step") == 12
+        page.keyboard.press("ArrowRight")
+        settle(page)
+        assert page.evaluate("chosen.step") == 13
+        assert page.evaluate("scrollY") == 0
+
+
+def test_the_space_bar_plays_where_nothing_is_pressed_by_it(open_page):
+    page = open_page("last")
+    page.keyboard.press(" ")
+    assert says(page, "#play") == "Pause"
+    page.keyboard.press(" ")
+    assert says(page, "#play") == "Play"
+    assert page.evaluate("scrollY") == 0
 
 
 def test_one_update_is_that_of_the_engine(open_page):

@@ -269,5 +269,8 @@ def test_names_are_made_distinct():
 def test_a_page_can_be_copied_and_sent():
     page, _ = scalar()
     page.w = 1.2
-    for other in (copy.copy(page), copy.deepcopy(page), pickle.loads(pickle.dumps(page))):
+    others = copy.copy(page), copy.deepcopy(page), pickle.loads(pickle.dumps(page))
+    for other in others:
         assert (other.w, other.title) == (1.2, page.title)
+        other.w = 0.1
+    assert page.w == 1.2

@@ -1,8 +1,10 @@
 """A page as a widget: its half in Python, that Python and the page mean the same, and both in a JupyterLab."""
 
 import builtins
+import copy
 import json
 import math
+import pickle
 import time
 
 import pytest
@@ -64,6 +66,15 @@ def test_what_the_page_said_before_it_followed_does_not_undo_what_python_has_set
     says(page, "#w=0.1", 0)
     assert page.w == 1.2
     assert page.widget.state == {"link": "#w=1.2", "turn": 1}
+
+
+def test_a_copy_has_a_widget_of_its_own(page):
+    page.w = 1.2
+    widget = page.widget
+    for other in (copy.copy(page), copy.deepcopy(page), pickle.loads(pickle.dumps(page))):
+        assert other.widget is not widget
+        other.w = 0.1
+        assert (other.widget.state["link"], widget.state["link"], page.w) == ("#w=0.1", "#w=1.2", 1.2)
 
 
 def test_a_notebook_gets_the_widget_and_a_frame_for_where_there_are_none(page):

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn.pictures.text import clipped, number, power_of_ten, width
-from tinygrad_rnn.support.colours import PAPER, Scale
 
 
 def read(text: str) -> float:
@@ -69,13 +68,3 @@ def test_text_is_clipped_to_one_line() -> None:
     assert clipped("a\n b", 10) == "a b"
     assert clipped("abcdef", 4) == "abc…"
     assert width("mmmm", 10.0) > width("iiii", 10.0)
-
-
-def test_a_scale_spans_the_gradients() -> None:
-    scale = Scale.of([0.0, 1e-5, -3.0, math.inf, math.nan])
-    assert scale == Scale(-5, 1, darkest=0.5)
-    assert scale(1e-5) != scale(1.0) != scale(10.0)
-    assert scale(1e-300) == scale(1e-5)
-    assert scale(math.inf) == scale(10.0)
-    assert scale(0.0) == scale(math.nan) == PAPER
-    assert Scale.of([0.0]) is None

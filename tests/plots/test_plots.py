@@ -26,7 +26,7 @@ from tinygrad_rnn.plots.saving import new_figure, save
 from tinygrad_rnn.plots.straight import straight_figure
 from tinygrad_rnn.plots.sweep import sweep_figure
 from tinygrad_rnn.plots.training import history_figure
-from tinygrad_rnn.support.colours import SIGNED, SIZES, luminance
+from tinygrad_rnn.support.colours import SIGNED, SIZES
 from tinygrad_rnn.tasks import Latch
 from tinygrad_rnn.train import History, Row
 
@@ -105,11 +105,6 @@ def test_a_heat_map_has_the_colours_of_the_pictures() -> None:
         low, high = image.get_clim()
         assert [to_hex(image.to_rgba(end)) for end in (low, high)] == [stops[0], stops[-1]]
     assert image.to_rgba(math.sqrt(low * high))[:3] == pytest.approx(to_rgb(SIZES[2]), abs=0.01)
-    lightness = [*map(luminance, SIZES)]
-    assert lightness == sorted(lightness, reverse=True)
-    lightness = [*map(luminance, SIGNED)]
-    assert lightness[:4] == sorted(lightness[:4])
-    assert lightness[3:] == sorted(lightness[3:], reverse=True)
 
 
 HOSTILE = r"$\frac{a$b $ \$"

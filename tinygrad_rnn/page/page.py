@@ -9,6 +9,7 @@ has itself.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import html
 import json
@@ -124,6 +125,10 @@ class Page:
             super().__setattr__(name, value)
         else:
             self[name] = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `copy` and `pickle` take: a copy is set by itself, and shows itself anew."""
+        return {**vars(self), "_settings": copy.copy(self._settings), "_widget": None}
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *filter(str.isidentifier, self.names)})

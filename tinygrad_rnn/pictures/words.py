@@ -34,7 +34,8 @@ def headline(subject: Subject) -> str:
         return f"The gradient is 0, or too small for a double, {way}"
     if not 0.0 < found.kept < math.inf:
         return f"The gradient {found.word} after {way}"
-    return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
+    mean = f", ×{text.number(found.factor)} per step" if found.lag > 1 else ""
+    return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}{mean}"
 
 
 def title(subject: Subject) -> str:

@@ -2,7 +2,8 @@
 
 Graphviz 2.43 knows hex colours of six digits only.
 
-Colours that are told apart differ in lightness also, so that they stay apart for colour-blind eyes and in grey print.
+Colours of different meaning stay apart for colour-blind eyes. Of sizes, lightness alone tells the order, so that it
+can be seen in grey print.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ GRID = "#dde3ea"
 CHAIN = "#b0125f"  # the gradient on its way back, and every gradient that is written
 FAINT_CHAIN = "#e3a5c4"
 LAW = "#1d4ed8"  # the recurrent weight, and the law that its power is
-STRAIGHT = "#0f766e"  # a path without a nonlinearity, and the gates on it
-STRAIGHT_FILL = "#eefaf7"
+STRAIGHT = "#2e7d32"  # a path without a nonlinearity, and the gates on it
+STRAIGHT_FILL = "#eff8f0"
 LOSS_FILL = "#fff4e0"
 PARAMETER, PARAMETER_LINE = "#e5dbff", "#6741d9"
 PARAMETER_FILL = "#eef3ff"
-INPUT_FILL, INPUT_LINE = "#eef2f7", "#2b8a3e"
+INPUT_FILL, INPUT_LINE = "#eef2f7", "#0f766e"
 CONSTANT_LINE = "#adb5bd"
 CUT = "#adb5bd"
 

@@ -298,11 +298,15 @@ byId("save").addEventListener("click", () => {
 });
 byId("link").addEventListener("click", () => {
   putLink();
-  const done = () => say("the link is copied"), button = byId("link"), words = button.textContent;
   const here = (location.protocol === "about:" ? "" : location.href.split("#")[0]) + linked;  // a frame has no address
-  if (navigator.clipboard) navigator.clipboard.writeText(here).then(done, () => say("the link is in the address bar"));
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = words; }, 1500);
+  const tell = (words, said) => {
+    byId("link").textContent = words;
+    say(said);
+    setTimeout(() => { byId("link").textContent = "Copy link"; }, 1500);
+  };
+  const copied = () => tell("Copied", "the link is copied"), not = () => tell("In the address bar", "the link is in the address bar");
+  if (navigator.clipboard) navigator.clipboard.writeText(here).then(copied, not);
+  else not();
 });
 const theme = byId("theme");
 theme.addEventListener("change", () => {

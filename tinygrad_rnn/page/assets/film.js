@@ -99,14 +99,13 @@ addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  const act = { PageDown: moved(1), PageUp: moved(-1), ArrowRight: moved(1), ArrowLeft: moved(-1), Home: jumped(() => 0), End: jumped(() => null), f: fullScreen }[event.key];
-  const page_keys = event.key.startsWith("Page");
-  if (!act || (typing(event.target) && !(page_keys && !event.target.matches("input[type=range], select")))) return;
+  const act = { PageDown: moved(1), PageUp: moved(-1), ArrowRight: moved(1), ArrowLeft: moved(-1), Home: jumped(() => 0), End: jumped(() => null), f: fullScreen }[event.key] || (event.key === " " && event.target.matches("body, #stage") ? play : null);
+  const remote = event.key.startsWith("Page");  // a presenter's: whatever has the focus, a slider that was dragged say
+  if (!act || (typing(event.target) && !remote)) return;
   if (["Home", "End", "ArrowLeft", "ArrowRight"].includes(event.key) && event.target.closest(".scroll")) return;
   act();
   event.preventDefault();
 });
-byId("picture-frame").addEventListener("keydown", (event) => { if (event.key === " ") { play(); event.preventDefault(); } });
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();

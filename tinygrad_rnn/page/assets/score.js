@@ -50,15 +50,26 @@ function fitted(x, room, size = 12.5, before = "") {
 }
 
 const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...numbers));
+
+/** How much larger the picture is drawn than usual: as full screen, as there is room for. */
+function enlarged(height, T) {
+  if (!document.fullscreenElement) return 1;
+  const around = byId("score").clientHeight - picture.clientHeight + 40, across = widthOf(picture.parentElement) / (46 + 70 * Math.min(T + 2, 14));
+  return Math.max(1, Math.min((innerHeight - around) / height, across));
+}
 let drawnAs = null;  // the geometry of what is drawn, for the pointer
 
 function drawScore() {
-  const width = widthOf(picture.parentElement), { computation } = result, film = filmNow(), T = chosen.T;
+  const { computation } = result, film = filmNow(), T = chosen.T, names = partNames(), { law } = result;
+  const order = law && law.part && names.includes(law.part) && names.length > 1 ? [law.part, ...names.filter((name) => name !== law.part)] : names;
+  // The rows, from the top down.
+  const termsY = 14, factorY = 32, arcTop = 40, laneY = order.map((_, i) => 118 + i * 92), cardHeight = 66, lastY = laneY[laneY.length - 1];
+  const inputY = lastY + cardHeight / 2 + 38, namesY = inputY + 36, barsTop = namesY + (page.names.length ? 30 : 16), barsBottom = barsTop + (order.length > 1 ? 110 : 150);
+  const height = barsBottom + 26, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
   const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
-  const scalar = isScalar(), names = partNames(), { law } = result, lit = !result.error && result.kept.length > 0;
-  const order = law && law.part && names.includes(law.part) && names.length > 1 ? [law.part, ...names.filter((name) => name !== law.part)] : names;
+  const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = cutsOfChain(), reach = reachOf(lit ? result.kept : []);
   const at = new Map(), folds = [];
   let x = left;
@@ -70,12 +81,8 @@ function drawScore() {
   }
   const lossX = x + pitch / 2, arrived = (t) => lit && t >= film.arrived, computed = (t) => t <= film.computed;
 
-  // The rows, from the top down.
-  const termsY = 14, factorY = 32, arcTop = 40, laneY = order.map((_, i) => 118 + i * 92), cardHeight = 66, lastY = laneY[laneY.length - 1];
-  const inputY = lastY + cardHeight / 2 + 38, namesY = inputY + 36, barsTop = namesY + (page.names.length ? 30 : 16), barsBottom = barsTop + (order.length > 1 ? 110 : 150);
   drawnAs = { at, folds, columns, pitch, card, inputY, laneY, lastY, barsTop, barsBottom };
 
-  if (lit && at.has(0) && left > 20) text("terms", 4, termsY, namesOfTerms(law), "small start " + (law && law.gate ? "straight-ink" : "law-ink"));
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
   shownTimes.forEach((t, i) => {
@@ -106,6 +113,7 @@ function drawScore() {
     if (alone) parts.push(["hit" + t, "path", { class: "hit", d: hit, "data-link": t - 1 }]);
   });
 
+  if (left > 20 && parts.some(([id]) => /^terms\d/.test(id))) text("terms", 4, termsY, namesOfTerms(law), "small start " + (law && law.gate ? "straight-ink" : "law-ink"));
   // States, inputs and losses.
   order.forEach((name, lane) => {
     const y = laneY[lane], own = facts().parts[name], straight = law && law.part === name && order.length > 1;
@@ -155,7 +163,7 @@ function drawScore() {
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "There is no gradient to follow", "small start");
 
-  put(picture, { viewBox: "0 0 " + width + " " + (barsBottom + 26), height: barsBottom + 26 });
+  put(picture, { viewBox: "0 0 " + width + " " + height, height: scale * height });
   paint(picture.lastElementChild, parts);
   write(byId("picture-says"), spoken(described()));
 

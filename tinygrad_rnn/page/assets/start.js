@@ -12,6 +12,7 @@ chosen = fromLink(location.hash || page.link || "");
 compute();
 for (const view of views) view(new Set(Object.keys(built)));
 let bodyWidth = 0;
+addEventListener("fullscreenchange", redrawAll);
 new ResizeObserver(([{ contentRect: { width } }]) => {
   if (width !== bodyWidth) redrawAll();
   bodyWidth = width;
