@@ -153,6 +153,9 @@ def test_signatures_and_names_are_those_of_the_functions_themselves() -> None:
     assert list(inspect.signature(cross_entropy).parameters) == ["input", "target"]
     assert list(inspect.signature(RNNCell).parameters)[:2] == ["input_size", "hidden_size"]
     assert pickle.loads(pickle.dumps(cross_entropy)) is cross_entropy
+    with pytest.raises(ShapeError) as caught:
+        cross_entropy([], 0)
+    assert [entry.name for entry in caught.traceback][1:] == ["cross_entropy", "cross_entropy"]
 
 
 # ---- the same name, another meaning: a test per row of the page --------------------------------------------------

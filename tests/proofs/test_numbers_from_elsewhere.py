@@ -83,6 +83,7 @@ if torch is not None:
     NO_REAL["tensor without data"] = torch.tensor(0.5, device="meta")
     WHOLE |= {"torch.int64": torch.tensor(3), "torch.int32": torch.tensor(3, dtype=torch.int32)}
     NO_WHOLE |= {"bool of PyTorch": torch.tensor(True), "tensor of one": torch.tensor([3])}
+    NO_WHOLE["tensor without data"] = torch.tensor(3, device="meta")
 
 
 def data(quantity: Any) -> Any:
@@ -377,6 +378,7 @@ NO_REAL_ARRAYS = {
     **{"objects": numpy.array(["0.5", "0.25"], object), "bytearray": bytearray(b"12"), "dict": {0: 0.5, 1: 0.25}},
     **{"set": {0.5, 0.25}, "a text": "12"},
     **({} if torch is None else {"complex tensor": torch.tensor([0.5, 0.25j])}),
+    **({} if torch is None else {"tensor without data": torch.ones(2, device="meta")}),
 }
 
 

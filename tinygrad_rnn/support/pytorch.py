@@ -65,7 +65,6 @@ def refuses_options(function: Callable[P, R]) -> Callable[P, R]:
     Only a call that Python has refused is looked at, so that all others cost no more than one of a function.
     """
 
-    @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
         try:
             return function(*args, **options)
@@ -74,7 +73,8 @@ def refuses_options(function: Callable[P, R]) -> Callable[P, R]:
                 refuse(function, args, options)
             raise
 
-    return call
+    call.__code__ = call.__code__.replace(co_name=function.__name__)  # for debuggers, tracebacks and profilers
+    return wraps(function)(call)
 
 
 def refuse(function: Callable[..., object], args: tuple[object, ...], options: Iterable[str]) -> None:
