@@ -290,7 +290,7 @@ def _cause_of_count(row: Sequence[str], names: int, separator: str) -> tuple[int
     """Where a row begins to have more or fewer cells than the first, and the likely reason, as a remedy."""
     parts = [i for i, pair in enumerate(pairwise(row)) if separator == "," and _could_be_one(*pair)]
     if len(row) < names:
-        return len(row), _FILL
+        return len(row), f"{_FILL}. If a name holds {separator!r}, put it in quotes"
     if not parts:
         return names - 1, f"Put what holds {separator!r} in quotes, or give another separator (--separator)"
     place = min(parts[0], names - 1)
