@@ -234,15 +234,16 @@ def test_a_figure_shows_the_numbers() -> None:
     for curve in curves:
         assert curve.gradients in shown
         assert curve.law in shown
-    assert {"‖W‖ = 0.5: vanishes", "‖W‖ = 2: explodes"} <= {text.get_text() for text in axes.texts}
+    labels = {text.get_text() for text in axes.texts}
+    assert {"‖W‖ = 0.5: vanishes, ×0.5 per step", "‖W‖ = 2: explodes, ×2 per step"} <= labels
 
 
 def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
     (axes,) = decay_figure(decay(scalar_cells(nonlinearity="identity"), [0.1, 0.5, 10.0], [0.0] * 40)).axes
     assert {text.get_text() for text in axes.texts} == {
-        "↓ ‖W‖ = 0.1: vanishes",
-        "‖W‖ = 0.5: vanishes",
-        "↑ ‖W‖ = 10: explodes",
+        "↓ ‖W‖ = 0.1: vanishes, ×0.1 per step",
+        "‖W‖ = 0.5: vanishes, ×0.5 per step",
+        "↑ ‖W‖ = 10: explodes, ×10 per step",
     }
 
 

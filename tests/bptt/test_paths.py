@@ -60,6 +60,12 @@ def test_a_path_shows_its_factors() -> None:
     assert "h_3" in str(path)
 
 
+def test_negative_factors_of_a_path_have_parentheses_and_one_minus_sign() -> None:
+    x = Value(-0.5, label="x")
+    (path,) = paths(x * -2.0 - 1.0, x)
+    assert str(path).startswith("1 · (−2) = −2   along x·(−2) − 1 → x·(−2) → x")
+
+
 def test_both_edges_of_a_square_are_paths() -> None:
     x = Value(3.0)
     assert [path.product for path in paths(x * x, x)] == [3.0, 3.0]

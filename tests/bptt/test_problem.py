@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import tinygrad_rnn
-from tinygrad_rnn import Linear, LSTMCell, RNNCell, ScalarRNNCell, cross_entropy, mse_loss, problem, total, unroll
+from tinygrad_rnn import RNN, Linear, LSTMCell, RNNCell, ScalarRNNCell, cross_entropy, mse_loss, problem, total, unroll
 from tinygrad_rnn.cli.inputs import Data, pose
 from tinygrad_rnn.errors import ArgumentError, DataError
 
@@ -91,3 +91,11 @@ def test_the_command_has_the_same_problem(which: str, at: Any) -> None:
         loss.backward()
     assert posed.loss.data == own.loss.data
     assert [(n, p.grad) for n, p in posed.named_parameters()] == [(n, p.grad) for n, p in own.named_parameters()]
+
+
+def test_layers_make_one_cell() -> None:
+    stack = RNN(1, 2, num_layers=2, seed=0)
+    posed = problem(stack, [[0.1], [0.2]], [None, [0.3]], readout=Linear(2, 1, seed=1))
+    posed.loss.backward()
+    assert [p for _, p in posed.named_parameters()][:-3] == stack.parameters()
+    assert all(parameter.grad for parameter in stack.parameters())

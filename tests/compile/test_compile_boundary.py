@@ -73,6 +73,36 @@ print(failed)
     assert int(output_of(code)) >= 8  # as many as there are regions
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the memory of a process")
+def test_where_llvm_would_run_out_of_memory_it_is_not_begun():
+    """It would end the process."""
+    code = """
+import resource
+from tinygrad_rnn import Linear, mse_loss
+from tinygrad_rnn.compile import Recurrence, Vector
+from tinygrad_rnn.errors import TooLargeError
+from tinygrad_rnn.nn import LSTMCell
+
+def run():
+    program = Recurrence(LSTMCell(1, 2), Vector(1), mse_loss, Vector(1), Linear(2, 1))
+    return program.forward_backward([[[0.1]] * 3], [[[0.1]] * 3]).loss
+
+expected = run()
+pages = int(open("/proc/self/statm").read().split()[0])
+for megabytes in (2, 8):
+    most = pages * resource.getpagesize() + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    try:
+        run()
+    except TooLargeError as error:
+        print(error)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert run() == expected
+"""
+    assert output_of(code).count("the length of the code = ") == 2
+
+
 def test_memory_that_nobody_has_is_a_memory_error_with_a_remedy():
     from tinygrad_rnn.compile.boundary import doubles
 

@@ -141,6 +141,9 @@ def agrees(page, posed, digits=12):
     word = verdict(left[-1], len(left) - 1).word
     assert says(page, "#headline").startswith(f"The gradient {word}")
     assert f"×{text.number(left[-1])}" in says(page, "#headline")
+    if len(left) > 2:
+        mean = verdict(left[-1], len(left) - 1).factor
+        assert f"back, ×{text.number(mean)} per step" in says(page, "#headline")
     T = posed.unrolled.T
     shown = page.locator("#picture text.data").all_text_contents()
     for state in (posed.unrolled.state(0), posed.unrolled.state(T)):
@@ -328,7 +331,7 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
     page = open_page("last")
     click_link(page, 2)
     assert page.evaluate("chosen.cuts") == [2]
-    assert says(page, "#headline").endswith("over 3 steps back, then it is cut")
+    assert re.search(r"over 3 steps back, ×[\d.]+ per step, then it is cut$", says(page, "#headline"))
     assert page.locator("path.arc.cut").count() == 3
     assert page.locator("text.scissors").count() == 1
     assert page.locator("rect.bar.cut").count() == 3

@@ -63,7 +63,7 @@ def test_the_law_is_written_out() -> None:
     unrolled = unroll(ScalarRNNCell(w=0.5, u=1.0, nonlinearity="identity"), [1.0] * 4)
     loss = unrolled.h[4] * 3.0
     verdict, equation, caption, law = heading(draw(unrolled, loss, k=1).picture)
-    assert verdict == "The gradient shrinks: ×0.125 over 3 steps back"
+    assert verdict == "The gradient shrinks: ×0.125 over 3 steps back, ×0.5 per step"
     assert caption == "ScalarRNNCell(w=0.5, u=1, b=0, nonlinearity='identity'), unrolled over 4 time steps"
     assert equation == "∂L/∂h_1 = ∂L/∂h_4 · w · w · w = 3 · 0.5 · 0.5 · 0.5 = 0.375"
     assert law == "The law: ∂h_4/∂h_1 = w^(T−k) = 0.5³ = 0.125, T−k = 3"

@@ -266,7 +266,7 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     loss.label = "L"
     loss.backward()
     lines = draw(rnn, loss).text.splitlines()
-    assert lines[0] == "The gradient shrinks: ×0.25 over 2 steps back"
+    assert lines[0] == "The gradient shrinks: ×0.25 over 2 steps back, ×0.5 per step"
     assert "h₂  1  2     x₂  0.5   ████████████████████████ 1" in lines
     assert "  ↓ ×0.5   w 0.5" in lines
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]

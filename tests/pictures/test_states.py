@@ -84,6 +84,7 @@ def test_the_factors_their_product_and_the_law_are_those_of_the_graph() -> None:
     assert equation.startswith("∂h₄/∂h₀ = w⁴ · ∏ tanh′ = 5.06 · ")
     assert read(equation) == pytest.approx(product, rel=0.006)
     assert said(picture, "lawname") == "|w|^(T−k) = 1.5⁴ = 5.06"
+    assert "the law |w|^(T−k) alone says 5.06" in picture.description
 
 
 def test_the_headline_is_the_verdict_and_a_title_takes_its_place() -> None:
@@ -526,7 +527,7 @@ def test_an_svg_says_what_it_shows_to_those_who_cannot_see_it() -> None:
     title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     assert title is not None
     assert description is not None
-    assert title.text == "The gradient vanishes: ×2.86×10⁻⁵ over 12 steps back"
+    assert title.text == "The gradient vanishes: ×2.86×10⁻⁵ over 12 steps back, ×0.418 per step"
     assert description.text is not None
     chain, verdict = description.text.split(". ", 1)
     assert "from h₁₂ back to h₀ the factors multiply to 2.86×10⁻⁵; the law w^(T−k) alone says 0.282" in chain

@@ -138,7 +138,7 @@ def test_a_record_is_on_file_when_the_next_run_begins(tmp_path: Path) -> None:
         ({"a": dict.fromkeys(range(9))}, "result['a'] has 9 keys that are no text: 0, 1, 2, …. The file"),
         ({None: 1, "a": 2}, "result has a key that is no text: None."),
         ({"a": [{"__float__": 1}]}, "result['a'][0] has the key '__float__', which stands for NaN and infinity"),
-        ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, or no real"),
+        ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, missing, or"),
         ({"a": numpy.ma.array([1.0, 2.0], mask=[0, 1])}, "result['a'] is an array of type MaskedArray with entries"),
         ({"a": numpy.array([Value(1.0)])}, "result['a'][0] is of type Value. Give its .data"),
         ({"a": Value(1.0)}, "result['a'] is of type Value. Give its .data"),

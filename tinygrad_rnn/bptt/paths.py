@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..engine.backward import gradients_kept, topological_order
-from ..engine.notation import number
+from ..engine.notation import in_formula, product
 from ..engine.passes import steps
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import GraphError, TooManyPathsError
+from ..support.checks import whole_number
 from ..support.sums import add_up
 
 Edges = dict[Value, list[Step]]
@@ -51,8 +52,8 @@ class Path:
         return math.prod(self.factors)
 
     def __str__(self) -> str:
-        factors = " · ".join(map(number, self.factors)) or "1"
-        return f"{factors} = {number(self.product, 6)}   along {' → '.join(node.name for node in self.nodes)}"
+        factors = product(*self.factors).replace("·", " · ") or "1"
+        return f"{factors} = {in_formula(self.product, 6)}   along {' → '.join(node.name for node in self.nodes)}"
 
 
 def count_paths(loss: Value, node: Value) -> int:
@@ -78,6 +79,7 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
         TooManyPathsError: there are more than ``limit``; they were counted, not listed.
         GraphError: an op on a path adds to its operands' gradients by itself, and has no local gradients.
     """
+    limit = whole_number("limit", limit, least=0)
     edges = _edges(loss)
     counts = _counts(edges, loss, node)
     if counts.get(loss, 0) > limit:

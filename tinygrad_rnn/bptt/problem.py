@@ -14,6 +14,7 @@ from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.quantities import Quantity
+from ..nn.stacked import Recurrent
 from ..support.text import count
 from .unroll import Unrolled, unroll
 
@@ -23,7 +24,7 @@ class Problem:
     """A cell unrolled over a sequence, with its losses.
 
     Attributes:
-        cell: the cell.
+        cell: the cell; of several layers, the one cell that they make.
         readout: computes the prediction y_t from h_t; None where h_t itself is the prediction.
         criterion: computes the loss of a time step, ``criterion(prediction, target)``.
         unrolled: the unrolled cell; with a loss at every time step, it includes the read-out.
@@ -48,7 +49,7 @@ class Problem:
 
 
 def problem(
-    cell: Cell,
+    cell: Cell | Recurrent,
     inputs: Sequence[Any],
     targets: Sequence[Any],
     *,
@@ -67,7 +68,7 @@ def problem(
     (0.5, 0.125)
 
     Args:
-        cell: the cell.
+        cell: the cell, or an `RNN`, `LSTM` or `GRU`, whose layers then make one cell.
         inputs: x_1 … x_T, as for `unroll`.
         targets: what the prediction of each time step should be; None for a time step without a loss.
         readout: computes the prediction y_t from h_t, such as a `Linear`. By default the prediction is h_t.
@@ -100,7 +101,7 @@ def problem(
         raise ArgumentError("no time step has a loss", remedy="Give a target for at least one that counts")
     mean = losses[0] if len(losses) == 1 else total(losses) / len(losses)
     mean.label = "L"
-    return Problem(cell, readout, loss, unrolled, targets, losses, mean)
+    return Problem(unrolled.cell, readout, loss, unrolled, targets, losses, mean)
 
 
 def _prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from ..errors import CompileError, MissingDependencyError
+from ..support.memory import require_memory
 from .elementary import LIBM, libm_name
 
 T = TypeVar("T")
@@ -66,6 +68,16 @@ def _libm() -> dict[str, Any]:
     return functions
 
 
+#: Bytes, as measured with llvmlite 0.50 and codes of 30 kB to 1.7 MB, and twice as many: of the libraries, of any
+#: compilation, and per character of the code.
+_LIBRARIES, _COMPILATION, _CHARACTER = 160 * 2**20, 32 * 2**20, 60
+
+
+def _memory_for(characters: int) -> int:
+    """The memory that it takes to compile code of this length."""
+    return _COMPILATION + _CHARACTER * characters + (0 if "llvmlite.binding" in sys.modules else _LIBRARIES)
+
+
 class Native:
     """A function in machine code. When it is deleted, its code can be freed; the next compilation does so.
 
@@ -75,9 +87,14 @@ class Native:
     Args:
         text: LLVM assembly.
         name: the function that is called from outside. It takes one address and returns a whole number.
+
+    Raises:
+        CompileError: LLVM rejects the code.
+        TooLargeError: there is too little memory for LLVM, which ends the process if it gets no more.
     """
 
     def __init__(self, text: str, name: str) -> None:
+        require_memory("the length of the code", len(text), _memory_for)
         address = _in_a_thread(lambda: _compiled(text, name, self))
         self.call: Callable[[int], int] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 

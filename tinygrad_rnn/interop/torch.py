@@ -27,7 +27,7 @@ from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeErro
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
-from ..support.numbers import is_not_real
+from ..support.numbers import as_lists
 from ..support.text import count, listed
 
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
@@ -203,9 +203,7 @@ def _take(remaining: dict[str, Any], name: str, expected: tuple[int, ...]) -> An
         raise ArgumentError(
             f"the state dict has no {name}", remedy=f"It has {listed(list(map(str, remaining))) or 'nothing else'}"
         )
-    numbers = remaining.pop(name)
-    if hasattr(numbers, "tolist") and not is_not_real(numbers):
-        numbers = numbers.tolist()
+    numbers = as_lists(remaining.pop(name))
     if shape(numbers) != expected:
         raise ShapeError(f"{name} has shape {shape(numbers)} in the state dict, and {expected} in the module")
     return _finite(name, numbers, expected)

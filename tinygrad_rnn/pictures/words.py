@@ -34,7 +34,8 @@ def headline(subject: Subject) -> str:
         return f"The gradient is 0, or too small for a double, {way}"
     if not 0.0 < found.kept < math.inf:
         return f"The gradient {found.word} after {way}"
-    return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}"
+    mean = f", ×{text.number(found.factor)} per step" if found.lag > 1 else ""
+    return f"The gradient {found.word}: ×{text.number(found.kept)} over {way}{mean}"
 
 
 def title(subject: Subject) -> str:
@@ -60,7 +61,7 @@ def _law_in_words(subject: Subject) -> str:
     size = text.power_of_ten(1.0, law.log10)
     if law.number is None:
         return f"the product of the gates {law.name} alone is {size}"
-    return f"the law {law.name}^(T−k) {'says at most' if law.is_bound else 'alone says'} {size}"
+    return f"the law {_sized(subject, law)}^(T−k) {'says at most' if law.is_bound else 'alone says'} {size}"
 
 
 def _name(subject: Subject) -> str:
@@ -203,9 +204,13 @@ def law(subject: Subject) -> str:
     if found.number is None:
         return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
     alone = "at most " if found.is_bound else ""
-    name = f"|{found.name}|" if _weight(subject) < 0 and not found.is_bound else found.name
     power = f"{text.number(found.number)}{text.superscript(subject.T - subject.end)}"
-    return f"{alone}{name}^(T−k) = {power} = {size}"
+    return f"{alone}{_sized(subject, found)}^(T−k) = {power} = {size}"
+
+
+def _sized(subject: Subject, law: Law) -> str:
+    """What the size of the weight is called."""
+    return f"|{law.name}|" if _weight(subject) < 0 and not law.is_bound else law.name
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:

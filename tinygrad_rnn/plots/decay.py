@@ -76,8 +76,11 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
 
 
 def _word(curve: DecayCurve) -> str:
-    """What becomes of the gradient, for a label."""
-    return f": {curve.verdict.word}" if curve.verdict else ""
+    """What becomes of the gradient, for a label, and the mean factor per time step. The lag is on the axis."""
+    found = curve.verdict
+    if found is None:
+        return ""
+    return f": {found.word}" + (f", ×{number(found.factor, 3)} per step" if 0.0 < found.kept < math.inf else "")
 
 
 def _colours(norms: Sequence[float]) -> list[ColorType]:

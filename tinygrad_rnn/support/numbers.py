@@ -45,6 +45,16 @@ def is_bool(data: Any) -> bool:
     return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
 
 
+def as_lists(data: Any) -> Any:
+    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data."""
+    if not hasattr(data, "tolist") or is_not_real(data):
+        return data
+    try:
+        return data.tolist()
+    except RuntimeError:  # without data
+        return data
+
+
 def whole(data: Any) -> int | None:
     """``data`` as an int if it stands for one whole number; else None."""
     if data.__class__ is int:

@@ -22,7 +22,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short
 from ..support.locks import lock, unlock
-from ..support.numbers import is_bool, is_not_real, whole
+from ..support.numbers import as_lists, is_bool, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
@@ -110,14 +110,12 @@ def _entries(array: Any, name: str, is_result: bool) -> Any:
     what = f"{name} is an array of type {type(array).__name__}"
     if not is_result:
         raise ArgumentError(what, remedy="Give its .tolist(), and make an array of it in the experiment")
-    if is_not_real(array):
+    lists = as_lists(array)
+    if lists is array:
         raise ArgumentError(
-            f"{what} with entries that are masked, or no real numbers", remedy="Give lists of numbers or text"
+            f"{what} with entries that are masked, missing, or no real numbers", remedy="Give lists of numbers or text"
         )
-    try:
-        return array.tolist()
-    except (RuntimeError, NotImplementedError) as error:  # a tensor without data
-        raise ArgumentError(what, remedy=f"Its entries cannot be read: {error}") from error
+    return lists
 
 
 def _without_nan(value: Any) -> Any:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..bptt.problem import problem
 from ..bptt.truncated import windows
 from ..engine.sums import total
 from ..engine.value import Value
@@ -117,6 +118,12 @@ class EagerEngine:
 
     def _sequence(self, example: Example) -> float:
         """Add the gradient of one sequence to the parameters, and return its mean loss."""
+        model = self.model
+        if self.truncate is None and not model.bidirectional:
+            inputs, targets = model.encoded(example.inputs), example.targets
+            posed = problem(model.cell, inputs, targets, readout=model.readout, loss=self.loss, at="every")
+            posed.loss.backward()
+            return posed.loss.data
         loss = 0.0
         for losses in self._losses(example):
             if losses:
@@ -126,12 +133,12 @@ class EagerEngine:
         return loss / example.asked
 
     def _losses(self, example: Example) -> Iterator[list[Value]]:
-        """Yield the losses of each window of truncated BPTT, or of the whole sequence."""
-        if self.truncate is None:
-            predicted = self.model.predictions(example.inputs)
+        """Yield the losses of each window of truncated BPTT, or those of a sequence that is read in both directions."""
+        model, k = self.model, self.truncate
+        if k is None:
+            predicted = model.predictions(example.inputs)
             yield [self.loss(y, target) for y, target in zip(predicted, example.targets) if target is not None]
         else:
-            model, k = self.model, self.truncate
             inputs = model.encoded(example.inputs)
             for window in windows(model.cell, inputs, example.targets, k, k, loss=self.loss, readout=model.readout):
                 yield list(window.losses.values())

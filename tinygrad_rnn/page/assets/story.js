@@ -95,7 +95,8 @@ function headline() {
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
   if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
-  const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way : "The gradient " + word + " after " + way;
+  const mean = lag > 1 ? ", ×" + shown(meanFactor(left, lag)) + " per step" : "";
+  const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
   return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
 }
 
