@@ -17,6 +17,7 @@ from tinygrad_rnn import (
     ScalarRNNCell,
     Value,
     cross_entropy,
+    draw,
     explore,
     mse_loss,
     problem,
@@ -42,6 +43,7 @@ __all__ = ["browser", "open_page"]
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
+SVG = "http://www.w3.org/2000/svg"
 WAVE = [math.sin(0.7 * i) for i in range(2100)]
 
 
@@ -815,7 +817,7 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
 def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
     page = open_page("unit")
     assert says(page, "#equation").startswith("∂h5/∂h0 = W⁵ · ∏ tanh′ = −0.168 · ")
-    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖⁵ = 0.168"
+    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖^(T−k) = 0.7⁵ = 0.168"
     page.evaluate("change({ cell: 1 })")
     settle(page)
     norm = spectral_norm([[entry.data for entry in row] for row in RNNCell(1, 3).W])
@@ -1055,6 +1057,43 @@ def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
         assert page.locator(f"#picture {mark}").count() == 0, mark
     assert page.locator("#picture text.data").count() > 0
     assert set(page.locator("#step-graph text.grad").all_text_contents()) == {"…"}
+
+
+#: Digits and letters below the line, as the page writes them.
+LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₖ", "0123456789k")
+
+
+@pytest.mark.parametrize(
+    ("name", "posed", "link"),
+    [
+        ("last", scalar, ""),
+        ("last", lambda: scalar(w=-1.3), "#w=-1.3"),
+        ("last", lambda: scalar(w=0.0), "#w=0"),
+        ("every", lambda: scalar(at="every"), ""),
+        ("unit", single_unit, ""),
+        ("cells", lambda: gated(LSTMCell(1, 2)), ""),
+        ("cells", lambda: gated(GRUCell(1, 2)), "#cell=" + repr(GRUCell(1, 2))),
+        ("cells", lambda: gated(RNNCell(1, 3)), "#cell=" + repr(RNNCell(1, 3)).partition(", nonl")[0] + ")"),
+    ],
+)
+def test_the_page_says_what_the_picture_says(open_page, name, posed, link):
+    page = open_page(name, link, width=1920)
+    settle(page)
+    made = posed()
+    made.loss.backward()
+    drawn = draw(made.unrolled, made.loss)
+    written = ElementTree.fromstring(drawn.svg()).iter(f"{{{SVG}}}text")
+    texts = {" ".join("".join(one.itertext()).translate(LOWERED).split()) for one in written}
+    assert says(page, "#headline") in texts
+    if name != "cells" or not isinstance(
+        made.cell, RNNCell
+    ):  # the picture of several units has the product's norm, too
+        assert says(page, "#equation") in texts
+    for kind in ("heading", "law-name", "factor"):
+        found = page.locator(f"#picture text.{kind}").all_text_contents()
+        assert len(found) > (kind == "factor") * made.unrolled.T - 1 - (link == "#w=0"), kind
+        for words in found:
+            assert words in texts, words
 
 
 def test_titles_are_true_for_gated_cells(open_page):

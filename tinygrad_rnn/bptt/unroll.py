@@ -19,6 +19,7 @@ from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
+from ..support.checks import whole_number
 from ..support.collector import Paused
 from ..support.text import count
 
@@ -99,6 +100,7 @@ class Unrolled:
         Raises:
             ArgumentError: no such time step, or no such part.
         """
+        t = whole_number("t", t, least=None)
         if not self.first - 1 <= t <= self.T:
             raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
         for name in names:

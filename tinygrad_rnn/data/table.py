@@ -282,7 +282,8 @@ def _cause_of_one_column(columns: Sequence[str], cell: str) -> str | None:
     for sign in dict.fromkeys(sign for sign in cell if not sign.isalnum() and sign not in _IN_NAMES):
         nameless = columns[0] == "1" and all(map(_looks_like_data, cell.split(sign)))
         if nameless or columns[0].count(sign) == cell.count(sign):
-            return f"If {sign!r} separates cells, give separator={sign!r} (--separator {sign!r})"
+            cause = f"If {sign!r} separates cells, give separator={sign!r} (--separator {sign!r})"
+            return f"{cause}; if it separates thousands, take it out" if _GROUPED.fullmatch(cell) else cause
     return None
 
 

@@ -45,7 +45,7 @@ class LRScheduler(ABC):
 
     def lr_at(self, steps: int) -> float:
         """The learning rate after this many steps, if nothing else changes it."""
-        return self._rate(self.factor(steps))
+        return self._rate(self.factor(whole_number("steps", steps, least=0)))
 
     def _rate(self, factor: float) -> float:
         rate = self.lowest + (self.initial_lr - self.lowest) * factor

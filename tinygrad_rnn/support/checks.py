@@ -9,13 +9,13 @@ from ..errors import ArgumentError
 from .numbers import is_bool, is_masked, whole
 
 
-def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
+def whole_number(name: str, number: object, least: int | None = 1, why: str = "", most: int = sys.maxsize) -> int:
     """Return ``number`` as an int; `numbers` decides what counts as one.
 
     Args:
         name: what it is, for the error.
         number: what to check.
-        least: the smallest that is accepted.
+        least: the smallest that is accepted; None for any.
         why: the reason for ``least``, for the error.
         most: the largest that is accepted: by default that of a list's length.
 
@@ -23,10 +23,10 @@ def whole_number(name: str, number: object, least: int = 1, why: str = "", most:
         ArgumentError: it is not a whole number from ``least`` to ``most``.
     """
     value = whole(number)
-    if value is None or value < least:
-        reason = f": {why}" if why else ""
+    if value is None or (least is not None and value < least):
+        bound = "" if least is None else f" of at least {least}"
         raise ArgumentError(
-            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number of at least {least}{reason}"
+            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number{bound}{f': {why}' if why else ''}"
         )
     if value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")

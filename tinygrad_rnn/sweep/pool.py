@@ -13,6 +13,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 from weakref import WeakSet
 
+from ..support.checks import whole_number
+
 PATIENCE = 5.0  # seconds, for processes to end
 
 
@@ -31,7 +33,7 @@ class ProcessPool(Executor):
     def __init__(self, workers: int) -> None:
         import pebble
 
-        self._pool = pebble.ProcessPool(workers, initializer=_begin, context=_Context())
+        self._pool = pebble.ProcessPool(whole_number("workers", workers), initializer=_begin, context=_Context())
         self._futures: WeakSet[Future[Any]] = WeakSet()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -94,9 +94,16 @@ function headline() {
   const T = lastLoss(), k = endOfChain(), lag = T - k;
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
+  if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
   const mean = lag > 1 ? ", ×" + shown(meanFactor(left, lag)) + " per step" : "";
   const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
   return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
+}
+
+/** Whether a factor is 0, so that the product is 0 and not only too small for a double. */
+function isExactly0() {
+  for (let t = lastLoss(); isScalar() && t > endOfChain(); t--) if (factorAt(t) === 0) return true;
+  return false;
 }
 
 /** The chain, its product and the law, in one line. */
@@ -113,7 +120,8 @@ function equation() {
     const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
     const power = law.name + raised(lag), base = based(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
-    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + bracketed(alone ? total / alone : NaN) + " = " + shown(total);
+    const known = alone && (total || isExactly0()), product_ = total || isExactly0() ? shown(total) : "0, or too small for a double";
+    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
   const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
   if (!law) return line;
