@@ -2,7 +2,7 @@
 "use strict";
 
 const picture = byId("picture");
-const LEAST_COLUMN = 60, FOLD = 1.5;  // pixels; columns
+const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
 const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
 const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
@@ -230,7 +230,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
     if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 12), "small grad");
   }
-  const points = law ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
+  const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
     const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
