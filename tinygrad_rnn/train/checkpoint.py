@@ -66,7 +66,7 @@ class Checkpoint:
 
     @property
     def history(self) -> History:
-        """The history until then, as one to go on with."""
+        """An independent copy of the history until then."""
         return self.record.history.copy()
 
     @property
@@ -101,7 +101,7 @@ class Checkpoint:
         if task.digest != self.record.description.task.digest:
             raise DataError(
                 f"the data of task {task.name} are not those that were trained on",
-                remedy="Bring those back, or train anew into another file",
+                remedy="Bring those back, or train from the start into another file",
             )
 
     @property
@@ -296,8 +296,8 @@ def restore(checkpoint: Checkpoint, run: Run) -> History:
     """Put model, optimizer, schedule and generator back as they were, and return the history until then.
 
     Raises:
-        CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting. Nothing has
-            changed.
+        CheckpointError: the checkpoint belongs to another architecture, task, optimizer, schedule or setting. Nothing
+            has changed.
     """
     record = checkpoint.record
     _check_same(record.description, describe(run))
@@ -316,7 +316,7 @@ def restore(checkpoint: Checkpoint, run: Run) -> History:
         if scheduler is not None and schedule_before is not None:
             scheduler.load_state_dict(schedule_before)
         reason = error.what if isinstance(error, TinygradRNNError) else repr(error)
-        raise CheckpointError(f"the checkpoint is of another model: {reason}") from error
+        raise CheckpointError(f"the checkpoint belongs to another model: {reason}") from error
     run.rng.setstate(record.random)
     return checkpoint.history
 
@@ -328,8 +328,8 @@ def _check_same(then: Description, now: Description) -> None:
         if one != other:
             then_text, now_text = (_difference(a, b) or "nothing" for a, b in ((one, other), (other, one)))
             raise CheckpointError(
-                f"the checkpoint is of another {part.removesuffix('s')}: {then_text} there, {now_text} here",
-                remedy="Resume with what it was written with, or start anew in another file",
+                f"the checkpoint belongs to another {part.removesuffix('s')}: {then_text} there, {now_text} here",
+                remedy="Resume with what it was written with, or start again in another file",
             )
 
 

@@ -207,7 +207,7 @@ def check_bidirectional(task: Task | type[Task], truncate: int | None = None, en
     """
     if task.predicts_next:
         raise ArgumentError(
-            f"task {task.name} asks for the next input, which a bidirectional network has already read",
+            f"task {task.name} is to predict the next input, which a bidirectional network has already read",
             remedy="Read it in one direction",
         )
     if truncate is not None:
@@ -239,7 +239,7 @@ def validate(
         outputs = (model.outputs(example.inputs) for example in examples)
     with no_grad():
         for example, said in zip(examples, outputs):
-            asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
-            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            pairs = [(y, target) for y, target in zip(said, example.targets) if target is not None]
+            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in pairs) / len(pairs)
             errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)

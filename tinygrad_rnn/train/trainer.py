@@ -45,7 +45,7 @@ class Trainer:
             training ended does not count.
 
     Raises:
-        ArgumentError: the optimizer is of another model, or there is no such engine.
+        ArgumentError: the optimizer belongs to another model, or there is no such engine.
         ShapeError: the model does not fit the task.
         TooLargeError: the sequences, or the graph of one, do not fit into memory.
     """
@@ -72,7 +72,7 @@ class Trainer:
 
         Raises:
             ArgumentError: the checkpoint has more updates than the limits allow.
-            CheckpointError: the checkpoint is of another run; nothing has changed.
+            CheckpointError: the checkpoint belongs to another run; nothing has changed.
         """
         if checkpoint.step > self.limits.updates:
             raise ArgumentError(
