@@ -88,7 +88,7 @@ def record(page: Any) -> list[tuple[Image.Image, float]]:
 
 def write_film(frames: list[tuple[Image.Image, float]], path: Path) -> None:
     """Write the frames as a GIF that repeats, all in the colours of one palette."""
-    strip = Image.new("RGB", (frames[0][0].width, sum(image.height for image, _ in frames[::5])))
+    strip = Image.new("RGB", (frames[0][0].width, FILM[1] * len(frames[::5])))
     for i, (image, _) in enumerate(frames[::5]):
         strip.paste(image, (0, i * image.height))
     palette = strip.quantize(160)
@@ -121,7 +121,10 @@ if __name__ == "__main__":
 
     def tour(page: Any) -> None:
         """Take both."""
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.evaluate(DRAWN)
         page.screenshot(path=folder / "explore.png")
+        page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
         write_film(record(page), folder / "tour.gif")
 
     with_page(tour)

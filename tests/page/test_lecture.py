@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tinygrad_rnn.cli import main
 
@@ -43,7 +44,7 @@ def test_a_link_leads_to_what_its_line_says(open_page, name, link, said):
 
 
 def test_the_tour_is_a_film_of_twenty_seconds():
-    image = pytest.importorskip("PIL.Image").open(DEMOS / "tour.gif")
+    image = Image.open(DEMOS / "tour.gif")
     seconds = 0.0
     for i in range(image.n_frames):
         image.seek(i)

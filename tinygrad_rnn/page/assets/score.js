@@ -93,6 +93,9 @@ function drawScore() {
 
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
+  // Of two parts, a factor's are written everywhere or nowhere.
+  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law)]) : []);
+  const roomy = [...termsOf.values()].every((found) => found.length < 2 || found.map(([words]) => words).join("").length * 6.9 < pitch - 6);
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];
     if (i === 0 || !lit || t > lastT) return;
@@ -110,10 +113,10 @@ function drawScore() {
     }
     if (opaque || (film.done && !isCut)) {
       if (alone) {
-        const found = termsAt(t, law), [[first, ink], [rest] = [""]] = found.length ? found : [["", ""]];
+        const found = termsOf.get(t), [[first, ink], [rest] = [""]] = found.length ? found : [["", ""]];
         const seam = middle + (first.length * 7.1 - rest.length * 6.6) / 2;  // where the weight and the rest meet
         if (found.length === 1) text("terms" + t, middle, termsY, first, "small " + ink + "-ink");
-        else if (found.length && (first + rest).length * 6.9 < room) {
+        else if (found.length && roomy) {
           text("terms" + t, seam, termsY, first, "small end " + ink + "-ink");
           text("rest" + t, seam, termsY, rest, "small start ink");
         }
