@@ -142,7 +142,7 @@ class RecurrentNetwork(Module):
         Raises:
             TooLargeError: the quantities of so many time steps do not fit into memory.
         """
-        rows = sum((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
+        rows = add_up((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
         require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():
             predicted = self.predictions(inputs)
