@@ -18,7 +18,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, Tiny
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
-from ..nn.trees import shape
+from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..support.sums import add_up
 from ..support.text import count
@@ -54,8 +54,8 @@ class Checkpoint:
         record: all else.
     """
 
-    weights: dict[str, Any]
-    best: dict[str, Any]
+    weights: dict[str, NestedNumbers]
+    best: dict[str, NestedNumbers]
     slots: dict[str, list[float]]
     record: Record
 
@@ -138,16 +138,17 @@ class Checkpoint:
                 remedy="Make the model yourself and call load_state_dict(checkpoint.weights)",
             )
         weights = self.best if self._takes_best else self.weights
-        V, kind, sizes = weights["readout.V"], find_kind(built.kind.lower()), built.arguments
-        if self.alphabet is not None and len(self.alphabet) != len(V):
-            characters, outputs = count(len(self.alphabet), "character"), count(len(V), "output")
+        kind, sizes = find_kind(built.kind.lower()), built.arguments
+        output_size, hidden_size = shape(weights["readout.V"])
+        if self.alphabet is not None and len(self.alphabet) != output_size:
+            characters, outputs = count(len(self.alphabet), "character"), count(output_size, "output")
             raise ShapeError(f"an alphabet of {characters} for {outputs}")
         # Before anything is made of these sizes, which may be huge in a damaged file.
         needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
         if needed > add_up(math.prod(shape(numbers)) for numbers in weights.values()):
             raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
         recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
-        model = RecurrentNetwork(recurrent, Linear(len(V[0]), len(V), "readout.c" in weights))
+        model = RecurrentNetwork(recurrent, Linear(hidden_size, output_size, "readout.c" in weights))
         model.load_state_dict(weights)
         return model
 
@@ -213,7 +214,7 @@ class Run(Protocol):
     initial_lr: float
     rng: random.Random
     history: History
-    best: dict[str, Any]
+    best: dict[str, NestedNumbers]
 
 
 def save_checkpoint(path: str | os.PathLike[str], run: Run) -> None:
@@ -279,17 +280,20 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{name} has version {version} of the format, this package knows {VERSION}",
             remedy=f"Use {'a newer' if int(version) > VERSION else 'an older'} tinygrad_rnn",
         )
-    parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, NestedNumbers]] = {"model": {}, "best": {}}
+    slots: dict[str, list[float]] = {}
     for key, tensor in tensors.items():
         part, _, path_in_it = key.partition(".")
-        if part in parts:
-            parts[part][path_in_it] = list(tensor.numbers) if part == "optimizer" else tensor.nested()
+        if part == "optimizer":
+            slots[path_in_it] = list(tensor.numbers)
+        elif part in parts:
+            parts[part][path_in_it] = tensor.nested()
     try:
         record = Record.read(json.loads(metadata.get("state", "")))
     except (ValueError, RecursionError) as error:
         reason = error.what if isinstance(error, CheckpointError) else f"its state is no JSON ({error})"
         raise CheckpointError(f"{name} is damaged: {reason}") from error
-    return Checkpoint(parts["model"], parts["best"], parts["optimizer"], record)
+    return Checkpoint(parts["model"], parts["best"], slots, record)
 
 
 def restore(checkpoint: Checkpoint, run: Run) -> History:

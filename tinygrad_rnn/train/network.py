@@ -24,6 +24,7 @@ from ..nn import (
 from ..nn.kinds import Kind, find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
+from ..nn.trees import shape
 from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
@@ -141,7 +142,7 @@ class RecurrentNetwork(Module):
         Raises:
             TooLargeError: the quantities of so many time steps do not fit into memory.
         """
-        rows = sum(len(numbers) for numbers in self.state_dict().values())
+        rows = add_up((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
         require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():
             predicted = self.predictions(inputs)
