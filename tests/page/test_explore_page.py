@@ -24,6 +24,7 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncated_backward
 from tinygrad_rnn.bptt.verdict import kept, verdict
 from tinygrad_rnn.cli import main
@@ -821,7 +822,12 @@ def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
     page.evaluate("change({ cell: 1 })")
     settle(page)
     norm = spectral_norm([[entry.data for entry in row] for row in RNNCell(1, 3).W])
-    assert says(page, "#equation").endswith(f" ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}")
+    chain = chain_norms(gated(RNNCell(1, 3), at="last").unrolled)[-1].norm
+    bounds = f" ≤ ‖J5 ⋯ J1‖ = {text.number(chain)} ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}"
+    assert says(page, "#equation").endswith(bounds)
+    click_link(page, 2)
+    chain, *_ = (row.norm for row in chain_norms(gated(RNNCell(1, 3), at="last").unrolled) if row.lag == 2)
+    assert f" ≤ ‖J5·J4‖ = {text.number(chain)} ≤ ‖W‖² = " in says(page, "#equation")
 
 
 #: Move a slider; the class of a part of the page in the frame after.

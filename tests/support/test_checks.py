@@ -27,6 +27,12 @@ def test_anything_else_is_refused(number: Any) -> None:
         whole_number("n", number, why="why not")
 
 
+def test_any_whole_number_will_do_without_a_bound() -> None:
+    assert whole_number("n", -(10**30), least=None) == -(10**30)
+    with pytest.raises(ArgumentError, match=r"^n is 1\.5\. n must be a whole number$"):
+        whole_number("n", 1.5, least=None)
+
+
 @pytest.mark.parametrize("value", [True, 1, np.bool_(True), np.array(True), np.int64(1)])
 def test_a_truth_value_becomes_a_bool(value: Any) -> None:
     assert truth("bias", value) is True

@@ -215,6 +215,12 @@ def test_numbers_of_numpy_and_those_that_json_lacks_are_recorded(tmp_path: Path)
         json.loads(line, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize("workers", [0, 1.5, "2", None])
+def test_a_pool_has_a_whole_number_of_workers(workers: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"workers must be a whole number of at least 1"):
+        ProcessPool(workers)
+
+
 @pytest.mark.parametrize("number", [0.5, 3, numpy.float32(0.5), numpy.int64(3), numpy.array(0.5), float("inf")])
 def test_a_number_alone_is_a_result(number: Any, tmp_path: Path) -> None:
     (record,) = sweep(lambda seed: number, [()], file=tmp_path / "s")

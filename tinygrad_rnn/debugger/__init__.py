@@ -16,7 +16,7 @@ To read it, follow a pass from its steps to the prompt:
 8. `commands`: the commands by name, and what is typed; `wording`: what is printed.
 9. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
 
-One rule holds everywhere: the step in view is the one that comes *next*, like the line that pdb shows. Its `gradient`,
+One rule holds everywhere: the step in view is the *next* one, like the line that pdb shows. Its `gradient`,
 `local_gradient` and `contribution` are already computed, but nothing has been added yet: ``parent.grad`` still has its
 old value. At the end of the pass no step is in view.
 """

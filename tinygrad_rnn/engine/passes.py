@@ -360,7 +360,7 @@ def _call_hooks(node: Node, gradient: float, earlier: float) -> Change | None:
             if replacement is not None:
                 gradient = result = number(replacement)
     except OperandError as error:
-        error.what = f"a hook returned something else than None or a number: {error.what}"
+        error.what = f"a hook returned something other than None or a number: {error.what}"
         error.node = notation.name(node)
         raise
     finally:

@@ -35,7 +35,7 @@ NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before the names
 
 
-def to_torch_numbers(module: Module) -> dict[str, Any]:
+def to_torch_numbers(module: Module) -> dict[str, NestedNumbers]:
     """The weights under PyTorch's names, as nested lists: like `to_torch_state_dict`, but without PyTorch.
 
     Raises:
@@ -197,7 +197,7 @@ def _cell_entering(
         yield f"{path}b_hn", outer[-rows:]
 
 
-def _take(remaining: dict[str, Any], name: str, expected: tuple[int, ...]) -> Any:
+def _take(remaining: dict[str, NestedNumbers], name: str, expected: tuple[int, ...]) -> Any:
     """The numbers under a name, as nested lists of floats."""
     if name not in remaining:
         raise ArgumentError(

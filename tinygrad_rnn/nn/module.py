@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
 from ..support.pytorch import refuses_options
 from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
-from .trees import Tree, check_replacement, flat, leaves, numbers, pairs
+from .trees import NestedNumbers, Tree, check_replacement, flat, leaves, numbers, pairs
 
 _FROM_PYTORCH = "tinygrad_rnn.interop.from_torch_state_dict"
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
@@ -83,7 +83,7 @@ class Module:
             parameter.zero_grad()
 
     @refuses_options
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, NestedNumbers]:
         """The numbers of every parameter: a float, or lists of floats, by attribute path.
 
         Raises the errors of `named_parameters`.
@@ -91,7 +91,7 @@ class Module:
         return {path: numbers(tree) for path, tree in self._found().items()}
 
     @refuses_options
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, NestedNumbers]) -> None:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:

@@ -82,7 +82,7 @@ class LRScheduler(ABC):
         """Load what `state_dict` returned, and set the learning rate.
 
         Raises:
-            ArgumentError: it is the state of something else.
+            ArgumentError: it is not a state of this schedule.
         """
         if {"steps", "initial_lr"} != state.keys() - {"lr"}:
             raise ArgumentError("this is not the state of a schedule")

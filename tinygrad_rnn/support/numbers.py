@@ -22,7 +22,7 @@ def is_real(data: object) -> bool:
 
 
 def is_not_real(data: Any) -> bool:
-    """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
+    """Whether an array, a tensor or one of their entries is masked, or holds something other than real numbers."""
     dtype = getattr(data, "dtype", None)
     if dtype is None:
         return False

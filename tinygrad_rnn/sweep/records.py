@@ -61,7 +61,7 @@ def plain(value: Any, name: str, is_result: bool = False) -> Any:
         value: the value.
         name: its name in an error.
         is_result: whether it is a result, in which arrays become lists, and NaN and infinity are recorded. In a setting
-            they are refused: the experiment would get something else than was given, and runs would not be found again.
+            they are refused: the experiment would get other values than were given, and runs would not be found again.
 
     Raises:
         ArgumentError: it is, or holds, something that is not plain data.
@@ -232,7 +232,7 @@ class RecordFile:
         there, records, whole = _parse(content, name)
         if there != experiment:
             raise SweepError(
-                f"{name} is of another experiment: {there} there, {experiment} here", remedy="Give another file"
+                f"{name} belongs to another experiment: {there} there, {experiment} here", remedy="Give another file"
             )
         self._file.truncate(whole)
         return records

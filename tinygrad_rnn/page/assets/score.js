@@ -2,7 +2,7 @@
 "use strict";
 
 const picture = byId("picture");
-const LEAST_COLUMN = 60, FOLD = 1.5;  // pixels; columns
+const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
 const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
 const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
@@ -93,6 +93,9 @@ function drawScore() {
 
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
+  // Of two parts, a factor's are written everywhere or nowhere.
+  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law)]) : []);
+  const roomy = [...termsOf.values()].every((found) => found.length < 2 || found.map(([words]) => words).join("").length * 6.9 < pitch - 6);
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];
     if (i === 0 || !lit || t > lastT) return;
@@ -110,10 +113,10 @@ function drawScore() {
     }
     if (opaque || (film.done && !isCut)) {
       if (alone) {
-        const found = termsAt(t, law), [[first, ink], [rest] = [""]] = found.length ? found : [["", ""]];
+        const found = termsOf.get(t), [[first, ink], [rest] = [""]] = found.length ? found : [["", ""]];
         const seam = middle + (first.length * 7.1 - rest.length * 6.6) / 2;  // where the weight and the rest meet
         if (found.length === 1) text("terms" + t, middle, termsY, first, "small " + ink + "-ink");
-        else if (found.length && (first + rest).length * 6.9 < room) {
+        else if (found.length && roomy) {
           text("terms" + t, seam, termsY, first, "small end " + ink + "-ink");
           text("rest" + t, seam, termsY, rest, "small start ink");
         }
@@ -230,7 +233,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
     if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 12), "small grad");
   }
-  const points = law ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
+  const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
     const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);

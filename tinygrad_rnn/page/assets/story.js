@@ -106,6 +106,18 @@ function isExactly0() {
   return false;
 }
 
+/** ‖J_T ⋯ J_(k+1)‖, as in the table of the main command; null where it would take long. */
+function chainNorm(T, k) {
+  if ((T - k) * facts().state ** 2 > 5000) return null;
+  return (result.chain ??= spectralNorm(jacobianProducts(result.computation, T)[T - k][0]));
+}
+
+/** The product of the Jacobians, written out where it is short. */
+function chainName(T, k) {
+  const names = Array.from({ length: T - k }, (_, i) => "J_" + called(T - i));
+  return names.length < 4 ? names.join("·") : names[0] + " ⋯ " + names[names.length - 1];
+}
+
 /** The chain, its product and the law, in one line. */
 function equation() {
   if (result.error) return "";
@@ -124,9 +136,10 @@ function equation() {
     return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
   const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
-  if (!law) return line;
-  if (law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
-  return line + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
+  const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
+  if (!law) return chain;
+  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
 }
 
 /** The picture for those who cannot see it. */
