@@ -705,7 +705,9 @@ def test_mistyped_commands_are_one_clear_line():
 
 
 def test_leaving_half_way_says_what_the_gradients_are():
-    assert session(scalar(), "s", "q").endswith("Left after 1 of 38 steps: the gradients are those of a pass half-way.")
+    assert session(scalar(), "s", "q").endswith(
+        "Left after 1 of 38 steps: the gradients are those of an incomplete pass."
+    )
     assert "Left" not in session(scalar(), "q")
     assert "Left" not in session(scalar(), "c", "q")
 
@@ -814,7 +816,7 @@ def test_a_session_in_a_terminal(terminal):
     terminal.sendline("p gradient == h_3.grad")
     terminal.expect_exact("True")
     terminal.sendline("q")
-    terminal.expect_exact("half-way")
+    terminal.expect_exact("an incomplete pass")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0

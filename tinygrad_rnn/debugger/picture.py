@@ -1,4 +1,4 @@
-"""The picture of a pass half-way: what is done, what is current, what is to come."""
+"""The picture of an incomplete pass: what is done, what is current, what is to come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal in front of a `Debugger`: the letters of pdb, and what is special to a backward pass."""
+"""The terminal in front of a `Debugger`: pdb's commands, and what is special to a backward pass."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Terminal(cmd.Cmd):
         self._display(argument)
 
     def do_undisplay(self, argument: str) -> None:
-        """undisplay [EXPRESSION]: display an expression no longer, or none."""
+        """undisplay [EXPRESSION]: stop displaying an expression; undisplay alone: all of them."""
         if argument and argument not in self.displayed:
             raise ArgumentError(f"{argument!r} is not displayed")
         for text in [argument] if argument else list(self.displayed):
@@ -226,12 +226,12 @@ class Terminal(cmd.Cmd):
     # ---- leaving -------------------------------------------------------------------------------------------------
 
     def do_quit(self, argument: str) -> bool:
-        """q: leave. The gradients stay as they are: if the pass is not complete, those of a pass half-way."""
+        """q: leave. The gradients stay as they are, also those of an incomplete pass."""
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
             self._say(
                 f"Left after {debugger.taken} of {count(debugger.total, 'step')}: "
-                "the gradients are those of a pass half-way."
+                "the gradients are those of an incomplete pass."
             )
         return True
 

@@ -84,7 +84,7 @@ class BackwardSteps(Iterator[Step]):
     The pass starts at once: the root has its gradient, those of the other inner nodes are 0, and leaves keep
     what they have. Every ``next()`` then applies the chain rule to one edge. Between two steps
 
-    - the gradients are those of a pass half-way: final for the nodes whose edges have been walked, and for the
+    - the gradients are those of an incomplete pass: final for the nodes whose edges have been walked, and for the
       others what has reached them so far;
     - going on (``next()``, a ``for`` loop, ``finish()``) completes the pass as if it had never stopped;
     - ``reset()`` returns to the start of the pass, and restores the gradients that the leaves had then.
