@@ -312,11 +312,14 @@ def test_what_is_printed_can_be_typed(typed, printed):
     assert debugger.value(f"({typed}).grad") == debugger.value(f'"{typed}".grad') == node.grad
     assert debugger.value(f"1 + ({typed}).grad") == 1 + node.grad
     assert debugger.nodes(typed) == [node]
-    assert debugger.why(typed)
+    assert debugger.why(typed) == debugger.why(f'"{typed}"') != []
     debugger.reset()
-    debugger.stop_at(typed)
-    debugger.cont()
-    assert debugger.view.node is node
+    for number, written in enumerate((typed, f'"{typed}"', f"'{typed}'"), start=1):
+        debugger.stop_at(written)
+        debugger.cont()
+        assert debugger.view.node is node
+        debugger.clear(number)
+        debugger.reset()
 
 
 def test_every_name_in_a_step_can_be_typed():

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
-from ..nn.through_time import Named, State, state_among
+from ..nn.through_time import Named, State, advance
 from ..support.checks import whole_number
 from ..support.collector import Paused
 from ..support.text import count
@@ -197,8 +197,7 @@ def _take_steps(
     for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
         put_in_force(new_scope((t, *outer[1:])))
         x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
-        named = cell.step(x, *state)
-        state = state_among(named, cell)
+        named, state = advance(cell, x, state)
         keep_step(cell, series, t, x, named, readout)
     return series
 
