@@ -31,7 +31,7 @@ def test_settings_reach_the_kind_that_has_them() -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("cnn", {}, "kind 'cnn'. Known ones: rnn, lstm, gru"),
+        ("cnn", {}, "unknown kind 'cnn'. Known ones: rnn, lstm, gru"),
         ("gru", {"nonlinearity": "relu"}, "nonlinearity with a cell of kind gru. Only an rnn has a choice of it"),
         ("rnn", {"forget_bias": 0.0}, "forget_bias with a cell of kind rnn. Only an lstm has a forget gate"),
         ("rnn", {"bais": 1.0}, "bais with a cell of kind rnn. The settings are nonlinearity, forget_bias"),

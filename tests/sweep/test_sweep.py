@@ -522,14 +522,14 @@ def test_no_run_is_blamed_if_workers_cannot_even_begin(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script, tmp_path / "s"], capture_output=True, text=True, timeout=100)
     assert done.returncode == 1
-    assert "SweepError: the executor is lost after 0 runs" in done.stderr
+    assert "SweepError: the executor died after 0 runs" in done.stderr
     assert read_records(tmp_path / "s") == []
 
 
 def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    with pytest.raises(SweepError, match="the executor is lost after 0 runs"):
+    with pytest.raises(SweepError, match="the executor died after 0 runs"):
         sweep(add, SETTINGS, pool)
 
 

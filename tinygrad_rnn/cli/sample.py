@@ -35,7 +35,7 @@ OPTIONS = {
 def run(args: argparse.Namespace) -> int:
     """Generate text, and print every character at once."""
     if args.temperature < 0.0:
-        raise ArgumentError(f"--temperature {args.temperature:g}", remedy="Give a number of at least 0")
+        raise ArgumentError(f"--temperature is {args.temperature:g}", remedy="Give a number of at least 0")
     checkpoint = load_checkpoint(args.model)
     alphabet = checkpoint.alphabet
     if alphabet is None:

@@ -159,7 +159,7 @@ class BackwardSteps(Iterator[Step]):
             self.finished = True
             raise
         except BaseException as error:
-            broken_off = GraphError("the pass was broken off", remedy="Start it again with reset()")
+            broken_off = GraphError("the pass was interrupted", remedy="Start it again with reset()")
             self._error = error if isinstance(error, Exception) else broken_off
             raise
         self.taken += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .parameters import Seed
@@ -50,9 +51,7 @@ def find_kind(name: str) -> Kind:
     Raises:
         ArgumentError: there is none.
     """
-    if name not in KINDS:
-        raise ArgumentError(f"kind {name!r}", remedy=f"Known ones: {', '.join(KINDS)}")
-    return KINDS[name]
+    return KINDS[one_of("kind", name, KINDS)]
 
 
 def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: Any) -> Cell:

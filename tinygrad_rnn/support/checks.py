@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 
 from ..errors import ArgumentError
@@ -31,6 +32,17 @@ def whole_number(name: str, number: object, least: int | None = 1, why: str = ""
     if value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
     return value
+
+
+def one_of(what: str, name: str, names: Collection[str]) -> str:
+    """Return ``name``, if it is one of these names of kinds of ``what``.
+
+    Raises:
+        ArgumentError: it is not; the error lists them.
+    """
+    if name not in tuple(names):
+        raise ArgumentError(f"unknown {what} {in_short(name)}", remedy=f"Known ones: {', '.join(names)}")
+    return name
 
 
 def truth(name: str, value: object) -> bool:

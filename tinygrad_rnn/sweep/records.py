@@ -78,10 +78,10 @@ def plain(value: Any, name: str, is_result: bool = False) -> Any:
         value = bool(value) if is_bool(value) else number(value, name) if whole(value) is None else whole(value)
     if isinstance(value, float) and not math.isfinite(value):
         if not is_result:
-            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
+            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, text or None")
         return float(value)
     if isinstance(value, int) and value.bit_length() > LONGEST:
-        raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or say it with text")
+        raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or text")
     if value is None or isinstance(value, (bool, int, float, str)):
         return json.loads(json.dumps(value))  # also of a subclass
     remedy = "Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them"

@@ -22,6 +22,7 @@ from ..bptt.truncated import windows
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from ..support.collector import collector_paused
 from ..support.memory import NODE, require_memory
 from ..support.numbers import whole
@@ -232,6 +233,9 @@ class CompiledEngine:
         return self._program
 
 
+ENGINES = ("eager", "compiled", "compiled fast")
+
+
 def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | None) -> Engine:
     """Return the engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
 
@@ -241,8 +245,6 @@ def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | 
     """
     if model.bidirectional:
         check_bidirectional(task, truncate, name)
-    if name == "eager":
+    if one_of("engine", name, ENGINES) == "eager":
         return EagerEngine(model, task, truncate)
-    if name in ("compiled", "compiled fast"):
-        return CompiledEngine(model, task, truncate, "fast" if name.endswith("fast") else "exact")
-    raise ArgumentError(f"engine {name!r}", remedy="Known ones: eager, compiled, compiled fast")
+    return CompiledEngine(model, task, truncate, "fast" if name.endswith("fast") else "exact")
