@@ -49,7 +49,7 @@ sys.breakpointhook = sys.__breakpointhook__
 
 # %% [markdown]
 # The debugger of the package knows more about gradients: breakpoints with conditions, undo, and `why`. `->` marks the
-# step that comes: its numbers are worked out, but not added yet.
+# next step: its numbers are computed, but not added yet.
 
 # %%
 ask("Stop where the gradient of h_1 is complete. What has w.grad become by then, and what is still missing?")

@@ -89,7 +89,7 @@ __all__ = [
 ]
 
 
-# What is imported when it is asked for, and the module in which it lives.
+# What is imported at its first use, and the module in which it lives.
 _LAZY = {
     "Drawing": "pictures",
     "anatomy": "bptt.anatomy",

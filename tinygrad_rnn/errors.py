@@ -57,7 +57,7 @@ class TinygradRNNError(Exception):
 
 
 class GraphError(TinygradRNNError):
-    """A graph cannot be recorded or walked as asked."""
+    """A graph cannot be recorded or walked in this way."""
 
 
 class OperandError(GraphError, TypeError):
@@ -152,11 +152,11 @@ class MissingDependencyError(TinygradRNNError, ImportError):
 
 
 class CheckpointError(DataError):
-    """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or of something else."""
+    """A checkpoint cannot be used: it is damaged, foreign, from a newer version, or belongs to another run."""
 
 
 class SweepError(TinygradRNNError):
-    """A sweep cannot go on: its file is of something else, or its executor is lost.
+    """A sweep cannot continue: its file belongs to a different experiment, or its executor died.
 
     Attributes:
         records: of the runs that have finished.

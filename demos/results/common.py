@@ -192,7 +192,7 @@ def timed(experiment: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 
 
 def by_setting(records: Sequence[Record]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """What the experiment gave, but for the time it took, by setting: one result per seed."""
+    """The results of the experiment, without the time it took, by setting: one result per seed."""
     results: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for record in records:
         assert record.result is not None  # see `result`

@@ -122,7 +122,7 @@ def experiment(part: str, K: int, seed: int) -> dict[str, Any]:
 
 
 def data(records: Sequence[Record]) -> dict[str, Any]:
-    """The gradients by K, and the way of θ."""
+    """The gradients by K, and the path of θ."""
     gradient, *trainings = (record.result or {} for record in records)
     best = 1.0 / gradient["sums"][-1]
     courses = [

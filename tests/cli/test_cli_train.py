@@ -150,7 +150,7 @@ def test_drawing_follows_the_probabilities() -> None:
         (["-o", "missing/x"], "no such folder"),
         (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
         (["--cell", "gru", "--forget-bias", "1"], "--forget-bias with --cell gru. Only an lstm has a forget gate"),
-        (["--bidirectional"], "task reber asks for the next input"),
+        (["--bidirectional"], "task reber is to predict the next input"),
         (["--task", "latch", "--bidirectional", "--truncate", "2"], "truncation with a bidirectional network"),
         (["--task", "latch", "--bidirectional", "--engine", "compiled"], "engine 'compiled' with a bidirectional"),
         (["--schedule", "linear"], "'linear' is not constant, cosine, step:N:FACTOR or exponential:FACTOR"),

@@ -52,7 +52,7 @@ def test_examples_that_give_no_loss(engine):
     model = RecurrentNetwork.for_task(task, "rnn", hidden_size=2, seed=1)
     example = task.example(random.Random(0))
     silent = replace(example, targets=[None] * len(example.targets))
-    for examples, words in [([], "no examples"), ([silent], "asks nothing"), ([example, silent], "asks nothing")]:
+    for examples, words in [([], "no examples"), ([silent], "no target"), ([example, silent], "no target")]:
         with pytest.raises(ArgumentError, match=words):
             make_engine(engine, model, task, None).gradients(examples, lambda: False)
     assert list(make_engine(engine, model, task, None).outputs([], lambda: False)) == []

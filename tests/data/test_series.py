@@ -150,6 +150,7 @@ def test_a_column_names_the_steps(csv):
         ("day,a\n1.1.20,1,234\n", "a", "line 2, column 'a': 3 cells under 2 names. If a comma stands before decimals"),
         ("a,b,c\n1,2,345,6\n", "a", "line 2, column 'a': 4 cells under 3 names. If a comma stands before decimals or"),
         ('"a\nb",c\n1,2\n3\n', "c", "line 4, column 'c': 1 cell under 2 names"),
+        ("Level (m, NAP),Wind\n1.5,3\n", "Wind", "If a name holds ',', put it in quotes"),
         # gaps in other columns
         ("day,a,b\n1,2,3\n2,,4\n", "b", "line 3, column 'a': the cell is empty. Each row is a time step"),
         ("day,a,b\n1,2,3\n2,,4\n", "b", "If the column is not needed, give gaps_elsewhere=True (--gaps-elsewhere)"),
@@ -158,7 +159,8 @@ def test_a_column_names_the_steps(csv):
         ("a|b\n1|2\n", "a", "It has 'a|b'. If '|' separates cells, give separator='|' (--separator '|')"),
         ("a|b\n1|2\n", None, "line 2, column 'a|b': '1|2' is not a number. If '|' separates cells, give separator='|'"),
         ("a:b:c\n1:2:3\n", None, "'1:2:3' is not a number. If ':' separates cells"),
-        ("a b\n1 234\n", None, "'1 234' is not a number. If ' ' separates cells"),
+        ("a b\n1 234\n", None, "(--separator ' '); if it separates thousands, take it out"),
+        ("a\n1 234\n", None, "'1 234' is not a number. Take out what separates thousands"),
         ("a b\n1|2\n", None, "'1|2' is not a number"),
         ('a,b\n1,"2\n3,4', "a", "line 2: unexpected end of data. Quotes enclose a whole cell"),
         ('a,b\n1,"2"x\n', "a", "line 2: ',' expected after"),

@@ -119,7 +119,7 @@ def test_the_pass_may_fail_and_be_asked_about():
     assert re.fullmatch(r"\*\*\* the derivative has no finite value.*sqrt.*above 0.*", session(debugger, "c"))
     for command in ("p", "w", "p gradient", "s", "c", "finish"):
         assert session(debugger, command).startswith("*** "), command
-    assert (debugger.taken, debugger.coming) == (1, None)
+    assert (debugger.taken, debugger.next_step) == (1, None)
     assert [line.split()[:2] for line in session(debugger, "l").splitlines()] == [["1", "∂(√x·2)/∂(√x)"], ["->", "2"]]
     with pytest.raises(DomainError):
         debugger.step()
@@ -312,11 +312,14 @@ def test_what_is_printed_can_be_typed(typed, printed):
     assert debugger.value(f"({typed}).grad") == debugger.value(f'"{typed}".grad') == node.grad
     assert debugger.value(f"1 + ({typed}).grad") == 1 + node.grad
     assert debugger.nodes(typed) == [node]
-    assert debugger.why(typed)
+    assert debugger.why(typed) == debugger.why(f'"{typed}"') != []
     debugger.reset()
-    debugger.stop_at(typed)
-    debugger.cont()
-    assert debugger.view.node is node
+    for number, written in enumerate((typed, f'"{typed}"', f"'{typed}'"), start=1):
+        debugger.stop_at(written)
+        debugger.cont()
+        assert debugger.view.node is node
+        debugger.clear(number)
+        debugger.reset()
 
 
 def test_every_name_in_a_step_can_be_typed():
@@ -324,7 +327,7 @@ def test_every_name_in_a_step_can_be_typed():
     x = Value(0.5, label="x")
     other = Debugger(((x * x - x / 3.0) ** 2).exp().sigmoid().sqrt().log(), constants=True)
     for each in (debugger, other):
-        while each.coming:
+        while each.next_step:
             (step,) = each.step()
             name = str(step).partition(".grad =")[0].rpartition(";  ")[2]
             assert step.parent in each.names.find(name), name
@@ -357,13 +360,13 @@ def test_in_view_is_the_step_that_comes_from_the_start_to_the_end():
     debugger = scalar()
     assert debugger.value("w.data") == 0.9
     assert debugger.value("node is L and gradient == 1 and parent.grad == 0 and contribution != 0")
-    while debugger.coming:
+    while debugger.next_step:
         coming, before = debugger.view, debugger.value("parent.grad")
         assert before == coming.gradient_before
         assert debugger.step() == [coming]
         assert coming.parent.grad == before + coming.contribution
     assert debugger.steps.finished
-    with pytest.raises(ArgumentError, match=r"no 'contribution': no step comes any more\. Undo one: back"):
+    with pytest.raises(ArgumentError, match=r"no 'contribution': no step is left\. Undo one: back"):
         debugger.value("contribution")
     assert debugger.value("w.grad") == debugger.names.node("w").grad
     debugger.back()
@@ -387,7 +390,7 @@ def test_the_path_leads_from_the_loss_to_the_latest_step():
     debugger.cont()
     path = debugger.path()
     assert path[0].node is debugger.loss
-    assert path[-1] is debugger.coming
+    assert path[-1] is debugger.next_step
     assert all(above.parent is below.node for above, below in pairwise(path))
     said = session(debugger, "w").splitlines()
     assert len(said) == len(path)
@@ -405,11 +408,11 @@ def test_up_and_down_change_the_step_in_view():
     with pytest.raises(ArgumentError, match="where the pass starts"):
         debugger.up()
     assert debugger.up(-6) is latest
-    with pytest.raises(ArgumentError, match="step that comes"):
+    with pytest.raises(ArgumentError, match="the next step"):
         debugger.up(-1)
     debugger.up()
     debugger.step()
-    assert debugger.view is debugger.coming
+    assert debugger.view is debugger.next_step
 
 
 def test_list_shows_what_was_done_and_what_is_to_come():
@@ -702,7 +705,9 @@ def test_mistyped_commands_are_one_clear_line():
 
 
 def test_leaving_half_way_says_what_the_gradients_are():
-    assert session(scalar(), "s", "q").endswith("Left after 1 of 38 steps: the gradients are those of a pass half-way.")
+    assert session(scalar(), "s", "q").endswith(
+        "Left after 1 of 38 steps: the gradients are those of an incomplete pass."
+    )
     assert "Left" not in session(scalar(), "q")
     assert "Left" not in session(scalar(), "c", "q")
 
@@ -811,7 +816,7 @@ def test_a_session_in_a_terminal(terminal):
     terminal.sendline("p gradient == h_3.grad")
     terminal.expect_exact("True")
     terminal.sendline("q")
-    terminal.expect_exact("half-way")
+    terminal.expect_exact("an incomplete pass")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
@@ -929,7 +934,7 @@ def test_what_is_displayed_is_printed_at_every_stop():
         "   w.grad = 0.0",
         f"   contribution = {debugger.names.node('z_4').grad!r}",
     ]
-    assert said[-1] == "   contribution: there is no 'contribution': no step comes any more. Undo one: back"
+    assert said[-1] == "   contribution: there is no 'contribution': no step is left. Undo one: back"
     assert session(debugger, "undisplay contribution", "undisplay", "display", "display foo").count("***") == 2
 
 
@@ -950,7 +955,7 @@ def test_p_alone_shows_the_parts_of_the_step_by_their_names():
     assert said[0] == "node = h_3, parent = z_3, op = tanh, time_step = 3"
     names = re.findall(r"(\w+) = ", "\n".join(said))
     assert set(names) == {"node", "parent", "op", "time_step", "gradient", "local_gradient", "contribution"}
-    assert session(debugger, "c; p").splitlines()[-1] == "The pass is complete: no step comes any more. Undo one: back"
+    assert session(debugger, "c; p").splitlines()[-1] == "The pass is complete: no step is left. Undo one: back"
 
 
 def test_constants_have_no_steps_of_their_own_unless_asked_for():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_rnn import Value, no_grad, time_step
-from tinygrad_rnn.engine import notation
+from tinygrad_rnn.engine import notation, ops
+from tinygrad_rnn.engine.arithmetic import cos, exp, log, maximum, sin, sqrt
 from tinygrad_rnn.engine.backward import local_gradients
 from tinygrad_rnn.engine.node import NO_GRADIENT
 from tinygrad_rnn.engine.ops import OPS, Op
@@ -104,6 +106,29 @@ def test_a_written_derivative_means_the_local_gradient(op: Op) -> None:
             numbers = notation.local_formula_in_numbers(node, position)
             assert read(numbers) == pytest.approx(local_gradient, rel=2e-3, abs=2e-3), (node.name, numbers)
         assert read(notation.formula_in_numbers(node)) == pytest.approx(node.data, rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.usefixtures("ops_as_they_were")
+@pytest.mark.parametrize(
+    ("formula", "forward"),
+    [
+        ("√({0}² + {1}²)", lambda a, b: sqrt(a * a + b * b)),
+        ("ln(exp({0}) + exp(2·{1}))", lambda a, b: log(exp(a) + exp(2.0 * b))),
+        ("sin({0})·cos({1})", lambda a, b: sin(a) * cos(b)),
+        ("{0}² + max({0}, {1})", lambda a, b: a * a + maximum(a, b)),
+        ("|{0}|·|{1}|", lambda a, b: abs(a) * abs(b)),
+    ],
+)
+def test_a_formula_of_a_registered_op_is_filled_in_with_parentheses(
+    formula: str, forward: Callable[[Any, Any], Any]
+) -> None:
+    ops.register(ops.Op("new", "new", 2, forward, lambda out, a, b: (1.0, 1.0), formula, ("1", "1")))
+    x, y = leaf("x", 1.75), leaf("y", 0.625)
+    for operands in itertools.product([x, y, x - y, x * y, -x, x**y, Value(-2.0)], repeat=2):
+        node = Value.apply("new", *operands)
+        assert read(node.name, x=1.75, y=0.625) == pytest.approx(node.data, rel=1e-12), node.name
+        twice = node * node
+        assert read(twice.name, x=1.75, y=0.625) == pytest.approx(twice.data, rel=1e-12), twice.name
 
 
 @given(st.floats(-4.0, 4.0), st.floats(-4.0, 4.0))
@@ -277,7 +302,7 @@ def test_only_a_term_of_its_own_changes_its_sign() -> None:
         op = Op("trial", "trial", 2, lambda a, b: a, lambda out, a, b: (1.0, 0.0), formula, ("1", "0"))
         written.append(notation.application(op, [x, two]))
     assert written == [
-        "x − (−2)²", "x − (−2)·x", "x + (−2) / x", "x − (−2)", "f(x + 2, −2 − 2)", "(−2) + 2 + x",
+        "x − (−2)²", "x − (−2)·x", "x + (−2) / x", "x − (−2)", "f(x + 2, (−2) − 2)", "(−2) + 2 + x",
     ]  # fmt: skip
 
 

@@ -246,7 +246,7 @@ def test_a_pass_broken_off_by_the_keyboard_can_be_reset():
     steps = y.backward_steps()
     with pytest.raises(KeyboardInterrupt):
         steps.finish()
-    with pytest.raises(GraphError, match=r"broken off.*reset\(\)"):
+    with pytest.raises(GraphError, match=r"interrupted.*reset\(\)"):
         next(steps)
     handle.remove()
     steps.reset()

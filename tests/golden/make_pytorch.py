@@ -40,7 +40,7 @@ NAMES = {
         for name in ("cross_entropy", "mse_loss", "binary_cross_entropy_with_logits")
     },
     **{f"nn.init.{name}": f"nn.init.{name}" for name in ("constant_", "eye_", "normal_", "orthogonal_")},
-    **{f"optim.{name}": f"optim.{name}" for name in ("SGD", "RMSprop", "Adam", "AdamW")},
+    **{f"optim.{name}": f"optim.{name}" for name in tinygrad_rnn.optim.OPTIMIZERS},
     **{
         f"optim.Optimizer.{name}": f"optim.Optimizer.{name}"
         for name in ("step", "zero_grad", "state_dict", "load_state_dict")

@@ -222,7 +222,7 @@ def test_other_initialisations() -> None:
     assert [b.data for b in LSTMCell(1, 2, forget_bias=1.0).b_f or []] == [1.0, 1.0]
     with pytest.raises(ArgumentError, match="zero matrix"):
         init.scale_([[Value(0.0)]], 1.0)
-    with pytest.raises(ArgumentError, match="spectral norm"):
+    with pytest.raises(ArgumentError, match="spectral_norm"):
         init.scale_(cell.W, -1.0)
 
 

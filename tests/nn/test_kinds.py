@@ -6,7 +6,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import GRUCell, LSTMCell, RNNCell
-from tinygrad_rnn.nn.kinds import KINDS, ONLY, make_cell, settings_of
+from tinygrad_rnn.nn.kinds import KINDS, ONLY, make_cell, own_settings
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -21,9 +21,9 @@ def test_a_cell_of_a_kind_is_that_of_its_class(kind: str) -> None:
 
 
 def test_settings_reach_the_kind_that_has_them() -> None:
-    assert settings_of("rnn") == ["nonlinearity"]
-    assert settings_of("lstm") == ["forget_bias"]
-    assert settings_of("gru") == []
+    assert own_settings("rnn") == ["nonlinearity"]
+    assert own_settings("lstm") == ["forget_bias"]
+    assert own_settings("gru") == []
     assert make_cell("rnn", 1, 1, nonlinearity="relu").nonlinearity == "relu"
     assert make_cell("lstm", 1, 2, forget_bias=3.0).state_dict()["b_f"] == [3.0, 3.0]
 
@@ -31,7 +31,7 @@ def test_settings_reach_the_kind_that_has_them() -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("cnn", {}, "kind 'cnn'. Known ones: rnn, lstm, gru"),
+        ("cnn", {}, "unknown kind 'cnn'. Known ones: rnn, lstm, gru"),
         ("gru", {"nonlinearity": "relu"}, "nonlinearity with a cell of kind gru. Only an rnn has a choice of it"),
         ("rnn", {"forget_bias": 0.0}, "forget_bias with a cell of kind rnn. Only an lstm has a forget gate"),
         ("rnn", {"bais": 1.0}, "bais with a cell of kind rnn. The settings are nonlinearity, forget_bias"),

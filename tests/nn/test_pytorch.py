@@ -128,6 +128,8 @@ def test_an_error_about_an_argument_names_the_class_and_is_what_python_raises() 
         GRU(1, 2, batch_first=True)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"^RNN has no option num_layer. Did you mean num_layers?"):
         RNN(1, 2, num_layer=2)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match=r"^cross_entropy has no option inputs. Did you mean input?"):
+        cross_entropy(inputs=VALUES, target=0)  # type: ignore[call-arg]
     with pytest.raises(OptionError, match=r"^Adam has no option rate. It has parameters, lr, betas, eps, "):
         optim.Adam(VALUES, rate=0.1)  # type: ignore[call-arg]
     with pytest.raises(OptionError, match=r"^LSTM takes input_size, hidden_size, num_layers, bias by position. Give"):
@@ -153,6 +155,9 @@ def test_signatures_and_names_are_those_of_the_functions_themselves() -> None:
     assert list(inspect.signature(cross_entropy).parameters) == ["input", "target"]
     assert list(inspect.signature(RNNCell).parameters)[:2] == ["input_size", "hidden_size"]
     assert pickle.loads(pickle.dumps(cross_entropy)) is cross_entropy
+    with pytest.raises(ShapeError) as caught:
+        cross_entropy([], 0)
+    assert [entry.name for entry in caught.traceback][1:] == ["cross_entropy", "cross_entropy"]
 
 
 # ---- the same name, another meaning: a test per row of the page --------------------------------------------------

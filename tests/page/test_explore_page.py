@@ -4,10 +4,8 @@ import contextlib
 import math
 import random
 import re
-from xml.etree import ElementTree
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from tinygrad_rnn import (
     GRUCell,
@@ -15,34 +13,36 @@ from tinygrad_rnn import (
     LSTMCell,
     RNNCell,
     ScalarRNNCell,
-    Value,
     cross_entropy,
-    explore,
     mse_loss,
     problem,
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncated_backward
 from tinygrad_rnn.bptt.verdict import kept, verdict
-from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import DomainError
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
-from tinygrad_rnn.page.api import page_of
-from tinygrad_rnn.page.source import from_sequence
 from tinygrad_rnn.pictures import text
 
 from .browser import browser, click_link, find_browser, open_page, says, set_range, settle, settle_work, wait_until
+from .pages import (
+    WAVE,
+    agrees,
+    computed_once,
+    files,
+    gated,
+    gradients,
+    scalar,
+)
 
-__all__ = ["browser", "open_page"]
+__all__ = ["browser", "files", "open_page"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-
-HOSTILE = "</script><img src=x onerror=window.hacked=1>\"'&\u202e\u05d0\u2028😀"
-WAVE = [math.sin(0.7 * i) for i in range(2100)]
 
 
 def test_a_missing_browser_is_said_and_fails_where_the_page_must_be_tested(monkeypatch, tmp_path):
@@ -54,99 +54,6 @@ def test_a_missing_browser_is_said_and_fails_where_the_page_must_be_tested(monke
     monkeypatch.delenv("CI")
     with pytest.raises(pytest.skip.Exception, match="THE PAGE IS NOT TESTED"):
         find_browser(str(tmp_path / "none"))
-
-
-def scalar(T=6, at="last", **weights):
-    return problem(ScalarRNNCell(**{"w": 0.9, "u": 0.5, "b": 0.1, **weights}), WAVE[1 : T + 1], WAVE[2 : T + 2], at=at)
-
-
-def gated(cell, T=5, at="every"):
-    pairs = [[x] for x in WAVE[1 : T + 1]], [[y] for y in WAVE[2 : T + 2]]
-    return problem(cell, *pairs, readout=Linear(cell.hidden_size, 1, seed=3), at=at)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A page per problem, on disk."""
-    folder = tmp_path_factory.mktemp("pages")
-    pages = {
-        "last": explore(scalar(), title="a sine", names=[f"day {i}" for i in range(1, 7)]),
-        "every": explore(scalar(at="every")),
-        "one": explore(scalar(1)),
-        "cells": explore(gated(LSTMCell(1, 2)), others=[gated(GRUCell(1, 2)), gated(RNNCell(1, 3))]),
-        "long": page_of(from_sequence(ScalarRNNCell(), WAVE[:1000], WAVE[1:1001], at="every")),
-        "hostile": explore(
-            problem(
-                ScalarRNNCell(w=Value(0.9, label=HOSTILE), u=Value(0.5, label="=cmd|' /C'!A0")), [1.0, 0.5], [0.1, 0.2]
-            ),
-            title=HOSTILE,
-            names=[HOSTILE, "{{scripts}}"],
-        ),
-        "log": explore(*logarithmic()),
-        "part": explore(*part_of_a_sequence()),
-        "outside": explore(*computed_once()),
-        "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
-    }
-    made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
-    made["hello"] = folder / "hello.html"
-    assert main(["explore", "--text", "hello", "-o", str(made["hello"])]) == 0
-    return made
-
-
-def computed_once(w=0.8):
-    w, s = Value(w, label="w"), Value(1.3, label="s")
-    w2 = (w * s).tanh() * 2.0
-    w2.label = "w2"
-    unrolled = unroll(lambda x, h: (w2 * h + x).tanh(), WAVE[:6], h0=0.1)
-    return unrolled, mse_loss(unrolled.h[6], 0.5)
-
-
-def logarithmic():
-    def step(x, h):
-        return (h * x + 1.0).log()
-
-    unrolled = unroll(step, [0.5, 0.4, 0.3], h0=0.5)
-    return unrolled, mse_loss(unrolled.h[3], 0.1)
-
-
-def part_of_a_sequence():
-    unrolled = unroll(ScalarRNNCell(w=-1.3, nonlinearity="relu"), [0.1, 0.2], first=5)
-    return unrolled, mse_loss(unrolled.h[6], 0.1)
-
-
-def single_unit():
-    cell = RNNCell(1, 1)
-    cell.W[0][0].data = -0.7
-    return gated(cell, at="last")
-
-
-def gradients(page):
-    """∂L/∂ every parameter, as the page has them."""
-    return page.evaluate("Array.from(result.computation.sequence.p_grad)")
-
-
-def agrees(page, posed, digits=12):
-    """The page has the loss and the gradients of this problem, and shows what is left, its verdict and its states."""
-    parameters = [parameter for _, parameter in posed.named_parameters()]
-    for parameter in parameters:
-        parameter.zero_grad()
-    posed.loss.backward()
-    expected = [parameter.grad for parameter in parameters]
-    most = max(map(abs, expected))
-    assert page.evaluate("result.computation.loss") == pytest.approx(posed.loss.data, rel=10.0**-digits)
-    assert gradients(page) == pytest.approx(expected, rel=0, abs=most * 10.0**-digits)
-    left = kept(posed.unrolled, posed.loss)
-    word = verdict(left[-1], len(left) - 1).word
-    assert says(page, "#headline").startswith(f"The gradient {word}")
-    assert f"×{text.number(left[-1])}" in says(page, "#headline")
-    if len(left) > 2:
-        mean = verdict(left[-1], len(left) - 1).factor
-        assert f"back, ×{text.number(mean)} per step" in says(page, "#headline")
-    T = posed.unrolled.T
-    shown = page.locator("#picture text.data").all_text_contents()
-    for state in (posed.unrolled.state(0), posed.unrolled.state(T)):
-        size = state[0].data if len(state) == 1 else None
-        assert size is None or text.number(size) in shown
 
 
 # ---- everything can be changed ----------------------------------------------------------------------------------
@@ -431,9 +338,6 @@ def test_a_link_that_makes_no_sense_is_as_built(open_page, link):
     agrees(page, scalar())
 
 
-# ---- training ---------------------------------------------------------------------------------------------------
-
-
 def test_the_link_is_copied_and_opens_the_same_page(open_page):
     page = open_page("last", permissions=["clipboard-read", "clipboard-write"])
     set_range(page, "#parameter0", 1.2)
@@ -466,6 +370,9 @@ def test_a_link_holds_neither_undo_nor_the_loss_curve(open_page):
     settle(page)
     assert page.evaluate("past.length") > 0
     assert page.evaluate("asLink()") == "#"
+
+
+# ---- in a lecture hall ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [1440, 1920])
@@ -535,6 +442,9 @@ def test_the_space_bar_plays_where_nothing_is_pressed_by_it(open_page):
     page.keyboard.press(" ")
     assert says(page, "#play") == "Play"
     assert page.evaluate("scrollY") == 0
+
+
+# ---- training ---------------------------------------------------------------------------------------------------
 
 
 def test_one_update_is_that_of_the_engine(open_page):
@@ -815,11 +725,16 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
 def test_the_law_of_a_matrix_is_a_bound_and_called_as_in_the_table(open_page):
     page = open_page("unit")
     assert says(page, "#equation").startswith("∂h5/∂h0 = W⁵ · ∏ tanh′ = −0.168 · ")
-    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖⁵ = 0.168"
+    assert page.locator("#picture .law-name").text_content() == "at most ‖W‖^(T−k) = 0.7⁵ = 0.168"
     page.evaluate("change({ cell: 1 })")
     settle(page)
     norm = spectral_norm([[entry.data for entry in row] for row in RNNCell(1, 3).W])
-    assert says(page, "#equation").endswith(f" ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}")
+    chain = chain_norms(gated(RNNCell(1, 3), at="last").unrolled)[-1].norm
+    bounds = f" ≤ ‖J5 ⋯ J1‖ = {text.number(chain)} ≤ ‖W‖⁵ = {text.number(norm)}⁵ = {text.number(norm**5)}"
+    assert says(page, "#equation").endswith(bounds)
+    click_link(page, 2)
+    chain, *_ = (row.norm for row in chain_norms(gated(RNNCell(1, 3), at="last").unrolled) if row.lag == 2)
+    assert f" ≤ ‖J5·J4‖ = {text.number(chain)} ≤ ‖W‖² = " in says(page, "#equation")
 
 
 #: Move a slider; the class of a part of the page in the frame after.
@@ -868,296 +783,3 @@ def test_one_time_step(open_page):
     page = open_page("one")
     settle_work(page)
     agrees(page, scalar(1))
-
-
-# ---- saved, shown, for everyone ---------------------------------------------------------------------------------
-
-
-def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
-    page = open_page("last")
-    with page.expect_download() as download:
-        page.locator("#save").click()
-    path = tmp_path / "saved.svg"
-    download.value.save_as(path)
-    tree = ElementTree.parse(path)
-    texts = ["".join(each.itertext()) for each in tree.iter("{http://www.w3.org/2000/svg}text")]
-    assert says(page, "#headline") in texts
-    assert "h6" in texts
-    assert not [each for each in tree.iter() if each.get("class") == "hit"]
-    fills = {each.get("fill") for each in tree.iter("{http://www.w3.org/2000/svg}path")}
-    assert len(fills) > 4
-    assert "var(" not in path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "scheme"),
-    [
-        ("every", 360, "light"), ("every", 1920, "dark"), ("cells", 360, "dark"), ("cells", 1920, "light"),
-        ("hello", 1440, "light"),
-    ],
-)  # fmt: skip
-def test_axe_finds_nothing(open_page, name, width, scheme):
-    page = open_page(name, "#step=8", width=width, color_scheme=scheme)
-    settle_work(page)
-    for summary in page.locator("summary").all():
-        summary.click()
-    page.locator("#truncate").check()
-    page.locator("#clip-on").check()
-    settle_work(page)
-    found = Axe().run(page)
-    assert found.response["violations"] == [], found.generate_report()
-
-
-def test_every_control_is_reached_by_the_keyboard_and_has_a_name(open_page):
-    page = open_page("cells")
-    settle_work(page)
-    page.locator("#truncate").check()
-    settle_work(page)
-    reached = set()
-    for _ in range(80):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id"))
-    controls = page.evaluate(
-        """() => [...document.querySelectorAll("button, select, input")]
-            .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0 && one.id)
-            .map((one) => one.id)"""
-    )
-    assert set(controls) <= reached
-    tree = page.locator("body").aria_snapshot()
-    assert not re.search(
-        r"^ *- (slider|spinbutton|combobox|button|img|grid|gridcell|region|table)(:| \[|$)", tree, flags=re.MULTILINE
-    )
-    for slider in page.locator("input[type=range]").all():
-        if slider.is_visible():
-            assert re.search("[A-Za-z]", slider.get_attribute("aria-valuetext") or "")
-
-
-def test_dark_mode_follows_the_system_and_the_choice(open_page):
-    def paper(page):
-        return page.evaluate("getComputedStyle(document.body).backgroundColor")
-
-    light, dark = paper(open_page("last", color_scheme="light")), paper(open_page("last", color_scheme="dark"))
-    assert light != dark
-    page = open_page("last", color_scheme="light")
-    page.locator("#theme").select_option("dark")
-    assert paper(page) == dark
-    page = open_page("last", color_scheme="dark")
-    page.locator("#theme").select_option("light")
-    assert paper(page) == light
-
-
-@pytest.mark.parametrize("name", ["every", "long", "cells", "hostile", "hello"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, name):
-    page = open_page(name, width=360, height=740, has_touch=True)
-    settle_work(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("button, select, input")]
-            .filter((one) => one.checkVisibility()).map((one) => [one.id, one.type, one.getBoundingClientRect()])
-            .filter(([, type, box]) => (type !== "checkbox" && (box.height < 20 || box.width < 20)) || box.left < 0
-              || box.right > 360)
-            .map(([id]) => id)"""
-    )
-    assert small == []
-
-
-BOXES = """(pairs) => pairs.flatMap(([text, box]) => {
-    const inner = [...document.querySelectorAll(text)], outer = [...document.querySelectorAll(box)];
-    return inner.filter((one) => one.textContent && !outer.some((other) => {
-        const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
-        return a.left >= b.left - 0.5 && a.right <= b.right + 0.5 && a.top >= b.top - 0.5 && a.bottom <= b.bottom + 0.5;
-    })).map((one) => one.textContent);
-})"""
-
-
-@pytest.mark.parametrize("width", [360, 1440])
-@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#T=5"), ("last", "#w=1e-9"), ("last", "#w=1e9")])
-def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, link, width):
-    page = open_page(name, link, width=width)
-    inside = [
-        ["#picture text.grad:not(.small)", "rect.state, rect.loss"],
-        ["#picture text.data", "rect.state, rect.loss, rect.input"],
-    ]
-    assert page.evaluate(BOXES, inside) == []
-    crossing = page.evaluate(
-        """() => {
-            const law = document.querySelector("#picture text.law-name").getBoundingClientRect();
-            return [...document.querySelectorAll("#picture text:not(.law-name), rect.bar, path.law")].filter((one) => {
-                const b = one.getBoundingClientRect();
-                return b.left < law.right && b.right > law.left && b.top < law.bottom - 1 && b.bottom > law.top + 1;
-            }).map((one) => one.textContent || one.getAttribute("class"));
-        }"""
-    )
-    assert crossing == []
-
-
-#: Texts of a drawing that a line crosses: their words.
-CROSSED = """([drawing, lines]) => {
-    const root = document.querySelector(drawing), found = new Set();
-    const texts = [...root.querySelectorAll("text:not(.scissors)")].map((one) => [one, one.getBBox()]);
-    for (const line of root.querySelectorAll(lines)) {
-        for (let at = 0, end = line.getTotalLength(); at <= end; at += 3) {
-            const { x, y } = line.getPointAtLength(at);
-            for (const [one, box] of texts) {
-                const across = x > box.x && x < box.x + box.width, down = y > box.y + 2 && y < box.y + box.height - 2;
-                if (across && down) found.add(one.textContent);
-            }
-        }
-    }
-    return [...found];
-}"""
-
-
-@pytest.mark.parametrize("width", [390, 1440, 1920])
-@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#at=every"), ("long", "#cut=995"), ("one", "")])
-def test_no_edge_crosses_a_heading_or_a_number(open_page, name, link, width):
-    page = open_page(name, link, width=width)
-    settle_work(page)
-    assert page.evaluate(CROSSED, ["#picture", ".arc, .flow"]) == []
-    assert page.evaluate(CROSSED, ["#step-graph", ".edge"]) == []
-
-
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080)])
-@pytest.mark.parametrize("name", ["last", "cells", "long"])
-def test_picture_and_controls_fit_on_a_screen_and_the_graph_of_a_time_step_in_its_panel(open_page, name, width, height):
-    page = open_page(name, width=width, height=height)
-    settle_work(page)
-    for part in ("#headline", "#picture", ".transport", "#controls", "#run"):
-        box = page.locator(part).bounding_box()
-        assert 0 <= box["y"] <= height - box["height"], part
-    assert page.locator("#step-panel .scroll.wide").evaluate("(one) => one.scrollWidth <= one.clientWidth")
-
-
-#: The gradient that stands below a name in a drawing.
-GRADIENT_BELOW = """([drawing, name]) => {
-    const texts = [...document.querySelectorAll(drawing + " text")];
-    const head = texts.find((one) => one.matches(".name") && one.textContent === name);
-    const y = Number(head.getAttribute("y")), column = head.getAttribute("x");
-    const isBelow = (one) => one.getAttribute("x") === column && Number(one.getAttribute("y")) > y;
-    return texts.find((one) => one.matches(".grad") && isBelow(one)).textContent;
-}"""
-
-
-def test_a_state_has_one_gradient_wherever_it_is_written(open_page):
-    page = open_page("every")
-    page.evaluate("goTo(3)")
-    settle_work(page)
-    posed = scalar(at="every")
-    posed.loss.backward()
-    for drawing in ("#picture", "#step-graph"):
-        assert page.evaluate(GRADIENT_BELOW, [drawing, "h3"]) == text.number(posed.unrolled.h[3].grad)
-
-
-def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
-    page = open_page("last", "#step=3")
-    settle(page)
-    for mark in (".arc", ".tip", "text.factor", "text.grad", ".bar"):
-        assert page.locator(f"#picture {mark}").count() == 0, mark
-    assert page.locator("#picture text.data").count() > 0
-    assert set(page.locator("#step-graph text.grad").all_text_contents()) == {"…"}
-
-
-def test_titles_are_true_for_gated_cells(open_page):
-    page = open_page("cells")
-    settle_work(page)
-    assert "In a plain RNN at most" in says(page, "#norms-says")
-    assert "law" not in says(page, "#norms-says")
-    assert says(page, "#equation").startswith("‖∂L/∂s0‖ / ‖∂L/∂s5‖ = ")
-    assert "gates alone: ∏ f" in says(page, "#equation")
-    page.locator("#cell").select_option(index=2)
-    settle_work(page)
-    assert "The law" in says(page, "#norms-says")
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "#w=1e150&nonlinearity=identity",
-        "#w=-1e200&nonlinearity=relu&at=every",
-        "#w=1e308&nonlinearity=identity",
-        "#w=0",
-        "#w=1e-320&nonlinearity=identity",
-        "#x_1[0]=1e308&u=1e300&at=every",
-        "#k1=1&k2=1&at=every",
-    ],
-)
-def test_no_number_is_beyond_words(open_page, link):
-    page = open_page("last", link)
-    settle_work(page)
-    for summary in page.locator("summary").all():
-        summary.click()
-    settle_work(page)
-    words = page.evaluate(
-        "document.body.innerText + [...document.querySelectorAll('svg text')].map((one) => one.textContent).join(' ')"
-    )
-    assert not re.findall(r"undefined|Infinity|null|\[object|NaN[×⁰-⁹]", words)
-
-
-def test_of_an_infinite_gradient_the_page_says_what_python_says(open_page):
-    page = open_page("last", "#w=1e150&nonlinearity=identity")
-    assert says(page, "#headline") == "The gradient is not a number after 6 steps back"
-    assert "(10¹⁵⁰)⁶ = ∞" in says(page, "#equation")
-
-
-def test_a_weight_near_1_is_not_written_as_1(open_page):
-    page = open_page("last", "#nonlinearity=identity&w=1.02")
-    assert "1.02" in page.locator("#picture text.law-ink").all_text_contents()
-    assert "1.0" not in page.locator("#picture text.law-ink").all_text_contents()
-
-
-def test_motion_is_reduced_on_request(open_page):
-    def animation(page):
-        page.evaluate("goTo(5)")
-        page.locator("#by-node").check()
-        settle(page)
-        return page.locator(".edge.back").first.evaluate("(edge) => getComputedStyle(edge).animationName")
-
-    assert animation(open_page("last", reduced_motion="no-preference")) == "back"
-    assert animation(open_page("last", reduced_motion="reduce")) == "none"
-
-
-def test_labels_never_become_markup(open_page):
-    page = open_page("hostile", width=1920)
-    settle_work(page)
-    for summary in page.locator("summary").all():
-        summary.click()
-    for position in range(6):
-        set_range(page, "#position", position)
-    assert page.evaluate("window.hacked") is None
-    assert page.locator("img").count() == 0
-    assert "\u202e" not in page.content()
-
-
-def test_printing_leaves_out_what_cannot_be_pressed(open_page):
-    page = open_page("last")
-    page.emulate_media(media="print")
-    for selector in (".tools", ".transport", "#controls"):
-        assert page.locator(selector).is_hidden()
-    assert page.locator("#picture").is_visible()
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [
-        "",
-        # as strict as hosts of notebooks are: what they allow a frame, it inherits
-        "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; child-src https:",
-    ],
-    ids=["jupyter", "strict"],
-)
-def test_in_a_frame_without_rights_it_works_the_same(browser, tmp_path, policy):
-    bundle = explore(scalar())._repr_mimebundle_()
-    host = tmp_path / "host.html"
-    head = f'<meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{policy}">'
-    host.write_text(f"<!doctype html>{head}{bundle['text/html']}", encoding="utf-8")
-    context = browser.new_context()
-    with contextlib.closing(context):
-        page = context.new_page()
-        wrong = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(host.as_uri())
-        frame = page.frame_locator("iframe")
-        frame.locator("#parameter0-number").fill("1.5")
-        frame.locator("#parameter0-number").press("Enter")
-        frame.locator("#norms-says").filter(has_text="‖W‖ = 1.5.").wait_for(timeout=20_000)
-        assert wrong == []

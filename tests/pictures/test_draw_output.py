@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn
 from tinygrad_rnn import MLP, RNNCell, ScalarRNNCell, Value, draw_dot, unroll
-from tinygrad_rnn.errors import ArgumentError, DrawError
+from tinygrad_rnn.errors import ArgumentError, DrawError, OperandError
 from tinygrad_rnn.pictures import Drawing, draw, engine, places
 from tinygrad_rnn.pictures.text import decade
 from tinygrad_rnn.support.colours import Scale
@@ -158,6 +159,9 @@ def test_a_png_that_could_not_be_read_is_refused() -> None:
     drawing = draw(unroll(ScalarRNNCell(), [1.0] * 80), max_steps=300)
     with pytest.raises(DrawError, match=r"could not be read.*max_steps"):
         drawing.png(dpi=300.0)
+    for dpi in (0.0, -1.0, math.nan, math.inf, "96"):
+        with pytest.raises((ArgumentError, OperandError), match=r"^dpi is "):
+            drawing.png(dpi=dpi)
 
 
 # ---- engines ------------------------------------------------------------------------------------------------

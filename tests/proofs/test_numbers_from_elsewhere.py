@@ -26,6 +26,7 @@ from tinygrad_rnn import (
     Value,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    draw,
     gradcheck,
     mse_loss,
     optim,
@@ -34,11 +35,13 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.decay import decay, non_normal_cells, scalar_cells
+from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian
+from tinygrad_rnn.bptt.paths import paths
 from tinygrad_rnn.bptt.verdict import verdict
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.errors import TinygradRNNError
 from tinygrad_rnn.interop import Tensor, from_torch_state_dict
-from tinygrad_rnn.nn import LSTM, OneHot, init
+from tinygrad_rnn.nn import LSTM, Layer, Neuron, OneHot, init
 from tinygrad_rnn.nn.linalg import non_normal, orthogonal
 from tinygrad_rnn.sweep import sweep
 from tinygrad_rnn.tasks import Adding
@@ -83,6 +86,7 @@ if torch is not None:
     NO_REAL["tensor without data"] = torch.tensor(0.5, device="meta")
     WHOLE |= {"torch.int64": torch.tensor(3), "torch.int32": torch.tensor(3, dtype=torch.int32)}
     NO_WHOLE |= {"bool of PyTorch": torch.tensor(True), "tensor of one": torch.tensor([3])}
+    NO_WHOLE["tensor without data"] = torch.tensor(3, device="meta")
 
 
 def data(quantity: Any) -> Any:
@@ -180,6 +184,11 @@ def swept(setting: Any = 0, result: Any = 0, **settings: Any) -> Any:
     if record.error:
         raise TinygradRNNError(record.error)
     return record.setting, record.result
+
+
+@functools.cache
+def three_steps() -> Any:
+    return unroll(ScalarRNNCell(), [0.1, 0.2, 0.3])
 
 
 def scalar(**weights: Any) -> Any:
@@ -280,10 +289,25 @@ TAKE_WHOLE: dict[str, Callable[[Any], Any]] = {
     "Recurrence": lambda x: compiled(of_symbols(), [[x]], [[1]]),
     "Recurrence, target": lambda x: compiled(of_symbols(), [[1]], [[x]]),
     "T": lambda x: Adding(x).T,
+    "a state": lambda x: data(three_steps().state(x)),
+    "jacobian": lambda x: jacobian(three_steps(), x),
+    "paths": lambda x: len(paths(three_steps().h[1], three_steps().h[1], limit=x)),
+    "draw, only": lambda x: draw(three_steps(), three_steps().h[3], only=(x, 3)).picture.title,
+    "nin": lambda x: len(Neuron(x).w),
+    "nout": lambda x: len(Layer(1, x).neurons),
+    "lr_at": lambda x: optim.StepLR(optim.SGD([Value(1.0)], lr=0.1), 2).lr_at(x),
     "batch_size": lambda x: Settings(batch_size=x),
     "updates": lambda x: Limits(x),
     "seeds of a sweep": lambda x: swept(seeds=[x]),
     "outstanding": lambda x: swept(outstanding=x),
+}
+#: None means something else there.
+TAKE_WHOLE_OR_NONE: dict[str, Callable[[Any], Any]] = {
+    "chain_norms": lambda x: chain_norms(three_steps(), x),
+    "draw, k": lambda x: draw(three_steps(), three_steps().h[3], k=x).picture.title,
+    "draw, max_steps": lambda x: draw(three_steps(), three_steps().h[3], max_steps=x).picture.title,
+    "truncate": lambda x: Settings(truncate=x),
+    "patience": lambda x: Limits(patience=x),
 }
 
 
@@ -345,11 +369,12 @@ def test_infinity_is_a_number() -> None:
         assert Value(infinite).data == float(infinite)
 
 
-@pytest.mark.parametrize("name", TAKE_WHOLE)
+@pytest.mark.parametrize("name", [*TAKE_WHOLE, *TAKE_WHOLE_OR_NONE])
 def test_whole_numbers_are_taken_and_nothing_else_is(name: str) -> None:
-    entrance = TAKE_WHOLE[name]
+    entrance = {**TAKE_WHOLE, **TAKE_WHOLE_OR_NONE}[name]
     assert [kind for kind, given in WHOLE.items() if not is_taken(entrance, given, 3)] == []
-    assert [kind for kind, given in NO_WHOLE.items() if not is_refused(entrance, given)] == []
+    but = {"nothing"} if name in TAKE_WHOLE_OR_NONE else set()
+    assert [kind for kind, given in NO_WHOLE.items() if kind not in but and not is_refused(entrance, given)] == []
 
 
 # ---- arrays and tensors -------------------------------------------------------------------------------------------
@@ -377,6 +402,7 @@ NO_REAL_ARRAYS = {
     **{"objects": numpy.array(["0.5", "0.25"], object), "bytearray": bytearray(b"12"), "dict": {0: 0.5, 1: 0.25}},
     **{"set": {0.5, 0.25}, "a text": "12"},
     **({} if torch is None else {"complex tensor": torch.tensor([0.5, 0.25j])}),
+    **({} if torch is None else {"tensor without data": torch.ones(2, device="meta")}),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import LSTM, Linear
-from tinygrad_rnn.support.checks import truth, whole_number
+from tinygrad_rnn.support.checks import one_of, truth, whole_number
 from tinygrad_rnn.train.settings import Limits, Settings
 
 
@@ -25,6 +25,12 @@ def test_a_whole_number_becomes_an_int(number: Any) -> None:
 def test_anything_else_is_refused(number: Any) -> None:
     with pytest.raises(ArgumentError, match=r"n is .*n must be a whole number of at least 1: why not"):
         whole_number("n", number, why="why not")
+
+
+def test_any_whole_number_will_do_without_a_bound() -> None:
+    assert whole_number("n", -(10**30), least=None) == -(10**30)
+    with pytest.raises(ArgumentError, match=r"^n is 1\.5\. n must be a whole number$"):
+        whole_number("n", 1.5, least=None)
 
 
 @pytest.mark.parametrize("value", [True, 1, np.bool_(True), np.array(True), np.int64(1)])
@@ -61,3 +67,10 @@ def test_settings_of_numpy_are_recorded_as_ints() -> None:
     settings = Settings(batch_size=np.int64(2), truncate=np.int64(3))  # type: ignore[arg-type]
     assert json.loads(json.dumps(asdict(settings)))["truncate"] == 3
     assert json.dumps(asdict(Limits(updates=np.int64(2), patience=np.int64(1))))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["lstn", None, ["lstm"]])
+def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
+    assert one_of("kind", "lstm", {"rnn": 1, "lstm": 2}) == "lstm"
+    with pytest.raises(ArgumentError, match=r"^unknown kind .*\. Known ones: rnn, lstm$"):
+        one_of("kind", name, {"rnn": 1, "lstm": 2})

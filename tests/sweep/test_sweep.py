@@ -138,7 +138,7 @@ def test_a_record_is_on_file_when_the_next_run_begins(tmp_path: Path) -> None:
         ({"a": dict.fromkeys(range(9))}, "result['a'] has 9 keys that are no text: 0, 1, 2, …. The file"),
         ({None: 1, "a": 2}, "result has a key that is no text: None."),
         ({"a": [{"__float__": 1}]}, "result['a'][0] has the key '__float__', which stands for NaN and infinity"),
-        ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, or no real"),
+        ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, missing, or"),
         ({"a": numpy.ma.array([1.0, 2.0], mask=[0, 1])}, "result['a'] is an array of type MaskedArray with entries"),
         ({"a": numpy.array([Value(1.0)])}, "result['a'][0] is of type Value. Give its .data"),
         ({"a": Value(1.0)}, "result['a'] is of type Value. Give its .data"),
@@ -213,6 +213,12 @@ def test_numbers_of_numpy_and_those_that_json_lacks_are_recorded(tmp_path: Path)
         assert type(record.result["whole"]) is int
     for line in (tmp_path / "s").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("workers", [0, 1.5, "2", None])
+def test_a_pool_has_a_whole_number_of_workers(workers: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"workers must be a whole number of at least 1"):
+        ProcessPool(workers)
 
 
 @pytest.mark.parametrize("number", [0.5, 3, numpy.float32(0.5), numpy.int64(3), numpy.array(0.5), float("inf")])
@@ -516,14 +522,14 @@ def test_no_run_is_blamed_if_workers_cannot_even_begin(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script, tmp_path / "s"], capture_output=True, text=True, timeout=100)
     assert done.returncode == 1
-    assert "SweepError: the executor is lost after 0 runs" in done.stderr
+    assert "SweepError: the executor died after 0 runs" in done.stderr
     assert read_records(tmp_path / "s") == []
 
 
 def test_a_pool_that_is_shut_down_is_said_to_be_lost() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
-    with pytest.raises(SweepError, match="the executor is lost after 0 runs"):
+    with pytest.raises(SweepError, match="the executor died after 0 runs"):
         sweep(add, SETTINGS, pool)
 
 

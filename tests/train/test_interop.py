@@ -120,6 +120,9 @@ def test_cells_and_linear(mine: type[RNNCell | LSTMCell | GRUCell], kind: str) -
     layer = torch.nn.Linear(3, 2).double()
     layer.load_state_dict(to_torch_state_dict(linear))
     assert close([v.data for v in linear([Value(1.0)] * 3)], layer(torch.ones(3, dtype=torch.float64)).tolist())
+    for state in (layer, layer.state_dict()):
+        with pytest.raises(ArgumentError, match=r"tinygrad_rnn\.interop\.from_torch_state_dict$"):
+            linear.load_state_dict(state)
 
 
 class Model(Module):

@@ -62,7 +62,7 @@ def test_every_task_keeps_its_promises(task: Task) -> None:
     assert task.validation(4) == task.validation(4)
     for example in [*examples(task, 5), *task.validation(5)]:
         assert len(example.inputs) == len(example.targets)
-        assert example.asked > 0
+        assert example.target_count > 0
         for x in example.inputs:
             assert 0 <= x < task.input_size if isinstance(x, int) else len(x) == task.input_size
         for target in example.targets:

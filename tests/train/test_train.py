@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, optim, total, unroll
+from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, optim, total, unroll
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError
 from tinygrad_rnn.nn import GRU, StackedCell, cross_entropy
 from tinygrad_rnn.plots.saving import save
@@ -162,6 +162,20 @@ def test_a_cell_or_a_stack_of_ones_own_is_trained_too() -> None:
         assert model.state_dict() != before
     with pytest.raises(ArgumentError, match="no input_size"):
         RecurrentNetwork(ScalarRNNCell(), Linear(1, 1))
+
+
+def test_a_cell_may_have_a_parameter_that_is_a_single_number() -> None:
+    class Gained(RNNCell):
+        def __init__(self) -> None:
+            super().__init__(1, 2)
+            self.gain = Value(2.0, label="gain")
+
+        def step(self, x: Any, *state: Any) -> dict[str, Any]:
+            h = super().step(x, *state)["h"]
+            return {"h": [self.gain * entry for entry in h]}
+
+    model = RecurrentNetwork(Gained(), Linear(2, 1))
+    assert model.outputs([[1.0], [0.5]]) == [[y.data for y in model([[1.0], [0.5]]).y[t]] for t in (1, 2)]
 
 
 def test_patience_ends_training() -> None:

@@ -275,7 +275,7 @@ def number_or_norm(numbers: NestedNumbers) -> float:
     return numbers if isinstance(numbers, float) else norm(numbers)
 
 
-def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> Numbers:
+def reshape(flat: Sequence[float], sizes: tuple[int, ...]) -> NestedNumbers:
     """Return the numbers as nested lists of these sizes: the inverse of `entries`."""
     if not sizes:
         return flat[0]

@@ -184,7 +184,7 @@ def non_normal_cells(
     """
     radius = number(radius, "radius")
     if not 0.0 <= radius <= 1.0:
-        raise ArgumentError(f"radius {radius:g}", remedy="It is a share of ‖W‖, between 0 and 1")
+        raise ArgumentError(f"radius is {radius:g}", remedy="It is a share of ‖W‖, between 0 and 1")
     B = non_normal(hidden_size, 1.0, radius, seed)
     return _vector_cells(lambda W_norm: scaled(B, W_norm), hidden_size, input_size, nonlinearity, seed)
 

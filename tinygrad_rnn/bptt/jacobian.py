@@ -16,6 +16,7 @@ from ..engine.backward import gradients
 from ..errors import GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, identity, numbers, product, spectral_norm, spectral_radius
+from ..support.checks import whole_number
 from .unroll import Unrolled
 
 
@@ -37,6 +38,7 @@ def jacobian(unrolled: Unrolled, t: int, of: Sequence[str] = (), by: Sequence[st
         GraphError: one Value stands in two places of the previous state, so that the graph cannot tell how
             the new state depends on each.
     """
+    t = whole_number("t", t, least=None)
     before, columns = unrolled.state(t - 1), unrolled.state(t - 1, by)
     if len(set(before)) < len(before):
         raise GraphError(
@@ -62,7 +64,7 @@ def jacobian_products(unrolled: Unrolled, t: int | None = None) -> Iterator[tupl
         ArgumentError: no such time step.
         GraphError: as `jacobian`.
     """
-    t = unrolled.T if t is None else t
+    t = unrolled.T if t is None else whole_number("t", t, least=None)
     J = chain = identity(len(unrolled.state(t)))
     yield t, chain, J
     for k in range(t - 1, unrolled.first - 2, -1):

@@ -18,6 +18,7 @@ from ..engine.passes import steps
 from ..engine.steps import Step
 from ..engine.value import Value
 from ..errors import GraphError, TooManyPathsError
+from ..support.checks import whole_number
 from ..support.sums import add_up
 
 Edges = dict[Value, list[Step]]
@@ -78,6 +79,7 @@ def paths(loss: Value, node: Value, limit: int = 1000) -> list[Path]:
         TooManyPathsError: there are more than ``limit``; they were counted, not listed.
         GraphError: an op on a path adds to its operands' gradients by itself, and has no local gradients.
     """
+    limit = whole_number("limit", limit, least=0)
     edges = _edges(loss)
     counts = _counts(edges, loss, node)
     if counts.get(loss, 0) > limit:

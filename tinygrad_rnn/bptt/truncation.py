@@ -13,8 +13,9 @@ from ..engine.backward import gradients_kept, propagate, topological_order
 from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..nn.trees import NestedNumbers
 from ..support.text import count
-from .anatomy import Anatomy, Numbers, TimeStep, norm, number_or_norm
+from .anatomy import Anatomy, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
 from .unroll import Unrolled
 
@@ -33,7 +34,7 @@ class CutTerm:
     name: str
     k: int
     t: int
-    contribution: Numbers
+    contribution: NestedNumbers
 
     @property
     def size(self) -> float:

@@ -18,7 +18,8 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
-from ..nn.through_time import Named, State, state_among
+from ..nn.through_time import Named, State, advance
+from ..support.checks import whole_number
 from ..support.collector import Paused
 from ..support.text import count
 
@@ -99,6 +100,7 @@ class Unrolled:
         Raises:
             ArgumentError: no such time step, or no such part.
         """
+        t = whole_number("t", t, least=None)
         if not self.first - 1 <= t <= self.T:
             raise ArgumentError(f"no state at time step {t}", remedy=f"There is {self.first - 1} … {self.T}")
         for name in names:
@@ -195,8 +197,7 @@ def _take_steps(
     for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
         put_in_force(new_scope((t, *outer[1:])))
         x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
-        named = cell.step(x, *state)
-        state = state_among(named, cell)
+        named, state = advance(cell, x, state)
         keep_step(cell, series, t, x, named, readout)
     return series
 

@@ -39,7 +39,7 @@ LONGEST_MESSAGE = 2000  # characters; text from a file or a command line may hav
 MAIN_JOB = "main_job"  # the module of what is done without a command
 #: The commands and their help, in the order in which a newcomer looks for them.
 COMMANDS = {
-    "step": "step through the backward pass, with breakpoints, undo, and the letters of pdb",
+    "step": "step through the backward pass, with breakpoints, undo, and pdb's commands",
     "explore": "write an interactive page: change any weight or input, and the chain follows",
     "anatomy": "where a gradient came from: by time step of use, time step of loss, and lag",
     "decay": "how a gradient vanishes or explodes with distance, beside the law ‖W‖^(T−k)",

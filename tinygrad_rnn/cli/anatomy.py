@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..bptt.anatomy import Anatomy, Numbers, anatomy, number_or_norm, reshape
+from ..bptt.anatomy import Anatomy, anatomy, number_or_norm, reshape
 from ..bptt.jacobian import ChainNorm, chain_norms
 from ..bptt.paths import Path, paths
 from ..bptt.straight import Straight, straight_path
@@ -16,6 +16,7 @@ from ..engine.backward import topological_order
 from ..engine.notation import number
 from ..errors import ArgumentError
 from ..nn.quantities import entries
+from ..nn.trees import NestedNumbers
 from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
@@ -119,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 def _as_dict(
     problem: Problem,
     parts: Anatomy,
-    gradient: Numbers,
+    gradient: NestedNumbers,
     chains: Sequence[ChainNorm],
     all_paths: Sequence[Path],
     straights: Sequence[Straight],
@@ -140,7 +141,7 @@ def _as_dict(
     }
 
 
-def _print_parts(problem: Problem, parts: Anatomy, gradient: Numbers) -> None:
+def _print_parts(problem: Problem, parts: Anatomy, gradient: NestedNumbers) -> None:
     bars = "‖{}‖" if parts.shape else "{}"
     say(f"Sequence: {problem.title}; {problem.description}.")
     say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")

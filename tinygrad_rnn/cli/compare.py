@@ -11,7 +11,7 @@ from ..bptt.decay import DecayCurve, compare_decay, write_csv, write_json
 from ..engine.notation import number
 from ..errors import ArgumentError
 from ..nn import Cell
-from ..nn.kinds import ONLY, make_cell, settings_of
+from ..nn.kinds import ONLY, make_cell, own_settings
 from ..plots.decay import comparison_figure
 from ..support.text import count
 from .console import fold_rows, print_table, say
@@ -90,7 +90,7 @@ class Comparison:
 
 def _make_named(kind: str, size: int, hidden: int, args: argparse.Namespace) -> tuple[str, Cell]:
     """The name of a cell, with its forget bias if one was typed, and the cell."""
-    settings = {name: getattr(args, name) for name in settings_of(kind)}
+    settings = {name: getattr(args, name) for name in own_settings(kind)}
     bias = settings.get("forget_bias")
     name = kind.upper() if bias is None else f"{kind.upper()}, b_f = {bias:g}"
     return name, make_cell(kind, size, hidden, seed=args.seed, **settings)

@@ -37,12 +37,12 @@ OF_CSV: dict[str, dict[str, Any]] = {
         "action": argparse.BooleanOptionalAction,
     },
     "separator": {
-        "help": 'sign between cells, or "tab"',
+        "help": 'character between cells, or "tab"',
         "usual": "the comma, semicolon or tab in the first line",
         "type": separator,
         "metavar": "SIGN",
     },
-    "decimal": {"help": "sign before decimals, . or ,", "usual": ".", "choices": DECIMALS, "metavar": "SIGN"},
+    "decimal": {"help": "decimal point, . or ,", "usual": ".", "choices": DECIMALS, "metavar": "SIGN"},
     "gaps_elsewhere": {
         "help": "columns that are not read may have empty cells",
         "usual": "a gap is an error in any column",
@@ -73,7 +73,7 @@ def input_options(
         f"the sequence (default: yearly sunspot numbers up to {LAST_YEAR})": (
             (
                 Option("csv", "CSV file with a series, which is scaled to span [-1, 1]", metavar="FILE"),
-                Option("text", "text of which the next character is predicted", metavar="TEXT"),
+                Option("text", "text; at every step the next character is predicted", metavar="TEXT"),
             ),
             *(Option(name, **settings) for name, settings in OF_CSV.items()),
             Option("labels", "column that names the time steps", usual="they are counted", metavar="NAME"),

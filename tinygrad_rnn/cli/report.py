@@ -122,7 +122,8 @@ class Report(ABC):
         say(f"Cell: {_describe(problem)}; {' = '.join(f'{name}_0' for name in self.states)} = 0.")
         say(f"Loss: L = {problem.formula} = {number(problem.loss.data, 6)}.")
         print()
-        print_table(["k", "input", *self._headings(), "agree"], self._rows())
+        columns = self._columns()
+        print_table(list(columns), zip(*columns.values()))
         print()
         say(self._legend())
         say(self._agreement())
@@ -144,8 +145,16 @@ class Report(ABC):
         """A vector as it is written in JSON."""
 
     @abstractmethod
-    def headings(self) -> list[str]:
-        """The heads of the columns from the state to the law."""
+    def heading(self, name: str) -> str:
+        """The heading over the `size` of a vector: its name, or that between bars."""
+
+    @abstractmethod
+    def heading_of_factors(self) -> str:
+        """The heading over the `factors`."""
+
+    @abstractmethod
+    def heading_of_law(self) -> str:
+        """The heading over the `law`."""
 
     @abstractmethod
     def describe_factors(self) -> tuple[str, str]:
@@ -165,22 +174,22 @@ class Report(ABC):
         """The numbers of a part of the state at step k."""
         return [entry.data for entry in self.problem.unrolled.state(k, [name])]
 
-    def _headings(self) -> list[str]:
-        return self.headings() if self.law else self.headings()[:-1]
-
-    def _rows(self) -> list[list[str]]:
-        names = ["", *map(printable, self.problem.names)]
-        rows = []
-        for i, link in enumerate(self.links):
-            numbers = [
-                *(_state(self.size(self._part(name, link.k))) for name in self.states),
-                number(self.size(link.gradient), 6),
-                number(self.size(link.product), 6),
-                number(self.factors[i], 6),
-            ]
-            law = [] if self.law is None else [number(self.law[i], 6)]
-            rows.append([str(link.k), names[link.k], *numbers, *law, _outcome(link)])
-        return rows
+    def _columns(self) -> dict[str, list[str]]:
+        """The table: every heading, from left to right, and the cells below it, one per link."""
+        links, names = self.links, ["", *map(printable, self.problem.names)]
+        return {
+            "k": [str(link.k) for link in links],
+            "input": [names[link.k] for link in links],
+            **{
+                self.heading(f"{name}_k"): [_state(self.size(self._part(name, link.k))) for link in links]
+                for name in self.states
+            },
+            self.heading(f"∂L/∂{self.state}_k"): [number(self.size(link.gradient), 6) for link in links],
+            "by the chain": [number(self.size(link.product), 6) for link in links],
+            self.heading_of_factors(): [number(factor, 6) for factor in self.factors],
+            **({} if self.law is None else {self.heading_of_law(): [number(power, 6) for power in self.law]}),
+            "agree": [_outcome(link) for link in links],
+        }
 
     def _legend(self) -> str:
         T, s = self.problem.unrolled.T, self.state
@@ -235,12 +244,18 @@ class ScalarReport(Report):
     def unwrap(self, vector: list[float]) -> float:
         return vector[0]
 
-    def headings(self) -> list[str]:
-        return ["h_k", "∂L/∂h_k", "by the chain", f"Π {_factor(self.problem.cell)}", "w^(T−k)"]
+    def heading(self, name: str) -> str:
+        return name
+
+    def heading_of_factors(self) -> str:
+        return f"Π {_factor(self.problem.cell)}"
+
+    def heading_of_law(self) -> str:
+        return "w^(T−k)"
 
     def describe_factors(self) -> tuple[str, str]:
         T = self.problem.unrolled.T
-        return f"Π {_factor(self.problem.cell)} multiplies the local derivatives of steps k+1 to {T}", ""
+        return f"{self.heading_of_factors()} multiplies the local derivatives of steps k+1 to {T}", ""
 
     def describe_law(self, law: float) -> str:
         size, w = abs(law), "|w|" if self.law and self.law[1] < 0.0 else "w"
@@ -265,9 +280,14 @@ class VectorReport(Report):
     def unwrap(self, vector: list[float]) -> list[float]:
         return vector
 
-    def headings(self) -> list[str]:
-        parts = [f"‖{name}_k‖" for name in self.states]
-        return [*parts, f"‖∂L/∂{self.state}_k‖", "by the chain", "‖J_T ⋯ J_(k+1)‖", "‖W‖^(T−k)"]
+    def heading(self, name: str) -> str:
+        return f"‖{name}‖"
+
+    def heading_of_factors(self) -> str:
+        return "‖J_T ⋯ J_(k+1)‖"
+
+    def heading_of_law(self) -> str:
+        return "‖W‖^(T−k)"
 
     def describe_factors(self) -> tuple[str, str]:
         T, s = self.problem.unrolled.T, self.state

@@ -22,7 +22,7 @@ OPTIONS = {
         Option("length", "characters to generate", default=300, type=whole_number(0), metavar="N"),
         Option(
             "temperature",
-            "1 draws from the network's probabilities, less favours the likely, 0 takes the likeliest",
+            "1 draws from the network's probabilities, less favours the likely characters, 0 takes the likeliest",
             default=0.8,
             type=finite_number,
             metavar="X",
@@ -35,7 +35,7 @@ OPTIONS = {
 def run(args: argparse.Namespace) -> int:
     """Generate text, and print every character at once."""
     if args.temperature < 0.0:
-        raise ArgumentError(f"--temperature {args.temperature:g}", remedy="Give a number of at least 0")
+        raise ArgumentError(f"--temperature is {args.temperature:g}", remedy="Give a number of at least 0")
     checkpoint = load_checkpoint(args.model)
     alphabet = checkpoint.alphabet
     if alphabet is None:

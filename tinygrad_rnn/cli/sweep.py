@@ -51,12 +51,12 @@ OPTIONS = {
         Option("seeds", "number of seeds, from 0", default=3, type=whole_number(1), metavar="N"),
         (
             Option("workers", "number of processes", usual="this one", type=whole_number(1), metavar="N"),
-            Option("dask", "dask scheduler whose cluster runs it, host:port", metavar="ADDRESS"),
+            Option("dask", "dask scheduler whose cluster does the runs, host:port", metavar="ADDRESS"),
         ),
     ),
     "output": (
         output_option("records, a JSON line per run", usual="TASK.jsonl"),
-        Switch("no_retry", "do not try runs again that failed before"),
+        Switch("no_retry", "do not repeat runs that failed before"),
         Option("plot", "error by the first option that varies: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
         (JSON, QUIET),
     ),

@@ -119,7 +119,7 @@ def _options_to_resume(typed: Options, record: Record, scheduler: LRScheduler | 
         )
         raise ArgumentError(
             "; ".join(differences),
-            remedy="Go on with --resume -o FILE alone, or start anew in another file",
+            remedy="Go on with --resume -o FILE alone, or start again in another file",
         )
     options = {**was, **typed}
     check(typed, options)
@@ -141,7 +141,7 @@ def _check_schedule(scheduler: LRScheduler | None, steps: int, target: str) -> N
     if end and steps > end:
         raise ArgumentError(
             f"--steps {steps}: the cosine schedule of {target} ends after {end}",
-            remedy="Give at most that many, or start anew in another file",
+            remedy="Give at most that many, or start again in another file",
         )
 
 

@@ -11,7 +11,7 @@ from .. import optim
 from ..errors import ArgumentError
 from ..nn.cells import NONLINEARITIES
 from ..nn.init import RECURRENT
-from ..nn.kinds import KINDS, ONLY, settings_of
+from ..nn.kinds import KINDS, ONLY, own_settings
 from ..tasks import TASKS, Task, make_task
 from ..train import Limits, RecurrentNetwork, Settings
 from ..train.network import check_bidirectional
@@ -149,7 +149,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
         TrainingOption("layers", "number of layers", type=whole_number(1), metavar="N"),
         TrainingOption(
             "bidirectional",
-            "read backwards also; not for reber, text, series, which ask for the next input",
+            "also read backwards; not for reber, text, series, which predict the next input",
             action=ON_OR_OFF,
         ),
         TrainingOption("nonlinearity", "nonlinearity of an rnn", choices=tuple(NONLINEARITIES)),
@@ -191,7 +191,7 @@ OPTIONS: Mapping[str, tuple[TrainingOption, ...]] = {
         TrainingOption("go_on", "go on when a validation meets the criterion", action=ON_OR_OFF, varies=False),
         TrainingOption(
             "engine",
-            "eager; compiled, the same to the bit as native code (needs the extra compile); or compiled-fast, which "
+            "eager; compiled: native code, the same bits (needs the extra compile); or compiled-fast, which "
             "rounds differently",
             choices=ENGINES,
             varies=False,
@@ -219,7 +219,7 @@ def with_defaults(typed: Options) -> Options:
     """The typed options, completed with the defaults for this task and cell."""
     task = typed.get("task", DEFAULT_TASK)
     usual = {**USUAL, **DEFAULTS[task]}
-    own = settings_of(typed.get("cell", usual["cell"]))
+    own = own_settings(typed.get("cell", usual["cell"]))
     return {"task": task, **{name: value for name, value in usual.items() if name not in ONLY or name in own}, **typed}
 
 
@@ -271,7 +271,7 @@ def build(options: Options) -> tuple[Task, RecurrentNetwork, optim.Optimizer, op
     """Build the task, the network, the optimizer and the schedule that the options describe."""
     task, cell = build_task(options), options["cell"]
     sizes = options["hidden"], options["layers"]
-    more = {name: options[name] for name in settings_of(cell)}
+    more = {name: options[name] for name in own_settings(cell)}
     more["bidirectional"] = options["bidirectional"]
     model = RecurrentNetwork.for_task(task, cell, *sizes, options["seed"], options["init"], **more)
     optimizers = {name.lower(): optimizer for name, optimizer in optim.OPTIMIZERS.items()}

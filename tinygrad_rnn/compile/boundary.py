@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, Union
 from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
 from ..support.checks import in_short
-from ..support.numbers import is_not_real, whole
+from ..support.numbers import as_lists, whole
 from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
@@ -144,9 +144,7 @@ def _is_nested(entry: object) -> bool:
 
 def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
     shape: list[int] = []
-    level: list[Any] = [given]
-    if hasattr(given, "tolist") and not is_not_real(given):
-        level = [given.tolist()]
+    level: list[Any] = [as_lists(given)]
     for _ in range(depth):
         if not all(_is_nested(entry) for entry in level):
             raise ShapeError(f"{name} must be nested {depth} deep", remedy="Check the brackets")

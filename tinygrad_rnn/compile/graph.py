@@ -12,6 +12,7 @@ from ..engine.backward import topological_order
 from ..engine.making import compute
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError
+from ..support.checks import one_of
 from .boundary import Area, Doubles, Numbers, area, doubles, numbers, real
 from .listing import listing
 from .machine import Machine
@@ -31,8 +32,7 @@ def check_mode(mode: str) -> None:
     Raises:
         ArgumentError: it is unknown.
     """
-    if mode not in MODES:
-        raise ArgumentError(f"mode {mode!r}", remedy=f"Known ones: {', '.join(MODES)}")
+    one_of("mode", mode, MODES)
 
 
 def compile(root: Value, mode: str = "exact") -> Program:

@@ -143,13 +143,13 @@ def _compiled(text: str, name: str, native: Native) -> int:
         while code := _unused.get_nowait():
             del _in_use[id(code)]
             code.held.clear()
-    binding, refusal = llvm(), ""
+    binding, module, refusal = llvm(), None, ""
     held = [binding.create_context()]  # a context of its own, so that everything is freed with it
     try:
         module = binding.parse_assembly(text, held[0])
     except RuntimeError as error:
         refusal = str(error)
-    if refusal:
+    if module is None:
         raise CompileError(f"LLVM rejects the code: {refusal}".splitlines()[0], remedy=_EAGER)
     machine = _machine()  # the engine frees it
     module.triple, module.data_layout = machine.triple, str(machine.target_data)

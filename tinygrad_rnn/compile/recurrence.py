@@ -11,7 +11,7 @@ from ..bptt.unroll import Unrolled
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
-from ..support.checks import whole_number
+from ..support.checks import one_of, whole_number
 from ..support.sums import add_up
 from ..support.text import count
 from .batch import Batch
@@ -157,8 +157,7 @@ class Recurrence(Compiled):
         lanes: int | None = None,
     ) -> None:
         check_mode(mode)
-        if loss_at not in LOSS_AT:
-            raise ArgumentError(f"loss_at {loss_at!r}", remedy=f"Known ones: {', '.join(LOSS_AT)}")
+        one_of("loss_at", loss_at, LOSS_AT)
         self.step, self.mode = Step.of(cell, readout, loss, x, target, h0), mode
         self.parameters = find_parameters(self.step)
         # Code is also generated later, at first use: from a twin, which the user cannot change in the meantime.

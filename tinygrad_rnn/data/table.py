@@ -282,7 +282,8 @@ def _cause_of_one_column(columns: Sequence[str], cell: str) -> str | None:
     for sign in dict.fromkeys(sign for sign in cell if not sign.isalnum() and sign not in _IN_NAMES):
         nameless = columns[0] == "1" and all(map(_looks_like_data, cell.split(sign)))
         if nameless or columns[0].count(sign) == cell.count(sign):
-            return f"If {sign!r} separates cells, give separator={sign!r} (--separator {sign!r})"
+            cause = f"If {sign!r} separates cells, give separator={sign!r} (--separator {sign!r})"
+            return f"{cause}; if it separates thousands, take it out" if _GROUPED.fullmatch(cell) else cause
     return None
 
 
@@ -290,7 +291,7 @@ def _cause_of_count(row: Sequence[str], names: int, separator: str) -> tuple[int
     """Where a row begins to have more or fewer cells than the first, and the likely reason, as a remedy."""
     parts = [i for i, pair in enumerate(pairwise(row)) if separator == "," and _could_be_one(*pair)]
     if len(row) < names:
-        return len(row), _FILL
+        return len(row), f"{_FILL}. If a name holds {separator!r}, put it in quotes"
     if not parts:
         return names - 1, f"Put what holds {separator!r} in quotes, or give another separator (--separator)"
     place = min(parts[0], names - 1)

@@ -12,11 +12,11 @@ To read it, follow a pass from its steps to the prompt:
 4. `expressions`: what a person may evaluate at a step: Python, with the names of the step and of the nodes in view.
 5. `breakpoints`: at which steps to stop.
 6. `session`: `Debugger`, which puts these together: a plain object, for notebooks and scripts.
-7. `picture`: the graph of a pass half-way.
+7. `picture`: the graph of an incomplete pass.
 8. `commands`: the commands by name, and what is typed; `wording`: what is printed.
-9. `terminal`: `Terminal`, the commands in front of a `Debugger`, with the letters of pdb.
+9. `terminal`: `Terminal`, the commands in front of a `Debugger`, with pdb's names.
 
-One rule holds everywhere: the step in view is the one that comes *next*, like the line that pdb shows. Its `gradient`,
+One rule holds everywhere: the step in view is the *next* one, like the line that pdb shows. Its `gradient`,
 `local_gradient` and `contribution` are already computed, but nothing has been added yet: ``parent.grad`` still has its
 old value. At the end of the pass no step is in view.
 """

@@ -65,7 +65,7 @@ class Expression:
             ArgumentError: it has none, such as 1/0, or names a part of the step where there is no step.
         """
         if step is None and self._parts:
-            raise ArgumentError(f"there is no {self._parts[0]!r}: no step comes any more", remedy="Undo one: back")
+            raise ArgumentError(f"there is no {self._parts[0]!r}: no step is left", remedy="Undo one: back")
         try:
             with no_grad():
                 parts = {name: getattr(step, name) for name in self._parts}

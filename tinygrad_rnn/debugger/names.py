@@ -74,12 +74,12 @@ class Names:
 
     def find(self, text: str) -> list[Value]:
         """The nodes with this name, in order of creation: the entries of a vector or matrix such as ``W``, all that
-        match a pattern such as ``h_*``, or those with one of several names such as ``h_1 h_2``.
+        match a pattern such as ``h_*``, or those with one of several names such as ``h_1 h_2``. A name may be quoted.
 
         Raises:
             ArgumentError: there are none.
         """
-        found = self._one(text)
+        found = self._one(text) or self._one(_unquoted(text))
         if not found:
             words = text.split()
             if len(words) < 2:
@@ -130,6 +130,10 @@ class Names:
         if not known:
             return "Nothing in this graph has a label"
         return f"There is {', '.join([*besides, *nodes[:_MOST_NAMES]])}{', …' if len(nodes) > _MOST_NAMES else ''}"
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def plain(text: str) -> str:

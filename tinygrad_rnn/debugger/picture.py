@@ -1,4 +1,4 @@
-"""The picture of a pass half-way: what is done, what is current, what is to come."""
+"""The picture of an incomplete pass: what is done, what is current, what is to come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..support.text import count
 from .session import Debugger
 
 DONE, CURRENT, TO_COME = "#1864ab", "#e8590c", "#ced4da"
-KEY = "blue: done, orange: the step that comes, dashed grey: later"
+KEY = "blue: done, orange: the next step, dashed grey: later"
 _PALE, _WHITE = "#868e96", "#ffffff"
 
 
@@ -29,8 +29,8 @@ def draw_flow(debugger: Debugger) -> Drawing:
     if unrolled is None:
         return draw_dot(debugger.loss, style=style)
     k = _farthest(debugger, unrolled)
-    coming = f", next: {debugger.coming}" if debugger.coming else ""
-    caption = f"{debugger.taken} of {count(debugger.total, 'step')}{coming}   ({KEY})"
+    following = f", next: {debugger.next_step}" if debugger.next_step else ""
+    caption = f"{debugger.taken} of {count(debugger.total, 'step')}{following}   ({KEY})"
     looks: dict[str, Any] = {"detail": "values", "title": caption, "style": style}
     return draw(unrolled, loss=debugger.loss, k=k, lit=k is not None, **looks)
 
@@ -44,8 +44,8 @@ def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
 
 
 def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
-    coming = debugger.coming
-    if coming and edge.child is coming.node and edge.position == coming.position:
+    step = debugger.next_step
+    if step and edge.child is step.node and edge.position == step.position:
         return {"stroke": CURRENT, "pen": 3.0}
     if debugger.reach.is_walked(edge.child, edge.position):
         return {"stroke": DONE, "pen": 1.6}
@@ -53,7 +53,7 @@ def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
 
 
 def _node(debugger: Debugger, node: Node) -> Mapping[str, Any]:
-    if debugger.coming and node.value is debugger.coming.node:
+    if debugger.next_step and node.value is debugger.next_step.node:
         return {"stroke": CURRENT, "pen": 3.0}
     if not debugger.reach.is_reached(node.value):
         return {"stroke": TO_COME, "ink": _PALE, "fill": _WHITE, "dashed": True}

@@ -53,7 +53,7 @@ class Rewindable(BackwardSteps):
         return step
 
     def peek(self) -> Step | None:
-        """Return the step that comes, without taking it; None at the end of the pass.
+        """Return the next step, without taking it; None at the end of the pass.
 
         The hooks of its node are called now, if they were not before. Raises as taking it would.
         """

@@ -50,7 +50,7 @@ class ChainRow:
 class Debugger:
     """Steps through the backward pass of a loss.
 
-    The step in view is the one that comes *next*: its numbers are already computed, but not added yet, and the
+    The step in view is the *next* one: its numbers are already computed, but not added yet, and the
     gradients are those before it. To compute them, the hooks of its node are called as soon as it is in view. At the
     start of the pass step 1 is in view, at the end none.
 
@@ -72,7 +72,7 @@ class Debugger:
         taken: number of steps taken.
         total: number of steps of the whole pass.
         hidden: number of steps to constants, which are not counted.
-        coming: the step that comes; None at the end of the pass, or if it cannot be taken.
+        next_step: the next step; None at the end of the pass, or if it cannot be taken.
         depth: how many levels up the path the step in view is.
         stop_requested: set this to True, for example in a signal handler, to stop between two steps.
     """
@@ -96,7 +96,7 @@ class Debugger:
         self.hidden = sum(receiver in self._constants for receiver in receivers)
         self.total = len(receivers) - self.hidden
         self.taken = 0
-        self.coming: Step | None = None
+        self.next_step: Step | None = None
         self.stop_requested = False
         self._stopped_here = False
         self._numbers = 0
@@ -120,7 +120,7 @@ class Debugger:
         taken = []
         for step in self._going():
             taken.append(step)
-            count -= self.coming is None or self.coming.node is not step.node
+            count -= self.next_step is None or self.next_step.node is not step.node
             if not count:
                 break
         return taken
@@ -192,7 +192,7 @@ class Debugger:
         self._look_ahead()
 
     def _going(self) -> Iterator[Step]:
-        """Take the step that comes, one after the other, until the end or a requested stop."""
+        """Take one step after the other, until the end or a requested stop."""
         self.depth, self.stop_requested = 0, False
         while not self.stop_requested and not self.steps.finished:
             step = next(self.steps)  # raises if it cannot be taken
@@ -208,7 +208,7 @@ class Debugger:
             step = self.steps.back()
             if step.parent not in self._constants:
                 self.taken -= 1
-                self.coming = step
+                self.next_step = step
                 yield step
 
     def _look_ahead(self) -> None:
@@ -216,11 +216,11 @@ class Debugger:
 
         An error is kept by the pass, and raised when the step is to be taken.
         """
-        self.coming = None
+        self.next_step = None
         with suppress(Exception):
             while (step := self.steps.peek()) and step.parent in self._constants:
                 next(self.steps)
-            self.coming = step
+            self.next_step = step
 
     # ---- breakpoints --------------------------------------------------------------------------------------
 
@@ -252,9 +252,9 @@ class Debugger:
         return self.breakpoints.pop(number)
 
     def _hit(self) -> list[Breakpoint]:
-        """The breakpoints that stop at the step that comes."""
+        """The breakpoints that stop at the next step."""
         self._stopped_here = True
-        step = self.coming
+        step = self.next_step
         return [each for each in self.breakpoints.values() if step and self._stops(each, step)]
 
     def _stops(self, breakpoint: Breakpoint, step: Step) -> bool:
@@ -268,11 +268,11 @@ class Debugger:
 
     @property
     def view(self) -> Step | None:
-        """The step in view: the one that comes, or one above it on the path (`up`); None at the end of the pass."""
-        return self.path()[-1 - self.depth] if self.depth else self.coming
+        """The step in view: the next one, or one above it on the path (`up`); None at the end of the pass."""
+        return self.path()[-1 - self.depth] if self.depth else self.next_step
 
     def path(self) -> list[Step]:
-        """The path of the gradient from the loss to the step that comes: for every node on it, the first step that
+        """The path of the gradient from the loss to the next step: for every node on it, the first step that
         reached it.
 
         Raises:
@@ -281,23 +281,23 @@ class Debugger:
         arrived: dict[Value, Step] = {}
         for step in self._history("a path"):
             arrived.setdefault(step.parent, step)
-        if self.coming is None:
+        if self.next_step is None:
             return []
-        path = [self.coming]
+        path = [self.next_step]
         while path[-1].node in arrived:
             path.append(arrived[path[-1].node])
         return path[::-1]
 
     def up(self, count: int = 1) -> Step | None:
         """Look at the step one level up: the one that brought the gradient to the node in view. A negative count leads
-        down again, to the step that comes.
+        down again, to the next step.
 
         Raises:
             ArgumentError: there is no such level.
         """
         depth, levels = self.depth + count, len(self.path())
         if not 0 <= depth < max(levels, 1):
-            raise ArgumentError("this is the step that comes" if depth < 0 else "this is where the pass starts")
+            raise ArgumentError("this is the next step" if depth < 0 else "this is where the pass starts")
         self.depth = depth
         return self.view
 
@@ -399,8 +399,8 @@ class Debugger:
 
     def __repr__(self) -> str:
         state = "complete" if self.steps.finished else f"{self.taken} of {count(self.total, 'step')}"
-        coming = f", next: {self.coming}" if self.coming else ""
-        return f"Debugger({state}{coming})"
+        following = f", next: {self.next_step}" if self.next_step else ""
+        return f"Debugger({state}{following})"
 
     def _history(self, what: str) -> list[Step]:
         if not self.steps.keep:

@@ -1,4 +1,4 @@
-"""The terminal in front of a `Debugger`: the letters of pdb, and what is special to a backward pass."""
+"""The terminal in front of a `Debugger`: pdb's commands, and what is special to a backward pass."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Terminal(cmd.Cmd):
     # ---- going on and going back --------------------------------------------------------------------------
 
     def do_step(self, argument: str) -> None:
-        """s [N]: take the step that comes, or N steps: apply the chain rule to one edge."""
+        """s [N]: take the next step, or N steps: apply the chain rule to one edge."""
         with self._ctrl_c_stops():
             self._show(self.debugger.step(number_after(argument)))
 
@@ -143,7 +143,7 @@ class Terminal(cmd.Cmd):
     def do_p(self, argument: str) -> None:
         step = self.debugger.view
         if argument or step is None:
-            self._say(repr(self.debugger.value(argument)) if argument else wording.nothing_comes(self.debugger))
+            self._say(repr(self.debugger.value(argument)) if argument else wording.no_next_step(self.debugger))
             return
         self._say(*wording.parts(step))
 
@@ -160,20 +160,20 @@ class Terminal(cmd.Cmd):
         self._display(argument)
 
     def do_undisplay(self, argument: str) -> None:
-        """undisplay [EXPRESSION]: display an expression no longer, or none."""
+        """undisplay [EXPRESSION]: stop displaying an expression; undisplay alone: all of them."""
         if argument and argument not in self.displayed:
             raise ArgumentError(f"{argument!r} is not displayed")
         for text in [argument] if argument else list(self.displayed):
             del self.displayed[text]
 
     def do_where(self, argument: str) -> None:
-        """w: the way of the gradient from the loss to the step that comes, which is last. > marks the step in view."""
+        """w: the path of the gradient from the loss to the next step, the last line. > marks the step in view."""
         no_argument(argument)
         path = self.debugger.path()
         lines = [f"{'>' if step is self.debugger.view else ' '} {step}" for step in path]
         self._say(*wording.folded(lines, keep="last"))
         if not path:
-            self._say(wording.nothing_comes(self.debugger))
+            self._say(wording.no_next_step(self.debugger))
 
     def do_up(self, argument: str) -> None:
         """u [N]: look at the step that brought the gradient to the node in view: one level up, towards the loss."""
@@ -181,12 +181,12 @@ class Terminal(cmd.Cmd):
         self._view()
 
     def do_down(self, argument: str) -> None:
-        """d [N]: look one level down, towards the step that comes."""
+        """d [N]: look one level down, towards the next step."""
         self.debugger.up(-number_after(argument))
         self._view()
 
     def do_list(self, argument: str) -> None:
-        """l [N]: the latest N steps (default: 5), the one that comes (->), and the N after it."""
+        """l [N]: the latest N steps (default: 5), the next one (->), and the N after it."""
         steps = min(number_after(argument), self.debugger.total) if argument else _AROUND
         self._say(*wording.around(self.debugger, steps))
 
@@ -226,12 +226,12 @@ class Terminal(cmd.Cmd):
     # ---- leaving -------------------------------------------------------------------------------------------------
 
     def do_quit(self, argument: str) -> bool:
-        """q: leave. The gradients stay as they are: if the pass is not complete, those of a pass half-way."""
+        """q: leave. The gradients stay as they are, also those of an incomplete pass."""
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
             self._say(
                 f"Left after {debugger.taken} of {count(debugger.total, 'step')}: "
-                "the gradients are those of a pass half-way."
+                "the gradients are those of an incomplete pass."
             )
         return True
 
@@ -248,7 +248,7 @@ class Terminal(cmd.Cmd):
             self._say(self._help_of(name))
             return
         self._say(
-            "-> marks the step that comes: its numbers are worked out, but not added yet.",
+            "-> marks the next step: its numbers are computed, but not added yet.",
             "An empty line repeats the last one. Commands may be cut short (con, rese), and stand on one line (n; n).",
             "# begins a comment.",
             "",
@@ -348,7 +348,7 @@ class Terminal(cmd.Cmd):
             self.stdout.write(f"{line}\n")
 
     def _show(self, taken: list[Step]) -> None:
-        """Show the steps that have come into view: those taken except the first, and the one that comes."""
+        """Show the steps that have come into view: those taken except the first, and the next one."""
         first = self.debugger.taken - len(taken) + 1
         shown = [
             f"   {wording.numbered(self.debugger, place, step)}" for place, step in enumerate(taken[1:], first + 1)

@@ -43,18 +43,18 @@ def in_view(debugger: Debugger) -> list[str]:
         seed = f"{gradient(debugger.loss)} = {number(debugger.loss.grad)}"
         hidden = f", besides {debugger.hidden} to constants" if debugger.hidden else ""
         start = [f"At the start: {seed}; {count(debugger.total, 'step')} to take{hidden}. help lists the commands."]
-    return [*start, f"-> {numbered(debugger, debugger.taken + 1, view)}" if view else nothing_comes(debugger)]
+    return [*start, f"-> {numbered(debugger, debugger.taken + 1, view)}" if view else no_next_step(debugger)]
 
 
-def nothing_comes(debugger: Debugger) -> str:
-    """The message for when no step comes: the pass is complete.
+def no_next_step(debugger: Debugger) -> str:
+    """The message when no step is left: the pass is complete.
 
     Raises:
         TinygradRNNError: the pass is not complete; the error says why its next step cannot be taken.
     """
     if not debugger.steps.finished:
         next(debugger.steps)
-    return "The pass is complete: no step comes any more. Undo one: back"
+    return "The pass is complete: no step is left. Undo one: back"
 
 
 def numbered(debugger: Debugger, place: int, step: Step) -> str:
@@ -72,14 +72,14 @@ def parts(step: Step) -> list[str]:
 
 
 def around(debugger: Debugger, steps: int) -> list[str]:
-    """The latest steps, the one that comes, and as many after it."""
+    """The latest steps, the next one, and as many after it."""
     done = debugger.latest(steps)
     lines = [f"   {place:>5}  {step}" for place, step in enumerate(done, debugger.taken - len(done) + 1)]
     for place, (node, position) in enumerate(islice(debugger.to_come(), steps + 1), debugger.taken + 1):
         sides = derivative(node, node.parents[position]), local_formula(node, position)
         later = f"{time_step(node)}{' = '.join(filter(None, sides))}  to come"
-        comes = place == debugger.taken + 1
-        lines.append(f"{'->' if comes else '  '} {place:>5}  {(comes and debugger.coming) or later}")
+        is_next = place == debugger.taken + 1
+        lines.append(f"{'->' if is_next else '  '} {place:>5}  {(is_next and debugger.next_step) or later}")
     return lines
 
 

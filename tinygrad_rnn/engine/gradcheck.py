@@ -49,7 +49,7 @@ def gradcheck(
 
     Raises:
         GradcheckError: a derivative disagrees, or ``func`` gives different results for the same inputs.
-        OperandError: ``func`` returned something else than Values, or eps, atol or rtol is not a number.
+        OperandError: ``func`` returned something other than Values, or eps, atol or rtol is not a number.
     """
     eps, atol, rtol = number(eps, "eps"), number(atol, "atol"), number(rtol, "rtol")
     leaves = [as_value(x) for x in (inputs if isinstance(inputs, Sequence) else [inputs])]

@@ -2,8 +2,8 @@
 
 A backward pass does not look for them node by node. It checks once whether there are any at all (`watched`).
 
-Threads may set and remove them at the same time, on one node also: each handle has an entry of its own wherever it is
-noted, and what all of them are asked for is read from a copy, which C code makes.
+Threads may set and remove them at the same time, also on one node: each handle has an entry of its own in every dict,
+and whoever reads all entries reads a copy, which C code makes.
 """
 
 from __future__ import annotations

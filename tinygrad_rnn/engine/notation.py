@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from .node import Node
@@ -26,7 +27,8 @@ _BINDING: dict[str, tuple[int, tuple[int, ...]]] = {
     "log1p": (_ATOM, (_PRODUCT,)),
     "sqrt": (_POWER, (_ATOM,)),
 }
-_CALL = re.compile(r"[\w√|]+[(|].*[)|]|\|.*\|")
+_CALL = re.compile(r"[\w√]+\([^()]*\)|\|[^|]*\|")
+_ENCLOSED = re.compile(r"(?<=[(|])\{\d+\}(?=[),|])|(?<=, )\{\d+\}(?=[),])")  # an operand, by what stands on both sides
 _NAME = re.compile(r"[\w.'′]+(\[[\w,: ]*\])*")
 _PLACE = re.compile(r"( [+−] )?(\(?)\{(\w+)\}(\)?)")  # of an operand in a template: the sign before it, parentheses
 _NEGATIVE = re.compile(r"−(?:[\d.]+(?:e[+−]\d+)?|inf)")
@@ -153,9 +155,11 @@ def _forward(node: Node, write: Callable[[Node], Written]) -> Written:
 def _binding(op: Op) -> tuple[int, tuple[int, ...]]:
     if op.name in _BINDING:
         return _BINDING[op.name]
-    # A call encloses its operands; of anything else, no more is known than that parentheses do no harm.
-    operands = op.formula.count("{")
-    return (_ATOM, (_LOOSE,) * operands) if _CALL.fullmatch(op.formula) else (_LOOSE, (_ATOM,) * operands)
+    # For any other op we cannot tell, so we add parentheses wherever no delimiters enclose an operand.
+    places = [op.formula.count(f"{{{i}}}") for i in range(op.formula.count("{"))]
+    enclosed = Counter(_ENCLOSED.findall(op.formula))
+    due = tuple(_LOOSE if enclosed[f"{{{i}}}"] == n else _ATOM for i, n in enumerate(places))
+    return _ATOM if _CALL.fullmatch(op.formula) else _LOOSE, due
 
 
 def _local(node: Node, position: int, write: Callable[[Node], Written]) -> str:

@@ -84,7 +84,7 @@ class BackwardSteps(Iterator[Step]):
     The pass starts at once: the root has its gradient, those of the other inner nodes are 0, and leaves keep
     what they have. Every ``next()`` then applies the chain rule to one edge. Between two steps
 
-    - the gradients are those of a pass half-way: final for the nodes whose edges have been walked, and for the
+    - the gradients are those of an incomplete pass: final for the nodes whose edges have been walked, and for the
       others what has reached them so far;
     - going on (``next()``, a ``for`` loop, ``finish()``) completes the pass as if it had never stopped;
     - ``reset()`` returns to the start of the pass, and restores the gradients that the leaves had then.
@@ -159,7 +159,7 @@ class BackwardSteps(Iterator[Step]):
             self.finished = True
             raise
         except BaseException as error:
-            broken_off = GraphError("the pass was broken off", remedy="Start it again with reset()")
+            broken_off = GraphError("the pass was interrupted", remedy="Start it again with reset()")
             self._error = error if isinstance(error, Exception) else broken_off
             raise
         self.taken += 1
@@ -360,7 +360,7 @@ def _call_hooks(node: Node, gradient: float, earlier: float) -> Change | None:
             if replacement is not None:
                 gradient = result = number(replacement)
     except OperandError as error:
-        error.what = f"a hook returned something else than None or a number: {error.what}"
+        error.what = f"a hook returned something other than None or a number: {error.what}"
         error.node = notation.name(node)
         raise
     finally:

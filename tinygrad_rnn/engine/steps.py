@@ -27,7 +27,7 @@ class Step:
         gradient_after: ``parent.grad`` after it.
     """
 
-    node: Any
+    node: Any  # a Value, which stands above this module
     parent: Any
     position: int
     gradient: float

@@ -296,7 +296,7 @@ class Value(Node):
         """Let NumPy apply Python's operators where it has an array or a scalar on the left.
 
         Raises:
-            OperandError: it holds something else than real numbers, which NumPy would turn into integers.
+            OperandError: it holds something other than real numbers, which NumPy would turn into integers.
         """
         for each in inputs:
             if is_not_real(each):

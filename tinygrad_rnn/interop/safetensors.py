@@ -19,6 +19,7 @@ from typing import Any
 
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, DataError, TooLargeError
+from ..nn.trees import NestedNumbers
 from ..support.files import read_bounded, write_whole
 from ..support.memory import NUMBER, require_memory
 from ..support.text import count as number_of
@@ -65,9 +66,9 @@ class Tensor:
             level = [entry for entries in level for entry in entries]
         return cls(tuple(shape), tuple(map(number, level)))
 
-    def nested(self) -> Any:
+    def nested(self) -> NestedNumbers:
         """Return the tensor as a number or nested lists."""
-        level: list[Any] = list(self.numbers)
+        level: list[NestedNumbers] = list(self.numbers)
         for place in range(len(self.shape) - 1, -1, -1):
             size = self.shape[place]
             level = [level[i * size : (i + 1) * size] for i in range(math.prod(self.shape[:place]))]

@@ -27,7 +27,7 @@ from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeErro
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
-from ..support.numbers import is_not_real
+from ..support.numbers import as_lists
 from ..support.text import count, listed
 
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
@@ -35,7 +35,7 @@ NONLINEARITIES = ("tanh", "relu")  # of PyTorch's RNN
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before the names
 
 
-def to_torch_numbers(module: Module) -> dict[str, Any]:
+def to_torch_numbers(module: Module) -> dict[str, NestedNumbers]:
     """The weights under PyTorch's names, as nested lists: like `to_torch_state_dict`, but without PyTorch.
 
     Raises:
@@ -197,15 +197,13 @@ def _cell_entering(
         yield f"{path}b_hn", outer[-rows:]
 
 
-def _take(remaining: dict[str, Any], name: str, expected: tuple[int, ...]) -> Any:
+def _take(remaining: dict[str, NestedNumbers], name: str, expected: tuple[int, ...]) -> Any:
     """The numbers under a name, as nested lists of floats."""
     if name not in remaining:
         raise ArgumentError(
             f"the state dict has no {name}", remedy=f"It has {listed(list(map(str, remaining))) or 'nothing else'}"
         )
-    numbers = remaining.pop(name)
-    if hasattr(numbers, "tolist") and not is_not_real(numbers):
-        numbers = numbers.tolist()
+    numbers = as_lists(remaining.pop(name))
     if shape(numbers) != expected:
         raise ShapeError(f"{name} has shape {shape(numbers)} in the state dict, and {expected} in the module")
     return _finite(name, numbers, expected)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..engine.value import Operand, Value
-from ..errors import ArgumentError, ShapeError
-from ..support.checks import whole_number
+from ..errors import ShapeError
+from ..support.checks import one_of, whole_number
 from ..support.pytorch import refuses_options
 from ..support.text import count
 from .gate import Gate
@@ -90,9 +90,7 @@ def known(nonlinearity: str) -> str:
     Raises:
         ArgumentError: it is not.
     """
-    if nonlinearity not in NONLINEARITIES:
-        raise ArgumentError(f"nonlinearity {nonlinearity!r}", remedy=f"Known ones: {', '.join(NONLINEARITIES)}")
-    return nonlinearity
+    return one_of("nonlinearity", nonlinearity, NONLINEARITIES)
 
 
 class ScalarRNNCell(Cell):

@@ -12,6 +12,7 @@ import math
 
 from ..engine.arithmetic import number as to_number
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from ..support.pytorch import refuses_options
 from . import linalg
 from .gate import Gate
@@ -81,8 +82,7 @@ def recurrent_(module: Module, how: str, seed: Seed = 0) -> None:
     Raises:
         ArgumentError: ``how`` is none of these.
     """
-    if how not in RECURRENT:
-        raise ArgumentError(f"recurrent weights {how!r}", remedy=f"Known ways: {', '.join(RECURRENT)}")
+    one_of("kind of recurrent weights", how, RECURRENT)
     rng = generator(seed)
     for gate in module.modules():
         if isinstance(gate, Gate):
@@ -103,7 +103,7 @@ def scale_(W: Matrix, spectral_norm: float) -> None:
     """
     spectral_norm = to_number(spectral_norm, "spectral_norm")
     if not 0.0 < spectral_norm < math.inf:
-        raise ArgumentError(f"spectral norm {spectral_norm!r}", remedy="Give a finite number above 0")
+        raise ArgumentError(f"spectral_norm is {spectral_norm!r}", remedy="Give a finite number above 0")
     largest = linalg.spectral_norm(linalg.numbers(W))
     if not largest:
         raise ArgumentError("a zero matrix cannot be scaled to a norm", remedy="Draw its entries first")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .parameters import Seed
@@ -39,7 +40,7 @@ KINDS = {"rnn": Kind(RNNCell, RNN, 1), "lstm": Kind(LSTMCell, LSTM, 4), "gru": K
 ONLY = {"nonlinearity": ("rnn", "a choice of it"), "forget_bias": ("lstm", "a forget gate")}
 
 
-def settings_of(kind: str) -> list[str]:
+def own_settings(kind: str) -> list[str]:
     """The names of the settings that this kind alone has."""
     return [name for name, (only, _) in ONLY.items() if only == kind]
 
@@ -50,9 +51,7 @@ def find_kind(name: str) -> Kind:
     Raises:
         ArgumentError: there is none.
     """
-    if name not in KINDS:
-        raise ArgumentError(f"kind {name!r}", remedy=f"Known ones: {', '.join(KINDS)}")
-    return KINDS[name]
+    return KINDS[one_of("kind", name, KINDS)]
 
 
 def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: Any) -> Cell:
@@ -71,7 +70,7 @@ def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, *
     found = find_kind(kind)
     given = {name: setting for name, setting in settings.items() if setting is not None}
     for name in given:
-        if name not in settings_of(kind):
+        if name not in own_settings(kind):
             only = "Only an {} has {}".format(*ONLY[name]) if name in ONLY else f"The settings are {', '.join(ONLY)}"
             raise ArgumentError(f"{name} with a cell of kind {kind}", remedy=only)
     return found.cell(input_size, hidden_size, seed=seed, **given)

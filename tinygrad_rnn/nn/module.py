@@ -12,8 +12,9 @@ from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
 from ..support.pytorch import refuses_options
 from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
-from .trees import Tree, check_replacement, flat, leaves, numbers, pairs
+from .trees import NestedNumbers, Tree, check_replacement, flat, leaves, numbers, pairs
 
+_FROM_PYTORCH = "tinygrad_rnn.interop.from_torch_state_dict"
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
 
 
@@ -82,7 +83,7 @@ class Module:
             parameter.zero_grad()
 
     @refuses_options
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, NestedNumbers]:
         """The numbers of every parameter: a float, or lists of floats, by attribute path.
 
         Raises the errors of `named_parameters`.
@@ -90,7 +91,7 @@ class Module:
         return {path: numbers(tree) for path, tree in self._found().items()}
 
     @refuses_options
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, NestedNumbers]) -> None:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
@@ -100,15 +101,21 @@ class Module:
         """
         if not hasattr(state_dict, "keys"):
             what = type(state_dict).__name__
-            raise ArgumentError(f"a {what} is not a state", remedy="Give its state_dict(), a dict of numbers by name")
+            remedy = "Give its state_dict(), a dict of numbers by name"
+            if type(state_dict).__module__.partition(".")[0] == "torch":
+                remedy = f"Give its .state_dict() to {_FROM_PYTORCH}"
+            raise ArgumentError(f"a {what} is not a state", remedy=remedy)
         own = self._found()
         missing, unknown = own.keys() - state_dict.keys(), state_dict.keys() - own.keys()
         if missing or unknown:
             parts = [("missing", missing), ("unknown", unknown)]
+            remedy = f"This model has {', '.join(own)}"
+            if any(str(name).rpartition(".")[2].startswith(("weight", "bias")) for name in unknown):
+                remedy += f". PyTorch's names are for {_FROM_PYTORCH}"
             raise ArgumentError(
                 "the state does not fit the model: "
                 + "; ".join(f"{what} {', '.join(sorted(map(str, names)))}" for what, names in parts if names),
-                remedy=f"This model has {', '.join(own)}",
+                remedy=remedy,
             )
         news: dict[Value, float] = {}
         for path, tree in own.items():

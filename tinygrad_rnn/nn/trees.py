@@ -61,7 +61,7 @@ def leaves(tree: object) -> Iterator[tuple[tuple[int, ...], Value]]:
             yield index, entry
 
 
-def numbers(tree: Tree) -> Any:
+def numbers(tree: Tree) -> NestedNumbers:
     """The numbers of a tree, as nested lists; of a single Value, a float."""
     return tree.data if isinstance(tree, Value) else [numbers(entry) for entry in tree]
 

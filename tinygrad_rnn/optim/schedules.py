@@ -45,7 +45,7 @@ class LRScheduler(ABC):
 
     def lr_at(self, steps: int) -> float:
         """The learning rate after this many steps, if nothing else changes it."""
-        return self._rate(self.factor(steps))
+        return self._rate(self.factor(whole_number("steps", steps, least=0)))
 
     def _rate(self, factor: float) -> float:
         rate = self.lowest + (self.initial_lr - self.lowest) * factor
@@ -82,7 +82,7 @@ class LRScheduler(ABC):
         """Load what `state_dict` returned, and set the learning rate.
 
         Raises:
-            ArgumentError: it is the state of something else.
+            ArgumentError: it is not a state of this schedule.
         """
         if {"steps", "initial_lr"} != state.keys() - {"lr"}:
             raise ArgumentError("this is not the state of a schedule")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..support import colours as of_pictures
-from ..support.colours import Scale, mixed
+from ..support.colours import Scale, ink_on, mixed
 
 #: In the light and in the dark, by name.
 _COLOURS = {
@@ -45,8 +45,14 @@ def style() -> str:
     """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes."""
     scale = Scale(0, SHADES - 1)
     properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
-    shades = [f"light-dark({scale.of_log(i)}, {mixed(_DARK, i / (SHADES - 1))})" for i in range(SHADES)]
+    pairs = [(scale.of_log(i), mixed(_DARK, i / (SHADES - 1))) for i in range(SHADES)]
+    shades = [f"light-dark({light}, {dark})" for light, dark in pairs]
     classes = [
-        f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i} {{ fill: {shade}; }}" for i, shade in enumerate(shades)
+        f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i}, .swatch.s{i} {{ fill: {shade}; }}"
+        for i, shade in enumerate(shades)
+    ]
+    classes += [
+        f"#picture .on{i} {{ fill: light-dark({ink_on(light)}, {ink_on(dark)}); }}"
+        for i, (light, dark) in enumerate(pairs)
     ]
     return "\n".join([":root {", *(f"  {each}" for each in properties), "}", *classes, ""])

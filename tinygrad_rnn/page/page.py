@@ -28,7 +28,7 @@ from ..support.files import write_whole
 from . import colours
 from .cells import CellOfPage
 from .settings import Settings
-from .verdict import verdict_script
+from .verdict import proportions_script, verdict_script
 from .widget import make_widget
 
 #: What computes, in the page and in its worker; and what the page shows.
@@ -218,7 +218,7 @@ def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
     style = colours.style() + asset("page.css")
     own = ",\n".join(programs)
     engine = [PRELUDE, SEQUENCE, verdict_script(), f"const PROGRAMS = [\n{own}\n];", *map(script, ENGINE)]
-    views = [script(name) for name in VIEWS]
+    views = [proportions_script(), *map(script, VIEWS)]
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; worker-src blob:; "
         f"style-src {_hash(style)}; script-src {' '.join(map(_hash, (*engine, *views)))}"

@@ -1,4 +1,4 @@
-"""The words for what became of a gradient, and their bounds, for the page: read off `bptt.verdict`."""
+"""What the page takes from Python: the words for what became of a gradient, and the proportions of the picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 
 from ..bptt.verdict import EXTREME, KEEPS, Verdict
+from ..pictures import proportions
 
 #: A number for each word, between the bounds.
 _NUMBERS = {
@@ -24,3 +25,9 @@ def verdict_script() -> str:
     """A constant of JavaScript: the words, and the bounds between them."""
     words = {name: Verdict(kept, 1).word for name, kept in _NUMBERS.items()}
     return f"const VERDICT = {json.dumps({'keeps': KEEPS, 'extreme': EXTREME, 'words': words})};"
+
+
+def proportions_script() -> str:
+    """A constant of JavaScript: the proportions of the picture of states, in sizes of text."""
+    numbers = {name.lower(): number for name, number in vars(proportions).items() if isinstance(number, float)}
+    return f"const PROPORTIONS = {json.dumps(numbers)};"

@@ -10,11 +10,11 @@ from ..support import colours
 from ..support.colours import Scale
 from . import text, words
 from .geometry import Point
+from .proportions import BARS_ABOVE, BARS_BELOW, EASE
 from .sheet import Anchor, Columns, Looks
 from .subject import Subject
 
 LEAST = 8.5  # height of this part, in sizes of text
-_ABOVE, _BELOW = 1.9, 1.8  # the heading, and the numbers
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def draw(subject: Subject, columns: Columns, scale: Scale, top: float, end: floa
     sheet.heading("left", words.left(subject), top + 0.7 * s)
     bars = _bars(subject, columns)
     low, high = _decades([*kept.values(), *(law.at.values() if law else ())])
-    upper, lower = top + _ABOVE * s, end - _BELOW * s
+    upper, lower = top + BARS_ABOVE * s, end - BARS_BELOW * s
 
     def level(value: float) -> float:
         part = (math.log10(value) - low) / (high - low) if value > 0 else 0.0
@@ -72,7 +72,7 @@ def draw(subject: Subject, columns: Columns, scale: Scale, top: float, end: floa
 def _decades(values: Sequence[float]) -> tuple[int, int]:
     """The powers of ten between which the scale goes."""
     logs = [math.log10(value) for value in values if 0.0 < value < math.inf] or [0.0]
-    low, high = math.floor(min(logs) - 0.05), math.ceil(max(logs) - 1e-9)
+    low, high = math.floor(min(logs) - EASE), math.ceil(max(logs) - 1e-9)
     return low, max(high, low + 1)
 
 

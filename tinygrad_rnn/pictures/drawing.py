@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import graphviz
 
-from ..errors import DrawError, TinygradRNNError
+from ..engine.arithmetic import number
+from ..errors import ArgumentError, DrawError, TinygradRNNError
 from ..support.files import write_whole
 from . import animation, convert, dot, engine, mermaid, places, plain, svg, tikz
 from .geometry import Picture, Text
@@ -130,9 +132,13 @@ class Drawing:
             dpi: pixels per inch.
 
         Raises:
+            ArgumentError: dpi is not a number above 0.
             DrawError: it would be too wide to be read; or Graphviz failed, or took too long.
             MissingDependencyError: there is neither Graphviz nor vl-convert.
         """
+        dpi = number(dpi, "dpi")
+        if not 0.0 < dpi < math.inf:
+            raise ArgumentError(f"dpi is {dpi!r}", remedy="Give a number of pixels per inch above 0")
         widest = WIDEST_PNG * 72.0 / dpi
         if max(self.picture.width, self.picture.height) > widest:
             width, height = (round(side * dpi / 72.0) for side in (self.picture.width, self.picture.height))

@@ -18,13 +18,12 @@ from ..support.colours import Scale
 from ..support.sums import add_up
 from ..support.text import count
 from . import bars, gates, geometry, heading, panel, text, words
+from . import proportions as p
 from .geometry import Box, Picture, Point, Row
 from .graph import Block, Edge, Node
 from .sheet import Columns, Looks, Sheet
 from .subject import Fold, Link, Subject
 
-_INPUT_GAP = 1.3  # between states and inputs, in sizes of text
-_RISE = 3.4  # height of an arc, in sizes of text
 _PIECES, _END = 16, 4  # of an arc over folded time steps, and how many of them the head of its arrow needs
 _ABOVE, _BELOW = 7.5, 2.4  # the heading, and the key, in sizes of text
 _GAP = 0.9  # above the gates, or the time step in full, in sizes of text
@@ -95,12 +94,13 @@ class _Heights:
     @classmethod
     def of(cls, subject: Subject) -> _Heights:
         """Those of a picture."""
-        factors = 0.0 if subject.k is None else _RISE + (2.5 if words.factor_names(subject) else 1.3)
-        state, gap = (4.15, 1.5) if subject.view.values else (1.75, 1.5)
-        inputs = 1.35 + (1.2 if subject.view.values else 0.0) + (1.2 if subject.view.names else 0.0)
-        notes = 1.2 * max(map(len, subject.view.notes), default=0)
+        factors = p.TWO_LINES if words.factor_names(subject) else p.ONE_LINE
+        factors = 0.0 if subject.k is None else p.RISE + factors
+        state, gap = p.STATE if subject.view.values else p.BARE_STATE, p.GAP
+        inputs = p.INPUT + (p.LINE if subject.view.values else 0.0) + (p.LINE if subject.view.names else 0.0)
+        notes = p.LINE * max(map(len, subject.view.notes), default=0)
         lanes = len(subject.names) * state + (len(subject.names) - 1) * gap
-        return cls(factors, state, gap, inputs, factors + lanes + _INPUT_GAP + inputs + notes)
+        return cls(factors, state, gap, inputs, factors + lanes + p.INPUT_GAP + inputs + notes)
 
 
 class _Lanes:
@@ -119,7 +119,7 @@ class _Lanes:
         """Draw everything, and return where it ends."""
         subject, s = self.subject, self.s
         if subject.k is not None:
-            y = self.factors(y) + _RISE * s
+            y = self.factors(y) + p.RISE * s
         top, gap = y, self.gap
         for name in subject.names:
             for step, x in self.columns.x.items():
@@ -162,7 +162,7 @@ class _Lanes:
     def rows(self, name: str, values: list[Value]) -> list[Row]:
         """A name, and the number and the gradient of a quantity or their norms."""
         subject, s, room = self.subject, self.s, self.columns.card - 0.4 * self.s
-        size = max(s, min(1.3 * s, 1.3 * s * room / text.width(name, 1.3 * s, True)))
+        size = max(s, min(p.NAME * s, p.NAME * s * room / text.width(name, p.NAME * s, True)))
         rows = [Row(text.squeezed(name, room, size, True), size, bold=True, role="name")]
         if subject.view.values:
             rows.append(Row(text.fitted(subject.data(values), room, s), ink=colours.QUIET, role="data"))
@@ -226,7 +226,7 @@ class _Lanes:
     def inputs(self, y: float) -> float:
         """Draw the inputs below their states, with the notes below them, and return where they end."""
         subject, s, sheet = self.subject, self.s, self.sheet
-        height, gap, room = self.input_height, _INPUT_GAP * s, self.columns.card - 0.4 * s
+        height, gap, room = self.input_height, p.INPUT_GAP * s, self.columns.card - 0.4 * s
         steps = [step for step in self.columns.x if step != subject.first]
         names = [subject.view.name_of(step - subject.unrolled.first) for step in steps]
         called = dict(zip(steps, text.told_apart(names, room, s)))
@@ -303,9 +303,9 @@ class _Lanes:
         for before, after in self.hops():
             tail = self.boxes.get((lane, after)) or next(reversed(self.folds.values()))
             head = self.boxes[lane, before]
-            x1 = self.sheet.side(tail, -0.4 if after in self.columns.x else 0.0, 0)[0]
-            x0, rise = self.sheet.side(head, 0.4, 0)[0], top - (_RISE - 0.2) * s
-            curve = [(x1, top), (x1 - 0.05 * self.columns.pitch, rise), (x0, rise), (x0, top)]
+            x1 = self.sheet.side(tail, -p.ARC_FROM if after in self.columns.x else 0.0, 0)[0]
+            x0, rise = self.sheet.side(head, p.ARC_FROM, 0)[0], top - (p.RISE - p.FLAT) * s
+            curve = [(x1, top), (x1 - p.ARC_BEND * self.columns.pitch, rise), (x0, rise), (x0, top)]
             left = self.along(before, after)
             pieces = geometry.pieces(curve, len(left))
             end = min(len(pieces), _END)
@@ -329,7 +329,7 @@ class _Lanes:
 
     def strength(self, kept: float) -> Looks:
         """How a line looks along which a gradient travels of which so much is left."""
-        return {"stroke": self.scale(kept), "pen": 1.2 + 0.72 * self.s * self.scale.place(_log10(kept))}
+        return {"stroke": self.scale(kept), "pen": p.PEN + p.STRENGTH * self.s * self.scale.place(_log10(kept))}
 
     def hops(self) -> list[tuple[int, int]]:
         """The ways of the gradient from a time step that is drawn back to the one before: (to, from).
@@ -360,7 +360,7 @@ class _Lanes:
         """
         subject, sheet, s = self.subject, self.sheet, self.s
         names = words.factor_names(subject)
-        level = y + (1.8 if names else 0.6) * s
+        level = y + (p.FACTOR if names else p.ALONE) * s
         for before, after in self.hops():
             x = (self.columns.x[before] + self.middle(after)) / 2
             room = self.columns.pitch - 0.3 * s
@@ -368,12 +368,12 @@ class _Lanes:
             if after in subject.links:
                 factor = subject.links[after].factor
                 if names:
-                    self.terms(subject.links[after], x, y + 0.6 * s, room)
+                    self.terms(subject.links[after], x, y + p.TERMS * s, room)
             else:
                 factor = subject.ratio(before, after)
                 if names:
                     told = count(after - before, "factor")
-                    sheet.text(f"folded_{after}", told, x, y + 0.6 * s, ink=colours.QUIET, **looks)
+                    sheet.text(f"folded_{after}", told, x, y + p.TERMS * s, ink=colours.QUIET, **looks)
             written = text.fitted if after in subject.links and subject.is_scalar else text.product
             told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
@@ -381,7 +381,7 @@ class _Lanes:
         if names and subject.links:
             room = self.columns.x[min(subject.links)] - self.columns.pitch - sheet.left
             if text.width(names, s) <= room:
-                sheet.text("terms", names, sheet.left, y + 0.6 * s, ink=words.ink_of_terms(subject), role="terms")
+                sheet.text("terms", names, sheet.left, y + p.TERMS * s, ink=words.ink_of_terms(subject), role="terms")
         return level + 0.7 * s
 
     def terms(self, link: Link, x: float, y: float, room: float) -> None:

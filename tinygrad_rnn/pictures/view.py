@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..errors import ArgumentError
+from ..support.checks import whole_number
 from .geometry import Box, Line, Row
 from .graph import Edge, Node
 
@@ -67,8 +68,15 @@ class View:
         for name, known in (("detail", DETAILS), ("aspect", tuple(ASPECTS))):
             if getattr(self, name) not in known:
                 raise ArgumentError(f"{name} {getattr(self, name)!r}", remedy=f"Known ones: {', '.join(known)}")
-        if self.max_steps is not None and self.max_steps < 2:
-            raise ArgumentError(f"max_steps is {self.max_steps}", remedy="Draw at least 2 time steps")
+        if self.k is not None:
+            object.__setattr__(self, "k", whole_number("k", self.k, least=None))
+        if self.max_steps is not None:
+            object.__setattr__(self, "max_steps", whole_number("max_steps", self.max_steps, least=2))
+        if self.only is not None:
+            if len(self.only) != 2:
+                raise ArgumentError(f"only is {self.only!r:.40}", remedy="Give the first and the last time step")
+            only = tuple(whole_number("a time step of only", each, least=None) for each in self.only)
+            object.__setattr__(self, "only", only)
         if self.only is not None and self.only[0] > self.only[1]:
             first, last = self.only
             raise ArgumentError(f"only {first}..{last}", remedy=f"Give the earlier step first: {last}..{first}")

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..bptt.anatomy import Anatomy, Numbers, TimeStep, number_or_norm
+from ..bptt.anatomy import Anatomy, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
 from ..engine.notation import number
+from ..nn.trees import NestedNumbers
 from ..support.colours import CHAIN, CUT, INK, NEGATIVE, POSITIVE, SIGNED, SIZES
 from .axes import FAINT, colour_map, plain, verbatim
 from .saving import new_figure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-Sums = dict[TimeStep, Numbers]
+Sums = dict[TimeStep, NestedNumbers]
 
 SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map still tells sizes apart
 

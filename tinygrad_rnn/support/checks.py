@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 
 from ..errors import ArgumentError
 from .numbers import is_bool, is_masked, whole
 
 
-def whole_number(name: str, number: object, least: int = 1, why: str = "", most: int = sys.maxsize) -> int:
+def whole_number(name: str, number: object, least: int | None = 1, why: str = "", most: int = sys.maxsize) -> int:
     """Return ``number`` as an int; `numbers` decides what counts as one.
 
     Args:
         name: what it is, for the error.
         number: what to check.
-        least: the smallest that is accepted.
+        least: the smallest that is accepted; None for any.
         why: the reason for ``least``, for the error.
         most: the largest that is accepted: by default that of a list's length.
 
@@ -23,14 +24,25 @@ def whole_number(name: str, number: object, least: int = 1, why: str = "", most:
         ArgumentError: it is not a whole number from ``least`` to ``most``.
     """
     value = whole(number)
-    if value is None or value < least:
-        reason = f": {why}" if why else ""
+    if value is None or (least is not None and value < least):
+        bound = "" if least is None else f" of at least {least}"
         raise ArgumentError(
-            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number of at least {least}{reason}"
+            f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number{bound}{f': {why}' if why else ''}"
         )
     if value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
     return value
+
+
+def one_of(what: str, name: str, names: Collection[str]) -> str:
+    """Return ``name``, if it is one of these names of kinds of ``what``.
+
+    Raises:
+        ArgumentError: it is not; the error lists them.
+    """
+    if name not in tuple(names):
+        raise ArgumentError(f"unknown {what} {in_short(name)}", remedy=f"Known ones: {', '.join(names)}")
+    return name
 
 
 def truth(name: str, value: object) -> bool:

@@ -22,7 +22,7 @@ def is_real(data: object) -> bool:
 
 
 def is_not_real(data: Any) -> bool:
-    """Whether an array, a tensor or one of their entries is masked, or holds something else than real numbers."""
+    """Whether an array, a tensor or one of their entries is masked, or holds something other than real numbers."""
     dtype = getattr(data, "dtype", None)
     if dtype is None:
         return False
@@ -43,6 +43,16 @@ def is_masked(data: Any) -> bool:
 def is_bool(data: Any) -> bool:
     """Whether this is a bool of Python, NumPy or PyTorch, or an array of them."""
     return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
+
+
+def as_lists(data: Any) -> Any:
+    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data."""
+    if not hasattr(data, "tolist") or is_not_real(data):
+        return data
+    try:
+        return data.tolist()
+    except RuntimeError:  # without data
+        return data
 
 
 def whole(data: Any) -> int | None:

@@ -65,7 +65,6 @@ def refuses_options(function: Callable[P, R]) -> Callable[P, R]:
     Only a call that Python has refused is looked at, so that all others cost no more than one of a function.
     """
 
-    @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
         try:
             return function(*args, **options)
@@ -74,7 +73,8 @@ def refuses_options(function: Callable[P, R]) -> Callable[P, R]:
                 refuse(function, args, options)
             raise
 
-    return call
+    call.__code__ = call.__code__.replace(co_name=function.__name__)  # for debuggers, tracebacks and profilers
+    return wraps(function)(call)
 
 
 def refuse(function: Callable[..., object], args: tuple[object, ...], options: Iterable[str]) -> None:
@@ -90,16 +90,20 @@ def refuse(function: Callable[..., object], args: tuple[object, ...], options: I
     if name.endswith((".__init__", ".__call__")):
         name = f"{type(args[0]).__name__}{'()(…)' if name.endswith('.__call__') else ''}"
     for option in options:
-        if option in INSTEAD and option not in parameters:
-            instead = INSTEAD[option].replace("`", "")
-            raise OptionError(f"{name} has no option {option}", remedy=f"Leave it out: {instead}")
         if option not in parameters:
-            close = get_close_matches(option, parameters, n=1)
-            remedy = f"Did you mean {close[0]}?" if close else f"It has {', '.join(parameters) or 'no options'}"
-            raise OptionError(f"{name} has no option {option}", remedy=remedy)
+            raise OptionError(f"{name} has no option {option}", remedy=_remedy(option, list(parameters)))
     first = [each.name for each in parameters.values() if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     if len(args) - ("self" in found) > len(first):
         raise OptionError(
             f"{name} takes {', '.join(first) or 'nothing'} by position",
             remedy="Give others by name" if len(parameters) > len(first) else "Leave out the rest",
         )
+
+
+def _remedy(option: str, known: list[str]) -> str:
+    close = get_close_matches(option, known, n=1, cutoff=0.7 if option not in INSTEAD else 0.85)
+    if close:
+        return f"Did you mean {close[0]}?"
+    if option in INSTEAD:
+        return f"Leave it out: {INSTEAD[option].replace('`', '')}"
+    return f"It has {', '.join(known) or 'no options'}"

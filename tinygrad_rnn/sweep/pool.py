@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 from weakref import WeakSet
 
+from ..support.checks import whole_number
 from ..support.uninterrupted import Uninterrupted
 
 PATIENCE = 5.0  # seconds, for processes to end
@@ -36,7 +37,7 @@ class ProcessPool(Executor):
     def __init__(self, workers: int) -> None:
         import pebble
 
-        self._pool = pebble.ProcessPool(workers, initializer=_begin, context=_Context())
+        self._pool = pebble.ProcessPool(whole_number("workers", workers), initializer=_begin, context=_Context())
         self._futures: WeakSet[Future[Any]] = WeakSet()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -22,7 +22,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short
 from ..support.locks import lock, unlock
-from ..support.numbers import is_bool, is_not_real, whole
+from ..support.numbers import as_lists, is_bool, whole
 
 FORMAT = "tinygrad_rnn sweep"
 VERSION = 1
@@ -61,7 +61,7 @@ def plain(value: Any, name: str, is_result: bool = False) -> Any:
         value: the value.
         name: its name in an error.
         is_result: whether it is a result, in which arrays become lists, and NaN and infinity are recorded. In a setting
-            they are refused: the experiment would get something else than was given, and runs would not be found again.
+            they are refused: the experiment would get other values than were given, and runs would not be found again.
 
     Raises:
         ArgumentError: it is, or holds, something that is not plain data.
@@ -78,10 +78,10 @@ def plain(value: Any, name: str, is_result: bool = False) -> Any:
         value = bool(value) if is_bool(value) else number(value, name) if whole(value) is None else whole(value)
     if isinstance(value, float) and not math.isfinite(value):
         if not is_result:
-            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, or say it with text or None")
+            raise ArgumentError(f"{name} is {value!r}", remedy="Give a finite number, text or None")
         return float(value)
     if isinstance(value, int) and value.bit_length() > LONGEST:
-        raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or say it with text")
+        raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or text")
     if value is None or isinstance(value, (bool, int, float, str)):
         return json.loads(json.dumps(value))  # also of a subclass
     remedy = "Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them"
@@ -110,14 +110,12 @@ def _entries(array: Any, name: str, is_result: bool) -> Any:
     what = f"{name} is an array of type {type(array).__name__}"
     if not is_result:
         raise ArgumentError(what, remedy="Give its .tolist(), and make an array of it in the experiment")
-    if is_not_real(array):
+    lists = as_lists(array)
+    if lists is array:
         raise ArgumentError(
-            f"{what} with entries that are masked, or no real numbers", remedy="Give lists of numbers or text"
+            f"{what} with entries that are masked, missing, or no real numbers", remedy="Give lists of numbers or text"
         )
-    try:
-        return array.tolist()
-    except (RuntimeError, NotImplementedError) as error:  # a tensor without data
-        raise ArgumentError(what, remedy=f"Its entries cannot be read: {error}") from error
+    return lists
 
 
 def _without_nan(value: Any) -> Any:
@@ -234,7 +232,7 @@ class RecordFile:
         there, records, whole = _parse(content, name)
         if there != experiment:
             raise SweepError(
-                f"{name} is of another experiment: {there} there, {experiment} here", remedy="Give another file"
+                f"{name} belongs to another experiment: {there} there, {experiment} here", remedy="Give another file"
             )
         self._file.truncate(whole)
         return records

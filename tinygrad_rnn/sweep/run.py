@@ -260,7 +260,7 @@ def _lost(error: BaseException, finished: list[Record], file: str | os.PathLike[
         else f"They are on {os.path.basename(file)}: the same call goes on with the rest"
     )
     runs = count(len(finished), "run")
-    lost = SweepError(f"the executor is lost after {runs} ({_one_line(error)})", remedy=remedy)
+    lost = SweepError(f"the executor died after {runs} ({_one_line(error)})", remedy=remedy)
     lost.records = finished
     return lost
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from .adding import Adding
 from .copy_memory import CopyMemory
 from .forecast import Forecast
@@ -44,9 +45,7 @@ def make_task(name: str, settings: Mapping[str, Any]) -> Task:
         ArgumentError: there is no such task, or it has no such setting.
         DataError: its data cannot be used.
     """
-    if name not in TASKS:
-        raise ArgumentError(f"task {name!r}", remedy=f"Known ones: {', '.join(TASKS)}")
-    unknown = settings.keys() - TASKS[name].known_settings()
+    unknown = settings.keys() - TASKS[one_of("task", name, TASKS)].known_settings()
     if unknown:
         known = ", ".join(TASKS[name].known_settings()) or "none"
         raise ArgumentError(f"task {name} has no setting {', '.join(sorted(unknown))}", remedy=f"It has {known}")

@@ -23,15 +23,15 @@ class Example:
 
     Attributes:
         inputs: per time step, a symbol (a whole number, to be one-hot) or input_size numbers.
-        targets: per time step, a class (a whole number), or output_size numbers; None where nothing is asked.
+        targets: per time step, a class (a whole number), or output_size numbers; None where there is no target.
     """
 
     inputs: tuple[Any, ...]
     targets: tuple[Any, ...]
 
     @property
-    def asked(self) -> int:
-        """The number of time steps at which something is asked."""
+    def target_count(self) -> int:
+        """The number of time steps with a target."""
         return sum(target is not None for target in self.targets)
 
 
@@ -46,7 +46,7 @@ class Task(ABC):
         trivial: the trivial predictor that `baseline` is the error of, in a sentence.
         loss: ``"cross_entropy"``, ``"mse_loss"`` or ``"binary_cross_entropy_with_logits"``, of one time step.
         metric: what `error` measures, such as ``"sequences wrong"``.
-        predicts_next: whether what is asked at a time step is the input of the next one.
+        predicts_next: whether the target of a time step is the input of the next one.
         validation_by: which of the arguments of `validation` make a difference; without the seed, its examples are
             always from the same held-out part of the data.
         input_size: number of symbols, or of numbers per time step.
@@ -146,5 +146,5 @@ def largest(numbers: Sequence[float]) -> int:
 
 
 def last_only(target: Any, T: int) -> tuple[Any, ...]:
-    """Targets of T time steps, of which only the last asks something."""
+    """The targets of T time steps, of which only the last has one."""
     return (*[None] * (T - 1), target)

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, Tiny
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
 from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
-from ..nn.trees import shape
+from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
 from ..support.sums import add_up
 from ..support.text import count
@@ -54,8 +54,8 @@ class Checkpoint:
         record: all else.
     """
 
-    weights: dict[str, Any]
-    best: dict[str, Any]
+    weights: dict[str, NestedNumbers]
+    best: dict[str, NestedNumbers]
     slots: dict[str, list[float]]
     record: Record
 
@@ -66,7 +66,7 @@ class Checkpoint:
 
     @property
     def history(self) -> History:
-        """The history until then, as one to go on with."""
+        """An independent copy of the history until then."""
         return self.record.history.copy()
 
     @property
@@ -101,7 +101,7 @@ class Checkpoint:
         if task.digest != self.record.description.task.digest:
             raise DataError(
                 f"the data of task {task.name} are not those that were trained on",
-                remedy="Bring those back, or train anew into another file",
+                remedy="Bring those back, or train from the start into another file",
             )
 
     @property
@@ -138,16 +138,17 @@ class Checkpoint:
                 remedy="Make the model yourself and call load_state_dict(checkpoint.weights)",
             )
         weights = self.best if self._takes_best else self.weights
-        V, kind, sizes = weights["readout.V"], find_kind(built.kind.lower()), built.arguments
-        if self.alphabet is not None and len(self.alphabet) != len(V):
-            characters, outputs = count(len(self.alphabet), "character"), count(len(V), "output")
+        kind, sizes = find_kind(built.kind.lower()), built.arguments
+        output_size, hidden_size = shape(weights["readout.V"])
+        if self.alphabet is not None and len(self.alphabet) != output_size:
+            characters, outputs = count(len(self.alphabet), "character"), count(output_size, "output")
             raise ShapeError(f"an alphabet of {characters} for {outputs}")
         # Before anything is made of these sizes, which may be huge in a damaged file.
         needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
         if needed > add_up(math.prod(shape(numbers)) for numbers in weights.values()):
             raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
         recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
-        model = RecurrentNetwork(recurrent, Linear(len(V[0]), len(V), "readout.c" in weights))
+        model = RecurrentNetwork(recurrent, Linear(hidden_size, output_size, "readout.c" in weights))
         model.load_state_dict(weights)
         return model
 
@@ -213,7 +214,7 @@ class Run(Protocol):
     initial_lr: float
     rng: random.Random
     history: History
-    best: dict[str, Any]
+    best: dict[str, NestedNumbers]
 
 
 def save_checkpoint(path: str | os.PathLike[str], run: Run) -> None:
@@ -279,25 +280,28 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{name} has version {version} of the format, this package knows {VERSION}",
             remedy=f"Use {'a newer' if int(version) > VERSION else 'an older'} tinygrad_rnn",
         )
-    parts: dict[str, dict[str, Any]] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, NestedNumbers]] = {"model": {}, "best": {}}
+    slots: dict[str, list[float]] = {}
     for key, tensor in tensors.items():
         part, _, path_in_it = key.partition(".")
-        if part in parts:
-            parts[part][path_in_it] = list(tensor.numbers) if part == "optimizer" else tensor.nested()
+        if part == "optimizer":
+            slots[path_in_it] = list(tensor.numbers)
+        elif part in parts:
+            parts[part][path_in_it] = tensor.nested()
     try:
         record = Record.read(json.loads(metadata.get("state", "")))
     except (ValueError, RecursionError) as error:
         reason = error.what if isinstance(error, CheckpointError) else f"its state is no JSON ({error})"
         raise CheckpointError(f"{name} is damaged: {reason}") from error
-    return Checkpoint(parts["model"], parts["best"], parts["optimizer"], record)
+    return Checkpoint(parts["model"], parts["best"], slots, record)
 
 
 def restore(checkpoint: Checkpoint, run: Run) -> History:
     """Put model, optimizer, schedule and generator back as they were, and return the history until then.
 
     Raises:
-        CheckpointError: the checkpoint is of another architecture, task, optimizer, schedule or setting. Nothing has
-            changed.
+        CheckpointError: the checkpoint belongs to another architecture, task, optimizer, schedule or setting. Nothing
+            has changed.
     """
     record = checkpoint.record
     _check_same(record.description, describe(run))
@@ -316,7 +320,7 @@ def restore(checkpoint: Checkpoint, run: Run) -> History:
         if scheduler is not None and schedule_before is not None:
             scheduler.load_state_dict(schedule_before)
         reason = error.what if isinstance(error, TinygradRNNError) else repr(error)
-        raise CheckpointError(f"the checkpoint is of another model: {reason}") from error
+        raise CheckpointError(f"the checkpoint belongs to another model: {reason}") from error
     run.rng.setstate(record.random)
     return checkpoint.history
 
@@ -328,8 +332,8 @@ def _check_same(then: Description, now: Description) -> None:
         if one != other:
             then_text, now_text = (_difference(a, b) or "nothing" for a, b in ((one, other), (other, one)))
             raise CheckpointError(
-                f"the checkpoint is of another {part.removesuffix('s')}: {then_text} there, {now_text} here",
-                remedy="Resume with what it was written with, or start anew in another file",
+                f"the checkpoint belongs to another {part.removesuffix('s')}: {then_text} there, {now_text} here",
+                remedy="Resume with what it was written with, or start again in another file",
             )
 
 

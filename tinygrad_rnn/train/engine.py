@@ -3,12 +3,12 @@
 **Order of reduction**, so that any engine can compute the very same bits:
 
 1. The loss of a time step is that of `nn.losses`; the losses of a sequence are added in order of time, and the
-   backward pass through them starts from 1 / (number of time steps that ask something). With truncated BPTT each
+   backward pass through them starts from 1 / (number of time steps with a target). With truncated BPTT each
    window of ``truncate`` time steps does so in turn, in order of time, and adds to what the windows before it left.
 2. Every sequence accumulates its gradient from 0, separately from all others, like the lanes of a vector.
 3. The gradients of the sequences are added one by one, ((0 + g_1) + g_2) + …, and the sum is divided by their
-   number. So are the losses. The order is that of the batch, sorted by length and by which steps ask something
-   (`in_order`), so that sequences that can run side by side follow each other.
+   number. So are the losses. The order is that of the batch, sorted by length and by which steps have a
+   target (`in_order`), so that sequences that can run side by side follow each other.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ..bptt.truncated import windows
 from ..engine.sums import total
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..support.checks import one_of
 from ..support.collector import collector_paused
 from ..support.memory import NODE, require_memory
 from ..support.numbers import whole
@@ -58,17 +59,21 @@ def in_order(examples: Sequence[Example]) -> list[Example]:
     """Return a batch in the order in which its gradients are added.
 
     Raises:
-        ArgumentError: there is no example, or one that asks nothing.
+        ArgumentError: there is no example, or one without a target.
     """
     if not examples:
         raise ArgumentError("no examples", remedy="Give at least one")
-    if not all(any(asks(example)) for example in examples):
-        raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
-    return sorted(examples, key=lambda example: (len(example.inputs), asks(example)))
+    if not all(any(has_target(example)) for example in examples):
+        raise _no_target()
+    return sorted(examples, key=lambda example: (len(example.inputs), has_target(example)))
 
 
-def asks(example: Example) -> list[bool]:
-    """Return at which time steps something is asked."""
+def _no_target() -> ArgumentError:
+    return ArgumentError("an example has no target", remedy="Give it at least one")
+
+
+def has_target(example: Example) -> list[bool]:
+    """Return, per time step, whether it has a target."""
     return [target is not None for target in example.targets]
 
 
@@ -128,9 +133,9 @@ class EagerEngine:
         for losses in self._losses(example):
             if losses:
                 root = total(losses)
-                root.backward(1.0 / example.asked)
+                root.backward(1.0 / example.target_count)
                 loss += root.data
-        return loss / example.asked
+        return loss / example.target_count
 
     def _losses(self, example: Example) -> Iterator[list[Value]]:
         """Yield the losses of each window of truncated BPTT, or those of a sequence that is read in both directions."""
@@ -162,20 +167,20 @@ class CompiledEngine:
         examples = in_order(examples)
         program = self._compiled(examples[0])
         loss, run = 0.0, None
-        for asked, group in groupby(examples, key=asks):
+        for mask, group in groupby(examples, key=has_target):
             if stop():
                 raise Interrupted
             alike = list(group)
             run = program.forward_backward(
                 [example.inputs for example in alike],
                 [self._filled(example.targets) for example in alike],
-                mask=asked,
-                gradient=1.0 / add_up(asked),
+                mask=mask,
+                gradient=1.0 / add_up(mask),
                 window=self.truncate,
                 onto=run,
             )
             for sequence_loss in run.losses:
-                loss += sequence_loss / add_up(asked)
+                loss += sequence_loss / add_up(mask)
         for parameter in self.parameters:
             parameter.zero_grad()
         for parameter, gradient in zip(program.parameters, run.gradients if run else ()):
@@ -198,7 +203,7 @@ class CompiledEngine:
         return (found[i] for i in range(len(examples)))
 
     def _filled(self, targets: Sequence[Any]) -> list[Any]:
-        """Return the targets, with any valid one where nothing is asked."""
+        """Return the targets, with any valid one where there is none."""
         some = next(target for target in targets if target is not None)
         return [some if target is None else target for target in targets]
 
@@ -214,7 +219,7 @@ class CompiledEngine:
 
             target = next((target for target in example.targets if target is not None), None)
             if target is None:
-                raise ArgumentError("an example asks nothing", remedy="Give it at least one target")
+                raise _no_target()
             self._program = Recurrence(
                 self.model.cell,
                 kind(example.inputs[0], self.task.input_size),
@@ -228,6 +233,9 @@ class CompiledEngine:
         return self._program
 
 
+ENGINES = ("eager", "compiled", "compiled fast")
+
+
 def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | None) -> Engine:
     """Return the engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
 
@@ -237,8 +245,6 @@ def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | 
     """
     if model.bidirectional:
         check_bidirectional(task, truncate, name)
-    if name == "eager":
+    if one_of("engine", name, ENGINES) == "eager":
         return EagerEngine(model, task, truncate)
-    if name in ("compiled", "compiled fast"):
-        return CompiledEngine(model, task, truncate, "fast" if name.endswith("fast") else "exact")
-    raise ArgumentError(f"engine {name!r}", remedy="Known ones: eager, compiled, compiled fast")
+    return CompiledEngine(model, task, truncate, "fast" if name.endswith("fast") else "exact")

@@ -114,5 +114,5 @@ class History:
         return {**vars(self), "rows": [dict(vars(row)) for row in self.rows]}
 
     def copy(self) -> History:
-        """Return a history of its own, to go on with."""
+        """Return an independent copy, to which rows can be added."""
         return replace(self, rows=[replace(row) for row in self.rows])

@@ -24,6 +24,7 @@ from ..nn import (
 from ..nn.kinds import Kind, find_kind
 from ..nn.parameters import Seed, Vector, generator
 from ..nn.through_time import advance
+from ..nn.trees import shape
 from ..support.checks import whole_number
 from ..support.memory import NODE, PARAMETER, require_memory
 from ..support.numbers import whole
@@ -141,7 +142,7 @@ class RecurrentNetwork(Module):
         Raises:
             TooLargeError: the quantities of so many time steps do not fit into memory.
         """
-        rows = sum(len(numbers) for numbers in self.state_dict().values())
+        rows = add_up((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
         require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():
             predicted = self.predictions(inputs)
@@ -207,7 +208,7 @@ def check_bidirectional(task: Task | type[Task], truncate: int | None = None, en
     """
     if task.predicts_next:
         raise ArgumentError(
-            f"task {task.name} asks for the next input, which a bidirectional network has already read",
+            f"task {task.name} is to predict the next input, which a bidirectional network has already read",
             remedy="Read it in one direction",
         )
     if truncate is not None:
@@ -239,7 +240,7 @@ def validate(
         outputs = (model.outputs(example.inputs) for example in examples)
     with no_grad():
         for example, said in zip(examples, outputs):
-            asked = [(y, target) for y, target in zip(said, example.targets) if target is not None]
-            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in asked) / len(asked)
+            pairs = [(y, target) for y, target in zip(said, example.targets) if target is not None]
+            losses += add_up(criterion([Value(entry) for entry in y], target).data for y, target in pairs) / len(pairs)
             errors += task.error(example, said)
     return losses / len(examples), errors / len(examples)

@@ -31,7 +31,7 @@ class Settings:
         validation_size: number of sequences to validate on, always the same.
         keep_best: whether the model ends with the weights of the best validation (the smallest error, of equal ones
             the smallest loss) instead of those of the last update, unless Ctrl-C ended training.
-        engine: ``"eager"``; ``"compiled"``: the same to the bit as native code (needs the extra ``compile``); or
+        engine: ``"eager"``; ``"compiled"``: native code, the same bits (needs the extra ``compile``); or
             ``"compiled fast"``, which rounds differently.
 
     Raises:

@@ -7,9 +7,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from ..errors import ArgumentError
+from ..nn.trees import NestedNumbers
 from ..optim import Adam, Optimizer, clip_grad_norm_, gradient_norm
 from ..support.sums import add_up
 from ..tasks import Task
@@ -45,7 +45,7 @@ class Trainer:
             training ended does not count.
 
     Raises:
-        ArgumentError: the optimizer is of another model, or there is no such engine.
+        ArgumentError: the optimizer belongs to another model, or there is no such engine.
         ShapeError: the model does not fit the task.
         TooLargeError: the sequences, or the graph of one, do not fit into memory.
     """
@@ -61,7 +61,7 @@ class Trainer:
         self.initial_lr = self.optimizer.lr if settings.scheduler is None else settings.scheduler.initial_lr
         self.rng = random.Random(settings.seed)
         self.history = History(task.name, task.metric, task.baseline, task.goal)
-        self.best: dict[str, Any] = {}
+        self.best: dict[str, NestedNumbers] = {}
         task.check_size("batch_size", settings.batch_size)
         self._engine = make_engine(settings.engine, model, task, settings.truncate)
         self._examples = task.validation(settings.validation_size)
@@ -72,7 +72,7 @@ class Trainer:
 
         Raises:
             ArgumentError: the checkpoint has more updates than the limits allow.
-            CheckpointError: the checkpoint is of another run; nothing has changed.
+            CheckpointError: the checkpoint belongs to another run; nothing has changed.
         """
         if checkpoint.step > self.limits.updates:
             raise ArgumentError(

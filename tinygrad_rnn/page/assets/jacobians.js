@@ -33,21 +33,49 @@ function jacobianProducts(computation, T = computation.T) {
   return found;
 }
 
-/** ‖a‖₂, the largest singular value, as `spectral_norm` of tinygrad_rnn.nn.linalg finds it: by squaring a aᵀ again and again. */
+const dot = (a, b) => a.reduce((sum, entry, i) => sum + entry * b[i], 0);
+
+/** ‖a‖₂, the largest singular value, computed as `spectral_norm` of tinygrad_rnn.nn.linalg does. */
 function spectralNorm(a) {
   const entries = a.flatMap((row) => Array.from(row));
   if (!entries.every(Number.isFinite)) return Infinity;
   const largest = entries.reduce((most, entry) => Math.max(most, Math.abs(entry)), 0);
   if (!largest) return 0;
-  const scaled = a.map((row) => Array.from(row, (entry) => entry / largest));
-  const columns = scaled[0].map((_, j) => scaled.map((row) => row[j]));
-  let power = a.length <= columns.length ? product(scaled, columns) : product(columns, scaled), logarithm = 0;
-  for (let squarings = 0; squarings <= 60; squarings++) {
-    const norm = library.hypot(...power.flatMap((row) => Array.from(row)));
-    logarithm += library.log(norm) * 2 ** -squarings;
-    if (squarings && Math.abs(norm - 1) < 1e-15) break;
-    power = power.map((row) => Array.from(row, (entry) => entry * (1 / norm)));
-    power = product(power, power);
+  const rows = a.map((row) => Array.from(row, (entry) => entry / largest));
+  const columns = rows[0].map((_, j) => rows.map((row) => row[j]));
+  const shorter = rows.length <= columns.length ? rows : columns;
+  return largest * Math.sqrt(largestEigenvalue(tridiagonal(shorter.map((row) => shorter.map((other) => dot(row, other))))));
+}
+
+/** The diagonal of a tridiagonal matrix with the eigenvalues of the symmetric a, and the squares beside it. */
+function tridiagonal(a) {
+  const diagonal = [a[0][0]], beside = [];
+  while (a.length > 1) {
+    const column = a[0].slice(1), norm = library.hypot(...column);
+    a = a.slice(1).map((row) => row.slice(1));
+    beside.push(norm * norm);
+    if (norm > 0) {
+      const v = column.map((entry) => entry / norm);
+      v[0] += v[0] < 0 || Object.is(v[0], -0) ? -1 : 1;
+      const half = dot(v, v) / 2, p = a.map((row) => dot(row, v) / half), overlap = dot(p, v) / (2 * half);
+      const q = p.map((entry, i) => entry - overlap * v[i]);
+      a = a.map((row, i) => row.map((entry, j) => entry - v[i] * q[j] - q[i] * v[j]));
+    }
+    diagonal.push(a[0][0]);
   }
-  return largest * library.exp(logarithm / 2);
+  return { diagonal, beside };
+}
+
+/** The largest eigenvalue of a tridiagonal matrix that has no negative one: the smallest number that exceeds all, by bisection. */
+function largestEigenvalue({ diagonal, beside }) {
+  const exceedsAll = (guess) => {
+    let pivot = -1;
+    return diagonal.every((entry, i) => (pivot = entry - guess - (i ? beside[i - 1] : 0) / pivot) < 0);
+  };
+  let low = 0, high = diagonal.reduce((sum, entry) => sum + entry, 0);
+  for (let middle = high / 2; low < middle && middle < high; middle = (low + high) / 2) {
+    if (exceedsAll(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
 }

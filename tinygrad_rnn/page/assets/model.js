@@ -27,8 +27,9 @@ const replaced = (list, place, entry) => list.map((each, i) => (i === place ? en
 
 /** What follows from the settings.
  *  computation: with numbers and gradients; kept: what is left of the gradient of the last loss, by lag; law: the law beside
- *  it, or null; error: where there is no real value, or null. */
-const result = { computation: null, kept: [], law: null, factors: null, end: null, error: null, version: 0 };
+ *  it, or null; chain: the norm of the product of its Jacobians, once it was asked for; error: where there is no real value, or
+ *  null. */
+const result = { computation: null, kept: [], law: null, factors: null, end: null, chain: null, error: null, version: 0 };
 
 function compute() {
   const program = programNow(), given = { p: numbersNow(), h0: stateNow(), x: chosen.x, target: chosen.target };
@@ -38,7 +39,7 @@ function compute() {
   computation.h0.set(given.h0);
   Object.assign(computation, { x: chosen.x, target: chosen.target, T: chosen.T, at: chosen.at, mean: page.mean });
   Object.assign(computation, { k1: chosen.k1, k2: chosen.k2, cuts: new Set(chosen.cuts), within: false });
-  Object.assign(result, { error: null, law: null, factors: null, end: null, kept: [], version: result.version + 1 });
+  Object.assign(result, { error: null, law: null, factors: null, end: null, chain: null, kept: [], version: result.version + 1 });
   try {
     computation.forward();
     computation.backward();

@@ -2,7 +2,9 @@
 "use strict";
 
 const picture = byId("picture");
-const LEAST_COLUMN = 60, FOLD = 1.5;  // pixels; columns
+const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
+const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
+const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
 /** What stands in the row: time steps, and folds of those between. */
 function columnsFor(room, T, at) {
@@ -49,6 +51,9 @@ function fitted(x, room, size = 12.5, before = "") {
   return before + shown(x, 1);
 }
 
+/** A product of many factors: 0 may be too small for a double. */
+const ofMany = (x, room, size, before) => (x === 0 && !isExactly0() ? "≈ 0" : fitted(x, room, size, before));
+
 const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...numbers));
 
 /** How much larger the picture is drawn than usual: as full screen, as there is room for. */
@@ -63,9 +68,12 @@ function drawScore() {
   const { computation } = result, film = filmNow(), T = chosen.T, names = partNames(), { law } = result;
   const order = law && law.part && names.includes(law.part) && names.length > 1 ? [law.part, ...names.filter((name) => name !== law.part)] : names;
   // The rows, from the top down.
-  const termsY = 14, factorY = 32, arcTop = 40, laneY = order.map((_, i) => 118 + i * 92), cardHeight = 66, lastY = laneY[laneY.length - 1];
-  const inputY = lastY + cardHeight / 2 + 38, namesY = inputY + 36, barsTop = namesY + (page.names.length ? 30 : 16), barsBottom = barsTop + (order.length > 1 ? 110 : 150);
-  const height = barsBottom + 26, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
+  const { terms, factor, two_lines, rise, flat, state: stateSize, gap, input_gap, input, line: lineSize, bars_above, bars_below, arc_from, arc_bend, pen, strength } = PROPORTIONS;
+  const termsY = terms * S + BASE, factorY = factor * S + BASE, lanesTop = (two_lines + rise) * S, arcTop = lanesTop - (rise - flat) * S;
+  const cardHeight = stateSize * S, laneY = order.map((_, i) => lanesTop + cardHeight / 2 + i * (cardHeight + gap * S)), lastY = laneY[laneY.length - 1];
+  const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (page.names.length ? 2 : 1)) * S;
+  const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
+  const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
   const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
@@ -81,33 +89,41 @@ function drawScore() {
   }
   const lossX = x + pitch / 2, arrived = (t) => lit && t >= film.arrived, computed = (t) => t <= film.computed;
 
-  drawnAs = { at, folds, columns, pitch, card, inputY, laneY, lastY, barsTop, barsBottom };
+  drawnAs = { at, folds, columns, pitch, card, barsTop, barsBottom };
 
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
+  // Of two parts, a factor's are written everywhere or nowhere.
+  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law)]) : []);
+  const roomy = [...termsOf.values()].every((found) => found.length < 2 || found.map(([words]) => words).join("").length * 6.9 < pitch - 6);
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];
     if (i === 0 || !lit || t > lastT) return;
     const isCut = cuts.some((cut) => before <= cut && cut < t), there = leftAt(t) > 0 || t > end, room = pitch - 6;
-    const middle = (at.get(t) + at.get(before)) / 2, x1 = at.get(t) - 0.2 * card, x0 = at.get(before) + 0.2 * card, top = laneY[0] - cardHeight / 2;
+    const middle = (at.get(t) + at.get(before)) / 2, x1 = at.get(t) - arc_from * card / 2, x0 = at.get(before) + arc_from * card / 2, top = lanesTop;
     const alone = t - before === 1, opaque = arrived(before) && t > end && !isCut;
     const hit = "M" + x1 + " " + top + "C" + x1 + " " + (arcTop - 4) + " " + x0 + " " + (arcTop - 4) + " " + x0 + " " + (top - 9);
     if (arrived(before) || film.done) {
-      const left1 = leftAt(t), shade = shadeOf(left1, reach), thick = 1.4 + 0.85 * shade;
+      const left1 = leftAt(t), shade = shadeOf(left1, reach), thick = pen + strength * S * (shade / 12);
       const state = isCut || t <= end ? " cut" : "";
       const head = 4 + 0.55 * thick, tip = top - 1;
-      parts.push(["arc" + t, "path", { class: "arc s" + shade + state, d: "M" + x1 + " " + top + "C" + x1 + " " + (arcTop + 2) + " " + x0 + " " + (arcTop + 2) + " " + x0 + " " + (tip - head), "stroke-width": isCut || t <= end ? 1.2 : thick }]);
+      parts.push(["arc" + t, "path", { class: "arc s" + shade + state, d: "M" + x1 + " " + top + "C" + (x1 - arc_bend * pitch) + " " + arcTop + " " + x0 + " " + arcTop + " " + x0 + " " + (tip - head), "stroke-width": isCut || t <= end ? pen : thick }]);
       parts.push(["tip" + t, "path", { class: "tip s" + shade + state, d: "M" + x0 + " " + tip + "l" + -head + " " + -1.6 * head + "h" + 2 * head + "Z" }]);
       if (isCut) text("scissors" + t, middle, arcTop + 24, "✂", "scissors");
     }
     if (opaque || (film.done && !isCut)) {
       if (alone) {
-        const terms = termsAt(t, law), line = terms.map(([words]) => words).join("");
-        if (line.length * 6.9 < room || terms.length === 1) parts.push(["terms" + t, "text", { x: middle, y: termsY, class: "small " + (terms.length === 1 ? terms[0][1] + "-ink" : "") }, line]);
+        const found = termsOf.get(t), [[first, ink], [rest] = [""]] = found.length ? found : [["", ""]];
+        const seam = middle + (first.length * 7.1 - rest.length * 6.6) / 2;  // where the weight and the rest meet
+        if (found.length === 1) text("terms" + t, middle, termsY, first, "small " + ink + "-ink");
+        else if (found.length && roomy) {
+          text("terms" + t, seam, termsY, first, "small end " + ink + "-ink");
+          text("rest" + t, seam, termsY, rest, "small start ink");
+        }
         text("factor" + t, middle, factorY, fitted(factorAt(t), room, 13, "×"), "factor" + (t <= end ? " faint" : ""));
       } else {
         text("terms" + t, middle, termsY, plural(t - before, "factor"), "small");
-        text("factor" + t, middle, factorY, fitted(leftAt(t) ? leftAt(before) / leftAt(t) : 0, room * FOLD, 13, "×"), "factor" + (there ? "" : " faint"));
+        text("factor" + t, middle, factorY, ofMany(leftAt(t) ? leftAt(before) / leftAt(t) : 0, room * FOLD, 13, "×"), "factor" + (there ? "" : " faint"));
       }
     } else if (isCut) text("factor" + t, middle, factorY, "cut", "small");
     if (alone) parts.push(["hit" + t, "path", { class: "hit", d: hit, "data-link": t - 1 }]);
@@ -125,12 +141,12 @@ function drawScore() {
       }
       if (lane && t > 0 && order.length === 2) parts.push(["down" + id, "path", { class: "flow", d: "M" + x0 + " " + (laneY[0] + cardHeight / 2) + "V" + (y - cardHeight / 2 - 1) }]);
       parts.push(["box" + id, "rect", { class: "state" + (straight ? " straight" : "") + (here ? " here" : "") + (computed(t) ? "" : " ahead"), x: x0 - card / 2, y: y - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-t": t }]);
-      text("name" + id, x0, y - 13, name + "_" + called(t), "name");
+      text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name");
       if (!computed(t)) return;
       const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
-      text("data" + id, x0, y + 6, fitted(norm(Array.from(numbers)), room), "data", room);
+      text("data" + id, x0, y + 0.45 * S, fitted(norm(Array.from(numbers)), room), "data", room);
       const gradient = Array.from(computation.state(t, computation.sequence.grad, name));
-      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 25, fitted(norm(gradient), room), "grad", room);
+      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 1.65 * S, fitted(norm(gradient), room), "grad", room);
     });
     for (const fold of folds) {
       if (lane) continue;
@@ -143,21 +159,21 @@ function drawScore() {
   for (const t of shownTimes) {
     if (!t) continue;
     const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputWords(numbers, card - 6);
-    parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + (inputY - 15) + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
-    parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputY - 15, width: card, height: 40, rx: 10, "data-x": t }]);
-    text("xname" + t, x0, inputY, "x_" + called(t), "xname");
-    text("xdata" + t, x0, inputY + 17, words, "data");
-    if (page.names[t - 1] !== undefined) text("called" + t, x0, namesY + 10, clipped(page.names[t - 1], pitch / 7.5), "small");
+    parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + inputTop + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
+    parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
+    text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
+    text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data");
+    if (page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
     if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
   }
   // The loss.
   const seen = chosen.step === null || chosen.step > T;
   flow("flowL", (at.get(T) ?? lossX - pitch) + card / 2, lossX - card / 2, lastY);
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lastY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
-  text("nameL", lossX, lastY - 13, "L", "name");
+  text("nameL", lossX, lastY - 0.85 * S, "L", "name");
   if (seen) {
-    text("dataL", lossX, lastY + 6, fitted(computation.loss, card - 6), "data", card - 6);
-    text("gradL", lossX, lastY + 25, "1", "grad");
+    text("dataL", lossX, lastY + 0.45 * S, fitted(computation.loss, card - 6), "data", card - 6);
+    text("gradL", lossX, lastY + 1.65 * S, "1", "grad");
   }
   if (chosen.at === "every") text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
@@ -185,15 +201,14 @@ function inputWords(numbers, room) {
 
 /** What is left of the gradient at every state, on a logarithmic scale, beside the law. */
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
-  const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (narrow ? 38 : 22);
-  const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k";
-  text("left", left, barsTop + 8, narrow ? "What is left" : (scalar ? "What is left: |∂" + later + "/∂" + earlier + "|, the product of the factors" : "What is left: ‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖"), "heading start");
+  const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
+  const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900;
+  text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : "What is left" + (wordy ? " of the gradient" : "") + ": " + (scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖") + (wordy ? ", the product of the factors above (log scale)" : ""), "heading start");
   const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;
   for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
-  low = Math.floor(low - 1e-9);
-  high = Math.ceil(high + 1e-9);
-  if (high - low < 2) [low, high] = [Math.min(low, -1), Math.max(high, 1)];
+  low = Math.floor(low - PROPORTIONS.ease);
+  high = Math.max(Math.ceil(high - 1e-9), low + 1);
   const y = (v) => (v > 0 ? barsBottom - (barsBottom - top) * Math.min(1, Math.max(0, (Math.log10(v) - low) / (high - low))) : barsBottom);
   const stride = Math.max(1, Math.ceil(((high - low) * 15) / (barsBottom - top)));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
@@ -216,15 +231,29 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   for (const [k, x, wide, folded] of seen) {
     const size = leftAt(k), level = y(size);
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
-    if (!folded) text("kept" + k, x, barsBottom + 16, fitted(size, pitch - 4, 12), "small grad");
+    if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 12), "small grad");
   }
-  if (law) {
-    const line = places.filter(([k]) => k <= lastT).map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
+  const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
+  if (points.length > 1) {
+    const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
     const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-      : (law.bound ? "at most " : "") + law.size + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
-    text("lawname", lossX - pitch / 2, barsTop + (narrow ? 24 : 8), ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
+      : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+    text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
+  // The key: what the numbers in a card are, and the shades.
+  text("keydata", left, key, "In a card: value,", "small start");
+  text("keygrad", left + 96, key, "gradient of L", "small start chain-ink");
+  const stride_ = Math.max(1, Math.ceil(reach / 3)), levels = [];
+  for (let e = -reach; e <= reach; e += stride_) levels.push(e);
+  const swatch = 44, from = lossX + card / 2 - swatch * levels.length;
+  if (from < left + 320) return;
+  text("keyscale", from - 8, key, "left of the gradient", "small end");
+  levels.forEach((e, i) => {
+    const shade = shadeOf(10 ** e, reach);
+    parts.push(["swatch" + i, "rect", { class: "swatch s" + shade, x: from + i * swatch, y: key - 12, width: swatch, height: 17 }]);
+    text("swatchname" + i, from + (i + 0.5) * swatch, key, e ? "10" + raised(e) : "1", "level on" + shade);
+  });
 }
 
 // ---- the pointer: a click on a state, a link or an input; an input is dragged up and down ---------------------------------

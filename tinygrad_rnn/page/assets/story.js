@@ -94,9 +94,28 @@ function headline() {
   const T = lastLoss(), k = endOfChain(), lag = T - k;
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
+  if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
   const mean = lag > 1 ? ", ×" + shown(meanFactor(left, lag)) + " per step" : "";
   const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
   return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
+}
+
+/** Whether a factor is 0, so that the product is 0 and not only too small for a double. */
+function isExactly0() {
+  for (let t = lastLoss(); isScalar() && t > endOfChain(); t--) if (factorAt(t) === 0) return true;
+  return false;
+}
+
+/** ‖J_T ⋯ J_(k+1)‖, as in the table of the main command; null where it would take long. */
+function chainNorm(T, k) {
+  if ((T - k) * facts().state ** 2 > 5000) return null;
+  return (result.chain ??= spectralNorm(jacobianProducts(result.computation, T)[T - k][0]));
+}
+
+/** The product of the Jacobians, written out where it is short. */
+function chainName(T, k) {
+  const names = Array.from({ length: T - k }, (_, i) => "J_" + called(T - i));
+  return names.length < 4 ? names.join("·") : names[0] + " ⋯ " + names[names.length - 1];
 }
 
 /** The chain, its product and the law, in one line. */
@@ -113,12 +132,14 @@ function equation() {
     const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
     const power = law.name + raised(lag), base = based(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
-    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + bracketed(alone ? total / alone : NaN) + " = " + shown(total);
+    const known = alone && (total || isExactly0()), product_ = total || isExactly0() ? shown(total) : "0, or too small for a double";
+    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
   const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
-  if (!law) return line;
-  if (law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
-  return line + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
+  const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
+  if (!law) return chain;
+  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
 }
 
 /** The picture for those who cannot see it. */

@@ -1,0 +1,358 @@
+"""How the page looks in a real browser, to everyone: on any screen, in the dark, printed, saved, and read aloud."""
+
+import contextlib
+import re
+from xml.etree import ElementTree
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tinygrad_rnn import (
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    draw,
+    explore,
+)
+from tinygrad_rnn.pictures import text
+
+from .browser import browser, open_page, says, set_range, settle, settle_work
+from .pages import (
+    files,
+    gated,
+    scalar,
+    single_unit,
+)
+
+__all__ = ["browser", "files", "open_page"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+SVG = "http://www.w3.org/2000/svg"
+
+
+def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
+    page = open_page("last")
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    path = tmp_path / "saved.svg"
+    download.value.save_as(path)
+    tree = ElementTree.parse(path)
+    texts = ["".join(each.itertext()) for each in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert says(page, "#headline") in texts
+    assert "h6" in texts
+    assert not [each for each in tree.iter() if each.get("class") == "hit"]
+    fills = {each.get("fill") for each in tree.iter("{http://www.w3.org/2000/svg}path")}
+    assert len(fills) > 4
+    assert "var(" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("every", 360, "light"), ("every", 1920, "dark"), ("cells", 360, "dark"), ("cells", 1920, "light"),
+        ("hello", 1440, "light"),
+    ],
+)  # fmt: skip
+def test_axe_finds_nothing(open_page, name, width, scheme):
+    page = open_page(name, "#step=8", width=width, color_scheme=scheme)
+    settle_work(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    page.locator("#truncate").check()
+    page.locator("#clip-on").check()
+    settle_work(page)
+    found = Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_every_control_is_reached_by_the_keyboard_and_has_a_name(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    page.locator("#truncate").check()
+    settle_work(page)
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    controls = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input")]
+            .filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0 && one.id)
+            .map((one) => one.id)"""
+    )
+    assert set(controls) <= reached
+    tree = page.locator("body").aria_snapshot()
+    assert not re.search(
+        r"^ *- (slider|spinbutton|combobox|button|img|grid|gridcell|region|table)(:| \[|$)", tree, flags=re.MULTILINE
+    )
+    for slider in page.locator("input[type=range]").all():
+        if slider.is_visible():
+            assert re.search("[A-Za-z]", slider.get_attribute("aria-valuetext") or "")
+
+
+def test_dark_mode_follows_the_system_and_the_choice(open_page):
+    def paper(page):
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, dark = paper(open_page("last", color_scheme="light")), paper(open_page("last", color_scheme="dark"))
+    assert light != dark
+    page = open_page("last", color_scheme="light")
+    page.locator("#theme").select_option("dark")
+    assert paper(page) == dark
+    page = open_page("last", color_scheme="dark")
+    page.locator("#theme").select_option("light")
+    assert paper(page) == light
+
+
+@pytest.mark.parametrize("name", ["every", "long", "cells", "hostile", "hello"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, name):
+    page = open_page(name, width=360, height=740, has_touch=True)
+    settle_work(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input")]
+            .filter((one) => one.checkVisibility()).map((one) => [one.id, one.type, one.getBoundingClientRect()])
+            .filter(([, type, box]) => (type !== "checkbox" && (box.height < 20 || box.width < 20)) || box.left < 0
+              || box.right > 360)
+            .map(([id]) => id)"""
+    )
+    assert small == []
+
+
+BOXES = """(pairs) => pairs.flatMap(([text, box]) => {
+    const inner = [...document.querySelectorAll(text)], outer = [...document.querySelectorAll(box)];
+    return inner.filter((one) => one.textContent && !outer.some((other) => {
+        const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
+        return a.left >= b.left - 0.5 && a.right <= b.right + 0.5 && a.top >= b.top - 0.5 && a.bottom <= b.bottom + 0.5;
+    })).map((one) => one.textContent);
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#T=5"), ("last", "#w=1e-9"), ("last", "#w=1e9")])
+def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, link, width):
+    page = open_page(name, link, width=width)
+    inside = [
+        ["#picture text.grad:not(.small)", "rect.state, rect.loss"],
+        ["#picture text.data", "rect.state, rect.loss, rect.input"],
+    ]
+    assert page.evaluate(BOXES, inside) == []
+    crossing = page.evaluate(
+        """() => {
+            const law = document.querySelector("#picture text.law-name").getBoundingClientRect();
+            return [...document.querySelectorAll("#picture text:not(.law-name), rect.bar, path.law")].filter((one) => {
+                const b = one.getBoundingClientRect();
+                return b.left < law.right && b.right > law.left && b.top < law.bottom - 1 && b.bottom > law.top + 1;
+            }).map((one) => one.textContent || one.getAttribute("class"));
+        }"""
+    )
+    assert crossing == []
+
+
+#: Texts of a drawing that a line crosses: their words.
+CROSSED = """([drawing, lines]) => {
+    const root = document.querySelector(drawing), found = new Set();
+    const texts = [...root.querySelectorAll("text:not(.scissors)")].map((one) => [one, one.getBBox()]);
+    for (const line of root.querySelectorAll(lines)) {
+        for (let at = 0, end = line.getTotalLength(); at <= end; at += 3) {
+            const { x, y } = line.getPointAtLength(at);
+            for (const [one, box] of texts) {
+                const across = x > box.x && x < box.x + box.width, down = y > box.y + 2 && y < box.y + box.height - 2;
+                if (across && down) found.add(one.textContent);
+            }
+        }
+    }
+    return [...found];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1440, 1920])
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#at=every"), ("long", "#cut=995"), ("one", "")])
+def test_no_edge_crosses_a_heading_or_a_number(open_page, name, link, width):
+    page = open_page(name, link, width=width)
+    settle_work(page)
+    assert page.evaluate(CROSSED, ["#picture", ".arc, .flow"]) == []
+    assert page.evaluate(CROSSED, ["#step-graph", ".edge"]) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080)])
+@pytest.mark.parametrize("name", ["last", "cells", "long"])
+def test_picture_and_controls_fit_on_a_screen_and_the_graph_of_a_time_step_in_its_panel(open_page, name, width, height):
+    page = open_page(name, width=width, height=height)
+    settle_work(page)
+    for part in ("#headline", "#picture", ".transport", "#controls", "#run"):
+        box = page.locator(part).bounding_box()
+        assert 0 <= box["y"] <= height - box["height"], part
+    assert page.locator("#step-panel .scroll.wide").evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+#: The gradient that stands below a name in a drawing.
+GRADIENT_BELOW = """([drawing, name]) => {
+    const texts = [...document.querySelectorAll(drawing + " text")];
+    const head = texts.find((one) => one.matches(".name") && one.textContent === name);
+    const y = Number(head.getAttribute("y")), column = head.getAttribute("x");
+    const isBelow = (one) => one.getAttribute("x") === column && Number(one.getAttribute("y")) > y;
+    return texts.find((one) => one.matches(".grad") && isBelow(one)).textContent;
+}"""
+
+
+def test_a_state_has_one_gradient_wherever_it_is_written(open_page):
+    page = open_page("every")
+    page.evaluate("goTo(3)")
+    settle_work(page)
+    posed = scalar(at="every")
+    posed.loss.backward()
+    for drawing in ("#picture", "#step-graph"):
+        assert page.evaluate(GRADIENT_BELOW, [drawing, "h3"]) == text.number(posed.unrolled.h[3].grad)
+
+
+def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
+    page = open_page("last", "#step=3")
+    settle(page)
+    for mark in (".arc", ".tip", "text.factor", "text.grad", ".bar"):
+        assert page.locator(f"#picture {mark}").count() == 0, mark
+    assert page.locator("#picture text.data").count() > 0
+    assert set(page.locator("#step-graph text.grad").all_text_contents()) == {"…"}
+
+
+#: Digits and letters below the line, as the page writes them.
+LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₖ", "0123456789k")
+
+
+@pytest.mark.parametrize(
+    ("name", "posed", "link"),
+    [
+        ("last", scalar, ""),
+        ("last", lambda: scalar(w=-1.3), "#w=-1.3"),
+        ("last", lambda: scalar(w=0.0), "#w=0"),
+        ("every", lambda: scalar(at="every"), ""),
+        ("unit", single_unit, ""),
+        ("cells", lambda: gated(LSTMCell(1, 2)), ""),
+        ("cells", lambda: gated(GRUCell(1, 2)), "#cell=" + repr(GRUCell(1, 2))),
+        ("cells", lambda: gated(RNNCell(1, 3)), "#cell=" + repr(RNNCell(1, 3)).partition(", nonl")[0] + ")"),
+    ],
+)
+def test_the_page_says_what_the_picture_says(open_page, name, posed, link):
+    page = open_page(name, link, width=1920)
+    settle(page)
+    made = posed()
+    made.loss.backward()
+    drawn = draw(made.unrolled, made.loss)
+    written = ElementTree.fromstring(drawn.svg()).iter(f"{{{SVG}}}text")
+    texts = {" ".join("".join(one.itertext()).translate(LOWERED).split()) for one in written}
+    assert says(page, "#headline") in texts
+    if name != "cells" or not isinstance(
+        made.cell, RNNCell
+    ):  # the picture of several units has the product's norm, too
+        assert says(page, "#equation") in texts
+    for kind in ("heading", "law-name", "factor"):
+        found = page.locator(f"#picture text.{kind}").all_text_contents()
+        assert len(found) > (kind == "factor") * made.unrolled.T - 1 - (link == "#w=0"), kind
+        for words in found:
+            assert words in texts, words
+
+
+def test_titles_are_true_for_gated_cells(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    assert "In a plain RNN at most" in says(page, "#norms-says")
+    assert "law" not in says(page, "#norms-says")
+    assert says(page, "#equation").startswith("‖∂L/∂s0‖ / ‖∂L/∂s5‖ = ")
+    assert "gates alone: ∏ f" in says(page, "#equation")
+    page.locator("#cell").select_option(index=2)
+    settle_work(page)
+    assert "The law" in says(page, "#norms-says")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "#w=1e150&nonlinearity=identity",
+        "#w=-1e200&nonlinearity=relu&at=every",
+        "#w=1e308&nonlinearity=identity",
+        "#w=0",
+        "#w=1e-320&nonlinearity=identity",
+        "#x_1[0]=1e308&u=1e300&at=every",
+        "#k1=1&k2=1&at=every",
+    ],
+)
+def test_no_number_is_beyond_words(open_page, link):
+    page = open_page("last", link)
+    settle_work(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    settle_work(page)
+    words = page.evaluate(
+        "document.body.innerText + [...document.querySelectorAll('svg text')].map((one) => one.textContent).join(' ')"
+    )
+    assert not re.findall(r"undefined|Infinity|null|\[object|NaN[×⁰-⁹]", words)
+
+
+def test_of_an_infinite_gradient_the_page_says_what_python_says(open_page):
+    page = open_page("last", "#w=1e150&nonlinearity=identity")
+    assert says(page, "#headline") == "The gradient is not a number after 6 steps back"
+    assert "(10¹⁵⁰)⁶ = ∞" in says(page, "#equation")
+
+
+def test_a_weight_near_1_is_not_written_as_1(open_page):
+    page = open_page("last", "#nonlinearity=identity&w=1.02")
+    assert "1.02" in page.locator("#picture text.law-ink").all_text_contents()
+    assert "1.0" not in page.locator("#picture text.law-ink").all_text_contents()
+
+
+def test_motion_is_reduced_on_request(open_page):
+    def animation(page):
+        page.evaluate("goTo(5)")
+        page.locator("#by-node").check()
+        settle(page)
+        return page.locator(".edge.back").first.evaluate("(edge) => getComputedStyle(edge).animationName")
+
+    assert animation(open_page("last", reduced_motion="no-preference")) == "back"
+    assert animation(open_page("last", reduced_motion="reduce")) == "none"
+
+
+def test_labels_never_become_markup(open_page):
+    page = open_page("hostile", width=1920)
+    settle_work(page)
+    for summary in page.locator("summary").all():
+        summary.click()
+    for position in range(6):
+        set_range(page, "#position", position)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img").count() == 0
+    assert "\u202e" not in page.content()
+
+
+def test_printing_leaves_out_what_cannot_be_pressed(open_page):
+    page = open_page("last")
+    page.emulate_media(media="print")
+    for selector in (".tools", ".transport", "#controls"):
+        assert page.locator(selector).is_hidden()
+    assert page.locator("#picture").is_visible()
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "",
+        # as strict as hosts of notebooks are: what they allow a frame, it inherits
+        "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; child-src https:",
+    ],
+    ids=["jupyter", "strict"],
+)
+def test_in_a_frame_without_rights_it_works_the_same(browser, tmp_path, policy):
+    bundle = explore(scalar())._repr_mimebundle_()
+    host = tmp_path / "host.html"
+    head = f'<meta charset=utf-8><meta http-equiv="Content-Security-Policy" content="{policy}">'
+    host.write_text(f"<!doctype html>{head}{bundle['text/html']}", encoding="utf-8")
+    context = browser.new_context()
+    with contextlib.closing(context):
+        page = context.new_page()
+        wrong = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(host.as_uri())
+        frame = page.frame_locator("iframe")
+        frame.locator("#parameter0-number").fill("1.5")
+        frame.locator("#parameter0-number").press("Enter")
+        frame.locator("#norms-says").filter(has_text="‖W‖ = 1.5.").wait_for(timeout=20_000)
+        assert wrong == []
