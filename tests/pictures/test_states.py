@@ -219,6 +219,33 @@ def test_a_loss_of_every_state_is_told_from_its_part_at_the_end() -> None:
     assert "‖∂L/∂h₀‖ / ‖∂L/∂h₃‖" in said(draw(unrolled, losses[2]).picture, "equation")
 
 
+def test_a_weight_near_1_is_not_1() -> None:
+    unrolled = unroll(ScalarRNNCell(w=0.999, nonlinearity="identity"), [0.1] * 12)
+    picture = draw(unrolled, unrolled.h[12] ** 2).picture
+    assert said(picture, "terms_5") == "0.999"
+    assert said(picture, "factor_5") == "×0.999"
+
+
+def test_what_is_not_a_number_has_no_arc() -> None:
+    unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.1, 0.2, 0.3, 0.4])
+    loss = (unrolled.h[4] - 1.0) ** 2
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    assert math.isnan(kept(unrolled, loss)[-1])
+    assert not [line.id for line in picture.lines if line.role in ("arc", "fade")]
+
+
+def test_the_step_at_its_gates_says_of_each_card_what_it_holds() -> None:
+    unrolled = unroll(LSTMCell(1, 8, seed=0), [[0.1], [0.5]])
+    box = {box.id: box for box in draw(unrolled, mse_loss(unrolled.h[2], [0.1] * 8)).picture.boxes}
+    assert box["step_c"].rows[1].text.startswith("‖·‖ ")
+    assert box["step_f"].rows[1].text.startswith("mean ")
+    unrolled = unroll(LSTMCell(1, 2, seed=0), [[0.1], [0.5]])
+    picture = draw(unrolled, mse_loss(unrolled.h[2], [0.1] * 2)).picture
+    assert len(next(box for box in picture.boxes if box.id == "step_c").rows[1].text.split()) == 2  # and no norm
+    assert not [one.text for one in picture.texts if "data: norms" in one.text]
+
+
 # ---- what one sees --------------------------------------------------------------------------------------------------
 
 

@@ -321,10 +321,10 @@ class _Lanes:
             pieces = geometry.pieces(curve, len(left))
             end = min(len(pieces), _END)
             for i, (piece, kept) in enumerate(zip(pieces[:-end], left)):
-                if kept:
+                if kept > 0.0:  # and not NaN
                     looks = {**self.strength(kept), "step": after}
                     self.sheet.line(f"fade_{after}_{i}", piece, arrow=False, role="fade", **looks)
-            if left[-1]:  # else nothing arrives
+            if left[-1] > 0.0:  # else nothing arrives
                 looks = {**self.strength(left[-1]), "step": after}
                 self.sheet.line(f"arc_{after}", geometry.joined(*pieces[-end:]), tail.id, head.id, role="arc", **looks)
 
@@ -408,8 +408,8 @@ class _Lanes:
             sheet.text(own, told, x, y, anchor="middle", ink=words.ink_of_terms(subject), **looks)
             return
         (_, weight, _), *others = link.terms
-        for digits in (2, 1):
-            told = text.number(weight, digits)
+        for of_weight, digits in ((3, 2), (2, 2), (1, 1)):  # 0.999 is not 1.0
+            told = text.number(weight, of_weight)
             first = text.width(told, s, True)
             rest = "".join("·" + _bracketed(text.number(other, digits)) for _, other, _ in others)
             if first + text.width(rest, s) <= room:

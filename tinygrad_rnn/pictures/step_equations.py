@@ -313,7 +313,7 @@ def _lstm(subject: Subject, t: int) -> _Graph:
         ("step_o", "step_h", "flow", ""),
     ]
     _end(subject, t, 5, parts, edges, "step_h")
-    return parts, edges, f"Step {t} at its gates, each from {h0} and {x1} (data: norms, of gates means)", None
+    return parts, edges, f"Step {t} at its gates, each from {h0} and {x1}", None
 
 
 def _gru(subject: Subject, t: int) -> _Graph:
@@ -334,7 +334,7 @@ def _gru(subject: Subject, t: int) -> _Graph:
         ("step_r", "step_n", "flow", ""),
     ]
     _end(subject, t, 3.8, parts, edges, "step_h")
-    return parts, edges, f"Step {t} at its gates, each from {h0} and {x1} (data: norms, of gates means)", None
+    return parts, edges, f"Step {t} at its gates, each from {h0} and {x1}", None
 
 
 def _mean(values: Sequence[Value]) -> float:
