@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from contextvars import copy_context
 from types import FrameType
@@ -18,6 +20,7 @@ from tinygrad_rnn import (
     Value,
     anatomy,
     detect_anomaly,
+    gradcheck,
     no_grad,
     paths,
     time_step,
@@ -28,6 +31,7 @@ from tinygrad_rnn.engine import passes
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.engine.recording import Scope, call_at, current
 from tinygrad_rnn.support.collector import collector_paused
+from tinygrad_rnn.sweep import ProcessPool
 
 #: The finalizer of a generator swallows an interrupt.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -180,6 +184,39 @@ def test_no_instruction_at_which_an_interrupt_leaves_anything_in_force(name: str
     assert not failures
     assert instruction > 20
     assert what_stayed() is None
+
+
+def test_no_instruction_at_which_an_interrupt_leaves_a_number_as_gradcheck_shifts_it() -> None:
+    a, b = Value(0.5, label="a"), Value(0.25, label="b")
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 1
+        came_so_far, _ = interrupted_at(instruction, lambda: gradcheck(lambda a, b: a * b, [a, b]))
+        assert (a.data, b.data) == (0.5, 0.25), instruction
+    assert instruction > 300
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_no_instruction_at_which_an_interrupt_leaves_ctrl_c_blocked_in_a_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = ProcessPool(1)
+    monkeypatch.setattr(pool._pool, "schedule", lambda *_: Future())
+    monkeypatch.setattr("multiprocessing.resource_tracker.ensure_running", lambda: None)
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 1
+        came_so_far, _ = interrupted_at(instruction, lambda: pool.submit(abs, 1))
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), instruction
+    assert instruction > 30
+    pool.shutdown()
+
+
+def test_an_error_of_a_submission_is_raised() -> None:
+    pool = ProcessPool(1)
+    pool.shutdown()
+    with pytest.raises(RuntimeError):
+        pool.submit(abs, 1)
 
 
 def borrowing() -> dict[str, Callable[[Value], object]]:

@@ -257,7 +257,7 @@ def test_titles_are_true_for_gated_cells(open_page):
     settle_work(page)
     assert "In a plain RNN at most" in says(page, "#norms-says")
     assert "law" not in says(page, "#norms-says")
-    assert says(page, "#equation").startswith("‖∂L/∂s0‖ / ‖∂L/∂s5‖ = ")
+    assert says(page, "#equation").startswith("‖∂L5/∂s0‖ / ‖∂L5/∂s5‖ = ")
     assert "gates alone: ∏ f" in says(page, "#equation")
     page.locator("#cell").select_option(index=2)
     settle_work(page)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_rnn.pictures.text import clipped, number, power_of_ten, width
+from tinygrad_rnn.pictures.text import clipped, fitted, number, power, power_of_ten, width
 
 
 def read(text: str) -> float:
@@ -68,3 +68,18 @@ def test_text_is_clipped_to_one_line() -> None:
     assert clipped("a\n b", 10) == "a b"
     assert clipped("abcdef", 4) == "abc…"
     assert width("mmmm", 10.0) > width("iiii", 10.0)
+
+
+@pytest.mark.parametrize(
+    ("base", "written"),
+    [(0.9, "0.9¹²"), (-3.0, "(−3)¹²"), (1.5e-5, "(1.5×10⁻⁵)¹²"), (1e200, "(10²⁰⁰)¹²"), (math.inf, "(∞)¹²")],
+)
+def test_a_power_has_one_exponent(base: float, written: str) -> None:
+    """Not 10²⁰⁰¹²."""
+    assert power(base, 12) == written
+
+
+def test_a_rounded_number_does_not_look_like_a_power_of_ten() -> None:
+    room = width("−1×10⁵", 15.0)
+    assert fitted(-1.34e5, room, 15.0) == "−1×10⁵"
+    assert fitted(-1e5, room, 15.0) == "−10⁵"

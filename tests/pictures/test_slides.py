@@ -16,7 +16,7 @@ from tinygrad_rnn.cli.inputs import input_options, read_problem
 from tinygrad_rnn.cli.options import Parser, add_options
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.pictures import draw, draw_dot
-from tinygrad_rnn.pictures.geometry import Box, Picture, Text
+from tinygrad_rnn.pictures.geometry import Box, Curve, Picture, Text
 from tinygrad_rnn.pictures.places import placed
 from tinygrad_rnn.pictures.text import width
 
@@ -129,6 +129,13 @@ def extent(text: Text) -> tuple[float, float, float, float]:
     return left, y - 0.4 * text.size, left + wide, y + 0.4 * text.size
 
 
+def point_at(curve: Curve, first: int, t: float) -> tuple[float, float]:
+    """A point of the piece of a curve whose first control point is given."""
+    weights = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3
+    piece = list(zip(weights, curve[first : first + 4]))
+    return sum(w * x for w, (x, _) in piece), sum(w * y for w, (_, y) in piece)
+
+
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
@@ -189,6 +196,15 @@ def test_no_card_lies_on_another_or_on_a_text(slide: tuple[Picture, float]) -> N
     for box in cards:
         for text in slide[0].texts:
             assert not overlap(sides(box), extent(text)), (box.id, text)
+
+
+def test_no_arrow_strikes_a_card_through(slide: tuple[Picture, float]) -> None:
+    cards = [(box.id, sides(box)) for box in slide[0].every_box() if box.shape == "card"]
+    for line in slide[0].lines:
+        points = [point_at(line.curve, i, j / 8) for i in range(0, len(line.curve) - 1, 3) for j in range(9)]
+        for name, (left, bottom, right, top) in cards:
+            inside = [(x, y) for x, y in points if left + 1 < x < right - 1 and bottom + 1 < y < top - 1]
+            assert not inside, (line.id, name)
 
 
 def test_ids_are_unique_and_good_for_any_medium(slide: tuple[Picture, float]) -> None:

@@ -206,6 +206,19 @@ def test_a_loss_of_every_state_reaches_each_of_them() -> None:
     assert read(said(picture, "left_0")) == pytest.approx(kept(unrolled, loss)[-1], rel=0.006)
 
 
+def test_a_loss_of_every_state_is_told_from_its_part_at_the_end() -> None:
+    """∂L/∂h_0 is in the card, and is of the whole loss; what the chain multiplies to is of a part of it."""
+    unrolled = unroll(RNNCell(1, 2, seed=0), [[0.1], [0.5], [-0.3]])
+    losses = [mse_loss(h, [1.0, -1.0]) for h in (unrolled.h[1], unrolled.h[2], unrolled.h[3])]
+    loss = losses[0] + losses[1] + losses[2]
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    assert said(picture, "equation").startswith("‖∂L₃/∂h₀‖ / ‖∂L₃/∂h₃‖ = ")
+    assert "‖∂L₃/∂hₖ‖ / ‖∂L₃/∂h₃‖" in said(picture, "left")
+    assert "; L depends on 3 states, its part L₃ on h₃ alone" in said(picture, "caption")
+    assert "‖∂L/∂h₀‖ / ‖∂L/∂h₃‖" in said(draw(unrolled, losses[2]).picture, "equation")
+
+
 # ---- what one sees --------------------------------------------------------------------------------------------------
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..errors import GradcheckError, OperandError
 from ..support.pytorch import refuses_options
+from ..support.uninterrupted import Uninterrupted
 from . import notation
 from .arithmetic import number
 from .backward import gradients
 from .value import Operand, Value, as_value
 
 Result = Value | Sequence[Value]
+
+
+class _Shifted(Uninterrupted):
+    """A context in which a leaf holds another number. It holds its own again afterwards, even if Ctrl-C ends it."""
+
+    def __init__(self, leaf: Value, by: float) -> None:
+        own, other = leaf.data, number(leaf.data + by)
+        self.begin, self.close = partial(setattr, leaf, "_data", other), partial(setattr, leaf, "_data", own)
 
 
 @refuses_options
@@ -52,11 +62,8 @@ def gradcheck(
         return list(values)
 
     def shifted(leaf: Value, by: float) -> list[float]:
-        data, leaf.data = leaf.data, leaf.data + by
-        try:
+        with _Shifted(leaf, by):
             return [output.data for output in outputs()]
-        finally:
-            leaf.data = data
 
     def complaint() -> str | None:
         first, second = outputs(), outputs()

@@ -60,9 +60,8 @@ def law(chain: Chain) -> list[str]:
         return fate
     weight, times, power, others = tied
     span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
-    number = f"({text.number(weight.data)})" if weight.data < 0 else text.number(weight.data)
     sign = -1.0 if weight.data < 0 and times % 2 else 1.0
-    names, numbers = [f"{text.clipped(weight.label or 'w', 20)}^(T−k)"], [f"{number}{text.superscript(times)}"]
+    names, numbers = [f"{text.clipped(weight.label or 'w', 20)}^(T−k)"], [text.power(weight.data, times)]
     values = [text.power_of_ten(sign, power)]
     rest = {name.partition("(")[0] for factor in chain.factors for name, _, own in factor.terms if own is None}
     if rest:

@@ -261,10 +261,21 @@ class _Lanes:
                 self.beside_fold(before, after)
         for step in self.columns.x:
             for a, b in self.subject.within(step):
-                tail, head = self.boxes[a, step], self.boxes[b, step]
-                down = 1 if self.subject.names.index(a) < self.subject.names.index(b) else -1
-                ends = self.sheet.side(tail, 0, down), self.sheet.side(head, 0, -down)
-                self.sheet.arrow(tail, head, *ends, step=step)
+                self.upright(a, b, step)
+
+    def upright(self, a: str, b: str, step: int) -> None:
+        """From a part of the state to another after the same time step: around those that stand between them."""
+        names, sheet = self.subject.names, self.sheet
+        tail, head = self.boxes[a, step], self.boxes[b, step]
+        lanes = names.index(b) - names.index(a)
+        down = 1 if lanes > 0 else -1
+        if abs(lanes) == 1:
+            sheet.arrow(tail, head, sheet.side(tail, 0, down), sheet.side(head, 0, -down), step=step)
+            return
+        (x0, y0), (x1, y1) = sheet.side(tail, 1, 0.6 * down), sheet.side(head, 1, -0.6 * down)
+        out = 0.9 * (self.columns.pitch - self.columns.card)  # three quarters of it: how far such a curve goes
+        curve = [(x0, y0), (x0 + out, y0), (x1 + out, y1), (x1, y1)]
+        sheet.line(f"{head.id}from{tail.id}", curve, tail.id, head.id, role="flow", step=step)
 
     def across(self, a: str, before: int, b: str, after: int) -> None:
         """From a part of the state to one after the next time step; thick where it is straight, as that carries."""

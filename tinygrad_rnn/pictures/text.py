@@ -77,12 +77,18 @@ def _written(sign: str, mantissa: str, exponent: int, digits: int = 3, exact: bo
     if exact and "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     ten = raised(exponent)
-    return f"{sign}{ten}" if mantissa == "1" else f"{sign}{mantissa}×{ten}"
+    return f"{sign}{ten}" if exact and mantissa == "1" else f"{sign}{mantissa}×{ten}"
 
 
 def raised(exponent: int) -> str:
     """10 to a whole power: 10⁻⁵."""
     return f"10{superscript(exponent)}"
+
+
+def power(x: float, exponent: int) -> str:
+    """A power of a number: 0.9¹², (−3)¹², (1.5×10⁻⁵)¹². What is not digits alone needs parentheses."""
+    base = number(x)
+    return f"{base if base.isascii() else f'({base})'}{superscript(exponent)}"
 
 
 def decade(exponent: int) -> str:

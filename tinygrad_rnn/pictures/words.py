@@ -90,8 +90,7 @@ def equation(subject: Subject) -> str:
     if law is None or law.number is None:
         return f"{start} = {_factors('J', T, k)} = {total}"
     lag, weight = T - k, _weight(subject) if signed else law.number
-    number = text.number(weight)
-    power = f"{f'({number})' if weight < 0 else number}{text.superscript(lag)}"
+    power = text.power(weight, lag)
     rest = _rest(subject)
     base = _base(law) if signed or _weight(subject) >= 0.0 else f"|{_base(law)}|"
     if rest is None:
@@ -105,7 +104,7 @@ def equation(subject: Subject) -> str:
 
 def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     T, k, law = subject.T, subject.end, subject.law
-    root, norm, product = subject.root, subject.chain_norm, f"‖{_factors('J', T, k)}‖"
+    root, norm, product = _followed(subject), subject.chain_norm, f"‖{_factors('J', T, k)}‖"
     if root:
         line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}"
     else:
@@ -118,6 +117,11 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     if law is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
+
+
+def _followed(subject: Subject) -> str:
+    """The loss that the chain begins from: L, or of one that depends on several states what it has of the last: L₁₂."""
+    return text.indexed(subject.root, subject.T) if len(subject.direct) > 1 else subject.root
 
 
 def _size(subject: Subject) -> str:
@@ -179,7 +183,9 @@ def caption(subject: Subject) -> str:
         return ""
     said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
     if subject.k is not None and len(subject.direct) > 1:
-        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, the chain begins at the last"
+        last = f"its part {_followed(subject)} on {text.indexed(_name(subject), subject.T)} alone"
+        begin = "the chain begins at the last" if subject.is_scalar else last
+        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, {begin}"
     if subject.view.cuts:
         said += "; no gradient passes a cut"
     return said
@@ -191,7 +197,7 @@ def left(subject: Subject) -> str:
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
     if subject.is_scalar:
         return f"What is left of the gradient: |∂{later}/∂{earlier}|, the product of the factors above (log scale)"
-    root = subject.root or "∂"
+    root = _followed(subject) or "∂"
     ratio = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖"
     return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
 
@@ -204,7 +210,7 @@ def law(subject: Subject) -> str:
     if found.number is None:
         return f"straight along {subject.straight_name}: ∏ {found.name} = {size}"
     alone = "at most " if found.is_bound else ""
-    power = f"{text.number(found.number)}{text.superscript(subject.T - subject.end)}"
+    power = text.power(found.number, subject.T - subject.end)
     return f"{alone}{_sized(subject, found)}^(T−k) = {power} = {size}"
 
 

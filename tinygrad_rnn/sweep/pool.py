@@ -6,14 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
+from itertools import starmap
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 from weakref import WeakSet
 
 from ..support.checks import whole_number
+from ..support.uninterrupted import Uninterrupted
 
 PATIENCE = 5.0  # seconds, for processes to end
 
@@ -47,11 +51,8 @@ class ProcessPool(Executor):
         if not hasattr(signal, "pthread_sigmask"):
             return self._schedule(function, args, kwargs)
         resource_tracker.ensure_running()  # else it starts in between, and unblocks what it has blocked itself
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _Blocked():
             return self._schedule(function, args, kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _schedule(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
         future: Future[Any] = self._pool.schedule(function, args, kwargs)
@@ -81,6 +82,18 @@ class ProcessPool(Executor):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
+
+
+class _Blocked(Uninterrupted):
+    """A context in which no Ctrl-C reaches this thread and what it starts."""
+
+    def __init__(self) -> None:
+        from _signal import pthread_sigmask  # type: ignore[import-not-found]  # C; that of `signal` is Python
+
+        before = pthread_sigmask(signal.SIG_BLOCK, ())
+        self.begin = partial(pthread_sigmask, signal.SIG_BLOCK, {signal.SIGINT})
+        # It sets the mask once, and returns None: a true result would swallow exceptions.
+        self.close = partial(deque[Any](maxlen=0).extend, starmap(pthread_sigmask, [(signal.SIG_SETMASK, before)]))
 
 
 class _Worker(SpawnProcess):

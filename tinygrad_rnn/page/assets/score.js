@@ -203,7 +203,7 @@ function inputWords(numbers, room) {
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900;
-  text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : "What is left" + (wordy ? " of the gradient" : "") + ": " + (scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖") + (wordy ? ", the product of the factors above (log scale)" : ""), "heading start");
+  text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : "What is left" + (wordy ? " of the gradient" : "") + ": " + (scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + followedLoss() + "/∂" + earlier + "‖ / ‖∂" + followedLoss() + "/∂" + later + "‖") + (wordy ? ", the product of the factors above (log scale)" : ""), "heading start");
   const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;
   for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }

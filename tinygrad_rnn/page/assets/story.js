@@ -10,6 +10,8 @@ const stateName = () => { const names = Object.keys(facts().parts); return names
 const partNames = () => Object.keys(facts().parts);
 /** The last time step with a loss. */
 const lastLoss = () => { const { losses } = result.computation; return losses.length ? losses[losses.length - 1] : chosen.T; };
+/** The loss that the chain begins from: L, or of a loss at several steps what it has of the last: L_12. */
+const followedLoss = () => (result.computation.losses.length > 1 ? "L_" + called(lastLoss()) : "L");
 
 /** The slots of a quantity such as f, in order. */
 function slotsOf(name) {
@@ -135,7 +137,7 @@ function equation() {
     const known = alone && (total || isExactly0()), product_ = total || isExactly0() ? shown(total) : "0, or too small for a double";
     return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
-  const line = "‖∂L/∂" + earlier + "‖ / ‖∂L/∂" + later + "‖ = " + shown(left);
+  const root = followedLoss(), line = "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖ = " + shown(left);
   if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
   const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
   if (!law) return chain;
