@@ -38,10 +38,13 @@ def test_without_arguments_it_does_the_main_job_on_real_numbers():
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     assert "yearly sunspot numbers, 1980 to 1991" in done.stdout
-    rows = [line.split() for line in done.stdout.splitlines() if line.endswith(" yes")]
-    assert [int(row[0]) for row in rows] == list(range(12, -1, -1))
-    assert [float(row[-2]) for row in rows] == pytest.approx([0.9**lag for lag in range(13)], rel=1e-5)
-    assert [float(row[-5]) for row in rows] == pytest.approx([float(row[-4]) for row in rows], rel=1e-5)
+    table = [re.split("  +", line.strip()) for line in done.stdout.splitlines() if line.endswith((" agree", " yes"))]
+    rows = [dict(zip(reversed(table[0]), reversed(cells))) for cells in table[1:]]  # k = 0 has no input
+    assert [cells[0] for cells in table[1:]] == [str(k) for k in range(12, -1, -1)]
+    assert [float(row["w^(T−k)"]) for row in rows] == pytest.approx([0.9**lag for lag in range(13)], rel=1e-5)
+    assert [float(row["∂L/∂h_k"]) for row in rows] == pytest.approx(
+        [float(row["by the chain"]) for row in rows], rel=1e-5
+    )
     assert "Picture: bptt.svg" in done.stdout
     assert Path("bptt.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
 

@@ -12,7 +12,8 @@ from .one_hot import OneHot
 from .trees import is_vector
 
 #: A Value for a scalar cell, a Vector for any other. Only the cell knows which, so a union type would have to be
-#: narrowed at every use, as in ``unrolled.h[3].grad``.
+#: narrowed at every use, as in ``unrolled.h[3].grad``; a type parameter of cells and of `Unrolled` would have to be
+#: written wherever either is named, mostly as ``[Any]``.
 Quantity = Any
 
 
