@@ -47,6 +47,7 @@ def files(tmp_path_factory):
         "one": explore(scalar(1)),
         "cells": explore(gated(LSTMCell(1, 2)), others=[gated(GRUCell(1, 2)), gated(RNNCell(1, 3))]),
         "long": page_of(from_sequence(ScalarRNNCell(), WAVE[:1000], WAVE[1:1001], at="every")),
+        "subnormal": explore(gated(LSTMCell(1, 4), 2000, at="last")),
         "hostile": explore(
             problem(
                 ScalarRNNCell(w=Value(0.9, label=HOSTILE), u=Value(0.5, label="=cmd|' /C'!A0")), [1.0, 0.5], [0.1, 0.2]

@@ -266,6 +266,14 @@ def test_chunks_mean_what_truncated_bptt_means(open_page):
     agrees(page, scalar(at="every"))
 
 
+def test_what_is_too_small_for_a_double_has_no_factor_per_step(open_page):
+    page = open_page("subnormal")
+    assert page.evaluate("result.kept[2000]") == 5e-324  # where rounding holds it, whatever the factors are
+    assert says(page, "#headline") == "The gradient is 0, or too small for a double, 2000 steps back"
+    assert "= 0, or too small for a double" in says(page, "#equation")
+    assert "−324" not in page.evaluate("headline()[0] + equation()")
+
+
 # ---- undo, reset, links -----------------------------------------------------------------------------------------
 
 

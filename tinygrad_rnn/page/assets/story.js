@@ -30,11 +30,17 @@ function cutsOfChain() {
 /** The end of the chain: h_0, or the state after the latest link that is cut. */
 const endOfChain = () => (result.end ??= Math.max(-1, ...cutsOfChain()) + 1);
 
+/** A number, or 0 where it is subnormal: such a one has lost its digits, and rounding may keep a product from ever getting smaller. */
+const unlessSubnormal = (x) => (Math.abs(x) < 2 ** -1022 ? 0 : x);
+
 /** What is left at time step k of the gradient that the last loss gives to its own. Links that are cut pass nothing on. */
 function leftAt(k) {
   const T = lastLoss();
-  return k > T || k < endOfChain() ? 0 : result.kept[T - k];
+  return k > T || k < endOfChain() ? 0 : unlessSubnormal(result.kept[T - k]);
 }
+
+/** A product over the chain, in words where it is too small. */
+const shownProduct = (x) => (unlessSubnormal(x) || isExactly0() ? shown(x) : "0, or too small for a double");
 
 /** The law beside the chain: its name, what its size is called and its size by lag, whether it is a bound, and the size of
  *  one factor; null where there is none. */
@@ -134,14 +140,14 @@ function equation() {
     const w = result.computation.p[cellNow().recurrent[0][0][0]], alone = library.pow(w, lag), slope = NONLINEAR[chosen.nonlinearity];
     const power = law.name + raised(lag), base = based(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
-    const known = alone && (total || isExactly0()), product_ = total || isExactly0() ? shown(total) : "0, or too small for a double";
+    const known = unlessSubnormal(alone) && (unlessSubnormal(total) || isExactly0()), product_ = shownProduct(total);
     return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
-  const root = followedLoss(), line = "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖ = " + shown(left);
-  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shown(law.at[lag]);
+  const root = followedLoss(), line = "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖ = " + shownProduct(left);
+  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shownProduct(law.at[lag]);
   const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
   if (!law) return chain;
-  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shown(law.at[lag]);
+  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shownProduct(law.at[lag]);
 }
 
 /** The picture for those who cannot see it. */
