@@ -221,6 +221,21 @@ def test_ctrl_c_never_falls_into_llvmlite(monkeypatch):
     assert compile(root).forward() == root.data
 
 
+def test_ctrl_c_while_a_thread_starts_is_no_other_error(monkeypatch):
+    def start(thread):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    root = Value(0.5).tanh()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            compile(root)
+    assert compile(root).forward() == root.data
+
+
 # ---- Ctrl-C in the middle of a run of a graph ----------------------------------------------------------------
 
 
