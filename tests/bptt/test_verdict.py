@@ -170,3 +170,14 @@ def test_a_loss_that_is_the_state_or_of_a_part_of_a_sequence() -> None:
     u = unroll(ScalarRNNCell(0.5, 1.0, nonlinearity="identity"), [1.0, 1.0], h0=0.2, first=7)
     assert kept(u, u.h[8]) == [1.0, 0.5, 0.25]
     assert kept(u, u.h[6]) == [1.0]
+
+
+def test_what_no_longer_shrinks_since_a_double_ends_there_is_0() -> None:
+    """Here the gradient gets stuck at some 1e-323, of which the mean factor would be far too large."""
+    unrolled = unroll(ScalarRNNCell(w=0.9, nonlinearity="identity"), [0.1] * 8000)
+    loss = unrolled.h[8000] ** 2
+    loss.backward()
+    assert unrolled.h[0].grad > 0.0
+    left = kept(unrolled, loss)
+    assert left[8000] == 0.0
+    assert left[6000] == pytest.approx(0.9**6000, rel=1e-9)

@@ -667,6 +667,15 @@ def test_the_options_of_the_picture_set_what_is_on_it():
     assert re.findall(r'id="(h_\d+)"', Path("o.dot").read_text(encoding="utf-8")) == ["h_3", "h_4", "h_5"]
 
 
+@pytest.mark.parametrize("name", ["p.png", "p.tex", "p.txt"])
+def test_what_cannot_move_is_not_animated(name, capsys):
+    assert main(["--animate", "--quiet", "-o", name]) == 2
+    assert name in capsys.readouterr().err
+    assert not Path(name).exists()
+    assert main(["--animate", "--quiet", "-o", "P.SVG"]) == 0
+    assert "prefers-reduced-motion" in Path("P.SVG").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("span", ["3-5", "5..3", "..", "a..b", "40..50"])
 def test_a_range_of_time_steps_that_makes_no_sense_is_an_error(span, capsys):
     assert main(["--only", span, "-o", "o.dot"]) == 2

@@ -10,11 +10,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tinygrad_rnn import optim
-from tinygrad_rnn.cli import main
+from tinygrad_rnn.cli import main, training
 from tinygrad_rnn.cli.sample import draw
 from tinygrad_rnn.cli.training import DEFAULTS
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
@@ -97,6 +98,19 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
     assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
     assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
+
+
+def test_a_model_that_another_training_saves_meanwhile_is_not_overwritten(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(options: Any) -> Any:
+        Path("x").write_text("theirs")
+        return training.build(options)
+
+    monkeypatch.setattr("tinygrad_rnn.cli.train.build", build)
+    assert main(["train", "--task", "latch", "--T", "5", *SMALL, "-o", "x"]) == 2
+    assert capsys.readouterr().err.startswith("tinygrad-rnn: error: x exists. ")
+    assert Path("x").read_text() == "theirs"
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

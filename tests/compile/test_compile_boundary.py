@@ -15,7 +15,7 @@ import time
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
-from tinygrad_rnn.compile import Number, Recurrence, Vector, compile, native
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile, native
 from tinygrad_rnn.compile.boundary import Area
 from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError, TooLargeError
 from tinygrad_rnn.support import memory
@@ -101,6 +101,13 @@ for megabytes in (2, 8):
     assert run() == expected
 """
     assert output_of(code).count("the length of the code = ") == 2
+
+
+@pytest.mark.parametrize("kind", [Vector, Symbols])
+def test_an_input_that_does_not_fit_into_memory_is_refused_before_it_is_traced(kind, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    with pytest.raises(TooLargeError, match=f"{kind.__name__} of size = 1,000,000,000 takes about 512 GB"):
+        kind(10**9)
 
 
 def test_memory_that_nobody_has_is_a_memory_error_with_a_remedy():
@@ -211,6 +218,21 @@ def test_ctrl_c_never_falls_into_llvmlite(monkeypatch):
             assert finished.wait(30)
     finally:
         signal.signal(signal.SIGINT, handler)
+    assert compile(root).forward() == root.data
+
+
+def test_ctrl_c_while_a_thread_starts_is_no_other_error(monkeypatch):
+    def start(thread):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    root = Value(0.5).tanh()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            compile(root)
     assert compile(root).forward() == root.data
 
 

@@ -764,11 +764,11 @@ def test_a_change_touches_what_it_changes_and_what_is_out_of_view_follows(open_p
                 byId("picture"), { attributes: true, childList: true, subtree: true });
         }"""
     )
+    before = says(page, "#where-says")
     assert page.evaluate(NEXT, ["parameter0", 0.8, "where"]) == "panel old"
     assert page.evaluate("touched.some((one) => one.matches('.bar'))")
     unchanged = "#picture, .state, .input, .flow, .grid, .name"
     assert page.evaluate("(them) => touched.filter((one) => one.matches(them)).length", unchanged) == 0
-    before = says(page, "#where-says")
     settle_work(page)
     assert says(page, "#where-says") != before
     page.evaluate("scrollTo(0, document.body.scrollHeight)")

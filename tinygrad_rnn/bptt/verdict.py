@@ -10,6 +10,7 @@ from T.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,7 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
         state: only this part of the state, such as ``"c"``.
 
     Returns:
-        The ratios; all 0 where ∂L_T/∂s_T is 0.
+        The ratios; all 0 where ∂L_T/∂s_T is 0, and 0 where they are below 2.2e-308.
 
     Raises:
         ArgumentError: no such part of the state.
@@ -140,13 +141,17 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
         # Scaled to norm 1 first, so that a tiny gradient of the loss does not underflow on the way.
         propagate({node: g / size if size else 0.0 for node, g in zip(states[last], direct)}, stop=states[0])
         sizes = [norm_of(node.grad for node in nodes) for nodes in reversed(shown[: last + 1])]
-    return [_ratio(each, sizes[0]) for each in sizes]
+    return [share(each, sizes[0]) for each in sizes]
 
 
-def _ratio(size: float, first: float) -> float:
+def share(size: float, first: float) -> float:
+    """What is left of a gradient that was of size ``first``; 0 where it is too small for a double to hold its digits.
+
+    Such a number stops shrinking: 0.9 times the smallest double is rounded to that double again, at every time step.
+    """
     if not first:
         return math.nan if size else 0.0
-    return size / first
+    return 0.0 if size < sys.float_info.min else size / first
 
 
-__all__ = ["EXTREME", "KEEPS", "Verdict", "kept", "verdict"]
+__all__ = ["EXTREME", "KEEPS", "Verdict", "kept", "share", "verdict"]

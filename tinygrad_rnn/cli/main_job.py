@@ -6,6 +6,7 @@ import argparse
 import os
 
 from ..bptt.chain import Link, chain
+from ..errors import ArgumentError
 from ..support.progress import late_bar
 from .console import print_json, say
 from .inputs import input_options, read_problem
@@ -36,9 +37,17 @@ OPTIONS = {
 }
 
 
+_MOVING = (".svg", ".gif")
+
+
 def run(args: argparse.Namespace) -> int:
     """Do the main job; return 1 if backward() and the chain disagree, which would be a bug."""
     picture = None if args.no_picture else args.output
+    if args.animate and picture is not None and not picture.lower().endswith(_MOVING):
+        raise ArgumentError(
+            f"{picture!r} would not move",
+            remedy=f"--animate is for {' and '.join(_MOVING)}: save it as one, or leave it out",
+        )
     check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()

@@ -16,6 +16,14 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.one_hot import OneHot
 from ..support.checks import whole_number
+from ..support.memory import NODE, require_memory
+
+
+def _checked_size(name: str, size: int) -> int:
+    """A size for which there is memory: a leaf and a symbol for each number when a time step is traced."""
+    size = whole_number(name, size)
+    require_memory(name, size, lambda n: 2 * NODE * n)
+    return size
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Vector:
     code: ClassVar[str] = "d"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", whole_number("Vector of size", self.size))
+        object.__setattr__(self, "size", _checked_size("Vector of size", self.size))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +70,7 @@ class Symbols:
     shape: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", whole_number("Symbols of size", self.size))
+        object.__setattr__(self, "size", _checked_size("Symbols of size", self.size))
 
     def operand(self, entry: int) -> OneHot:
         """The symbol as the cell takes it."""

@@ -128,8 +128,10 @@ def _in_a_thread(function: Callable[[], T]) -> T:
     thread = threading.Thread(target=run, name="LLVM")
     try:
         thread.start()
-    except RuntimeError:  # the process is about to end
-        run()
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # between a lock of the thread and its release
+            raise error.__context__ from None
+        run()  # no thread can be started: the process is about to end
     else:
         thread.join()
     if errors:

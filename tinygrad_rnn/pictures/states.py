@@ -273,7 +273,7 @@ class _Lanes:
             sheet.arrow(tail, head, sheet.side(tail, 0, down), sheet.side(head, 0, -down), step=step)
             return
         (x0, y0), (x1, y1) = sheet.side(tail, 1, 0.6 * down), sheet.side(head, 1, -0.6 * down)
-        out = 0.9 * (self.columns.pitch - self.columns.card)  # three quarters of it: how far such a curve goes
+        out = 0.6 * (self.columns.pitch - self.columns.card)  # such a curve goes three quarters of it; a fold is at 0.5
         curve = [(x0, y0), (x0 + out, y0), (x1 + out, y1), (x1, y1)]
         sheet.line(f"{head.id}from{tail.id}", curve, tail.id, head.id, role="flow", step=step)
 

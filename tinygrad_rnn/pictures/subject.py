@@ -13,7 +13,7 @@ from functools import cached_property, reduce
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian, power, recurrent_matrix
-from ..bptt.verdict import Verdict, kept, verdict
+from ..bptt.verdict import Verdict, kept, share, verdict
 from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DomainError, GraphError
@@ -279,7 +279,7 @@ class Subject:
         links = [t for t in self.shown if t - 1 in values and t <= self.T]
         if not 0.0 < start < math.inf or not all(map(self._is_from_one_pass, links)):
             return None
-        return {k: norm_of(value.grad / start for value in nodes) for k, nodes in values.items()}
+        return {k: share(norm_of(value.grad for value in nodes), start) for k, nodes in values.items()}
 
     def _is_from_one_pass(self, t: int) -> bool:
         """Whether the gradients from time step t back to the state before it follow from each other, so that one pass
