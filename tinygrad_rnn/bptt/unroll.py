@@ -18,7 +18,7 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
-from ..nn.through_time import Named, State, advance
+from ..nn.through_time import Named, State
 from ..support.checks import whole_number
 from ..support.collector import Paused
 from ..support.text import count
@@ -197,7 +197,8 @@ def _take_steps(
     for t, x in enumerate(inputs if inputs.__class__ is list and inputs else as_sequence(inputs), start=first):
         put_in_force(new_scope((t, *outer[1:])))
         x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
-        named, state = advance(cell, x, state)
+        named = cell.step(x, *state)  # not `advance`: under pdb, the way to the cell is one frame shorter
+        state = tuple(named[name] for name in cell.state_names)
         keep_step(cell, series, t, x, named, readout)
     return series
 
