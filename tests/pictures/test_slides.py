@@ -22,6 +22,7 @@ from tinygrad_rnn.pictures.text import width
 
 from ..random_problems import Problem as RandomProblem
 from ..random_problems import problems
+from .own_cell import unrolled_own_cell
 
 Problem = tuple[Unrolled, Value, dict[str, Any]]  # with arguments of draw
 WIDTH, HEIGHT = 1920, 1080
@@ -39,16 +40,7 @@ def own_cell(units: int) -> Callable[[], Problem]:
     """A cell that we do not know, with two parts of its state."""
 
     def make() -> Problem:
-        w = [Value(0.3 + 0.1 * i, label=f"w{i}") for i in range(units)]
-
-        def cell(x: Value, h: Value, m: Value) -> tuple[Value, Value]:
-            for weight in w:
-                m = (m * 0.8 + (weight * h + x).tanh() * 0.3).tanh()
-            return (m * h).sigmoid(), m
-
-        cell.state_names = ("h", "m")  # type: ignore[attr-defined]
-        unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
-        return unrolled, (unrolled.h[12] - 1.0) ** 2, {}
+        return *unrolled_own_cell(units), {}
 
     return make
 

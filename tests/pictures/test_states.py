@@ -28,6 +28,8 @@ from tinygrad_rnn.pictures.view import View
 from tinygrad_rnn.support import colours
 from tinygrad_rnn.support.colours import Scale
 
+from .own_cell import unrolled_own_cell
+
 Problem = tuple[Unrolled, Value]
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -300,17 +302,8 @@ def test_the_jacobian_of_a_small_cell_is_written_out() -> None:
 
 
 def own_cell(count: int) -> Problem:
-    """Of a cell that we do not know, with two numbers as its state and so many weights."""
-    w = [Value(0.3 + 0.1 * i, label=f"w{i}") for i in range(count)]
-
-    def cell(x: Value, h: Value, m: Value) -> tuple[Value, Value]:
-        for weight in w:
-            m = (m * 0.8 + (weight * h + x).tanh() * 0.3).tanh()
-        return (m * h).sigmoid(), m
-
-    cell.state_names = ("h", "m")  # type: ignore[attr-defined]
-    unrolled = unroll(cell, [0.1 * t for t in range(12)], h0=(0.5, 0.1))
-    loss = (unrolled.h[12] - 1.0) ** 2
+    """Of a cell that we do not know, with so many weights, after its backward pass."""
+    unrolled, loss = unrolled_own_cell(count)
     loss.backward()
     return unrolled, loss
 

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
 from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
-from ..nn.through_time import Named, State
+from ..nn.through_time import Named, State, state_among
 from ..support.checks import whole_number
 from ..support.collector import Paused
 from ..support.text import count
@@ -198,7 +198,7 @@ def _take_steps(
         put_in_force(new_scope((t, *outer[1:])))
         x = Value(x, label=f"x_{t}") if x.__class__ is float and isfinite(x) else as_input(cell, x, t)
         named = cell.step(x, *state)  # not `advance`: under pdb, the way to the cell is one frame shorter
-        state = tuple(named[name] for name in cell.state_names)
+        state = state_among(named, cell)
         keep_step(cell, series, t, x, named, readout)
     return series
 

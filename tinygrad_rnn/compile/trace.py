@@ -212,15 +212,20 @@ def check_ops(nodes: Collection[Value]) -> None:
             _check_op(node.operation, node)
 
 
+def of_one_node(node: Value, time_step: int | None) -> CompileError:
+    """The error about a node whose op cannot be applied to other numbers."""
+    return CompileError(
+        "this op belongs to one node only, and has no rule for other numbers",
+        op=node.op,
+        node=node.name,
+        time_step=time_step,
+        remedy="Give it an entry in the table (ops.register) and record it with Value.apply",
+    )
+
+
 def _check_op(op: Op, node: Value) -> None:
     if op.backward is not None or not (OPS.get(op.name) is op or op.name == "pow_constant"):
-        raise CompileError(
-            "this op belongs to one node only, and has no rule for other numbers",
-            op=op.name,
-            node=node.name,
-            time_step=node.time_step,
-            remedy="Give it an entry in the table (ops.register) and record it with Value.apply",
-        )
+        raise of_one_node(node, node.time_step)
     tape = Tape()
     operands = [tape.load(PARAMETER, i) for i in range(op.arity)]
     try:

@@ -1,4 +1,4 @@
-"""Advance a cell through time: the only place where a time step gives the state of the next."""
+"""Advance a cell through time: the only place where one time step follows another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ State = tuple[Quantity, ...]
 def advance(cell: Cell, x: Quantity, state: Sequence[Quantity]) -> tuple[Named, State]:
     """One time step: everything that it computes, and the new state."""
     named = cell.step(x, *state)
-    return named, tuple(named[name] for name in cell.state_names)
+    return named, state_among(named, cell)
+
+
+def state_among(named: Named, cell: Cell) -> State:
+    """The new state, among everything that a time step computed."""
+    return tuple(named[name] for name in cell.state_names)
 
 
 def through_time(

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..bptt import Unrolled
+from ..compile.trace import of_one_node
 from ..engine.backward import topological_order
 from ..engine.making import compute
 from ..engine.ops import Op
@@ -194,13 +195,7 @@ class _Recorded:
                         remedy="Carry what it needs in the state of the cell",
                     )
             if node.operation.backward is not None or not node.operation.local_formulas:
-                raise CompileError(
-                    "this op belongs to one node only, and has no rule for other numbers",
-                    op=node.op,
-                    node=node.name,
-                    time_step=t,
-                    remedy="Give it an entry in the table (ops.register) and record it with Value.apply",
-                )
+                raise of_one_node(node, t)
         self.order = newest_first[::-1]
         self.place = {node: i for i, node in enumerate(self.order)}
         uses = [p for node in self.order for p in node.parents if p not in self.read and p not in self.place]

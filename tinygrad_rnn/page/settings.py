@@ -6,6 +6,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -229,18 +230,8 @@ def _rows(x: dict[str, Any]) -> list[list[float]]:
 
 def _keys_of(group: dict[str, Any]) -> list[str]:
     """The names of the entries of a group, row by row."""
-    name, shape = group["name"], group["shape"]
-    return [name + (f"[{','.join(map(str, index))}]" if index else "") for index in _indices(shape)]
-
-
-def _indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every index of an array, the last axis fastest."""
-    for flat in range(math.prod(shape)):
-        index = []
-        for size in reversed(shape):
-            flat, i = divmod(flat, size)
-            index.append(i)
-        yield tuple(reversed(index))
+    name, indices = group["name"], product(*map(range, group["shape"]))
+    return [name + (f"[{','.join(map(str, index))}]" if index else "") for index in indices]
 
 
 def _shaped(keys: Sequence[str], shape: Sequence[int]) -> Any:
