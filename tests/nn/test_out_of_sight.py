@@ -165,7 +165,7 @@ def test_a_generator_is_an_error_whatever_it_yields() -> None:
     for held, path in ((cells(), "held"), ([cells()], r"held\.0"), ({"a": cells()}, r"held\.a")):
         with pytest.raises(ArgumentError, match=f"^{path} is a generator"):
             Model(held).parameters()
-    with pytest.raises(ArgumentError, match="^held is a cycle, which may hold .*Hold a list, and iterate over that"):
+    with pytest.raises(ArgumentError, match=r"^held is a cycle, which may hold .*Hold a list, and iterate over that"):
         Model(itertools.cycle(cells())).parameters()
 
 
