@@ -49,7 +49,8 @@ def test_the_readme_is_a_door():
 
 
 PYTHON = [
-    pytest.param(code, blocks[i + 1], id=f"{name}-{i}")
+    # What trains takes seconds.
+    pytest.param(code, blocks[i + 1], id=f"{name}-{i}", marks=[pytest.mark.slow] if "/train/" in name else [])
     for name, blocks in BLOCKS.items()
     for i, (language, code) in enumerate(blocks)
     if language == "python"
