@@ -162,7 +162,7 @@ def test_a_full_disk_is_found_before_the_work(folder: Path, monkeypatch: pytest.
     assert not os.listdir()
 
 
-def test_a_limit_on_the_size_of_files_is_found_before_the_work(own_folder: Path) -> None:
+def test_a_limit_on_the_size_of_files_is_found_before_the_work(empty_folder: Path) -> None:
     code = """
 import resource
 from tinygrad_rnn.support.files import check_writable
@@ -175,7 +175,7 @@ check_writable("x", size=10_001)
     assert not os.listdir()
 
 
-def test_a_file_that_is_a_mount_point_is_found_before_the_work(own_folder: Path) -> None:
+def test_a_file_that_is_a_mount_point_is_found_before_the_work(empty_folder: Path) -> None:
     name = "a b\\c\td\n"
     Path("source").write_text("source")
     Path(name).write_text("old")
@@ -450,7 +450,7 @@ def test_what_no_file_can_be_called_is_one_error(route: str, path: object, tmp_p
         ROUTES[route](path)
 
 
-def test_bytes_are_a_name(own_folder: Path) -> None:
+def test_bytes_are_a_name(empty_folder: Path) -> None:
     write_whole(b"\xff".decode(errors="surrogateescape"), "new")
     assert os.listdir(b".") == [b"\xff"]
     assert files.read_bounded(b"\xff", 9) == b"new"  # type: ignore[arg-type]
