@@ -34,6 +34,15 @@ def whole_number(name: str, number: object, least: int | None = 1, why: str = ""
     return value
 
 
+def step_or_none(name: str, step: object) -> int | None:
+    """Return ``step``, a time step or None, as an int or None.
+
+    Raises:
+        ArgumentError: it is neither a whole number nor None.
+    """
+    return None if step is None else whole_number(name, step, least=None)
+
+
 def one_of(what: str, name: str, names: Collection[str]) -> str:
     """Return ``name``, if it is one of these names of kinds of ``what``.
 
