@@ -117,11 +117,11 @@ class Debugger:
         Raises:
             ArgumentError: the count is not a whole number of at least 1; also in `next`, `back` and `latest`.
         """
-        return list(islice(self._going(), min(whole_number("count", count), self.total)))
+        return list(islice(self._going(), min(whole_number("count", count, most=None), self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
-        taken, count = [], whole_number("count", count)
+        taken, count = [], whole_number("count", count, most=None)
         for step in self._going():
             taken.append(step)
             count -= self.next_step is None or self.next_step.node is not step.node
@@ -172,7 +172,7 @@ class Debugger:
         Raises:
             GraphError: there is no step to undo, or steps are not kept.
         """
-        count = whole_number("count", count)
+        count = whole_number("count", count, most=None)
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
@@ -301,7 +301,7 @@ class Debugger:
         Raises:
             ArgumentError: there is no such level.
         """
-        depth, levels = self.depth + whole_number("count", count, least=None), len(self.path())
+        depth, levels = self.depth + whole_number("count", count, least=None, most=None), len(self.path())
         if not 0 <= depth < max(levels, 1):
             raise ArgumentError("this is the next step" if depth < 0 else "this is where the pass starts")
         self.depth = depth
@@ -323,7 +323,7 @@ class Debugger:
         """The latest steps, oldest first; where they are not kept, the last one at most."""
         history = self.steps.history if self.steps.keep else self.steps.history[-1:]
         shown = [step for step in history if step.parent not in self._constants]
-        return shown[-whole_number("count", count) :]
+        return shown[-whole_number("count", count, most=None) :]
 
     # ---- what has flowed so far -------------------------------------------------------------------------------
 
@@ -400,7 +400,7 @@ class Debugger:
 
         After the last comes the first again.
         """
-        count = whole_number("count", count, least=None)
+        count = whole_number("count", count, least=None, most=None)
         if self._shown >= len(self._film) and count > 0:
             self._shown = 0
         begin, self._shown = self._shown, min(max(self._shown + count, 0), len(self._film))
