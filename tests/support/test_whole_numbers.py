@@ -96,5 +96,7 @@ def test_so_is_a_tensor_without_data(argument: str) -> None:
 @pytest.mark.parametrize("name", ["step", "next", "back", "latest"])
 def test_no_step_of_the_debugger_is_none_and_not_all(name: str) -> None:
     debugger = stepped(graph()[1])
-    with pytest.raises(ArgumentError, match=r"^count is 0\. count must be a whole number of at least 1$"):
-        getattr(debugger, name)(0)
+    assert getattr(debugger, name)(0) == []
+    assert debugger.taken == 3
+    with pytest.raises(ArgumentError, match=r"^count is -1\. count must be a whole number of at least 0$"):
+        getattr(debugger, name)(-1)

@@ -115,18 +115,17 @@ class Debugger:
             the steps taken; fewer than asked for at the end of the pass.
 
         Raises:
-            ArgumentError: the count is not a whole number of at least 1; also in `next`, `back` and `latest`.
+            ArgumentError: the count is not a whole number of at least 0; also in `next`, `back` and `latest`.
         """
-        return list(islice(self._going(), min(whole_number("count", count, most=None), self.total)))
+        return list(islice(self._going(), min(whole_number("count", count, 0, most=None), self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
-        taken, count = [], whole_number("count", count, most=None)
-        for step in self._going():
+        taken, count = [], whole_number("count", count, 0, most=None)
+        going = self._going()
+        while count and (step := next(going, None)):
             taken.append(step)
             count -= self.next_step is None or self.next_step.node is not step.node
-            if not count:
-                break
         return taken
 
     def cont(self) -> list[Breakpoint]:
@@ -172,7 +171,7 @@ class Debugger:
         Raises:
             GraphError: there is no step to undo, or steps are not kept.
         """
-        count = whole_number("count", count, most=None)
+        count = whole_number("count", count, 0, most=None)
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
@@ -323,7 +322,7 @@ class Debugger:
         """The latest steps, oldest first; where they are not kept, the last one at most."""
         history = self.steps.history if self.steps.keep else self.steps.history[-1:]
         shown = [step for step in history if step.parent not in self._constants]
-        return shown[-whole_number("count", count, most=None) :]
+        return shown[max(0, len(shown) - whole_number("count", count, 0, most=None)) :]
 
     # ---- what has flowed so far -------------------------------------------------------------------------------
 
