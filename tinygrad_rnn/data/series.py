@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..support.checks import truth, whole_number
+from ..support.files import file_name
 from ..support.text import printable
 from .table import parse
 from .text import read_utf8
@@ -90,7 +91,7 @@ def read_column(
             or one of the column is not a finite number. The error names the line, the column and, where it can be
             seen, the cause.
     """
-    name = printable(os.path.basename(os.fspath(path)), LONGEST_TITLE)
+    name = printable(os.path.basename(file_name(path)), LONGEST_TITLE)
     table = parse(name, read_utf8(path), header, separator, decimal)
     place, label_place = table.place(column), None if labels is None else table.place(labels)
     numbers, names = [], []
