@@ -46,7 +46,8 @@ class Whole:
 def find_outside(step: Step, whole: Whole | None = None) -> tuple[list[Value], list[Value]]:
     """The parameters of a time step and of the whole loss, and the nodes before time that these read.
 
-    With the nodes come those that they are computed from. Both are in order of creation. A leaf without a name that no time step reads is a constant.
+    With the nodes come those that they are computed from. Both are in order of creation. A leaf without a name that no
+    time step reads is a constant.
 
     Raises:
         CompileError: the step does not compile, or what it reads belongs to a time step.
