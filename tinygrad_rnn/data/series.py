@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..support.checks import truth
+from ..support.checks import truth, whole_number
 from ..support.files import file_name
 from ..support.text import printable
 from .table import parse
@@ -44,7 +44,12 @@ class Series:
         return Series(self.title, self.numbers[:end], self.labels[:end])
 
     def last(self, count: int) -> Series:
-        """Return the last ``count`` numbers."""
+        """Return the last ``count`` numbers, or all if there are fewer.
+
+        Raises:
+            ArgumentError: the count is not a whole number of at least 1.
+        """
+        count = whole_number("count", count)
         return Series(self.title, self.numbers[-count:], self.labels[-count:])
 
 
