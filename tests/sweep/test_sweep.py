@@ -712,10 +712,17 @@ def test_a_device_is_no_file_of_a_sweep(device: str) -> None:
     """Of the first two, the content has no end."""
     if not os.path.exists(device):
         pytest.skip("there is none")
-    with pytest.raises(SweepError, match=f"{device[5:]} is a device"):
+    with pytest.raises(SweepError, match=f"{device[5:]} is no regular file"):
         sweep(add, [(1, 2)], file=device)
-    with pytest.raises(SweepError, match=f"{device[5:]} is a device"):
+    with pytest.raises(SweepError, match=f"{device[5:]} is no regular file"):
         read_records(device)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_no_file_of_a_sweep(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SweepError, match="pipe is no regular file"):
+        sweep(add, [(1, 2)], file=tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("replaced", [False, True])

@@ -77,7 +77,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     path = file_name(path)
     data = content.encode() if isinstance(content, str) else content
     try:
-        if _is_special(path):
+        if is_special(path):
             Path(path).write_bytes(data)
         else:
             _replace(_target(path), data)
@@ -99,7 +99,7 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False, size: i
     """
     path = file_name(path)
     try:
-        if _is_special(path):
+        if is_special(path):
             _probe_special(path, again)
         else:
             target = _target(path)
@@ -146,7 +146,7 @@ def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
         OSError: the lock file cannot be created.
     """
     path = file_name(path)
-    if _is_special(path):
+    if is_special(path):
         yield
         return
     target = _target(path)
@@ -191,12 +191,12 @@ def _not_writable(path: str, error: OSError) -> DataError:
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
     """Whether two paths name the same file, or would if it existed. Raises: as `file_name`."""
     one, other = file_name(one), file_name(other)
-    if _is_special(one) or _is_special(other):
+    if is_special(one) or is_special(other):
         return False  # what is written to a device or a pipe is not lost when more follows
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _is_special(path: str) -> bool:
+def is_special(path: str) -> bool:
     """Whether something is there that is neither a regular file nor a folder."""
     try:
         mode = os.stat(path).st_mode

@@ -15,13 +15,13 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import IO, Any
+from typing import Any
 
 from ..engine.arithmetic import is_number, number
 from ..engine.value import Value
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short
-from ..support.files import file_name
+from ..support.files import file_name, is_special
 from ..support.locks import lock, unlock
 from ..support.numbers import as_lists, is_bool, whole
 
@@ -154,7 +154,8 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
     """
     path = file_name(path)
     with open(path, "rb") as file:
-        _check_it_ends(file)
+        if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):  # what /dev/zero holds has no end
+            raise _no_file(path)
         return list(_parse(file.read(), os.path.basename(path))[1].values())
 
 
@@ -177,9 +178,10 @@ class RecordFile:
 
     def __init__(self, path: str | os.PathLike[str], experiment: str) -> None:
         self.path = file_name(path)
+        if is_special(self.path):
+            raise _no_file(self.path)
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
-            _check_it_ends(self._file)
             if not lock(self._file):
                 raise SweepError(
                     f"another sweep is writing to {os.path.basename(self.path)}",
@@ -253,10 +255,8 @@ class RecordFile:
             raise
 
 
-def _check_it_ends(file: IO[bytes]) -> None:
-    """Raise SweepError if the file is a device: what /dev/full holds has no end."""
-    if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
-        raise SweepError(f"{os.path.basename(file.name)} is a device", remedy="Give a file")
+def _no_file(path: str) -> SweepError:
+    return SweepError(f"{os.path.basename(path)} is no regular file", remedy="Give a file")
 
 
 def _line(data: dict[str, Any]) -> bytes:
