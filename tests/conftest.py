@@ -1,14 +1,25 @@
-"""Settings of the tests, and what many of them need."""
+"""Settings of the tests, and what many of them need: an empty folder, a command that runs, its error, a small RNN."""
 
+from __future__ import annotations
+
+import json
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tinygrad_rnn import ScalarRNNCell, problem
+from tinygrad_rnn.bptt.problem import Problem
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.ops import OPS
 
 from .pythons import interpreters
+
+ROOT = Path(__file__).parents[1]
 
 # Tests must not fail for the machine's being slow.
 settings.register_profile("default", deadline=None)
@@ -32,3 +43,46 @@ def ops_as_they_were() -> Iterator[None]:
     yield
     for name in set(OPS) - before:
         del OPS[name]
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a test runs: an empty one of its own, with the package importable from there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """A function that runs a command and returns what it prints as JSON."""
+
+    def run(*arguments: str) -> Any:
+        assert main([*arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function that runs a command and returns its error: one line on stderr, nothing on stdout, no new file."""
+
+    def run(*arguments: str) -> str:
+        before = sorted(os.listdir())
+        assert main(arguments) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("tinygrad-rnn: error: ")
+        assert captured.err.count("\n") == 1
+        assert sorted(os.listdir()) == before
+        return captured.err
+
+    return run
+
+
+@pytest.fixture
+def small_problem() -> Problem:
+    """A scalar RNN over three time steps and its loss, for a test that needs any graph."""
+    return problem(ScalarRNNCell(w=0.9, u=0.5, b=0.1), [0.1, 0.2, 0.3], [0.2, 0.3, 0.4])

@@ -88,17 +88,16 @@ def test_a_wrong_gradient_is_caught_where_it_is(error):
     assert agreeing == {4: True, 3: True, 2: False, 1: False, 0: True}
 
 
-def test_gradients_in_the_graph_stay_as_they_were():
-    unrolled = unroll(ScalarRNNCell(), [0.3, -0.5, 0.1])
-    loss = mse_loss(unrolled.h[3], 0.0)
+def test_gradients_in_the_graph_stay_as_they_were(small_problem):
+    unrolled, loss = small_problem.unrolled, small_problem.loss
     loss.backward()
     before = [unrolled.cell.w.grad, *(unrolled.h[t].grad for t in range(4)), loss.grad]
     list(chain(unrolled, loss))
     assert [unrolled.cell.w.grad, *(unrolled.h[t].grad for t in range(4)), loss.grad] == before
 
 
-def test_a_loss_before_the_end_reaches_nothing_after_it():
-    unrolled = unroll(ScalarRNNCell(), [0.3, -0.5, 0.1])
+def test_a_loss_before_the_end_reaches_nothing_after_it(small_problem):
+    unrolled = small_problem.unrolled
     loss = mse_loss(unrolled.h[1], 0.0)
     loss.backward()
     links = {link.k: link for link in chain(unrolled, loss)}

@@ -109,10 +109,7 @@ def test_a_cell_of_ones_own_may_have_one_too() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_shows_and_plots_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_the_command_shows_and_plots_it(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["anatomy", "--cell", "lstm", "--steps", "3", "--straight", "s.png"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "f_(k+1)" in printed
@@ -129,7 +126,7 @@ def test_the_command_shows_and_plots_it(
     assert "constant error path" not in capsys.readouterr().out
     assert main(["anatomy", "--steps", "3", "--straight", "s.svg"]) == 2
     assert "Add --cell lstm or --cell gru" in capsys.readouterr().err
-    assert [file.name for file in tmp_path.iterdir()] == ["s.png"]
+    assert [file.name for file in empty_folder.iterdir()] == ["s.png"]
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.problem import Problem
 from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.errors import ArgumentError, DataError, DomainError, OperandError, ShapeError
 from tinygrad_rnn.nn import Cell
@@ -375,8 +376,8 @@ def test_bad_input_is_refused_by_time_step(
     assert Value(1.0).time_step is None  # nothing is left behind
 
 
-def test_there_is_no_series_and_no_state_of_that_name() -> None:
-    unrolled = unroll(ScalarRNNCell(), [0.1] * 3)
+def test_there_is_no_series_and_no_state_of_that_name(small_problem: Problem) -> None:
+    unrolled = small_problem.unrolled
     for read in (
         lambda: unrolled.y,
         lambda: unrolled["c"],

@@ -21,8 +21,6 @@ from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.cells import NONLINEARITIES
 from tinygrad_rnn.pictures.drawing import SUFFIXES
 
-from .errors import error_of
-
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "tinygrad_rnn"]
 
@@ -352,8 +350,7 @@ def test_a_column_names_the_steps_in_table_and_picture(detail, report):
     assert "2024-01-07" not in drawn  # it is only predicted
 
 
-def test_names_in_a_file_cannot_forge_output(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_names_in_a_file_cannot_forge_output(capsys):
     Path("f.csv").write_text("le\x1b[31mvel,day\n1,\x1b[32m\n2,\x08\n3,c\n", encoding="utf-8")
     column = "le\x1b[31mvel"
     assert main(["--csv", "f.csv", "--column", column, "--labels", "day", "-o", "f.svg"]) == 0
@@ -527,18 +524,17 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, files, capsys):
+def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, files, error_of):
     arguments, message = MISTAKES[mistake]
     before = sorted(files.rglob("*"))
-    assert message in error_of(capsys, *arguments)
+    assert message in error_of(*arguments)
     assert sorted(files.rglob("*")) == before
 
 
-def test_an_error_is_short_and_plain(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_an_error_is_short_and_plain(error_of):
     Path("\x1b[31m.csv").write_text(",".join(f"\x1b[32m{i}" for i in range(10**5)) + "\n1\n")
     for arguments in (["--csv", "\x1b[31m.csv"], ["--csv", "\x1b[31m.csv", "--column", "\x1b"], ["--csv", "x" * 10**5]):
-        said = error_of(capsys, *arguments)
+        said = error_of(*arguments)
         assert said.strip().isprintable()
         assert len(said) < 2100
 

@@ -37,9 +37,7 @@ WRITERS = {
 
 
 @pytest.fixture(autouse=True)
-def where_any_work_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
+def where_any_work_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(*_: object, **__: object) -> None:
         raise AssertionError("too late: the work has begun")
 

@@ -18,8 +18,6 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.data import sunspots
 from tinygrad_rnn.nn.quantities import entries
 
-from .errors import error_of
-
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("anatomy", "truncate", "decay")
 
@@ -236,9 +234,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, capsys):
+def test_a_mistake_is_told_in_one_line_and_nothing_is_left_behind(mistake, error_of):
     arguments, message = MISTAKES[mistake]
-    assert message in error_of(capsys, *arguments)
+    assert message in error_of(*arguments)
     assert not list(Path().iterdir())
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,6 @@ from tinygrad_rnn.cli.sweep import train_once
 from tinygrad_rnn.cli.training import DEFAULTS, VARIED
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
-
-from .errors import error_of
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--hidden", "1", "--steps", "2", "--every", "1", "--batch", "1", "--validation", "2", "--seeds", "2"]
@@ -115,15 +114,13 @@ def test_new_data_under_an_old_name_are_new_runs(task: str, option: str) -> None
 
 
 @pytest.mark.parametrize("damage", [{}, {"error": "none"}, {"steps": None}, {"solved": []}, {"error": 10**400}])
-def test_a_result_of_another_kind_is_told_in_a_line(
-    damage: dict[str, object], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_result_of_another_kind_is_told_in_a_line(damage: dict[str, object], error_of: Callable[..., str]) -> None:
     assert main([*ADDING, "--quiet"]) == 0
     *lines, last = Path("adding.jsonl").read_text().splitlines()
     record = json.loads(last)
     record["result"] = {**record["result"], **damage} if damage else {}
     Path("adding.jsonl").write_text("\n".join([*lines, json.dumps(record)]) + "\n")
-    complaint = error_of(capsys, *ADDING, "--plot", "p.svg")
+    complaint = error_of(*ADDING, "--plot", "p.svg")
     assert "adding.jsonl: the result of seed 1 with " in complaint
     assert "Take that line out" in complaint
 
@@ -205,25 +202,25 @@ def test_a_plot(ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_bad_options_are_one_line_and_leave_no_file(
-    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], complaint: str, error_of: Callable[..., str]
 ) -> None:
-    assert complaint in error_of(capsys, "sweep", *options)
+    assert complaint in error_of("sweep", *options)
 
 
-def test_another_file_is_refused_and_untouched(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_file_is_refused_and_untouched(error_of: Callable[..., str]) -> None:
     Path("notes").write_text("notes\n")
-    assert "notes is not the file of a sweep" in error_of(capsys, *ADDING, "-o", "notes")
+    assert "notes is not the file of a sweep" in error_of(*ADDING, "-o", "notes")
     assert Path("notes").read_text() == "notes\n"
 
 
-def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_named(error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert "tinygrad_rnn[dask]" in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
+    assert "tinygrad_rnn[dask]" in error_of(*ADDING, "--dask", "127.0.0.1:1")
 
 
-def test_no_scheduler_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_scheduler_there(error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinygrad_rnn.cli.sweep.PATIENCE", 0.1)
-    assert "no dask scheduler answers at 127.0.0.1:1 " in error_of(capsys, *ADDING, "--dask", "127.0.0.1:1")
+    assert "no dask scheduler answers at 127.0.0.1:1 " in error_of(*ADDING, "--dask", "127.0.0.1:1")
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,6 @@ from tinygrad_rnn.nn.kinds import KINDS
 from tinygrad_rnn.tasks import TASKS
 from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings, load_checkpoint, train
 
-from .errors import error_of
-
 SMALL = ["--hidden", "2", "--steps", "4", "--every", "2", "--batch", "1", "--validation", "3"]
 
 
@@ -34,7 +33,9 @@ def test_there_are_defaults_for_every_task() -> None:
 
 @pytest.mark.parametrize("task", sorted(TASKS))
 @pytest.mark.slow
-def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_task_is_trained_evaluated_and_resumed(
+    task: str, capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
+) -> None:
     assert main(["train", "--task", task, *SMALL, "--go-on"]) == 0
     printed = capsys.readouterr()
     assert f"Task {task}:" in printed.out
@@ -59,7 +60,7 @@ def test_every_task_is_trained_evaluated_and_resumed(task: str, capsys: pytest.C
     assert "1 validation sequences" not in printed.out
     for option, argument in (("--sequences", "count"), ("--seed", "seed")):
         if argument not in TASKS[task].validation_by:
-            assert f"{option} makes no difference" in error_of(capsys, "eval", f"{task}.safetensors", option, "3")
+            assert f"{option} makes no difference" in error_of("eval", f"{task}.safetensors", option, "3")
 
 
 @pytest.mark.parametrize("cell", KINDS)
@@ -81,7 +82,7 @@ def test_another_cell_than_the_usual_one_needs_no_other_option(cell: str) -> Non
 
 
 @pytest.mark.slow
-def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]) -> None:
     Path("abc.txt").write_text("abc " * 200)
     options = ["--task", "text", "--text-file", "abc.txt", "--length", "8", "--cell", "rnn", "--hidden", "6"]
     assert main(["train", *options, "--steps", "150", "--quiet", "--every", "150", "--plot", "p.png"]) == 0
@@ -92,12 +93,12 @@ def test_a_text_is_learned_and_written(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == "abc abc abc abc abc ab\n"
     assert main(["sample", "text.safetensors", "--length", "5", "--temperature", "2", "--seed", "1"]) == 0
     assert len(capsys.readouterr().out) == 7
-    assert "'X' at position 2" in error_of(capsys, "sample", "text.safetensors", "--prompt", "abXc")
-    capital = error_of(capsys, "sample", "text.safetensors", "--prompt", "A")
+    assert "'X' at position 2" in error_of("sample", "text.safetensors", "--prompt", "abXc")
+    capital = error_of("sample", "text.safetensors", "--prompt", "A")
     assert "'A' at position 0 is not in the alphabet. Write it in lower case: the alphabet is" in capital
-    assert "prompt is empty" in error_of(capsys, "sample", "text.safetensors", "--prompt", "")
-    assert "temperature" in error_of(capsys, "sample", "text.safetensors", "--temperature", "-1")
-    assert "abc.txt" in error_of(capsys, "eval", "text.safetensors")
+    assert "prompt is empty" in error_of("sample", "text.safetensors", "--prompt", "")
+    assert "temperature" in error_of("sample", "text.safetensors", "--temperature", "-1")
+    assert "abc.txt" in error_of("eval", "text.safetensors")
 
 
 def test_a_model_that_another_training_saves_meanwhile_is_not_overwritten(
@@ -183,25 +184,25 @@ def test_drawing_follows_the_probabilities() -> None:
     ],
 )
 def test_bad_options_are_one_line_and_leave_no_file(
-    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], complaint: str, error_of: Callable[..., str]
 ) -> None:
-    assert complaint in error_of(capsys, "train", *options)
+    assert complaint in error_of("train", *options)
 
 
 @pytest.mark.parametrize("text", ["", "a"])
-def test_a_text_too_short_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_too_short_is_refused(text: str, error_of: Callable[..., str]) -> None:
     Path("t.txt").write_text(text)
-    assert f"{len(text)} character" in error_of(capsys, "train", "--task", "text", "--text-file", "t.txt")
+    assert f"{len(text)} character" in error_of("train", "--task", "text", "--text-file", "t.txt")
 
 
-def test_a_model_is_not_overwritten_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_is_not_overwritten_unasked(error_of: Callable[..., str]) -> None:
     options = ["train", "--task", "adding", *SMALL, "--quiet"]
     assert main(options) == 0
     content = Path("adding.safetensors").read_bytes()
-    assert "exists" in error_of(capsys, *options)
-    assert "no text" in error_of(capsys, "sample", "adding.safetensors")
+    assert "exists" in error_of(*options)
+    assert "no text" in error_of("sample", "adding.safetensors")
     Path("cut.safetensors").write_bytes(content[:-9])
-    assert "cut off" in error_of(capsys, "eval", "cut.safetensors")
+    assert "cut off" in error_of("eval", "cut.safetensors")
     assert Path("adding.safetensors").read_bytes() == content
     assert main([*options, "--force", "--seed", "1"]) == 0
     assert Path("adding.safetensors").read_bytes() != content
@@ -228,7 +229,7 @@ def state(path: str) -> tuple[object, ...]:
     ],
 )
 def test_a_schedule_sets_the_rate_of_every_step_and_goes_on_when_resumed(
-    schedule: str, rates: list[float], capsys: pytest.CaptureFixture[str]
+    schedule: str, rates: list[float], capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
 ) -> None:
     options = ["train", "--task", "adding", "--T", "3", *SMALL, "--go-on", "--lr", "0.4", "--schedule", schedule]
     assert main([*options, "-o", "whole"]) == 0
@@ -237,7 +238,7 @@ def test_a_schedule_sets_the_rate_of_every_step_and_goes_on_when_resumed(
     if schedule == "cosine":
         assert "Go on with" not in advice
         assert "the cosine schedule of whole ends after 4. Give at most that many" in error_of(
-            capsys, "train", "--resume", "-o", "whole", "--steps", "5"
+            "train", "--resume", "-o", "whole", "--steps", "5"
         )
         assert main([*options, "--resume", "-o", "whole", "--quiet"]) == 0  # nothing is left to do
         return
@@ -264,7 +265,7 @@ def test_a_cosine_schedule_that_was_cut_short_goes_on_to_its_end(capsys: pytest.
     assert rates == pytest.approx([row.lr / 0.02 for row in load_checkpoint("whole").history.rows])
 
 
-def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_schedule_that_only_a_program_knows_is_named(error_of: Callable[..., str]) -> None:
     task = TASKS["adding"]()
     model = RecurrentNetwork.for_task(task, "rnn", 1)
     optimizer = optim.SGD(model.parameters())
@@ -277,12 +278,14 @@ def test_a_schedule_that_only_a_program_knows_is_named(capsys: pytest.CaptureFix
         checkpoint="f",
         progress=False,
     )
-    assert "a LambdaLR cannot be made from a checkpoint" in error_of(capsys, "train", "--resume", "-o", "f")
+    assert "a LambdaLR cannot be made from a checkpoint" in error_of("train", "--resume", "-o", "f")
 
 
 @pytest.mark.parametrize("cell", KINDS)
 @pytest.mark.slow
-def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bidirectional_network_is_trained_resumed_and_measured(
+    cell: str, capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
+) -> None:
     options = ["train", "--task", "copy", "--bidirectional", "--cell", cell, "--layers", "2", *SMALL, "--go-on"]
     assert main([*options, "-o", "whole"]) == 0
     said = capsys.readouterr().out
@@ -291,7 +294,7 @@ def test_a_bidirectional_network_is_trained_resumed_and_measured(cell: str, caps
     assert main([*options, "--steps", "3", "-o", "part", "--quiet"]) == 0
     assert main(["train", "--resume", "-o", "part", "--steps", "4", "--bidirectional", "--quiet"]) == 0
     assert state("part") == state("whole")
-    assert "engine 'compiled'" in error_of(capsys, "train", "--resume", "-o", "part", "--engine", "compiled")
+    assert "engine 'compiled'" in error_of("train", "--resume", "-o", "part", "--engine", "compiled")
     assert main(["eval", "whole", "--sequences", "3"]) == 0
 
 
@@ -308,7 +311,9 @@ def test_resume_takes_everything_from_the_file(stop: int, capsys: pytest.Capture
     assert capsys.readouterr().err == ""
 
 
-def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(
+    capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
+) -> None:
     made = ["train", "--task", "adding", "--T", "3", *SMALL, "--quiet", "--go-on", "-o", "f"]
     assert main(made) == 0
     content = Path("f").read_bytes()
@@ -331,17 +336,17 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
         ("--seed", "0", "1"),
     ):
         expected = f"{option} is {was} in f, not {given}"
-        assert expected in error_of(capsys, "train", "--resume", "-o", "f", option, given)
-    bidirectional = error_of(capsys, "train", "--resume", "-o", "f", "--bidirectional")
+        assert expected in error_of("train", "--resume", "-o", "f", option, given)
+    bidirectional = error_of("train", "--resume", "-o", "f", "--bidirectional")
     assert "--bidirectional is no in f, not yes" in bidirectional
-    assert "--init is for a new network" in error_of(capsys, "train", "--resume", "-o", "f", "--init", "identity")
-    assert "--forget-bias is for a new" in error_of(capsys, "train", "--resume", "-o", "f", "--forget-bias", "1")
+    assert "--init is for a new network" in error_of("train", "--resume", "-o", "f", "--init", "identity")
+    assert "--forget-bias is for a new" in error_of("train", "--resume", "-o", "f", "--forget-bias", "1")
     assert main(["train", "--help"]) == 0
     assert "--init and --forget-bias, which are for a new network, are refused" in " ".join(
         capsys.readouterr().out.split()
     )
-    assert "--clip is 1.0 in f, not none" in error_of(capsys, "train", "--resume", "-o", "f", "--clip", "none")
-    both = error_of(capsys, "train", "--resume", "-o", "f", "--hidden", "3", "--lr", "0.5")
+    assert "--clip is 1.0 in f, not none" in error_of("train", "--resume", "-o", "f", "--clip", "none")
+    both = error_of("train", "--resume", "-o", "f", "--hidden", "3", "--lr", "0.5")
     assert "--hidden is 2 in f, not 3; --lr is 0.02 in f, not 0.5" in both or "--lr is 0.02 in f, not 0.5; " in both
     assert Path("f").read_bytes() == content
     assert main([*made, "--resume", "--steps", "6", "--patience", "50"]) == 0
@@ -351,26 +356,24 @@ def test_what_contradicts_the_file_is_named_and_what_agrees_is_accepted(capsys: 
     assert main([*text, "--length", "5"]) == 0
     Path("abc.txt").write_text("acb " * 100)
     for command in (["train", "--resume", "-o", "t", "--steps", "6"], ["eval", "t"]):
-        assert "not those that were trained on" in error_of(capsys, *command)
+        assert "not those that were trained on" in error_of(*command)
     Path("abc.txt").write_text("abc " * 100)
     assert main(["eval", "t"]) == 0
 
 
 @pytest.mark.parametrize("part", ["settings", "limits", "scheduler", "optimizer", "architecture", "task"])
 @pytest.mark.parametrize("damage", [{}, {"settings": 5, "kind": 5, "name": 5}, {"kind": "LSTM", "arguments": 5}])
-def test_a_damaged_file_is_one_clear_error(
-    part: str, damage: dict[str, object], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_file_is_one_clear_error(part: str, damage: dict[str, object], error_of: Callable[..., str]) -> None:
     assert main(["train", "--task", "adding", "--T", "3", *SMALL, "--quiet", "--go-on", "-o", "f"]) == 0
     tensors, metadata = read_safetensors("f")
     state = {**json.loads(metadata["state"]), part: damage}
     write_safetensors("f", tensors, {**metadata, "state": json.dumps(state)})
-    assert "f" in error_of(capsys, "train", "--resume", "-o", "f", "--steps", "5")
+    assert "f" in error_of("train", "--resume", "-o", "f", "--steps", "5")
 
 
-def test_eval_at_a_length_that_the_task_has_not_names_the_length(capsys: pytest.CaptureFixture[str]) -> None:
+def test_eval_at_a_length_that_the_task_has_not_names_the_length(error_of: Callable[..., str]) -> None:
     assert main(["train", "--task", "temporal-order", *SMALL, "--steps", "1", "--quiet", "-o", "f"]) == 0
-    assert "error: T is 2. T must be" in error_of(capsys, "eval", "f", "--T", "2")
+    assert "error: T is 2. T must be" in error_of("eval", "f", "--T", "2")
 
 
 def test_clipping_can_be_switched_off_and_stays_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -393,7 +396,7 @@ def test_the_forget_bias_is_1_unless_it_is_given(given: list[str], bias: float) 
 @pytest.mark.parametrize("steps", ["5", "6"])  # off and on the grid of validations
 @pytest.mark.parametrize("ended", [["--go-on"], ["--go-on", "--patience", "1", "--lr", "1e-12"]])
 def test_resuming_what_is_finished_changes_nothing(
-    steps: str, ended: list[str], capsys: pytest.CaptureFixture[str]
+    steps: str, ended: list[str], capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
 ) -> None:
     assert main(["train", "--task", "adding", *SMALL, *ended, "--steps", steps, "-o", "f", "--json"]) == 0
     first, content = json.loads(capsys.readouterr().out), Path("f").read_bytes()
@@ -401,7 +404,7 @@ def test_resuming_what_is_finished_changes_nothing(
         assert main(["train", "--resume", "-o", "f", "--json", *more]) == 0
         assert json.loads(capsys.readouterr().out) == first
     assert first["rows"][-1]["validation_error"] is not None
-    fewer = error_of(capsys, "train", "--resume", "-o", "f", "--steps", "2", "--quiet")
+    fewer = error_of("train", "--resume", "-o", "f", "--steps", "2", "--quiet")
     assert f"steps is 2, but the checkpoint has taken {len(first['rows'])}" in fewer
     assert Path("f").read_bytes() == content
 

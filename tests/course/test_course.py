@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import math
 import os
 import re
@@ -14,16 +15,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
 import numpy as np
 import pexpect
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from nbclient import NotebookClient
 
 from ..same_text import assert_same
 from .course_solutions import MISTAKES, SOLUTIONS
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
 DEMOS = ROOT / "demos"
@@ -57,7 +60,11 @@ def without_times(text: str) -> str:
     return re.sub(r"^measured: .*$", "measured: …", text, flags=re.MULTILINE)
 
 
-def execute(source: str, folder: Path) -> nbformat.NotebookNode:
+def execute(source: str, folder: Path) -> NotebookNode:
+    # Here, since importing them takes two seconds, and most tests run no notebook.
+    import nbformat
+    from nbclient import NotebookClient
+
     book = nbformat.reads(source, as_version=4)
     nbformat.validate(book)
     resources = {"metadata": {"path": str(folder)}}
@@ -65,13 +72,13 @@ def execute(source: str, folder: Path) -> nbformat.NotebookNode:
     return book
 
 
-def printed(book: nbformat.NotebookNode) -> str:
+def printed(book: NotebookNode) -> str:
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
-def kinds(book: nbformat.NotebookNode) -> list[str]:
+def kinds(book: NotebookNode) -> list[str]:
     """The kind of every picture and page that was displayed."""
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     return [max(output.data.keys() - {"text/plain"}, default="text") for output in outputs if "data" in output]
@@ -274,8 +281,8 @@ def test_the_exercise_of_the_notebook_knows_the_solution(capsys: pytest.CaptureF
 def test_the_notebook_installs_what_is_beside_it_if_the_package_is_missing(
     place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    book = nbformat.read(DEMOS / "course.ipynb", as_version=4)
-    cell = next(cell for cell in book.cells if cell.cell_type == "code")
+    book = json.loads((DEMOS / "course.ipynb").read_text(encoding="utf-8"))
+    cell = next(cell for cell in book["cells"] if cell["cell_type"] == "code")
     asked = []
 
     class Shell:
@@ -289,7 +296,7 @@ def test_the_notebook_installs_what_is_beside_it_if_the_package_is_missing(
     monkeypatch.chdir(folder)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if place == "installed" else None)
     names = {"get_ipython": Shell}
-    exec(TransformerManager().transform_cell(cell.source), names)
+    exec(TransformerManager().transform_cell("".join(cell["source"])), names)
     if place == "installed":
         assert not asked
         return

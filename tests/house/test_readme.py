@@ -49,17 +49,17 @@ def test_the_readme_is_a_door():
 
 
 PYTHON = [
-    pytest.param(code, blocks[i + 1], id=f"{name}-{i}")
+    # What trains takes seconds.
+    pytest.param(code, blocks[i + 1], id=f"{name}-{i}", marks=[pytest.mark.slow] if "/train/" in name else [])
     for name, blocks in BLOCKS.items()
     for i, (language, code) in enumerate(blocks)
     if language == "python"
 ]
 
 
-@pytest.mark.usefixtures("ops_as_they_were")
+@pytest.mark.usefixtures("ops_as_they_were", "empty_folder")
 @pytest.mark.parametrize(("code", "following"), PYTHON)
-def test_python_prints_the_text_below_it(code, following, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_python_prints_the_text_below_it(code, following):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
@@ -78,8 +78,8 @@ SESSIONS = [
 
 
 @pytest.mark.parametrize(("command", "output"), SESSIONS)
-def test_console_shows_what_the_command_prints(command, output, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("empty_folder")
+def test_console_shows_what_the_command_prints(command, output, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     program, *arguments = shlex.split(command)
     assert program == "tinygrad-rnn"
@@ -103,10 +103,9 @@ def test_every_use_has_example_command_lines():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES)
-def test_example_command_lines_are_accepted(page, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "flow.csv").write_text("level\n1\n2\n4\n3\n")
-    (tmp_path / "peil.csv").write_text("dag;peil\nma;12,5\ndi;13\nwo;11,75\n")
+def test_example_command_lines_are_accepted(page, empty_folder, capsys):
+    (empty_folder / "flow.csv").write_text("level\n1\n2\n4\n3\n")
+    (empty_folder / "peil.csv").write_text("dag;peil\nma;12,5\ndi;13\nwo;11,75\n")
     for line in EXAMPLES[page]:
         arguments = shlex.split(line.partition("|")[0], comments=True)[1:]
         assert main(arguments) == 0, capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import weakref
 from collections import UserList, deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -108,10 +109,18 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "context variable": lambda held: ContextVar("held", default=held),
     "list_iterator": lambda held: iter([held]),
     "set in a list": lambda held: [{"a": ({held},)}],
+    "cycle": lambda held: itertools.cycle([held]),
+}
+#: What does not even keep it alive.
+WEAK: dict[str, Callable[[Any], Any]] = {
+    "weak reference": weakref.ref,
+    "weak proxy": weakref.proxy,
+    "weak proxy in a list": lambda held: [weakref.proxy(held)],
+    "weak set": lambda held: weakref.WeakSet([held]),
 }
 
 
-@pytest.mark.parametrize("make", PLACES.values(), ids=PLACES.keys())
+@pytest.mark.parametrize("make", (PLACES | WEAK).values(), ids=(PLACES | WEAK).keys())
 @pytest.mark.parametrize("held", [Value(0.5, label="scale"), RNNCell(1, 1)], ids=["Value", "Module"])
 def test_parameters_out_of_sight_are_an_error_that_names_the_place(make: Callable[[Any], Any], held: Any) -> None:
     model = Model(make(held))
@@ -136,7 +145,7 @@ def test_the_error_names_the_kind_of_place() -> None:
         assert str(caught.value).startswith(f"held is a {kind} with a Value in it, scale, which would not be found")
 
 
-@pytest.mark.parametrize("make", PLACES.values(), ids=PLACES.keys())
+@pytest.mark.parametrize("make", (PLACES | WEAK).values(), ids=(PLACES | WEAK).keys())
 def test_what_is_found_elsewhere_may_also_be_out_of_sight(make: Callable[[Any], Any]) -> None:
     model = Model(None)
     model.held = make(model.cell.w)
@@ -156,6 +165,8 @@ def test_a_generator_is_an_error_whatever_it_yields() -> None:
     for held, path in ((cells(), "held"), ([cells()], r"held\.0"), ({"a": cells()}, r"held\.a")):
         with pytest.raises(ArgumentError, match=f"^{path} is a generator"):
             Model(held).parameters()
+    with pytest.raises(ArgumentError, match=r"^held is a cycle, which may hold .*Hold a list, and iterate over that"):
+        Model(itertools.cycle(cells())).parameters()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +183,7 @@ def test_what_makes_its_values_when_asked_is_an_error_as_a_generator_is(make: Ca
     for held in (make(), [make()], zip(make()), {1: make()}, SimpleNamespace(inner=make())):
         with pytest.raises(ArgumentError, match=r"^held[.0-9a-z]* is a \w+, which may hold parameters and cannot"):
             Model(held).parameters()
-    with pytest.raises(ArgumentError, match=f"^held is a {kind}, which may hold parameters.*Make a list of it"):
+    with pytest.raises(ArgumentError, match=f"^held is a {kind}, which may hold parameters.*Hold a list"):
         Model(make()).parameters()
     assert len(Model(list(map(Value, [0.5, 0.6]))).parameters()) == 5
 
@@ -213,6 +224,10 @@ GLOBAL = Value(3.0)
 def test_an_optimizer_gets_no_incomplete_list() -> None:
     with pytest.raises(ArgumentError, match="held is a set"):
         SGD(Model({Value(1.0)}).parameters())
+    w = Value(1.0, label="w")
+    for given in (weakref.proxy(w), [weakref.proxy(w)]):
+        with pytest.raises(ArgumentError, match=r"^w: .* is a ProxyType, not a parameter"):
+            SGD(given)
 
 
 class OfTheClass(Module):

@@ -223,7 +223,7 @@ def test_a_text_has_symbols_to_choose_from(open_page):
     page.locator("#symbol").select_option(label="“o”")
     page.locator("#class").select_option(label="“h”")
     settle(page)
-    assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[0, 0, 0, 1], [1]]
+    assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[3], [1]]
     cell, readout = RNNCell(4, 4, seed=0), Linear(4, 4, seed=1)
     one_hot = [[float(i == place) for i in range(4)] for place in (1, 3, 2, 2)]
     agrees(page, problem(cell, one_hot, [0, 1, 2, 3], readout=readout, loss=cross_entropy, at="every"))
@@ -569,6 +569,16 @@ def test_node_by_node_shows_every_application_of_the_chain_rule(open_page):
     unrolled = posed.unrolled
     assert any(f"∂h6/∂z6 = {text.number(1 - unrolled.h[6].data ** 2)};" in one for one in seen)
     assert f"∂L/∂h5 = 0 + 0.9·{text.number(unrolled.z[6].grad)} = {text.number(unrolled.h[5].grad)}" in "".join(seen)
+
+
+def test_node_by_node_a_value_comes_after_those_that_it_is_computed_from(open_page):
+    page = open_page("last")
+    page.locator("#by-node").check()
+    page.evaluate("goTo(6)")
+    page.evaluate("change({ step: 6 })")
+    settle(page)
+    names = page.evaluate("itemsNow().map(({ node }) => nameOf(node, 6))")
+    assert names == ["w·h_5", "u·x_6", "w·h_5 + u·x_6", "z_6", "h_6", "h_6 − target_6", "L_6"]
 
 
 def test_a_time_step_in_full_and_as_a_table(open_page):

@@ -15,6 +15,7 @@ from tinygrad_rnn import (
     RNNCell,
     ScalarRNNCell,
     Value,
+    cross_entropy,
     explore,
     mse_loss,
     problem,
@@ -44,6 +45,24 @@ def test_size_hardly_depends_on_the_number_of_time_steps(cell):
     short, long = (len(page_of(source(cell, T)).html().encode()) for T in (100, 2000))
     assert short <= 300_000
     assert long <= 1_000_000
+
+
+@pytest.mark.slow
+def test_the_page_of_a_text_is_no_larger(tmp_path):
+    for steps, most in ((100, 300_000), (2000, 1_000_000)):
+        path = tmp_path / f"{steps}.html"
+        assert main(["explore", "--text", "abcdefgh" * 251, "--steps", str(steps), "-o", str(path)]) == 0
+        assert path.stat().st_size <= most
+
+
+def test_programs_share_what_is_the_same():
+    cell, readout = RNNCell(2, 3), Linear(3, 2)
+    made = from_sequence(cell, [[0.1, 0.2]], [1], readout=readout, loss=cross_entropy)
+    programs = page_of(made).programs
+    assert len(programs) == 3
+    assert [program.count("function cell(") for program in programs] == [1, 1, 1]
+    assert [program.count("function loss(") for program in programs] == [1, 0, 0]
+    assert "readout, loss, readout_backward, loss_backward, readout_local, loss_local } = PROGRAMS[0]" in programs[1]
 
 
 @pytest.mark.slow
@@ -159,7 +178,7 @@ def test_the_command(tmp_path, capsys):
     assert main(["explore", "-o", str(path), "--text", "hello", "--with", "lstm", "gru", "lstm"]) == 0
     assert "(overwritten)" in capsys.readouterr().out
     data = json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(encoding="utf-8"))[1])
-    assert (data["alphabet"], data["at"], data["x"]) == ("ehlo", "every", {"hot": [1, 0, 2, 2], "size": 4})
+    assert (data["alphabet"], data["at"], data["x"]) == ("ehlo", "every", {"rows": [[1.0], [0.0], [2.0], [2.0]]})
     assert [cell["name"].partition("(")[0] for cell in data["cells"]] == ["RNNCell", "LSTMCell", "GRUCell"]
 
 

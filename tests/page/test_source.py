@@ -308,8 +308,8 @@ def test_what_is_computed_from_inputs_or_in_another_time_step_is_refused():
 # ---- what cannot be a page ---------------------------------------------------------------------------------------
 
 
-def test_losses_that_are_weighted_are_refused():
-    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2, 0.3])
+def test_losses_that_are_weighted_are_refused(small_problem):
+    unrolled = small_problem.unrolled
     losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], 0.3 * t))
     with pytest.raises(CompileError, match="weighted"):
         from_graph(unrolled, total(losses) / 7)
@@ -345,17 +345,17 @@ def test_a_number_that_was_read_off_a_node_is_refused():
     assert "problem(" in caught.value.remedy
 
 
-def test_a_loss_that_reads_another_time_step_is_refused():
-    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2, 0.3])
+def test_a_loss_that_reads_another_time_step_is_refused(small_problem):
+    unrolled = small_problem.unrolled
     losses = [(unrolled.h[t] - unrolled.h[t - 1]) ** 2 for t in (2, 3)]
     with pytest.raises(CompileError, match="reads a node of another one") as caught:
         from_graph(unrolled, total(losses))
     assert (caught.value.node, caught.value.time_step) == ("h_1", 1)
 
 
-def test_a_closure_in_the_loss_is_refused():
-    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2])
-    loss = unrolled.h[2] * 2.0
+def test_a_closure_in_the_loss_is_refused(small_problem):
+    unrolled = small_problem.unrolled
+    loss = unrolled.h[3] * 2.0
     loss._backward = lambda: None
     with pytest.raises(CompileError, match="belongs to one node only"):
         from_graph(unrolled, loss * 1.0)

@@ -238,15 +238,14 @@ def test_any_label_at_all_can_be_drawn(label: str) -> None:
 # ---- as micrograd and graphviz -----------------------------------------------------------------------------------
 
 
-def test_draw_dot_stands_in_for_micrograds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_draw_dot_stands_in_for_micrograds(empty_folder: Path) -> None:
     loss = (MLP(2, [3, 1])([1.0, -2.0]) - 1.0) ** 2
     loss.backward()
     dot = draw_dot(loss, format="png", rankdir="TB")
     assert "rankdir=TB" in dot.source
     assert dot.render("gout") == "gout.png"
-    assert dot.render(tmp_path / "deep", format="svg", cleanup=True) == str(tmp_path / "deep.svg")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep.svg", "gout", "gout.png"]
+    assert dot.render(empty_folder / "deep", format="svg", cleanup=True) == str(empty_folder / "deep.svg")
+    assert sorted(path.name for path in empty_folder.iterdir()) == ["deep.svg", "gout", "gout.png"]
     assert dot.pipe("svg").startswith(b"<?xml")
 
 

@@ -30,14 +30,6 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Of whoever runs the tests: an ordinary user may not be allowed to run this Python."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def read_only_folder() -> str:
     Path("shut").mkdir(mode=0o555)
     return "shut/x"
@@ -318,7 +310,7 @@ def test_a_file_has_one_writer_at_a_time(folder: Path) -> None:
         pass
 
 
-def test_a_writer_that_was_killed_keeps_nobody_away(own_folder: Path) -> None:
+def test_a_writer_that_was_killed_keeps_nobody_away(empty_folder: Path) -> None:
     code = (
         "import os; from tinygrad_rnn.support.files import sole_writer\n"
         "with sole_writer('x'): os.kill(os.getpid(), 9)\n"
@@ -348,7 +340,7 @@ def test_a_writer_that_comes_as_the_lock_is_removed_makes_another(
             pass
 
 
-def test_many_processes_take_turns(own_folder: Path) -> None:
+def test_many_processes_take_turns(empty_folder: Path) -> None:
     code = """
 import os, sys, time
 from tinygrad_rnn.errors import DataError

@@ -98,11 +98,9 @@ def test_a_function_within_a_function_will_do(client: Client) -> None:
 def test_the_command_runs_on_the_cluster(
     cluster: Cluster,
     client: Client,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    empty_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     small = ["--hidden", "1", "2", "--steps", "1", "--batch", "1", "--validation", "1", "--seeds", "2"]
     assert main(["sweep", "--task", "adding", "--T", "3", *small, "--dask", cluster.address]) == 0
     assert len(read_records("adding.jsonl")) == 4

@@ -31,8 +31,8 @@ INPUTS = {
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def in_an_empty_folder(empty_folder):
+    return empty_folder
 
 
 @pytest.mark.slow

@@ -33,10 +33,8 @@ files.write_whole("result", "new")
 
 
 def test_what_a_killed_write_left_is_removed_by_the_next_but_not_what_is_being_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_folder: Path,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     others = [".result.mine.unfinished", ".other.12345678.unfinished", ".result.12345678.tmp"]
     for name in others:
         Path(name).touch()
@@ -44,11 +42,11 @@ def test_what_a_killed_write_left_is_removed_by_the_next_but_not_what_is_being_w
     with subprocess.Popen([sys.executable, "-c", WRITES], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
-        before = sorted(path.name for path in tmp_path.iterdir())
+        before = sorted(path.name for path in empty_folder.iterdir())
         assert len(before) == 5
         write_whole("result", "newer")
-        assert sorted(path.name for path in tmp_path.iterdir()) == before
+        assert sorted(path.name for path in empty_folder.iterdir()) == before
         process.kill()
     write_whole("result", "newest")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "result"])
+    assert sorted(path.name for path in empty_folder.iterdir()) == sorted([*others, "result"])
     assert Path("result").read_text() == "newest"

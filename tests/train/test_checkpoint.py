@@ -312,6 +312,7 @@ def test_a_training_of_many_steps_can_be_interrupted(written: Path) -> None:
     assert load_checkpoint(written).record.limits.updates == 2**63 - 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no such device")
 def test_a_device_without_end_is_not_read_to_its_end(written: Path) -> None:
     with pytest.raises(CheckpointError, match="zero: more than 256 MB come from what is no regular file"):

@@ -252,7 +252,7 @@ tensors = st.dictionaries(
 
 
 @given(tensors=tensors, metadata=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_files_come_back_to_the_last_bit(tmp_path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     path = tmp_path / "x.safetensors"
     write_safetensors(path, tensors, metadata)

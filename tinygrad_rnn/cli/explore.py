@@ -7,6 +7,7 @@ import os
 
 from ..compile.javascript import javascript
 from ..errors import ArgumentError
+from ..nn import OneHot
 from ..nn.kinds import KINDS
 from ..page.api import page_of
 from ..page.page import check_ending
@@ -61,7 +62,10 @@ def _source(args: argparse.Namespace, data: Data) -> Source:
     """What the page is made of: the cell over the sequence. Nothing is unrolled."""
     cell, readout = make_cell(args, data)
     which = args.loss or ("all" if data.alphabet else args.default_loss)
-    return from_sequence(cell, **to_be_posed(data, readout, which))
+    posed = to_be_posed(data, readout, which)
+    if data.alphabet:  # a column of U is looked up, so a step has no multiplication by 0 or 1 for each of its weights
+        posed["inputs"] = [OneHot(x.index(1.0), len(x)) for x in posed["inputs"]]
+    return from_sequence(cell, **posed)
 
 
 def _of_kind(args: argparse.Namespace, kind: str) -> argparse.Namespace:

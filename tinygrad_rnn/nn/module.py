@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
 from ..support.pytorch import refuses_options
 from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
-from .trees import NestedNumbers, Tree, check_replacement, flat, leaves, numbers, pairs
+from .trees import NestedNumbers, Tree, check_replacement, flat, is_a, leaves, numbers, pairs
 
 _FROM_PYTORCH = "tinygrad_rnn.interop.from_torch_state_dict"
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
@@ -151,7 +151,7 @@ class Module:
             if value is None:
                 raise ArgumentError(
                     f"{path} is a {type(holder).__name__}, which may hold parameters and cannot be looked into",
-                    remedy=f"Make a list of it. {_UNTRAINED}",
+                    remedy=f"Hold a list, and iterate over that. {_UNTRAINED}",
                 )
             if value not in known:
                 raise ArgumentError(
@@ -173,7 +173,7 @@ class Module:
 
 def _parts(thing: object) -> Iterable[Named] | None:
     """The parts of what may hold parameters, with their names; None for anything else."""
-    if isinstance(thing, Module):
+    if is_a(thing, Module):
         return attributes(thing)
     if isinstance(thing, (list, tuple)):
         return ((str(i), entry) for i, entry in enumerate(thing))
@@ -183,7 +183,7 @@ def _parts(thing: object) -> Iterable[Named] | None:
 
 
 def _children_below(path: str, thing: object, within: tuple[object, ...]) -> Iterator[tuple[str, Module]]:
-    if isinstance(thing, Module):
+    if is_a(thing, Module):
         yield path, thing
     elif not any(thing is outer for outer in within):
         for name, part in _parts(thing) or ():
@@ -199,22 +199,22 @@ def _class_attributes(module: Module) -> Iterator[tuple[str, object, object]]:
 
 
 def _trees_below(path: str, thing: object, within: tuple[object, ...]) -> Iterator[tuple[str, Tree]]:
-    if isinstance(thing, Value):
+    if is_a(thing, Value):
         if not thing.parents:
             yield path, thing
         return
-    if not isinstance(thing, (Module, list, tuple, Mapping)):
+    if _parts(thing) is None:
         return
     if any(thing is outer for outer in within):
         raise ArgumentError(f"{path} leads back to what it is in", remedy="Give it a name that begins with _")
-    if isinstance(thing, Module):
+    if is_a(thing, Module):
         yield from thing._trees(path, within)
     elif isinstance(thing, Mapping):
         if any(any(leaves(entry)) for entry in thing.values()):
             _check_no_numbers(path, [((key, *index), x) for key, tree in thing.items() for index, x in flat(tree)])
         for key, entry in thing.items():
             yield from _trees_below(f"{path}.{_name_of(path, key)}", entry, (*within, thing))
-    else:
+    elif isinstance(thing, (list, tuple)):
         kinds = _kinds(path, thing, within)
         if any(issubclass(kind, (Module, Mapping)) for kind in kinds):
             for i, entry in enumerate(thing):

@@ -20,8 +20,10 @@ from types import (
     ModuleType,
 )
 from typing import Any
+from weakref import ProxyTypes, ReferenceType
 
 from ..engine.value import Value
+from .trees import is_a
 
 Named = tuple[str, object]
 
@@ -77,7 +79,7 @@ def values_out_of_sight(
         if type(thing) in _PLAIN or id(thing) in seen:
             continue
         seen.add(id(thing))
-        if isinstance(thing, Value):
+        if is_a(thing, Value):
             if hidden_by is not None and not thing.parents:
                 yield path, hidden_by, thing
             continue
@@ -87,7 +89,7 @@ def values_out_of_sight(
         if named is None:
             hidden_by = thing if hidden_by is None else hidden_by
             if isinstance(thing, _YET_TO_COME):
-                yield path, thing, None
+                yield path, hidden_by, None
             named = [("", part) for part in _contents(thing)]
         to_visit += [
             (f"{path}.{name}" if hidden_by is None else path, part, hidden_by) for name, part in list(named)[::-1]
@@ -98,6 +100,10 @@ def _contents(thing: object) -> list[object]:
     """The objects that an object of any type holds."""
     if isinstance(thing, ModuleType):
         return []
+    if issubclass(type(thing), ReferenceType):
+        return [thing()]  # type: ignore[operator]
+    if type(thing) in ProxyTypes:  # its methods are those of what it points to
+        return [getattr(thing, "__init__").__self__]  # noqa: B009
     if isinstance(thing, type):
         return [attribute for kind in thing.__mro__ for _, attribute in class_attributes(kind)]
     if isinstance(thing, FunctionType):  # not its globals, which are the whole program

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from ..engine.arithmetic import is_number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 
+K = TypeVar("K")
 Tree: TypeAlias = "Value | Sequence[Tree]"
 NestedNumbers: TypeAlias = "float | Sequence[NestedNumbers]"
 
@@ -54,10 +55,15 @@ def flat(tree: object, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int,
         yield index, tree
 
 
+def is_a(thing: object, kind: type[K]) -> TypeGuard[K]:
+    """`isinstance`, except that a `weakref.proxy` is not what it points to: it holds nothing, and has no hash."""
+    return issubclass(type(thing), kind)
+
+
 def leaves(tree: object) -> Iterator[tuple[tuple[int, ...], Value]]:
     """The Values that nothing computed in nested lists, each with its index."""
     for index, entry in flat(tree):
-        if isinstance(entry, Value) and not entry.parents:
+        if is_a(entry, Value) and not entry.parents:
             yield index, entry
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from ..engine.arithmetic import number
 from ..engine.value import Value
 from ..errors import ArgumentError
+from ..nn.trees import is_a
 
 State = dict[str, Any]  # JSON: numbers, and lists of numbers
 SMALLEST = math.ulp(0.0)  # the least number above 0
@@ -25,13 +26,13 @@ def each_once(parameters: Iterable[Value]) -> list[Value]:
         ArgumentError: something among them is not a Value; the remedy depends on what it is.
     """
     if isinstance(parameters, Value):
-        return [parameters]
+        parameters = [parameters]
     if not isinstance(parameters, Iterable):
         remedy = f"Give {'its .' if hasattr(parameters, 'parameters') else 'model.'}parameters()"
         raise ArgumentError(f"a {type(parameters).__name__} where parameters are expected", remedy=remedy)
     given = list(parameters)
     for each in given:
-        if not isinstance(each, Value):
+        if not is_a(each, Value):
             raise _not_a_parameter(each)
     return list(dict.fromkeys(given))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.problem import Problem
+from ..compile.javascript import Program
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..pictures import text
@@ -71,7 +72,7 @@ def page_of(
                 "another problem has another sequence", remedy="Give every problem the same inputs and targets"
             )
     made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
-    programs: list[str] = []
+    programs: list[Program] = []
     cells = [_numbered(cell, programs) for cell in made]
     for cell, name in zip(cells, distinct([cell["name"] for cell in cells])):
         cell["name"] = name
@@ -88,15 +89,16 @@ def page_of(
         "target": source.targets,
         "cells": cells,
     }
-    return Page(about, data, programs, made)
+    expressions = [program.sharing(programs[:i]) for i, program in enumerate(programs)]
+    return Page(about, data, expressions, made)
 
 
-def _numbered(cell: CellOfPage, programs: list[str]) -> dict[str, Any]:
+def _numbered(cell: CellOfPage, programs: list[Program]) -> dict[str, Any]:
     """The facts of a cell, with the numbers of its programs, which are added to the others."""
     numbers = {}
     for name, program in cell.programs.items():
         numbers[name] = len(programs)
-        programs.append(program.expression)
+        programs.append(program)
     return {**cell.facts, "programs": numbers}
 
 

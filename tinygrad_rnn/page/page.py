@@ -216,8 +216,8 @@ def check_ending(path: str | os.PathLike[str]) -> None:
 def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
     """The HTML document."""
     style = colours.style() + asset("page.css")
-    own = ",\n".join(programs)
-    engine = [PRELUDE, SEQUENCE, verdict_script(), f"const PROGRAMS = [\n{own}\n];", *map(script, ENGINE)]
+    own = "\n".join(f"PROGRAMS.push({program});" for program in programs)  # a later one may name an earlier one
+    engine = [PRELUDE, SEQUENCE, verdict_script(), f"const PROGRAMS = [];\n{own}", *map(script, ENGINE)]
     views = [proportions_script(), *map(script, VIEWS)]
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; worker-src blob:; "

@@ -40,7 +40,7 @@ class Program:
     """A time step as JavaScript.
 
     Attributes:
-        functions: the text of its functions.
+        functions: the text of each of its functions, by name.
         facts: facts about them, as plain data:
 
             - ``width``: the numbers of a time step;
@@ -59,13 +59,11 @@ class Program:
               ``live`` is 0 at the end of a pass. ``whole`` is the same where every entry of the state has a gradient;
             - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
               node, operand, and place of the parent, `place_of_parent`.
-        names: the names of its functions.
         traced: the time step over symbols.
     """
 
-    functions: str
+    functions: dict[str, str]
     facts: dict[str, Any]
-    names: list[str]
     traced: TimeStep
 
     @property
@@ -77,17 +75,41 @@ class Program:
     @property
     def expression(self) -> str:
         """The program as an expression: an object with the functions and the facts. It needs the prelude."""
-        return f"(() => {{\n{self.body}\nreturn {self._object};\n}})()"
+        return self.sharing(())
+
+    def sharing(self, earlier: Sequence[Program]) -> str:
+        """The same; functions that an earlier program has, word for word, are taken from there: ``PROGRAMS[i]``."""
+        home = {item: i for i, program in reversed(list(enumerate(earlier))) for item in program.functions.items()}
+        shared: dict[int, list[str]] = {}
+        for name, text in self.functions.items():
+            if (name, text) in home:
+                shared.setdefault(home[name, text], []).append(name)
+        lines = [f"const {{ {', '.join(names)} }} = PROGRAMS[{i}];\n" for i, names in shared.items()]
+        taken = {name for names in shared.values() for name in names}
+        own = [text for name, text in self.functions.items() if name not in taken]
+        return f"(() => {{\n{self._facts}{''.join([*lines, *own])}\nreturn {self._object};\n}})()"
 
     @property
     def body(self) -> str:
         """The facts and the functions."""
-        facts = json.dumps(self.facts).replace("<", "\\u003c")  # so that nothing ends the script element around it
-        return f"const facts = {facts};\n\n{self.functions}"
+        return f"{self._facts}{''.join(self.functions.values())}"
+
+    @property
+    def _facts(self) -> str:
+        text = json.dumps(self.facts, ensure_ascii=False)
+        # Nothing may end the script element around it, or be taken for something else by whoever reads it.
+        plain = "".join(sign if sign.isprintable() and sign != "<" else _escaped(sign) for sign in text)
+        return f"const facts = {plain};\n"
 
     @property
     def _object(self) -> str:
-        return f"{{ {', '.join(['facts', *self.names])} }}"
+        cell_backward = [name for name in self.functions if name.startswith("cell_backward_")]
+        others = [name for name in self.functions if name not in cell_backward]
+        return f"{{ {', '.join(['facts', *others])}, cell_backward: [{', '.join(cell_backward)}] }}"
+
+
+def _escaped(sign: str) -> str:
+    return "\\u003c" if sign == "<" else json.dumps(sign)[1:-1]
 
 
 def javascript(
@@ -154,10 +176,8 @@ class _Writer:
         self._jacobian()
         edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
         facts = {**self._facts(), "course": course, "whole": whole, "edges": edges}
-        texts = [str(function) for _, function in self.functions]
-        texts.append(f"const cell_backward = [{', '.join(f'cell_backward_{i}' for i in range(len(walks)))}];\n")
-        names = [name for name, _ in self.functions if not name.startswith("cell_backward_")] + ["cell_backward"]
-        return Program("\n".join(texts), facts, names, traced)
+        texts = {name: f"\n{function}" for name, function in self.functions}
+        return Program(texts, facts, traced)
 
     # ---- what there is ----------------------------------------------------------------------------------
 

@@ -177,7 +177,7 @@ class Function:
             return
         if not targets and uses == 1 and len(text) <= _INLINE and symbol not in self.named and not is_risky(symbol):
             return
-        name = self.names.new(self.named.get(symbol, f"a{symbol.index}"))
+        name = self.names.new(self.named.get(symbol, "a"))
         self.text_of[symbol] = name, _ATOM
         self.lines.append((f"const {name} = {chain}{text};", self.comments.get(symbol, "")))
 

@@ -4,7 +4,8 @@ Each unit reads numbers that were computed elsewhere. These are its ends: leaves
 gradients. So a unit runs forward and backward without the others. The caller runs them in the order in which the eager
 engine records them.
 
-The numbers of a time step lie in a row: first x_t, the target and the new state, then those of all other nodes.
+The numbers of a time step lie in a row: first x_t, the target and the results of the units, the new state before all;
+then those of all other nodes.
 """
 
 from __future__ import annotations
@@ -183,6 +184,11 @@ class _Tracer:
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
             loss.label = loss.label or f"L_{TIME}"
             self.add("loss", [loss], ends)
+        # The cell's last: so the other units are the same, slot by slot, for cells that differ in their nonlinearity.
+        for unit in reversed(self.units.values()):
+            for node in unit.nodes:
+                if node not in self.slots:
+                    self.slots[node], self.free = self.free, self.free + 1
         parts = [(name, len(flat([part]))) for name, part in zip(step.names, step.state)]
         limits = {index.region.name: index.limit for index in self.indices}
         return TimeStep(
@@ -207,7 +213,7 @@ class _Tracer:
         return in_a_row[0] if isinstance(quantity, Value) else in_a_row, leaves
 
     def add(self, name: str, results: Sequence[Value], ends: Mapping[Value, Place]) -> None:
-        """Add the unit of everything that has been recorded for these results. Its nodes get slots."""
+        """Add the unit of everything that has been recorded for these results, which get slots."""
         nodes = topological_order(*results)[::-1]
         self.twin.check(nodes)
         picks: dict[Value, Region] = {node: node.region for node in nodes if isinstance(node, Pick)}
@@ -228,8 +234,8 @@ class _Tracer:
                 slotted[node], self.free = self.free, self.free + 1
         self.slots |= slotted
         for node in own:
-            if node not in slotted:
-                self.slots[node], self.free = self.free, self.free + 1
+            if not node.parents and not node.label and isinstance(node.data, Symbol):
+                node.label = "constant"  # a number that was read off other nodes
         required = [condition.args[0] for condition in self.tape.alarms if condition.op == "not"]
         self.tape.alarms.clear()
         self.units[name] = Unit(own, all_ends, slotted, picks, required)

@@ -202,8 +202,13 @@ function inputWords(numbers, room) {
 /** What is left of the gradient at every state, on a logarithmic scale, beside the law. */
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
-  const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900;
-  text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : "What is left" + (wordy ? " of the gradient" : "") + ": " + (scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + followedLoss() + "/∂" + earlier + "‖ / ‖∂" + followedLoss() + "/∂" + later + "‖") + (wordy ? ", the product of the factors above (log scale)" : ""), "heading start");
+  const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900, root = followedLoss();
+  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
+    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+  const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
+  const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
+  const fits = (words) => (words.length + lawName.length) * 8 < lossX - pitch / 2 - left;
+  text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : headings.find(fits) || headings[2], "heading start");
   const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;
   for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
@@ -231,23 +236,21 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   for (const [k, x, wide, folded] of seen) {
     const size = leftAt(k), level = y(size);
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
-    if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 12), "small grad");
+    if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 13), "small grad");
   }
   const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
     const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
     parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
-    const ownName = law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-      : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
-    text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, ownName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
+    text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, lawName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
   // The key: what the numbers in a card are, and the shades.
   text("keydata", left, key, "In a card: value, below it", "small start");
-  text("keygrad", left + 160, key, "gradient of L", "small start chain-ink");
+  text("keygrad", left + 172, key, "gradient of L", "small start chain-ink");
   const stride_ = Math.max(1, Math.ceil(reach / 3)), levels = [];
   for (let e = -reach; e <= reach; e += stride_) levels.push(e);
   const swatch = 44, from = lossX + card / 2 - swatch * levels.length;
-  if (from < left + 380) return;
+  if (from < left + 400) return;
   text("keyscale", from - 8, key, "left of the gradient", "small end");
   levels.forEach((e, i) => {
     const shade = shadeOf(10 ** e, reach);

@@ -17,6 +17,8 @@ function levelsOf({ facts: { nodes, parts, loss, x, target, width } }) {
   return found.filter(([value]) => value === "quantities" || nodes[value]);
 }
 
+/** Places in the order in which they are computed; the edges have the order of the walk back. */
+const rankOfNodes = ({ edges }) => new Map(Object.values(edges).flatMap((list) => [...new Set(list.map(([node]) => node))].reverse()).map((node, i) => [node, i]));
 const parentsOf = (where) => (typeof where === "number" ? [where] : where[1]);
 const LABEL = /^[^\s()·+−/√∂|^]{1,14}$/u;  // of what a person has named, and not a formula
 
@@ -31,6 +33,7 @@ function layOut(program, level, hasLoss) {
   const isGiven = (place) => place >= 0 && place < facts.x + facts.target, raw = (place) => facts.nodes[place < 0 ? -1 - place : place][0];
   // Of constants and parameters a line below the card will do.
   const isLeaf = (place) => place >= facts.width || (place >= 0 && !parents.has(place) && !isGiven(place) && !facts.computed.cell.includes(place));
+  const rank = rankOfNodes(facts), rankOf = (place) => rank.get(place) ?? -1;
   const wanted = Number(level), members = new Set(), toVisit = parents.has(wanted) ? [wanted] : [...parents.keys()];
   while (toVisit.length) {
     const place = toVisit.pop();
@@ -46,12 +49,12 @@ function layOut(program, level, hasLoss) {
   const find = (place) => {
     if (!cardOf.has(place)) {
       const named = place < 0 || isGiven(place) || LABEL.test(raw(place)) || !users.has(place);
-      cardOf.set(place, level !== "quantities" ? place : !named ? find(Math.max(...users.get(place)))
+      cardOf.set(place, level !== "quantities" ? place : !named ? find(users.get(place).reduce((a, b) => (rankOf(b) > rankOf(a) ? b : a)))
         : (place < 0 ? "before " : "") + raw(place).replace(/\[\d+\]$/, ""));
     }
     return cardOf.get(place);
   };
-  const order = [...members].sort((a, b) => a - b), cards = new Map();
+  const order = [...members].sort((a, b) => rankOf(a) - rankOf(b) || a - b), cards = new Map();
   for (const place of order) {
     const card = find(place);
     if (!cards.has(card)) cards.set(card, { places: [], before: new Map(), small: [] });
@@ -221,8 +224,11 @@ const wrapped = (name) => (/^[\p{L}\p{N}_[\],{}.′]+$/u.test(name) ? name : "("
 /** The same as a table. */
 function listStep(t) {
   const { sequence } = result.computation;
-  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], () => facts().nodes.map(([, formula], slot) => [nameOf(slot, t),
-    formula ? at(formula, called(t)) : "given", shown(sequence.now[t][slot]), shown(sequence.grad[t][slot])]));
+  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], () => {
+    const rank = rankOfNodes(facts()), given = facts().nodes.map((_, slot) => slot).filter((slot) => !rank.has(slot));
+    return [...given, ...rank.keys()].map((slot) => [nameOf(slot, t), facts().nodes[slot][1] ? at(facts().nodes[slot][1], called(t)) : "given",
+      shown(sequence.now[t][slot]), shown(sequence.grad[t][slot])]);
+  });
 }
 
 unitPick.addEventListener("change", () => { stepLayout = null; detail.at = 0; showStep(); });
