@@ -6,8 +6,10 @@ import io
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,8 +23,10 @@ import tinygrad_rnn
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.debugger import Debugger, Terminal, debug, draw_flow
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+from tinygrad_rnn.support import progress
 
 from ..stepped_graphs import build, programs
+from ..support.test_progress import last_line, make_terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -859,7 +863,7 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child = spawn("-c", program)
     child.expect_exact("At the start")
     child.sendline("c")
-    child.expect_exact("c\r\n")
+    child.expect(r"c: 00:0\d, step [\d,]+ of 800,000")
     child.sendintr()
     child.expect(r"\[(\d+)/800000\] ")
     assert 0 < int(child.match[1]) < 800_000
@@ -868,6 +872,42 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child.sendline("q")
     child.expect_exact("gradient 400001.0")
     child.close()
+
+
+def test_a_clock_shows_how_far_a_command_has_come_and_is_gone_when_it_prints(monkeypatch, capsys):
+    make_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    debugger, out, shown = scalar(), io.StringIO(), ""
+
+    def slow():
+        nonlocal shown
+        until = time.monotonic() + 30
+        while ", step" not in shown and time.monotonic() < until:
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+
+    monkeypatch.setattr(debugger, "finish", slow)
+    terminal = Terminal(debugger, stdin=io.StringIO(), stdout=out)
+    terminal.do("s 3", "finish")
+    assert f"finish: 00:00, step 3 of {debugger.total}" in shown
+    assert last_line(shown + capsys.readouterr().err) == ""
+    assert out.getvalue().count("->") == 2
+
+
+def test_ctrl_c_stops_between_two_undone_steps(monkeypatch):
+    debugger = scalar()
+    debugger.finish()
+    undo, undone = debugger.steps.back, []
+
+    def back():
+        undone.append(undo())
+        if len(undone) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return undone[-1]
+
+    monkeypatch.setattr(debugger.steps, "back", back)
+    assert session(debugger, "back 9").startswith("Undone: 3 steps")
+    assert debugger.taken == debugger.total - 3
 
 
 def test_an_op_in_place_of_a_label_is_answered_with_the_form_it_takes():

@@ -20,6 +20,7 @@ from ..nn import RNN, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.files import file_name
 from ..support.sums import add_up
 from ..support.text import count
 from ..tasks import Task, make_task
@@ -259,10 +260,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
+        ArgumentError: no file can have this name.
         CheckpointError: there is none, or it is damaged, foreign, or from a newer version of the package.
         TooLargeError: it does not fit into memory.
     """
-    name = os.path.basename(os.fspath(path))
+    name = os.path.basename(file_name(path))
     try:
         tensors, metadata = read_safetensors(path)
     except DataError as error:
