@@ -5,6 +5,7 @@ The checks know the answers only by asking the engine: there is no solution to b
 
 from __future__ import annotations
 
+import io
 import math
 import random
 import sys
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 DEMOS = Path(__file__).parent
 
-if hasattr(sys.stdout, "reconfigure"):
+if isinstance(sys.stdout, io.TextIOWrapper):
     sys.stdout.reconfigure(errors="replace")  # a terminal that lacks ∂ shows ?
 
 

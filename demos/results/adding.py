@@ -141,9 +141,9 @@ def learning_curves(data: dict[str, Any], styles: Sequence[tuple[str, str, str]]
     """Error against sequences, a line per network."""
     drawing = figure(7.6, 4.2)
     axes = drawing.add_subplot()
-    for kind, colour, label in reversed(
-        styles
-    ):  # the first on top: an unsolved run of it lies upon those of the others
+    seen = [0]
+    # The first on top: an unsolved run of it lies upon those of the others.
+    for kind, colour, label in reversed(styles):
         for i, run in enumerate(data[kind]):
             seen = [EVERY * batch * j for j in range(1, len(run["course"]) + 1)]
             axes.plot(seen, run["course"], color=colour, linewidth=1.5, alpha=0.75, label=label if i == 0 else None)

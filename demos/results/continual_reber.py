@@ -102,6 +102,7 @@ def learn(pupil: Learner, seed: int, updates: int, streams: int, window: int) ->
     optimizer = Adam(pupil.network.parameters(), lr=RATE)
     schedule = CosineAnnealingLR(optimizer, updates)
     losses = []
+    symbols, latest, state = [], [], None
     for update in range(updates):
         if update % WINDOWS == 0:
             state = None

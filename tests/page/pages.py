@@ -14,6 +14,7 @@ from tinygrad_rnn import (
     explore,
     mse_loss,
     problem,
+    total,
     unroll,
 )
 from tinygrad_rnn.bptt.verdict import kept, verdict
@@ -58,6 +59,7 @@ def files(tmp_path_factory):
         "log": explore(*logarithmic()),
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
+        "penalty": explore(*penalised()),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
@@ -72,6 +74,14 @@ def computed_once(w=0.8):
     w2.label = "w2"
     unrolled = unroll(lambda x, h: (w2 * h + x).tanh(), WAVE[:6], h0=0.1)
     return unrolled, mse_loss(unrolled.h[6], 0.5)
+
+
+def penalised(w=0.9):
+    """A mean of losses, and a penalty on the weights."""
+    posed = scalar(at="every", w=w)
+    loss = posed.loss + 0.01 * total(weight * weight for weight in posed.cell.parameters())
+    loss.label = "L"
+    return posed.unrolled, loss
 
 
 def logarithmic():

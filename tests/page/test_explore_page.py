@@ -37,6 +37,7 @@ from .pages import (
     files,
     gated,
     gradients,
+    penalised,
     scalar,
 )
 
@@ -101,7 +102,7 @@ def test_what_lies_outside_time_follows_and_is_listed(open_page):
     assert (w2.label, w.label) == ("w2", "w")
     assert page.evaluate("result.computation.loss") == pytest.approx(loss.data, rel=1e-12)
     assert gradients(page)[0] == pytest.approx(w.grad, rel=1e-12)
-    said = f"w2 = (tanh(w·s))·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
+    said = f"w2 = tanh(w·s)·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
     assert page.locator("#outside li").all_inner_texts() == [said]
     settle_work(page)
     assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(w.grad)}")
@@ -109,6 +110,32 @@ def test_what_lies_outside_time_follows_and_is_listed(open_page):
     settle(page)
     assert "w2" not in page.evaluate("asLink()")
     assert page.evaluate("chosen.p[0].length") == 2
+
+
+def test_a_penalty_on_the_weights_follows_and_is_listed(open_page):
+    page = open_page("penalty")
+    set_range(page, "#parameter0", 0.7)
+    unrolled, loss = penalised(0.7)
+    loss.backward()
+    cell = unrolled.cell
+    expected = [cell.w.grad, cell.u.grad, cell.b.grad]
+    assert page.evaluate("result.computation.loss") == pytest.approx(loss.data, rel=1e-12)
+    assert gradients(page)[:3] == pytest.approx(expected, rel=1e-12)
+    over_time, _ = loss.parents
+    assert page.locator("#outside li").all_inner_texts() == [
+        f"loss over time = {text.number(over_time.data)}; gradient 1",
+        f"L = (loss over time) + 0.01·(… + …) = {text.number(loss.data)}; gradient 1",
+    ]
+    settle_work(page)
+    part = text.number(0.02 * cell.w.data)
+    assert says(page, "#where-says").startswith(
+        f"∂L/∂w = {text.number(cell.w.grad)}, from 6 losses through 6 uses; {part} "
+    )
+    page.locator("#update").click()
+    settle(page)
+    assert page.evaluate("numbersNow()") == pytest.approx(
+        [0.7 - 0.1 * expected[0], 0.5 - 0.1 * expected[1], 0.1 - 0.1 * expected[2]]
+    )
 
 
 @pytest.mark.parametrize("nonlinearity", ["identity", "relu"])

@@ -14,9 +14,17 @@ from typing import IO, Any
 
 import pytest
 
-from tinygrad_rnn.errors import DataError
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, draw_dot, explore, problem
+from tinygrad_rnn.bptt import decay
+from tinygrad_rnn.data import read_column, read_text
+from tinygrad_rnn.errors import ArgumentError, DataError
+from tinygrad_rnn.interop import load_safetensors, save_safetensors
+from tinygrad_rnn.plots.saving import new_figure, save
 from tinygrad_rnn.support import files
 from tinygrad_rnn.support.files import check_appendable, check_writable, same_file, sole_writer, write_whole
+from tinygrad_rnn.sweep import read_records, sweep
+from tinygrad_rnn.tasks import Latch
+from tinygrad_rnn.train import History, RecurrentNetwork, load_checkpoint, train
 
 from ..ordinary_user import IS_ROOT, as_root, ordinary_user
 
@@ -152,6 +160,43 @@ def test_a_full_disk_is_found_before_the_work(folder: Path, monkeypatch: pytest.
     with pytest.raises(DataError, match="there is no space left"):
         check_writable("x")
     assert not os.listdir()
+
+
+def test_a_limit_on_the_size_of_files_is_found_before_the_work(empty_folder: Path) -> None:
+    code = """
+import resource
+from tinygrad_rnn.support.files import check_writable
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+check_writable("x", size=10_000)
+check_writable("x", size=10_001)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.stderr.endswith("cannot write 'x': it would be larger than a file may be. Choose another place\n")
+    assert not os.listdir()
+
+
+def test_a_file_that_is_a_mount_point_is_found_before_the_work(empty_folder: Path) -> None:
+    name = "a b\\c\td\n"
+    Path("source").write_text("source")
+    Path(name).write_text("old")
+    script = 'mount --bind source "$1" && shift && "$@"'
+    mounted = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", name]
+    try:
+        subprocess.run([*mounted, "true"], check=True, capture_output=True, timeout=100)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file can be mounted here: {error}")
+    code = f"""
+from tinygrad_rnn.support.files import *
+for use in (check_writable, lambda name: write_whole(name, "new")):
+    try:
+        use({name!r})
+    except (DataError, OSError) as error:
+        print(error)
+"""
+    done = subprocess.run([*mounted, sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.stdout.count("it is mounted as a single file, which cannot be replaced") == 2, done
+    assert sorted(os.listdir()) == sorted([name, "source"])
+    assert (Path(name).read_text(), Path("source").read_text()) == ("old", "source")
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "x" * 235, "x"])
@@ -343,7 +388,12 @@ def test_a_writer_that_comes_as_the_lock_is_removed_makes_another(
 def test_many_processes_take_turns(empty_folder: Path) -> None:
     code = """
 import os, sys, time
-from tinygrad_rnn.errors import DataError
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, draw_dot, explore, problem
+from tinygrad_rnn.bptt import decay
+from tinygrad_rnn.data import read_column, read_text
+from tinygrad_rnn.errors import ArgumentError, DataError
+from tinygrad_rnn.interop import load_safetensors, save_safetensors
+from tinygrad_rnn.plots.saving import new_figure, save
 from tinygrad_rnn.support.files import sole_writer
 done = 0
 while done < 50:
@@ -360,6 +410,51 @@ while done < 50:
         _, complaint = process.communicate(timeout=100)
         assert (process.returncode, complaint) == (0, b"")
     assert not os.listdir()
+
+
+def experiment(seed: int) -> float:
+    return 0.0
+
+
+ROUTES: dict[str, Callable[[Any], object]] = {
+    "write_whole": lambda path: write_whole(path, ""),
+    "check_writable": check_writable,
+    "check_appendable": check_appendable,
+    "read_bounded": lambda path: files.read_bounded(path, 1),
+    "sole_writer": lambda path: sole_writer(path).__enter__(),
+    "same_file": lambda path: same_file("x", path),
+    "sweep": lambda path: sweep(experiment, [()], file=path),
+    "read_records": read_records,
+    "read_column": lambda path: read_column(path, "a"),
+    "read_text": read_text,
+    "save_safetensors": lambda path: save_safetensors(RNNCell(1, 1), path),
+    "load_safetensors": lambda path: load_safetensors(RNNCell(1, 1), path),
+    "load_checkpoint": load_checkpoint,
+    "train": lambda path: train(RecurrentNetwork.for_task(Latch(5), "rnn", 1), Latch(5), checkpoint=path),
+    "History.write_csv": History("", "", 0.0, 0.0).write_csv,
+    "History.write_json": History("", "", 0.0, 0.0).write_json,
+    "decay.write_csv": lambda path: decay.write_csv([], path),
+    "decay.write_json": lambda path: decay.write_json([], path),
+    "draw_dot.save": lambda path: draw_dot(Value(1.0)).save(path),
+    "draw_dot.render": lambda path: draw_dot(Value(1.0)).render(path),
+    "draw_dot.render in a folder": lambda path: draw_dot(Value(1.0)).render("x", path),
+    "explore.save": lambda path: explore(problem(ScalarRNNCell(), [0.1], [0.1])).save(path),
+    "plots.save": lambda path: save(new_figure(1, 1), path),
+}
+
+
+@pytest.mark.parametrize("path", ["a\0.svg", "a\ud800.svg", b"a\0.svg", 3, [1]], ids=repr)
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_no_file_can_be_called_is_one_error(route: str, path: object, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="is no name of a file"):
+        ROUTES[route](path)
+
+
+def test_bytes_are_a_name(empty_folder: Path) -> None:
+    write_whole(b"\xff".decode(errors="surrogateescape"), "new")
+    assert os.listdir(b".") == [b"\xff"]
+    assert files.read_bounded(b"\xff", 9) == b"new"  # type: ignore[arg-type]
+    assert draw_dot(Value(1.0)).save(b"x.txt") == Path("x.txt")  # type: ignore[arg-type]
 
 
 def test_a_device_is_not_locked(folder: Path) -> None:

@@ -19,6 +19,7 @@ from tinygrad_rnn import Linear, RNNCell, optim
 from tinygrad_rnn.errors import ArgumentError, CheckpointError, DataError
 from tinygrad_rnn.interop import read_safetensors, write_safetensors
 from tinygrad_rnn.interop.safetensors import CHECKPOINT, Tensor
+from tinygrad_rnn.support.files import sole_writer
 from tinygrad_rnn.tasks import Adding, Latch, Reber, Text
 from tinygrad_rnn.train import History, Limits, RecurrentNetwork, Settings, Trainer, load_checkpoint, train
 from tinygrad_rnn.train.engine import EagerEngine, Interrupted
@@ -455,6 +456,42 @@ def test_two_trainings_in_one_process_do_not_write_one_file(tmp_path: Path) -> N
     train(model, task, settings, Limits(3), checkpoint=tmp_path / "c", progress=False, on_validation=second)
     assert len(errors) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "other"]
+
+
+def test_what_another_training_saved_before_the_lock_was_taken_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(path: Path) -> Any:
+        path.write_text("theirs")
+        return sole_writer(path)
+
+    monkeypatch.setattr("tinygrad_rnn.train.loop.sole_writer", late)
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    with pytest.raises(ArgumentError, match=r"c exists. Resume it, overwrite it, or give another file"):
+        train(model, task, Settings(batch_size=1), Limits(1), checkpoint=tmp_path / "c", overwrite=False)
+    assert (tmp_path / "c").read_text() == "theirs"
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=tmp_path / "c", progress=False)
+    assert load_checkpoint(tmp_path / "c").step == 1
+
+
+def test_there_must_be_room_for_the_numbers_of_a_checkpoint_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def no_room(path: Path, *, again: bool = False, size: int = 0) -> None:
+        sizes.append(size)
+        raise DataError("no room")
+
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 30)
+    monkeypatch.setattr("tinygrad_rnn.train.trainer.check_writable", no_room)
+    with pytest.raises(DataError, match="no room"):
+        train(model, task, Settings(validation_size=1), Limits(1), checkpoint=tmp_path / "c")
+    monkeypatch.undo()
+    train(model, task, Settings(batch_size=1, validation_size=1), Limits(1), checkpoint=tmp_path / "c", progress=False)
+    assert 0.8 * (tmp_path / "c").stat().st_size < sizes[0] < (tmp_path / "c").stat().st_size
 
 
 @pytest.mark.parametrize("validation", [1, 2])

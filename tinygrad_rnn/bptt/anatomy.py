@@ -24,6 +24,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.quantities import entries
 from ..nn.trees import NestedNumbers, shape
+from ..support.checks import step_or_none, whole_number
 from ..support.memory import require_memory
 from ..support.sums import norm_of
 from .unroll import Unrolled
@@ -61,7 +62,7 @@ class Anatomy:
     columns: tuple[array[float], ...]
 
     def __getitem__(self, steps: tuple[TimeStep, TimeStep]) -> Numbers:
-        k, t = steps
+        k, t = (step_or_none(name, step) for name, step in zip("kt", steps))
         try:
             row, column = self._rows[k], self._columns[t]
         except KeyError:
@@ -97,6 +98,7 @@ class Anatomy:
 
     def entry(self, *index: int) -> Anatomy:
         """The anatomy of one entry, ``entry(0, 1)`` of a matrix."""
+        index = tuple(whole_number("an index", i, least=None) for i in index)
         if len(index) != len(self.shape) or not all(0 <= i < n for i, n in zip(index, self.shape)):
             raise ArgumentError(f"no entry {list(index)} in {self.name} of shape {self.shape}")
         place = 0
@@ -177,8 +179,8 @@ def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
         parameter: a Value, or a list (of lists) of them: a vector or matrix.
 
     Raises:
-        ArgumentError: there are no losses, or the parameter has no entries, is ragged, or holds the same
-            Value twice.
+        ArgumentError: there are no losses, a key is no time step, or the parameter has no entries, is ragged, or holds
+            the same Value twice.
         GraphError: no loss depends on the parameter.
         DomainError: a local gradient has no finite value.
     """
@@ -288,7 +290,7 @@ _ASK: Any = object()  # stands for the step of a loss that was passed without on
 
 def _loss_list(losses: Losses) -> list[tuple[TimeStep, Value]]:
     if isinstance(losses, Mapping):
-        pairs: list[tuple[TimeStep, Value]] = list(losses.items())
+        pairs = [(step_or_none("a time step of losses", t), loss) for t, loss in losses.items()]
     else:
         pairs = [(_ASK, loss) for loss in ([losses] if isinstance(losses, Value) else losses)]
     if not pairs:

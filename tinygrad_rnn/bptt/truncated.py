@@ -94,7 +94,7 @@ def windows(
         DataError: inputs and targets differ in number, or an input is NaN or infinite.
         ShapeError: an input or the state has the wrong size.
     """
-    check_period(k1, k2)
+    k1, k2 = check_period(k1, k2)
     pairs = _paired(inputs, targets)
     recent: list[Any] = []  # the inputs of the current window
     end = 0
@@ -156,17 +156,19 @@ def round_up(t: int, k1: int) -> int:
     return -(-t // k1) * k1
 
 
-def check_period(k1: int, k2: int) -> None:
-    """Check k1 and k2.
+def check_period(k1: int, k2: int) -> tuple[int, int]:
+    """Return k1 and k2 as ints.
 
     Raises:
         ArgumentError: one is not a whole number of at least 1, or k1 > k2, so some losses would reach no time step.
     """
-    if whole_number("k1", k1) > whole_number("k2", k2):
+    k1, k2 = whole_number("k1", k1), whole_number("k2", k2)
+    if k1 > k2:
         raise ArgumentError(
             f"k1 = {k1} is more than k2 = {k2}: some losses would reach nothing",
             remedy="Take k1 of at most k2",
         )
+    return k1, k2
 
 
 def _constant_state(unrolled: Unrolled, t: int) -> Any:

@@ -14,6 +14,7 @@ from ..engine.notation import number
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.trees import NestedNumbers
+from ..support.checks import step_or_none, whole_number
 from ..support.text import count
 from .anatomy import Anatomy, TimeStep, norm, number_or_norm
 from .truncated import check_period, round_up
@@ -68,7 +69,7 @@ class Truncation:
 
     def keeps(self, k: TimeStep, t: TimeStep) -> bool:
         """Whether the loss of step t reaches a use at step k."""
-        return keeps(k, t, self.k1, self.k2)
+        return keeps(step_or_none("k", k), step_or_none("t", t), self.k1, self.k2)
 
     def cut_terms(self) -> list[CutTerm]:
         """Every term that was cut, the largest first."""
@@ -90,7 +91,7 @@ def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:
     Raises:
         ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
     """
-    check_period(k1, k2)
+    k1, k2 = check_period(k1, k2)
     kept = full.where(lambda k, t: keeps(k, t, k1, k2))
     cut = full.where(lambda k, t: not keeps(k, t, k1, k2))
     return Truncation(full, kept, cut, k1, k2)
@@ -109,10 +110,11 @@ def truncated_backward(unrolled: Unrolled, loss: Value, losses: Mapping[int, Val
         k1, k2: as for `windows`.
 
     Raises:
-        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2.
+        ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2, or a time step of the losses is none.
         DomainError: a local gradient has no finite value.
     """
-    check_period(k1, k2)
+    k1, k2 = check_period(k1, k2)
+    losses = {whole_number("a time step of losses", t, least=None): node for t, node in losses.items()}
     by_step = list(losses.values())
     propagate({loss: 1.0}, stop=by_step)  # from the loss to those of the time steps nothing is cut
     gradients = {node: node.grad for node in by_step}
@@ -138,7 +140,7 @@ def cut_edges(unrolled: Unrolled, k1: int, k2: int, after: int | None = None) ->
     Raises:
         ArgumentError: k1 or k2 is not a whole number of at least 1, or k1 > k2, or there is no such pass.
     """
-    check_period(k1, k2)
+    k1, k2 = check_period(k1, k2)
     passes = _passes(unrolled, k1)
     if after is not None and after not in passes:
         raise ArgumentError(

@@ -173,10 +173,12 @@ def unroll(
             then the state after time step ``first - 1``.
 
     Raises:
-        ArgumentError: the inputs are empty or not a sequence, or a plain function has no h0.
+        ArgumentError: the inputs are empty or not a sequence, a plain function has no h0, or ``first`` is not a whole
+            number.
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
+    first = first if first.__class__ is int else whole_number("first", first, least=None)
     stepped, outer = cell if isinstance(cell, Cell) else as_cell(cell, h0), newest() if newest().plain else settled()
     start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
     with Paused() if gc.isenabled() else nullcontext():  # C code: no debugger steps into it

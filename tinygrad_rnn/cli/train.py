@@ -75,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
         check(typed, options)
         with late_clock("network"):
             task, model, optimizer, scheduler = build(options)
-        _check_new(args, target)  # another training may have come and gone while the network was built
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)
@@ -85,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         *arguments(options, optimizer, scheduler),
         checkpoint=target,
         resume=args.resume,
+        overwrite=args.force,
         progress=False if quiet else None,
         on_validation=None if quiet else _print_row,
     )
@@ -179,11 +179,6 @@ def _check_targets(args: argparse.Namespace, target: str, read: str | None) -> N
     """Check the files to write before the training."""
     check_writable(target, args.history, args.plot, read=read)
     check_plotting(args.plot)
-    _check_new(args, target)
-
-
-def _check_new(args: argparse.Namespace, target: str) -> None:
-    """Check that no other model is overwritten unasked."""
     if os.path.exists(target) and not (args.resume or args.force):
         raise ArgumentError(f"{target} exists", remedy="Go on from it with --resume, or overwrite it with --force")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..bptt.unroll import Series, as_cell, given_state, keep, keep_step
 from ..engine.backward import topological_order
-from ..engine.recording import time_step
+from ..engine.recording import Within
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
@@ -261,7 +261,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     series: Series = {}
     if x is not None:
         keep({}, "x", "t", x)  # type: ignore[arg-type]
-    with time_step("t"):  # type: ignore[arg-type]
+    with Within(time_step="t"):  # whichever one it is
         with traceable():
             new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
         new_state = flat(new)

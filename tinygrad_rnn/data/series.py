@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..support.checks import truth
+from ..support.checks import truth, whole_number
+from ..support.files import file_name
 from ..support.text import printable
 from .table import parse
 from .text import read_utf8
@@ -43,7 +44,12 @@ class Series:
         return Series(self.title, self.numbers[:end], self.labels[:end])
 
     def last(self, count: int) -> Series:
-        """Return the last ``count`` numbers."""
+        """Return the last ``count`` numbers, or all if there are fewer.
+
+        Raises:
+            ArgumentError: the count is not a whole number of at least 1.
+        """
+        count = whole_number("count", count)
         return Series(self.title, self.numbers[-count:], self.labels[-count:])
 
 
@@ -85,7 +91,7 @@ def read_column(
             or one of the column is not a finite number. The error names the line, the column and, where it can be
             seen, the cause.
     """
-    name = printable(os.path.basename(os.fspath(path)), LONGEST_TITLE)
+    name = printable(os.path.basename(file_name(path)), LONGEST_TITLE)
     table = parse(name, read_utf8(path), header, separator, decimal)
     place, label_place = table.place(column), None if labels is None else table.place(labels)
     numbers, names = [], []

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import DataError
-from ..support.files import read_bounded
+from ..support.files import file_name, read_bounded
 
 MOST_BYTES = 2**28  # of a text or a series: 256 MB. A device such as /dev/zero has no end
 
@@ -27,11 +27,12 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 def read_utf8(path: str | os.PathLike[str]) -> str:
     """Return the text of a file in UTF-8, without a byte order mark. Raises as `read_text` does."""
-    name = os.path.basename(os.fspath(path))
+    path = file_name(path)
+    name = os.path.basename(path)
     try:
         content = read_bounded(path, MOST_BYTES)
     except OSError as error:
-        raise DataError(f"cannot read {os.fspath(path)!r}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path!r}: {error.strerror or error}") from error
     if len(content) > MOST_BYTES:
         raise DataError(f"{name} has more than {MOST_BYTES // 2**20} MB", remedy="Give a part of it")
     try:

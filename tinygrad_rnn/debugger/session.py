@@ -17,6 +17,7 @@ from ..engine.steps import ForwardStep, Step
 from ..engine.value import Value
 from ..errors import ArgumentError, GraphError
 from ..nn.linalg import Rows
+from ..support.checks import whole_number
 from ..support.text import count
 from . import breakpoints
 from .breakpoints import Breakpoint
@@ -112,17 +113,19 @@ class Debugger:
 
         Returns:
             the steps taken; fewer than asked for at the end of the pass.
+
+        Raises:
+            ArgumentError: the count is not a whole number of at least 0; also in `next`, `back` and `latest`.
         """
-        return list(islice(self._going(), min(count, self.total)))
+        return list(islice(self._going(), min(whole_number("count", count, 0, most=None), self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
-        taken = []
-        for step in self._going():
+        taken, count = [], whole_number("count", count, 0, most=None)
+        going = self._going()
+        while count and (step := next(going, None)):
             taken.append(step)
             count -= self.next_step is None or self.next_step.node is not step.node
-            if not count:
-                break
         return taken
 
     def cont(self) -> list[Breakpoint]:
@@ -168,6 +171,7 @@ class Debugger:
         Raises:
             GraphError: there is no step to undo, or steps are not kept.
         """
+        count = whole_number("count", count, 0, most=None)
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
@@ -244,6 +248,7 @@ class Debugger:
         Raises:
             ArgumentError: no breakpoint has this number.
         """
+        number = whole_number("number", number, least=None)
         if number not in self.breakpoints:
             known = ", ".join(map(str, self.breakpoints))
             raise ArgumentError(
@@ -295,7 +300,7 @@ class Debugger:
         Raises:
             ArgumentError: there is no such level.
         """
-        depth, levels = self.depth + count, len(self.path())
+        depth, levels = self.depth + whole_number("count", count, least=None, most=None), len(self.path())
         if not 0 <= depth < max(levels, 1):
             raise ArgumentError("this is the next step" if depth < 0 else "this is where the pass starts")
         self.depth = depth
@@ -316,7 +321,8 @@ class Debugger:
     def latest(self, count: int) -> list[Step]:
         """The latest steps, oldest first; where they are not kept, the last one at most."""
         history = self.steps.history if self.steps.keep else self.steps.history[-1:]
-        return [step for step in history if step.parent not in self._constants][-count:]
+        shown = [step for step in history if step.parent not in self._constants]
+        return shown[max(0, len(shown) - whole_number("count", count, 0, most=None)) :]
 
     # ---- what has flowed so far -------------------------------------------------------------------------------
 
@@ -381,6 +387,7 @@ class Debugger:
         Raises:
             ArgumentError: there is no h_k.
         """
+        k = whole_number("k", k, least=None)
         if self.unrolled is None or not all(map(self.reach.is_complete, self.unrolled.state(k))):
             return None
         ratios = kept(self.unrolled, self.loss)
@@ -392,6 +399,7 @@ class Debugger:
 
         After the last comes the first again.
         """
+        count = whole_number("count", count, least=None, most=None)
         if self._shown >= len(self._film) and count > 0:
             self._shown = 0
         begin, self._shown = self._shown, min(max(self._shown + count, 0), len(self._film))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import ref
 
 from ..errors import TinygradRNNError
+from ..support.checks import step_or_none
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -273,7 +274,11 @@ class trace_creation(Within):
 
 
 class time_step(Within):
-    """Nodes that are created within this context belong to time step ``t``, and so do this package's errors."""
+    """Nodes that are created within this context belong to time step ``t``, and so do this package's errors.
+
+    Raises:
+        ArgumentError: t is neither a whole number nor None.
+    """
 
     def __init__(self, t: int | None) -> None:
-        super().__init__(time_step=t)
+        super().__init__(time_step=step_or_none("t", t))

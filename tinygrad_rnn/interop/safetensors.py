@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.arithmetic import number
-from ..errors import ArgumentError, DataError, TooLargeError
+from ..errors import ArgumentError, DataError
 from ..nn.trees import NestedNumbers
-from ..support.files import read_bounded, write_whole
+from ..support.files import file_name, read_bounded, write_whole
 from ..support.memory import NUMBER, require_memory
 from ..support.text import count as number_of
 
@@ -114,15 +114,14 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
         DataError: the file cannot be read, is damaged, or holds numbers of a kind that is not known here.
         TooLargeError: it does not fit into memory.
     """
-    name = os.path.basename(os.fspath(path))
+    path = file_name(path)
+    name = os.path.basename(path)
     try:
         size = os.path.getsize(path)  # 0 of what is no regular file
         require_memory(f"the size of {name}", size, lambda n: n // 8 * (8 + NUMBER + 8))
         content = read_bounded(path, max(size, MOST_BYTES_OF_A_STREAM))
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        if isinstance(error, TooLargeError):
-            raise
-        raise DataError(f"cannot read {os.fspath(path)!r}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read {path!r}: {error.strerror or error}") from error
     try:
         if len(content) > max(size, MOST_BYTES_OF_A_STREAM):
             raise DataError(f"more than {MOST_BYTES_OF_A_STREAM // 2**20} MB come from what is no regular file")

@@ -70,22 +70,23 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
     """
     step = source.step
-    leaves, outside = find_outside(step)
+    leaves, outside = find_outside(step, source.whole)
     if unrolled is not None:
         _check_reads_no_input(outside, unrolled)
     parameters = [*leaves, *outside]
     cell = step.cell
     own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
-    programs = {own: javascript(step, leaves, MOST_NODES, outside)}
+    programs = {own: javascript(step, leaves, MOST_NODES, outside, source.whole)}
     if unrolled is not None:
         check_steps(programs[own].traced, unrolled, parameters)
     for name in CHOICES if own else ():
         if name != own:
             other = copy.copy(cell)
             other.nonlinearity = name
-            programs[name] = javascript(replace(step, cell=other), leaves, MOST_NODES, outside)
+            programs[name] = javascript(replace(step, cell=other), leaves, MOST_NODES, outside, source.whole)
     names = {value: name for name, value in source.named_parameters()}
-    below = {parent for node in outside for parent in node.parents}
+    after = source.whole.nodes if source.whole else []
+    below = {parent for node in [*outside, *after] for parent in node.parents}
     function = getattr(cell, "function", cell)
     recurrent = _recurrent(cell, leaves)
     facts = {

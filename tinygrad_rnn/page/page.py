@@ -24,7 +24,7 @@ from typing import Any
 from ..compile.javascript import PRELUDE, SEQUENCE
 from ..engine.value import Value
 from ..errors import DrawError, MissingDependencyError
-from ..support.files import write_whole
+from ..support.files import file_name, write_whole
 from . import colours
 from .cells import CellOfPage
 from .settings import Settings
@@ -152,14 +152,16 @@ class Page:
         """Write the page to a file, whole or not at all.
 
         Raises:
+            ArgumentError: no file can have this name.
             DrawError: the name does not end as that of a page, or the file cannot be written.
         """
+        path = file_name(path)
         check_ending(path)
         try:
             write_whole(path, self.html())
         except OSError as error:
             raise DrawError(
-                f"cannot write {os.fspath(path)!r}: {error.strerror or error}", remedy="Choose another place"
+                f"cannot write {path!r}: {error.strerror or error}", remedy="Choose another place"
             ) from error
         return Path(path)
 

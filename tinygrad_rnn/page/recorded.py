@@ -8,11 +8,12 @@ for targets, others for constants. A number that was read off a node (``y.data``
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from ..bptt import Unrolled
+from ..compile.javascript import Whole
 from ..compile.trace import of_one_node
 from ..engine.backward import topological_order
 from ..engine.making import compute
@@ -68,12 +69,14 @@ class Losses:
     Attributes:
         loss: that of one time step.
         targets: by time step, the numbers that it differs in from step to step.
-        mean: whether the whole loss is the mean of these; else it is their sum.
+        mean: whether the loss over time is the mean of these; else it is their sum.
+        whole: what the whole loss is computed by, if not by time steps alone.
     """
 
     loss: RecordedLoss
     targets: dict[int, list[float]]
     mean: bool
+    whole: Whole | None = None
 
 
 def read_losses(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None = None) -> Losses:
@@ -82,24 +85,80 @@ def read_losses(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None 
     Args:
         unrolled: what the loss was computed from.
         loss: the loss.
-        losses: the losses of single time steps whose sum or mean it is. By default they are found.
+        losses: the losses of single time steps whose sum or mean it is, with or without its parts outside time. By
+            default they are found.
 
     Raises:
         CompileError: they cannot be repeated; the error names the node.
     """
     steps = unrolled.steps_of([loss])
-    terms, mean = _terms(loss, losses, steps)
+    over_time = loss
+    if losses is None or list(losses) != [loss]:
+        over_time = _over_time(unrolled, loss, steps)
+        losses = losses and [each for each in losses if steps.get(each, 0) is not None]
+    terms, mean = _terms(over_time, losses, steps)
     by_step: dict[int, Value] = {}
     for term in terms:
         t = steps.get(term)
         if t is None:
             raise CompileError(
-                "this part of the loss depends on no time step", node=term.name, remedy="Leave it out for the page"
+                "this part of the loss depends on no time step, and comes between those that do",
+                node=term.name,
+                remedy="Add it last: loss + penalty",
             )
         if t in by_step:
             raise CompileError("a time step has two losses", node=term.name, time_step=t, remedy="Add them up")
         by_step[t] = term
-    return _compared([_Recorded(unrolled, by_step[t], t) for t in sorted(by_step)], mean)
+    made = _compared([_Recorded(unrolled, by_step[t], t) for t in sorted(by_step)], mean)
+    return made if over_time is loss else replace(made, whole=_whole(unrolled, loss, over_time))
+
+
+# ---- what it has outside time ---------------------------------------------------------------------------------------
+
+
+def _over_time(unrolled: Unrolled, loss: Value, steps: Mapping[Value, int | None]) -> Value:
+    """The node in a loss that is made by time steps: a sum or a mean of losses, or the loss of one time step. What is
+    added to it outside time, or multiplies it, is left out.
+    """
+    computed, found, way = set(unrolled.nodes()), loss, [loss]
+    while (node := way[-1]).op in ("add", "sub", "mul", "div", "neg"):
+        timed = [parent for parent in node.parents if steps[parent] is not None]
+        if len(timed) != 1 or timed[0] in computed or (node.op == "div" and timed[0] is not node.parents[0]):
+            break
+        way.append(timed[0])
+        if node.op in ("add", "sub") and any(parent.parents and steps[parent] is None for parent in node.parents):
+            found = timed[0]
+    if len(_summands(way[-1], steps)) == 1:
+        return found
+    mean = way[-2:][0]
+    return mean if _factor(mean) == 1.0 / len(_summands(way[-1], steps)) else way[-1]
+
+
+def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
+    """The nodes that compute a loss from what it is over time."""
+    began = _began(unrolled)
+    order = topological_order(loss, stop=[over_time])
+    nodes = [node for node in reversed(order) if node.parents and node is not over_time and node.serial >= began]
+    numbers = {node.data: node for node in [over_time, *nodes]}
+    first_use: dict[Value, Value] = {}
+    for node in nodes:
+        if node.operation.backward is not None or not node.operation.local_formulas:
+            raise of_one_node(node, None)
+        for parent in node.parents:
+            first_use.setdefault(parent, node)
+            if _is_constant(parent) and parent.data not in _ORDINARY and parent.data in numbers:
+                raise _read_off(parent, numbers[parent.data], None)
+    for node in topological_order(over_time):
+        for parent in node.parents:
+            if parent in first_use and first_use[parent].serial < node.serial and node.serial >= began:
+                raise CompileError(
+                    f"a part of the loss outside time was computed before {node.name}, which reads {parent.name}, too",
+                    op=first_use[parent].op,
+                    node=first_use[parent].name,
+                    time_step=node.time_step,
+                    remedy="Compute it after the losses of all time steps",
+                )
+    return Whole(over_time, nodes)
 
 
 # ---- how the loss is made of those of time steps --------------------------------------------------------------------
@@ -107,14 +166,11 @@ def read_losses(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None 
 
 def _terms(loss: Value, losses: Sequence[Value] | None, steps: Mapping[Value, int | None]) -> tuple[list[Value], bool]:
     """The losses of the time steps, and whether the whole loss is their mean."""
-    summed, factor = loss, None
-    if loss.op in ("div", "mul") and _is_constant(loss.parents[1]):
-        summed, number = loss.parents[0], loss.parents[1].data
-        factor = (1.0 / number if number else 0.0) if loss.op == "div" else number
-    terms = _summands(summed, steps)
-    several = [steps.get(term) for term in terms]
+    factor = _factor(loss)
+    terms = _summands(loss if factor is None else loss.parents[0], steps)
+    timed = [t for term in terms if (t := steps.get(term)) is not None]
     if losses is None:
-        if len(terms) == 1 or len(set(several)) < len(terms) or None in several:
+        if len(timed) < 2 or len(set(timed)) < len(timed):
             return [loss], False
     elif list(losses) == [loss]:
         return [loss], False
@@ -125,14 +181,15 @@ def _terms(loss: Value, losses: Sequence[Value] | None, steps: Mapping[Value, in
             node=missing.name,
             remedy="Leave losses out, or explore a problem(cell, inputs, targets)",
         )
-    if factor not in (None, 1.0 / len(terms)):
-        raise CompileError(
-            "the losses of the time steps are weighted",
-            op=loss.op,
-            node=loss.name,
-            remedy="Take their sum, or their mean, or put the weight into the loss of a time step",
-        )
     return terms, factor is not None
+
+
+def _factor(node: Value) -> float | None:
+    """The constant that a node is multiplied by."""
+    if node.op not in ("div", "mul") or not _is_constant(node.parents[1]):
+        return None
+    number = node.parents[1].data
+    return number if node.op == "mul" else 1.0 / number if number else 0.0
 
 
 def _is_constant(node: Value) -> bool:
@@ -155,9 +212,14 @@ def _summands(node: Value, steps: Mapping[Value, int | None] | None = None) -> l
 # ---- the loss of one time step --------------------------------------------------------------------------------------
 
 
+def _began(unrolled: Unrolled) -> int:
+    """The serial number from which on time steps were computed."""
+    return min(entry.serial for entry in unrolled.state(unrolled.first))
+
+
 def _outside(unrolled: Unrolled, loss: Value, read: Iterable[Value]) -> list[Value]:
     """The nodes outside time that a loss reads: those that were computed before the first time step."""
-    began = min(entry.serial for entry in unrolled.state(unrolled.first))
+    began = _began(unrolled)
     below = topological_order(loss, stop=read)
     return [node for node in below if node.parents and node.time_step is None and node.serial < began]
 
@@ -226,6 +288,16 @@ class _Recorded:
         return next((node for node in computed if node.parents and node.data == leaf.data), None)
 
 
+def _read_off(leaf: Value, node: Value, t: int | None) -> CompileError:
+    return CompileError(
+        f"a constant of the loss, {leaf.data:.6g}, is the number of this node. If it was read off it, the page could "
+        "not repeat that",
+        node=node.name,
+        time_step=t,
+        remedy=_REMEDY,
+    )
+
+
 def _compared(recorded: Sequence[_Recorded], mean: bool) -> Losses:
     """The losses of the time steps, which must have one shape."""
     first, shape = recorded[0], recorded[0].shape()
@@ -251,14 +323,8 @@ def _compared(recorded: Sequence[_Recorded], mean: bool) -> Losses:
                 remedy=f"Compute them within the time step. {_REMEDY}",
             )
         sources = [one.was_read_off(each) for one, each in zip(recorded, same)]
-        if all(sources):
-            raise CompileError(
-                f"a constant of the loss, {leaf.data:.6g}, is the number of this node. If it was read off it, the page "
-                "could not repeat that",
-                node=sources[0].name if sources[0] else None,
-                time_step=first.t,
-                remedy=_REMEDY,
-            )
+        if sources[0] is not None and all(sources):
+            raise _read_off(leaf, sources[0], first.t)
         constant = all(a.data == b.data for a, b in pairwise(same)) and (
             len(same) > 1 or not first.is_like_a_target(leaf)
         )

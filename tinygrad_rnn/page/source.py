@@ -10,6 +10,7 @@ from ..bptt import Unrolled
 from ..bptt.problem import Problem
 from ..bptt.unroll import as_input
 from ..compile import Number, Symbols, Vector
+from ..compile.javascript import Whole
 from ..compile.step import Step
 from ..engine.recording import no_grad
 from ..engine.value import Value
@@ -37,6 +38,7 @@ class Source:
         first: the number of the first time step.
         at: where the losses are: at the ``"last"`` time step, or at ``"every"`` one that has a target.
         mean: whether the loss is their mean; else it is their sum.
+        whole: what the whole loss is computed by, if not by time steps alone.
     """
 
     step: Step
@@ -45,6 +47,7 @@ class Source:
     first: int
     at: Literal["last", "every"]
     mean: bool
+    whole: Whole | None = None
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
@@ -111,7 +114,7 @@ def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None =
     size = len(found.targets[max(found.targets)])
     step = Step.of(unrolled.cell, None, found.loss, x, Vector(size) if size else None, _initial(unrolled))
     at: Literal["last", "every"] = "last" if list(found.targets) == [unrolled.T] else "every"
-    return Source(step, inputs, [found.targets.get(t) for t in steps], unrolled.first, at, found.mean)
+    return Source(step, inputs, [found.targets.get(t) for t in steps], unrolled.first, at, found.mean, found.whole)
 
 
 def _initial(unrolled: Unrolled) -> Any:

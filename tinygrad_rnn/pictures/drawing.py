@@ -15,7 +15,7 @@ import graphviz
 
 from ..engine.arithmetic import number
 from ..errors import ArgumentError, DrawError, TinygradRNNError
-from ..support.files import write_whole
+from ..support.files import file_name, write_whole
 from . import animation, convert, dot, engine, mermaid, places, plain, svg, tikz
 from .geometry import Picture, Text
 
@@ -162,11 +162,12 @@ class Drawing:
             directory: the folder that ``path`` is relative to; it is made if there is none.
 
         Raises:
+            ArgumentError: no file can have this name.
             DrawError: the suffix is unknown, the file cannot be written, or Graphviz failed; or the picture is larger
                 than TikZ or Mermaid draw, or has nothing that moves.
             MissingDependencyError: the format needs a package that is not installed.
         """
-        target = Path(directory or "", path)
+        target = Path(file_name(directory or ""), file_name(path))
         if target.suffix.lower() not in SUFFIXES:
             raise DrawError(f"unknown kind of picture {target.name!r}", remedy=f"Known suffixes: {', '.join(SUFFIXES)}")
         return self._write(target, SUFFIXES[target.suffix.lower()], make_folder=directory is not None)
@@ -230,16 +231,18 @@ class Drawing:
             the file of the picture.
 
         Raises:
+            ArgumentError: no file can have this name.
             DrawError: the format is unknown, a file cannot be written, or Graphviz failed.
         """
+        folder = file_name(directory or "")
         if outfile is None:
             known = _known(format or self.format, "format")
-            text = Path(directory or "", filename or "Source.gv")
-            target = text.with_name(f"{text.name}.{known}")
+            text = Path(folder, file_name(filename or "Source.gv"))
+            target = text.parent / f"{text.name}.{known}"
         else:
-            target = Path(outfile)
+            target = Path(file_name(outfile))
             known = _known(format or target.suffix[1:] or self.format, "format")
-            text = Path(directory or "", filename or target.with_suffix(".gv"))
+            text = Path(folder, file_name(filename or target.with_suffix(".gv")))
         self._write(target, known, make_folder=True)
         if not cleanup and text != target:
             self._write(text, "dot", make_folder=True)

@@ -72,6 +72,8 @@ class View:
             object.__setattr__(self, "k", whole_number("k", self.k, least=None))
         if self.max_steps is not None:
             object.__setattr__(self, "max_steps", whole_number("max_steps", self.max_steps, least=2))
+        cuts = tuple(whole_number("a time step of cuts", t, least=None) for t in self.cuts)
+        object.__setattr__(self, "cuts", cuts)
         if self.only is not None:
             if len(self.only) != 2:
                 raise ArgumentError(f"only is {self.only!r:.40}", remedy="Give the first and the last time step")

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError, MissingDependencyError
-from ..support.files import write_whole
+from ..support.files import file_name, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,9 +51,10 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     character that is missing from matplotlib's fonts is drawn as a box.
 
     Raises:
-        ArgumentError: another ending.
+        ArgumentError: another ending, or no file can have this name.
         OSError: the file cannot be written.
     """
+    path = file_name(path)
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
         raise ArgumentError(

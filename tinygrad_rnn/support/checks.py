@@ -10,7 +10,9 @@ from ..errors import ArgumentError
 from .numbers import is_bool, is_masked, whole
 
 
-def whole_number(name: str, number: object, least: int | None = 1, why: str = "", most: int = sys.maxsize) -> int:
+def whole_number(
+    name: str, number: object, least: int | None = 1, why: str = "", most: int | None = sys.maxsize
+) -> int:
     """Return ``number`` as an int; `numbers` decides what counts as one.
 
     Args:
@@ -18,7 +20,7 @@ def whole_number(name: str, number: object, least: int | None = 1, why: str = ""
         number: what to check.
         least: the smallest that is accepted; None for any.
         why: the reason for ``least``, for the error.
-        most: the largest that is accepted: by default that of a list's length.
+        most: the largest that is accepted, by default that of a list's length; None for any.
 
     Raises:
         ArgumentError: it is not a whole number from ``least`` to ``most``.
@@ -29,9 +31,18 @@ def whole_number(name: str, number: object, least: int | None = 1, why: str = ""
         raise ArgumentError(
             f"{name} is {in_short(number)}", remedy=f"{name} must be a whole number{bound}{f': {why}' if why else ''}"
         )
-    if value > most:
+    if most is not None and value > most:
         raise ArgumentError(f"{name} is {in_short(number)}", remedy=f"{name} must be at most {most}")
     return value
+
+
+def step_or_none(name: str, step: object) -> int | None:
+    """Return ``step``, a time step or None, as an int or None.
+
+    Raises:
+        ArgumentError: it is neither a whole number nor None.
+    """
+    return None if step is None else whole_number(name, step, least=None)
 
 
 def one_of(what: str, name: str, names: Collection[str]) -> str:

@@ -7,15 +7,17 @@ import glob
 import json
 import math
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from ..errors import DataError
+from ..errors import ArgumentError, DataError
+from .checks import in_short
 from .locks import lock, unlock
 
 try:
@@ -33,8 +35,26 @@ _REASONS = {
     errno.ENAMETOOLONG: "its name is too long",
     errno.EISDIR: "it is a folder",
     errno.ENOSPC: "there is no space left",
+    errno.EFBIG: "it would be larger than a file may be",
 }
 _PEEK = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+
+def file_name(path: str | bytes | os.PathLike[Any]) -> str:
+    """Return the path of a file as text.
+
+    Raises:
+        ArgumentError: it is no path, or none that a file can have.
+    """
+    try:
+        name = os.fsdecode(path)
+        if b"\0" not in os.fsencode(name):
+            return name
+    except (TypeError, UnicodeError):
+        pass
+    raise ArgumentError(
+        f"{in_short(path)} is no name of a file", remedy="Give a str or a Path, without NUL or half a surrogate pair"
+    )
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
@@ -43,16 +63,18 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     The content goes to a temporary file beside the target, which then takes the target's place; on return, content and
     entry are on the disk. A process that is killed meanwhile leaves the temporary file there; the next one that writes
     the same target removes it. Mode, owner and group stay as they are: a file is not written if it is write-protected,
-    has hard links, or has an owner or a group that the new one could not have. Anything other than a regular file, such
-    as a pipe, is written to directly.
+    has hard links, is mounted by itself, or has an owner or a group that the new one could not have. Anything other
+    than a regular file, such as a pipe, is written to directly.
 
     Args:
         path: the file; a symbolic link is followed.
         content: text, written as UTF-8, or bytes.
 
     Raises:
+        ArgumentError: no file can have this name.
         OSError: the file cannot be written.
     """
+    path = file_name(path)
     data = content.encode() if isinstance(content, str) else content
     try:
         if _is_special(path):
@@ -60,19 +82,22 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         else:
             _replace(_target(path), data)
     except OSError as error:  # it names the temporary file, or none
-        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        raise OSError(error.errno, error.strerror or str(error), path) from error
 
 
-def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None:
+def check_writable(path: str | os.PathLike[str], *, again: bool = False, size: int = 4096) -> None:
     """Check that `write_whole` could write this file now, so that a long computation does not end in a failed write.
 
     Args:
         path: the file.
         again: whether it is to be written several times, which no pipe allows.
+        size: the bytes that will be written, as far as they are known; this many are written on trial.
 
     Raises:
+        ArgumentError: no file can have this name.
         DataError: it could not; the error says why.
     """
+    path = file_name(path)
     try:
         if _is_special(path):
             _probe_special(path, again)
@@ -83,7 +108,9 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False) -> None
             with _begin(target) as file:
                 try:
                     _keep_owner(file.fileno(), target)
-                    os.write(file.fileno(), bytes(4096))  # a full disk still makes files
+                    missing = size  # a full disk still makes files, and writes of the last bytes what there is room for
+                    while missing > 0:
+                        missing -= os.write(file.fileno(), bytes(missing))
                 finally:
                     if fcntl is None:
                         file.close()
@@ -96,10 +123,11 @@ def read_bounded(path: str | os.PathLike[str], most: int) -> bytearray:
     """Return the bytes of a file; of one that has more than ``most``, as a device without end has, some more than that.
 
     Raises:
+        ArgumentError: no file can have this name.
         OSError: it cannot be read.
     """
     content = bytearray()
-    with open(path, "rb") as file:
+    with open(file_name(path), "rb") as file:
         while len(content) <= most and (piece := file.read(_PIECE)):
             content += piece
     return content
@@ -113,9 +141,11 @@ def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
     is removed at the end or, after a kill, by the next process that locks it. A device is not locked.
 
     Raises:
+        ArgumentError: no file can have this name.
         DataError: another process or thread has locked it.
         OSError: the lock file cannot be created.
     """
+    path = file_name(path)
     if _is_special(path):
         yield
         return
@@ -126,7 +156,7 @@ def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
             file = opened.enter_context(open(name, "ab"))
             if not lock(file):
                 raise DataError(
-                    f"another process or thread is writing {os.fspath(path)!r}",
+                    f"another process or thread is writing {path!r}",
                     remedy="Wait for it, or give another file",
                 )
             with suppress(FileNotFoundError):
@@ -143,6 +173,7 @@ def sole_writer(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def check_appendable(path: str | os.PathLike[str]) -> None:
     """Check that this file could be opened now to add to it. Raises: as `check_writable`."""
+    path = file_name(path)
     if not os.path.exists(path):
         check_writable(path)
         return
@@ -152,19 +183,20 @@ def check_appendable(path: str | os.PathLike[str]) -> None:
         raise _not_writable(path, error) from error
 
 
-def _not_writable(path: str | os.PathLike[str], error: OSError) -> DataError:
+def _not_writable(path: str, error: OSError) -> DataError:
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return DataError(f"cannot write {os.fspath(path)!r}: {reason}", remedy="Choose another place")
+    return DataError(f"cannot write {path!r}: {reason}", remedy="Choose another place")
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two paths name the same file, or would if it existed."""
+    """Whether two paths name the same file, or would if it existed. Raises: as `file_name`."""
+    one, other = file_name(one), file_name(other)
     if _is_special(one) or _is_special(other):
         return False  # what is written to a device or a pipe is not lost when more follows
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _is_special(path: str | os.PathLike[str]) -> bool:
+def _is_special(path: str) -> bool:
     """Whether something is there that is neither a regular file nor a folder."""
     try:
         mode = os.stat(path).st_mode
@@ -173,7 +205,7 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _probe_special(path: str | os.PathLike[str], again: bool) -> None:
+def _probe_special(path: str, again: bool) -> None:
     mode = os.stat(path).st_mode
     if not stat.S_ISCHR(mode):
         if again:
@@ -188,7 +220,7 @@ def _probe_special(path: str | os.PathLike[str], again: bool) -> None:
         os.close(descriptor)
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def _target(path: str) -> Path:
     """The regular file, or none yet, to which symbolic links lead."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
@@ -218,7 +250,7 @@ def _replace(target: Path, data: bytes) -> None:
 
 
 def _check_replaceable(target: Path) -> None:
-    """Check that the user may write to the target, which a rename does not check, and that it has no hard links."""
+    """Check that the user may write to the target, which a rename does not check, and that it can be replaced."""
     try:
         os.close(os.open(target, _PEEK))
     except FileNotFoundError:
@@ -228,6 +260,18 @@ def _check_replaceable(target: Path) -> None:
     links = os.stat(target).st_nlink
     if links > 1:
         raise OSError(errno.EMLINK, f"it has {links} hard links, which writing it would part")
+    if _is_mounted(target):
+        raise OSError(errno.EBUSY, "it is mounted as a single file, which cannot be replaced")
+
+
+def _is_mounted(target: Path) -> bool:
+    """Whether a file is a mount point, as in containers. `os.path.ismount` only knows folders; Linux lists all."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return False
+    written = re.sub(rb"[\t\n\\ ]", lambda sign: b"\\%03o" % ord(sign[0]), os.fsencode(target))
+    return any(mount.split()[4] == written for mount in mounts)
 
 
 def _keep_owner(descriptor: int, target: Path) -> None:

@@ -21,6 +21,7 @@ from ..engine.arithmetic import is_number, number
 from ..engine.value import Value
 from ..errors import ArgumentError, SweepError
 from ..support.checks import in_short
+from ..support.files import file_name
 from ..support.locks import lock, unlock
 from ..support.numbers import as_lists, is_bool, whole
 
@@ -147,12 +148,14 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
     Of a run that failed and was tried again, only the last record counts.
 
     Raises:
+        ArgumentError: no file can have this name.
         SweepError: it is not the file of a sweep, or damaged.
         OSError: it cannot be read.
     """
+    path = file_name(path)
     with open(path, "rb") as file:
         _check_it_ends(file)
-        return list(_parse(file.read(), os.path.basename(os.fspath(path)))[1].values())
+        return list(_parse(file.read(), os.path.basename(path))[1].values())
 
 
 class RecordFile:
@@ -166,14 +169,15 @@ class RecordFile:
         records: what was in the file, by `key`.
 
     Raises:
+        ArgumentError: no file can have this name.
         SweepError: the file belongs to another experiment, or to no sweep, or is damaged, or another sweep writes to
             it, in this process or another. The file is unchanged.
         OSError: it cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], experiment: str) -> None:
-        self.path = os.fspath(path)
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
+        self.path = file_name(path)
+        self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
             _check_it_ends(self._file)
             if not lock(self._file):

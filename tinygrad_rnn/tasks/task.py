@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import DataError
+from ..support.checks import whole_number
 from ..support.memory import require_memory
 from ..support.text import count
 
@@ -89,25 +90,29 @@ class Task(ABC):
         data are finite.
 
         Raises:
+            ArgumentError: the count or the seed is not a whole number of at least 0.
             TooLargeError: they do not fit into memory.
         """
-        self.check_size("the number of sequences", count)
+        count = self.check_size("the number of sequences", count)
+        seed = whole_number("seed", seed, 0)
         rng = random.Random(f"validation {seed}")  # a string, so that no int seed of training gives the same
         return [self.example(rng) for _ in range(count)]
 
-    def check_size(self, name: str, count: int) -> None:
-        """Check that so many examples fit into memory.
+    def check_size(self, name: str, count: int) -> int:
+        """Return a number of examples as an int, if so many fit into memory.
 
         Args:
             name: what the count is called in the error.
             count: how many.
 
         Raises:
+            ArgumentError: it is not a whole number of at least 0.
             TooLargeError: they do not; the error says how many would, or how long one may be.
         """
-        steps = self.time_steps
+        count, steps = whole_number(name, count, 0), self.time_steps
         require_memory("the number of time steps", steps, lambda n: n * BYTES_OF_STEP)
         require_memory(name, count, lambda n: n * steps * BYTES_OF_STEP)
+        return count
 
     @property
     def summary(self) -> str:

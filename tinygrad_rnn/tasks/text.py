@@ -97,9 +97,10 @@ class Text(Task):
         """``count`` pieces evenly spaced over the held-out text; the seed does not matter.
 
         Raises:
+            ArgumentError: the count is not a whole number of at least 0.
             TooLargeError: they do not fit into memory.
         """
-        self.check_size("the number of sequences", count)
+        count = self.check_size("the number of sequences", count)
         room = len(self._held_out) - self.length
         return [self._piece(self._held_out, k * room // count) for k in range(count)]
 

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError, TooLargeError
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
-from ..nn import RNN, Linear, Recurrent
+from ..nn import RNN, Gate, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.files import file_name
 from ..support.sums import add_up
 from ..support.text import count
 from ..tasks import Task, make_task
@@ -192,7 +193,7 @@ def architecture(model: RecurrentNetwork) -> Architecture:
     kind = type(cell).__name__
     if not isinstance(cell, Recurrent) or kind.lower() not in KINDS:
         return Architecture(kind, None)
-    bias = any(path.rpartition(".")[2].startswith("b") for path in cell.state_dict())
+    bias = any(isinstance(module, Gate) and module.b for module in cell.modules())
     nonlinearity = cell.nonlinearity if isinstance(cell, RNN) else None
     sizes = cell.input_size, cell.hidden_size, cell.num_layers
     return Architecture(kind, Arguments(*sizes, bias, nonlinearity, cell.bidirectional))
@@ -259,10 +260,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
+        ArgumentError: no file can have this name.
         CheckpointError: there is none, or it is damaged, foreign, or from a newer version of the package.
         TooLargeError: it does not fit into memory.
     """
-    name = os.path.basename(os.fspath(path))
+    name = os.path.basename(file_name(path))
     try:
         tensors, metadata = read_safetensors(path)
     except DataError as error:

@@ -36,6 +36,7 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
+    overwrite: bool = True,
     progress: bool | None = None,
     on_validation: OnValidation | None = None,
 ) -> History:
@@ -58,6 +59,7 @@ def train(
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same. The settings must
             be as they were, except the engine. Where the limits leave nothing to do, the history comes back as it was
             and nothing is written.
+        overwrite: whether the checkpoint may take the place of a file, except to resume it.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
         on_validation: called with the history after each validation, once the checkpoint is written.
 
@@ -65,7 +67,7 @@ def train(
         What happened, the part before a resumed checkpoint included.
 
     Raises:
-        ArgumentError: an argument makes no sense.
+        ArgumentError: an argument makes no sense, or the checkpoint exists and may not be overwritten.
         ShapeError: the model does not fit the task.
         TooLargeError: sequences or graphs of these sizes do not fit into memory; nothing has begun.
         CheckpointError: the checkpoint cannot be resumed; nothing has changed.
@@ -84,7 +86,13 @@ def train(
             if checkpoint is None:
                 raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
             trainer.resume(load_checkpoint(checkpoint))
+        elif checkpoint is not None and not overwrite and os.path.exists(checkpoint):
+            raise ArgumentError(
+                f"{os.fspath(checkpoint)} exists", remedy="Resume it, overwrite it, or give another file"
+            )
         if not trainer.history.ending:
+            if checkpoint is not None:
+                trainer.check_room(checkpoint)
             _run(trainer, checkpoint, checkpoint_every, progress, on_validation)
     return trainer.history
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from ..errors import ArgumentError
 from ..nn.trees import NestedNumbers
 from ..optim import Adam, Optimizer, clip_grad_norm_, gradient_norm
+from ..support.files import check_writable
 from ..support.sums import add_up
 from ..tasks import Task
 from .checkpoint import Checkpoint, restore, save_checkpoint
@@ -151,6 +152,15 @@ class Trainer:
             if errors and len(errors) - 1 - errors.index(min(errors)) >= limits.patience:
                 return "patience"
         return "steps" if len(history.rows) >= limits.updates else ""
+
+    def check_room(self, path: str | os.PathLike[str]) -> None:
+        """Check that a checkpoint could be written now, of which the numbers of the parameters are known.
+
+        Raises:
+            DataError: it could not.
+        """
+        copies = 1 + self.settings.keep_best + len(self.optimizer.state_dict()["slots"])
+        check_writable(path, again=True, size=max(4096, 8 * copies * len(self.optimizer.parameters)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, whole or not at all.

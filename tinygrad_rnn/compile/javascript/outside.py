@@ -1,12 +1,15 @@
 """What lies outside time: nodes that a time step reads, and that were computed before the first one.
 
-A time step reads them like parameters. They are computed once, before the pass forward; after the passes backward the
-gradients that all time steps have given them flow on to the parameters, once.
+Also the whole loss, where it has a part outside time, such as a penalty on the weights.
+
+A time step reads the nodes before it like parameters. They are computed once, before the pass forward; after the passes
+backward the gradients that all time steps have given them flow on to the parameters, once. The whole loss is computed
+after the pass forward, and its gradients before the passes backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...engine import notation
@@ -21,19 +24,38 @@ from ..trace import backward, check_ops, recorded, traceable
 from .text import Function, needed
 
 
-def find_outside(step: Step) -> tuple[list[Value], list[Value]]:
-    """The parameters of a time step, and the nodes outside time that it reads, with those that they are computed from.
+@dataclass(frozen=True)
+class Whole:
+    """The nodes after time, by which the whole loss is computed.
 
-    Both are in order of creation. A leaf without a name that only these nodes read is a constant.
+    Attributes:
+        over_time: what it has over time: the sum or the mean of the losses of time steps.
+        nodes: the nodes, in order of creation. The last is the whole loss.
+    """
+
+    over_time: Value
+    nodes: list[Value]
+
+    @property
+    def read(self) -> list[Value]:
+        """What these nodes read, except for the loss over time."""
+        ends = dict.fromkeys(parent for node in self.nodes for parent in node.parents)
+        return [end for end in ends if end is not self.over_time and end not in self.nodes]
+
+
+def find_outside(step: Step, whole: Whole | None = None) -> tuple[list[Value], list[Value]]:
+    """The parameters of a time step and of the whole loss, and the nodes before time that these read.
+
+    With the nodes come those that they are computed from. Both are in order of creation. A leaf without a name that no
+    time step reads is a constant.
 
     Raises:
         CompileError: the step does not compile, or what it reads belongs to a time step.
     """
     read = find_parameters(step, computed=True)
-    roots = [node for node in read if node.parents]
-    if not roots:
-        return read, []
-    order = topological_order(*roots)
+    after = [] if whole is None else whole.read
+    roots = [node for node in dict.fromkeys([*read, *after]) if node.parents]
+    order = topological_order(*roots) if roots else []
     for node in order:
         if node.time_step is not None:
             raise CompileError(
@@ -44,7 +66,10 @@ def find_outside(step: Step) -> tuple[list[Value], list[Value]]:
             )
     nodes = [node for node in order if node.parents]
     check_ops(nodes)
-    leaves = {node for node in order if not node.parents and node.label} | {node for node in read if not node.parents}
+    if whole is not None:
+        check_ops(whole.nodes)
+    leaves = {node for node in [*order, *after] if not node.parents and node.label}
+    leaves |= {node for node in read if not node.parents}
     return sorted(leaves, key=lambda leaf: leaf.serial), sorted(nodes, key=lambda node: node.serial)
 
 
@@ -59,40 +84,57 @@ class Outside:
 
     Attributes:
         tape: their instructions.
-        places: the twin of every parameter and node, with its place among them.
+        places: the twin of every node, and of all that they read, with its place among the parameters.
         nodes: those that are computed.
+        formulas: the formula of each.
     """
 
     tape: Tape
     places: dict[Value, int]
     nodes: list[Value]
+    formulas: list[str]
 
     @classmethod
-    def of(cls, parameters: Sequence[Value], nodes: Sequence[Value]) -> Outside:
-        """Record nodes again over symbols. Their places come after those of the parameters."""
+    def of(cls, read: Sequence[Value], nodes: Sequence[Value], called: Mapping[Value, str] = {}) -> Outside:
+        """Record nodes again over symbols.
+
+        Args:
+            read: what may be read: the parameters, and nodes that are computed elsewhere. Their places come first.
+            nodes: the nodes.
+            called: names that some of them have here.
+        """
         tape = Tape()
-        return recorded(cls._of, tape, parameters, nodes)
+        return recorded(cls._of, tape, read, nodes, called)
 
     @classmethod
-    def _of(cls, tape: Tape, parameters: Sequence[Value], nodes: Sequence[Value]) -> Outside:
-        twins = {leaf: Value(tape.load(PARAMETER, i), label=leaf.label) for i, leaf in enumerate(parameters)}  # type: ignore[arg-type]
+    def _of(cls, tape: Tape, read: Sequence[Value], nodes: Sequence[Value], called: Mapping[Value, str]) -> Outside:
+        twins: dict[Value, Value] = {}
+        for i, end in enumerate(read):
+            name = called.get(end) or (outside_name(end) if end.parents else end.label)
+            twins[end] = Value(tape.load(PARAMETER, i), label=name)  # type: ignore[arg-type]
+        formulas = []
         for node in nodes:
             for parent in node.parents:
                 if parent not in twins:
                     twins[parent] = Value(parent.data)
             with traceable():
                 twins[node] = compute(node.operation, tuple(twins[parent] for parent in node.parents))
-            twins[node].label = outside_name(node)
-        places = {twins[each]: i for i, each in enumerate([*parameters, *nodes])}
-        return cls(tape, places, [twins[node] for node in nodes])
+            twins[node].label = called.get(node) or outside_name(node)
+            parents = tuple(twins[parent] if parent in called else parent for parent in node.parents)
+            formulas.append(notation.application(node.operation, parents))
+        places = {twins[each]: i for i, each in enumerate([*read, *nodes])}
+        return cls(tape, places, [twins[node] for node in nodes], formulas)
 
-    @property
-    def formulas(self) -> list[str]:
-        """The formula of each node."""
-        return [notation.application(node.operation, node.parents) for node in self.nodes]
+    def functions(
+        self, name: str, docs: tuple[str, str], roots: Sequence[Value] | None = None
+    ) -> list[tuple[str, Function]]:
+        """The functions in JavaScript, forward and backward.
 
-    def functions(self) -> list[tuple[str, Function]]:
-        """The functions in JavaScript: forward and backward."""
+        Args:
+            name: the name of the one forward.
+            docs: what each does.
+            roots: the nodes that have a gradient from elsewhere; by default all.
+        """
         tape = self.tape
         slot_of = {tape.number(node.data): self.places[node] for node in self.nodes}
         named = {tape.symbol(node.data): node.label for node in self.places if node.label}
@@ -105,11 +147,10 @@ class Outside:
         first = self.places[self.nodes[0]]
         required = [(condition.args[0], first) for condition in tape.alarms if condition.op == "not"]
         stores = [(f"p[{self.places[node]}]", tape.number(node.data)) for node in self.nodes]
-        doc = "What lies outside time, once before the first time step."
-        forward = Function("function outside(p)", doc, stores, _read, named, formulas, blamed, required)
+        forward = Function(f"function {name}(p)", docs[0], stores, _read, named, formulas, blamed, required)
         starts = {node: tape.load(*Place(GRADIENT, place)) for node, place in self.places.items()}
-        roots = {node: starts[node] for node in self.nodes}
-        gradients = backward(roots, {node: start for node, start in starts.items() if node not in roots})
+        given = {node: starts[node] for node in (self.nodes if roots is None else roots)}
+        gradients = backward(given, {node: start for node, start in starts.items() if not node.parents})
         for node in self.nodes:
             for _, local in node.operation.edges(node):
                 self._blame(tape.symbol(local), node, blamed)
@@ -124,11 +165,10 @@ class Outside:
         def read(symbol: Symbol) -> str | None:
             return f"p[{slot_of[symbol]}]" if symbol in slot_of else _read(symbol)
 
-        doc = "Its gradients, once after the last backward pass, are added to those of what it was computed from."
-        head = "function outside_backward(p, p_grad)"
+        head = f"function {name}_backward(p, p_grad)"
         return [
-            ("outside", forward),
-            ("outside_backward", Function(head, doc, stores, read, named, comments, blamed)),
+            (name, forward),
+            (f"{name}_backward", Function(head, docs[1], stores, read, named, comments, blamed)),
         ]
 
     def _blame(self, root: Symbol, node: Value, blamed: dict[Symbol, int]) -> None:

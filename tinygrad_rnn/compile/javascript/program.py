@@ -19,7 +19,7 @@ from ..plan import MOST_VARIANTS
 from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
 from ..trace import recorded
-from .outside import Outside, outside_name
+from .outside import Outside, Whole, outside_name
 from .text import Function, needed
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
@@ -45,7 +45,8 @@ class Program:
 
             - ``width``: the numbers of a time step;
             - ``parameters``: names of the parameters, and of the nodes outside time;
-            - ``outside``: the formulas of the latter, which stand at the end;
+            - ``outside``: the formulas of the latter, which stand at the end; that of the loss over time is empty;
+            - ``total``: among them the loss over time and the whole loss, where these differ; else null;
             - ``x``, ``target``, ``state``: how many numbers of a time step are the inputs, the targets and the state,
               in this order;
             - ``parts``: for each part of the state, where it begins and ends within the state;
@@ -117,6 +118,7 @@ def javascript(
     parameters: Sequence[Value] | None = None,
     most_nodes: int | None = None,
     outside: Sequence[Value] = (),
+    whole: Whole | None = None,
 ) -> Program:
     """The time step as JavaScript.
 
@@ -125,6 +127,7 @@ def javascript(
         parameters: its parameters; by default all leaves that existed before it, in order of creation.
         most_nodes: how many nodes it may have.
         outside: nodes that were computed from the parameters before the step, as `find_outside` finds them.
+        whole: what the whole loss is computed by, if not by time steps alone.
 
     Raises:
         CompileError: it does not compile, or has more nodes; the error names the op and the node.
@@ -140,8 +143,16 @@ def javascript(
             f"a time step of {traced.width:,} nodes makes too long a program",
             remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
         )
-    return _Writer(traced, Outside.of(parameters, outside) if outside else None).program()
+    before = Outside.of(parameters, outside) if outside else None
+    after = None
+    if whole is not None:
+        called = {whole.over_time: OVER_TIME, whole.nodes[-1]: whole.nodes[-1].label or "L"}
+        after = Outside.of([*parameters, *outside, whole.over_time], whole.nodes, called)
+    return _Writer(traced, before, after).program()
 
+
+#: What the loss over time is called where there is more of it.
+OVER_TIME = "loss over time"
 
 _DOCS = {
     "cell": "One time step forward: numbers of `now` from those of `before` and `p`.",
@@ -150,11 +161,21 @@ _DOCS = {
 }
 
 
+_BEFORE = (
+    "What lies outside time, once before the first time step.",
+    "Its gradients, once after the last backward pass, are added to those of what it was computed from.",
+)
+_AFTER = (
+    "The whole loss, once after the last time step.",
+    "Its gradients, once before the first backward pass: also that of the loss over time.",
+)
+
+
 class _Writer:
     """Writes the functions of a time step."""
 
-    def __init__(self, traced: TimeStep, outside: Outside | None = None) -> None:
-        self.traced, self.tape, self.outside = traced, traced.tape, outside
+    def __init__(self, traced: TimeStep, before: Outside | None, after: Outside | None) -> None:
+        self.traced, self.tape, self.before, self.after = traced, traced.tape, before, after
         self.named: dict[Symbol, str] = {}
         self.comments: dict[Symbol, str] = {}
         self.slot_of: dict[Symbol, int] = {}  # where a computed number lies
@@ -163,8 +184,10 @@ class _Writer:
 
     def program(self) -> Program:
         traced = self.traced
-        if self.outside is not None:
-            self.functions += self.outside.functions()
+        if self.before is not None:
+            self.functions += self.before.functions("outside", _BEFORE)
+        if self.after is not None:
+            self.functions += self.after.functions("total", _AFTER, self.after.nodes[-1:])
         for name, unit in traced.units.items():
             self._forward(name, unit, _DOCS[name])
         course, whole, walks = self._walks()
@@ -212,12 +235,17 @@ class _Writer:
         ends = accumulate(size for _, size in traced.parts)
         for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]
+        parameters = [_written(parameter.label) or f"parameter {i}" for i, parameter in enumerate(traced.parameters)]
+        outside, total = [] if self.before is None else self.before.formulas, None
+        if self.after is not None:
+            total = [len(parameters), len(parameters) + len(self.after.nodes)]
+            parameters += [OVER_TIME, *(node.label for node in self.after.nodes)]
+            outside = [*outside, "", *self.after.formulas]
         return {
             "width": traced.width,
-            "parameters": [
-                _written(parameter.label) or f"parameter {i}" for i, parameter in enumerate(traced.parameters)
-            ],
-            "outside": [] if self.outside is None else self.outside.formulas,
+            "parameters": parameters,
+            "outside": outside,
+            "total": total,
             "x": traced.inputs,
             "target": traced.first - traced.inputs,
             "state": len(traced.new_state),

@@ -55,6 +55,24 @@ class Sequence {
     return this.loss;
   }
 
+  /** The whole loss, of a loss over time: the sum of the losses, or their mean. */
+  total(loss) {
+    const { program: { total, facts }, p } = this;
+    if (!total) return loss;
+    p[facts.total[0]] = loss;
+    this.once(total);
+    return p[facts.total[1]];
+  }
+
+  /** Before the first backward pass: the whole loss passes on its gradient, 1. Returns that of the loss over time. */
+  begin() {
+    const { program: { total_backward, facts }, p_grad } = this;
+    if (!total_backward) return 1;
+    p_grad[facts.total[1]] = 1;
+    this.once(total_backward, true);
+    return p_grad[facts.total[0]];
+  }
+
   /** Forget all gradients. */
   zero_grad() {
     this.p_grad.fill(0);

@@ -19,7 +19,7 @@ from typing import Any
 
 from ...bptt.unroll import Series, keep, keep_step
 from ...engine.backward import topological_order
-from ...engine.recording import time_step
+from ...engine.recording import Within
 from ...engine.value import Value
 from ...errors import CompileError, OperandError
 from ...nn.quantities import Quantity, as_quantity
@@ -198,7 +198,7 @@ class _Tracer:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """A context manager in which a time step is recorded; what symbols cannot do raises a CompileError."""
-        with traceable(), time_step(TIME):  # type: ignore[arg-type]
+        with traceable(), Within(time_step=TIME):
             yield
 
     def stand_ins(self, quantity: Quantity) -> tuple[Quantity, dict[Value, Place]]:

@@ -6,6 +6,7 @@
 function blocks(computation, wanted = () => true) {
   const { aside, seed, cuts } = computation, found = [];
   aside.zero_grad();
+  aside.begin();
   for (const pass of computation.passes()) {
     const watch = (unit, t, cut) => {
       if (unit === null) return;

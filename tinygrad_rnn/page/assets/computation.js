@@ -20,6 +20,7 @@ class Computation {
     this.sequence = this.apart = null;
     this.losses = [];  // the time steps with a loss
     this.loss = NaN;
+    this.beginning = null;  // the gradient of the loss over time, once it was asked for
   }
 
   /** The same numbers, with gradients of other backward passes beside those of the loss. */
@@ -30,7 +31,14 @@ class Computation {
   }
 
   /** The gradient of each loss. */
-  get seed() { return this.mean ? 1 / this.losses.length : 1; }
+  get seed() {
+    if (this.beginning === null) {
+      const { aside } = this;
+      aside.p_grad.fill(0);
+      this.beginning = aside.begin();
+    }
+    return this.mean ? (1 / this.losses.length) * this.beginning : this.beginning;
+  }
 
   /** Compute all numbers; return the loss. */
   forward() {
@@ -48,7 +56,9 @@ class Computation {
       sequence.give(t, this.x[t - 1], target);
       if (target !== null) this.losses.push(t);
     }
-    this.loss = this.mean ? sequence.forward() / this.losses.length : sequence.forward();
+    const sum = sequence.forward();
+    this.beginning = null;
+    this.loss = sequence.total(this.mean ? sum / this.losses.length : sum);
     return this.loss;
   }
 
@@ -57,6 +67,7 @@ class Computation {
     const { sequence, seed, cuts } = this;
     sequence.zero_grad();
     sequence.walks.fill(-1);
+    sequence.begin();
     for (const pass of this.passes()) sequence.backward(seed, { ...pass, cuts });
     sequence.finish();
     return sequence.p_grad;

@@ -132,7 +132,7 @@ entryGrid.addEventListener("keydown", (event) => {
   cells[to].focus();
 });
 
-// What is computed once from the weights, before the first time step: those with a name of their own, or all.
+// What is computed once, outside time: those with a name of their own, or all.
 const outsideList = byId("outside"), MOST_OUTSIDE = 12;
 shows.push(() => {
   const { outside, parameters } = facts(), { p, sequence } = result.computation, first = parameters.length - outside.length;
@@ -140,7 +140,7 @@ shows.push(() => {
   if (outsideList.hidden) return;
   const all = outside.map((formula, i) => ({ formula, name: parameters[first + i], place: first + i }));
   const named = all.filter(({ name, formula }) => name !== formula), listed = named.length ? named : all;
-  const lines = listed.slice(0, MOST_OUTSIDE).map(({ name, formula, place }) => name + " = " + (name === formula ? "" : formula + " = ") + shown(p[place])
+  const lines = listed.slice(0, MOST_OUTSIDE).map(({ name, formula, place }) => name + " = " + (formula && name !== formula ? formula + " = " : "") + shown(p[place])
     + (result.error ? "" : "; gradient " + shown(sequence.p_grad[place])));
   if (listed.length > MOST_OUTSIDE) lines.push("and " + (listed.length - MOST_OUTSIDE) + " more");
   while (outsideList.children.length > lines.length) outsideList.lastChild.remove();

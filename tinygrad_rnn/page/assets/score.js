@@ -207,7 +207,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
   const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
   const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
-  const fits = (words) => (words.length + lawName.length) * 8 < lossX - pitch / 2 - left;
+  const fits = (words) => (words.length + lawName.length) * 7.6 < lossX - pitch / 2 - left;
   text("left", left, barsTop + 0.6 * S, narrow ? "What is left" : headings.find(fits) || headings[2], "heading start");
   const all = [...result.kept, ...(law ? law.at : [])].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;

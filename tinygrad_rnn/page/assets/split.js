@@ -3,7 +3,7 @@
 
 /** The contributions to ∂L/∂(parameters `which`), indices of entries: by loss step a list with one for each use step 1 … T,
  *  each a list of entries. As `anatomy` of tinygrad_rnn.bptt; nothing is truncated. What reaches a parameter by way of
- *  something outside time counts where that is used. */
+ *  something outside time counts where that is used. What the whole loss has outside time is in none of them. */
 function split(computation, which) {
   const { aside, seed, T, losses } = computation;
   return losses.map((t) => {
@@ -25,6 +25,15 @@ function split(computation, which) {
     aside.backward(seed, { losses: mask, from: t, watch });
     return { t, cells };
   });
+}
+
+/** What ∂L/∂(parameters `which`) has from outside time: of a penalty on the weights. */
+function outsideTime(computation, which) {
+  const { aside } = computation;
+  aside.p_grad.fill(0);
+  aside.begin();
+  aside.finish();
+  return Float64Array.from(which, (place) => aside.p_grad[place]);
 }
 
 /** The sums of a split: by use step, by loss step, by lag, in all, what truncation keeps and what it cuts; and the first three of

@@ -61,6 +61,7 @@ function sayWhere() {
   parts.push("∂L/∂" + name + " = " + shown(total));
   if (chosen.k1 !== null || chosen.cuts.length) parts.push(": kept " + shown(left) + ", thrown away " + shown(cut));
   else parts.push(", from " + plural(whole.losses.length, "loss").replace("losss", "losses") + " through " + plural(whole.T, "use"));
+  if (facts().total) parts.push("; " + shown(whole.outside) + " comes from outside time");
   write(byId("where-says"), parts.join("") + "." + (whole.signed ? "" : " Norms over the entries."));
 }
 

@@ -6,9 +6,9 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   const computation = new Computation(PROGRAMS[program], given, { ...settings, cuts: new Set(settings.cuts) });
   computation.forward();
   if (kind === "split") {
-    const parts = split(computation, which), sums = splitSums(computation, parts), size = (cell) => (cell.length === 1 ? cell[0] : library.hypot(...cell));
+    const parts = split(computation, which), sums = splitSums(computation, parts), outside = outsideTime(computation, which), size = (cell) => (cell.length === 1 ? cell[0] : library.hypot(...cell));
     return { losses: parts.map(({ t }) => t), cells: parts.map(({ t, cells }) => Float64Array.from(cells.slice(0, t), size)),
-      ...Object.fromEntries(Object.entries(sums).filter(([name]) => name.includes("by_")).map(([name, cells]) => [name, cells.map(size)])), total: size(sums.total), kept: size(sums.kept), cut: size(sums.cut) };
+      ...Object.fromEntries(Object.entries(sums).filter(([name]) => name.includes("by_")).map(([name, cells]) => [name, cells.map(size)])), total: size(sums.total.map((sum, i) => sum + outside[i])), outside: size(outside), kept: size(sums.kept), cut: size(sums.cut) };
   }
   const own = computation.p, parts = Object.keys(computation.program.facts.parts);
   return norms.map((norm) => {
