@@ -355,15 +355,16 @@ class Subject:
         return {t: self._link(t) for t in self.shown if t - 1 in shown and self.k < t <= self.T}
 
     def _link(self, t: int) -> Link:
-        if any(map(math.isnan, (self.kept[t], self.kept[t - 1]))):
+        try:
+            if self.is_scalar:
+                factor = self.factor(t)
+                return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
+            J = None
+            if self.gate_name is None and self.size <= _MOST_IN_NORM:
+                J = jacobian(self.unrolled, t, self.parts, self.parts)
+            return Link(t, self.ratio(t - 1, t), (), J)
+        except (GraphError, DomainError):  # a derivative is unknown, or infinite
             return Link(t, math.nan, (), None)
-        if self.is_scalar:
-            factor = self.factor(t)
-            return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
-        J = None
-        if self.gate_name is None and self.size <= _MOST_IN_NORM:
-            J = jacobian(self.unrolled, t, self.parts, self.parts)
-        return Link(t, self.ratio(t - 1, t), (), J)
 
     @property
     def chain_norm(self) -> float | None:
