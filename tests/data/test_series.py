@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinygrad_rnn.data import Series, read_column, read_text, sunspots, text
+from tinygrad_rnn.data.quotes import misplaced_quote
 from tinygrad_rnn.errors import ArgumentError, DataError
 
 
@@ -162,8 +163,19 @@ def test_a_column_names_the_steps(csv):
         ("a b\n1 234\n", None, "(--separator ' '); if it separates thousands, take it out"),
         ("a\n1 234\n", None, "'1 234' is not a number. Take out what separates thousands"),
         ("a b\n1|2\n", None, "'1|2' is not a number"),
-        ('a,b\n1,"2\n3,4', "a", "line 2: unexpected end of data. Quotes enclose a whole cell"),
-        ('a,b\n1,"2"x\n', "a", "line 2: ',' expected after"),
+        # quotes
+        ('a,b\n1,"2\n3,4', "a", "line 2, column 'b': the quote that begins the cell is not closed. Close it, or take"),
+        ('a,b\n"1\n', "b", "line 2, column 'a': the quote that begins the cell is not closed"),
+        ('a,b\n1,2\n"x\ny","2', "b", "line 4, column 'b': the quote that begins the cell is not closed"),
+        ('a,b\n1,"2"x\n', "a", "line 2, column 'b': 'x' follows the quote that closes the cell. Quotes enclose"),
+        ('a,b\n"5" pipe",2\n', "b", "column 'a': ' ' follows the quote that closes the cell. Quotes enclose a"),
+        ('a,b\n"1";"2"\n', "a", "';' follows the quote that closes the cell. If ';' separates cells, give separa"),
+        ('a,b\n1,"2\n3,4\n5,"6"\n', "a", "column 'b': '6' follows the quote that closes the cell, 2 lines further"),
+        ('a,b\n1,"2\n"x",4\n', "a", "line 2, column 'b': 'x' follows the quote that closes the cell, 1 line further"),
+        ('a,"b" \n1,2\n', "a", "line 1, column '2': ' ' follows the quote that closes the cell. Take out the blank"),
+        ('a,b\n1,2,"3', "a", "line 2, column 3, which has no name: the quote that begins the cell is not closed"),
+        ('a,b\n1,"' + "x" * 200_000, "a", "line 2, column 'b': the quote that begins the cell is not closed"),
+        ("a\n" + "1" * 200_000, "a", "line 2: field larger than field limit (131072). Give a file with shorter cells"),
         # decimal commas and thousands
         ("a;b\n1,5;2\n", "a", "line 2, column 'a': '1,5' is not a number. If ',' stands before decimals, give decimal"),
         ('a,b\n"1,234",2\n', "a", "(--decimal ,); if it separates thousands, take it out"),
@@ -249,6 +261,21 @@ def test_an_error_is_short_however_wide_the_file_is(csv):
     with pytest.raises(DataError) as caught:
         read_column(long, "a" * 100_000)
     assert len(str(caught.value)) < 200
+
+
+@given(st.text(alphabet='a", ;\r\n', max_size=12), st.sampled_from(",; "))
+def test_a_quote_is_misplaced_if_and_only_if_csv_cannot_read_the_row(content, separator):
+    lines = list(io.StringIO(content, newline=""))
+    reader = csv_module.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
+    fault = misplaced_quote(content, separator, ())
+    try:
+        next(reader, [])
+    except csv_module.Error:
+        assert fault is not None
+        assert fault.place <= content.count(separator)
+        assert fault.lines < len(lines)
+    else:
+        assert fault is None
 
 
 def test_titles_and_labels_print_in_one_line(csv):

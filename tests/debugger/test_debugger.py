@@ -6,8 +6,10 @@ import io
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,8 +23,10 @@ import tinygrad_rnn
 from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.debugger import Debugger, Terminal, debug, draw_flow
 from tinygrad_rnn.errors import ArgumentError, DomainError, GraphError
+from tinygrad_rnn.support import progress
 
 from ..stepped_graphs import build, programs
+from ..support.test_progress import last_line, make_terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -204,6 +208,9 @@ def test_breakpoints_are_listed_counted_and_cleared():
         ("op tan", r"no op 'tan' in this graph\. There is .*tanh"),
         ("time_step 9", r"no time step '9' in this graph\. They run from 1 to 4"),
         ("t=x", r"no time step 'x'"),
+        ("time_step == 2", r"no time step '== 2' .*A condition follows 'if': b if time_step == 2$"),
+        ("local_gradient < 0.5", r"A condition follows 'if': b if local_gradient < 0\.5$"),
+        ("parent is w", r"A condition follows 'if': b if parent is w$"),
         ("|gradient| > big", r"no node is called 'big'"),
         ("h_3 if", r"no condition after 'if'"),
         ("if op <", r"'op <' is not an expression"),
@@ -553,7 +560,7 @@ def test_chain_complains():
     assert session(scalar(), "chain 9", "chain", "chain x").splitlines() == [
         "*** no state at time step 9. There is 0 … 4",
         "*** chain needs a time step. Name it: chain 3",
-        "*** 'x' is not a whole number",
+        "*** 'x' is not a whole number. Give one, such as 3",
     ]
 
 
@@ -694,7 +701,7 @@ def test_mistyped_commands_are_one_clear_line():
     ).splitlines() == [
         "*** no command 'stpe': did you mean step?",
         "*** no command 'xyz'; help lists them",
-        "*** 'x' is not a whole number",
+        "*** 'x' is not a whole number. Give one, such as 3",
         "*** 0 is less than 1",
         "*** this command takes no '3'",
         "No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)",
@@ -859,7 +866,7 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child = spawn("-c", program)
     child.expect_exact("At the start")
     child.sendline("c")
-    child.expect_exact("c\r\n")
+    child.expect(r"c: 00:0\d, step [\d,]+ of 800,000")
     child.sendintr()
     child.expect(r"\[(\d+)/800000\] ")
     assert 0 < int(child.match[1]) < 800_000
@@ -868,6 +875,42 @@ def test_ctrl_c_stops_between_two_steps_and_the_pass_goes_on():
     child.sendline("q")
     child.expect_exact("gradient 400001.0")
     child.close()
+
+
+def test_a_clock_shows_how_far_a_command_has_come_and_is_gone_when_it_prints(monkeypatch, capsys):
+    make_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    debugger, out, shown = scalar(), io.StringIO(), ""
+
+    def slow():
+        nonlocal shown
+        until = time.monotonic() + 30
+        while ", step" not in shown and time.monotonic() < until:
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+
+    monkeypatch.setattr(debugger, "finish", slow)
+    terminal = Terminal(debugger, stdin=io.StringIO(), stdout=out)
+    terminal.do("s 3", "finish")
+    assert f"finish: 00:00, step 3 of {debugger.total}" in shown
+    assert last_line(shown + capsys.readouterr().err) == ""
+    assert out.getvalue().count("->") == 2
+
+
+def test_ctrl_c_stops_between_two_undone_steps(monkeypatch):
+    debugger = scalar()
+    debugger.finish()
+    undo, undone = debugger.steps.back, []
+
+    def back():
+        undone.append(undo())
+        if len(undone) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return undone[-1]
+
+    monkeypatch.setattr(debugger.steps, "back", back)
+    assert session(debugger, "back 9").startswith("Undone: 3 steps")
+    assert debugger.taken == debugger.total - 3
 
 
 def test_an_op_in_place_of_a_label_is_answered_with_the_form_it_takes():

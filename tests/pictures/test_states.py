@@ -461,11 +461,8 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
     told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
     assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
     assert read(told["x_2"]) == pytest.approx(0.3)
-    assert [said(picture, f"key{i}") for i in range(3)] == [
-        "In a card: value,",
-        "gradient of L",
-        "(norms, where there are several)",
-    ]
+    key = [said(picture, f"key{i}") for i in range(5)]
+    assert key == ["In a card:", "value,", "below it", "gradient of L", "(norms of vectors)"]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import ArgumentError, DataError
 from ..support.text import count, listed
+from .quotes import misplaced_quote
 
 SEPARATORS = (",", ";", "\t")  # those that are looked for
 DECIMALS = (".", ",")
@@ -133,7 +134,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
         raise DataError(f"{name} is empty", remedy="Give a column of numbers below its name")
     if separator is None:
         separator = str(excels[1]) if excels else _find_separator(name, lines, header, decimal)
-    rows = _rows(name, lines, first, separator)
+    rows = _rows(name, lines, first, separator, header)
     line, names = next(rows)
     below = rows
     if header is False:
@@ -186,20 +187,26 @@ def _reader(lines: Sequence[str], separator: str) -> Any:
     return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
 
 
-def _rows(name: str, lines: Sequence[str], first: int, separator: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _rows(
+    name: str, lines: Sequence[str], first: int, separator: str, header: bool | None
+) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Every row: the number of the line where it begins, and its cells; none of an empty line."""
     reader = _reader(lines[first:], separator)
+    names: tuple[str, ...] = ()
     begin = first + 1
     try:
         for row in reader:
             is_blank = len(row) < 2 and not lines[begin - 1].strip()
-            yield begin, () if is_blank else tuple(" ".join(cell.split()) for cell in row)
+            cells = () if is_blank else tuple(" ".join(cell.split()) for cell in row)
+            yield begin, cells
+            names = names or (cells if header is not False else ())
             begin = first + reader.line_num + 1
     except csv.Error as error:
-        raise DataError(
-            f"{name}, line {begin}: {error}",
-            remedy="Quotes enclose a whole cell, and a quote within one is doubled",
-        ) from error
+        fault = misplaced_quote("".join(lines[begin - 1 :]), separator, SEPARATORS)
+        if fault is None:  # a cell is longer than the csv module allows
+            raise DataError(f"{name}, line {begin}: {error}", remedy="Give a file with shorter cells") from error
+        where = _where(name, begin + fault.lines, names or [str(i + 1) for i in range(fault.place + 1)], fault.place)
+        raise DataError(f"{where}: {fault.problem}", remedy=fault.remedy) from error
 
 
 def _check_names(name: str, line: int, names: Sequence[str], header: bool | None) -> None:
@@ -249,7 +256,7 @@ def _checked(
 
 
 def _where(name: str, line: int, columns: Sequence[str], place: int) -> str:
-    column = listed([columns[place]]) if columns[place] else f"{place + 1}, which has no name"
+    column = listed([columns[place]]) if columns[place:] and columns[place] else f"{place + 1}, which has no name"
     return f"{name}, line {line}, column {column}"
 
 

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from ..bptt import Unrolled
 from ..engine.backward import topological_order
 from ..engine.value import Value
+from ..support.progress import late_clock
 from .breakpoints import Breakpoint
 from .names import nodes_among
 from .session import ChainRow, Debugger
@@ -73,7 +74,8 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
     caller = sys._getframe(1)
     with _labelled(loss, caller.f_locals):
         variables = {**caller.f_globals, **caller.f_locals}
-        debugger = Debugger(loss, unrolled, undo, constants, variables)
+        with late_clock("graph"):
+            debugger = Debugger(loss, unrolled, undo, constants, variables)
         Terminal(debugger).run()
     return debugger
 

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from ..engine.steps import Step
 from ..errors import ArgumentError, TinygradRNNError
+from ..support.progress import late_clock
 from ..support.text import count
 from . import wording
 from .breakpoints import GRAMMAR, Breakpoint
@@ -44,6 +45,7 @@ class Terminal(cmd.Cmd):
         self.debugger = debugger
         self.failures = 0
         self.displayed: dict[str, Expression] = {}
+        self._said: list[str] = []  # what a command says is printed when its clock is gone
         self.use_rawinput = stdin is None and sys.stdin is not None and sys.stdin.isatty()
 
     # ---- going on and going back --------------------------------------------------------------------------
@@ -82,7 +84,9 @@ class Terminal(cmd.Cmd):
 
     def do_back(self, argument: str) -> None:
         """back [N]: undo the latest step, or N of them: the gradients are what they were, to the last bit."""
-        self._undone(len(self.debugger.back(number_after(argument))))
+        with self._ctrl_c_stops():
+            undone = self.debugger.back(number_after(argument))
+        self._undone(len(undone))
 
     def do_rc(self, argument: str) -> None:
         """rc: undo steps, back to the previous breakpoint, or to the start."""
@@ -279,15 +283,18 @@ class Terminal(cmd.Cmd):
                 if line.lstrip().startswith("#"):
                     continue
                 self._say(f"{self.prompt}{line.rstrip()}")
+                self._print()
                 if self.onecmd(line):
                     break
             return 1 if self.failures else 0
         self._view()
+        self._print()
         if not self.use_rawinput:
             return self.run(iter(self.stdin.readline, ""))
         with _whole_labels_completed():
             while self._interrupted():
                 self._say("", "Type q to leave.")
+                self._print()
         return 0
 
     def _interrupted(self) -> bool:
@@ -312,11 +319,14 @@ class Terminal(cmd.Cmd):
             act = getattr(self, f"do_{full_name(name)}", None)
             if act is None:
                 raise unknown(name)
-            return bool(act(argument.strip()))
+            with late_clock(name, self._progress):
+                return bool(act(argument.strip()))
         except TinygradRNNError as error:
             self.failures += 1
             self._say(f"*** {' '.join(str(error).split())}")
             return False
+        finally:
+            self._print()
 
     def completenames(self, text: str, *ignored: object) -> list[str]:
         """Commands that begin like this."""
@@ -344,8 +354,16 @@ class Terminal(cmd.Cmd):
     # ---- saying --------------------------------------------------------------------------------------------------
 
     def _say(self, *lines: str) -> None:
+        self._said += lines
+
+    def _print(self) -> None:
+        """Print what was said."""
+        lines, self._said = self._said, []
         for line in lines:
             self.stdout.write(f"{line}\n")
+
+    def _progress(self) -> str:
+        return f"step {self.debugger.taken:,} of {self.debugger.total:,}"
 
     def _show(self, taken: list[Step]) -> None:
         """Show the steps that have come into view: those taken except the first, and the next one."""

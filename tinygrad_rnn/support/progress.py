@@ -73,9 +73,13 @@ def make_bar(
 
 
 @contextmanager
-def late_clock(description: str) -> Iterator[None]:
+def late_clock(description: str, status: Callable[[], str] = str) -> Iterator[None]:
     """Show how long something has taken, where nobody knows how much there is to do: from `PATIENCE` seconds on, if
     stderr is a terminal. Nobody else may write to the terminal meanwhile, except other bars.
+
+    Args:
+        description: what is going on.
+        status: how far it has come, called in another thread.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield
@@ -84,9 +88,10 @@ def late_clock(description: str) -> Iterator[None]:
 
     def show() -> None:
         if not done.wait(PATIENCE):
-            bar = make_bar(description, None, 0, True, form="{desc}: {elapsed}")
+            bar = make_bar(description, None, 0, True, form="{desc}: {elapsed}{postfix}")
+            bar.set_postfix_str(status())
             while not done.wait(0.5):
-                bar.refresh()
+                bar.set_postfix_str(status())
             bar.close()
 
     clock = threading.Thread(target=show, daemon=True)

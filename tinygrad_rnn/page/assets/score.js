@@ -246,12 +246,12 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
     text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, lawName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
   // The key: what the numbers in a card are, and the shades.
-  text("keydata", left, key, "In a card: value,", "small start");
-  text("keygrad", left + 104, key, "gradient of L", "small start chain-ink");
+  text("keydata", left, key, "In a card: value, below it", "small start");
+  text("keygrad", left + 172, key, "gradient of L", "small start chain-ink");
   const stride_ = Math.max(1, Math.ceil(reach / 3)), levels = [];
   for (let e = -reach; e <= reach; e += stride_) levels.push(e);
   const swatch = 44, from = lossX + card / 2 - swatch * levels.length;
-  if (from < left + 320) return;
+  if (from < left + 400) return;
   text("keyscale", from - 8, key, "left of the gradient", "small end");
   levels.forEach((e, i) => {
     const shade = shadeOf(10 ** e, reach);
