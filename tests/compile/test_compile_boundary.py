@@ -15,9 +15,9 @@ import time
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
-from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile, native
+from tinygrad_rnn.compile import Number, Recurrence, Run, Symbols, Vector, compile, machine, native
 from tinygrad_rnn.compile.boundary import Area
-from tinygrad_rnn.errors import ArgumentError, DomainError, ShapeError, TooLargeError
+from tinygrad_rnn.errors import ArgumentError, CompileError, DomainError, ShapeError, TooLargeError
 from tinygrad_rnn.support import memory
 
 
@@ -30,6 +30,43 @@ def output_of(code: str) -> str:
 
 def small() -> Recurrence:
     return Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(1), Linear(2, 1))
+
+
+X = [[[0.1]]]
+RUNS = {compile: lambda p: p.forward_backward()[0], Recurrence: lambda p: p.forward_backward(X, X).loss}
+USES = {
+    compile: (
+        *(lambda p: p.forward(), lambda p: p.forward_backward(), lambda p: p.backward()),
+        *(lambda p: p.run_on_values(), lambda p: p.inspect()),
+    ),
+    Recurrence: (
+        *(lambda p: p.forward(X, X), lambda p: p.forward_backward(X, X), lambda p: p.predict(X)),
+        *(lambda p: p.read_parameters(), lambda p: p.inspect(X[0], X[0]), lambda p: p.ir),
+        lambda p: p.add_gradients(Run(1, 0, 2, 1, True)),
+    ),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+@pytest.mark.parametrize(("kind", "use"), [(kind, use) for kind, uses in USES.items() for use in uses])
+def test_a_signal_handler_cannot_wait_for_the_program_that_it_interrupts(kind, use, monkeypatch):
+    program = compile(Value(0.5).tanh()) if kind is compile else small()
+    expected, real, reached = RUNS[kind](program), machine.Machine.run, []
+
+    def run(*args):
+        signal.raise_signal(signal.SIGUSR1)
+        return real(*args)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: reached.append(use(program)))
+    monkeypatch.setattr(machine.Machine, "run", run)
+    try:
+        with pytest.raises(CompileError, match="was used while this thread runs it"):
+            RUNS[kind](program)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        monkeypatch.undo()
+    assert not reached
+    assert RUNS[kind](program) == expected
 
 
 @pytest.mark.slow

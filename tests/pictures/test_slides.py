@@ -20,6 +20,7 @@ from tinygrad_rnn.pictures.geometry import Box, Curve, Picture, Text
 from tinygrad_rnn.pictures.places import placed
 from tinygrad_rnn.pictures.text import width
 
+from ..eyes import EYES, seen
 from ..random_problems import Problem as RandomProblem
 from ..random_problems import problems
 from .own_cell import unrolled_own_cell
@@ -45,6 +46,13 @@ def own_cell(units: int) -> Callable[[], Problem]:
     return make
 
 
+def named() -> Problem:
+    """A loss with a long name, of vectors."""
+    unrolled, loss, labels = command("--cell", "rnn", "--steps", "40")
+    loss.label = "last entropy"
+    return unrolled, loss, labels
+
+
 def stacked() -> Problem:
     """Two layers, each with two parts of the state."""
     unrolled = unroll(LSTM(1, 2, 2, seed=0), [[0.1 * t] for t in range(12)])
@@ -55,6 +63,8 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "default": (command, {}, 20.0),
     "3 steps": (lambda: command("--steps", "3"), {}, 20.0),
     "1 step": (lambda: command("--steps", "1"), {}, 20.0),
+    "2 steps": (lambda: command("--steps", "2"), {}, 20.0),
+    "5 steps": (lambda: command("--steps", "5"), {}, 20.0),
     "explodes": (lambda: command("--w", "1.6", "--nonlinearity", "identity"), {}, 20.0),
     "negative w": (lambda: command("--w", "-3", "--nonlinearity", "identity"), {}, 20.0),
     "50 steps": (lambda: command("--steps", "50"), {}, 14.0),
@@ -73,6 +83,7 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "4:3 hello": (lambda: command("--text", "hello"), {"aspect": "4:3"}, 14.0),
     "4:3 gru": (lambda: command("--cell", "gru"), {"aspect": "4:3"}, 14.0),
     "4:3 rnn": (lambda: command("--cell", "rnn"), {"aspect": "4:3"}, 14.0),
+    "4:3 with a named loss": (named, {"aspect": "4:3"}, 14.0),
     "only": (command, {"only": (3, 5)}, 20.0),
     "to k": (command, {"k": 8}, 20.0),
     "20 steps asked for": (lambda: command("--steps", "40"), {"max_steps": 17}, 14.0),
@@ -201,6 +212,35 @@ def test_no_arrow_strikes_a_card_through(slide: tuple[Picture, float]) -> None:
             left, bottom, right, top = sides(box)
             within = [left + margin < x < right - margin and bottom + margin < y < top - margin for x, y in points]
             assert not any(within), (line.id, box.id)
+
+
+def test_a_value_and_its_gradient_are_told_apart_in_grey_print_and_by_every_eye(slide: tuple[Picture, float]) -> None:
+    """By lightness, and by where they stand, which the key says."""
+    picture, _ = slide
+    both = [{row.role: text for row, text in box.laid_out()} for box in picture.boxes]
+    both = [rows for rows in both if rows.keys() >= {"data", "gradient"}]
+    for rows in both:
+        assert rows["data"].place[1] > rows["gradient"].place[1]
+    for data, gradient in {(rows["data"].ink, rows["gradient"].ink) for rows in both}:
+        assert all(seen(gradient, eye)[0] > seen(data, eye)[0] + 12.0 for eye in EYES)
+    key = " ".join(text.text for text in picture.texts if text.id.startswith("key"))
+    assert not both or key.startswith("In a card: value, below it gradient")
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_vanishing_and_exploding_look_different_in_grey_print_and_to_every_eye(eye: str) -> None:
+    """The gradient that vanishes leaves ever shorter and lighter bars and ever thinner arcs on its way back."""
+    for arguments, sign in (((), 1), (("--w", "1.6", "--nonlinearity", "identity"), -1)):
+        unrolled, loss, _ = command(*arguments)
+        picture = draw(unrolled, loss).picture
+        bars = sorted((box for box in picture.boxes if box.role == "bar"), key=lambda box: -sign * (box.step or 0))
+        arcs = sorted((line for line in picture.lines if line.role == "arc"), key=lambda line: -sign * (line.step or 0))
+        light = [seen(bar.fill, eye)[0] for bar in bars]
+        assert light == sorted(light)
+        assert light[-1] > light[0] + 25.0
+        for sizes in ([bar.height for bar in bars], [arc.pen for arc in arcs]):
+            assert sizes == sorted(sizes, reverse=True)
+            assert sizes[0] > 1.5 * sizes[-1]
 
 
 def test_ids_are_unique_and_good_for_any_medium(slide: tuple[Picture, float]) -> None:

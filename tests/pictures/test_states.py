@@ -23,7 +23,7 @@ from tinygrad_rnn.pictures import draw, engine
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
-from tinygrad_rnn.pictures.text import number
+from tinygrad_rnn.pictures.text import number, power_of_ten
 from tinygrad_rnn.pictures.view import View
 from tinygrad_rnn.support import colours
 from tinygrad_rnn.support.colours import Scale
@@ -159,6 +159,16 @@ def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:
     lanes = {box.id: box.centre[1] for box in picture.boxes if box.role == "state" and box.centre}
     assert lanes["c_3"] > lanes["h_3"]
     assert {line.step for line in picture.lines if line.role == "straight"} == {1, 2, 3, 4, 5}
+
+
+def test_a_product_of_gates_that_is_too_small_for_a_double_keeps_its_digits() -> None:
+    cell = LSTMCell(1, 1, seed=3)
+    assert cell.f.b is not None
+    cell.f.b[0].data = -100.0
+    unrolled, loss = vector(cell, 10)
+    log10 = math.fsum(math.log10(unrolled["f"][t][0].data) for t in range(1, 11))
+    assert log10 < -400.0
+    assert said(draw(unrolled, loss).picture, "lawname") == f"straight along c: ∏ f = {power_of_ten(1.0, log10)}"
 
 
 def test_an_open_straight_path_is_thick_and_a_closed_one_thin() -> None:
@@ -451,11 +461,8 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
     told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
     assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
     assert read(told["x_2"]) == pytest.approx(0.3)
-    assert [said(picture, f"key{i}") for i in range(3)] == [
-        "In a card: value,",
-        "gradient of L",
-        "(norms, where there are several)",
-    ]
+    key = [said(picture, f"key{i}") for i in range(5)]
+    assert key == ["In a card:", "value,", "below it", "gradient of L", "(norms of vectors)"]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
 
 

@@ -21,9 +21,11 @@ from ..engine.notation import gradient, number, product
 from ..engine.steps import ForwardStep
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, spectral_norm
+from ..nn.quantities import entries
 from ..support.text import count, printable
 from .console import print_table, say
 from .inputs import Problem
+from .parameters import parameters_of
 
 _GATED: dict[type[Cell], str] = {
     LSTMCell: "c_t = f_t·c_(t−1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t−1) + U x_t + b), g = tanh(…)",
@@ -318,10 +320,8 @@ class VectorReport(Report):
         return f"; by the law it is at most ‖W‖^{self.verdict.lag} = {number(law)}"
 
     def describe_parameters(self) -> str:
-        grads: dict[str, list[float]] = {}
-        for name, parameter in self.problem.named_parameters():
-            grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        sizes = ", ".join(f"‖∂L/∂{name}‖ = {number(norm(entries), 9)}" for name, entries in grads.items())
+        grads = {name: [leaf.grad for leaf in entries(tree)] for name, tree in parameters_of(self.problem).items()}
+        sizes = ", ".join(f"‖∂L/∂{name}‖ = {number(norm(grad), 9)}" for name, grad in grads.items())
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
 

@@ -21,8 +21,8 @@ user wrote (`twins`), `plan` lists which function runs when, and `recurrence` ru
 
 The other modules can be read one by one: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
 tanh and their like), `lookup` (inputs that are whole numbers), `boundary` (the checks before native code sees an
-address), `replay` (the eager engine on the same numbers: to raise its errors, and to look inside) and `listing` (a
-program in mathematics).
+address), `turns` (one run at a time), `replay` (the eager engine on the same numbers: to raise its errors, and to look
+inside) and `listing` (a program in mathematics).
 """
 
 from .graph import Program, compile

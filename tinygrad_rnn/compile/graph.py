@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from array import array
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from .plan import plan
 from .replay import Inspection
 from .symbol import Tape
 from .trace import recorded, trace_graph
+from .turns import OneAtATime
 from .twins import Compiled
 
 MODES = ("exact", "fast")
@@ -94,7 +94,7 @@ class Program(Compiled):
         self._areas = (
             area(self._inputs), *[Area()] * 5, area(self._gradients), area(self._loss), area(self._value),
         )  # fmt: skip  # there is no x, target or state
-        self._lock = threading.Lock()  # held from reading the inputs until the results are copied
+        self._lock = OneAtATime()  # held from reading the inputs until the results are copied
         self._seed: float | None = None  # of the latest run; None until one has finished
 
     def forward(self, inputs: Numbers | Mapping[Value, float] | None = None) -> float:

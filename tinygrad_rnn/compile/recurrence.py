@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,6 +26,7 @@ from .replay import Inspection, replay, unroll_step
 from .step import Step, find_parameters, trace_step
 from .symbol import Tape
 from .trace import Trace, recorded
+from .turns import OneAtATime
 from .twins import Compiled, twin
 
 #: Sequences computed side by side: the numbers that were fastest on a processor with vectors of 256 bits. Fast mode
@@ -170,7 +170,7 @@ class Recurrence(Compiled):
         limits = self._with_loss.limits
         self._limits = {region: min(trace.limits[region] for trace in traces.values()) for region in limits}
         self._initial = tuple(self.step.initial)
-        self._lock = threading.Lock()  # held while the memory of the program, or code for it, is made or used
+        self._lock = OneAtATime()  # held while the memory of the program, or code for it, is made or used
         self._numbers = doubles(len(self.parameters))
         self.numbers = memoryview(self._numbers).cast("B").cast("d")[: len(self.parameters)]
         self.read_parameters()

@@ -124,6 +124,8 @@ def film(picture: Picture) -> Film:
     for box in picture.boxes:
         if box.role == "loss":
             shown[box.id] = forward_at(None), never
+        elif box.role == "law":
+            shown[box.id] = end, never
         elif box.step is not None:
             shown[box.id] = back_at(box.step) if box.role == "bar" else forward_at(box.step), never
         for row, written in box.laid_out():

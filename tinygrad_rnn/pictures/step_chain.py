@@ -160,7 +160,7 @@ class StepChain:
         if not self.subject.view.values:
             return rows
         if value.parents or value.label:
-            rows.append(Row(text.number(value.data), ink=colours.QUIET, role="data"))
+            rows.append(Row(text.number(value.data), role="data"))
         if value.has_grad:
             told, ink = text.number(value.grad), colours.CHAIN
             share = self.share(value)

@@ -171,9 +171,9 @@ class StepEquations:
         rows = [Row(text.squeezed(part.name, room, s, True), bold=True, role="name")]
         if subject.view.values:
             if part.told is not None:
-                rows.append(Row(text.squeezed(part.told, room, s), ink=colours.QUIET, role="data"))
+                rows.append(Row(text.squeezed(part.told, room, s), role="data"))
             elif part.values:
-                rows.append(Row(vector(part.values, room, s), ink=colours.QUIET, role="data"))
+                rows.append(Row(vector(part.values, room, s), role="data"))
             gradient = subject.gradient(part.values) if part.values else None
             if gradient is not None and part.kind != "parameter":
                 rows.append(Row(text.fitted(gradient, room, s), ink=colours.CHAIN, role="gradient"))

@@ -220,12 +220,14 @@ def _sized(subject: Subject, law: Law) -> str:
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
-    """What the rows of a card are, each in its colour."""
+    """What the rows of a card are, each in its colour, and in words where it stands: not every eye sees the colours."""
     has_vectors = subject.size > len(subject.unrolled.state_names)
     return [
-        ("In a card: value,", colours.QUIET),
+        ("In a card:", colours.QUIET),
+        ("value,", colours.INK),
+        ("below it", colours.QUIET),
         (f"gradient{f' of {subject.root}' if subject.root else ''}", colours.CHAIN),
-        *([("(norms, where there are several)", colours.QUIET)] if has_vectors else []),
+        *([("(norms of vectors)", colours.QUIET)] if has_vectors else []),
     ]
 
 

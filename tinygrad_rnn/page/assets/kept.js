@@ -25,8 +25,11 @@ function kept(computation, part = null) {
   computation.state(T, aside.grad).set(start);
   aside.backward(0, { losses: [], from: T, whole: true });
   const sizes = Array.from({ length: T + 1 }, (_, lag) => library.hypot(...computation.state(T - lag, aside.grad, part)));
-  return sizes.map((each) => (sizes[0] !== 0 ? each / sizes[0] : each !== 0 ? NaN : 0));
+  return sizes.map((each) => (sizes[0] !== 0 ? unlessSubnormal(each) / sizes[0] : each !== 0 ? NaN : 0));
 }
+
+/** A number, or 0 where it is subnormal: such a one has lost its digits, and rounding may keep a product from ever getting smaller. */
+const unlessSubnormal = (x) => (Math.abs(x) < 2 ** -1022 ? 0 : x);
 
 /** What a gradient does of which `left` is left: a verb. */
 function verdictWord(left) {
