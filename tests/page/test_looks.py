@@ -1,6 +1,7 @@
 """How the page looks in a real browser, to everyone: on any screen, in the dark, printed, saved, and read aloud."""
 
 import contextlib
+import math
 import re
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from tinygrad_rnn import (
     draw,
     explore,
 )
+from tinygrad_rnn.bptt.verdict import Verdict
 from tinygrad_rnn.pictures import text
 
 from .browser import browser, open_page, says, set_range, settle, settle_work
@@ -288,10 +290,20 @@ def test_no_number_is_beyond_words(open_page, link):
     assert not re.findall(r"undefined|Infinity|null|\[object|NaN[×⁰-⁹]", words)
 
 
-def test_of_an_infinite_gradient_the_page_says_what_python_says(open_page):
-    page = open_page("last", "#w=1e150&nonlinearity=identity")
-    assert says(page, "#headline") == "The gradient is not a number after 6 steps back"
-    assert "(10¹⁵⁰)⁶ = ∞" in says(page, "#equation")
+@pytest.mark.parametrize(
+    ("link", "word", "first", "value"),
+    [
+        ("#w=1e150&nonlinearity=identity", math.nan, "h4", "∞"),
+        ("#u=0&b=0&w=1e150&nonlinearity=identity", math.inf, "∂h6/∂h3", "∞"),
+        ("#nonlinearity=identity&u=0&w=1&b=0&h0[0]=1e308&target_6[0]=-1e308", math.nan, "∂L/∂h6", "∞"),
+    ],
+)
+def test_of_a_gradient_that_is_not_finite_the_page_says_what_python_says_and_what_was_so_first(
+    open_page, link, word, first, value
+):
+    page = open_page("last", link)
+    assert says(page, "#headline").startswith(f"{Verdict(word, 6).clause(way='back').partition(':')[0]}: {first} is ")
+    assert says(page, "#equation") == f"{first} = {value}: a double ends at 1.80×10³⁰⁸"
 
 
 def test_a_weight_near_1_is_not_written_as_1(open_page):

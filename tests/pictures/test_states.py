@@ -23,7 +23,7 @@ from tinygrad_rnn.pictures import draw, engine
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
-from tinygrad_rnn.pictures.text import number
+from tinygrad_rnn.pictures.text import number, power_of_ten
 from tinygrad_rnn.pictures.view import View
 from tinygrad_rnn.support import colours
 from tinygrad_rnn.support.colours import Scale
@@ -174,6 +174,16 @@ def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:
     assert {line.step for line in picture.lines if line.role == "straight"} == {1, 2, 3, 4, 5}
 
 
+def test_a_product_of_gates_that_is_too_small_for_a_double_keeps_its_digits() -> None:
+    cell = LSTMCell(1, 1, seed=3)
+    assert cell.f.b is not None
+    cell.f.b[0].data = -100.0
+    unrolled, loss = vector(cell, 10)
+    log10 = math.fsum(math.log10(unrolled["f"][t][0].data) for t in range(1, 11))
+    assert log10 < -400.0
+    assert said(draw(unrolled, loss).picture, "lawname") == f"straight along c: ∏ f = {power_of_ten(1.0, log10)}"
+
+
 def test_an_open_straight_path_is_thick_and_a_closed_one_thin() -> None:
     def first(forget_bias: float) -> float:
         picture = draw(*vector(LSTMCell(1, 2, forget_bias=forget_bias, seed=1), 8)).picture
@@ -243,7 +253,7 @@ def test_a_weight_near_1_is_not_1() -> None:
 
 def test_what_is_not_a_number_has_no_arc() -> None:
     unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.1, 0.2, 0.3, 0.4])
-    loss = (unrolled.h[4] - 1.0) ** 2
+    loss = (unrolled.h[4] - unrolled.h[4]) ** 2  # ∞ − ∞
     loss.backward()
     picture = draw(unrolled, loss).picture
     assert math.isnan(kept(unrolled, loss)[-1])

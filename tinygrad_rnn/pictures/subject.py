@@ -355,15 +355,16 @@ class Subject:
         return {t: self._link(t) for t in self.shown if t - 1 in shown and self.k < t <= self.T}
 
     def _link(self, t: int) -> Link:
-        if any(map(math.isnan, (self.kept[t], self.kept[t - 1]))):
+        try:
+            if self.is_scalar:
+                factor = self.factor(t)
+                return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
+            J = None
+            if self.gate_name is None and self.size <= _MOST_IN_NORM:
+                J = jacobian(self.unrolled, t, self.parts, self.parts)
+            return Link(t, self.ratio(t - 1, t), (), J)
+        except (GraphError, DomainError):  # a derivative is unknown, or infinite
             return Link(t, math.nan, (), None)
-        if self.is_scalar:
-            factor = self.factor(t)
-            return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
-        J = None
-        if self.gate_name is None and self.size <= _MOST_IN_NORM:
-            J = jacobian(self.unrolled, t, self.parts, self.parts)
-        return Link(t, self.ratio(t - 1, t), (), J)
 
     @property
     def chain_norm(self) -> float | None:
@@ -406,8 +407,7 @@ class Subject:
         if self.k is None:
             return None
         if self.straight:
-            gates = self.straight[self.k]
-            log10 = math.log10(gates) if gates else -math.inf
+            log10 = self._straight[1][self.k]
             return Law(self.gate_name or "", None, log10, {k: self.straight[k] for k in self.kept}, False)
         lag, lags = self.T - self.k, {k: self.T - k for k in self.kept}
         W = recurrent_matrix(self.unrolled.cell)
@@ -442,17 +442,27 @@ class Subject:
 
         The gradient is ∂L_T/∂c_T where ``backward()`` has run, else 1 at every unit; the norm, relative to that at T.
         """
+        return self._straight[0]
+
+    @cached_property
+    def _straight(self) -> tuple[dict[int, float], dict[int, float]]:
+        """`straight`, and its log10, also where a double has no room for it."""
         name, gate = self.straight_name, self.gate_name
         if name is None or gate is None:
-            return {}
+            return {}, {}
         last = self.state(name, self.T)
         at = [value.grad for value in last] if all(value.has_grad for value in last) else [1.0] * len(last)
         start = norm_of(at)
-        found = {self.T: 1.0}
+        sizes, logs = {self.T: 1.0}, {self.T: 0.0}
+        power = 0  # of 2, by which it was enlarged: a tiny product keeps its digits
         for t in range(self.T, self.first, -1):
             at = [a * value.data for a, value in zip(at, entries(self.unrolled[gate][t]))]
-            found[t - 1] = norm_of(at) / start if start else 0.0
-        return found
+            size = norm_of(at) / start if start else 0.0
+            sizes[t - 1] = math.ldexp(size, -power)
+            logs[t - 1] = math.log10(size) - power * math.log10(2.0) if size else -math.inf
+            if 0.0 < size < 2.0**-500:
+                at, power = [math.ldexp(a, 500) for a in at], power + 500
+        return sizes, logs
 
     def gate(self, t: int) -> float | None:
         """The mean of the gates on the straight path at time step t; None: there is no such path."""

@@ -78,7 +78,7 @@ function drawScore() {
   const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
-  const lastT = lastLoss(), end = endOfChain(), cuts = cutsOfChain(), reach = reachOf(lit ? result.kept : []);
+  const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
   const at = new Map(), folds = [];
   let x = left;
   for (const column of columns) {
@@ -99,7 +99,7 @@ function drawScore() {
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];
     if (i === 0 || !lit || t > lastT) return;
-    const isCut = cuts.some((cut) => before <= cut && cut < t), there = leftAt(t) > 0 || t > end, room = pitch - 6;
+    const cutsHere = [...cuts].filter(([cut]) => before <= cut && cut < t), isCut = cutsHere.some(([cut, all]) => all || cut === end - 1), there = leftAt(t) > 0 || t > end, room = pitch - 6;
     const middle = (at.get(t) + at.get(before)) / 2, x1 = at.get(t) - arc_from * card / 2, x0 = at.get(before) + arc_from * card / 2, top = lanesTop;
     const alone = t - before === 1, opaque = arrived(before) && t > end && !isCut;
     const hit = "M" + x1 + " " + top + "C" + x1 + " " + (arcTop - 4) + " " + x0 + " " + (arcTop - 4) + " " + x0 + " " + (top - 9);
@@ -109,7 +109,7 @@ function drawScore() {
       const head = 4 + 0.55 * thick, tip = top - 1;
       parts.push(["arc" + t, "path", { class: "arc s" + shade + state, d: "M" + x1 + " " + top + "C" + (x1 - arc_bend * pitch) + " " + arcTop + " " + x0 + " " + arcTop + " " + x0 + " " + (tip - head), "stroke-width": isCut || t <= end ? pen : thick }]);
       parts.push(["tip" + t, "path", { class: "tip s" + shade + state, d: "M" + x0 + " " + tip + "l" + -head + " " + -1.6 * head + "h" + 2 * head + "Z" }]);
-      if (isCut) text("scissors" + t, middle, arcTop + 24, "✂", "scissors");
+      if (cutsHere.length) text("scissors" + t, middle, arcTop + 24, "✂", "scissors" + (isCut ? "" : " faint"));
     }
     if (opaque || (film.done && !isCut)) {
       if (alone) {
@@ -120,7 +120,8 @@ function drawScore() {
           text("terms" + t, seam, termsY, first, "small end " + ink + "-ink");
           text("rest" + t, seam, termsY, rest, "small start ink");
         }
-        text("factor" + t, middle, factorY, fitted(factorAt(t), room, 13, "×"), "factor" + (t <= end ? " faint" : ""));
+        const known = scalar || leftAt(t) > 0;  // of what is too small for a double, no ratio is known
+        text("factor" + t, middle, factorY, known ? fitted(factorAt(t), room, 13, "×") : "…", "factor" + (t <= end ? " faint" : ""));
       } else {
         text("terms" + t, middle, termsY, plural(t - before, "factor"), "small");
         text("factor" + t, middle, factorY, ofMany(leftAt(t) ? leftAt(before) / leftAt(t) : 0, room * FOLD, 13, "×"), "factor" + (there ? "" : " faint"));
@@ -203,8 +204,8 @@ function inputWords(numbers, room) {
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900, root = followedLoss();
-  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + powerOfTen(law.log10[lastT - end])
+    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + powerOfTen(law.log10[lastT - end]);
   const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
   const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
   const fits = (words) => (words.length + lawName.length) * 7.6 < lossX - pitch / 2 - left;
