@@ -124,6 +124,19 @@ def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
     assert without_a_loss.startswith(f"‖∂h₅/∂h₀‖ = ‖J₅ ⋯ J₁‖ = {number(sizes[1])} ≤ ‖W‖⁵ = ")
 
 
+def test_without_a_loss_what_is_left_of_a_part_of_the_state_came_along_all_paths() -> None:
+    """A change of c_0 also reaches c_5 through h."""
+    cell = LSTMCell(1, 2, seed=0)
+
+    def last(c0: list[float]) -> np.ndarray:
+        unrolled = unroll(cell, [[0.3 * t] for t in range(5)], ([0.0, 0.0], c0))
+        return np.array([value.data for value in unrolled["c"][5]])
+
+    columns = [(last([e * (i == j) for i in (0, 1)]) - last([0.0, 0.0])) / e for j in (0, 1) for e in (1e-6,)]
+    picture = draw(unroll(cell, [[0.3 * t] for t in range(5)]), state="c").picture
+    assert read(said(picture, "left_0")) == pytest.approx(np.linalg.norm(np.array(columns), 2), rel=0.006)
+
+
 def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
     """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
     stack = RNN(1, 2, num_layers=2)
@@ -240,7 +253,7 @@ def test_a_weight_near_1_is_not_1() -> None:
 
 def test_what_is_not_a_number_has_no_arc() -> None:
     unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.1, 0.2, 0.3, 0.4])
-    loss = (unrolled.h[4] - 1.0) ** 2
+    loss = (unrolled.h[4] - unrolled.h[4]) ** 2  # ∞ − ∞
     loss.backward()
     picture = draw(unrolled, loss).picture
     assert math.isnan(kept(unrolled, loss)[-1])

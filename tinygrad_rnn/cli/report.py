@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,9 @@ from ..bptt.anatomy import norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept
-from ..engine.notation import number
+from ..engine.anomaly import first_contribution, first_number
+from ..engine.notation import gradient, number, product
+from ..engine.steps import ForwardStep
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
@@ -87,7 +89,7 @@ class Report(ABC):
         return Verdict(ratios[-1], len(ratios) - 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return everything, for JSON; whether numbers agree is None where they overflowed."""
         problem = self.problem
         law: Sequence[float | None] = self.law or [None] * len(self.links)
         return {
@@ -107,14 +109,14 @@ class Report(ABC):
                     "tolerance": self.unwrap(link.tolerance),
                     "factor": factor,
                     "law": power,
-                    "agrees": link.agrees,
-                    "digits_left": link.digits_left,
+                    "agrees": link.agrees if link.finite else None,
+                    "digits_left": link.digits_left if link.finite else None,
                 }
                 for link, factor, power in zip(self.links, self.factors, law)
             ],
             "gradients": {name: parameter.grad for name, parameter in problem.named_parameters()},
             **self.verdict.as_dict(),
-            "agrees": self.agrees,
+            "agrees": self.agrees if all(link.finite for link in self.links) else None,
         }
 
     def print(self) -> None:
@@ -208,6 +210,8 @@ class Report(ABC):
         if overflowed:
             return (
                 f"The numbers overflowed from step {overflowed[0]} back to {overflowed[-1]}: a double ends at 1.8e308."
+                + self._first("Infinite", math.isinf)
+                + self._first("NaN", math.isnan)
             )
         wrong = [link.k for link in self.links if link.disagrees]
         if wrong:
@@ -226,6 +230,21 @@ class Report(ABC):
             f"They agree at all {len(self.links)} states: to the rounding of doubles at every step, and over all "
             f"of them to {found:.1e} of the gradient{f' where it is above {TINY:g}' if tiny else ''}."
         )
+
+    def _first(self, word: str, is_wrong: Callable[[float], bool]) -> str:
+        """Where a number first became infinite, or NaN: in the forward pass, or on its way back."""
+        loss = self.problem.loss
+        node = first_number(loss, is_wrong)
+        if node is not None:
+            what = f"{'' if node.label else f'{node.name} = '}{ForwardStep(node).formula_in_numbers}"
+        else:
+            found = first_contribution(loss, is_wrong)
+            if found is None:
+                return ""
+            node, parent, slope = found
+            what = f"{gradient(parent)} receives {product(slope, node.grad)}"
+        where = "in the loss" if node.time_step is None else f"in time step {node.time_step}"
+        return f" {word} first {where}: {what}."
 
     def _verdict(self) -> str:
         subject = "The gradient" if len(self.problem.losses) == 1 else "The gradient of the last loss"
