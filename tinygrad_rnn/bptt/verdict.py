@@ -150,7 +150,7 @@ def _direction(gradient: list[float]) -> list[float]:
 
     A single entry that is infinite is infinitely larger than the others. Of several, the ratio is not known: NaN.
     """
-    if sum(map(math.isinf, gradient)) == 1 and not any(map(math.isnan, gradient)):
+    if sum(1 for entry in gradient if math.isinf(entry)) == 1 and not any(map(math.isnan, gradient)):
         return [math.copysign(1.0, g) if math.isinf(g) else 0.0 for g in gradient]
     if math.isinf(norm_of(gradient)):
         gradient = [g / _HUGE for g in gradient]

@@ -30,7 +30,7 @@ from ..support.text import magnitude
 from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, check_size, input_options, read_data
-from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
+from .options import PRINTED, Option, file_ending_in, finite_number, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting
 
@@ -90,7 +90,7 @@ OPTIONS = {
             action="append",
             type=file_ending_in(".csv", ".json", *FORMATS),
         ),
-        JSON,
+        PRINTED,
     ),
 }
 
@@ -111,10 +111,10 @@ def run(args: argparse.Namespace) -> int:
             save(measured.figure(), file)
     if args.json:
         print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
-        return 0
-    measured.print()
-    for file in args.output:
-        say(f"Written: {file}")
+    elif not args.quiet:
+        measured.print()
+        for file in args.output:
+            say(f"Written: {file}")
     return 0
 
 

@@ -183,17 +183,17 @@ def ink_of_terms(subject: Subject) -> str:
     return colours.LAW if subject.gate_name is None else colours.STRAIGHT
 
 
-def caption(subject: Subject) -> str:
-    """What was unrolled, and which part of the loss the chain is about where it has several."""
+def caption(subject: Subject) -> list[str]:
+    """What was unrolled, and which part of the loss the chain is about if it has several; first what matters most."""
     if subject.k is None and subject.view.title is None:
-        return ""
-    said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+        return []
+    said = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
     if subject.k is not None and len(subject.direct) > 1:
         last = f"its part {_followed(subject)} on {text.indexed(_name(subject), subject.T)} alone"
         begin = "the chain begins at the last" if subject.is_scalar else last
-        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, {begin}"
+        said.append(f"{subject.root} depends on {count(len(subject.direct), 'state')}, {begin}")
     if subject.view.cuts:
-        said += "; no gradient passes a cut"
+        said.append("no gradient passes a cut")
     return said
 
 
