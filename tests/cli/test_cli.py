@@ -262,10 +262,28 @@ def test_json_has_no_numbers_that_json_lacks(capsys):
     assert found["verdict"] == "is infinite"
 
 
-def test_quiet_prints_nothing(capsys):
-    assert main(["--quiet", "--steps", "3"]) == 0
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (["-o", "bptt.svg"], "bptt.svg"),
+        (["truncate", "--picture", "cut.svg"], "cut.svg"),
+        (["anatomy"], None),
+        (["decay", "-o", "decay.csv"], "decay.csv"),
+        (["explore", "-o", "page.html"], "page.html"),
+        (["explore", "--code", "step.mjs"], "step.mjs"),
+    ],
+)
+def test_quiet_prints_nothing(command, file, capsys):
+    assert main([*command, "--quiet", "--steps", "3"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert os.listdir() == ["bptt.svg"]
+    assert os.listdir() == ([] if file is None else [file])
+
+
+@pytest.mark.parametrize("command", [MAIN_JOB, *COMMANDS])
+def test_every_command_that_writes_a_file_can_be_quiet(command):
+    parser = make_parser(command)
+    typed = {flag for action in parser._actions for flag in action.option_strings}
+    assert ("--output" in typed) == ("--quiet" in typed)
 
 
 CELLS = {"rnn": 1, "lstm": 2, "gru": 1}  # and the number of parts of the state
@@ -661,12 +679,17 @@ def test_the_options_of_the_picture_set_what_is_on_it():
     assert "gatef_12" in source
     assert main(["--only", "3..5", "--quiet", "-o", "o.dot"]) == 0
     assert re.findall(r'id="(h_\d+)"', Path("o.dot").read_text(encoding="utf-8")) == ["h_3", "h_4", "h_5"]
+    assert main(["truncate", "--k2", "3", "--only", "3..5", "--title", "Lecture", "--quiet", "--picture", "t.dot"]) == 0
+    source = Path("t.dot").read_text(encoding="utf-8")
+    assert re.findall(r'id="(h_\d+)"', source) == ["h_3", "h_4", "h_5"]
+    assert '"Lecture\\l"' in source
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.tex", "p.txt"])
 def test_what_cannot_move_is_not_animated(name, capsys):
-    assert main(["--animate", "--quiet", "-o", name]) == 2
-    assert name in capsys.readouterr().err
+    for command in (["-o"], ["truncate", "--picture"]):
+        assert main([*command, name, "--animate", "--quiet"]) == 2
+        assert name in capsys.readouterr().err
     assert not Path(name).exists()
     assert main(["--animate", "--quiet", "-o", "P.SVG"]) == 0
     assert "prefers-reduced-motion" in Path("P.SVG").read_text(encoding="utf-8")

@@ -106,6 +106,7 @@ SLIDES: dict[str, tuple[Callable[[], Problem], dict[str, Any], float]] = {
     "two layers": (stacked, {}, 14.0),
     "two layers, 4:3": (stacked, {"aspect": "4:3"}, 14.0),
     "truncated": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9)}, 14.0),
+    "truncated, 4:3": (lambda: command("--loss", "all"), {"k": 9, "cuts": (5, 9), "aspect": "4:3"}, 14.0),
     "a truncated lstm": (lambda: command("--loss", "all", "--cell", "lstm"), {"k": 9, "cuts": (5, 9)}, 14.0),
     "unlit": (command, {"lit": False}, 20.0),
 }

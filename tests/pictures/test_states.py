@@ -124,6 +124,19 @@ def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
     assert without_a_loss.startswith(f"‖∂h₅/∂h₀‖ = ‖J₅ ⋯ J₁‖ = {number(sizes[1])} ≤ ‖W‖⁵ = ")
 
 
+def test_without_a_loss_what_is_left_of_a_part_of_the_state_came_along_all_paths() -> None:
+    """A change of c_0 also reaches c_5 through h."""
+    cell = LSTMCell(1, 2, seed=0)
+
+    def last(c0: list[float]) -> np.ndarray:
+        unrolled = unroll(cell, [[0.3 * t] for t in range(5)], ([0.0, 0.0], c0))
+        return np.array([value.data for value in unrolled["c"][5]])
+
+    columns = [(last([e * (i == j) for i in (0, 1)]) - last([0.0, 0.0])) / e for j in (0, 1) for e in (1e-6,)]
+    picture = draw(unroll(cell, [[0.3 * t] for t in range(5)]), state="c").picture
+    assert read(said(picture, "left_0")) == pytest.approx(np.linalg.norm(np.array(columns), 2), rel=0.006)
+
+
 def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
     """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
     stack = RNN(1, 2, num_layers=2)

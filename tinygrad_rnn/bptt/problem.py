@@ -95,7 +95,7 @@ def problem(
         if target is None:
             continue
         with time_step(t):
-            losses.append(loss(_prediction(unrolled, readout, t), target))
+            losses.append(loss(prediction(unrolled, readout, t), target))
             losses[-1].label = f"L_{t}"
     if not losses:
         raise ArgumentError("no time step has a loss", remedy="Give a target for at least one that counts")
@@ -104,8 +104,14 @@ def problem(
     return Problem(unrolled.cell, readout, loss, unrolled, targets, losses, mean)
 
 
-def _prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:
-    """h_t, or its read-out y_t, which is computed here if `unroll` has not done so."""
+def prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:
+    """h_t, or its read-out y_t, which is computed here if `unroll` has not done so.
+
+    Args:
+        unrolled: the unrolled cell.
+        readout: as in `problem`.
+        t: the time step.
+    """
     if readout is None:
         return unrolled.h[t]
     if "y" in unrolled.names:

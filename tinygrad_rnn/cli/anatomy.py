@@ -25,7 +25,7 @@ from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
-from .options import JSON, Option, output_option, whole_number
+from .options import PRINTED, Option, output_option, whole_number
 from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, split_loss
 from .plotting import check_plotting, plot_file
@@ -62,7 +62,7 @@ OPTIONS = {
             metavar="FILE",
         ),
         output_option("heat map: .png, .svg or .pdf", type=plot_file),
-        JSON,
+        PRINTED,
     ),
 }
 
@@ -101,19 +101,19 @@ def run(args: argparse.Namespace) -> int:
     gradient = reshape([value.grad for value in entries(parameter)], parts.shape)
     if args.json:
         print_json({**_as_dict(problem, parts, gradient, chains, all_paths, straights), "plots": plots})
-        return 0
-    _print_parts(problem, parts, gradient)
-    if chains:
-        print()
-        _print_chains(chains)
-    if all_paths:
-        print()
-        _print_paths(all_paths)
-    for straight in straights:
-        print()
-        _print_straight(straight)
-    for file in plots:
-        say(f"Plot: {file}")
+    elif not args.quiet:
+        _print_parts(problem, parts, gradient)
+        if chains:
+            print()
+            _print_chains(chains)
+        if all_paths:
+            print()
+            _print_paths(all_paths)
+        for straight in straights:
+            print()
+            _print_straight(straight)
+        for file in plots:
+            say(f"Plot: {file}")
     return 0
 
 

@@ -24,7 +24,7 @@ from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import print_json, print_table, say
-from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
+from .options import PRINTED, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
 from .training import (
@@ -58,7 +58,7 @@ OPTIONS = {
         output_option("records, a JSON line per run", usual="TASK.jsonl"),
         Switch("no_retry", "do not repeat runs that failed before"),
         Option("plot", "error by the first option that varies: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
-        (JSON, QUIET),
+        PRINTED,
     ),
 }
 SHOWN_ERRORS = 3

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from ..bptt import Unrolled
-from ..bptt.jacobian import jacobian, power, recurrent_matrix
+from ..bptt.jacobian import jacobian, jacobian_products, power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept, share, verdict
 from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DomainError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
-from ..nn.linalg import Rows, identity, product, spectral_norm
+from ..nn.linalg import Rows, product, spectral_norm
 from ..nn.quantities import entries
 from ..support.sums import norm_of
 from . import text
@@ -297,17 +297,17 @@ class Subject:
         return all(math.isclose(node.grad, sum_, rel_tol=1e-6, abs_tol=1e-290) for node, sum_ in expected.items())
 
     def _passes(self) -> dict[int, float]:
-        """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k."""
+        """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k, along all paths."""
         if self.loss is not None:
             found = kept(self.unrolled, self.loss, self.view.state)
             by_step = {self.T - lag: ratio for lag, ratio in enumerate(found)}
         else:
-            J = self.unrolled.state_names if self.view.state is None else (self.view.state,)
-            by_step = {self.last: 1.0}
-            chain = identity(len(self.unrolled.state(self.last, J)))
-            for t in range(self.last, self.first, -1):
-                chain = product(chain, jacobian(self.unrolled, t, J, J))
-                by_step[t - 1] = spectral_norm(chain)
+            own = set(self.unrolled.state(self.last, self.parts))
+            places = [i for i, value in enumerate(self.unrolled.state(self.last)) if value in own]
+            by_step = {
+                k: spectral_norm([[chain[i][j] for j in places] for i in places])
+                for k, chain, _ in jacobian_products(self.unrolled)
+            }
         return {k: by_step[k] for k in self.bars if k in by_step}
 
     @cached_property

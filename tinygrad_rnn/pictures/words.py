@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..engine.value import Value
 from ..support import colours
 from ..support.sums import norm_of
-from ..support.text import count
+from ..support.text import count, magnitude
 from . import text
 from .subject import Law, Subject
 
@@ -86,7 +86,7 @@ def equation(subject: Subject) -> str:
     if not subject.is_scalar:
         return _in_norms(subject, later, earlier, total)
     signed = len(subject.links) == T - k  # of folded time steps, only sizes are known
-    start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
+    start = f"∂{later}/∂{earlier}" if signed else magnitude(f"∂{later}/∂{earlier}", 1)
     if law is None or law.number is None:
         return f"{start} = {_factors('J', T, k)} = {total}"
     lag, weight = T - k, _weight(subject) if signed else law.number
@@ -106,9 +106,9 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     T, k, law = subject.T, subject.end, subject.law
     root, norm, product = _followed(subject), subject.chain_norm, f"‖{_factors('J', T, k)}‖"
     if root:
-        line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}"
+        line = f"{_ratio(subject, later, earlier)} = {total}"
     else:
-        line = f"‖∂{later}/∂{earlier}‖ = {'' if norm is None else f'{product} = '}{total}"
+        line = f"{magnitude(f'∂{later}/∂{earlier}', subject.size)} = {'' if norm is None else f'{product} = '}{total}"
     if law is not None and law.number is None:
         gates = f"∏ {law.name} = {text.power_of_ten(1.0, law.log10)}"
         return f"{line};  straight along {subject.straight_name}, gates alone:  {gates}"
@@ -117,6 +117,12 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     if law is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
+
+
+def _ratio(subject: Subject, later: str, earlier: str) -> str:
+    """The sizes of the gradient at two states."""
+    root, size = _followed(subject) or "∂", len(subject.unrolled.state(subject.T, subject.parts))
+    return " / ".join(magnitude(f"∂{root}/∂{state}", size) for state in (earlier, later))
 
 
 def _followed(subject: Subject) -> str:
@@ -177,17 +183,17 @@ def ink_of_terms(subject: Subject) -> str:
     return colours.LAW if subject.gate_name is None else colours.STRAIGHT
 
 
-def caption(subject: Subject) -> str:
-    """What was unrolled, and which part of the loss the chain is about where it has several."""
+def caption(subject: Subject) -> list[str]:
+    """What was unrolled, and which part of the loss the chain is about if it has several; first what matters most."""
     if subject.k is None and subject.view.title is None:
-        return ""
-    said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+        return []
+    said = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
     if subject.k is not None and len(subject.direct) > 1:
         last = f"its part {_followed(subject)} on {text.indexed(_name(subject), subject.T)} alone"
         begin = "the chain begins at the last" if subject.is_scalar else last
-        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, {begin}"
+        said.append(f"{subject.root} depends on {count(len(subject.direct), 'state')}, {begin}")
     if subject.view.cuts:
-        said += "; no gradient passes a cut"
+        said.append("no gradient passes a cut")
     return said
 
 
@@ -195,10 +201,7 @@ def left(subject: Subject) -> str:
     """What the bars show."""
     name = _name(subject)
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
-    if subject.is_scalar:
-        return f"What is left of the gradient: |∂{later}/∂{earlier}|, the product of the factors above (log scale)"
-    root = _followed(subject) or "∂"
-    ratio = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖"
+    ratio = magnitude(f"∂{later}/∂{earlier}", 1) if subject.is_scalar else _ratio(subject, later, earlier)
     return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
 
 
