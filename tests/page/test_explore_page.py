@@ -728,6 +728,32 @@ def test_bars_follow_the_sign_and_the_truncation(open_page):
         assert words in says(page, "#where .hint >> nth=0")
 
 
+#: The colour of a cell of the heat map, for every pair (k, j), and the shades.
+CELLS = """(cells) => {
+    const ratio = heat.width / heat.getBoundingClientRect().width;
+    const { data, width } = heat.getContext("2d").getImageData(0, 0, heat.width, heat.height);
+    const inked = cells.map(([k, j]) => {
+        const [x, y] = whereAt.corner(k, j), across = x + whereAt.wide / 3, down = y + whereAt.high / 3;
+        const i = 4 * (Math.round(down * ratio) * width + Math.round(across * ratio));
+        return `rgb(${data.slice(i, i + 3).join(", ")})`;
+    });
+    return [inked, Array.from({ length: 13 }, (_, i) => colour("shade" + i))];
+}"""
+
+
+def test_norms_have_the_shades_of_every_size_of_a_gradient(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    rows = page.evaluate("whole.cells.map((cell) => [...cell])")
+    sizes = {(k, j): size for j, row in enumerate(rows) for k, size in enumerate(row, start=1) if size}
+    most = max(sizes.values())
+    inked, shades = page.evaluate(CELLS, [list(cell) for cell in sizes])
+    expected = [shades[round(12 * max(0, 1 + math.log10(size / most) / 6))] for size in sizes.values()]
+    assert inked == expected
+    assert "smaller" in says(page, "#where .hint >> nth=0")
+    assert "positive" not in says(page, "#where .hint >> nth=0")
+
+
 def test_a_click_leads_to_what_it_changes(open_page):
     page = open_page("every", reduced_motion="reduce")
     settle_work(page)

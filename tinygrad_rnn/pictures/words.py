@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..engine.value import Value
 from ..support import colours
 from ..support.sums import norm_of
-from ..support.text import count
+from ..support.text import count, magnitude
 from . import text
 from .subject import Law, Subject
 
@@ -92,7 +92,7 @@ def equation(subject: Subject) -> str:
     if not subject.is_scalar:
         return _in_norms(subject, later, earlier, total)
     signed = len(subject.links) == T - k  # of folded time steps, only sizes are known
-    start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
+    start = f"∂{later}/∂{earlier}" if signed else magnitude(f"∂{later}/∂{earlier}", 1)
     if law is None or law.number is None:
         return f"{start} = {_factors('J', T, k)} = {total}"
     lag, weight = T - k, _weight(subject) if signed else law.number
@@ -112,9 +112,9 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     T, k, law = subject.T, subject.end, subject.law
     root, norm, product = _followed(subject), subject.chain_norm, f"‖{_factors('J', T, k)}‖"
     if root:
-        line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}"
+        line = f"{_ratio(subject, later, earlier)} = {total}"
     else:
-        line = f"‖∂{later}/∂{earlier}‖ = {'' if norm is None else f'{product} = '}{total}"
+        line = f"{magnitude(f'∂{later}/∂{earlier}', subject.size)} = {'' if norm is None else f'{product} = '}{total}"
     if law is not None and law.number is None:
         gates = f"∏ {law.name} = {text.power_of_ten(1.0, law.log10)}"
         return f"{line};  straight along {subject.straight_name}, gates alone:  {gates}"
@@ -123,6 +123,12 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     if law is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
+
+
+def _ratio(subject: Subject, later: str, earlier: str) -> str:
+    """The sizes of the gradient at two states."""
+    root, size = _followed(subject) or "∂", len(subject.unrolled.state(subject.T, subject.parts))
+    return " / ".join(magnitude(f"∂{root}/∂{state}", size) for state in (earlier, later))
 
 
 def _followed(subject: Subject) -> str:
@@ -203,10 +209,7 @@ def left(subject: Subject) -> str:
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
     if subject.starts_at_0:
         return f"What is left of the gradient: nothing, since ∂{_followed(subject)}/∂{later} = 0"
-    if subject.is_scalar:
-        return f"What is left of the gradient: |∂{later}/∂{earlier}|, the product of the factors above (log scale)"
-    root = _followed(subject) or "∂"
-    ratio = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖"
+    ratio = magnitude(f"∂{later}/∂{earlier}", 1) if subject.is_scalar else _ratio(subject, later, earlier)
     return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
 
 
