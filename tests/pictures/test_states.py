@@ -501,7 +501,7 @@ def test_a_cell_that_names_no_gates_has_its_last_step_in_their_place() -> None:
     unrolled, loss = unrolled_own_cell(1)
     loss.backward()
     pictures = [draw(unrolled, loss, detail=detail).picture for detail in ("gates", "states")]
-    assert pictures[0] == pictures[1]
+    assert [*pictures[0].every_text()] == [*pictures[1].every_text()]
     assert said(pictures[0], "step").startswith("Step 12 in full")
 
 
