@@ -283,6 +283,7 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     assert "h₂  1  2     x₂  0.5   ████████████████████████ 1" in lines
     assert "  ↓ ×0.5   w 0.5" in lines
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]
+    assert lines[-1] == "After a name: value, gradient of L"
 
 
 def test_text_counts_the_factors_of_folded_steps() -> None:
