@@ -76,7 +76,7 @@ OPTIONS = {
     "a comparison of cells instead": (
         Option(
             "cells",
-            "kinds of cells, rnn, lstm, gru, in which to measure ‖∂L/∂h_k‖ and ‖∂L/∂c_k‖",
+            f"kinds of cells, {', '.join(KINDS)}, in which to measure ‖∂L/∂h_k‖ and ‖∂L/∂c_k‖",
             ("--cells", "--cell"),
             nargs="+",
             choices=tuple(KINDS),

@@ -29,6 +29,8 @@ def headline(subject: Subject) -> str:
     found = subject.verdict
     if found is None:
         return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+    if subject.starts_at_0:
+        return f"The gradient is 0 at {text.indexed(_name(subject), subject.T)} already"
     way = f"{count(found.lag, 'step')} back"
     if not found.kept and not subject.is_exactly_0:
         return f"The gradient is 0, or too small for a double, {way}"
@@ -49,6 +51,8 @@ def description(subject: Subject) -> str:
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
     way = f"{text.indexed(_name(subject), subject.T)} back to {text.indexed(_name(subject), subject.k)}"
+    if subject.starts_at_0:
+        return f"{subject.described}, unrolled over {steps}, with the way {way}. {headline(subject)}."
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
@@ -82,6 +86,8 @@ def equation(subject: Subject) -> str:
     k, T, law = subject.k, subject.T, subject.law
     name = _name(subject)
     later, earlier = text.indexed(name, T), text.indexed(name, k)
+    if subject.starts_at_0:
+        return f"∂{_followed(subject)}/∂{later} = 0"
     total = _size(subject)
     if not subject.is_scalar:
         return _in_norms(subject, later, earlier, total)
@@ -201,6 +207,8 @@ def left(subject: Subject) -> str:
     """What the bars show."""
     name = _name(subject)
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
+    if subject.starts_at_0:
+        return f"What is left of the gradient: nothing, since ∂{_followed(subject)}/∂{later} = 0"
     ratio = magnitude(f"∂{later}/∂{earlier}", 1) if subject.is_scalar else _ratio(subject, later, earlier)
     return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
 
