@@ -417,6 +417,12 @@ def test_every_command_has_help_and_is_in_that_of_the_main_job(capsys):
         assert f"tinygrad-rnn {command}" in capsys.readouterr().out
 
 
+def test_the_page_of_the_command_lists_every_command_in_the_order_of_the_help():
+    page = (ROOT / "tinygrad_rnn" / "cli" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \|", page, flags=re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(COMMANDS)
+
+
 def test_every_module_with_options_is_a_command():
     folder = ROOT / "tinygrad_rnn" / "cli"
     modules = {file.stem for file in folder.glob("*.py") if "\nDESCRIPTION =" in file.read_text(encoding="utf-8")}

@@ -21,7 +21,7 @@ from tinygrad_rnn.pictures import animation, convert, engine, mermaid, svg, text
 from tinygrad_rnn.pictures.drawing import SUFFIXES, Drawing
 from tinygrad_rnn.pictures.geometry import Picture
 
-from ..page.browser import browser
+from ..page.browser import browser, find_browser
 
 __all__ = ["browser"]
 
@@ -381,14 +381,19 @@ def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_th
 
     draw(*scalar(), animate="backward").save(tmp_path / "moving.svg")
     (tmp_path / "page.html").write_text('<body style="margin:0"><img src="moving.svg" width="960"></body>')
-    pictures = {}
-    for motion in ("no-preference", "reduce"):
-        page = browser.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
-        # Chromium's emulation of that wish does not reach into images.
-        page.goto((tmp_path / ("page.html" if motion == "no-preference" else "moving.svg")).as_uri())
+    # A page's emulation of that wish does not reach into images; that of the whole browser does.
+    still = browser.browser_type.launch(
+        executable_path=find_browser(browser.browser_type.executable_path),
+        args=["--no-sandbox", "--force-prefers-reduced-motion"],
+    )
+    ink = []
+    for running, motion in ((browser, "no-preference"), (still, "reduce")):
+        page = running.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
+        page.goto((tmp_path / "page.html").as_uri())
         image = Image.open(io.BytesIO(page.screenshot())).convert("L")
-        pictures[motion] = sum(image.histogram()[:128])
-    assert pictures["no-preference"] < 0.6 * pictures["reduce"]
+        ink.append(sum(image.histogram()[:128]))
+    still.close()
+    assert ink[0] < 0.6 * ink[1]
 
 
 @pytest.mark.slow
@@ -423,8 +428,11 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
     image = Image.open(drawing.save(tmp_path / "film.gif"))
     assert image.size == (960, 540)
     assert image.n_frames > 6
-    for i in (0, image.n_frames - 1):
+    sizes = [re.findall(r'<svg [^>]*viewBox="([^"]+)"', frame) for frame, _ in animation.film(drawing.picture).frames()]
+    assert len({size for (size,) in sizes}) == 1
+    for i in range(image.n_frames):
         image.seek(i)
+        assert image.size == (960, 540)
         assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
     still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")

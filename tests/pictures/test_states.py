@@ -137,6 +137,24 @@ def test_without_a_loss_what_is_left_of_a_part_of_the_state_came_along_all_paths
     assert read(said(picture, "left_0")) == pytest.approx(np.linalg.norm(np.array(columns), 2), rel=0.006)
 
 
+@pytest.mark.parametrize("cell", [ScalarRNNCell(w=0.9), LSTMCell(1, 2, seed=0)], ids=repr)
+def test_a_loss_without_a_gradient_says_nothing_about_the_factors(cell: ScalarRNNCell | LSTMCell) -> None:
+    """A perfect fit. ∂h_5/∂h_0 is not 0."""
+    scalar_cell = isinstance(cell, ScalarRNNCell)
+    unrolled = unroll(cell, [0.3 if scalar_cell else [0.3]] * 5)
+    last = unrolled.h[5]
+    loss = mse_loss(last, last.data if scalar_cell else [value.data for value in last])
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    name = "h₅" if scalar_cell else "s₅"
+    assert said(picture, "headline") == picture.title == f"The gradient is 0 at {name} already"
+    assert said(picture, "equation") == f"∂L/∂{name} = 0"
+    assert said(picture, "left") == f"What is left of the gradient: nothing, since ∂L/∂{name} = 0"
+    assert "multiply" not in picture.description
+    if scalar_cell:
+        assert read(said(picture, "factor_3")) == pytest.approx(jacobian(unrolled, 3)[0][0], rel=0.006)
+
+
 def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
     """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
     stack = RNN(1, 2, num_layers=2)
@@ -477,6 +495,14 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
     key = [said(picture, f"key{i}") for i in range(5)]
     assert key == ["In a card:", "value,", "below it", "gradient of L", "(norms of vectors)"]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
+
+
+def test_a_cell_that_names_no_gates_has_its_last_step_in_their_place() -> None:
+    unrolled, loss = unrolled_own_cell(1)
+    loss.backward()
+    pictures = [draw(unrolled, loss, detail=detail).picture for detail in ("gates", "states")]
+    assert [*pictures[0].every_text()] == [*pictures[1].every_text()]
+    assert said(pictures[0], "step").startswith("Step 12 in full")
 
 
 def test_long_names_are_cut_where_they_are_alike() -> None:

@@ -22,7 +22,7 @@ from ..engine.steps import ForwardStep
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
-from ..support.text import count, printable
+from ..support.text import count, magnitude, printable
 from .console import print_table, say
 from .inputs import Problem
 from .parameters import parameters_of
@@ -149,7 +149,7 @@ class Report(ABC):
         """A vector as it is written in JSON."""
 
     @abstractmethod
-    def heading(self, name: str) -> str:
+    def heading(self, name: str, entries: int) -> str:
         """The heading over the `size` of a vector: its name, or that between bars."""
 
     @abstractmethod
@@ -185,10 +185,14 @@ class Report(ABC):
             "k": [str(link.k) for link in links],
             "input": [names[link.k] for link in links],
             **{
-                self.heading(f"{name}_k"): [_state(self.size(self._part(name, link.k))) for link in links]
+                self.heading(f"{name}_k", len(self._part(name, 0))): [
+                    _state(self.size(self._part(name, link.k))) for link in links
+                ]
                 for name in self.states
             },
-            self.heading(f"∂L/∂{self.state}_k"): [number(self.size(link.gradient), 6) for link in links],
+            self.heading(f"∂L/∂{self.state}_k", len(links[0].gradient)): [
+                number(self.size(link.gradient), 6) for link in links
+            ],
             "by the chain": [number(self.size(link.product), 6) for link in links],
             self.heading_of_factors(): [number(factor, 6) for factor in self.factors],
             **({} if self.law is None else {self.heading_of_law(): [number(power, 6) for power in self.law]}),
@@ -265,7 +269,7 @@ class ScalarReport(Report):
     def unwrap(self, vector: list[float]) -> float:
         return vector[0]
 
-    def heading(self, name: str) -> str:
+    def heading(self, name: str, entries: int) -> str:
         return name
 
     def heading_of_factors(self) -> str:
@@ -301,8 +305,8 @@ class VectorReport(Report):
     def unwrap(self, vector: list[float]) -> list[float]:
         return vector
 
-    def heading(self, name: str) -> str:
-        return f"‖{name}‖"
+    def heading(self, name: str, entries: int) -> str:
+        return magnitude(name, entries)
 
     def heading_of_factors(self) -> str:
         return "‖J_T ⋯ J_(k+1)‖"
@@ -321,7 +325,9 @@ class VectorReport(Report):
 
     def describe_parameters(self) -> str:
         grads = {name: [leaf.grad for leaf in entries(tree)] for name, tree in parameters_of(self.problem).items()}
-        sizes = ", ".join(f"‖∂L/∂{name}‖ = {number(norm(grad), 9)}" for name, grad in grads.items())
+        sizes = ", ".join(
+            f"{magnitude(f'∂L/∂{name}', len(grad))} = {number(norm(grad), 9)}" for name, grad in grads.items()
+        )
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
 

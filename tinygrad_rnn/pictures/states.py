@@ -31,7 +31,8 @@ _GAP = 0.9  # above the gates, or the time step in full, in sizes of text
 
 def arrange(subject: Subject) -> Picture:
     """Everything in its place."""
-    lit, with_gates = subject.k is not None, subject.view.detail == "gates"
+    lit = subject.k is not None
+    with_gates = subject.view.detail == "gates" and bool(gates.quantities(subject))
     lanes_height = _Heights.of(subject).whole
     least = _ABOVE + lanes_height + (bars.LEAST + 1.1 if lit else 0.0) + _BELOW  # in sizes of text
     step: panel.Panel | None = None

@@ -323,9 +323,9 @@ def _gru(subject: Subject, t: int) -> _Graph:
     parts = [
         _Part("step_h0", h0, entries(unrolled.h[t - 1]), 0, 0, "straight"),
         _Part("step_h", f"{h1} = z·{h0} + (1−z)·n", q["h"], 2.4, 0, "straight"),
-        _Part("step_z", "z = σ(z_z)", q["z"], 1.2, 1, "straight", _means(q["z"])),
+        _Part("step_z", "z = σ(z_z)", q["z"], 0.8, 1, "straight", _means(q["z"])),
         _Part("step_n", "n = tanh(z_n)", q["n"], 2.4, 1, "gate", _means(q["n"])),
-        _Part("step_r", "r = σ(z_r)", q["r"], 3.6, 1, "gate", _means(q["r"])),
+        _Part("step_r", "r = σ(z_r)", q["r"], 1.6, 1, "gate", _means(q["r"])),
     ]
     edges = [
         ("step_h0", "step_h", "straight", f"×z = {text.number(_mean(q['z']), 2)}, no tanh and no matrix"),

@@ -339,7 +339,12 @@ class Subject:
     @property
     def is_exactly_0(self) -> bool:
         """Whether a factor that is shown is 0, so that the product is 0 and not only too small for a double."""
-        return self.is_scalar and any(link.factor == 0.0 for link in self.links.values())
+        return self.starts_at_0 or (self.is_scalar and any(link.factor == 0.0 for link in self.links.values()))
+
+    @property
+    def starts_at_0(self) -> bool:
+        """Whether the gradient is 0 at s_T already, so that it says nothing about the factors."""
+        return self.kept.get(self.T) == 0.0
 
     @property
     def left(self) -> float:

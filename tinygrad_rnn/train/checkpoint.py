@@ -148,7 +148,7 @@ class Checkpoint:
         needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
         if needed > add_up(math.prod(shape(numbers)) for numbers in weights.values()):
             raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
-        recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
+        recurrent = kind.module(**sizes.as_json())
         model = RecurrentNetwork(recurrent, Linear(hidden_size, output_size, "readout.c" in weights))
         model.load_state_dict(weights)
         return model
