@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
-from ..nn.quantities import Quantity
+from ..nn.quantities import Loss, Quantity, Readout
 from ..nn.stacked import Recurrent
 from ..support.text import count
 from .unroll import Unrolled, unroll
@@ -34,8 +34,8 @@ class Problem:
     """
 
     cell: Cell
-    readout: Callable[[Any], Any] | None
-    criterion: Callable[[Any, Any], Value]
+    readout: Readout | None
+    criterion: Loss
     unrolled: Unrolled
     targets: Sequence[Any]
     losses: list[Value]
@@ -53,8 +53,8 @@ def problem(
     inputs: Sequence[Any],
     targets: Sequence[Any],
     *,
-    readout: Callable[[Any], Any] | None = None,
-    loss: Callable[[Any, Any], Value] = mse_loss,
+    readout: Readout | None = None,
+    loss: Loss = mse_loss,
     at: Literal["last", "every"] = "last",
 ) -> Problem:
     """Unroll a cell over a sequence and compute the loss, as the command ``tinygrad-rnn`` does.
@@ -104,7 +104,7 @@ def problem(
     return Problem(unrolled.cell, readout, loss, unrolled, targets, losses, mean)
 
 
-def prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:
+def prediction(unrolled: Unrolled, readout: Readout | None, t: int) -> Quantity:
     """h_t, or its read-out y_t, which is computed here if `unroll` has not done so.
 
     Args:

@@ -37,10 +37,9 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
+from ..nn.quantities import Loss, Readout
 from ..support.checks import whole_number
 from .unroll import Unrolled, unroll
-
-Loss = Callable[[Any, Any], Value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ def windows(
     k2: int,
     *,
     loss: Loss = mse_loss,
-    readout: Callable[[Any], Any] | None = None,
+    readout: Readout | None = None,
     h0: Any = None,
 ) -> Iterator[Window]:
     """Yield the windows of truncated BPTT, in order of time; `tinygrad_rnn.bptt.truncated` defines them.
@@ -121,7 +120,7 @@ def truncated_bptt(
     k2: int,
     *,
     loss: Loss = mse_loss,
-    readout: Callable[[Any], Any] | None = None,
+    readout: Readout | None = None,
     h0: Any = None,
     after_window: Callable[[Window], object] | None = None,
 ) -> float:

@@ -16,7 +16,7 @@ from ..engine.recording import Scope, new_scope, newest, put_in_force, settled
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
-from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
+from ..nn.quantities import Quantity, Readout, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
 from ..support.checks import whole_number
@@ -156,7 +156,7 @@ def unroll(
     cell: Cell | Recurrent | Callable[..., Any],
     inputs: Iterable[Any],
     h0: Any = None,
-    readout: Callable[[Any], Any] | None = None,
+    readout: Readout | None = None,
     first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
@@ -192,7 +192,7 @@ def _take_steps(
     inputs: Iterable[Any],
     first: int,
     state: State,
-    readout: Callable[[Any], Any] | None,
+    readout: Readout | None,
     outer: Scope,
 ) -> Series:
     """Apply the cell step by step. Every step sets a new scope, so the caller runs this in a context of its own."""
@@ -205,9 +205,7 @@ def _take_steps(
     return series
 
 
-def keep_step(
-    cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Callable[[Any], Any] | None = None
-) -> None:
+def keep_step(cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Readout | None = None) -> None:
     """Apply the read-out; name all that time step t computed, and keep it in ``series``. The input is named already."""
     series.setdefault("x", {})[t] = x
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from ..engine.value import Value, as_value
@@ -16,6 +16,8 @@ from .trees import is_vector
 #: narrowed at every use, as in ``unrolled.h[3].grad``; a type parameter of cells and of `Unrolled` would have to be
 #: written wherever either is named, mostly as ``[Any]``.
 Quantity = Any
+Readout = Callable[[Quantity], Quantity]  # computes the prediction y_t from h_t
+Loss = Callable[[Quantity, Any], Value]  # computes the loss of a time step from a prediction and a target
 
 
 def entries(quantity: Any) -> list[Any]:
