@@ -265,6 +265,18 @@ def test_a_penalty_on_the_weights(node, penalise, before, at):
     same([found["loss"], *found["p_grad"]][: len(expected)], expected)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_weight_of_a_penalty_can_be_dragged_and_is_not_trained(node, own):
+    w, strength = Value(0.9, label="w"), Value(0.01, label="strength")
+    cell = (lambda x, h: (w * h + x).tanh()) if own else ScalarRNNCell(w)
+    unrolled = unroll(cell, wave(4), h0=0.1)
+    loss = mse_loss(unrolled.h[4], 0.5) + strength * w * w
+    made = agree(node, from_graph(unrolled, loss), [w, strength, *([] if own else [cell.u, cell.b])], loss, unrolled)
+    names = [group["name"] for group in made.facts["groups"]]
+    assert names == (["w", "strength"] if own else ["w", "strength", "u", "b"])
+    assert made.facts["trained"] == [i for i, name in enumerate(names) if name != "strength"]
+
+
 def test_training_with_a_penalty_on_the_weights(node):
     cell = RNNCell(2, 3)
     parameters = [value for _, value in cell.named_parameters()]

@@ -223,6 +223,19 @@ def test_mermaid_has_the_states_their_arrows_and_the_factors_on_the_way_back() -
     assert "bar_" not in source
 
 
+def test_mermaid_says_the_chain_its_law_and_what_the_numbers_are() -> None:
+    drawing = draw(*scalar(2))
+    texts = {text.id: text.text for text in drawing.picture.texts}
+    says = re.search(r'  says\("([^"]*)"\)\n', str(drawing.pipe("mmd", "utf-8")))
+    assert says is not None
+    read = says[1].replace("#160;", " ").replace("#8288;", "")
+    assert read.split("<br/>") == [
+        texts["equation"],
+        texts["lawname"],
+        "In a card: value, below it gradient of L",
+    ]
+
+
 @pytest.mark.slow
 def test_pdflatex_draws_the_tex(tmp_path: Path) -> None:
     if shutil.which("pdflatex") is None and not os.environ.get("CI"):
@@ -270,6 +283,7 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     assert "h₂  1  2     x₂  0.5   ████████████████████████ 1" in lines
     assert "  ↓ ×0.5   w 0.5" in lines
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]
+    assert lines[-1] == "After a name: value, gradient of L"
 
 
 def test_text_counts_the_factors_of_folded_steps() -> None:

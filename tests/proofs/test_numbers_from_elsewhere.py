@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -390,12 +390,44 @@ TAKE_A_SEQUENCE: dict[str, Callable[[Any], Any]] = {
         Linear(2, 2), {"weight": [[0.0, 0.0]] * 2, "bias": xs}, from_torch_state_dict
     ),
 }
-REAL_ARRAYS = {
+
+
+class Labelled:
+    """Numbers by label, as a series of pandas after a sort: 0.5, then 0.25, of which the second is called 0."""
+
+    ndim = 1
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.tolist())
+
+    def __getitem__(self, label: int) -> float:
+        return {5: 0.5, 0: 0.25}[label]
+
+    def tolist(self) -> list[float]:
+        return [0.5, 0.25]
+
+
+class Frame(Labelled):
+    """A table, as a data frame of pandas, whose columns are called 5 and 0: to iterate over it gives these names."""
+
+    ndim, shape, columns = 2, (1, 2), (5, 0)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.columns)
+
+
+REAL_ARRAYS: dict[str, Any] = {
+    "labelled": Labelled(),
     **{kind: numpy.array([0.5, 0.25], kind) for kind in ("float16", "float32", "float64", "longdouble", "object")},
     **{"masked": numpy.ma.array([0.5, 0.25], mask=False), "fractions": [Fraction(1, 2), Decimal("0.25")]},
     **({} if torch is None else {"tensor": torch.tensor([0.5, 0.25], dtype=torch.bfloat16)}),
 }
-NO_REAL_ARRAYS = {
+NO_REAL_ARRAYS: dict[str, Any] = {
+    "frame": Frame(),
+    "0-d": numpy.array(0.5),
     **{"masked": numpy.ma.array([0.5, 0.25], mask=[False, True]), "text": numpy.array(["0.5", "0.25"])},
     **{"complex": numpy.array([0.5, 0.25j]), "durations": numpy.array([1, 2], "m8[ns]"), "bytes": b"12"},
     **{f"dates {unit}": numpy.array(["2020-01-01", "2020-01-02"], f"M8[{unit}]") for unit in ("D", "ns")},

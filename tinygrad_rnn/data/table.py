@@ -26,7 +26,7 @@ _NUMBER = {mark: re.compile(_PLAIN.format(mark=re.escape(mark)), re.ASCII) for m
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,.'’\s]\d{3})+(?:[.,]\d*)?")  # 1,234.5 or 1.234,5 or 1 234
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _FILL = "Each row is a time step: fill the gap, or give a part of the file without one"
-_IN_NAMES = frozenset("_-+.()[]{}%°'\"#*&\0")  # signs that belong to a name or a number, and separate nothing
+_IN_NAMES = frozenset("_-+.()[]{}%°'\"#*&")  # signs that belong to a name or a number, and separate nothing
 _MISSING = frozenset({"", "-", "?", "na", "n/a", "null", "none", "missing"})
 
 
@@ -127,6 +127,8 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
         DataError: the text is no table, or it is ambiguous without an argument. Also raised while the rows are read.
     """
     _check_signs(separator, decimal)
+    if "\0" in text:
+        raise DataError(f"{name} has characters of number 0, as UTF-16 has", remedy="Save it in UTF-8")
     lines = list(StringIO(text, newline=""))
     excels = _EXCELS_LINE.fullmatch(lines[0]) if lines else None
     first = 1 if excels else 0
@@ -272,8 +274,12 @@ def _looks_like_data(cell: str) -> bool:
 
 def _cause_of_text(cell: str, decimal: str) -> str | None:
     """The likely reason why a cell is not a number, as a remedy."""
-    if _NOT_FINITE.fullmatch(cell) or cell.lower() in _MISSING:
+    if _NOT_FINITE.fullmatch(cell):
+        return _FILL if "nan" in cell.lower() else "Give a part of the file without it"
+    if cell.lower() in _MISSING:
         return _FILL
+    if _NUMBER[decimal].fullmatch(cell.replace("−", "-")):
+        return "The minus sign of a number is -"
     other = "," if decimal == "." else "."
     as_decimal = f"If {other!r} stands before decimals, give decimal={other!r} (--decimal {other})"
     grouped = _GROUPED.fullmatch(cell)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine.value import Value, as_value
 from ..errors import ArgumentError, DataError
+from ..support.numbers import check_no_table
 from .one_hot import OneHot
 from .trees import is_vector
 
@@ -32,7 +33,12 @@ def as_sequence(inputs: object) -> list[Any]:
     Raises:
         ArgumentError: they are not a sequence, or an empty one.
     """
-    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping, Set)):
+    check_no_table(inputs)
+    if (
+        not isinstance(inputs, Iterable)
+        or isinstance(inputs, (bytes, bytearray, Mapping, Set))
+        or getattr(inputs, "ndim", 1) == 0
+    ):
         raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
     sequence = list(inputs)
     if not sequence:

@@ -61,9 +61,13 @@ def _chain(picture: Picture) -> Iterator[str]:
         elif step > min(rows):
             yield "  │"
     law = texts.get("lawname")
-    if law:
+    key = [text.text for text in picture.texts if text.role == "key" and text.text.startswith("gradient")]
+    if law or key:
         yield ""
+    if law:
         yield law
+    for gradient in key:
+        yield f"After a name: value, {gradient}"
 
 
 def _said(box: Box) -> str:

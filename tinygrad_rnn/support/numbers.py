@@ -10,6 +10,8 @@ from numbers import Real
 from operator import index
 from typing import Any
 
+from ..errors import ArgumentError
+
 
 def is_real(data: object) -> bool:
     """Whether ``data`` can stand for one real number.
@@ -40,13 +42,31 @@ def is_masked(data: Any) -> bool:
     return bool(mask.any() if hasattr(mask, "any") else mask)
 
 
+def check_no_table(data: object) -> None:
+    """Check that this is no data frame of pandas or polars: to iterate over one gives names of columns, or columns.
+
+    Raises:
+        ArgumentError: it is one.
+    """
+    if hasattr(data, "columns") and hasattr(data, "shape"):
+        raise ArgumentError(
+            f"a {type(data).__name__} is a table of columns, not a sequence",
+            remedy="Give one column, or the rows: table.to_numpy()",
+        )
+
+
 def is_bool(data: Any) -> bool:
     """Whether this is a bool of Python, NumPy or PyTorch, or an array of them."""
     return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
 
 
 def as_lists(data: Any) -> Any:
-    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data."""
+    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data.
+
+    Raises:
+        ArgumentError: it is a data frame.
+    """
+    check_no_table(data)
     if not hasattr(data, "tolist") or is_not_real(data):
         return data
     try:

@@ -7,7 +7,7 @@ page.x = page.x.rows || page.x.hot.map((i) => Array.from({ length: page.x.size }
 // What turns the direction of writing for all that follows is not written.
 const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, plainly = (text) => text.replace(TURNS, "\ufffd");
 for (const { facts: each } of PROGRAMS) {
-  each.nodes = each.nodes.map((texts) => texts.map(plainly));
+  each.nodes = each.nodes.map(([name, formula]) => [plainly(name || formula), plainly(formula)]);
   each.parameters = each.parameters.map(plainly);
 }
 

@@ -116,25 +116,26 @@ function headline() {
   if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
   if (!Number.isFinite(left)) {
     const first = firstNotFinite();
-    return ["The gradient " + word + " after " + way + ": " + first.name + " " + verdictWord(Math.abs(first.value)), word.split(" ")[0]];
+    return ["The gradient " + word + " after " + way + ": " + first.word + " first " + first.where, word.split(" ")[0]];
   }
   const mean = lag > 1 ? ", ×" + shown(meanFactor(left, lag)) + " per step" : "";
   const sentence = left > 0 ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
   return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
 }
 
-/** Where the gradient is not finite, the number that was it first: a state, or what is left of the gradient. */
+/** Where the gradient is not finite, the number that was so first: its word, as a table of the main command has it, where that was,
+ *  and what it is. Of the Values in the order of their computation, then of the gradients on their way back. */
 function firstNotFinite() {
-  const { computation } = result, T = lastLoss(), state = stateName(), isWrong = (x) => !Number.isFinite(x);
-  for (let t = 0; t <= T; t++) {
-    for (const part of partNames()) {
-      const numbers = computation.state(t, computation.sequence.now, part), i = numbers.findIndex(isWrong);
-      if (i >= 0) return { name: part + "_" + called(t) + (numbers.length > 1 ? "[" + i + "]" : ""), value: numbers[i] };
+  const { computation } = result, { sequence: { now } } = computation, { nodes, computed } = facts(), T = lastLoss();
+  const told = (where, what, value) => ({ word: Number.isNaN(value) ? "NaN" : "infinite", where, what: what + " = " + shown(value) });
+  for (let t = 1; t <= T; t++) {
+    for (const slot of rankOfNodes(facts()).keys()) {
+      const value = now[t][slot], [name, formula] = nodes[slot].map((text) => at(text, called(t)));
+      if (!Number.isFinite(value) && computed.cell.includes(slot)) return told("in time step " + called(t), name === formula ? name : name + " = " + formula, value);
     }
   }
-  const lag = result.kept.findIndex(isWrong), of = "/∂" + state + "_" + called(T - lag);
-  if (lag && isScalar()) return { name: "∂" + state + "_" + called(T) + of, value: result.kept[lag] };
-  return { name: "∂" + followedLoss() + of, value: lag ? result.kept[lag] : library.hypot(...computation.state(T, computation.sequence.grad)) };
+  const lag = result.kept.findIndex((x) => !Number.isFinite(x)), of = "/∂" + stateName() + "_" + called(T - lag);
+  return told("on the way back", "∂" + (isScalar() ? stateName() + "_" + called(T) : followedLoss()) + of, result.kept[lag]);
 }
 
 /** Whether a factor is 0, so that the product is 0 and not only too small for a double. */
@@ -163,7 +164,7 @@ function equation() {
   const later = name + "_" + called(T), earlier = name + "_" + called(k), left = leftAt(k);
   if (!Number.isFinite(left)) {
     const first = firstNotFinite();
-    return first.name + " = " + shown(first.value) + (Number.isNaN(first.value) ? "" : ": a double ends at " + shown(Number.MAX_VALUE));
+    return (first.word === "NaN" ? "NaN" : "Infinite") + " first " + first.where + ": " + first.what;
   }
   if (isScalar()) {
     let total = 1;
