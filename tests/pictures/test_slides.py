@@ -198,7 +198,7 @@ def test_no_card_lies_on_another_or_on_a_text(slide: tuple[Picture, float]) -> N
     cards = [box for box in slide[0].every_box() if box.shape == "card"]
     for one, other in combinations(cards, 2):
         assert not overlap(sides(one), sides(other)), (one.id, other.id)
-    for box in cards:
+    for box in [*cards, *(box for box in slide[0].boxes if box.role == "law")]:
         for text in slide[0].texts:
             assert not overlap(sides(box), extent(text)), (box.id, text)
 
