@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tinygrad_rnn import LSTMCell, unroll
+from tinygrad_rnn import LSTMCell, ScalarRNNCell, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, number_or_norm
 from tinygrad_rnn.bptt.decay import DecayCurve
 from tinygrad_rnn.bptt.jacobian import ChainNorm
@@ -105,6 +105,18 @@ def test_a_heat_map_has_the_colours_of_the_pictures() -> None:
         low, high = image.get_clim()
         assert [to_hex(image.to_rgba(end)) for end in (low, high)] == [stops[0], stops[-1]]
     assert image.to_rgba(math.sqrt(low * high))[:3] == pytest.approx(to_rgb(SIZES[2]), abs=0.01)
+
+
+def test_the_sign_in_a_heat_map_does_not_hang_on_colour() -> None:
+    """Both signs are as dark in grey print."""
+    unrolled = unroll(ScalarRNNCell(w=-0.9), [0.3] * 6)
+    losses = {t: mse_loss(unrolled.h[t], 0.3) for t in range(1, 7)}
+    split = anatomy(unrolled, losses, unrolled.cell.w)
+    heat, *_ = anatomy_figure(split).axes
+    marked = {(round(float(y)), round(float(x))) for line in heat.lines for x, y in zip(*line.get_data())}
+    terms = {(k, t): number_or_norm(size) for k, t, size in split.terms()}
+    negative = {place for place, size in terms.items() if size <= -max(map(abs, terms.values())) / 1000}
+    assert marked == negative != set()
 
 
 HOSTILE = r"$\frac{a$b $ \$"

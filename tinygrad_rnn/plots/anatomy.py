@@ -10,7 +10,7 @@ from ..bptt.anatomy import Anatomy, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
 from ..engine.notation import number
 from ..nn.trees import NestedNumbers
-from ..support.colours import CHAIN, CUT, INK, NEGATIVE, POSITIVE, SIGNED, SIZES
+from ..support.colours import CHAIN, CUT, INK, NEGATIVE, PAPER, POSITIVE, SIGNED, SIZES, ink_on
 from .axes import FAINT, colour_map, plain, verbatim
 from .saving import new_figure
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Sums = dict[TimeStep, NestedNumbers]
 
 SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map still tells sizes apart
+
+_MOST_MARKED = 40  # rows of a heat map whose cells have a minus where they are negative, and more than pale
 
 
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
@@ -105,8 +107,8 @@ def _bars(
 
 
 def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation | None) -> None:
-    """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts."""
-    from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm
+    """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts; with a minus where negative."""
+    from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm, to_hex
 
     uses = [k for k in anatomy.use_steps if k is not None]
     losses = [t for t in anatomy.loss_steps if t is not None]
@@ -142,6 +144,17 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
         powers = [10.0 ** (math.floor(math.log10(largest)) - i) for i in range(SIGNED_DECADES)]
         bar.set_ticks([*(-power for power in powers), 0.0, *reversed(powers)])
         bar.ax.minorticks_off()
+        if len(sizes) <= _MOST_MARKED:  # in grey print, both signs are as dark
+            cells = [(t, k, size) for k, row in enumerate(sizes, uses[0]) for t, size in enumerate(row, losses[0])]
+            looks: Any = {"linestyle": "none", "marker": "_", "markersize": min(6.0, 140.0 / len(sizes))}
+            for where, places in ((axes, cells), (bar.ax, [(0.5, -power, -power) for power in powers])):
+                for ink in (INK, PAPER):
+                    marked = [
+                        (x, y)
+                        for x, y, size in places
+                        if size <= -smallest and ink_on(to_hex(colours(colour_scale(size)))) == ink
+                    ]
+                    where.plot([x for x, _ in marked], [y for _, y in marked], color=ink, markeredgewidth=1.4, **looks)
 
 
 def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:

@@ -244,7 +244,11 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
     const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
-    parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
+    const straight = law.gate ? " straight" : "";
+    parts.push(["law", "path", { class: "law" + straight, d: "M" + line.join("L") }]);
+    for (const [k, x, , folded] of points) {
+      if (!folded) parts.push(["lawmark" + k, "rect", { class: "law-mark" + straight, x: x - 3.2, y: y(law.at[lastT - k]) - 3.2, width: 6.4, height: 6.4 }]);
+    }
     text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, lawName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
   // The key: what the numbers in a card are, and the shades.
