@@ -1050,6 +1050,22 @@ def test_debug_names_nodes_after_the_variables_of_the_caller(monkeypatch, capsys
     assert debugger.hidden == 1
 
 
+WEIGHT, SHARED = Value(2.0), Value(3.0)
+
+
+def test_debug_names_nodes_after_global_variables_also_but_local_ones_go_before(monkeypatch, capsys):
+    def program() -> Debugger:
+        mine = SHARED
+        return debug(mine * WEIGHT)
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("why WEIGHT\nq\n"))
+    program()
+    said = capsys.readouterr().out
+    assert "-> [1/2] ∂(mine·WEIGHT)/∂mine = WEIGHT = 2" in said
+    assert "WEIGHT.grad = 0: nothing has reached it yet" in said
+    assert not WEIGHT.label
+
+
 def test_a_hook_is_called_once_when_its_step_comes_into_view():
     x = Value(3.0, label="x")
     y = x * x
