@@ -504,6 +504,14 @@ def test_where_truncation_cuts_the_chain_the_bars_say_so() -> None:
         assert texts.count("nothing of it passes the cut") == words
 
 
+def test_of_one_gate_there_is_no_mean() -> None:
+    for units, mean in ((1, ""), (2, "mean ")):
+        picture = draw(*vector(LSTMCell(1, units))).picture
+        box = next(box for box in picture.boxes if box.id == "step_f")
+        assert said(picture, "terms") == f"{mean}f"
+        assert box.lines[1].startswith("mean ") == bool(mean)
+
+
 def test_a_cell_that_names_no_gates_has_its_last_step_in_their_place() -> None:
     unrolled, loss = unrolled_own_cell(1)
     loss.backward()
