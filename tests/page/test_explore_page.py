@@ -630,6 +630,18 @@ def test_node_by_node_shows_every_application_of_the_chain_rule(open_page):
     assert f"∂L/∂h5 = 0 + 0.9·{text.number(unrolled.z[6].grad)} = {text.number(unrolled.h[5].grad)}" in "".join(seen)
 
 
+def test_node_by_node_the_state_has_the_gradient_that_came_from_the_time_step_after(open_page):
+    page = open_page("last")
+    page.locator("#by-node").check()
+    page.evaluate("change({ step: 2 * chosen.T + 1 - 4 })")
+    settle(page)
+    posed = scalar()
+    posed.loss.backward()
+    cards = page.locator("#step-graph text.name").all_text_contents()
+    written = page.locator("#step-graph text.grad").all_text_contents()
+    assert dict(zip(cards, written))["h4"] == text.number(posed.unrolled.h[4].grad)
+
+
 def test_node_by_node_a_value_comes_after_those_that_it_is_computed_from(open_page):
     page = open_page("last")
     page.locator("#by-node").check()

@@ -18,7 +18,7 @@ FORWARD, BACKWARD = 2.5, 6.0  # seconds at most for all steps of each direction
 STEP_FORWARD, STEP_BACKWARD = 0.35, 0.7  # seconds at most for one
 START, HOLD = 0.5, 5.0  # seconds before anything moves, and at the end
 _FADE = 0.2  # seconds
-ENDING = ("headline", "equation", "equation1")  # what gives the end away
+ENDING = ("headline", "equation", "equation1", "nothing")  # what gives the end away
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
 const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
 const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
+const HAS_NAMES = page.names.length > 0 && !page.alphabet;  // a symbol is on its card already
+
 /** What stands in the row: time steps, and folds of those between. */
 function columnsFor(room, T, at) {
   if (T + 2 <= room) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
@@ -71,7 +73,7 @@ function drawScore() {
   const { terms, factor, two_lines, rise, flat, state: stateSize, gap, input_gap, input, line: lineSize, bars_above, bars_below, arc_from, arc_bend, pen, strength } = PROPORTIONS;
   const termsY = terms * S + BASE, factorY = factor * S + BASE, lanesTop = (two_lines + rise) * S, arcTop = lanesTop - (rise - flat) * S;
   const cardHeight = stateSize * S, laneY = order.map((_, i) => lanesTop + cardHeight / 2 + i * (cardHeight + gap * S)), lastY = laneY[laneY.length - 1];
-  const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (page.names.length ? 2 : 1)) * S;
+  const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (HAS_NAMES ? 2 : 1)) * S;
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
@@ -164,7 +166,7 @@ function drawScore() {
     parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
     text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data");
-    if (page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
+    if (HAS_NAMES && page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
     if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
   }
   // The loss.

@@ -93,6 +93,7 @@ function drawStep(t, item, items) {
   const done = item ? items.slice(0, detail.at + 1) : null, soFar = new Map();
   if (done && backward) {
     for (const { parent, before } of items) if (!soFar.has(parent)) soFar.set(parent, before);
+    for (const { node, gradient } of items) if (!soFar.has(node)) soFar.set(node, gradient);  // it came from the time step after
     for (const { parent, after } of done) soFar.set(parent, after);
   }
   const computed = done && !backward ? new Set(done.map(({ node }) => node)) : null;
