@@ -161,8 +161,8 @@ def test_table_json_and_picture_have_the_same_numbers_under_the_same_names(more,
     last = report(*options, "--no-picture")["table"][-1]
     assert main([*options, "-o", "one.txt"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    _, equation, *lines = [line for line in Path("one.txt").read_text(encoding="utf-8").splitlines() if line]
-    law = next(line for line in lines if "^(T−k) = " in line)
+    _, equation, *rest = Path("one.txt").read_text(encoding="utf-8").splitlines()
+    (law,) = [line for line in rest if "^(T−k) = " in line]
     assert abs(numbers_in(law)[-1]) == pytest.approx(abs(last["law"]), rel=0.006)
     assert abs(last["factor"]) == pytest.approx(abs(numbers_in(equation)[-2 if "≤" in equation else -1]), rel=0.006)
     if more[0] == "--hidden":

@@ -337,7 +337,16 @@ def test_values_appear_forwards_then_the_gradient_travels_back_factor_by_factor(
         if text.role == "factor"
     ]
     left = {text.step: text.text for text in drawing.picture.texts if text.role == "left"}
+    assert products[0] == f"back to h₃:  {left[3]}"
     assert products[1] == f"back to h₂:  {factors[0]}·{factors[1]} = {left[2]}"
+
+
+def test_a_gradient_that_the_chain_does_not_reach_is_seen_at_the_end() -> None:
+    film = animation.film(draw(*scalar(4), k=2).picture)
+    for moment in film.moments():
+        gradients = {box.step for box in film.at(moment).boxes if box.role == "state" and box.lines[-1]}
+        assert moment == film.seconds or not gradients & {0, 1}
+    assert gradients == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("detail", ["states", "gates"])

@@ -497,6 +497,21 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
 
 
+def test_where_truncation_cuts_the_chain_the_bars_say_so() -> None:
+    unrolled, loss = scalar()
+    for cuts, words in (((2, 4), 1), ((2,), 0), ((), 0)):
+        texts = [text.text for text in draw(unrolled, loss, k=4, cuts=cuts).picture.texts]
+        assert texts.count("nothing of it passes the cut") == words
+
+
+def test_of_one_gate_there_is_no_mean() -> None:
+    for units, mean in ((1, ""), (2, "mean ")):
+        picture = draw(*vector(LSTMCell(1, units))).picture
+        box = next(box for box in picture.boxes if box.id == "step_f")
+        assert said(picture, "terms") == f"{mean}f"
+        assert box.lines[1].startswith("mean ") == bool(mean)
+
+
 def test_a_cell_that_names_no_gates_has_its_last_step_in_their_place() -> None:
     unrolled, loss = unrolled_own_cell(1)
     loss.backward()

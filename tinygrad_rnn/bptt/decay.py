@@ -72,9 +72,9 @@ class DecayCurve:
 def decay(
     make_cell: CellFactory,
     norms: Iterable[float],
-    inputs: Sequence[Any],
+    inputs: Sequence[object],
     *,
-    h0: Any = None,
+    h0: object = None,
     loss: Callable[[Unrolled], Value] | None = None,
     state: str = "h",
     name: str = "",
@@ -111,7 +111,7 @@ def decay(
 
 def compare_decay(
     cells: Mapping[str, Cell | Recurrent],
-    inputs: Sequence[Any],
+    inputs: Sequence[object],
     *,
     loss: Callable[[Unrolled], Value] | None = None,
 ) -> list[DecayCurve]:

@@ -50,8 +50,8 @@ class Problem:
 
 def problem(
     cell: Cell | Recurrent,
-    inputs: Sequence[Any],
-    targets: Sequence[Any],
+    inputs: Sequence[object],
+    targets: Sequence[object],
     *,
     readout: Readout | None = None,
     loss: Loss = mse_loss,

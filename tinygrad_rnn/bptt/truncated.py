@@ -63,14 +63,14 @@ class Window:
 
 def windows(
     cell: Cell | Callable[..., Any],
-    inputs: Iterable[Any],
-    targets: Iterable[Any],
+    inputs: Iterable[object],
+    targets: Iterable[object],
     k1: int,
     k2: int,
     *,
     loss: Loss = mse_loss,
     readout: Readout | None = None,
-    h0: Any = None,
+    h0: object = None,
 ) -> Iterator[Window]:
     """Yield the windows of truncated BPTT, in order of time; `tinygrad_rnn.bptt.truncated` defines them.
 
@@ -114,14 +114,14 @@ def windows(
 
 def truncated_bptt(
     cell: Cell | Callable[..., Any],
-    inputs: Iterable[Any],
-    targets: Iterable[Any],
+    inputs: Iterable[object],
+    targets: Iterable[object],
     k1: int,
     k2: int,
     *,
     loss: Loss = mse_loss,
     readout: Readout | None = None,
-    h0: Any = None,
+    h0: object = None,
     after_window: Callable[[Window], object] | None = None,
 ) -> float:
     """Add the truncated gradient of the sum of all losses to the parameters; see `tinygrad_rnn.bptt.truncated`.
@@ -179,7 +179,7 @@ def _constant_state(unrolled: Unrolled, t: int) -> Any:
     return parts[0] if len(parts) == 1 else parts
 
 
-def _paired(inputs: Iterable[Any], targets: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+def _paired(inputs: Iterable[object], targets: Iterable[object]) -> Iterator[tuple[Any, Any]]:
     ended = object()
     for t, (x, target) in enumerate(zip_longest(inputs, targets, fillvalue=ended), start=1):
         if x is ended or target is ended:

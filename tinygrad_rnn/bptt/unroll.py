@@ -154,8 +154,8 @@ class Unrolled:
 
 def unroll(
     cell: Cell | Recurrent | Callable[..., Any],
-    inputs: Iterable[Any],
-    h0: Any = None,
+    inputs: Iterable[object],
+    h0: object = None,
     readout: Readout | None = None,
     first: int = 1,
 ) -> Unrolled:
@@ -242,7 +242,7 @@ def _name(node: Value, name: str, t: int, index: str = "") -> None:
         node.time_step = None
 
 
-def as_input(cell: Cell, x: Any, t: int) -> Quantity:
+def as_input(cell: Cell, x: object, t: int) -> Quantity:
     """An input as a Quantity with a name.
 
     Raises:
@@ -255,7 +255,7 @@ def as_input(cell: Cell, x: Any, t: int) -> Quantity:
     return quantity
 
 
-def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
+def given_state(cell: Cell, h0: object, t: int) -> tuple[Quantity, ...]:
     """The state ``h0`` after time step ``t`` as a tuple of its parts; by default the cell's own.
 
     Raises:
@@ -280,7 +280,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     return state
 
 
-def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
+def as_cell(cell: Callable[..., Any], h0: object) -> Cell:
     """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through."""
     return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
 
@@ -288,12 +288,12 @@ def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
 class _FunctionCell(Cell):
     """A function ``cell(x, *state)`` that returns the next state."""
 
-    def __init__(self, function: Callable[..., Any], h0: Any) -> None:
+    def __init__(self, function: Callable[..., Any], h0: object) -> None:
         parts = len(h0) if isinstance(h0, tuple) and len(h0) > 1 else 1
         self.function = function
         self.state_names = tuple(getattr(function, "state_names", ("h", "c")[:parts]))
 
-    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+    def step(self, x: object, *state: Quantity) -> dict[str, Quantity]:
         """The new state by name."""
         new = self.function(x, *state)
         parts = new if len(state) > 1 else (new,)

@@ -240,7 +240,7 @@ def vector(values: Sequence[Value], room: float, size: float) -> str:
 
 
 def _means(values: Sequence[Value]) -> str:
-    return f"mean {text.number(_mean(values), 2)}"
+    return f"{'mean ' if len(values) > 1 else ''}{text.number(_mean(values), 2)}"
 
 
 _Graph = tuple[list[_Part], list[tuple[str, str, str, str]], str, Rows | None]

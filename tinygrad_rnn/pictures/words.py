@@ -175,7 +175,8 @@ def _rest(subject: Subject) -> str | None:
 def factor_names(subject: Subject) -> str:
     """What stands above the factor of each step."""
     if subject.gate_name is not None:
-        return f"mean {subject.gate_name}"
+        units = len(subject.state(subject.straight_name or "", subject.T))
+        return subject.gate_name if units == 1 else f"mean {subject.gate_name}"
     if not subject.is_scalar:
         return "‖J‖" if any(link.norm is not None for link in subject.links.values()) else ""
     law, rest = subject.law, _rest(subject)

@@ -36,7 +36,7 @@ def is_not_real(data: Any) -> bool:
     return kind not in "biuf"
 
 
-def is_masked(data: Any) -> bool:
+def is_masked(data: object) -> bool:
     """Whether this is a masked entry of an array, or an array with one."""
     mask: Any = getattr(data, "mask", False)
     return bool(mask.any() if hasattr(mask, "any") else mask)
@@ -55,7 +55,7 @@ def check_no_table(data: object) -> None:
         )
 
 
-def is_bool(data: Any) -> bool:
+def is_bool(data: object) -> bool:
     """Whether this is a bool of Python, NumPy or PyTorch, or an array of them."""
     return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
 

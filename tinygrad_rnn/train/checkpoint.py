@@ -75,7 +75,7 @@ class Checkpoint:
         """The characters that the symbols stand for, if the task is a text."""
         return self.record.alphabet
 
-    def make_task(self, **instead: Any) -> Task:
+    def make_task(self, **instead: object) -> Task:
         """Return the task that was trained on.
 
         Args:

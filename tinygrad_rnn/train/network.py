@@ -71,7 +71,7 @@ class RecurrentNetwork(Module):
         seed: Seed = 0,
         recurrent_init: str = "uniform",
         bidirectional: bool = False,
-        **more: Any,
+        **more: object,
     ) -> RecurrentNetwork:
         """Return a network of the right sizes for a task.
 
@@ -102,7 +102,7 @@ class RecurrentNetwork(Module):
         init.recurrent_(recurrent, recurrent_init, rng)
         return model
 
-    def __call__(self, inputs: Sequence[Any], state: Any = None) -> Unrolled:
+    def __call__(self, inputs: Sequence[object], state: object = None) -> Unrolled:
         """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.
 
         Raises:
@@ -136,7 +136,7 @@ class RecurrentNetwork(Module):
         """Whether it also reads sequences backwards."""
         return isinstance(self.cell, Recurrent) and self.cell.bidirectional
 
-    def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
+    def outputs(self, inputs: Sequence[object]) -> list[list[float]]:
         """Return the numbers y_1 … y_T, without a graph.
 
         Raises:
