@@ -248,6 +248,15 @@ def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
     }
 
 
+def test_0_is_below_and_infinity_above_the_picture() -> None:
+    curves = decay(scalar_cells(nonlinearity="identity"), [0.0, 1.0, 1e200], [0.0] * 4)
+    (axes,) = decay_figure(curves).axes
+    places = {text.get_text(): text.xy[1] for text in axes.texts}
+    zero, one, infinite = "↓ ‖W‖ = 0: is 0", "‖W‖ = 1: keeps its size, ×1 per step", "↑ ‖W‖ = 1e+200: is infinite"
+    assert set(places) == {zero, one, infinite}
+    assert places[zero] < places[one] < places[infinite]
+
+
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentError, match="no curves"):
         decay_figure([])

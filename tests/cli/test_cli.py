@@ -509,6 +509,8 @@ MISTAKES = {
     "negative seed": (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     "NaN weight": (["--w", "nan"], "'nan' is not a finite number"),
     "infinite weight": (["--u", "-inf"], "'-inf' is not a finite number"),
+    "underscore": (["--w", "1_0"], "'1_0' is not a finite number"),
+    "other digits": (["--w", "١"], "'١' is not a finite number"),
     "no number": (["--b", "high"], "'high' is not a finite number"),
     "scalar weight, vector cell": (["--hidden", "2", "--w", "1"], "--w is a weight of the scalar cell"),
     "scalar weight, text": (["--text", "hello", "--b", "1"], "--b is a weight of the scalar cell"),

@@ -73,16 +73,27 @@ class Posed:
             return rng.gauss(0, 1) if isinstance(kind, Number) else [rng.gauss(0, 1) for _ in range(kind.size)]
 
         self.inputs, self.targets = [numbers(x) for _ in range(T)], [numbers(target) for _ in range(T)]
-        recurrence = Recurrence(cell, x=x, loss=self.loss, target=target, readout=self.readout)
+        self._program(Recurrence(cell, x=x, loss=self.loss, target=target, readout=self.readout))
+        self.given |= {
+            "x": [entries(x) for x in self.inputs],
+            "target": [[float(number) for number in entries(target)] for target in self.targets],
+        }
+        self.settings = {"at": at}
+
+    @classmethod
+    def of(cls, recurrence):
+        """The time step of a recurrence, as yet without a sequence."""
+        posed = cls.__new__(cls)
+        posed._program(recurrence)
+        return posed
+
+    def _program(self, recurrence):
         self.parameters = recurrence.parameters
         self.program = javascript(recurrence.step, self.parameters)
         self.given = {
             "p": [parameter.data for parameter in self.parameters],
             "h0": [0.0] * self.program.facts["state"],
-            "x": [entries(x) for x in self.inputs],
-            "target": [[float(number) for number in entries(target)] for target in self.targets],
         }
-        self.settings = {"at": at}
 
     def pose(self):
         """The problem as the engine has it, without gradients."""

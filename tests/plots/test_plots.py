@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -171,3 +172,23 @@ def test_a_text_of_the_user_is_shown_literally(kind: str) -> None:
 def test_a_character_without_a_glyph_is_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     save(figures("\u4f60")["decay"], tmp_path / "a.png")
     assert not recwarn.list
+
+
+def test_what_is_infinite_or_not_a_number_is_drawn_and_named() -> None:
+    unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.5, 0.25, 0.5, -0.25])
+    losses = {t: unrolled.h[t] ** 2 for t in range(1, 5)}
+    parts = anatomy(unrolled, losses, unrolled.cell.w)
+    assert [math.isnan(size) for size in parts.table()[0]] == [False, True, True, True]
+    assert parts.table()[2][2] == math.inf
+    figure = anatomy_figure(parts)
+    colours, _, dark = (image.get_array() for image in figure.axes[0].images)
+    largest = abs(parts[2, 2])
+    assert [[bool(cell) for cell in row] for row in ~numpy.ma.getmaskarray(dark)] == [
+        [False, True, True, True],
+        *[[False] * 4] * 3,
+    ]
+    assert colours[2, 2] == largest
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert "infinite: the colour of the largest\nblack: not a number" in "\n".join(said)
+    assert said.count("nan") == 1 + 3 + 3
+    assert said.count("inf") == 3 + 1

@@ -1,4 +1,4 @@
-"""One verdict on a gradient: tables, JSON, pictures, text, debugger and plots against a computation by NumPy.
+"""One verdict on a gradient: tables, JSON, pictures, debugger, plots and page against one by NumPy.
 
 The oracle knows the weights and the inputs. It runs the cells by their equations and takes every derivative by a
 complex step (Squire and Trapp 1998), which is exact to rounding: no op table and no backward pass is involved.
@@ -14,14 +14,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_rnn import ScalarRNNCell
 from tinygrad_rnn.bptt.decay import compare_decay, decay, mean_direction, scalar_cells
 from tinygrad_rnn.bptt.verdict import Verdict
 from tinygrad_rnn.cli import main, make_parser
 from tinygrad_rnn.cli.inputs import Problem, read_problem
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector
 from tinygrad_rnn.debugger.session import Debugger
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.pictures import draw
 from tinygrad_rnn.plots.decay import comparison_figure, decay_figure
+
+from ..node import Node, node
+from ..page.test_computation import Posed
+
+__all__ = ["node"]
 
 Array = Any
 H = 1e-200  # of the complex step: its square is 0
@@ -107,7 +114,7 @@ class Oracle:
             g = self.derivative(self.loss, states[T]) if np.isfinite(states[T]).all() else np.ones(1)
             sizes = []
             for k in range(T, -1, -1):
-                sizes.append(float(np.linalg.norm(self.with_inner(g, states, k))))
+                sizes.append(math.hypot(*self.with_inner(g, states, k)))
                 if k:
                     g = g @ self.jacobian(states[k - 1], self.inputs[k - 1])
             return [size / sizes[0] for size in sizes]
@@ -188,6 +195,24 @@ def test_everything_says_the_same(options: str, capsys: pytest.CaptureFixture[st
     assert verdict is not None
     assert (verdict.word, verdict.lag) == (verb, lag)
     assert verdict.kept == pytest.approx(left, rel=1e-11)
+
+
+@pytest.mark.parametrize("options", CASES)
+def test_so_does_the_page(node: Node, options: str) -> None:
+    posed = read_problem(make_parser().parse_args([*options.split(), "--no-picture"]))
+    expected = Oracle(posed).kept()
+    lag, kind = len(expected) - 1, Number() if isinstance(posed.cell, ScalarRNNCell) else None
+    x = [[number.data for number in entries(posed.unrolled.x[t])] for t in posed.unrolled.x]
+    target = Symbols(len(posed.alphabet)) if posed.alphabet else kind or Vector(1)
+    step = Recurrence(posed.cell, kind or Vector(len(x[0])), posed.criterion, target, posed.readout)
+    on_page = Posed.of(step)
+    on_page.given |= {"x": x, "target": [[float(number) for number in np.ravel(each)] for each in posed.targets]}
+    on_page.settings = {"at": "every" if len(posed.losses) > 1 else "last"}
+    code = f"const left = kept(computation); return [left, verdictWord(left[{lag}]), meanFactor(left[{lag}], {lag})];"
+    found, verb, factor = on_page.run(node, code)
+    assert found == pytest.approx(expected, rel=1e-11)
+    assert verb == word(expected[-1])
+    assert factor == pytest.approx(expected[-1] ** (1.0 / lag), rel=1e-11)
 
 
 @pytest.mark.parametrize("w", [0.0, 0.5, 0.9, 1.0, 1.2, 3.0, 1e200])

@@ -92,6 +92,14 @@ def test_a_picture_says_the_factor_that_is_known_where_gradients_are_infinite() 
     assert "NaN" not in said
 
 
+def test_a_heat_map_in_text_tells_nan_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["anatomy", "--w", "1e200", "--nonlinearity", "identity", "--steps", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "1 | ..??????\n2 |   ██████\n3 |     ████\n4 |       ██\n" in said
+    assert "?=NaN" in said
+    assert said.endswith("The numbers overflowed: a double ends at 1.8e308.\n")
+
+
 def test_what_has_no_real_value_stays_an_error() -> None:
     for f, x in ((lambda x: x**-1, 0.0), (lambda x: x**0.5, -1.0), (Value.log, 0.0), (lambda x: 1.0 / x, 0.0)):
         with pytest.raises(DomainError):

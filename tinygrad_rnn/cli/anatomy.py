@@ -161,6 +161,9 @@ def _print_parts(problem: Problem, parts: Anatomy, gradient: NestedNumbers) -> N
     )
     print()
     difference = max(abs(a - b) for a, b in zip(entries(parts.total()), entries(gradient)))
+    if not math.isfinite(difference):
+        say("The numbers overflowed: a double ends at 1.8e308.")
+        return
     what = f", whose entries are {'matrices' if len(parts.shape) > 1 else 'vectors'}," if parts.shape else ""
     say(f"Each column{what} adds up to {L} by backward(), to within {difference:.1e}.")
 

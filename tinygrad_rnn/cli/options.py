@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
+from ..support.numbers import typed
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -159,11 +160,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 def finite_number(text: str) -> float:
     """The type of an option that takes a finite number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = typed(text)
+    if number is None or not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a finite number")
     return number
 

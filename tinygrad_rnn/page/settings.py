@@ -15,6 +15,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
+from ..support.numbers import typed
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -308,6 +309,5 @@ def _whole(text: str) -> int | str:
 
 
 def _float(text: str) -> float | str:
-    with contextlib.suppress(ValueError):
-        return float(text)
-    return text
+    number = typed(text)
+    return text if number is None else number

@@ -76,6 +76,11 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
     return figure
 
 
+def _log10(size: float) -> float:
+    """Where a size stands on the axis: 0 below it, infinity above it, and NaN at 1."""
+    return math.log10(size) if size > 0.0 else 0.0 if math.isnan(size) else -math.inf
+
+
 def _magnitude(curve: DecayCurve) -> str:
     """What is measured."""
     return magnitude(f"∂L/∂{verbatim(curve.state)}$_k$", curve.entries)
@@ -121,8 +126,7 @@ def _end_labels(
     gap = (top - bottom) / 24
     ends = []
     for curve, colour in zip(curves, colours):
-        shown = [size for size in loggable(curve.gradients) if size == size]
-        height = math.log10(shown[-1]) if shown else -math.inf
+        height = _log10(curve.gradients[-1])
         arrow = "↓ " if height < bottom else "↑ " if height > top else ""
         ends.append(
             (min(max(height, bottom), top), f"{arrow}‖W‖ = {number(curve.W_norm)}{_word(curve)}", curve.W_norm, colour)

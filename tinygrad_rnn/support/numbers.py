@@ -75,6 +75,14 @@ def as_lists(data: Any) -> Any:
         return data
 
 
+def typed(text: str) -> float | None:
+    """The number that a text is: as `float` reads it, in ASCII, without the underscores of ``1_000``; else None."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return None
+
+
 def whole(data: Any) -> int | None:
     """``data`` as an int if it stands for one whole number; else None."""
     if data.__class__ is int:
