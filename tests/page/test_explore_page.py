@@ -352,9 +352,22 @@ def test_undo_takes_back_a_drag_at_once_and_reset_everything(open_page):
     settle(page)
     assert page.evaluate("numbersNow()") == [0.9, 0.5, 0.1]
     set_range(page, "#parameter2", 1.0)
+    page.evaluate("goTo(3)")
     page.locator("#reset").click()
     settle(page)
     agrees(page, scalar())
+    assert page.evaluate("chosen.step") is None
+    wait_until(page, "location.hash === ''")
+    assert page.locator("#reset").is_disabled()
+
+
+def test_large_weights_have_room_above_their_factors(open_page):
+    page = open_page("last", "#nonlinearity=identity&w=-1.57827e93")
+    places = "(texts) => texts.map((one) => one.getBBox()).map(({ x, width }) => [x, width])"
+    boxes = page.locator("#picture text.law-ink.small").evaluate_all(places)
+    assert len(boxes) > 2
+    for (x, width), (following, _) in zip(sorted(boxes), sorted(boxes)[1:]):
+        assert x + width < following
 
 
 def test_a_link_holds_what_differs(open_page):

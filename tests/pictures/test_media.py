@@ -449,16 +449,16 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
 
     drawing = draw(*scalar(2))
     image = Image.open(drawing.save(tmp_path / "film.gif"))
-    assert image.size == (960, 540)
+    assert image.size == (1920, 1080)
     assert image.n_frames > 6
     sizes = [re.findall(r'<svg [^>]*viewBox="([^"]+)"', frame) for frame, _ in animation.film(drawing.picture).frames()]
     assert len({size for (size,) in sizes}) == 1
     for i in range(image.n_frames):
         image.seek(i)
-        assert image.size == (960, 540)
+        assert image.size == (1920, 1080)
         assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
-    still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")
+    still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 4 / 3))).convert("RGB")
     worst = max(high for _, high in ImageChops.difference(image.convert("RGB"), still).getextrema())
     assert worst < 40  # of 255: a palette has fewer colours
 

@@ -149,7 +149,8 @@ def point_at(curve: Curve, first: int, t: float) -> tuple[float, float]:
 
 
 def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    """Whether two extents share more than an edge."""
+    return all(max(a[i], b[i]) < min(a[i + 2], b[i + 2]) - 1e-9 for i in (0, 1))
 
 
 def sides(box: Box) -> tuple[float, float, float, float]:
@@ -197,7 +198,7 @@ def test_no_name_is_cut_short(slide: tuple[Picture, float]) -> None:
 
 def test_no_text_touches_another(slide: tuple[Picture, float]) -> None:
     texts = [(text, extent(text)) for text in slide[0].every_text() if text.text]
-    assert len(texts) > 5
+    assert len(texts) > 2
     for (one, a), (other, b) in combinations(texts, 2):
         assert not overlap(a, b), (one, other)
 
@@ -310,6 +311,9 @@ def test_the_default_can_be_read_in_a_readme() -> None:
             "lit": st.just(False),
             "names": st.just([f"step no. {t}" for t in range(20)]),
             "cuts": st.just([2, 5]),
+            "max_steps": st.integers(2, 8),
+            "only": st.sampled_from([(0, 0), (0, 1), (1, 1), (1, 3)]),
+            "notes": st.just([["next “e”", "says “<nothing at all>”"]] * 20),
             "title": st.text(max_size=30),
         },
     ),

@@ -37,6 +37,7 @@ from tinygrad_rnn import (
 from tinygrad_rnn.bptt.decay import decay, non_normal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian
 from tinygrad_rnn.bptt.paths import paths
+from tinygrad_rnn.bptt.truncated import truncated_bptt
 from tinygrad_rnn.bptt.verdict import verdict
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.errors import TinygradRNNError
@@ -383,6 +384,9 @@ TAKE_A_SEQUENCE: dict[str, Callable[[Any], Any]] = {
     "unroll": lambda xs: data(list(unroll(ScalarRNNCell(), xs).h.values())),
     "unroll, a vector": lambda xs: data(unroll(RNNCell(2, 1, seed=1), [xs]).h[1]),
     "unroll, h0": lambda xs: data(unroll(RNNCell(1, 2, seed=1), [[0.1]], h0=xs).h[1]),
+    "problem, targets": lambda xs: problem(ScalarRNNCell(), [0.1, 0.2], xs, at="every").loss.data,
+    "problem, inputs": lambda xs: problem(ScalarRNNCell(), xs, [0.1, 0.2], at="every").loss.data,
+    "truncated_bptt": lambda xs: truncated_bptt(ScalarRNNCell(), [0.1, 0.2], xs, 1, 2),
     "mse_loss": lambda xs: mse_loss([Value(0.1), Value(0.2)], xs).data,
     "Recurrence": lambda xs: compiled(of_numbers(), [xs], [[0.1, 0.2]]),
     "a state dict": lambda xs: loaded(RNNCell(1, 2), {"W": [[0.0, 0.0]] * 2, "U": [[0.0]] * 2, "b": xs}),

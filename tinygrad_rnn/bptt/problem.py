@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
-from ..nn.quantities import Loss, Quantity, Readout
+from ..nn.quantities import Loss, Quantity, Readout, as_sequence
 from ..nn.stacked import Recurrent
 from ..support.text import count
 from .unroll import Unrolled, unroll
@@ -83,6 +83,7 @@ def problem(
     """
     if at not in ("last", "every"):
         raise ArgumentError(f"a loss at {at!r}", remedy='It is at the "last" time step, or at "every" one')
+    inputs, targets = as_sequence(inputs), as_sequence(targets, "targets")
     if len(inputs) != len(targets):
         raise DataError(
             f"{count(len(inputs), 'input')} with {count(len(targets), 'target')}",

@@ -37,7 +37,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
-from ..nn.quantities import Loss, Readout
+from ..nn.quantities import Loss, Readout, in_order
 from ..support.checks import whole_number
 from .unroll import Unrolled, unroll
 
@@ -181,7 +181,8 @@ def _constant_state(unrolled: Unrolled, t: int) -> Any:
 
 def _paired(inputs: Iterable[object], targets: Iterable[object]) -> Iterator[tuple[Any, Any]]:
     ended = object()
-    for t, (x, target) in enumerate(zip_longest(inputs, targets, fillvalue=ended), start=1):
+    both = zip_longest(in_order(inputs), in_order(targets, "targets"), fillvalue=ended)
+    for t, (x, target) in enumerate(both, start=1):
         if x is ended or target is ended:
             missing = "input" if x is ended else "target"
             raise DataError(

@@ -27,11 +27,11 @@ def entries(quantity: Any) -> list[Any]:
     return [entry for part in quantity for entry in entries(part)]
 
 
-def as_sequence(inputs: object) -> list[Any]:
-    """The inputs x_1 … x_T.
+def in_order(inputs: Any, what: str = "inputs") -> Iterable[Any]:
+    """Return what can be iterated over in the order of the time steps, an iterator also.
 
     Raises:
-        ArgumentError: they are not a sequence, or an empty one.
+        ArgumentError: it cannot.
     """
     check_no_table(inputs)
     if (
@@ -39,8 +39,17 @@ def as_sequence(inputs: object) -> list[Any]:
         or isinstance(inputs, (bytes, bytearray, Mapping, Set))
         or getattr(inputs, "ndim", 1) == 0
     ):
-        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
-    sequence = list(inputs)
+        raise ArgumentError(f"{what} of type {type(inputs).__name__}", remedy="Give a sequence, one for each time step")
+    return inputs
+
+
+def as_sequence(inputs: object, what: str = "inputs") -> list[Any]:
+    """The inputs x_1 … x_T, or the targets, in a list: in a series of pandas, [0] would be a label.
+
+    Raises:
+        ArgumentError: they are not a sequence, or an empty one.
+    """
+    sequence = list(in_order(inputs, what))
     if not sequence:
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
     return sequence

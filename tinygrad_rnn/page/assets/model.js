@@ -84,9 +84,9 @@ const endGesture = () => { gesture = null; };
 addEventListener("pointerup", endGesture);
 addEventListener("keyup", endGesture);
 
-/** Go back to earlier settings, whatever step is in view. */
-function restore(settings) {
-  const { step } = chosen, names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
+/** Go back to earlier settings, whatever step is in view, or to one that is given. */
+function restore(settings, step = chosen.step) {
+  const names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
   chosen = { ...settings, step: step === null ? null : Math.min(step, lastPosition({ T: settings.T })) };
   for (const name of names) waiting.add(name);
   waiting.add("restored");
@@ -94,7 +94,7 @@ function restore(settings) {
   refresh();
 }
 const undo = () => { if (past.length) { restore(past.pop()); say("undone"); } };
-const reset = () => { if (chosen !== built) { past.push(chosen); restore(built); say("as it was built"); } };
+const reset = () => { if (chosen !== built) { past.push(chosen); restore(built, built.step); say("as it was built"); } };
 
 /** Set the parameter at a place. */
 function setParameter(place, number, ofGesture) {

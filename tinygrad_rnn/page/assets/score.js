@@ -96,7 +96,7 @@ function drawScore() {
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
   // Of two parts, a factor's are written everywhere or nowhere.
-  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law)]) : []);
+  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law, (x) => fitted(x, pitch - 6, 12))]) : []);
   const roomy = [...termsOf.values()].every((found) => found.length < 2 || found.map(([words]) => words).join("").length * 6.9 < pitch - 6);
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];

@@ -88,16 +88,16 @@ function factorAt(t) {
   return later ? earlier / later : earlier ? Infinity : 0;
 }
 
-/** What stands above a factor: its parts, [text, class]. */
-function termsAt(t, law) {
+/** What stands above a factor: its parts, [text, class]. One that stands alone is written as asked. */
+function termsAt(t, law, written = shown) {
   if (law && law.gate) {
     const slots = slotsOf(law.gate), row = result.computation.sequence.now[t];
-    return [[shown(slots.reduce((sum, slot) => sum + row[slot], 0) / slots.length), "straight"]];
+    return [[written(slots.reduce((sum, slot) => sum + row[slot], 0) / slots.length), "straight"]];
   }
-  if (!isScalar()) return [[shown(spectralNorm(jacobianAt(result.computation, t))), "law"]];
+  if (!isScalar()) return [[written(spectralNorm(jacobianAt(result.computation, t))), "law"]];
   if (!law) return [];
   const w = result.computation.p[cellNow().recurrent[0][0][0]], rest = NONLINEAR[chosen.nonlinearity] && w ? factorAt(t) / w : null;
-  return rest === null ? [[shown(w), "law"]] : [[shown(w), "law"], ["·" + bracketed(rest, 2), ""]];
+  return rest === null ? [[written(w), "law"]] : [[shown(w), "law"], ["·" + bracketed(rest, 2), ""]];
 }
 const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar() ? "‖J‖"
   : law ? [law.name, NONLINEAR[chosen.nonlinearity]].filter(Boolean).join("·") : "");
