@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tinygrad_rnn import ScalarRNNCell, Value, mse_loss, unroll
+from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.compile import compile
 from tinygrad_rnn.errors import DomainError
@@ -98,6 +100,16 @@ def test_a_heat_map_in_text_tells_nan_from_nothing(capsys: pytest.CaptureFixture
     assert "1 | ..??????\n2 |   ██████\n3 |     ████\n4 |       ██\n" in said
     assert "?=NaN" in said
     assert said.endswith("The numbers overflowed: a double ends at 1.8e308.\n")
+
+
+def test_of_the_terms_that_were_cut_nan_comes_first_and_then_the_largest() -> None:
+    rnn = unroll(ScalarRNNCell(w=1e100, nonlinearity="identity"), [0.5] * 7)
+    parts = anatomy(rnn, {t: rnn.h[t] ** 2 for t in range(1, 8)}, rnn.cell.w)
+    sizes = [term.size for term in truncation(parts, 1, 1).cut_terms()]
+    unknown = sum(map(math.isnan, sizes))
+    assert 0 < unknown < len(sizes)
+    assert all(map(math.isnan, sizes[:unknown]))
+    assert sizes[unknown:] == sorted(sizes[unknown:], reverse=True)
 
 
 def test_what_has_no_real_value_stays_an_error() -> None:
