@@ -129,6 +129,7 @@ def same(found, expected):
     assert [0.0 + number for number in found] == [0.0 + number for number in expected]
 
 
+@pytest.mark.slow
 @cases
 @pytest.mark.parametrize("at", ["last", "every"])
 @pytest.mark.parametrize("T", [1, 2, 7])

@@ -38,6 +38,7 @@ def test_cards_neither_meet_each_other_nor_edges_and_time_goes_to_the_right(name
         assert all(0 <= y <= layout["height"] - HIGH for y in layout["y"])
 
 
+@pytest.mark.slow
 @cases
 def test_every_place_is_on_one_card(name):
     page = explore(POSED[name]())

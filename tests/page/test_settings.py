@@ -100,6 +100,7 @@ def test_vectors_and_symbols():
             page["x_2"] = wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

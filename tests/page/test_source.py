@@ -150,6 +150,7 @@ def test_a_recorded_loss_of_read_outs(node):
     agree(node, from_graph(unrolled, loss), parameters, loss, unrolled, 13)  # the page has the read-out in the loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [[1, 1, 1], [0, 2, 1]])
 def test_a_recorded_cross_entropy_is_refused_and_a_problem_is_not(node, classes):
     cell, readout = RNNCell(3, 2), Linear(2, 3)
@@ -244,6 +245,7 @@ PENALTIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["every", "last"])
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("penalise", PENALTIES)

@@ -159,6 +159,7 @@ def sides(box: Box) -> tuple[float, float, float, float]:
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
 
 
+@pytest.mark.slow
 def test_text_can_be_read_from_the_last_row(slide: tuple[Picture, float]) -> None:
     picture, least = slide
     sizes = [text.size for text in picture.every_text()]

@@ -289,6 +289,7 @@ def test_the_step_at_its_gates_says_of_each_card_what_it_holds() -> None:
     assert not [one.text for one in picture.texts if "data: norms" in one.text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [4000, 8000])  # by passes of its own, and read off
 def test_a_product_too_small_for_a_double_is_not_taken_for_one_that_stopped_shrinking(steps: int) -> None:
     unrolled = unroll(ScalarRNNCell(w=0.8, nonlinearity="identity"), [0.1] * steps)

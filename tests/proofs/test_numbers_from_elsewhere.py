@@ -46,7 +46,7 @@ from tinygrad_rnn.nn import LSTM, Layer, Neuron, OneHot, init
 from tinygrad_rnn.nn.linalg import non_normal, orthogonal
 from tinygrad_rnn.sweep import sweep
 from tinygrad_rnn.tasks import Adding
-from tinygrad_rnn.train import Limits, Settings
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings
 
 try:
     import torch
@@ -447,3 +447,18 @@ def test_arrays_of_real_numbers_are_taken_and_no_others(name: str) -> None:
     entrance = TAKE_A_SEQUENCE[name]
     assert [kind for kind, given in REAL_ARRAYS.items() if not is_taken(entrance, given, [0.5, 0.25])] == []
     assert [kind for kind, given in NO_REAL_ARRAYS.items() if not is_refused(entrance, given)] == []
+
+
+@pytest.mark.parametrize("kind", ["frame", "0-d", "bytes", "dict", "set"])
+def test_time_steps_have_an_order(kind: str) -> None:
+    given = NO_REAL_ARRAYS[kind]
+    network = RecurrentNetwork.for_task(Adding(5), hidden_size=1)
+    entrances: dict[str, Callable[[Any], Any]] = {
+        "a module": RNN(1, 1),
+        "a network": network,
+        "its outputs": network.outputs,
+        "its predictions": network.predictions,
+        "a bidirectional one": RecurrentNetwork.for_task(Adding(5), hidden_size=1, bidirectional=True).predictions,
+        "inputs of truncated BPTT": lambda xs: truncated_bptt(ScalarRNNCell(), xs, [0.1, 0.2], 1, 2),
+    }
+    assert [name for name, entrance in entrances.items() if not is_refused(entrance, given)] == []

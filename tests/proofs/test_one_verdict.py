@@ -150,6 +150,7 @@ def numbers_of(sentence: str) -> list[float]:
     return [float(plain) if plain else float(m or 1) * 10.0 ** int(e.translate(raised)) for m, e, plain in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", CASES)
 def test_everything_says_the_same(options: str, capsys: pytest.CaptureFixture[str]) -> None:
     typed = [*options.split(), "--no-picture"]

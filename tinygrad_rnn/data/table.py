@@ -15,6 +15,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from ..errors import ArgumentError, DataError
+from ..support.checks import in_short
 from ..support.text import count, listed
 from .quotes import misplaced_quote
 
@@ -50,8 +51,11 @@ class Table:
         """The index of a column; None is the only one.
 
         Raises:
+            ArgumentError: it is no text.
             DataError: there is no such column, or more than one.
         """
+        if column is not None and not isinstance(column, str):
+            raise ArgumentError(f"the column {in_short(column)} is no text", remedy="Give its name, such as '2'")
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
@@ -126,7 +130,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
         ArgumentError: an argument makes no sense.
         DataError: the text is no table, or it is ambiguous without an argument. Also raised while the rows are read.
     """
-    _check_signs(separator, decimal)
+    _check_arguments(header, separator, decimal)
     if "\0" in text:
         raise DataError(f"{name} has characters of number 0, as UTF-16 has", remedy="Save it in UTF-8")
     lines = list(StringIO(text, newline=""))
@@ -147,7 +151,9 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
     return Table(name, columns, _checked(name, below, columns, header, separator), decimal)
 
 
-def _check_signs(separator: str | None, decimal: str) -> None:
+def _check_arguments(header: bool | None, separator: str | None, decimal: str) -> None:
+    if header is not None and not isinstance(header, bool):  # 0 means the first line in pandas, and False in Python
+        raise ArgumentError(f"header is {in_short(header)}", remedy="It is True, False or None")
     if decimal not in DECIMALS:
         raise ArgumentError(f"decimal is {decimal!r:.40}", remedy='It is "." or ","')
     if separator is None:

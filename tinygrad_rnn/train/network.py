@@ -23,6 +23,7 @@ from ..nn import (
 )
 from ..nn.kinds import Kind, find_kind
 from ..nn.parameters import Seed, Vector, generator
+from ..nn.quantities import as_sequence, in_order
 from ..nn.through_time import advance
 from ..nn.trees import shape
 from ..support.checks import whole_number
@@ -124,7 +125,7 @@ class RecurrentNetwork(Module):
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
-        return [x if whole(x) is None else OneHot(x, self.input_size) for x in inputs]
+        return [x if whole(x) is None else OneHot(x, self.input_size) for x in in_order(inputs)]
 
     @property
     def input_size(self) -> int:
@@ -142,6 +143,7 @@ class RecurrentNetwork(Module):
         Raises:
             TooLargeError: the quantities of so many time steps do not fit into memory.
         """
+        inputs = as_sequence(inputs)
         rows = add_up((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
         require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():
