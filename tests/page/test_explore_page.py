@@ -766,6 +766,28 @@ CELLS = """(cells) => {
 }"""
 
 
+#: For every cell of the heat map, whether its middle is another colour than its corner.
+MARKED = """() => {
+    const ratio = heat.width / heat.getBoundingClientRect().width, { corner, wide, high } = whereAt;
+    const { data, width } = heat.getContext("2d").getImageData(0, 0, heat.width, heat.height);
+    const at = (x, y) => data.slice(4 * (Math.round(y * ratio) * width + Math.round(x * ratio))).slice(0, 3).join();
+    return whole.cells.map((row, j) => [...row].map((_, i) => {
+        const [x, y] = corner(i + 1, j);
+        return at(x + (wide - 1) / 2, y + (high - 1) / 2) !== at(x + wide / 8, y + high / 4);
+    }));
+}"""
+
+
+def test_the_sign_of_a_cell_does_not_hang_on_colour(open_page):
+    page = open_page("every")
+    settle_work(page)
+    cells = page.evaluate("whole.cells.map((row) => [...row])")
+    most, decades = max(abs(size) for row in cells for size in row), page.evaluate("DECADES.signed")
+    marked = page.evaluate(MARKED)
+    assert marked == [[size < -most / 10**decades for size in row] for row in cells]
+    assert {mark for row in marked for mark in row} == {True, False}
+
+
 def test_norms_have_the_shades_of_every_size_of_a_gradient(open_page):
     page = open_page("cells")
     settle_work(page)

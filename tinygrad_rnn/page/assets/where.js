@@ -104,6 +104,11 @@ function drawHeat() {
       pen.fillStyle = colour(signed ? inkOf(value) : "shade" + Math.round(12 * place));
       pen.fillRect(...box);
       pen.globalAlpha = 1;
+      const [x, y, w, h] = box, dash = Math.min(8, 0.4 * w);
+      if (signed && value < 0 && place > 0 && Math.min(w, h) >= 7) {  // in grey print, both signs are as dark
+        pen.fillStyle = colour(place > 0.65 ? "panel" : "ink");
+        pen.fillRect(x + (w - dash) / 2, y + h / 2 - 0.75, dash, 1.5);
+      }
     }
   }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
