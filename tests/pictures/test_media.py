@@ -103,7 +103,7 @@ def test_the_law_is_drawn_over_the_bars_in_every_format() -> None:
     assert law.in_front
     for source in (svg.write(drawing.picture), drawing.svg()):
         assert source.rindex("-bar_") < source.index(f'-{law.id}"')
-    source = str(drawing.pipe("tikz", "utf-8"))
+    source = str(drawing.pipe("tikz", encoding="utf-8"))
     assert source.rindex("(bar_") < source.rindex("dashed")
 
 
@@ -181,12 +181,12 @@ def test_an_unknown_suffix_names_the_known_ones() -> None:
 
 
 def test_the_nodes_of_tikz_have_the_names_of_the_states() -> None:
-    source = draw(*scalar()).pipe("tikz", "utf-8")
+    source = draw(*scalar()).pipe("tikz", encoding="utf-8")
     assert isinstance(source, str)
     for name in ("h_0", "h_4", "x_1", "loss"):
         assert re.search(rf"\\node\[.*\] \({name}\) at ", source)
     assert source.startswith(r"\begin{tikzpicture}")
-    assert draw(*scalar()).pipe("tex", "utf-8").startswith(r"\documentclass")
+    assert draw(*scalar()).pipe("tex", encoding="utf-8").startswith(r"\documentclass")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_what_is_too_large_for_tikz_or_mermaid_is_refused_with_what_to_do() -> N
 
 
 def test_mermaid_has_the_states_their_arrows_and_the_factors_on_the_way_back() -> None:
-    source = draw(*scalar(2), title='"quoted" <b>').pipe("mmd", "utf-8")
+    source = draw(*scalar(2), title='"quoted" <b>').pipe("mmd", encoding="utf-8")
     assert source.startswith('---\ntitle: " quoted  <b>"\n---\nflowchart LR\n')
     assert '  h_0("h₀<br/>0<br/>' in source
     assert "  h_0 --> h_1\n" in source
@@ -226,7 +226,7 @@ def test_mermaid_has_the_states_their_arrows_and_the_factors_on_the_way_back() -
 def test_mermaid_says_the_chain_its_law_and_what_the_numbers_are() -> None:
     drawing = draw(*scalar(2))
     texts = {text.id: text.text for text in drawing.picture.texts}
-    says = re.search(r'  says\("([^"]*)"\)\n', str(drawing.pipe("mmd", "utf-8")))
+    says = re.search(r'  says\("([^"]*)"\)\n', str(drawing.pipe("mmd", encoding="utf-8")))
     assert says is not None
     read = says[1].replace("#160;", " ").replace("#8288;", "")
     assert read.split("<br/>") == [
@@ -264,7 +264,7 @@ def test_mermaid_draws_the_mmd(browser: Any) -> None:
     page = browser.new_page()
     page.add_script_tag(path=MERMAID or "TINYGRAD_RNN_MERMAID is not set")
     for drawing in (draw(*lstm()), draw(*scalar(), detail="values"), draw_dot(expression())):
-        drawn = page.evaluate(script, drawing.pipe("mmd", "utf-8"))
+        drawn = page.evaluate(script, drawing.pipe("mmd", encoding="utf-8"))
         for box in drawing.picture.every_box():
             if box.role not in ("bar", "swatch") and any(box.lines):
                 assert f"-{box.id}-" in drawn

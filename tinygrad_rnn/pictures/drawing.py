@@ -186,7 +186,7 @@ class Drawing:
 
     # ---- as in the package graphviz -----------------------------------------------------------------------
 
-    def pipe(self, format: str | None = None, encoding: str | None = None) -> bytes | str:
+    def pipe(self, format: str | None = None, *, encoding: str | None = None) -> bytes | str:
         """Return the picture in a format, decoded if an encoding is given."""
         known = _known(format or self.format, "format")
         content = self._content(known)
