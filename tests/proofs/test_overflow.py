@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tinygrad_rnn import ScalarRNNCell, Value, mse_loss, unroll
+from tinygrad_rnn import RNNCell, ScalarRNNCell, Value, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy
 from tinygrad_rnn.bptt.truncation import truncation
 from tinygrad_rnn.cli import main
@@ -92,6 +92,19 @@ def test_a_picture_says_the_factor_that_is_known_where_gradients_are_infinite() 
     assert "The gradient is infinite after 3 steps back" in said
     assert "w 10²⁰⁰" in said
     assert "NaN" not in said
+
+
+@pytest.mark.parametrize("detail", ["states", "gates", "values"])
+def test_infinities_of_both_signs_can_be_drawn(detail: str) -> None:
+    cell = RNNCell(1, 2, nonlinearity="relu")
+    cell.load_state_dict({"W": [[1e200, 0.0], [-1e200, 0.0]], "U": [[1.0], [1.0]], "b": [0.0, 0.0]})
+    rnn = unroll(cell, [[0.5]] * 4)
+    loss = rnn.h[4][0] ** 2 + rnn.h[4][1] ** 2
+    loss.backward()
+    assert {math.inf, -math.inf} <= {z.data for z in rnn.z[4]}
+    drawing = draw(rnn, loss=loss, detail=detail)
+    assert drawing.text
+    assert drawing.svg()
 
 
 def test_a_heat_map_in_text_tells_nan_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
 from ..plots.straight import straight_figure
+from ..support.sums import exact_sum
 from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
@@ -231,7 +232,7 @@ def _print_paths(all_paths: Sequence[Path]) -> None:
     for path in all_paths:
         say(str(path))
     add = f"These {len(all_paths)} paths add" if len(all_paths) > 1 else "This path adds"
-    product = math.fsum(path.product for path in all_paths)
+    product = exact_sum(path.product for path in all_paths)
     edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
         f"{add} up to {number(product, 9)}; backward() lists none of them: it goes once "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..engine.value import Value
 from ..nn.quantities import entries
 from ..support import colours
+from ..support.sums import exact_sum
 from . import text
 from .geometry import Row
 from .graph import Block, Node, local_gradients
@@ -108,7 +108,7 @@ def _is_open(values: Sequence[Value]) -> bool:
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(numbers) / len(numbers)
+    return exact_sum(numbers) / len(numbers)
 
 
 def _id(name: str) -> str:

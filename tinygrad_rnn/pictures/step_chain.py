@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..support import colours
-from ..support.sums import add_up
+from ..support.sums import add_up, exact_sum
 from . import names, text
 from .chain import Link, best_ways, path_to
 from .geometry import Row, straight
@@ -188,7 +188,7 @@ class StepChain:
             for parent, gradient in zip(child.parents, local_gradients(child))
             if parent is value and child.has_grad
         ]
-        return math.fsum(parts)
+        return exact_sum(parts)
 
     def width(self, value: Value) -> float:
         s = self.sheet.size

@@ -14,7 +14,7 @@ from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
 from ..support import colours
-from ..support.sums import add_up, norm_of
+from ..support.sums import add_up, exact_sum, norm_of
 from . import text
 from .geometry import Row, straight
 from .graph import Block, Node
@@ -338,4 +338,4 @@ def _gru(subject: Subject, t: int) -> _Graph:
 
 
 def _mean(values: Sequence[Value]) -> float:
-    return math.fsum(value.data for value in values) / len(values)
+    return exact_sum(value.data for value in values) / len(values)

@@ -21,7 +21,7 @@ from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, product, spectral_norm
 from ..nn.quantities import entries
-from ..support.sums import norm_of
+from ..support.sums import exact_sum, norm_of
 from . import text
 from .chain import Factor, best_ways, factor_of, path_to
 from .view import View
@@ -474,7 +474,7 @@ class Subject:
         if self.gate_name is None:
             return None
         gates = entries(self.unrolled[self.gate_name][t])
-        return math.fsum(value.data for value in gates) / len(gates)
+        return exact_sum(value.data for value in gates) / len(gates)
 
     # ---- how states hang together -----------------------------------------------------------------------------------
 
