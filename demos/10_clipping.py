@@ -25,7 +25,7 @@ def loss_of(cell: ScalarRNNCell) -> float:
 
 for w in (1.05, 1.13, 1.14, 1.15, 1.25):
     cell = ScalarRNNCell(w)
-    print(f"w = {w}:  L = {loss_of(cell):.4f}, ∂L/∂w = {cell.w.grad:8.4f}")
+    print(f"w = {w}:  L = {loss_of(cell):.4f}, ∂L/∂w = {cell.w.grad:10.4g}")
 
 
 # %%

@@ -21,9 +21,10 @@ from .pythons import interpreters
 
 ROOT = Path(__file__).parents[1]
 
-# Tests must not fail for the machine's being slow.
-settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+# Tests must not fail for the machine's being slow. Where a change is checked, more is drawn at random.
+settings.register_profile("here", deadline=None, max_examples=30)
+settings.register_profile("checked", deadline=None, max_examples=100)
+settings.load_profile("checked" if "CI" in os.environ else "here")
 
 # A shell starts background jobs, and nohup all jobs, with Ctrl-C ignored, which processes pass on to their children.
 # The tests press Ctrl-C themselves, so they and their children begin with Python's own handler.

@@ -338,13 +338,13 @@ def test_the_figure_has_a_line_per_row_a_colour_per_cell_and_dashes_for_all_but_
     rows = [
         DecayCurve("RNN", "h", (0, 1, 2), (1.0, 0.5, 0.25)),
         DecayCurve("LSTM", "h", (0, 1), (1.0, 0.0)),
-        DecayCurve("LSTM", "c", (0, 1), (2.0, 3.0)),
+        DecayCurve("LSTM", "c", (0, 1), (2.0, 3.0), entries=4),
     ]
     (axes,) = comparison_figure(rows, "A title").axes
     rnn, lstm_h, lstm_c = axes.lines
     assert [list(line.get_xdata()) for line in axes.lines] == [[0, 1, 2], [0, 1], [0, 1]]
     assert list(rnn.get_ydata()) == [1.0, 0.5, 0.25]
-    assert [line.get_label() for line in (rnn, lstm_c)] == ["RNN: |∂L/∂h$_k$|", "LSTM: |∂L/∂c$_k$|"]
+    assert [line.get_label() for line in (rnn, lstm_c)] == ["RNN: |∂L/∂h$_k$|", "LSTM: ‖∂L/∂c$_k$‖"]
     assert rnn.get_color() != lstm_h.get_color() == lstm_c.get_color()
     assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--"]
     assert axes.get_yscale() == "log"

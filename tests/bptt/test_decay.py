@@ -29,6 +29,7 @@ from tinygrad_rnn.bptt.decay import (
 )
 from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncation
+from tinygrad_rnn.cli import main
 from tinygrad_rnn.engine.sums import total
 from tinygrad_rnn.errors import ArgumentError, MissingDependencyError
 from tinygrad_rnn.plots.anatomy import anatomy_figure
@@ -247,6 +248,15 @@ def test_the_label_of_a_curve_that_leaves_the_picture_says_so() -> None:
     }
 
 
+def test_0_is_below_and_infinity_above_the_picture() -> None:
+    curves = decay(scalar_cells(nonlinearity="identity"), [0.0, 1.0, 1e200], [0.0] * 4)
+    (axes,) = decay_figure(curves).axes
+    places = {text.get_text(): text.xy[1] for text in axes.texts}
+    zero, one, infinite = "↓ ‖W‖ = 0: is 0", "‖W‖ = 1: keeps its size, ×1 per step", "↑ ‖W‖ = 1e+200: is infinite"
+    assert set(places) == {zero, one, infinite}
+    assert places[zero] < places[one] < places[infinite]
+
+
 def test_what_cannot_be_plotted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentError, match="no curves"):
         decay_figure([])
@@ -265,3 +275,17 @@ def test_importing_needs_the_standard_library_only() -> None:
     code = f"import sys, {rooms}; print({{'numpy', 'matplotlib'}} & sys.modules.keys())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("options", "size"), [("", "|∂L/∂h_k|"), ("--hidden 1", "|∂L/∂h_k|"), ("--hidden 3", "‖∂L/∂h_k‖")]
+)
+def test_table_and_plot_write_it_alike(options: str, size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decay", "--steps", "3", *options.split()]) == 0
+    assert f"is {size} as measured" in " ".join(capsys.readouterr().out.split())
+    cell = orthogonal_cells(3) if options == "--hidden 3" else scalar_cells()
+    curves = decay(cell, [0.9], [[0.1], [0.2]] if options == "--hidden 3" else [0.1, 0.2])
+    assert decay_figure(curves).axes[0].get_ylabel() == size.replace("_k", "$_k$")
+    if options:
+        assert main(["--no-picture", "--steps", "3", *options.split()]) == 0
+        assert size in capsys.readouterr().out

@@ -166,6 +166,26 @@ def test_extremes() -> None:
         kept(huge, Value(2.0) * 3.0)
 
 
+def test_a_gradient_that_is_infinite_or_whose_norm_is() -> None:
+    """The ratios are those of its direction, by NumPy; of several infinite entries no ratio is known."""
+    linear = unroll(ScalarRNNCell(1e200, 1.0, nonlinearity="identity"), [1.0] * 4)
+    assert linear.h[4].data == math.inf
+    assert kept(linear, linear.h[4] ** 2) == [1.0, 1e200, math.inf, math.inf, math.inf]
+
+    cell = RNNCell(1, 2, nonlinearity="identity")
+    W = np.array([[0.3, -0.4], [0.2, 0.5]])
+    cell.load_state_dict({"W": W, "U": [[1.0], [1.0]], "b": [0.0, 0.0]})
+    u = unroll(cell, [[0.5]] * 3)
+    for at_T in ([1.5e308, 1.5e308], [-1.2e308, 1.5e308], [1e-320, 2e-320]):
+        loss = u.h[3][0] * at_T[0] + u.h[3][1] * at_T[1]
+        start = np.array(at_T) / max(map(abs, at_T))
+        expected = [np.linalg.norm(start @ np.linalg.matrix_power(W, lag)) / np.linalg.norm(start) for lag in range(4)]
+        assert kept(u, loss) == pytest.approx(expected, rel=1e-3 if abs(at_T[0]) < 1.0 else 1e-12)
+    one = kept(u, (u.h[3][0] * 1e200) * 1e200 + u.h[3][1])
+    assert one == pytest.approx([np.linalg.norm(np.linalg.matrix_power(W, lag)[0]) for lag in range(4)], rel=1e-12)
+    assert all(map(math.isnan, kept(u, ((u.h[3][0] - u.h[3][1]) * 1e200) * 1e200)))
+
+
 def test_a_loss_that_is_the_state_or_of_a_part_of_a_sequence() -> None:
     u = unroll(ScalarRNNCell(0.5, 1.0, nonlinearity="identity"), [1.0, 1.0], h0=0.2, first=7)
     assert kept(u, u.h[8]) == [1.0, 0.5, 0.25]

@@ -161,7 +161,8 @@ def test_table_json_and_picture_have_the_same_numbers_under_the_same_names(more,
     last = report(*options, "--no-picture")["table"][-1]
     assert main([*options, "-o", "one.txt"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    _, equation, *_, law = [line for line in Path("one.txt").read_text(encoding="utf-8").splitlines() if line]
+    _, equation, *rest = Path("one.txt").read_text(encoding="utf-8").splitlines()
+    (law,) = [line for line in rest if "^(T−k) = " in line]
     assert abs(numbers_in(law)[-1]) == pytest.approx(abs(last["law"]), rel=0.006)
     assert abs(last["factor"]) == pytest.approx(abs(numbers_in(equation)[-2 if "≤" in equation else -1]), rel=0.006)
     if more[0] == "--hidden":
@@ -262,10 +263,28 @@ def test_json_has_no_numbers_that_json_lacks(capsys):
     assert found["verdict"] == "is infinite"
 
 
-def test_quiet_prints_nothing(capsys):
-    assert main(["--quiet", "--steps", "3"]) == 0
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (["-o", "bptt.svg"], "bptt.svg"),
+        (["truncate", "--picture", "cut.svg"], "cut.svg"),
+        (["anatomy"], None),
+        (["decay", "-o", "decay.csv"], "decay.csv"),
+        (["explore", "-o", "page.html"], "page.html"),
+        (["explore", "--code", "step.mjs"], "step.mjs"),
+    ],
+)
+def test_quiet_prints_nothing(command, file, capsys):
+    assert main([*command, "--quiet", "--steps", "3"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert os.listdir() == ["bptt.svg"]
+    assert os.listdir() == ([] if file is None else [file])
+
+
+@pytest.mark.parametrize("command", [MAIN_JOB, *COMMANDS])
+def test_every_command_that_writes_a_file_can_be_quiet(command):
+    parser = make_parser(command)
+    typed = {flag for action in parser._actions for flag in action.option_strings}
+    assert ("--output" in typed) == ("--quiet" in typed)
 
 
 CELLS = {"rnn": 1, "lstm": 2, "gru": 1}  # and the number of parts of the state
@@ -399,6 +418,12 @@ def test_every_command_has_help_and_is_in_that_of_the_main_job(capsys):
         assert f"tinygrad-rnn {command}" in capsys.readouterr().out
 
 
+def test_the_page_of_the_command_lists_every_command_in_the_order_of_the_help():
+    page = (ROOT / "tinygrad_rnn" / "cli" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+?) \|", page, flags=re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(COMMANDS)
+
+
 def test_every_module_with_options_is_a_command():
     folder = ROOT / "tinygrad_rnn" / "cli"
     modules = {file.stem for file in folder.glob("*.py") if "\nDESCRIPTION =" in file.read_text(encoding="utf-8")}
@@ -484,6 +509,8 @@ MISTAKES = {
     "negative seed": (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     "NaN weight": (["--w", "nan"], "'nan' is not a finite number"),
     "infinite weight": (["--u", "-inf"], "'-inf' is not a finite number"),
+    "underscore": (["--w", "1_0"], "'1_0' is not a finite number"),
+    "other digits": (["--w", "١"], "'١' is not a finite number"),
     "no number": (["--b", "high"], "'high' is not a finite number"),
     "scalar weight, vector cell": (["--hidden", "2", "--w", "1"], "--w is a weight of the scalar cell"),
     "scalar weight, text": (["--text", "hello", "--b", "1"], "--b is a weight of the scalar cell"),
@@ -661,12 +688,17 @@ def test_the_options_of_the_picture_set_what_is_on_it():
     assert "gatef_12" in source
     assert main(["--only", "3..5", "--quiet", "-o", "o.dot"]) == 0
     assert re.findall(r'id="(h_\d+)"', Path("o.dot").read_text(encoding="utf-8")) == ["h_3", "h_4", "h_5"]
+    assert main(["truncate", "--k2", "3", "--only", "3..5", "--title", "Lecture", "--quiet", "--picture", "t.dot"]) == 0
+    source = Path("t.dot").read_text(encoding="utf-8")
+    assert re.findall(r'id="(h_\d+)"', source) == ["h_3", "h_4", "h_5"]
+    assert '"Lecture\\l"' in source
 
 
 @pytest.mark.parametrize("name", ["p.png", "p.tex", "p.txt"])
 def test_what_cannot_move_is_not_animated(name, capsys):
-    assert main(["--animate", "--quiet", "-o", name]) == 2
-    assert name in capsys.readouterr().err
+    for command in (["-o"], ["truncate", "--picture"]):
+        assert main([*command, name, "--animate", "--quiet"]) == 2
+        assert name in capsys.readouterr().err
     assert not Path(name).exists()
     assert main(["--animate", "--quiet", "-o", "P.SVG"]) == 0
     assert "prefers-reduced-motion" in Path("P.SVG").read_text(encoding="utf-8")

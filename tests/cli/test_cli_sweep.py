@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.options import as_typed
-from tinygrad_rnn.cli.sweep import train_once
+from tinygrad_rnn.cli.sweep import largest, smallest, train_once
 from tinygrad_rnn.cli.training import DEFAULTS, VARIED
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
@@ -243,3 +244,9 @@ def test_ctrl_c_keeps_what_has_finished(workers: list[str]) -> None:
     assert len(read_records(file)) >= 3
     assert file.read_bytes().endswith(b"\n")
     assert os.listdir() == ["adding.jsonl"]
+
+
+def test_nan_is_the_largest_error_whatever_the_order() -> None:
+    for errors in ([math.nan, 0.1, 0.2], [0.1, math.nan, 0.2], [0.2, 0.1, math.nan]):
+        assert smallest(errors) == 0.1
+        assert math.isnan(largest(errors))

@@ -405,7 +405,7 @@ def test_resuming_what_is_finished_changes_nothing(
         assert json.loads(capsys.readouterr().out) == first
     assert first["rows"][-1]["validation_error"] is not None
     fewer = error_of("train", "--resume", "-o", "f", "--steps", "2", "--quiet")
-    assert f"steps is 2, but the checkpoint has taken {len(first['rows'])}" in fewer
+    assert f"the limit is 2 updates, but the checkpoint has had {len(first['rows'])}" in fewer
     assert Path("f").read_bytes() == content
 
 

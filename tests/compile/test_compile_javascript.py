@@ -77,6 +77,7 @@ def eager(case: str, x: Any, target: Any, h0: Any, mask: Any) -> tuple[float, li
     return 0.0 if loss is None else loss.data, [parameter.grad for parameter in program.parameters], unrolled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("at", ["every", "last"])
 @pytest.mark.parametrize("T", [1, 6])

@@ -208,6 +208,9 @@ def test_breakpoints_are_listed_counted_and_cleared():
         ("op tan", r"no op 'tan' in this graph\. There is .*tanh"),
         ("time_step 9", r"no time step '9' in this graph\. They run from 1 to 4"),
         ("t=x", r"no time step 'x'"),
+        ("time_step == 2", r"no time step '== 2' .*A condition follows 'if': b if time_step == 2$"),
+        ("local_gradient < 0.5", r"A condition follows 'if': b if local_gradient < 0\.5$"),
+        ("parent is w", r"A condition follows 'if': b if parent is w$"),
         ("|gradient| > big", r"no node is called 'big'"),
         ("h_3 if", r"no condition after 'if'"),
         ("if op <", r"'op <' is not an expression"),
@@ -557,7 +560,7 @@ def test_chain_complains():
     assert session(scalar(), "chain 9", "chain", "chain x").splitlines() == [
         "*** no state at time step 9. There is 0 … 4",
         "*** chain needs a time step. Name it: chain 3",
-        "*** 'x' is not a whole number",
+        "*** 'x' is not a whole number. Give one, such as 3",
     ]
 
 
@@ -698,7 +701,7 @@ def test_mistyped_commands_are_one_clear_line():
     ).splitlines() == [
         "*** no command 'stpe': did you mean step?",
         "*** no command 'xyz'; help lists them",
-        "*** 'x' is not a whole number",
+        "*** 'x' is not a whole number. Give one, such as 3",
         "*** 0 is less than 1",
         "*** this command takes no '3'",
         "No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)",
@@ -1045,6 +1048,22 @@ def test_debug_names_nodes_after_the_variables_of_the_caller(monkeypatch, capsys
         assert line in said, line
     assert debugger.names.node("z").data == 1.45
     assert debugger.hidden == 1
+
+
+WEIGHT, SHARED = Value(2.0), Value(3.0)
+
+
+def test_debug_names_nodes_after_global_variables_also_but_local_ones_go_before(monkeypatch, capsys):
+    def program() -> Debugger:
+        mine = SHARED
+        return debug(mine * WEIGHT)
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("why WEIGHT\nq\n"))
+    program()
+    said = capsys.readouterr().out
+    assert "-> [1/2] ∂(mine·WEIGHT)/∂mine = WEIGHT = 2" in said
+    assert "WEIGHT.grad = 0: nothing has reached it yet" in said
+    assert not WEIGHT.label
 
 
 def test_a_hook_is_called_once_when_its_step_comes_into_view():

@@ -165,5 +165,48 @@ def test_the_change_log_leads_from_names_that_are_gone_to_names_that_exist() -> 
     assert not lives_there("tinygrad_rnn.draw")
 
 
+#: The public names of 0.1.0, by module: functions, classes, and the methods of these.
+NAMES_BEFORE = dict(
+    line.split(":") for line in (ROOT / "tests" / "golden" / "names_0.1.0.txt").read_text(encoding="utf-8").splitlines()
+)
+#: Where each module has gone that moved as a whole.
+MOVED = {
+    old.split("`")[1]: re.findall(r"`(tinygrad_rnn[\w.]+)`", new)
+    for old, new in CHANGES
+    if any(old.startswith(f"`{module}`") and ", " not in old for module in NAMES_BEFORE)
+}
+
+
+def is_within(path: str, module: str) -> bool:
+    return f"{path}.".startswith(f"{module}.")
+
+
+def places_now(module: str) -> list[str]:
+    """The name of a module of 0.1.0, and the names under which it may be found now."""
+    moves = [(old, new) for old, news in MOVED.items() if is_within(module, old) for new in news]
+    return [module, *(new + module.removeprefix(old) for old, new in moves)]
+
+
+def names_changed(module: str) -> set[str]:
+    """The names in those rows of the change log that are about names of this module, or of no module in particular."""
+    found, inside = set(), module.removeprefix("tinygrad_rnn.")
+    for old, _ in CHANGES:
+        code = " ".join(re.findall(r"`([^`]+)`", old))
+        paths = [path.removeprefix("tinygrad_rnn.") for path in re.findall(r"(?<![\w.])[a-z]\w*\.[\w.]+", code)]
+        if code not in MOVED and (not paths or any(is_within(path, inside) for path in paths)):
+            found |= set(re.findall(r"\w+", code))
+    return found
+
+
+@pytest.mark.parametrize("module", NAMES_BEFORE)
+def test_every_public_name_of_0_1_0_is_still_there_or_in_the_change_log(module: str) -> None:
+    places, changed = places_now(module), names_changed(module)
+    if not any(map(find, places)):
+        assert module.rpartition(".")[2] in changed
+        return
+    lost = [name for name in NAMES_BEFORE[module].split() if not any(find(f"{place}.{name}") for place in places)]
+    assert not [name for name in lost if changed.isdisjoint((name.partition(".")[0], name.rpartition(".")[2]))]
+
+
 def test_the_change_log_begins_with_this_version() -> None:
     assert re.findall(r"^## (.+)$", CHANGELOG, flags=re.MULTILINE)[0] == tinygrad_rnn.__version__

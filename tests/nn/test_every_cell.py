@@ -147,7 +147,7 @@ def test_an_lstm_with_open_forget_gates_carries_a_gradient_where_an_rnn_loses_it
 
 
 def test_the_constant_error_path_is_the_product_of_the_forget_gates() -> None:
-    """Along c alone: where h feeds nothing back, |∂L/∂c_k| is |∂L/∂c_T| times f_{k+1} … f_T."""
+    """Along c alone: where h feeds nothing back, ‖∂L/∂c_k‖ is ‖∂L/∂c_T‖ times f_{k+1} … f_T."""
     cell = LSTMCell(1, 1, forget_bias=2.0, seed=2)
     for gate in "ifgo":
         init.constant_(getattr(cell, f"W_{gate}"), 0.0)
@@ -163,7 +163,7 @@ def test_the_command_compares_cells(tmp_path: Path, capsys: pytest.CaptureFixtur
     options = ["--steps", "12", "--hidden", "3", "--forget-bias", "3", "-o", str(plot), "-o", str(data)]
     assert main(["decay", "--cells", "rnn", "lstm", "gru", *options]) == 0
     printed = capsys.readouterr().out
-    for name in ("RNN: |∂L/∂h_k|", "LSTM, b_f = 3: |∂L/∂c_k|", "GRU: |∂L/∂h_k|"):
+    for name in ("RNN: ‖∂L/∂h_k‖", "LSTM, b_f = 3: ‖∂L/∂c_k‖", "GRU: ‖∂L/∂h_k‖"):
         assert name in printed
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert len(data.read_text().splitlines()) == 1 + 4 * 13

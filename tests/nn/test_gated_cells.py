@@ -224,6 +224,9 @@ def test_other_initialisations() -> None:
         init.scale_([[Value(0.0)]], 1.0)
     with pytest.raises(ArgumentError, match="spectral_norm"):
         init.scale_(cell.W, -1.0)
+    for std in (-1e-3, math.nan, math.inf):
+        with pytest.raises(ArgumentError, match=r"std is .*at least 0"):
+            init.normal_(cell.W, std=std)
 
 
 @pytest.mark.parametrize("logit", [-1000.0, -30.0, -1.0, 0.0, 1.0, 30.0, 1000.0])

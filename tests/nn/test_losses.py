@@ -119,6 +119,7 @@ def compare_cross_entropy(logits: list[float], target: int, digits: int = 60) ->
 GRID = [-1e300, -1e16, -700.0, -40.0, -1.125, -1e-8, 0.0, 1e-300, 0.5, 19.0, 36.75, 745.0, 1e8, 1e300]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", GRID)
 @pytest.mark.parametrize("second", GRID)
 def test_cross_entropy_is_exact_to_rounding(first: float, second: float) -> None:

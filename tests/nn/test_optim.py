@@ -379,6 +379,7 @@ CELL = RNNCell(1, 1)
         ([1.0], r"1\.0 is a float, not a parameter. Give model.parameters"),
         (CELL.state_dict(), "W is a str, not a parameter"),
         (np.zeros(2), r"0\.0 is a float64, not a parameter"),
+        ({Value(1.0)}, "a set of parameters, which has no order. Give a list"),
         (None, "a NoneType where parameters are expected"),
     ],
 )

@@ -73,16 +73,27 @@ class Posed:
             return rng.gauss(0, 1) if isinstance(kind, Number) else [rng.gauss(0, 1) for _ in range(kind.size)]
 
         self.inputs, self.targets = [numbers(x) for _ in range(T)], [numbers(target) for _ in range(T)]
-        recurrence = Recurrence(cell, x=x, loss=self.loss, target=target, readout=self.readout)
+        self._program(Recurrence(cell, x=x, loss=self.loss, target=target, readout=self.readout))
+        self.given |= {
+            "x": [entries(x) for x in self.inputs],
+            "target": [[float(number) for number in entries(target)] for target in self.targets],
+        }
+        self.settings = {"at": at}
+
+    @classmethod
+    def of(cls, recurrence):
+        """The time step of a recurrence, as yet without a sequence."""
+        posed = cls.__new__(cls)
+        posed._program(recurrence)
+        return posed
+
+    def _program(self, recurrence):
         self.parameters = recurrence.parameters
         self.program = javascript(recurrence.step, self.parameters)
         self.given = {
             "p": [parameter.data for parameter in self.parameters],
             "h0": [0.0] * self.program.facts["state"],
-            "x": [entries(x) for x in self.inputs],
-            "target": [[float(number) for number in entries(target)] for target in self.targets],
         }
-        self.settings = {"at": at}
 
     def pose(self):
         """The problem as the engine has it, without gradients."""
@@ -118,6 +129,7 @@ def same(found, expected):
     assert [0.0 + number for number in found] == [0.0 + number for number in expected]
 
 
+@pytest.mark.slow
 @cases
 @pytest.mark.parametrize("at", ["last", "every"])
 @pytest.mark.parametrize("T", [1, 2, 7])
@@ -272,14 +284,32 @@ def test_what_is_kept_and_what_that_is_called(node, kind, at):
         same(one, other)
 
 
-def test_of_an_infinite_gradient_nothing_is_known_to_be_left(node):
+def test_of_an_infinite_gradient_is_left_what_is_left_of_its_direction(node):
     posed = Posed("scalar", 7, 5, nonlinearity="identity")
     posed.cell.w.data = 1e150
     posed.given["p"][0] = 1e150
     found = posed.run(node, "return kept(computation);")
     eager = posed.pose()
-    assert all(map(math.isnan, kept(eager.unrolled, eager.loss)))
-    assert all(map(math.isnan, found))
+    assert kept(eager.unrolled, eager.loss) == found
+    assert found == pytest.approx([1.0, 1e150, 1e300, math.inf, math.inf, math.inf], rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "expected"),
+    [
+        ([0.0, 0.0], [0.0, 0.0]),
+        ([-math.inf], [-1.0]),
+        ([3.0, math.inf], [0.0, 1.0]),
+        ([1.5e308, -1.5e308], [0.5**0.5, -(0.5**0.5)]),
+        ([3e-320, 4e-320], [0.6, 0.8]),
+        ([math.inf, math.inf], [math.nan, math.nan]),
+        ([math.nan, math.inf], [math.nan, math.nan]),
+    ],
+)
+def test_a_direction_has_norm_1(node, gradient, expected):
+    given = str(gradient).replace("inf", "Infinity").replace("nan", "NaN")
+    found = Posed("scalar", 7, 5).run(node, f"return direction({given});")
+    assert found == pytest.approx(expected, rel=1e-3 if 0.0 < max(gradient) < 1e-300 else 1e-15, nan_ok=True)
 
 
 def test_words_of_verdicts(node):

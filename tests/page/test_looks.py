@@ -14,6 +14,7 @@ from tinygrad_rnn import (
     draw,
     explore,
 )
+from tinygrad_rnn.bptt.verdict import Verdict, kept
 from tinygrad_rnn.pictures import text
 
 from .browser import browser, open_page, says, set_range, settle, settle_work
@@ -192,7 +193,8 @@ GRADIENT_BELOW = """([drawing, name]) => {
     const head = texts.find((one) => one.matches(".name") && one.textContent === name);
     const y = Number(head.getAttribute("y")), column = head.getAttribute("x");
     const isBelow = (one) => one.getAttribute("x") === column && Number(one.getAttribute("y")) > y;
-    return texts.find((one) => one.matches(".grad") && isBelow(one)).textContent;
+    const found = texts.filter((one) => one.matches(".grad") && isBelow(one));
+    return found.reduce((a, b) => (Number(b.getAttribute("y")) < Number(a.getAttribute("y")) ? b : a)).textContent;
 }"""
 
 
@@ -288,10 +290,22 @@ def test_no_number_is_beyond_words(open_page, link):
     assert not re.findall(r"undefined|Infinity|null|\[object|NaN[×⁰-⁹]", words)
 
 
-def test_of_an_infinite_gradient_the_page_says_what_python_says(open_page):
-    page = open_page("last", "#w=1e150&nonlinearity=identity")
-    assert says(page, "#headline") == "The gradient is not a number after 6 steps back"
-    assert "(10¹⁵⁰)⁶ = ∞" in says(page, "#equation")
+@pytest.mark.parametrize(
+    ("link", "options", "where", "what"),
+    [
+        ("#w=1e150&nonlinearity=identity", {"w": 1e150}, "in time step 4", "w·h3 = ∞"),
+        ("#u=0&w=1e150&nonlinearity=identity&b=0", {"w": 1e150, "u": 0.0, "b": 0.0}, "on the way back", "∂h6/∂h3 = ∞"),
+    ],
+)
+def test_of_a_gradient_that_is_not_finite_the_page_says_what_python_says_and_what_was_so_first(
+    open_page, link, options, where, what
+):
+    page = open_page("last", link)
+    said, equation = says(page, "#headline"), says(page, "#equation")
+    posed = scalar(nonlinearity="identity", **options)
+    clause = Verdict(kept(posed.unrolled, posed.loss)[-1], 6).clause(way="back").partition(":")[0]
+    assert said == f"{clause}: infinite first {where}"
+    assert equation == f"Infinite first {where}: {what}"
 
 
 def test_a_weight_near_1_is_not_written_as_1(open_page):

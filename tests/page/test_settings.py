@@ -4,6 +4,8 @@ import copy
 import json
 import pickle
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -98,10 +100,13 @@ def test_vectors_and_symbols():
             page["x_2"] = wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("w", "1", "w is '1'. Give a finite number"),
+        ("w", Decimal("sNaN"), "w is Decimal('sNaN'). Give a finite number"),
+        ("w", Fraction(10**400), "Give a finite number"),
         ("w", float("nan"), "w is nan"),
         ("w", 10**400, "w is"),
         ("w", [1.0], "w has shape (1,), w of the page has shape ()"),

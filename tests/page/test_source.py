@@ -150,6 +150,7 @@ def test_a_recorded_loss_of_read_outs(node):
     agree(node, from_graph(unrolled, loss), parameters, loss, unrolled, 13)  # the page has the read-out in the loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [[1, 1, 1], [0, 2, 1]])
 def test_a_recorded_cross_entropy_is_refused_and_a_problem_is_not(node, classes):
     cell, readout = RNNCell(3, 2), Linear(2, 3)
@@ -244,6 +245,7 @@ PENALTIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["every", "last"])
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("penalise", PENALTIES)
@@ -263,6 +265,18 @@ def test_a_penalty_on_the_weights(node, penalise, before, at):
     again.backward()
     expected = [again.data, *(parameter.grad for parameter in parameters)]
     same([found["loss"], *found["p_grad"]][: len(expected)], expected)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_weight_of_a_penalty_can_be_dragged_and_is_not_trained(node, own):
+    w, strength = Value(0.9, label="w"), Value(0.01, label="strength")
+    cell = (lambda x, h: (w * h + x).tanh()) if own else ScalarRNNCell(w)
+    unrolled = unroll(cell, wave(4), h0=0.1)
+    loss = mse_loss(unrolled.h[4], 0.5) + strength * w * w
+    made = agree(node, from_graph(unrolled, loss), [w, strength, *([] if own else [cell.u, cell.b])], loss, unrolled)
+    names = [group["name"] for group in made.facts["groups"]]
+    assert names == (["w", "strength"] if own else ["w", "strength", "u", "b"])
+    assert made.facts["trained"] == [i for i, name in enumerate(names) if name != "strength"]
 
 
 def test_training_with_a_penalty_on_the_weights(node):

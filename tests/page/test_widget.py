@@ -2,6 +2,7 @@
 
 import builtins
 import copy
+import html
 import json
 import math
 import pickle
@@ -23,8 +24,9 @@ from tinygrad_rnn import (
 )
 from tinygrad_rnn.errors import MissingDependencyError
 from tinygrad_rnn.nn import OneHot
+from tinygrad_rnn.page import page as page_module
 from tinygrad_rnn.page import widget as widget_module
-from tinygrad_rnn.page.page import script
+from tinygrad_rnn.page.page import assemble, script
 
 from .browser import browser, open_page, settle
 from .jupyter import jupyterlab, require_jupyter
@@ -51,7 +53,7 @@ def test_what_is_set_in_python_is_told_and_what_the_page_says_can_be_read(page):
     widget = page.widget
     assert widget is page.widget
     assert widget.state == {"link": "#w=1.1", "turn": 0}
-    assert "#w=1.1" not in widget.frame["srcdoc"]  # it is as it was built
+    assert widget.frame["srcdoc"] == page.html()  # it begins with what was set
     page.w = 1.2
     assert widget.state == {"link": "#w=1.2", "turn": 1}
     says(page, "#step=3&w=1.3", 1)
@@ -83,6 +85,18 @@ def test_a_notebook_gets_the_widget_and_a_frame_for_where_there_are_none(page):
     assert bundle[VIEW]["model_id"] == page.widget.model_id
     assert bundle["text/plain"] == "Page('ScalarRNNCell, 4 time steps')"
     assert bundle["text/html"].startswith("<iframe")
+
+
+@pytest.mark.parametrize("w", [None, 1.2])
+def test_a_notebook_gets_one_page_that_is_built_once(page, monkeypatch, w):
+    built = []
+    monkeypatch.setattr(page_module, "assemble", lambda *parts: built.append(assemble(*parts)) or built[-1])
+    if w is not None:
+        page.w = w
+    shown = page._repr_mimebundle_()["text/html"]
+    assert built == [page.widget.frame["srcdoc"]]
+    assert html.escape(built[0]) in shown
+    assert page.html() is built[0]
 
 
 def test_without_anywidget_the_frame_says_which_extra_there_is(monkeypatch):

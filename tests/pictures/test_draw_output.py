@@ -282,8 +282,9 @@ def test_pipe_and_save_as_in_the_package_graphviz(tmp_path: Path) -> None:
     assert drawing.pipe("dot", encoding="utf-8") == drawing.source == drawing.dot.source
     assert drawing.save("s.dot", directory=tmp_path / "new") == tmp_path / "new" / "s.dot"
     assert (tmp_path / "new" / "s.dot").read_text(encoding="utf-8") == drawing.source
-    with pytest.raises(TypeError):
-        drawing.render(renderer="cairo")  # type: ignore[call-arg]  # what is not offered is not swallowed
+    for refused in (lambda: drawing.render(renderer="cairo"), lambda: drawing.pipe("svg", "cairo")):  # type: ignore
+        with pytest.raises(TypeError):  # what is not offered is not swallowed
+            refused()
 
 
 def test_draw_dot_shows_every_node_with_data_and_gradient() -> None:

@@ -180,15 +180,26 @@ def _distance(point: tuple[float, float], box: Box) -> float:
 
 
 def test_the_scalar_chain_is_one_straight_line() -> None:
-    unrolled, loss = scalar(4)
+    unrolled, loss = scalar(2)
     picture = draw(unrolled, loss).picture
     assert len({frame.top for frame in picture.frames}) == 1
     heights = {box.centre[1] for box, node in nodes_of(picture) if node.kind == "state" and box.centre}
     assert len(heights) == 1
     (height,) = heights
     lit = [line for line in picture.lines if line.pen == 3.0 and line.edge]
-    assert len(lit) == 4 * 4 + 2
+    assert len(lit) == 2 * 4 + 2
     assert all(abs(y - height) < 0.5 for line in lit for _, y in line.curve)
+
+
+@pytest.mark.parametrize("T", [6, 12])
+def test_the_rows_are_the_widths_that_make_a_picture_as_large_as_can_be(T: int) -> None:
+    """Of all ways to break the strip, rows of a width that a first or a last row can have."""
+    picture = draw(*scalar(T)).picture
+    ends: dict[float, float] = {}
+    for frame in picture.frames:
+        ends[frame.top] = max(ends.get(frame.top, 0.0), frame.right)
+    assert max(ends.values()) == ends[min(ends)]  # the last row, with the loss, is the widest
+    assert picture.width / picture.height == pytest.approx(16 / 9, rel=0.15)
 
 
 def test_all_time_steps_look_alike() -> None:

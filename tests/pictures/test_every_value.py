@@ -44,6 +44,7 @@ def overlap(one: Box, other: Box) -> bool:
     return dx < (one.width + other.width) / 2 - 1e-6 and dy < (one.height + other.height) / 2 - 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_engine")
 @pytest.mark.parametrize("cell", CELLS, ids=repr)
 def test_every_value_of_our_cells_up_to_4_units_needs_no_graphviz(cell: Any) -> None:
@@ -77,6 +78,7 @@ def test_time_steps_have_their_names_and_notes_above_them() -> None:
     assert [frame.title for frame in picture.frames][1:] == ["t = 1: a, d", "t = 2: b", "t = 3: c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [*CELLS, RNNCell(1, 5)], ids=repr)
 def test_every_text_has_room(cell: Any) -> None:
     picture = draw(*problem(cell), detail="values").picture

@@ -21,7 +21,7 @@ from tinygrad_rnn.pictures import animation, convert, engine, mermaid, svg, text
 from tinygrad_rnn.pictures.drawing import SUFFIXES, Drawing
 from tinygrad_rnn.pictures.geometry import Picture
 
-from ..page.browser import browser
+from ..page.browser import browser, find_browser
 
 __all__ = ["browser"]
 
@@ -103,7 +103,7 @@ def test_the_law_is_drawn_over_the_bars_in_every_format() -> None:
     assert law.in_front
     for source in (svg.write(drawing.picture), drawing.svg()):
         assert source.rindex("-bar_") < source.index(f'-{law.id}"')
-    source = str(drawing.pipe("tikz", "utf-8"))
+    source = str(drawing.pipe("tikz", encoding="utf-8"))
     assert source.rindex("(bar_") < source.rindex("dashed")
 
 
@@ -181,12 +181,12 @@ def test_an_unknown_suffix_names_the_known_ones() -> None:
 
 
 def test_the_nodes_of_tikz_have_the_names_of_the_states() -> None:
-    source = draw(*scalar()).pipe("tikz", "utf-8")
+    source = draw(*scalar()).pipe("tikz", encoding="utf-8")
     assert isinstance(source, str)
     for name in ("h_0", "h_4", "x_1", "loss"):
         assert re.search(rf"\\node\[.*\] \({name}\) at ", source)
     assert source.startswith(r"\begin{tikzpicture}")
-    assert draw(*scalar()).pipe("tex", "utf-8").startswith(r"\documentclass")
+    assert draw(*scalar()).pipe("tex", encoding="utf-8").startswith(r"\documentclass")
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,25 @@ def test_what_is_too_large_for_tikz_or_mermaid_is_refused_with_what_to_do() -> N
 
 
 def test_mermaid_has_the_states_their_arrows_and_the_factors_on_the_way_back() -> None:
-    source = draw(*scalar(2), title='"quoted" <b>').pipe("mmd", "utf-8")
+    source = draw(*scalar(2), title='"quoted" <b>').pipe("mmd", encoding="utf-8")
     assert source.startswith('---\ntitle: " quoted  <b>"\n---\nflowchart LR\n')
     assert '  h_0("h₀<br/>0<br/>' in source
     assert "  h_0 --> h_1\n" in source
     assert re.search(r'  h_1 -\.->\|"×0\.\d+"\| h_0\n', source)
     assert "bar_" not in source
+
+
+def test_mermaid_says_the_chain_its_law_and_what_the_numbers_are() -> None:
+    drawing = draw(*scalar(2))
+    texts = {text.id: text.text for text in drawing.picture.texts}
+    says = re.search(r'  says\("([^"]*)"\)\n', str(drawing.pipe("mmd", encoding="utf-8")))
+    assert says is not None
+    read = says[1].replace("#160;", " ").replace("#8288;", "")
+    assert read.split("<br/>") == [
+        texts["equation"],
+        texts["lawname"],
+        "In a card: value, below it gradient of L",
+    ]
 
 
 @pytest.mark.slow
@@ -251,7 +264,7 @@ def test_mermaid_draws_the_mmd(browser: Any) -> None:
     page = browser.new_page()
     page.add_script_tag(path=MERMAID or "TINYGRAD_RNN_MERMAID is not set")
     for drawing in (draw(*lstm()), draw(*scalar(), detail="values"), draw_dot(expression())):
-        drawn = page.evaluate(script, drawing.pipe("mmd", "utf-8"))
+        drawn = page.evaluate(script, drawing.pipe("mmd", encoding="utf-8"))
         for box in drawing.picture.every_box():
             if box.role not in ("bar", "swatch") and any(box.lines):
                 assert f"-{box.id}-" in drawn
@@ -270,6 +283,7 @@ def test_text_tells_the_chain_from_the_loss_back() -> None:
     assert "h₂  1  2     x₂  0.5   ████████████████████████ 1" in lines
     assert "  ↓ ×0.5   w 0.5" in lines
     assert [line.split()[0] for line in lines if line[:1] in "Lh" and line] == ["L", "h₂", "h₁", "h₀"]
+    assert lines[-1] == "After a name: value, gradient of L"
 
 
 def test_text_counts_the_factors_of_folded_steps() -> None:
@@ -323,7 +337,16 @@ def test_values_appear_forwards_then_the_gradient_travels_back_factor_by_factor(
         if text.role == "factor"
     ]
     left = {text.step: text.text for text in drawing.picture.texts if text.role == "left"}
+    assert products[0] == f"back to h₃:  {left[3]}"
     assert products[1] == f"back to h₂:  {factors[0]}·{factors[1]} = {left[2]}"
+
+
+def test_a_gradient_that_the_chain_does_not_reach_is_seen_at_the_end() -> None:
+    film = animation.film(draw(*scalar(4), k=2).picture)
+    for moment in film.moments():
+        gradients = {box.step for box in film.at(moment).boxes if box.role == "state" and box.lines[-1]}
+        assert moment == film.seconds or not gradients & {0, 1}
+    assert gradients == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("detail", ["states", "gates"])
@@ -381,14 +404,19 @@ def test_in_an_image_the_animation_begins_empty_and_with_less_motion_it_shows_th
 
     draw(*scalar(), animate="backward").save(tmp_path / "moving.svg")
     (tmp_path / "page.html").write_text('<body style="margin:0"><img src="moving.svg" width="960"></body>')
-    pictures = {}
-    for motion in ("no-preference", "reduce"):
-        page = browser.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
-        # Chromium's emulation of that wish does not reach into images.
-        page.goto((tmp_path / ("page.html" if motion == "no-preference" else "moving.svg")).as_uri())
+    # A page's emulation of that wish does not reach into images; that of the whole browser does.
+    still = browser.browser_type.launch(
+        executable_path=find_browser(browser.browser_type.executable_path),
+        args=["--no-sandbox", "--force-prefers-reduced-motion"],
+    )
+    ink = []
+    for running, motion in ((browser, "no-preference"), (still, "reduce")):
+        page = running.new_page(viewport={"width": 960, "height": 540}, reduced_motion=motion)
+        page.goto((tmp_path / "page.html").as_uri())
         image = Image.open(io.BytesIO(page.screenshot())).convert("L")
-        pictures[motion] = sum(image.histogram()[:128])
-    assert pictures["no-preference"] < 0.6 * pictures["reduce"]
+        ink.append(sum(image.histogram()[:128]))
+    still.close()
+    assert ink[0] < 0.6 * ink[1]
 
 
 @pytest.mark.slow
@@ -421,13 +449,16 @@ def test_a_gif_plays_in_frames_of_one_size_and_ends_with_the_picture(tmp_path: P
 
     drawing = draw(*scalar(2))
     image = Image.open(drawing.save(tmp_path / "film.gif"))
-    assert image.size == (960, 540)
+    assert image.size == (1920, 1080)
     assert image.n_frames > 6
-    for i in (0, image.n_frames - 1):
+    sizes = [re.findall(r'<svg [^>]*viewBox="([^"]+)"', frame) for frame, _ in animation.film(drawing.picture).frames()]
+    assert len({size for (size,) in sizes}) == 1
+    for i in range(image.n_frames):
         image.seek(i)
+        assert image.size == (1920, 1080)
         assert image.convert("RGB").getpixel((2, 2)) == (255, 255, 255)  # paper
     assert image.info["duration"] == 1000 * animation.HOLD
-    still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 2 / 3))).convert("RGB")
+    still = Image.open(io.BytesIO(convert.png(svg.write(drawing.picture), 4 / 3))).convert("RGB")
     worst = max(high for _, high in ImageChops.difference(image.convert("RGB"), still).getextrema())
     assert worst < 40  # of 255: a palette has fewer colours
 

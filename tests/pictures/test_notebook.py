@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tinygrad_rnn import ScalarRNNCell, Value, draw_dot, no_grad, unroll
 from tinygrad_rnn.pictures import notebook
@@ -20,12 +18,22 @@ loss.backward()
 """
 
 
+def executed(cells: list[str], folder: Path):
+    """A valid notebook of these cells, with their outputs."""
+    import nbformat  # here, since it takes a second, and most tests need no notebook
+    from nbclient import NotebookClient
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    nbformat.validate(book)
+    return book
+
+
 @pytest.mark.slow
 def test_an_executed_notebook_shows_values_drawings_and_pages(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cells = [SETUP, "loss", "unrolled.cell.w", "draw(unrolled, loss)", "explore(unrolled, loss)", "unrolled.h"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    book = executed(cells, tmp_path)
     _, value, leaf, drawing, page, series = (cell.outputs[0].data if cell.outputs else {} for cell in book.cells)
     assert set(value) == set(drawing) == {"text/plain", "image/svg+xml"}
     assert value["text/plain"].startswith("(h_3 - 0.2)^2: data ")
@@ -36,7 +44,6 @@ def test_an_executed_notebook_shows_values_drawings_and_pages(tmp_path, monkeypa
     assert page["text/plain"].startswith("Page('ScalarRNNCell")
     assert page["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')
     assert page["text/html"].count("<") == 2  # the page itself is escaped
-    nbformat.validate(book)
 
 
 def test_a_value_shows_the_drawing_of_draw_dot():
@@ -85,6 +92,5 @@ def test_a_state_of_an_unrolled_network_shows_itself():
 def test_a_notebook_shows_a_figure(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     source = "from tinygrad_rnn.plots.saving import new_figure\nnew_figure(2.0, 1.0)"
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    book = executed([source], tmp_path)
     assert "image/png" in book.cells[0].outputs[0].data

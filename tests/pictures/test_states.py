@@ -23,7 +23,7 @@ from tinygrad_rnn.pictures import draw, engine
 from tinygrad_rnn.pictures.geometry import Box, Line, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
 from tinygrad_rnn.pictures.subject import Subject
-from tinygrad_rnn.pictures.text import number
+from tinygrad_rnn.pictures.text import number, power_of_ten
 from tinygrad_rnn.pictures.view import View
 from tinygrad_rnn.support import colours
 from tinygrad_rnn.support.colours import Scale
@@ -124,6 +124,37 @@ def test_the_norms_bound_what_is_left_and_the_norm_of_w_bounds_them() -> None:
     assert without_a_loss.startswith(f"‖∂h₅/∂h₀‖ = ‖J₅ ⋯ J₁‖ = {number(sizes[1])} ≤ ‖W‖⁵ = ")
 
 
+def test_without_a_loss_what_is_left_of_a_part_of_the_state_came_along_all_paths() -> None:
+    """A change of c_0 also reaches c_5 through h."""
+    cell = LSTMCell(1, 2, seed=0)
+
+    def last(c0: list[float]) -> np.ndarray:
+        unrolled = unroll(cell, [[0.3 * t] for t in range(5)], ([0.0, 0.0], c0))
+        return np.array([value.data for value in unrolled["c"][5]])
+
+    columns = [(last([e * (i == j) for i in (0, 1)]) - last([0.0, 0.0])) / e for j in (0, 1) for e in (1e-6,)]
+    picture = draw(unroll(cell, [[0.3 * t] for t in range(5)]), state="c").picture
+    assert read(said(picture, "left_0")) == pytest.approx(np.linalg.norm(np.array(columns), 2), rel=0.006)
+
+
+@pytest.mark.parametrize("cell", [ScalarRNNCell(w=0.9), LSTMCell(1, 2, seed=0)], ids=repr)
+def test_a_loss_without_a_gradient_says_nothing_about_the_factors(cell: ScalarRNNCell | LSTMCell) -> None:
+    """A perfect fit. ∂h_5/∂h_0 is not 0."""
+    scalar_cell = isinstance(cell, ScalarRNNCell)
+    unrolled = unroll(cell, [0.3 if scalar_cell else [0.3]] * 5)
+    last = unrolled.h[5]
+    loss = mse_loss(last, last.data if scalar_cell else [value.data for value in last])
+    loss.backward()
+    picture = draw(unrolled, loss).picture
+    name = "h₅" if scalar_cell else "s₅"
+    assert said(picture, "headline") == picture.title == f"The gradient is 0 at {name} already"
+    assert said(picture, "equation") == f"∂L/∂{name} = 0"
+    assert said(picture, "left") == f"What is left of the gradient: nothing, since ∂L/∂{name} = 0"
+    assert "multiply" not in picture.description
+    if scalar_cell:
+        assert read(said(picture, "factor_3")) == pytest.approx(jacobian(unrolled, 3)[0][0], rel=0.006)
+
+
 def test_no_bound_is_claimed_for_a_part_of_the_state() -> None:
     """The gradient reaches the lower layer at step 0 through the upper one also, past the Jacobians of its own."""
     stack = RNN(1, 2, num_layers=2)
@@ -159,6 +190,16 @@ def test_straight_along_c_is_the_product_of_the_forget_gates() -> None:
     lanes = {box.id: box.centre[1] for box in picture.boxes if box.role == "state" and box.centre}
     assert lanes["c_3"] > lanes["h_3"]
     assert {line.step for line in picture.lines if line.role == "straight"} == {1, 2, 3, 4, 5}
+
+
+def test_a_product_of_gates_that_is_too_small_for_a_double_keeps_its_digits() -> None:
+    cell = LSTMCell(1, 1, seed=3)
+    assert cell.f.b is not None
+    cell.f.b[0].data = -100.0
+    unrolled, loss = vector(cell, 10)
+    log10 = math.fsum(math.log10(unrolled["f"][t][0].data) for t in range(1, 11))
+    assert log10 < -400.0
+    assert said(draw(unrolled, loss).picture, "lawname") == f"straight along c: ∏ f = {power_of_ten(1.0, log10)}"
 
 
 def test_an_open_straight_path_is_thick_and_a_closed_one_thin() -> None:
@@ -230,7 +271,7 @@ def test_a_weight_near_1_is_not_1() -> None:
 
 def test_what_is_not_a_number_has_no_arc() -> None:
     unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.1, 0.2, 0.3, 0.4])
-    loss = (unrolled.h[4] - 1.0) ** 2
+    loss = (unrolled.h[4] - unrolled.h[4]) ** 2  # ∞ − ∞
     loss.backward()
     picture = draw(unrolled, loss).picture
     assert math.isnan(kept(unrolled, loss)[-1])
@@ -248,6 +289,7 @@ def test_the_step_at_its_gates_says_of_each_card_what_it_holds() -> None:
     assert not [one.text for one in picture.texts if "data: norms" in one.text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [4000, 8000])  # by passes of its own, and read off
 def test_a_product_too_small_for_a_double_is_not_taken_for_one_that_stopped_shrinking(steps: int) -> None:
     unrolled = unroll(ScalarRNNCell(w=0.8, nonlinearity="identity"), [0.1] * steps)
@@ -451,12 +493,32 @@ def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_sa
     told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
     assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
     assert read(told["x_2"]) == pytest.approx(0.3)
-    assert [said(picture, f"key{i}") for i in range(3)] == [
-        "In a card: value,",
-        "gradient of L",
-        "(norms, where there are several)",
-    ]
+    key = [said(picture, f"key{i}") for i in range(5)]
+    assert key == ["In a card:", "value,", "below it", "gradient of L", "(norms of vectors)"]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")
+
+
+def test_where_truncation_cuts_the_chain_the_bars_say_so() -> None:
+    unrolled, loss = scalar()
+    for cuts, words in (((2, 4), 1), ((2,), 0), ((), 0)):
+        texts = [text.text for text in draw(unrolled, loss, k=4, cuts=cuts).picture.texts]
+        assert texts.count("nothing of it passes the cut") == words
+
+
+def test_of_one_gate_there_is_no_mean() -> None:
+    for units, mean in ((1, ""), (2, "mean ")):
+        picture = draw(*vector(LSTMCell(1, units))).picture
+        box = next(box for box in picture.boxes if box.id == "step_f")
+        assert said(picture, "terms") == f"{mean}f"
+        assert box.lines[1].startswith("mean ") == bool(mean)
+
+
+def test_a_cell_that_names_no_gates_has_its_last_step_in_their_place() -> None:
+    unrolled, loss = unrolled_own_cell(1)
+    loss.backward()
+    pictures = [draw(unrolled, loss, detail=detail).picture for detail in ("gates", "states")]
+    assert [*pictures[0].every_text()] == [*pictures[1].every_text()]
+    assert said(pictures[0], "step").startswith("Step 12 in full")
 
 
 def test_long_names_are_cut_where_they_are_alike() -> None:

@@ -8,12 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tinygrad_rnn import LSTMCell, unroll
+from tinygrad_rnn import LSTMCell, ScalarRNNCell, mse_loss, unroll
 from tinygrad_rnn.bptt.anatomy import anatomy, number_or_norm
 from tinygrad_rnn.bptt.decay import DecayCurve
 from tinygrad_rnn.bptt.jacobian import ChainNorm
@@ -107,6 +108,18 @@ def test_a_heat_map_has_the_colours_of_the_pictures() -> None:
     assert image.to_rgba(math.sqrt(low * high))[:3] == pytest.approx(to_rgb(SIZES[2]), abs=0.01)
 
 
+def test_the_sign_in_a_heat_map_does_not_hang_on_colour() -> None:
+    """Both signs are as dark in grey print."""
+    unrolled = unroll(ScalarRNNCell(w=-0.9), [0.3] * 6)
+    losses = {t: mse_loss(unrolled.h[t], 0.3) for t in range(1, 7)}
+    split = anatomy(unrolled, losses, unrolled.cell.w)
+    heat, *_ = anatomy_figure(split).axes
+    marked = {(round(float(y)), round(float(x))) for line in heat.lines for x, y in zip(*line.get_data())}
+    terms = {(k, t): number_or_norm(size) for k, t, size in split.terms()}
+    negative = {place for place, size in terms.items() if size <= -max(map(abs, terms.values())) / 1000}
+    assert marked == negative != set()
+
+
 HOSTILE = r"$\frac{a$b $ \$"
 
 
@@ -159,3 +172,23 @@ def test_a_text_of_the_user_is_shown_literally(kind: str) -> None:
 def test_a_character_without_a_glyph_is_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     save(figures("\u4f60")["decay"], tmp_path / "a.png")
     assert not recwarn.list
+
+
+def test_what_is_infinite_or_not_a_number_is_drawn_and_named() -> None:
+    unrolled = unroll(ScalarRNNCell(w=1e200, nonlinearity="identity"), [0.5, 0.25, 0.5, -0.25])
+    losses = {t: unrolled.h[t] ** 2 for t in range(1, 5)}
+    parts = anatomy(unrolled, losses, unrolled.cell.w)
+    assert [math.isnan(size) for size in parts.table()[0]] == [False, True, True, True]
+    assert parts.table()[2][2] == math.inf
+    figure = anatomy_figure(parts)
+    colours, _, dark = (image.get_array() for image in figure.axes[0].images)
+    largest = abs(parts[2, 2])
+    assert [[bool(cell) for cell in row] for row in ~numpy.ma.getmaskarray(dark)] == [
+        [False, True, True, True],
+        *[[False] * 4] * 3,
+    ]
+    assert colours[2, 2] == largest
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert "infinite: the colour of the largest\nblack: not a number" in "\n".join(said)
+    assert said.count("nan") == 1 + 3 + 3
+    assert said.count("inf") == 3 + 1

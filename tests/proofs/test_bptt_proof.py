@@ -104,6 +104,7 @@ def test_against_bptt_written_by_hand(seed: int, H: int, D: int, T: int, gain: f
     assert agree(grads(list(unrolled.h.values())), expected["h"])
 
 
+@pytest.mark.slow
 @given(
     w=st.floats(-2, 2), u=st.floats(-2, 2), b=st.floats(-1, 1), xs=st.lists(st.floats(-2, 2), min_size=1, max_size=30)
 )
@@ -176,6 +177,7 @@ def test_the_comparison_would_notice_a_thousandth() -> None:
 # ---- central differences ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), H=st.integers(1, 3), T=st.integers(1, 8), classes=st.booleans())
 def test_against_central_differences(seed: int, H: int, T: int, classes: bool) -> None:
@@ -212,6 +214,7 @@ def test_the_linear_recurrence_follows_the_law_exactly(w: float, T: int) -> None
     assert cell.w.grad == sum((T - k) * w ** (T - k - 1) * u * x for k, x in enumerate(xs, 1) if k < T)
 
 
+@pytest.mark.slow
 @given(w=st.floats(-1.5, 1.5), xs=st.lists(st.floats(-3, 3), min_size=1, max_size=40))
 def test_the_linear_recurrence_follows_the_law(w: float, xs: list[float]) -> None:
     cell = ScalarRNNCell(w, 1.0, 0.0, "identity")

@@ -11,6 +11,7 @@ from inspect import signature
 from typing import Any
 
 import mpmath
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def distance_to_a_kink(expression: Expression, variables: list[Any]) -> Any:
     return distance
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(expressions, numbers)
 def test_values_and_gradients_agree_with_60_digits(expression: Expression, at: list[float]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -37,6 +37,7 @@ from tinygrad_rnn import (
 from tinygrad_rnn.bptt.decay import decay, non_normal_cells, scalar_cells
 from tinygrad_rnn.bptt.jacobian import chain_norms, jacobian
 from tinygrad_rnn.bptt.paths import paths
+from tinygrad_rnn.bptt.truncated import truncated_bptt
 from tinygrad_rnn.bptt.verdict import verdict
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 from tinygrad_rnn.errors import TinygradRNNError
@@ -45,7 +46,7 @@ from tinygrad_rnn.nn import LSTM, Layer, Neuron, OneHot, init
 from tinygrad_rnn.nn.linalg import non_normal, orthogonal
 from tinygrad_rnn.sweep import sweep
 from tinygrad_rnn.tasks import Adding
-from tinygrad_rnn.train import Limits, Settings
+from tinygrad_rnn.train import Limits, RecurrentNetwork, Settings
 
 try:
     import torch
@@ -383,6 +384,9 @@ TAKE_A_SEQUENCE: dict[str, Callable[[Any], Any]] = {
     "unroll": lambda xs: data(list(unroll(ScalarRNNCell(), xs).h.values())),
     "unroll, a vector": lambda xs: data(unroll(RNNCell(2, 1, seed=1), [xs]).h[1]),
     "unroll, h0": lambda xs: data(unroll(RNNCell(1, 2, seed=1), [[0.1]], h0=xs).h[1]),
+    "problem, targets": lambda xs: problem(ScalarRNNCell(), [0.1, 0.2], xs, at="every").loss.data,
+    "problem, inputs": lambda xs: problem(ScalarRNNCell(), xs, [0.1, 0.2], at="every").loss.data,
+    "truncated_bptt": lambda xs: truncated_bptt(ScalarRNNCell(), [0.1, 0.2], xs, 1, 2),
     "mse_loss": lambda xs: mse_loss([Value(0.1), Value(0.2)], xs).data,
     "Recurrence": lambda xs: compiled(of_numbers(), [xs], [[0.1, 0.2]]),
     "a state dict": lambda xs: loaded(RNNCell(1, 2), {"W": [[0.0, 0.0]] * 2, "U": [[0.0]] * 2, "b": xs}),
@@ -390,12 +394,44 @@ TAKE_A_SEQUENCE: dict[str, Callable[[Any], Any]] = {
         Linear(2, 2), {"weight": [[0.0, 0.0]] * 2, "bias": xs}, from_torch_state_dict
     ),
 }
-REAL_ARRAYS = {
+
+
+class Labelled:
+    """Numbers by label, as a series of pandas after a sort: 0.5, then 0.25, of which the second is called 0."""
+
+    ndim = 1
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.tolist())
+
+    def __getitem__(self, label: int) -> float:
+        return {5: 0.5, 0: 0.25}[label]
+
+    def tolist(self) -> list[float]:
+        return [0.5, 0.25]
+
+
+class Frame(Labelled):
+    """A table, as a data frame of pandas, whose columns are called 5 and 0: to iterate over it gives these names."""
+
+    ndim, shape, columns = 2, (1, 2), (5, 0)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.columns)
+
+
+REAL_ARRAYS: dict[str, Any] = {
+    "labelled": Labelled(),
     **{kind: numpy.array([0.5, 0.25], kind) for kind in ("float16", "float32", "float64", "longdouble", "object")},
     **{"masked": numpy.ma.array([0.5, 0.25], mask=False), "fractions": [Fraction(1, 2), Decimal("0.25")]},
     **({} if torch is None else {"tensor": torch.tensor([0.5, 0.25], dtype=torch.bfloat16)}),
 }
-NO_REAL_ARRAYS = {
+NO_REAL_ARRAYS: dict[str, Any] = {
+    "frame": Frame(),
+    "0-d": numpy.array(0.5),
     **{"masked": numpy.ma.array([0.5, 0.25], mask=[False, True]), "text": numpy.array(["0.5", "0.25"])},
     **{"complex": numpy.array([0.5, 0.25j]), "durations": numpy.array([1, 2], "m8[ns]"), "bytes": b"12"},
     **{f"dates {unit}": numpy.array(["2020-01-01", "2020-01-02"], f"M8[{unit}]") for unit in ("D", "ns")},
@@ -411,3 +447,18 @@ def test_arrays_of_real_numbers_are_taken_and_no_others(name: str) -> None:
     entrance = TAKE_A_SEQUENCE[name]
     assert [kind for kind, given in REAL_ARRAYS.items() if not is_taken(entrance, given, [0.5, 0.25])] == []
     assert [kind for kind, given in NO_REAL_ARRAYS.items() if not is_refused(entrance, given)] == []
+
+
+@pytest.mark.parametrize("kind", ["frame", "0-d", "bytes", "dict", "set"])
+def test_time_steps_have_an_order(kind: str) -> None:
+    given = NO_REAL_ARRAYS[kind]
+    network = RecurrentNetwork.for_task(Adding(5), hidden_size=1)
+    entrances: dict[str, Callable[[Any], Any]] = {
+        "a module": RNN(1, 1),
+        "a network": network,
+        "its outputs": network.outputs,
+        "its predictions": network.predictions,
+        "a bidirectional one": RecurrentNetwork.for_task(Adding(5), hidden_size=1, bidirectional=True).predictions,
+        "inputs of truncated BPTT": lambda xs: truncated_bptt(ScalarRNNCell(), xs, [0.1, 0.2], 1, 2),
+    }
+    assert [name for name, entrance in entrances.items() if not is_refused(entrance, given)] == []

@@ -11,7 +11,7 @@ from math import isqrt
 
 import pytest
 
-from tinygrad_rnn.support.sums import add_up, norm_of
+from tinygrad_rnn.support.sums import add_up, exact_sum, norm_of
 
 from ..pythons import interpreters
 from ..tools.abuse.__main__ import ROOT
@@ -57,3 +57,20 @@ def test_a_norm_has_the_same_digits_in_every_python(version: tuple[int, int]) ->
         [PYTHONS[version], "-"], input=script, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.stdout.split() == [norm_of(vector).hex() for vector in vectors], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ([], 0.0),
+        ([0.1] * 10, 1.0),
+        ([1e16, 1.0, -1e16], 1.0),
+        ([1e308, 1e308], math.inf),
+        ([-1e308, -1e308], -math.inf),
+        ([math.inf, 1.0], math.inf),
+        ([math.inf, -math.inf], math.nan),
+        ([math.nan, math.inf], math.nan),
+    ],
+)
+def test_an_exact_sum_is_rounded_once_and_never_an_error(numbers: list[float], expected: float) -> None:
+    assert exact_sum(iter(numbers)) == pytest.approx(expected, rel=0.0, abs=0.0, nan_ok=True)

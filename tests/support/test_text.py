@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinygrad_rnn.support.text import count, listed, printable
+from tinygrad_rnn.support.text import count, listed, magnitude, printable
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_long_names_and_long_lists_are_cut() -> None:
     assert listed(["a", "b"]) == "'a', 'b'"
     assert listed([str(i) for i in range(1003)], most=2) == "'0', '1' and 1,001 more"
     assert listed(["x" * 50], longest=3) == "'xxx…'"
+
+
+def test_the_size_of_several_numbers_is_a_norm() -> None:
+    assert [magnitude("h_3", entries) for entries in (1, 2, 30)] == ["|h_3|", "‖h_3‖", "‖h_3‖"]

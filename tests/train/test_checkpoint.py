@@ -67,7 +67,7 @@ def test_resuming_what_is_finished_does_nothing(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
     first = run(5, path)
     assert run(5, path, resume=True) == first
-    with pytest.raises(ArgumentError, match="steps is 3, but the checkpoint has taken 5"):
+    with pytest.raises(ArgumentError, match="the limit is 3 updates, but the checkpoint has had 5"):
         run(3, path, resume=True)
 
 

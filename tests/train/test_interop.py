@@ -300,6 +300,8 @@ def test_whole_numbers_and_booleans_are_read_to_the_last_digit(tmp_path: Path) -
     read, _ = read_safetensors(path)
     assert {name: tensor.nested() for name, tensor in read.items()} == {n: a.tolist() for n, a in arrays.items()}
     assert {type(number) for name, tensor in read.items() if name != "weight" for number in tensor.numbers} == {int}
+    with pytest.raises(ArgumentError, match=r"^'weight' is a ndarray\. Give Tensor\.of"):
+        write_safetensors(path, {"weight": arrays["weight"]})  # type: ignore[dict-item]
     with pytest.raises(ArgumentError, match="in tensor 'int64' does not fit a 64-bit float"):
         write_safetensors(path, {"int64": read["int64"]})
     write_safetensors(path, {"int32": read["int32"]})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +201,7 @@ class Jumping(Adding):
 
     def __init__(self, T: int = 3) -> None:
         super().__init__(T)
-        self.errors = iter([0.5, 0.2, 0.4, 0.3, 0.9])
+        self.errors: Iterator[float] = iter([0.5, 0.2, 0.4, 0.3, 0.9])
 
     def error(self, example: Any, outputs: Any) -> float:
         return next(self.errors)
@@ -213,14 +216,17 @@ class Jumping(Adding):
         (10, 2, 2, 4),  # patience ends it at step 8
     ],
 )
+@pytest.mark.parametrize("first", [0.5, math.nan])  # of which no later one is smaller
 def test_the_model_ends_with_the_weights_of_the_best_validation(
-    steps: int, every: int, patience: int | None, best: int, tmp_path: Path
+    steps: int, every: int, patience: int | None, best: int, first: float, tmp_path: Path
 ) -> None:
     settings = Settings(batch_size=1, validation_size=1, keep_best=False)
     model = RecurrentNetwork.for_task(Adding(3), "rnn", 2, seed=8)
+    jumping = Jumping()
+    jumping.errors = chain([first], list(jumping.errors)[1:])
     history = train(
         model,
-        Jumping(),
+        jumping,
         replace(settings, validate_every=every, keep_best=True),
         Limits(steps, patience, stop_when_solved=False),
         checkpoint=tmp_path / "c",

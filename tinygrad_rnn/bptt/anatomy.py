@@ -164,7 +164,7 @@ class Anatomy:
         return {step: self._shaped(sums[step]) for step in ordered}
 
 
-def anatomy(unrolled: Unrolled, losses: Losses, parameter: Any) -> Anatomy:
+def anatomy(unrolled: Unrolled, losses: Losses, parameter: object) -> Anatomy:
     """Split the gradient of a parameter by use step and loss step.
 
     This takes one backward pass per loss step, in time proportional to the nodes that the loss reaches. The gradients

@@ -1,6 +1,6 @@
 """How a gradient decays, or blows up, with distance: measured on the real graph, beside the law ‖W‖^lag.
 
-    |∂L/∂h_k| <= |∂L/∂h_T| ‖W‖^(T-k)
+    ‖∂L/∂h_k‖ <= ‖∂L/∂h_T‖ ‖W‖^(T-k)
 
 since |tanh'| <= 1 (Hochreiter 1991; Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013). On a
 logarithmic axis the law is a straight line: down for ‖W‖ < 1, flat at 1, up above. A linear cell whose W is a
@@ -44,10 +44,11 @@ class DecayCurve:
         name: the name of the cell, such as ``"tanh"``.
         state: the part of its state, such as ``"h"`` or ``"c"``.
         lags: 0, 1, … T.
-        gradients: |∂L/∂state_k|, the Euclidean norm, measured by one backward pass, for k = T - lag.
+        gradients: ‖∂L/∂state_k‖, the Euclidean norm, measured by one backward pass, for k = T - lag.
         W_norm: ‖W‖₂, where it was prescribed; else NaN.
-        law: |∂L/∂state_T| ‖W‖^lag, where ‖W‖ was prescribed; else empty.
+        law: ‖∂L/∂state_T‖ ‖W‖^lag, where ‖W‖ was prescribed; else empty.
         verdict: what becomes of the gradient over all lags; None if the loss uses the initial state alone.
+        entries: the number of entries of that part of the state.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DecayCurve:
     W_norm: float = math.nan
     law: tuple[float, ...] = ()
     verdict: Verdict | None = None
+    entries: int = 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the curve as a dict for JSON. The key of the name is "cell" in a comparison of cells."""
@@ -70,14 +72,14 @@ class DecayCurve:
 def decay(
     make_cell: CellFactory,
     norms: Iterable[float],
-    inputs: Sequence[Any],
+    inputs: Sequence[object],
     *,
-    h0: Any = None,
+    h0: object = None,
     loss: Callable[[Unrolled], Value] | None = None,
     state: str = "h",
     name: str = "",
 ) -> list[DecayCurve]:
-    """Measure |∂L/∂h_k| for every k, once per ‖W‖.
+    """Measure ‖∂L/∂h_k‖ for every k, once per ‖W‖.
 
     Args:
         make_cell: returns a cell with the given ‖W‖₂. `scalar_cells`, `orthogonal_cells` and `non_normal_cells` return
@@ -86,7 +88,7 @@ def decay(
         inputs: x_1 … x_T, as for `unroll`.
         h0: the initial state, as for `unroll`.
         loss: computes L from the unrolled cell. By default L is the sum of the entries of h_T, divided by the square
-            root of their number, so that |∂L/∂h_T| = 1.
+            root of their number, so that ‖∂L/∂h_T‖ = 1.
         state: the part of the state to differentiate by: ``"c"`` for the cell state of an LSTM.
         name: what to call the curves.
 
@@ -109,7 +111,7 @@ def decay(
 
 def compare_decay(
     cells: Mapping[str, Cell | Recurrent],
-    inputs: Sequence[Any],
+    inputs: Sequence[object],
     *,
     loss: Callable[[Unrolled], Value] | None = None,
 ) -> list[DecayCurve]:
@@ -150,7 +152,9 @@ def _curves(
         lags = tuple(range(len(by_step)))
         sizes = tuple(norm(by_step[unrolled.T - lag]) for lag in lags)
         ratios = kept(unrolled, root, state)
-        curves.append(DecayCurve(name, state, lags, sizes, verdict=verdict(ratios[-1], len(ratios) - 1)))
+        found = verdict(ratios[-1], len(ratios) - 1)
+        size = len(unrolled.state(unrolled.T, [state]))
+        curves.append(DecayCurve(name, state, lags, sizes, verdict=found, entries=size))
     return curves
 
 

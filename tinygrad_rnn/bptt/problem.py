@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
-from ..nn.quantities import Quantity
+from ..nn.quantities import Loss, Quantity, Readout, as_sequence
 from ..nn.stacked import Recurrent
 from ..support.text import count
 from .unroll import Unrolled, unroll
@@ -34,8 +34,8 @@ class Problem:
     """
 
     cell: Cell
-    readout: Callable[[Any], Any] | None
-    criterion: Callable[[Any, Any], Value]
+    readout: Readout | None
+    criterion: Loss
     unrolled: Unrolled
     targets: Sequence[Any]
     losses: list[Value]
@@ -50,11 +50,11 @@ class Problem:
 
 def problem(
     cell: Cell | Recurrent,
-    inputs: Sequence[Any],
-    targets: Sequence[Any],
+    inputs: Sequence[object],
+    targets: Sequence[object],
     *,
-    readout: Callable[[Any], Any] | None = None,
-    loss: Callable[[Any, Any], Value] = mse_loss,
+    readout: Readout | None = None,
+    loss: Loss = mse_loss,
     at: Literal["last", "every"] = "last",
 ) -> Problem:
     """Unroll a cell over a sequence and compute the loss, as the command ``tinygrad-rnn`` does.
@@ -83,6 +83,7 @@ def problem(
     """
     if at not in ("last", "every"):
         raise ArgumentError(f"a loss at {at!r}", remedy='It is at the "last" time step, or at "every" one')
+    inputs, targets = as_sequence(inputs), as_sequence(targets, "targets")
     if len(inputs) != len(targets):
         raise DataError(
             f"{count(len(inputs), 'input')} with {count(len(targets), 'target')}",
@@ -95,7 +96,7 @@ def problem(
         if target is None:
             continue
         with time_step(t):
-            losses.append(loss(_prediction(unrolled, readout, t), target))
+            losses.append(loss(prediction(unrolled, readout, t), target))
             losses[-1].label = f"L_{t}"
     if not losses:
         raise ArgumentError("no time step has a loss", remedy="Give a target for at least one that counts")
@@ -104,8 +105,14 @@ def problem(
     return Problem(unrolled.cell, readout, loss, unrolled, targets, losses, mean)
 
 
-def _prediction(unrolled: Unrolled, readout: Callable[[Any], Any] | None, t: int) -> Quantity:
-    """h_t, or its read-out y_t, which is computed here if `unroll` has not done so."""
+def prediction(unrolled: Unrolled, readout: Readout | None, t: int) -> Quantity:
+    """h_t, or its read-out y_t, which is computed here if `unroll` has not done so.
+
+    Args:
+        unrolled: the unrolled cell.
+        readout: as in `problem`.
+        t: the time step.
+    """
     if readout is None:
         return unrolled.h[t]
     if "y" in unrolled.names:

@@ -37,10 +37,9 @@ from ..engine.value import Value
 from ..errors import ArgumentError, DataError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
+from ..nn.quantities import Loss, Readout, in_order
 from ..support.checks import whole_number
 from .unroll import Unrolled, unroll
-
-Loss = Callable[[Any, Any], Value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +63,14 @@ class Window:
 
 def windows(
     cell: Cell | Callable[..., Any],
-    inputs: Iterable[Any],
-    targets: Iterable[Any],
+    inputs: Iterable[object],
+    targets: Iterable[object],
     k1: int,
     k2: int,
     *,
     loss: Loss = mse_loss,
-    readout: Callable[[Any], Any] | None = None,
-    h0: Any = None,
+    readout: Readout | None = None,
+    h0: object = None,
 ) -> Iterator[Window]:
     """Yield the windows of truncated BPTT, in order of time; `tinygrad_rnn.bptt.truncated` defines them.
 
@@ -115,14 +114,14 @@ def windows(
 
 def truncated_bptt(
     cell: Cell | Callable[..., Any],
-    inputs: Iterable[Any],
-    targets: Iterable[Any],
+    inputs: Iterable[object],
+    targets: Iterable[object],
     k1: int,
     k2: int,
     *,
     loss: Loss = mse_loss,
-    readout: Callable[[Any], Any] | None = None,
-    h0: Any = None,
+    readout: Readout | None = None,
+    h0: object = None,
     after_window: Callable[[Window], object] | None = None,
 ) -> float:
     """Add the truncated gradient of the sum of all losses to the parameters; see `tinygrad_rnn.bptt.truncated`.
@@ -180,9 +179,10 @@ def _constant_state(unrolled: Unrolled, t: int) -> Any:
     return parts[0] if len(parts) == 1 else parts
 
 
-def _paired(inputs: Iterable[Any], targets: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+def _paired(inputs: Iterable[object], targets: Iterable[object]) -> Iterator[tuple[Any, Any]]:
     ended = object()
-    for t, (x, target) in enumerate(zip_longest(inputs, targets, fillvalue=ended), start=1):
+    both = zip_longest(in_order(inputs), in_order(targets, "targets"), fillvalue=ended)
+    for t, (x, target) in enumerate(both, start=1):
         if x is ended or target is ended:
             missing = "input" if x is ended else "target"
             raise DataError(

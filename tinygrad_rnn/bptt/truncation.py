@@ -6,6 +6,7 @@ Nothing is computed anew: truncation cuts no forward pass, so a truncated gradie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,13 +73,13 @@ class Truncation:
         return keeps(step_or_none("k", k), step_or_none("t", t), self.k1, self.k2)
 
     def cut_terms(self) -> list[CutTerm]:
-        """Every term that was cut, the largest first."""
+        """Every term that was cut: those that are NaN first, then the largest first."""
         terms = [
             CutTerm(self.full.name, k, t, contribution)
             for k, t, contribution in self.full.terms()
             if k is not None and t is not None and not self.keeps(k, t)
         ]
-        return sorted(terms, key=lambda term: (-term.size, -term.t, -term.k))
+        return sorted(terms, key=lambda term: (not math.isnan(term.size), -term.size, -term.t, -term.k))
 
 
 def truncation(full: Anatomy, k1: int, k2: int) -> Truncation:

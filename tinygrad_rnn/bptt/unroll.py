@@ -16,7 +16,7 @@ from ..engine.recording import Scope, new_scope, newest, put_in_force, settled
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..nn.cells import Cell
-from ..nn.quantities import Quantity, as_quantity, as_sequence, entries, finite
+from ..nn.quantities import Quantity, Readout, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
 from ..support.checks import whole_number
@@ -154,9 +154,9 @@ class Unrolled:
 
 def unroll(
     cell: Cell | Recurrent | Callable[..., Any],
-    inputs: Iterable[Any],
-    h0: Any = None,
-    readout: Callable[[Any], Any] | None = None,
+    inputs: Iterable[object],
+    h0: object = None,
+    readout: Readout | None = None,
     first: int = 1,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
@@ -192,7 +192,7 @@ def _take_steps(
     inputs: Iterable[Any],
     first: int,
     state: State,
-    readout: Callable[[Any], Any] | None,
+    readout: Readout | None,
     outer: Scope,
 ) -> Series:
     """Apply the cell step by step. Every step sets a new scope, so the caller runs this in a context of its own."""
@@ -205,9 +205,7 @@ def _take_steps(
     return series
 
 
-def keep_step(
-    cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Callable[[Any], Any] | None = None
-) -> None:
+def keep_step(cell: Cell, series: Series, t: int, x: Quantity, named: Named, readout: Readout | None = None) -> None:
     """Apply the read-out; name all that time step t computed, and keep it in ``series``. The input is named already."""
     series.setdefault("x", {})[t] = x
     # State first: where a state is also something else (h_t is z_t in a linear cell), it is called h_t.
@@ -244,7 +242,7 @@ def _name(node: Value, name: str, t: int, index: str = "") -> None:
         node.time_step = None
 
 
-def as_input(cell: Cell, x: Any, t: int) -> Quantity:
+def as_input(cell: Cell, x: object, t: int) -> Quantity:
     """An input as a Quantity with a name.
 
     Raises:
@@ -257,7 +255,7 @@ def as_input(cell: Cell, x: Any, t: int) -> Quantity:
     return quantity
 
 
-def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
+def given_state(cell: Cell, h0: object, t: int) -> tuple[Quantity, ...]:
     """The state ``h0`` after time step ``t`` as a tuple of its parts; by default the cell's own.
 
     Raises:
@@ -282,7 +280,7 @@ def given_state(cell: Cell, h0: Any, t: int) -> tuple[Quantity, ...]:
     return state
 
 
-def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
+def as_cell(cell: Callable[..., Any], h0: object) -> Cell:
     """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through."""
     return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
 
@@ -290,12 +288,12 @@ def as_cell(cell: Callable[..., Any], h0: Any) -> Cell:
 class _FunctionCell(Cell):
     """A function ``cell(x, *state)`` that returns the next state."""
 
-    def __init__(self, function: Callable[..., Any], h0: Any) -> None:
+    def __init__(self, function: Callable[..., Any], h0: object) -> None:
         parts = len(h0) if isinstance(h0, tuple) and len(h0) > 1 else 1
         self.function = function
         self.state_names = tuple(getattr(function, "state_names", ("h", "c")[:parts]))
 
-    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+    def step(self, x: object, *state: Quantity) -> dict[str, Quantity]:
         """The new state by name."""
         new = self.function(x, *state)
         parts = new if len(state) > 1 else (new,)

@@ -29,6 +29,8 @@ from .unroll import Unrolled
 KEEPS = (0.5, 2.0)
 EXTREME = (0.01, 100.0)
 
+_HUGE = 2.0**600  # to divide by, without rounding, numbers whose norm is infinite
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -120,7 +122,8 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
         state: only this part of the state, such as ``"c"``.
 
     Returns:
-        The ratios; all 0 where ∂L_T/∂s_T is 0, and 0 where they are below 2.2e-308.
+        The ratios; all 0 where ∂L_T/∂s_T is 0, and 0 where they are below 2.2e-308. Of an infinite gradient they are
+        those of its direction; NaN if several of its entries are infinite.
 
     Raises:
         ArgumentError: no such part of the state.
@@ -135,13 +138,24 @@ def kept(unrolled: Unrolled, loss: Value, state: str | None = None) -> list[floa
     last = max((i for i, nodes in enumerate(states) if not used.isdisjoint(nodes)), default=None)
     if last is None:
         raise GraphError("the loss does not depend on the state", node=loss.name, remedy="Give the loss of this graph")
-    direct = gradients(loss, states[last], stop=cut)
-    size = norm_of(direct)
+    direct = _direction(gradients(loss, states[last], stop=cut))
     with gradients_kept([*topological_order(*states[last]), *cut]):
-        # Scaled to norm 1 first, so that a tiny gradient of the loss does not underflow on the way.
-        propagate({node: g / size if size else 0.0 for node, g in zip(states[last], direct)}, stop=states[0])
+        propagate(dict(zip(states[last], direct)), stop=states[0])
         sizes = [norm_of(node.grad for node in nodes) for nodes in reversed(shown[: last + 1])]
     return [share(each, sizes[0]) for each in sizes]
+
+
+def _direction(gradient: list[float]) -> list[float]:
+    """The gradient scaled to norm 1, so that neither a tiny nor a huge one leaves the range of doubles on its way back.
+
+    A single entry that is infinite is infinitely larger than the others. Of several, the ratio is not known: NaN.
+    """
+    if sum(1 for entry in gradient if math.isinf(entry)) == 1 and not any(map(math.isnan, gradient)):
+        return [math.copysign(1.0, g) if math.isinf(g) else 0.0 for g in gradient]
+    if math.isinf(norm_of(gradient)):
+        gradient = [g / _HUGE for g in gradient]
+    size = norm_of(gradient)
+    return [g / size if size else 0.0 for g in gradient]
 
 
 def share(size: float, first: float) -> float:

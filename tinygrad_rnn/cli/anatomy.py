@@ -21,11 +21,12 @@ from ..plots.anatomy import anatomy_figure
 from ..plots.jacobians import chain_norms_figure
 from ..plots.saving import save
 from ..plots.straight import straight_figure
+from ..support.sums import exact_sum
 from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
-from .options import JSON, Option, output_option, whole_number
+from .options import PRINTED, Option, output_option, whole_number
 from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, split_loss
 from .plotting import check_plotting, plot_file
@@ -62,7 +63,7 @@ OPTIONS = {
             metavar="FILE",
         ),
         output_option("heat map: .png, .svg or .pdf", type=plot_file),
-        JSON,
+        PRINTED,
     ),
 }
 
@@ -101,19 +102,19 @@ def run(args: argparse.Namespace) -> int:
     gradient = reshape([value.grad for value in entries(parameter)], parts.shape)
     if args.json:
         print_json({**_as_dict(problem, parts, gradient, chains, all_paths, straights), "plots": plots})
-        return 0
-    _print_parts(problem, parts, gradient)
-    if chains:
-        print()
-        _print_chains(chains)
-    if all_paths:
-        print()
-        _print_paths(all_paths)
-    for straight in straights:
-        print()
-        _print_straight(straight)
-    for file in plots:
-        say(f"Plot: {file}")
+    elif not args.quiet:
+        _print_parts(problem, parts, gradient)
+        if chains:
+            print()
+            _print_chains(chains)
+        if all_paths:
+            print()
+            _print_paths(all_paths)
+        for straight in straights:
+            print()
+            _print_straight(straight)
+        for file in plots:
+            say(f"Plot: {file}")
     return 0
 
 
@@ -161,6 +162,9 @@ def _print_parts(problem: Problem, parts: Anatomy, gradient: NestedNumbers) -> N
     )
     print()
     difference = max(abs(a - b) for a, b in zip(entries(parts.total()), entries(gradient)))
+    if not math.isfinite(difference):
+        say("The numbers overflowed: a double ends at 1.8e308.")
+        return
     what = f", whose entries are {'matrices' if len(parts.shape) > 1 else 'vectors'}," if parts.shape else ""
     say(f"Each column{what} adds up to {L} by backward(), to within {difference:.1e}.")
 
@@ -228,7 +232,7 @@ def _print_paths(all_paths: Sequence[Path]) -> None:
     for path in all_paths:
         say(str(path))
     add = f"These {len(all_paths)} paths add" if len(all_paths) > 1 else "This path adds"
-    product = math.fsum(path.product for path in all_paths)
+    product = exact_sum(path.product for path in all_paths)
     edges = sum(len(node.parents) for node in topological_order(all_paths[0].loss))
     say(
         f"{add} up to {number(product, 9)}; backward() lists none of them: it goes once "

@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..nn import Cell
 from ..nn.kinds import ONLY, make_cell, own_settings
 from ..plots.decay import comparison_figure
-from ..support.text import count
+from ..support.text import count, magnitude
 from .console import fold_rows, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, check_size
 from .options import flag
@@ -97,4 +97,4 @@ def _make_named(kind: str, size: int, hidden: int, args: argparse.Namespace) -> 
 
 
 def _name(curve: DecayCurve) -> str:
-    return f"{curve.name}: |∂L/∂{curve.state}_k|"
+    return f"{curve.name}: {magnitude(f'∂L/∂{curve.state}_k', curve.entries)}"

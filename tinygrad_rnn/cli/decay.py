@@ -26,10 +26,11 @@ from ..errors import ArgumentError
 from ..nn.kinds import KINDS
 from ..plots.decay import decay_figure
 from ..plots.saving import FORMATS, save
+from ..support.text import magnitude
 from .compare import Comparison
 from .console import fold_rows, print_json, print_table, say
 from .inputs import DEFAULT_HIDDEN, Data, check_size, input_options, read_data
-from .options import JSON, Option, file_ending_in, finite_number, flag, output_option
+from .options import PRINTED, Option, file_ending_in, finite_number, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting
 
@@ -65,7 +66,7 @@ SWEEP = (
     ),
 )
 DESCRIPTION = (
-    "Measure |∂L/∂h_k| on the unrolled graph for several ‖W‖, L being the last hidden state, and set the law "
+    "Measure ‖∂L/∂h_k‖ on the unrolled graph for several ‖W‖, L being the last hidden state, and set the law "
     "‖W‖^(T−k) beside it. With --cells, set several cells side by side instead."
 )
 OPTIONS = {
@@ -75,7 +76,7 @@ OPTIONS = {
     "a comparison of cells instead": (
         Option(
             "cells",
-            "kinds of cells, rnn, lstm, gru, in which to measure |∂L/∂h_k| and |∂L/∂c_k|",
+            f"kinds of cells, {', '.join(KINDS)}, in which to measure ‖∂L/∂h_k‖ and ‖∂L/∂c_k‖",
             ("--cells", "--cell"),
             nargs="+",
             choices=tuple(KINDS),
@@ -89,7 +90,7 @@ OPTIONS = {
             action="append",
             type=file_ending_in(".csv", ".json", *FORMATS),
         ),
-        JSON,
+        PRINTED,
     ),
 }
 
@@ -110,10 +111,10 @@ def run(args: argparse.Namespace) -> int:
             save(measured.figure(), file)
     if args.json:
         print_json({"curves": [curve.as_dict() for curve in measured.curves], "files": args.output})
-        return 0
-    measured.print()
-    for file in args.output:
-        say(f"Written: {file}")
+    elif not args.quiet:
+        measured.print()
+        for file in args.output:
+            say(f"Written: {file}")
     return 0
 
 
@@ -189,7 +190,8 @@ class Sweep:
                 row += [number(gradient), number(law)]
         print_table(header, fold_rows(rows, most=24))
         print()
-        say("‖W‖ = … is |∂L/∂h_k| as measured by backward(), the law is ‖W‖^lag, and the lag is T−k.")
+        size = magnitude("∂L/∂h_k", self.curves[0].entries)
+        say(f"‖W‖ = … is {size} as measured by backward(), the law is ‖W‖^lag, and the lag is T−k.")
         for curve in self.curves:
             if curve.verdict:
                 words = curve.verdict.clause(f"‖W‖ = {number(curve.W_norm)}: the gradient")

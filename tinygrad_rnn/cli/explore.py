@@ -15,7 +15,7 @@ from ..page.source import Source, from_sequence
 from ..support.files import write_whole
 from .console import say
 from .inputs import Data, input_options, make_cell, read_data, to_be_posed
-from .options import Option, output_option
+from .options import QUIET, Option, output_option
 from .outputs import check_writable
 
 DESCRIPTION = (
@@ -38,6 +38,7 @@ OPTIONS = {
     "output": (
         output_option("page; an existing file is overwritten", default="bptt.html"),
         Option("code", "write the time step as a JavaScript module, instead of the page", metavar="FILE.mjs"),
+        QUIET,
     ),
 }
 
@@ -53,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     page = page_of(_source(args, data), title=data.title, names=data.names, alphabet=data.alphabet, others=others)
     overwritten = " (overwritten)" if os.path.exists(args.output) else ""
     page.save(args.output)
-    say(f"Page: {args.output}, {len(page.html().encode()) / 1000:,.0f} kB{overwritten}. Open it in a browser.")
-    say("Try first: drag a weight until the gradient explodes, cut a link of the chain by a click, press Run.")
+    if not args.quiet:
+        say(f"Page: {args.output}, {len(page.html().encode()) / 1000:,.0f} kB{overwritten}. Open it in a browser.")
+        say("Try first: drag a weight until the gradient explodes, cut a link of the chain by a click, press Run.")
     return 0
 
 
@@ -82,5 +84,6 @@ def _write_code(args: argparse.Namespace) -> int:
     source = _source(args, read_data(args))
     program = javascript(source.step)
     write_whole(args.code, program.module)
-    say(f"Time step of {source.step.cell!r}: {args.code}, {len(program.module.encode()) / 1000:,.0f} kB.")
+    if not args.quiet:
+        say(f"Time step of {source.step.cell!r}: {args.code}, {len(program.module.encode()) / 1000:,.0f} kB.")
     return 0

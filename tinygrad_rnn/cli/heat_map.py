@@ -10,7 +10,7 @@ from ..engine.notation import number
 from .console import columns, say
 
 SHADES = "█▓▒░."  # a power of ten each
-CUT = "×"
+CUT, UNKNOWN = "×", "?"
 _TALLEST = 40  # rows
 
 
@@ -41,7 +41,7 @@ def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = 
     for (k, t), size in sizes.items():
         place = (k - first) // together, (t - first) // together
         if keeps is None or keeps(k, t):
-            cells[place] = max(cells.get(place, 0.0), size)
+            cells[place] = max(cells.get(place, 0.0), size, key=lambda size: (math.isnan(size), size))
         else:
             lost.add(place)
     for row in range(count):
@@ -57,15 +57,20 @@ def print_heat_map(anatomy: Anatomy, keeps: Callable[[int, int], bool] | None = 
     legend = " ".join(f"{shade}=1/{10 ** (i + 1)}" for i, shade in enumerate(SHADES[:-1]))
     say(
         f"Downwards use step k, to the right loss step t. Shades: at least this share of the largest, "
-        f"{number(largest)}: {legend} {SHADES[-1]}=less{f' {CUT}=cut' if keeps else ''}."
+        f"{number(largest)}: {legend} {SHADES[-1]}=less{f' {CUT}=cut' if keeps else ''}"
+        f"{f' {UNKNOWN}=NaN' if any(map(math.isnan, cells.values())) else ''}."
         + (f" A cell is {together} × {together} steps and shows the largest of them." if together > 1 else "")
     )
 
 
 def _shade(size: float, largest: float) -> str:
-    if size == 0.0 or not largest:
+    if math.isnan(size):
+        return UNKNOWN
+    if math.isinf(size):
+        return SHADES[0]
+    if size == 0.0:
         return SHADES[-1]
-    decades = 0.0 if not math.isfinite(size) else math.log10(largest) - math.log10(size)
+    decades = math.log10(largest) - math.log10(size)
     return SHADES[min(int(decades), len(SHADES) - 1)]
 
 

@@ -167,9 +167,7 @@ class Problem(problem.Problem):
 
     def outputs(self, t: int) -> list[Value]:
         """The entries of the prediction of a time step."""
-        if "y" in self.unrolled.names:
-            return entries(self.unrolled.y[t])
-        return entries(self.unrolled.h[t] if self.readout is None else self.readout(self.unrolled.h[t]))
+        return entries(problem.prediction(self.unrolled, self.readout, t))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import argparse
 import os
 
 from ..bptt.chain import Link, chain
-from ..errors import ArgumentError
 from ..support.progress import late_bar
 from .console import print_json, say
 from .inputs import input_options, read_problem
-from .options import JSON, PICTURE, PICTURES, QUIET, Option, Switch, output_option, picture_arguments, picture_file
+from .options import PICTURE, PICTURES, PRINTED, Option, Switch, output_option, picture_arguments, picture_file
 from .outputs import check_writable
 from .report import make_report
 
@@ -32,22 +31,15 @@ OPTIONS = {
         ),
         Switch("local_gradients", "with --detail values, write its local gradient on every edge"),
         Switch("text_graph", "print the picture as text in place of the table"),
-        (JSON, QUIET),
+        PRINTED,
     ),
 }
-
-
-_MOVING = (".svg", ".gif")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the main job; return 1 if backward() and the chain disagree, which would be a bug."""
     picture = None if args.no_picture else args.output
-    if args.animate and picture is not None and not picture.lower().endswith(_MOVING):
-        raise ArgumentError(
-            f"{picture!r} would not move",
-            remedy=f"--animate is for {' and '.join(_MOVING)}: save it as one, or leave it out",
-        )
+    looks = picture_arguments(args, picture)
     check_writable(picture)
     problem = read_problem(args)
     problem.loss.backward()
@@ -68,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
             state=args.state,
             local_gradients=args.local_gradients,
             **problem.labels(),
-            **picture_arguments(args),
+            **looks,
         )
     if drawing is not None and picture is not None:
         drawing.save(picture)

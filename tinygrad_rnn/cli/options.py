@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
+from ..support.numbers import typed
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -159,11 +160,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
 def finite_number(text: str) -> float:
     """The type of an option that takes a finite number."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = typed(text)
+    if number is None or not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a finite number")
     return number
 
@@ -251,6 +249,8 @@ picture_file = file_ending_in(*PICTURES)
 
 JSON = Switch("json", "print everything as JSON")
 QUIET = Switch("quiet", "print nothing")
+#: How a command that also writes files prints what it found.
+PRINTED = (JSON, QUIET)
 MODEL = Option("model", "file that tinygrad-rnn train saved", (), metavar="FILE")
 
 
@@ -276,8 +276,24 @@ PICTURE = (
 )
 
 
-def picture_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `draw` that the options of `PICTURE` describe."""
+_MOVING = (".svg", ".gif")
+
+
+def picture_arguments(args: argparse.Namespace, file: str | None) -> dict[str, Any]:
+    """The arguments of `draw` that the options of `PICTURE` describe.
+
+    Args:
+        args: the options.
+        file: the picture that is to be written, if any.
+
+    Raises:
+        ArgumentError: it is to play, and such a file does not.
+    """
+    if args.animate and file is not None and not file.lower().endswith(_MOVING):
+        raise ArgumentError(
+            f"{file!r} would not move",
+            remedy=f"--animate is for {' and '.join(_MOVING)}: save it as one, or leave it out",
+        )
     names = ("detail", "aspect", "max_steps", "only", "title")
     return {
         **{name: getattr(args, name) for name in names},

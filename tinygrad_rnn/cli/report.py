@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,12 +16,16 @@ from ..bptt.anatomy import norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
 from ..bptt.jacobian import power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept
-from ..engine.notation import number
+from ..engine.anomaly import first_contribution, first_number
+from ..engine.notation import gradient, number, product
+from ..engine.steps import ForwardStep
 from ..nn import Cell, GRUCell, LSTMCell, RNNCell, ScalarRNNCell
 from ..nn.linalg import Rows, spectral_norm
-from ..support.text import count, printable
+from ..nn.quantities import entries
+from ..support.text import count, magnitude, printable
 from .console import print_table, say
 from .inputs import Problem
+from .parameters import parameters_of
 
 _GATED: dict[type[Cell], str] = {
     LSTMCell: "c_t = f_t·c_(t−1) + i_t·g_t, h_t = o_t·tanh(c_t); gates i, f, o = σ(W h_(t−1) + U x_t + b), g = tanh(…)",
@@ -85,7 +89,7 @@ class Report(ABC):
         return Verdict(ratios[-1], len(ratios) - 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything, for JSON."""
+        """Return everything, for JSON; whether numbers agree is None where they overflowed."""
         problem = self.problem
         law: Sequence[float | None] = self.law or [None] * len(self.links)
         return {
@@ -105,14 +109,14 @@ class Report(ABC):
                     "tolerance": self.unwrap(link.tolerance),
                     "factor": factor,
                     "law": power,
-                    "agrees": link.agrees,
-                    "digits_left": link.digits_left,
+                    "agrees": link.agrees if link.finite else None,
+                    "digits_left": link.digits_left if link.finite else None,
                 }
                 for link, factor, power in zip(self.links, self.factors, law)
             ],
             "gradients": {name: parameter.grad for name, parameter in problem.named_parameters()},
             **self.verdict.as_dict(),
-            "agrees": self.agrees,
+            "agrees": self.agrees if all(link.finite for link in self.links) else None,
         }
 
     def print(self) -> None:
@@ -145,7 +149,7 @@ class Report(ABC):
         """A vector as it is written in JSON."""
 
     @abstractmethod
-    def heading(self, name: str) -> str:
+    def heading(self, name: str, entries: int) -> str:
         """The heading over the `size` of a vector: its name, or that between bars."""
 
     @abstractmethod
@@ -181,10 +185,14 @@ class Report(ABC):
             "k": [str(link.k) for link in links],
             "input": [names[link.k] for link in links],
             **{
-                self.heading(f"{name}_k"): [_state(self.size(self._part(name, link.k))) for link in links]
+                self.heading(f"{name}_k", len(self._part(name, 0))): [
+                    _state(self.size(self._part(name, link.k))) for link in links
+                ]
                 for name in self.states
             },
-            self.heading(f"∂L/∂{self.state}_k"): [number(self.size(link.gradient), 6) for link in links],
+            self.heading(f"∂L/∂{self.state}_k", len(links[0].gradient)): [
+                number(self.size(link.gradient), 6) for link in links
+            ],
             "by the chain": [number(self.size(link.product), 6) for link in links],
             self.heading_of_factors(): [number(factor, 6) for factor in self.factors],
             **({} if self.law is None else {self.heading_of_law(): [number(power, 6) for power in self.law]}),
@@ -206,6 +214,8 @@ class Report(ABC):
         if overflowed:
             return (
                 f"The numbers overflowed from step {overflowed[0]} back to {overflowed[-1]}: a double ends at 1.8e308."
+                + self._first("Infinite", math.isinf)
+                + self._first("NaN", math.isnan)
             )
         wrong = [link.k for link in self.links if link.disagrees]
         if wrong:
@@ -224,6 +234,21 @@ class Report(ABC):
             f"They agree at all {len(self.links)} states: to the rounding of doubles at every step, and over all "
             f"of them to {found:.1e} of the gradient{f' where it is above {TINY:g}' if tiny else ''}."
         )
+
+    def _first(self, word: str, is_wrong: Callable[[float], bool]) -> str:
+        """Where a number first became infinite, or NaN: in the forward pass, or on its way back."""
+        loss = self.problem.loss
+        node = first_number(loss, is_wrong)
+        if node is not None:
+            what = f"{'' if node.label else f'{node.name} = '}{ForwardStep(node).formula_in_numbers}"
+        else:
+            found = first_contribution(loss, is_wrong)
+            if found is None:
+                return ""
+            node, parent, slope = found
+            what = f"{gradient(parent)} receives {product(slope, node.grad)}"
+        where = "in the loss" if node.time_step is None else f"in time step {node.time_step}"
+        return f" {word} first {where}: {what}."
 
     def _verdict(self) -> str:
         subject = "The gradient" if len(self.problem.losses) == 1 else "The gradient of the last loss"
@@ -244,7 +269,7 @@ class ScalarReport(Report):
     def unwrap(self, vector: list[float]) -> float:
         return vector[0]
 
-    def heading(self, name: str) -> str:
+    def heading(self, name: str, entries: int) -> str:
         return name
 
     def heading_of_factors(self) -> str:
@@ -280,8 +305,8 @@ class VectorReport(Report):
     def unwrap(self, vector: list[float]) -> list[float]:
         return vector
 
-    def heading(self, name: str) -> str:
-        return f"‖{name}‖"
+    def heading(self, name: str, entries: int) -> str:
+        return magnitude(name, entries)
 
     def heading_of_factors(self) -> str:
         return "‖J_T ⋯ J_(k+1)‖"
@@ -299,10 +324,10 @@ class VectorReport(Report):
         return f"; by the law it is at most ‖W‖^{self.verdict.lag} = {number(law)}"
 
     def describe_parameters(self) -> str:
-        grads: dict[str, list[float]] = {}
-        for name, parameter in self.problem.named_parameters():
-            grads.setdefault(name.partition("[")[0], []).append(parameter.grad)
-        sizes = ", ".join(f"‖∂L/∂{name}‖ = {number(norm(entries), 9)}" for name, entries in grads.items())
+        grads = {name: [leaf.grad for leaf in entries(tree)] for name, tree in parameters_of(self.problem).items()}
+        sizes = ", ".join(
+            f"{magnitude(f'∂L/∂{name}', len(grad))} = {number(norm(grad), 9)}" for name, grad in grads.items()
+        )
         return f"{sizes}{' (c of the read-out)' if 'c' in self.states else ''}."
 
 

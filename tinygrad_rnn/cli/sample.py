@@ -22,7 +22,7 @@ OPTIONS = {
         Option("length", "characters to generate", default=300, type=whole_number(0), metavar="N"),
         Option(
             "temperature",
-            "1 draws from the network's probabilities, less favours the likely characters, 0 takes the likeliest",
+            "randomness: 1 draws from the network's probabilities, less favours likely characters, 0 the likeliest",
             default=0.8,
             type=finite_number,
             metavar="X",

@@ -24,7 +24,7 @@ from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
 from .console import print_json, print_table, say
-from .options import JSON, QUIET, Option, Switch, as_typed, dash, output_option, whole_number
+from .options import PRINTED, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
 from .training import (
@@ -58,7 +58,7 @@ OPTIONS = {
         output_option("records, a JSON line per run", usual="TASK.jsonl"),
         Switch("no_retry", "do not repeat runs that failed before"),
         Option("plot", "error by the first option that varies: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
-        (JSON, QUIET),
+        PRINTED,
     ),
 }
 SHOWN_ERRORS = 3
@@ -217,6 +217,16 @@ def _errors(records: Sequence[Record]) -> list[float]:
     return [record.result["error"] for record in records if record.result]
 
 
+def smallest(errors: Sequence[float]) -> float:
+    """The smallest; NaN, which is below and above nothing, counts as the largest."""
+    return min(errors, key=lambda error: (math.isnan(error), error))
+
+
+def largest(errors: Sequence[float]) -> float:
+    """The largest; NaN if there is one."""
+    return max(errors, key=lambda error: (math.isnan(error), error))
+
+
 def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequence[str], target: str) -> None:
     task = build_task(records[0].setting[0])
     say(f"Task {task.name}: {task.summary}")
@@ -230,7 +240,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
         rows.append(
             [
                 *(as_typed(options[name]) for name in varying or ["cell"]),
-                *(number(figure(errors)) if errors else "" for figure in (mean, min, max)),
+                *(number(figure(errors)) if errors else "" for figure in (mean, smallest, largest)),
                 f"{add_up(result['solved'] for result in results)}/{len(group)}",
                 f"{mean(result['steps'] for result in results):.0f}" if results else "",
                 f"{mean(record.seconds for record in group):.1f}",

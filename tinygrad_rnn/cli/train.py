@@ -16,7 +16,7 @@ from ..tasks import Task
 from ..train import History, RecurrentNetwork, load_checkpoint, train
 from ..train.record import Record
 from .console import print_json, say
-from .options import JSON, QUIET, Option, Switch, as_typed, file_ending_in, flag, output_option
+from .options import PRINTED, Option, Switch, as_typed, file_ending_in, flag, output_option
 from .outputs import check_writable
 from .plotting import check_plotting, plot_file
 from .training import (
@@ -50,7 +50,7 @@ OPTIONS = {
         ),
         Option("history", "a row per update, .csv or .json", type=file_ending_in(".csv", ".json"), metavar="FILE"),
         Option("plot", "loss, gradient norm and error by update: .png, .svg or .pdf", type=plot_file, metavar="FILE"),
-        (JSON, QUIET),
+        PRINTED,
     ),
 }
 FREE = {"steps", "patience", "go_on", "engine"}  # may change with --resume; all else must stay as it was

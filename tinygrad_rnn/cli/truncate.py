@@ -17,7 +17,7 @@ from ..support.text import count
 from .console import fold_rows, print_json, print_table, say
 from .heat_map import print_heat_map
 from .inputs import Problem, input_options, read_problem
-from .options import JSON, PICTURES, Option, output_option, picture_file, whole_number
+from .options import PICTURE, PICTURES, PRINTED, Option, output_option, picture_arguments, picture_file, whole_number
 from .outputs import check_writable
 from .parameters import PARAMETER, find_parameter, parameters_of, split_loss
 from .plotting import check_plotting, plot_file
@@ -49,13 +49,15 @@ OPTIONS = {
             type=picture_file,
             metavar="FILE",
         ),
-        JSON,
+        PRINTED,
     ),
+    "the picture": PICTURE,
 }
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare truncated with full BPTT."""
+    looks = picture_arguments(args, args.picture)
     check_writable(args.output, args.picture)
     check_plotting(args.output)
     k2 = args.k2
@@ -70,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         save(anatomy_figure(parts.full, truncation=parts), args.output)
     if args.picture:
-        _draw(problem, k1, k2, args.picture)
+        _draw(problem, k1, k2, args.picture, looks)
     if args.json:
         print_json({**_as_dict(parts, all_parameters), "plot": args.output, "picture": args.picture})
-        return 0
-    _print(problem, parts, all_parameters, args.terms)
-    for what, file in (("Plot", args.output), ("Picture", args.picture)):
-        if file:
-            say(f"{what}: {file}")
+    elif not args.quiet:
+        _print(problem, parts, all_parameters, args.terms)
+        for what, file in (("Plot", args.output), ("Picture", args.picture)):
+            if file:
+                say(f"{what}: {file}")
     return 0
 
 
@@ -152,11 +154,11 @@ def _comparison(parts: Truncation, scalar: bool) -> list[str]:
     return [*row, f"{cosine:.4f}" if lengths else ""]
 
 
-def _draw(problem: Problem, k1: int, k2: int, file: str) -> None:
+def _draw(problem: Problem, k1: int, k2: int, file: str, looks: dict[str, Any]) -> None:
     """Draw the graph with the gradients of truncated BPTT, and mark where it cuts."""
     unrolled, T = problem.unrolled, problem.unrolled.T
     e = -(-T // k1) * k1
     losses = {t: loss for loss in problem.losses if (t := unrolled.step_of(loss)) is not None}
     truncated_backward(unrolled, problem.loss, losses, k1, k2)
     cuts = {t for _, child in cut_edges(unrolled, k1, k2) if (t := unrolled.step_of(child)) is not None}
-    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, **problem.labels()).save(file)
+    draw(unrolled, loss=problem.loss, k=max(0, e - k2 + 1), cuts=cuts, **problem.labels(), **looks).save(file)

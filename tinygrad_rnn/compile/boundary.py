@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, Union
 from ..engine.arithmetic import number
 from ..errors import OperandError, ShapeError
 from ..support.checks import in_short
-from ..support.numbers import as_lists, whole
+from ..support.numbers import as_lists, check_no_table, whole
 from ..support.text import count as number_of
 
 Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
@@ -138,7 +138,8 @@ def numbers(name: str, given: Any, shape: tuple[int | None, ...], code: str = "d
 
 def _is_nested(entry: object) -> bool:
     """Whether something has entries in an order; a dict or a set does not."""
-    in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__")
+    check_no_table(entry)
+    in_order = hasattr(entry, "__len__") and hasattr(entry, "__getitem__") and getattr(entry, "ndim", 1) != 0
     return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 
 

@@ -74,4 +74,4 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 def _line_ends(text: str) -> int:
     """How many line ends a text has, as Python counts the lines of a file."""
-    return sum(line.endswith(("\r", "\n")) for line in StringIO(text, newline=""))
+    return sum(1 for line in StringIO(text, newline="") if line.endswith(("\r", "\n")))

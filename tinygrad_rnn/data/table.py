@@ -15,6 +15,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from ..errors import ArgumentError, DataError
+from ..support.checks import in_short
 from ..support.text import count, listed
 from .quotes import misplaced_quote
 
@@ -26,7 +27,7 @@ _NUMBER = {mark: re.compile(_PLAIN.format(mark=re.escape(mark)), re.ASCII) for m
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,.'’\s]\d{3})+(?:[.,]\d*)?")  # 1,234.5 or 1.234,5 or 1 234
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _FILL = "Each row is a time step: fill the gap, or give a part of the file without one"
-_IN_NAMES = frozenset("_-+.()[]{}%°'\"#*&\0")  # signs that belong to a name or a number, and separate nothing
+_IN_NAMES = frozenset("_-+.()[]{}%°'\"#*&")  # signs that belong to a name or a number, and separate nothing
 _MISSING = frozenset({"", "-", "?", "na", "n/a", "null", "none", "missing"})
 
 
@@ -50,8 +51,11 @@ class Table:
         """The index of a column; None is the only one.
 
         Raises:
+            ArgumentError: it is no text.
             DataError: there is no such column, or more than one.
         """
+        if column is not None and not isinstance(column, str):
+            raise ArgumentError(f"the column {in_short(column)} is no text", remedy="Give its name, such as '2'")
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
@@ -126,7 +130,9 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
         ArgumentError: an argument makes no sense.
         DataError: the text is no table, or it is ambiguous without an argument. Also raised while the rows are read.
     """
-    _check_signs(separator, decimal)
+    _check_arguments(header, separator, decimal)
+    if "\0" in text:
+        raise DataError(f"{name} has characters of number 0, as UTF-16 has", remedy="Save it in UTF-8")
     lines = list(StringIO(text, newline=""))
     excels = _EXCELS_LINE.fullmatch(lines[0]) if lines else None
     first = 1 if excels else 0
@@ -145,7 +151,9 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
     return Table(name, columns, _checked(name, below, columns, header, separator), decimal)
 
 
-def _check_signs(separator: str | None, decimal: str) -> None:
+def _check_arguments(header: bool | None, separator: str | None, decimal: str) -> None:
+    if header is not None and not isinstance(header, bool):  # 0 means the first line in pandas, and False in Python
+        raise ArgumentError(f"header is {in_short(header)}", remedy="It is True, False or None")
     if decimal not in DECIMALS:
         raise ArgumentError(f"decimal is {decimal!r:.40}", remedy='It is "." or ","')
     if separator is None:
@@ -272,8 +280,12 @@ def _looks_like_data(cell: str) -> bool:
 
 def _cause_of_text(cell: str, decimal: str) -> str | None:
     """The likely reason why a cell is not a number, as a remedy."""
-    if _NOT_FINITE.fullmatch(cell) or cell.lower() in _MISSING:
+    if _NOT_FINITE.fullmatch(cell):
+        return _FILL if "nan" in cell.lower() else "Give a part of the file without it"
+    if cell.lower() in _MISSING:
         return _FILL
+    if _NUMBER[decimal].fullmatch(cell.replace("−", "-")):
+        return "The minus sign of a number is -"
     other = "," if decimal == "." else "."
     as_decimal = f"If {other!r} stands before decimals, give decimal={other!r} (--decimal {other})"
     grouped = _GROUPED.fullmatch(cell)

@@ -57,9 +57,9 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
     This runs the pass itself: do not call ``loss.backward()`` as well. In a notebook, `Debugger` does the same as a
     plain object.
 
-    While it runs, nodes without a label are labelled after the caller's local variables that hold them, directly or in
-    a list: after ``z = w*h + 1; debug(loss)``, ``p z`` and ``b z`` mean this node. Expressions can use all the
-    caller's variables.
+    While it runs, nodes without a label are labelled after the caller's variables that hold them, directly or in a
+    list: after ``z = w*h + 1; debug(loss)``, ``p z`` and ``b z`` mean this node. Local variables go before global ones.
+    Expressions can use all of them.
 
     Args:
         loss: where the pass starts.
@@ -72,8 +72,8 @@ def debug(loss: Value, unrolled: Unrolled | None = None, undo: bool = True, cons
         the debugger in the state in which it was left. To go on, call ``debugger.finish()`` or ``reset()``.
     """
     caller = sys._getframe(1)
-    with _labelled(loss, caller.f_locals):
-        variables = {**caller.f_globals, **caller.f_locals}
+    variables = {**caller.f_locals, **caller.f_globals, **caller.f_locals}  # the local ones come first, and count
+    with _labelled(loss, variables):
         with late_clock("graph"):
             debugger = Debugger(loss, unrolled, undo, constants, variables)
         Terminal(debugger).run()

@@ -15,6 +15,7 @@ from .names import Names
 Test = Callable[[Step], bool]
 
 _BOUND = re.compile(r"(?:gradient|\|\s*gradient\s*\||abs\(\s*gradient\s*\))\s*(?:<=?|>=?).*")
+_COMPARISON = re.compile(r"[<>]|[=!]=|\b(?:is|in|not)\b")
 
 GRAMMAR = """\
 b                    list the breakpoints
@@ -70,7 +71,12 @@ def parse(number: int, text: str, names: Names, temporary: bool = False) -> Brea
     place, found, condition = f" {text.strip()} ".partition(" if ")
     if found and not condition.strip():
         raise ArgumentError("there is no condition after 'if'")
-    test = _place(place.strip(), names)
+    try:
+        test = _place(place.strip(), names)
+    except ArgumentError as error:
+        if _COMPARISON.search(place):
+            error.remedy = f"A condition follows 'if': b if {text.strip()}"
+        raise
     return Breakpoint(number, text.strip(), test, Expression(condition, names) if found else None, temporary)
 
 

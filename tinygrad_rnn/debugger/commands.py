@@ -36,7 +36,7 @@ def number_after(text: str, least: int = 1) -> int:
     try:
         number = int(text or "1")
     except ValueError:
-        raise ArgumentError(f"{text[:40]!r} is not a whole number") from None
+        raise ArgumentError(f"{text[:40]!r} is not a whole number", remedy="Give one, such as 3") from None
     if number < least:
         raise ArgumentError(f"{number} is less than {least}")
     return number

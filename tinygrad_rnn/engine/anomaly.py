@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
 from ..errors import AnomalyError
 from . import notation
-from .backward import topological_order
+from .backward import local_gradients, topological_order
 from .passes import notify
 from .recording import Within
 from .steps import Step
@@ -108,8 +109,27 @@ def _vanished(step: Step) -> str | None:
 
 def _first_bad_number(node: Value) -> str:
     """Where the forward pass went wrong already, if it did."""
-    for earlier in reversed(topological_order(node)):
-        if not math.isfinite(earlier.data):
-            site = f", created at {earlier.created_at}" if earlier.created_at else ""
-            return f". In the forward pass, {notation.name(earlier)} was the first to be {earlier.data}{site}"
-    return ""
+    earlier = first_number(node, lambda number: not math.isfinite(number))
+    if earlier is None:
+        return ""
+    site = f", created at {earlier.created_at}" if earlier.created_at else ""
+    return f". In the forward pass, {notation.name(earlier)} was the first to be {earlier.data}{site}"
+
+
+# ---- afterwards -------------------------------------------------------------------------------------------------
+
+
+def first_number(root: Value, is_wrong: Callable[[float], bool]) -> Value | None:
+    """The node whose number was the first to be wrong, such as NaN, in the forward pass; None if none is."""
+    return next((node for node in reversed(topological_order(root)) if is_wrong(node.data)), None)
+
+
+def first_contribution(root: Value, is_wrong: Callable[[float], bool]) -> tuple[Value, Value, float] | None:
+    """A node, its operand and the local gradient between them whose contribution was the first to be wrong in the
+    backward pass that has run; None if none was.
+    """
+    for node in topological_order(root):
+        for parent, slope in zip(node.parents, local_gradients(node)):
+            if is_wrong(slope * node.grad):
+                return node, parent, slope
+    return None

@@ -129,8 +129,8 @@ def select(condition: Any, if_true: Any, if_false: Any) -> Any:
 def refuted(condition: Any) -> bool:
     """Whether a condition does not hold.
 
-    Of a symbolic condition that is not known; then compiled code calls the eager engine, which raises its error, if
-    the condition turns out not to hold.
+    For a symbolic condition this is not known yet. Then compiled code checks it and, where it does not hold, calls the
+    eager engine, which raises the error.
     """
     return not condition if isinstance(condition, bool) else condition.require()
 

@@ -81,13 +81,15 @@ def write_safetensors(
     """Write tensors as 64-bit floats, whole or not at all.
 
     Raises:
-        ArgumentError: a whole number has more digits than such a float.
+        ArgumentError: one is no `Tensor`, or a whole number has more digits than such a float.
         OSError: the file cannot be written.
     """
     header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
     parts = []
     position = 0
     for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            raise ArgumentError(f"{name!r} is a {type(tensor).__name__}", remedy="Give Tensor.of(nested lists)")
         for entry in tensor.numbers:
             if isinstance(entry, int) and int(float(entry)) != entry:
                 raise ArgumentError(f"{entry} in tensor {name!r} does not fit a 64-bit float", remedy="Leave it out")

@@ -198,7 +198,7 @@ def _cell_entering(
 
 
 def _take(remaining: dict[str, NestedNumbers], name: str, expected: tuple[int, ...]) -> Any:
-    """The numbers under a name, as nested lists of floats."""
+    """The numbers under a name, as nested lists of floats. The caller knows how deep: `expected`."""
     if name not in remaining:
         raise ArgumentError(
             f"the state dict has no {name}", remedy=f"It has {listed(list(map(str, remaining))) or 'nothing else'}"

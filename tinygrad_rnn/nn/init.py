@@ -36,7 +36,8 @@ def set_(W: Matrix, rows: linalg.Rows) -> None:
         ShapeError: the shapes differ.
         OperandError: an entry is not a number.
     """
-    for parameter, plain in [(parameter, to_number(each)) for parameter, each in pairs("W", W, "the numbers", rows)]:
+    both = [(parameter, to_number(each)) for parameter, each in pairs("W", W, "what is put there", rows)]
+    for parameter, plain in both:
         parameter.data = plain
 
 
@@ -50,8 +51,14 @@ def eye_(W: Matrix, *, gain: float = 1.0) -> None:
 
 @refuses_options
 def normal_(W: Matrix, *, std: float = 1.0, seed: Seed = 0) -> None:
-    """Draw every entry from N(0, std²)."""
+    """Draw every entry from N(0, std²).
+
+    Raises:
+        ArgumentError: std is negative, or not finite.
+    """
     rng, std = generator(seed), to_number(std, "std")
+    if not 0.0 <= std < math.inf:
+        raise ArgumentError(f"std is {std:g}", remedy="Give a finite number of at least 0")
     for parameter in entries(W):
         parameter.data = rng.gauss(0.0, std)
 

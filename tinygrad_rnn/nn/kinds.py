@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..support.checks import one_of
 from .cells import Cell, RNNCell
 from .gated import GRUCell, LSTMCell
 from .parameters import Seed
-from .stacked import GRU, LSTM, RNN
+from .stacked import GRU, LSTM, RNN, Recurrent
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Kind:
     """A kind of recurrent network.
 
     Attributes:
-        cell: its cell, for one time step.
-        module: its module, with layers and directions.
+        cell: the class of its cell, for one time step.
+        module: the class of its module, with layers and directions.
         matrices: the number of recurrent matrices of a cell, one per gate.
     """
 
-    cell: type[RNNCell | LSTMCell | GRUCell]
-    module: type[RNN | LSTM | GRU]
+    cell: Callable[..., Cell]
+    module: Callable[..., Recurrent]
     matrices: int
 
     def count_weights(self, input_size: int, hidden_size: int, num_layers: int = 1, bidirectional: bool = False) -> int:

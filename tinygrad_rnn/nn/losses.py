@@ -64,10 +64,11 @@ def cross_entropy(input: object, target: object) -> Value:
         return _of_one_prediction(input, target)
     if not is_vector(target) or shape(target) != (len(input),):
         raise ShapeError(f"{count(len(input), 'prediction')}, but targets of shape {shape(target)}")
+    first = shape(next(iter(input)))
     for t, row in enumerate(input):
-        if shape(row) != shape(input[0]) or len(shape(row)) != 1 or any(map(is_vector, row)) or not len(row):
+        if shape(row) != first or len(first) != 1 or not len(row) or any(map(is_vector, row)):
             raise ShapeError(
-                f"row {t} of the predictions has shape {shape(row)}, row 0 {shape(input[0])}",
+                f"row {t} of the predictions has shape {shape(row)}{f', row 0 {first}' if t else ''}",
                 remedy="Give a list of as many logits as there are classes for each target",
             )
     return _mean([_of_one_prediction(row, right) for row, right in zip(input, target)])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from ..engine.value import Value, as_value
 from ..errors import ArgumentError, DataError
+from ..support.numbers import check_no_table
 from .one_hot import OneHot
 from .trees import is_vector
 
@@ -15,6 +16,8 @@ from .trees import is_vector
 #: narrowed at every use, as in ``unrolled.h[3].grad``; a type parameter of cells and of `Unrolled` would have to be
 #: written wherever either is named, mostly as ``[Any]``.
 Quantity = Any
+Readout = Callable[[Quantity], Quantity]  # computes the prediction y_t from h_t
+Loss = Callable[[Quantity, Any], Value]  # computes the loss of a time step from a prediction and a target
 
 
 def entries(quantity: Any) -> list[Any]:
@@ -24,15 +27,29 @@ def entries(quantity: Any) -> list[Any]:
     return [entry for part in quantity for entry in entries(part)]
 
 
-def as_sequence(inputs: object) -> list[Any]:
-    """The inputs x_1 … x_T.
+def in_order(inputs: Any, what: str = "inputs") -> Iterable[Any]:
+    """Return what can be iterated over in the order of the time steps, an iterator also.
+
+    Raises:
+        ArgumentError: it cannot.
+    """
+    check_no_table(inputs)
+    if (
+        not isinstance(inputs, Iterable)
+        or isinstance(inputs, (bytes, bytearray, Mapping, Set))
+        or getattr(inputs, "ndim", 1) == 0
+    ):
+        raise ArgumentError(f"{what} of type {type(inputs).__name__}", remedy="Give a sequence, one for each time step")
+    return inputs
+
+
+def as_sequence(inputs: object, what: str = "inputs") -> list[Any]:
+    """The inputs x_1 … x_T, or the targets, in a list: in a series of pandas, [0] would be a label.
 
     Raises:
         ArgumentError: they are not a sequence, or an empty one.
     """
-    if not isinstance(inputs, Iterable) or isinstance(inputs, (bytes, bytearray, Mapping, Set)):
-        raise ArgumentError(f"inputs of type {type(inputs).__name__}", remedy="Give a sequence x_1 … x_T")
-    sequence = list(inputs)
+    sequence = list(in_order(inputs, what))
     if not sequence:
         raise ArgumentError("the sequence is empty", remedy="Give at least one input")
     return sequence

@@ -1,4 +1,8 @@
-"""Advance a cell through time: the only place where one time step follows another."""
+"""Advance a cell through time: a single time step, and a sequence of them.
+
+All others are made of these: stacked layers, generation, compiled code and its replay. Only `bptt.unroll` calls a cell
+itself, so that a debugger steps from its loop straight into the cell.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +32,6 @@ def through_time(
     cell: Cell, inputs: Iterable[tuple[int, Any]], state: Sequence[Quantity]
 ) -> Iterator[tuple[int, Named, State]]:
     """Advance a cell over inputs, pairs of t and x_t. Yield t, everything that time step t computes, and the new state.
-
-    `bptt.unroll` does the same, and names and keeps everything.
 
     Raises:
         DataError: a number of an input is NaN or infinite.

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeGuard, TypeVar
 from ..engine.arithmetic import is_number
 from ..engine.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..support.numbers import check_no_table
 
 K = TypeVar("K")
 Tree: TypeAlias = "Value | Sequence[Tree]"
@@ -15,7 +16,12 @@ NestedNumbers: TypeAlias = "float | Sequence[NestedNumbers]"
 
 
 def is_vector(tree: object) -> TypeGuard[Sequence[Any]]:
-    """Whether this is a list, some other sequence or an array, and not a text, a single Value or a number."""
+    """Whether this is a list, some other sequence or an array, and not a text, a single Value or a number.
+
+    Raises:
+        ArgumentError: it is a data frame.
+    """
+    check_no_table(tree)
     is_text = isinstance(tree, (str, bytes, bytearray))
     return (isinstance(tree, Sequence) and not is_text) or getattr(tree, "ndim", 0) > 0
 
@@ -27,7 +33,7 @@ def shape(tree: object) -> tuple[int, ...]:
         sizes.append(len(tree))
         if not sizes[-1]:
             break
-        tree = tree[0]
+        tree = next(iter(tree))  # [0] is a label in a series of pandas
     return tuple(sizes)
 
 

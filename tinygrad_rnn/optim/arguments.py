@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from ..engine.arithmetic import number
@@ -23,13 +23,16 @@ def each_once(parameters: Iterable[Value]) -> list[Value]:
     """Return the parameters in order, without repetitions. A single Value is accepted also.
 
     Raises:
-        ArgumentError: something among them is not a Value; the remedy depends on what it is.
+        ArgumentError: something among them is not a Value; the remedy depends on what it is. Or they are a set, whose
+            order, and so that of an optimizer's state, is another in every process.
     """
     if isinstance(parameters, Value):
         parameters = [parameters]
     if not isinstance(parameters, Iterable):
         remedy = f"Give {'its .' if hasattr(parameters, 'parameters') else 'model.'}parameters()"
         raise ArgumentError(f"a {type(parameters).__name__} where parameters are expected", remedy=remedy)
+    if isinstance(parameters, Set):
+        raise ArgumentError("a set of parameters, which has no order", remedy="Give a list, or model.parameters()")
     given = list(parameters)
     for each in given:
         if not is_a(each, Value):

@@ -12,6 +12,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..pictures import text
 from .cells import CellOfPage, cell_of_page, distinct
+from .graphs import HIGH, WIDE, Graphs
 from .page import Page
 from .source import Source, from_graph, from_problem
 
@@ -76,6 +77,8 @@ def page_of(
     cells = [_numbered(cell, programs) for cell in made]
     for cell, name in zip(cells, distinct([cell["name"] for cell in cells])):
         cell["name"] = name
+    graphs = Graphs()
+    of_programs = [graphs.of(program.facts) for program in programs]
     T = len(source.inputs)
     about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
     data = {
@@ -88,6 +91,9 @@ def page_of(
         "x": _rows(source.inputs),
         "target": source.targets,
         "cells": cells,
+        "card": {"wide": WIDE, "high": HIGH},
+        "graphs": of_programs,
+        "layouts": graphs.layouts,
     }
     expressions = [program.sharing(programs[:i]) for i, program in enumerate(programs)]
     return Page(about, data, expressions, made)

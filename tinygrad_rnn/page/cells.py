@@ -85,8 +85,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
             other.nonlinearity = name
             programs[name] = javascript(replace(step, cell=other), leaves, MOST_NODES, outside, source.whole)
     names = {value: name for name, value in source.named_parameters()}
-    after = source.whole.nodes if source.whole else []
-    below = {parent for node in [*outside, *after] for parent in node.parents}
+    below = {parent for node in outside for parent in node.parents}
+    in_time = set(leaves if source.whole is None else find_outside(step)[0])
     function = getattr(cell, "function", cell)
     recurrent = _recurrent(cell, leaves)
     facts = {
@@ -94,7 +94,9 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "nonlinearity": own,
         "p": [leaf.data for leaf in leaves],
         "h0": step.initial,
-        "trained": [i for i, leaf in enumerate(leaves) if not names or leaf in names or leaf in below],
+        "trained": [
+            i for i, leaf in enumerate(leaves) if leaf in names or (leaf in in_time and (not names or leaf in below))
+        ],
         "groups": _groups(leaves, names),
         "recurrent": recurrent,
         "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],

@@ -42,14 +42,14 @@ SHADES = 13
 
 
 def style() -> str:
-    """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes."""
+    """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes, too."""
     scale = Scale(0, SHADES - 1)
     properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
     pairs = [(scale.of_log(i), mixed(_DARK, i / (SHADES - 1))) for i in range(SHADES)]
-    shades = [f"light-dark({light}, {dark})" for light, dark in pairs]
+    properties += [f"--shade{i}: light-dark({light}, {dark});" for i, (light, dark) in enumerate(pairs)]
     classes = [
-        f".arc.s{i} {{ stroke: {shade}; }} .tip.s{i}, .bar.s{i}, .swatch.s{i} {{ fill: {shade}; }}"
-        for i, shade in enumerate(shades)
+        f".arc.s{i} {{ stroke: var(--shade{i}); }} .tip.s{i}, .bar.s{i}, .swatch.s{i} {{ fill: var(--shade{i}); }}"
+        for i in range(SHADES)
     ]
     classes += [
         f"#picture .on{i} {{ fill: light-dark({ink_on(light)}, {ink_on(dark)}); }}"

@@ -173,8 +173,7 @@ class Page:
             MissingDependencyError: anywidget is not installed.
         """
         if self._widget is None:
-            page = assemble(self.title, self.data, self.programs)
-            self._widget = make_widget(script("widget"), self._frame(page), self.link, self._hear)
+            self._widget = make_widget(script("widget"), self._frame(self.html()), self.link, self._hear)
         return self._widget
 
     def _frame(self, page: str) -> dict[str, str]:

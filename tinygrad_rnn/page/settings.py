@@ -10,11 +10,12 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
-from ..errors import ArgumentError, UnknownNameError
+from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
-from ..support.numbers import is_real
+from ..support.numbers import typed
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -269,9 +270,9 @@ def _number(name: str, value: Any) -> float:
         ArgumentError: it is none.
     """
     data = value.data if isinstance(value, Value) else value
-    with contextlib.suppress(OverflowError):
-        if is_real(data) and math.isfinite(number := float(data)):
-            return number
+    with contextlib.suppress(OperandError):
+        if math.isfinite(given := to_number(data, name)):
+            return given
     raise ArgumentError(f"{name} is {in_short(data)}", remedy="Give a finite number")
 
 
@@ -308,6 +309,5 @@ def _whole(text: str) -> int | str:
 
 
 def _float(text: str) -> float | str:
-    with contextlib.suppress(ValueError):
-        return float(text)
-    return text
+    number = typed(text)
+    return text if number is None else number

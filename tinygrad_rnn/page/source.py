@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..bptt import Unrolled
-from ..bptt.problem import Problem
+from ..bptt import Unrolled, unroll
+from ..bptt.problem import Problem, prediction
 from ..bptt.unroll import as_input
 from ..compile import Number, Symbols, Vector
 from ..compile.javascript import Whole
@@ -20,7 +20,6 @@ from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.one_hot import OneHot
 from ..nn.quantities import Quantity, as_quantity, entries
-from ..nn.through_time import advance
 from ..nn.trees import is_vector
 from .recorded import read_losses
 
@@ -91,7 +90,7 @@ def from_sequence(
         DataError, ShapeError: as for `problem`.
     """
     x, rows = _inputs([as_input(cell, x, t) for t, x in enumerate(inputs, start=1)])
-    kind = _target_kind(targets, lambda: _prediction(cell, readout, inputs[0]))
+    kind = _target_kind(targets, lambda: prediction(unroll(cell, inputs[:1]), readout, 1))
     step = Step.of(cell, readout, loss, x, kind, None)
     wanted = [None if target is None else [float(number) for number in entries(_plain(target))] for target in targets]
     return Source(step, rows, wanted, 1, at, mean=True)
@@ -127,13 +126,6 @@ def _values(state: Any) -> tuple[Quantity, ...]:
     return tuple(map(as_quantity, state if isinstance(state, tuple) else (state,)))
 
 
-def _prediction(cell: Cell, readout: Callable[[Any], Any] | None, x: Any) -> Quantity:
-    """A prediction, whatever its numbers are."""
-    with no_grad():
-        named, _ = advance(cell, as_input(cell, x, 1), cell.initial_state())
-        return named["h"] if readout is None else readout(named["h"])
-
-
 def _inputs(series: Sequence[Quantity]) -> tuple[Kind, list[list[float]]]:
     """The kind of the inputs, and their numbers."""
     if all(isinstance(x, OneHot) for x in series):
@@ -158,8 +150,8 @@ def _plain(quantity: Any) -> Any:
     return [_plain(entry) for entry in quantity] if is_vector(quantity) else quantity
 
 
-def _target_kind(targets: Sequence[Any], prediction: Callable[[], Quantity]) -> Kind:
-    """The kind of the targets: a class where they are whole numbers and the prediction has several entries."""
+def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
+    """The kind of the targets: a class where they are whole numbers and the first prediction has several entries."""
     given = [target for target in targets if target is not None]
     vectors = [is_vector(target) for target in given]
     if given and all(vectors) and len({len(target) for target in given}) == 1:
@@ -167,7 +159,8 @@ def _target_kind(targets: Sequence[Any], prediction: Callable[[], Quantity]) -> 
     if any(vectors):
         raise CompileError("the targets of the time steps have different shapes", remedy="Give each as many numbers")
     if all(hasattr(target, "__index__") and not isinstance(target, bool) for target in given):
-        predicted = prediction()
+        with no_grad():
+            predicted = first()
         if not isinstance(predicted, Value):
             return Symbols(len(predicted))
     if not all(isinstance(_plain(target), (int, float)) for target in given):

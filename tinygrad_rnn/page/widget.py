@@ -18,7 +18,7 @@ def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[
 
     Args:
         script: the widget's side in the notebook, a module of JavaScript.
-        frame: the attributes of the frame with the page as it was built.
+        frame: the attributes of the frame with the page.
         link: what is set at first.
         heard: called with the link when something was set on the page.
 
@@ -44,7 +44,7 @@ def _widget_class() -> Any:
         """A page in a frame.
 
         Attributes:
-            frame: the attributes of the frame with the page as it was built.
+            frame: the attributes of the frame with the page.
             state: ``link``, what differs from it; ``turn``, how often Python has set something; and ``by``, the view
                 that said it, if it was not Python.
         """

@@ -18,7 +18,7 @@ FORWARD, BACKWARD = 2.5, 6.0  # seconds at most for all steps of each direction
 STEP_FORWARD, STEP_BACKWARD = 0.35, 0.7  # seconds at most for one
 START, HOLD = 0.5, 5.0  # seconds before anything moves, and at the end
 _FADE = 0.2  # seconds
-ENDING = ("headline", "equation", "equation1")  # what gives the end away
+ENDING = ("headline", "equation", "equation1", "nothing")  # what gives the end away
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def film(picture: Picture) -> Film:
     never = end + HOLD + 1.0
 
     def back_at(step: int) -> float:
-        """When the gradient has come as far back as that time step."""
-        return min((moment for at, moment in arrival.items() if at <= step), default=turn)
+        """When the gradient has come as far back as that time step; at the end where the chain does not reach it."""
+        return min((moment for at, moment in arrival.items() if at <= step), default=end)
 
     def forward_at(step: int | None) -> float:
         """When the values of that time step have been computed; what belongs to none comes after all of them."""
@@ -124,6 +124,8 @@ def film(picture: Picture) -> Film:
     for box in picture.boxes:
         if box.role == "loss":
             shown[box.id] = forward_at(None), never
+        elif box.role == "law":
+            shown[box.id] = end, never
         elif box.step is not None:
             shown[box.id] = back_at(box.step) if box.role == "bar" else forward_at(box.step), never
         for row, written in box.laid_out():
@@ -171,7 +173,7 @@ def _so_far(
             continue
         factors.append(factor.text.removeprefix("×"))
         product = "·".join([*(["…"] if len(factors) > 5 else []), *factors[-5:]])
-        words = f"back to {names[arc.head]}:  {product} = {left.text}"
+        words = f"back to {names[arc.head]}:  {f'{product} = ' if len(factors) > 1 else ''}{left.text}"
         own = replace(place, id=f"sofar_{arc.step}", text=words, ink=colours.CHAIN, role="sofar", step=arc.step)
         own.size = max(10.0, min(own.size, own.size * picture.width * 0.95 / text.width(words, own.size, own.bold)))
         made.append(own)

@@ -15,6 +15,8 @@ from .sheet import Anchor, Columns, Looks
 from .subject import Subject
 
 LEAST = 8.5  # height of this part, in sizes of text
+_CUT = "nothing of it passes the cut"
+_MARK = 0.5  # size of a mark on the law, in sizes of text
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ def draw(subject: Subject, columns: Columns, scale: Scale, top: float, end: floa
             told = written(kept[bar.step], columns.pitch - 0.4 * s, s)
             looks = {"anchor": "middle", "ink": colours.CHAIN, "role": "left", "step": bar.step}
             sheet.text(f"left_{bar.step}", told, bar.x, lower + 0.9 * s, **looks)
+    earliest = bars[0]
+    end_of_words = earliest.x - earliest.width / 2 - s
+    if earliest.step in subject.view.cuts and text.width(_CUT, s) <= end_of_words - columns.begin:
+        sheet.text("nothing", _CUT, end_of_words, lower - 0.9 * s, anchor="end", ink=colours.QUIET, role="cut")
     ink = words.ink_of_terms(subject)
     if len(points) > 1:
+        for bar in bars:
+            if law and bar.step in columns.x and law.at[bar.step] > 0:  # a line alone is lost on a dark bar
+                looks = {"fill": ink, "stroke": colours.PAPER, "pen": 1.5, "shape": "bar", "role": "law"}
+                sheet.box(f"law_{bar.step}", [], bar.x, level(law.at[bar.step]), _MARK * s, _MARK * s, **looks)
         sheet.path("law", points, stroke=ink, pen=2.2, dashed=True, role="law", in_front=True)
     if named:
         x, y, anchor = named

@@ -74,15 +74,18 @@ def gif(frames: Sequence[tuple[str, float]], scale: float) -> bytes:
         from PIL import Image
     except ImportError as error:
         raise MissingDependencyError("GIF needs Pillow", remedy="pip install 'tinygrad_rnn[pictures]'") from error
+
+    def still(source: str) -> Image.Image:
+        return Image.open(io.BytesIO(png(source, scale))).convert("RGB")
+
     # One palette for all, so that no colour changes from frame to frame. The last has every colour.
-    images = [Image.open(io.BytesIO(png(source, scale))).convert("RGB") for source, _ in frames]
-    palette = images[-1].quantize(255, dither=Image.Dither.NONE)
+    palette = still(frames[-1][0]).quantize(255, dither=Image.Dither.NONE)
     numbers = palette.getpalette() or []
     for i in range(0, len(numbers), 3):  # what is nearly white would be taken for paper, which is to be white
         if min(numbers[i : i + 3]) >= 248:
             numbers[i : i + 3] = 255, 255, 255
     palette.putpalette(numbers)
-    first, *rest = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
+    first, *rest = (still(source).quantize(palette=palette, dither=Image.Dither.NONE) for source, _ in frames)
     out = io.BytesIO()
     durations = [round(1000.0 * seconds) for _, seconds in frames]
     first.save(out, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from html import escape
 from itertools import chain
-from xml.sax.saxutils import escape
 
 from ..support import colours
 from ..support.sums import norm_of
@@ -58,7 +58,8 @@ def write(picture: Picture, graph: str = "layout=nop2") -> str:
 def _key(swatches: Iterable[Swatch]) -> str:
     """A row of words and colours, as a table."""
     cells = "".join(
-        f'<TD BGCOLOR="{each.fill}"><FONT COLOR="{colours.ink_on(each.fill)}">{escape(each.text)}</FONT></TD>'
+        f'<TD BGCOLOR="{each.fill}"><FONT COLOR="{colours.ink_on(each.fill)}">'
+        f"{escape(each.text, quote=False)}</FONT></TD>"
         for each in swatches
     )
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="3"><TR>{cells}</TR></TABLE>>'

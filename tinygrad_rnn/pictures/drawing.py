@@ -33,7 +33,7 @@ SUFFIXES = {
     ".gv": "dot",
 }
 WIDEST_PNG = 16000  # pixels; beyond it engines shrink a picture until it cannot be read, or run out of memory
-GIF_SCALE = 2 / 3  # pixels per point: 960 of them for a slide
+GIF_SCALE = 4 / 3  # pixels per point: 1920 × 1080 of them for a slide
 
 
 class Drawing:
@@ -186,7 +186,7 @@ class Drawing:
 
     # ---- as in the package graphviz -----------------------------------------------------------------------
 
-    def pipe(self, format: str | None = None, encoding: str | None = None) -> bytes | str:
+    def pipe(self, format: str | None = None, *, encoding: str | None = None) -> bytes | str:
         """Return the picture in a format, decoded if an encoding is given."""
         known = _known(format or self.format, "format")
         content = self._content(known)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..engine.value import Value
 from ..nn.quantities import entries
 from ..support import colours
+from ..support.sums import exact_sum
 from . import text
 from .geometry import Row
 from .graph import Block, Node, local_gradients
@@ -19,7 +19,7 @@ _ROW, _HEADING = 1.55, 1.9  # heights, in sizes of text
 
 
 @dataclass(frozen=True)
-class _Quantity:
+class Quantity:
     """A row: its name, and by time step its Values and the number that is written of them."""
 
     name: str
@@ -37,7 +37,7 @@ class Gates:
 
     subject: Subject
     columns: Columns
-    rows: Sequence[_Quantity]
+    rows: Sequence[Quantity]
     hidden: int
 
     @property
@@ -74,14 +74,16 @@ class Gates:
 
 def choose(subject: Subject, columns: Columns, room: float) -> Gates | None:
     """The rows that fit into that height, those of upper layers first; None if there is none."""
-    rows = _quantities(subject)
+    rows = quantities(subject)
     rows.sort(key=lambda row: "_l" in row.name)
     fits = min(len(rows), int((room / columns.sheet.size - _HEADING) / _ROW))
     return Gates(subject, columns, rows[:fits], len(rows) - fits) if fits > 0 else None
 
 
-def _quantities(subject: Subject) -> list[_Quantity]:
-    """What is computed besides states and read-outs: gates, or else pre-activations and the slopes at them."""
+def quantities(subject: Subject) -> list[Quantity]:
+    """What is computed besides states and read-outs: gates, or else pre-activations and the slopes at them; empty for a
+    cell that names nothing else.
+    """
     unrolled = subject.unrolled
     before = set(getattr(unrolled.cell, "pre_activation_names", ()))
     others = [name for name in unrolled.names if name not in ("x", "y", *unrolled.state_names)]
@@ -90,13 +92,13 @@ def _quantities(subject: Subject) -> list[_Quantity]:
     found = []
     for name in gates or others:
         values = {t: entries(unrolled[name][t]) for t in steps}
-        found.append(_Quantity(name, values, {t: _mean([v.data for v in values[t]]) for t in steps}))
+        found.append(Quantity(name, values, {t: _mean([v.data for v in values[t]]) for t in steps}))
     if not gates and subject.is_built_in:
         states = {t: entries(unrolled.h[t]) for t in steps}
         op = states[steps[0]][0].operation if steps else None
         if op is not None and op.arity == 1:  # h_t = f(z_t)
             slopes = {t: _mean([local_gradients(value)[0] for value in states[t]]) for t in steps}
-            found.append(_Quantity(f"{op.symbol}′(z)", states, slopes))
+            found.append(Quantity(f"{op.symbol}′(z)", states, slopes))
     return found if steps else []
 
 
@@ -106,7 +108,7 @@ def _is_open(values: Sequence[Value]) -> bool:
 
 
 def _mean(numbers: Sequence[float]) -> float:
-    return math.fsum(numbers) / len(numbers)
+    return exact_sum(numbers) / len(numbers)
 
 
 def _id(name: str) -> str:

@@ -6,8 +6,8 @@ A picture of a page size has its lower left corner at (0, 0) and its upper right
 refer to them. In order of time, forwards, things appear by their ``step``; the gradient travels back along the lines of
 the role ``"arc"``, from the largest step to the smallest.
 
-Roles of boxes: state, input, loss, fold, bar, swatch, gate; part, of the time step that is shown in full; where every
-Value is drawn, also op, parameter, constant and leaf. Of lines: flow (data), arc (the gradient, from h_t back to
+Roles of boxes: state, input, loss, fold, bar, law, swatch, gate; part, of the time step that is shown in full; where
+every Value is drawn, also op, parameter, constant and leaf. Of lines: flow (data), arc (the gradient, from h_t back to
 h_{t-1}), fade (the beginning of an arc over folded time steps, piece by piece), straight (a path without a
 nonlinearity), law, grid, cut, key. Of texts: headline, equation, caption, heading, factor (what one step multiplies the
 gradient by), terms (what that is made of), left (what is left of the gradient at a state), law, tick, gate, key, note

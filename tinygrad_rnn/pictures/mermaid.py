@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import DrawError
+from ..support import colours
 from .geometry import Box, Picture
 
 #: What Mermaid draws unless its owner allows more: maxTextSize and maxEdges of its default configuration.
@@ -12,7 +13,7 @@ MOST_CHARACTERS, MOST_EDGES = 50_000, 500
 
 
 def write(picture: Picture) -> str:
-    """The Mermaid text of a picture: its boxes and arrows; Mermaid finds the places.
+    """The Mermaid text of a picture: its boxes and arrows, and what it says; Mermaid finds the places.
 
     Raises:
         DrawError: it is larger than Mermaid draws.
@@ -23,6 +24,12 @@ def write(picture: Picture) -> str:
     title = texts.get("headline") or picture.title
     if title:
         lines = ["---", f"title: {_yaml(title)}", "---", *lines]
+    said = [texts[name] for name in ("equation", "equation1", "lawname") if name in texts]
+    if "left" in texts:  # else the rows of a card say themselves what they are
+        said.append(" ".join(text.text for text in picture.texts if text.id.startswith("key")))
+    if said:
+        lines.append(f'  says("{"<br/>".join(map(_unbroken, said))}")')
+        lines.append(f"  style says fill:{colours.PAPER},stroke:{colours.PAPER},color:{colours.INK}")
     for frame in picture.frames:
         lines += [f'  subgraph {frame.id}["{_text(frame.title)}"]', *map(_box, filter(_is_drawn, frame.boxes)), "  end"]
     lines += map(_box, filter(_is_drawn, picture.boxes))
@@ -62,6 +69,11 @@ def _text(text: str) -> str:
     return re.sub(
         r"[^\w\s.,:()\[\]/=+|^'-]", lambda c: c[0] if ord(c[0]) > 126 else f"#{ord(c[0])};", " ".join(text.split())
     )
+
+
+def _unbroken(text: str) -> str:
+    """A text that Mermaid leaves on one line."""
+    return _text(text).replace(" ", "#160;").replace("/", "/#8288;")
 
 
 def _yaml(text: str) -> str:

@@ -26,7 +26,7 @@ def title(value: Value, room: float, size: float, bold: bool = False) -> str:
     label = pretty(text.clipped(value.label, 60))
     if not value.parents:
         return text.squeezed(label or text.number(value.data), room, size, bold)
-    symbol = value.operation.symbol or value.op
+    symbol = (value.operation.symbol or value.op).replace("-", "−")
     whole = pretty(notation.formula(value))
     short = pretty(notation.outline(value))
     for written in (

@@ -15,15 +15,17 @@ _MOST = 400  # boxes of a picture that is no chain of states
 def write(picture: Picture) -> str:
     """The text of a picture: of one with states their chain, of any other what each box is made of."""
     states = any(box.role == "state" for box in picture.boxes)
-    return "".join(f"{printable(line).rstrip()}\n" for line in (_chain(picture) if states else _boxes(picture)))
+    lines = [*_heading(picture), *(_chain(picture) if states else _boxes(picture))]
+    return "".join(f"{printable(line).rstrip()}\n" for line in lines)
+
+
+def _heading(picture: Picture) -> Iterator[str]:
+    found = [text.text for role in ("headline", "equation", "caption") for text in picture.texts if text.role == role]
+    yield from [*found, ""] if found else ()
 
 
 def _chain(picture: Picture) -> Iterator[str]:
     texts = {text.id: text.text for text in picture.texts}
-    for name in ("headline", "equation", "equation1", "caption"):
-        if name in texts:
-            yield texts[name]
-    yield ""
     rows: dict[int, list[Box]] = {}
     folds = {box.step: box for box in picture.boxes if box.role == "fold" and box.step is not None}
     for box in picture.boxes:
@@ -59,9 +61,13 @@ def _chain(picture: Picture) -> Iterator[str]:
         elif step > min(rows):
             yield "  │"
     law = texts.get("lawname")
-    if law:
+    key = [text.text for text in picture.texts if text.role == "key" and text.text.startswith("gradient")]
+    if law or key:
         yield ""
+    if law:
         yield law
+    for gradient in key:
+        yield f"After a name: value, {gradient}"
 
 
 def _said(box: Box) -> str:
@@ -73,8 +79,8 @@ def _boxes(picture: Picture) -> Iterator[str]:
     into: dict[str, list[str]] = {}
     for line in picture.lines:
         into.setdefault(line.head, []).append(line.tail)
-    boxes = [*picture.every_box()]
-    names = {box.id: box.lines[0].removeprefix("data ") for box in boxes if box.lines}
+    boxes = [box for box in picture.every_box() if box.lines and box.role != "swatch"]  # of the key
+    names = {box.id: box.lines[0].removeprefix("data ") for box in boxes}
     for box in boxes[:_MOST]:
         parents = ", ".join(names.get(tail, tail) for tail in into.get(box.id, ()))
         yield _said(box) + (f"   from {parents}" if parents else "")

@@ -35,8 +35,10 @@ def most_readable(picture: Picture, aspect: float, heading: float) -> list[float
     parts = _parts(picture)
     height = _height(picture)
     best: tuple[float, list[float]] | None = None
-    for count in range(1, len(parts) + 1):
-        starts = _starts(parts, (parts[-1].right - parts[0].left) / count)
+    first_rows = {part.right - parts[0].left for part in parts}
+    last_rows = {parts[-1].right - part.left for part in parts}
+    for widest in sorted(first_rows | last_rows, reverse=True):
+        starts = _starts(parts, widest)
         ends = [*starts[1:], parts[-1].right]
         width = max(end - start for start, end in zip(starts, ends))
         enlarged = min(aspect / width, 1.0 / (heading + len(starts) * (height + GAP)))

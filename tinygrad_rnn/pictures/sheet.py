@@ -120,8 +120,8 @@ class Columns:
         page = max(view.page[0], 2 * MARGIN + (_AXIS + _COLUMN * wide) * size), max(view.page[1], tall * size)
         self.sheet = Sheet(view, size, page)
         self.begin = x = self.sheet.left + _AXIS * size
-        self.pitch = min((self.sheet.right - x) / wide, 16.0 * size)
-        self.card = self.pitch - max(1.2 * size, 0.2 * self.pitch)
+        self.pitch = (self.sheet.right - x) / wide
+        self.card = min(self.pitch - max(1.2 * size, 0.2 * self.pitch), 14.0 * size)
         self.x: dict[int, float] = {}
         self.folds: dict[Fold, tuple[float, float]] = {}
         for column, width in zip(columns, widths):

@@ -31,7 +31,8 @@ _GAP = 0.9  # above the gates, or the time step in full, in sizes of text
 
 def arrange(subject: Subject) -> Picture:
     """Everything in its place."""
-    lit, with_gates = subject.k is not None, subject.view.detail == "gates"
+    lit = subject.k is not None
+    with_gates = subject.view.detail == "gates" and bool(gates.quantities(subject))
     lanes_height = _Heights.of(subject).whole
     least = _ABOVE + lanes_height + (bars.LEAST + 1.1 if lit else 0.0) + _BELOW  # in sizes of text
     step: panel.Panel | None = None
@@ -63,7 +64,7 @@ def arrange(subject: Subject) -> Picture:
 
 
 def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
-    """Draw the scale with its numbers, and say what the numbers in a card are."""
+    """Say what the numbers in a card are, and draw the scale with its numbers, as many as there is room for."""
     s, x = sheet.size, sheet.left
     if subject.view.values:
         for i, (said, ink) in enumerate(words.card_key(subject)):
@@ -71,10 +72,14 @@ def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
             x += text.width(said, s) + 0.7 * s
     if subject.k is None:
         return
-    levels = scale.levels(6)
-    swatch = max(text.width(text.decade(e), s) for e in levels) + 0.9 * s
+    name, room = "left of the gradient", sheet.right - x - 1.6 * s
+    for most in (6, 4, 2):
+        levels = scale.levels(most)
+        swatch = max(text.width(text.decade(e), s) for e in levels) + 0.9 * s
+        if text.width(name, s) + swatch * len(levels) <= room:
+            break
     x = sheet.right - swatch * len(levels)
-    sheet.text("scale", "left of the gradient", x - 0.6 * s, y, anchor="end", ink=colours.QUIET, role="key")
+    sheet.text("scale", name, x - 0.6 * s, y, anchor="end", ink=colours.QUIET, role="key")
     for i, e in enumerate(levels):
         fill = scale.of_log(float(e))
         looks: Looks = {"fill": fill, "stroke": fill, "ink": colours.ink_on(fill), "shape": "bar", "role": "swatch"}
@@ -165,7 +170,7 @@ class _Lanes:
         size = max(s, min(p.NAME * s, p.NAME * s * room / text.width(name, p.NAME * s, True)))
         rows = [Row(text.squeezed(name, room, size, True), size, bold=True, role="name")]
         if subject.view.values:
-            rows.append(Row(text.fitted(subject.data(values), room, s), ink=colours.QUIET, role="data"))
+            rows.append(Row(text.fitted(subject.data(values), room, s), role="data"))
             gradient = subject.gradient(values)
             missing = "none" if subject.ran else "not run"
             told = missing if gradient is None else text.fitted(gradient, room, s)
@@ -235,7 +240,7 @@ class _Lanes:
             rows = [Row(text.indexed("x", step), role="name")]
             if subject.view.values:
                 told = words.input_value(values, room, s)
-                rows.append(Row(told, ink=colours.QUIET, role="data"))
+                rows.append(Row(told, role="data"))
             if called[step]:
                 rows.append(Row(called[step], ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..support import colours
-from ..support.sums import add_up
+from ..support.sums import add_up, exact_sum
 from . import names, text
 from .chain import Link, best_ways, path_to
 from .geometry import Row, straight
@@ -18,6 +18,8 @@ from .sheet import Looks, Sheet
 from .subject import Subject
 
 _MOST = 18  # Values of a time step that are drawn as a chain
+_LONGEST_NAMES = (9.5, 8.0, 6.5, 5.0)  # in sizes of text: shorter where gaps have no room for a factor
+_GAP = 4.1
 
 
 @dataclass
@@ -30,12 +32,16 @@ class StepChain:
     spine: list[Value]
     below: list[list[Value]]  # per Value of the spine: what goes into its other operand, from left to right
     height: float = field(init=False)
+    longest: float = field(init=False)  # width of a name, in sizes of text
 
     def __post_init__(self) -> None:
         s = self.sheet.size
         rows = 3 if self.subject.view.values else 1
         self.card = (1.2 * rows + 0.6) * s
         self.height = 2.4 * s + self.card + (1.6 * s + self.card if any(self.below) else 0.0)
+        for self.longest in _LONGEST_NAMES:
+            if self.gap >= _GAP * s:
+                break
 
     @classmethod
     def of(cls, subject: Subject, sheet: Sheet, t: int) -> StepChain | None:
@@ -85,10 +91,7 @@ class StepChain:
         told += subject.root if self.spine[-1] is subject.loss else text.indexed(subject.names[0], t)
         sheet.heading("step", told, top + 0.8 * s, step=self.step)
         y = top + 2.0 * s + self.card / 2
-        widths = [self.width(value) for value in self.spine]
-        gaps = len(widths) - 1
-        free = sheet.right - sheet.left - add_up(widths)
-        gap = min(free / max(gaps, 1), 11.0 * s)
+        widths, gap = [self.width(value) for value in self.spine], min(self.gap, 11.0 * s)
         x = sheet.left
         centres: list[float] = []
         for width in widths:
@@ -123,6 +126,12 @@ class StepChain:
                 ),
             )
 
+    @property
+    def gap(self) -> float:
+        """How far apart the Values of the row can stand."""
+        free = self.sheet.right - self.sheet.left - add_up(map(self.width, self.spine))
+        return free / max(len(self.spine) - 1, 1)
+
     def lower(self, centres: Sequence[float]) -> dict[Value, float]:
         """Where the Values of the lower row stand: each group below what it goes into, as far as there is room."""
         sheet, s = self.sheet, self.sheet.size
@@ -153,14 +162,14 @@ class StepChain:
 
     def rows(self, value: Value) -> list[Row]:
         s = self.sheet.size
-        room = 9.5 * s
+        room = self.longest * s
         known = value.label and value is self.spine[0]
         name = text.squeezed(names.pretty(value.label), room, s, True) if known else names.title(value, room, s, True)
         rows = [Row(name, bold=True, role="name")]
         if not self.subject.view.values:
             return rows
         if value.parents or value.label:
-            rows.append(Row(text.number(value.data), ink=colours.QUIET, role="data"))
+            rows.append(Row(text.number(value.data), role="data"))
         if value.has_grad:
             told, ink = text.number(value.grad), colours.CHAIN
             share = self.share(value)
@@ -179,7 +188,7 @@ class StepChain:
             for parent, gradient in zip(child.parents, local_gradients(child))
             if parent is value and child.has_grad
         ]
-        return math.fsum(parts)
+        return exact_sum(parts)
 
     def width(self, value: Value) -> float:
         s = self.sheet.size
@@ -222,6 +231,8 @@ class StepChain:
         looks = {"anchor": "middle", "ink": colours.CHAIN, "role": "terms", "step": self.step}
         if not math.isnan(gradient):
             told = text.fitted(gradient, room, s, before="×")
+            if text.width(told, s) > end[0] - start[0]:
+                return
             sheet.text(f"{own}slope", told, middle, start[1] - 1.0 * s, **looks)
         if called and text.width(called, s) <= room:
             sheet.text(f"{own}name", called, middle, start[1] + 1.0 * s, **looks)

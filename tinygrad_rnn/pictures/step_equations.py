@@ -14,7 +14,7 @@ from ..nn.gated import GRUCell, LSTMCell
 from ..nn.linalg import Rows, spectral_norm
 from ..nn.quantities import entries
 from ..support import colours
-from ..support.sums import add_up, norm_of
+from ..support.sums import add_up, exact_sum, norm_of
 from . import text
 from .geometry import Row, straight
 from .graph import Block, Node
@@ -171,9 +171,9 @@ class StepEquations:
         rows = [Row(text.squeezed(part.name, room, s, True), bold=True, role="name")]
         if subject.view.values:
             if part.told is not None:
-                rows.append(Row(text.squeezed(part.told, room, s), ink=colours.QUIET, role="data"))
+                rows.append(Row(text.squeezed(part.told, room, s), role="data"))
             elif part.values:
-                rows.append(Row(vector(part.values, room, s), ink=colours.QUIET, role="data"))
+                rows.append(Row(vector(part.values, room, s), role="data"))
             gradient = subject.gradient(part.values) if part.values else None
             if gradient is not None and part.kind != "parameter":
                 rows.append(Row(text.fitted(gradient, room, s), ink=colours.CHAIN, role="gradient"))
@@ -240,7 +240,7 @@ def vector(values: Sequence[Value], room: float, size: float) -> str:
 
 
 def _means(values: Sequence[Value]) -> str:
-    return f"mean {text.number(_mean(values), 2)}"
+    return f"{'mean ' if len(values) > 1 else ''}{text.number(_mean(values), 2)}"
 
 
 _Graph = tuple[list[_Part], list[tuple[str, str, str, str]], str, Rows | None]
@@ -323,9 +323,9 @@ def _gru(subject: Subject, t: int) -> _Graph:
     parts = [
         _Part("step_h0", h0, entries(unrolled.h[t - 1]), 0, 0, "straight"),
         _Part("step_h", f"{h1} = z·{h0} + (1−z)·n", q["h"], 2.4, 0, "straight"),
-        _Part("step_z", "z = σ(z_z)", q["z"], 1.2, 1, "straight", _means(q["z"])),
+        _Part("step_z", "z = σ(z_z)", q["z"], 0.8, 1, "straight", _means(q["z"])),
         _Part("step_n", "n = tanh(z_n)", q["n"], 2.4, 1, "gate", _means(q["n"])),
-        _Part("step_r", "r = σ(z_r)", q["r"], 3.6, 1, "gate", _means(q["r"])),
+        _Part("step_r", "r = σ(z_r)", q["r"], 1.6, 1, "gate", _means(q["r"])),
     ]
     edges = [
         ("step_h0", "step_h", "straight", f"×z = {text.number(_mean(q['z']), 2)}, no tanh and no matrix"),
@@ -338,4 +338,4 @@ def _gru(subject: Subject, t: int) -> _Graph:
 
 
 def _mean(values: Sequence[Value]) -> float:
-    return math.fsum(value.data for value in values) / len(values)
+    return exact_sum(value.data for value in values) / len(values)

@@ -144,7 +144,7 @@ def _with_gradient(value: Value, is_given: bool) -> list[Row]:
 
 def _all(value: Value, is_given: bool) -> list[Row]:
     name, *gradient = _with_gradient(value, is_given)
-    data = [Row(text.number(value.data), ink=colours.QUIET, role="data")] if value.parents or value.label else []
+    data = [Row(text.number(value.data), role="data")] if value.parents or value.label else []
     return [name, *data, *gradient]
 
 

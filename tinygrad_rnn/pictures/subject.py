@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from ..bptt import Unrolled
-from ..bptt.jacobian import jacobian, power, recurrent_matrix
+from ..bptt.jacobian import jacobian, jacobian_products, power, recurrent_matrix
 from ..bptt.verdict import Verdict, kept, share, verdict
 from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
 from ..errors import ArgumentError, DomainError, GraphError
 from ..nn.cells import RNNCell, ScalarRNNCell
 from ..nn.gated import GRUCell, LSTMCell
-from ..nn.linalg import Rows, identity, product, spectral_norm
+from ..nn.linalg import Rows, product, spectral_norm
 from ..nn.quantities import entries
-from ..support.sums import norm_of
+from ..support.sums import exact_sum, norm_of
 from . import text
 from .chain import Factor, best_ways, factor_of, path_to
 from .view import View
@@ -297,17 +297,17 @@ class Subject:
         return all(math.isclose(node.grad, sum_, rel_tol=1e-6, abs_tol=1e-290) for node, sum_ in expected.items())
 
     def _passes(self) -> dict[int, float]:
-        """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k."""
+        """`kept` by restricted backward passes; without a loss, the norm of ∂s_T/∂s_k, along all paths."""
         if self.loss is not None:
             found = kept(self.unrolled, self.loss, self.view.state)
             by_step = {self.T - lag: ratio for lag, ratio in enumerate(found)}
         else:
-            J = self.unrolled.state_names if self.view.state is None else (self.view.state,)
-            by_step = {self.last: 1.0}
-            chain = identity(len(self.unrolled.state(self.last, J)))
-            for t in range(self.last, self.first, -1):
-                chain = product(chain, jacobian(self.unrolled, t, J, J))
-                by_step[t - 1] = spectral_norm(chain)
+            own = set(self.unrolled.state(self.last, self.parts))
+            places = [i for i, value in enumerate(self.unrolled.state(self.last)) if value in own]
+            by_step = {
+                k: spectral_norm([[chain[i][j] for j in places] for i in places])
+                for k, chain, _ in jacobian_products(self.unrolled)
+            }
         return {k: by_step[k] for k in self.bars if k in by_step}
 
     @cached_property
@@ -339,7 +339,12 @@ class Subject:
     @property
     def is_exactly_0(self) -> bool:
         """Whether a factor that is shown is 0, so that the product is 0 and not only too small for a double."""
-        return self.is_scalar and any(link.factor == 0.0 for link in self.links.values())
+        return self.starts_at_0 or (self.is_scalar and any(link.factor == 0.0 for link in self.links.values()))
+
+    @property
+    def starts_at_0(self) -> bool:
+        """Whether the gradient is 0 at s_T already, so that it says nothing about the factors."""
+        return self.kept.get(self.T) == 0.0
 
     @property
     def left(self) -> float:
@@ -355,15 +360,16 @@ class Subject:
         return {t: self._link(t) for t in self.shown if t - 1 in shown and self.k < t <= self.T}
 
     def _link(self, t: int) -> Link:
-        if any(map(math.isnan, (self.kept[t], self.kept[t - 1]))):
+        try:
+            if self.is_scalar:
+                factor = self.factor(t)
+                return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
+            J = None
+            if self.gate_name is None and self.size <= _MOST_IN_NORM:
+                J = jacobian(self.unrolled, t, self.parts, self.parts)
+            return Link(t, self.ratio(t - 1, t), (), J)
+        except (GraphError, DomainError):  # a derivative is unknown, or infinite
             return Link(t, math.nan, (), None)
-        if self.is_scalar:
-            factor = self.factor(t)
-            return Link(t, jacobian(self.unrolled, t)[0][0], factor.terms if factor is not None else (), None)
-        J = None
-        if self.gate_name is None and self.size <= _MOST_IN_NORM:
-            J = jacobian(self.unrolled, t, self.parts, self.parts)
-        return Link(t, self.ratio(t - 1, t), (), J)
 
     @property
     def chain_norm(self) -> float | None:
@@ -406,8 +412,7 @@ class Subject:
         if self.k is None:
             return None
         if self.straight:
-            gates = self.straight[self.k]
-            log10 = math.log10(gates) if gates else -math.inf
+            log10 = self._straight[1][self.k]
             return Law(self.gate_name or "", None, log10, {k: self.straight[k] for k in self.kept}, False)
         lag, lags = self.T - self.k, {k: self.T - k for k in self.kept}
         W = recurrent_matrix(self.unrolled.cell)
@@ -442,24 +447,34 @@ class Subject:
 
         The gradient is ∂L_T/∂c_T where ``backward()`` has run, else 1 at every unit; the norm, relative to that at T.
         """
+        return self._straight[0]
+
+    @cached_property
+    def _straight(self) -> tuple[dict[int, float], dict[int, float]]:
+        """`straight`, and its log10, also where a double has no room for it."""
         name, gate = self.straight_name, self.gate_name
         if name is None or gate is None:
-            return {}
+            return {}, {}
         last = self.state(name, self.T)
         at = [value.grad for value in last] if all(value.has_grad for value in last) else [1.0] * len(last)
         start = norm_of(at)
-        found = {self.T: 1.0}
+        sizes, logs = {self.T: 1.0}, {self.T: 0.0}
+        power = 0  # of 2, by which it was enlarged: a tiny product keeps its digits
         for t in range(self.T, self.first, -1):
             at = [a * value.data for a, value in zip(at, entries(self.unrolled[gate][t]))]
-            found[t - 1] = norm_of(at) / start if start else 0.0
-        return found
+            size = norm_of(at) / start if start else 0.0
+            sizes[t - 1] = math.ldexp(size, -power)
+            logs[t - 1] = math.log10(size) - power * math.log10(2.0) if size else -math.inf
+            if 0.0 < size < 2.0**-500:
+                at, power = [math.ldexp(a, 500) for a in at], power + 500
+        return sizes, logs
 
     def gate(self, t: int) -> float | None:
         """The mean of the gates on the straight path at time step t; None: there is no such path."""
         if self.gate_name is None:
             return None
         gates = entries(self.unrolled[self.gate_name][t])
-        return math.fsum(value.data for value in gates) / len(gates)
+        return exact_sum(value.data for value in gates) / len(gates)
 
     # ---- how states hang together -----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from xml.sax.saxutils import escape
+from html import escape
 
 from ..support import colours
 from .arrows import arrow_head, label_place
@@ -59,7 +59,7 @@ def named(picture: Picture, prefix: str) -> tuple[str, str, str]:
 
 def clean(text: str) -> str:
     """A text as XML has it."""
-    return escape(printable(text))
+    return escape(printable(text), quote=False)
 
 
 class _Writer:

@@ -72,6 +72,7 @@ class View:
             object.__setattr__(self, "k", whole_number("k", self.k, least=None))
         if self.max_steps is not None:
             object.__setattr__(self, "max_steps", whole_number("max_steps", self.max_steps, least=2))
+        object.__setattr__(self, "names", tuple(self.names))
         cuts = tuple(whole_number("a time step of cuts", t, least=None) for t in self.cuts)
         object.__setattr__(self, "cuts", cuts)
         if self.only is not None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..engine.value import Value
 from ..support import colours
 from ..support.sums import norm_of
-from ..support.text import count
+from ..support.text import count, magnitude
 from . import text
 from .subject import Law, Subject
 
@@ -29,6 +29,8 @@ def headline(subject: Subject) -> str:
     found = subject.verdict
     if found is None:
         return f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+    if subject.starts_at_0:
+        return f"The gradient is 0 at {text.indexed(_name(subject), subject.T)} already"
     way = f"{count(found.lag, 'step')} back"
     if not found.kept and not subject.is_exactly_0:
         return f"The gradient is 0, or too small for a double, {way}"
@@ -49,6 +51,8 @@ def description(subject: Subject) -> str:
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
     way = f"{text.indexed(_name(subject), subject.T)} back to {text.indexed(_name(subject), subject.k)}"
+    if subject.starts_at_0:
+        return f"{subject.described}, unrolled over {steps}, with the way {way}. {headline(subject)}."
     law = subject.law
     beside = f"; {_law_in_words(subject)}" if law is not None else ""
     chain = f"{subject.described}, unrolled over {steps}: from {way} the factors multiply to "
@@ -82,11 +86,13 @@ def equation(subject: Subject) -> str:
     k, T, law = subject.k, subject.T, subject.law
     name = _name(subject)
     later, earlier = text.indexed(name, T), text.indexed(name, k)
+    if subject.starts_at_0:
+        return f"∂{_followed(subject)}/∂{later} = 0"
     total = _size(subject)
     if not subject.is_scalar:
         return _in_norms(subject, later, earlier, total)
     signed = len(subject.links) == T - k  # of folded time steps, only sizes are known
-    start = f"∂{later}/∂{earlier}" if signed else f"|∂{later}/∂{earlier}|"
+    start = f"∂{later}/∂{earlier}" if signed else magnitude(f"∂{later}/∂{earlier}", 1)
     if law is None or law.number is None:
         return f"{start} = {_factors('J', T, k)} = {total}"
     lag, weight = T - k, _weight(subject) if signed else law.number
@@ -106,9 +112,9 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     T, k, law = subject.T, subject.end, subject.law
     root, norm, product = _followed(subject), subject.chain_norm, f"‖{_factors('J', T, k)}‖"
     if root:
-        line = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖ = {total}"
+        line = f"{_ratio(subject, later, earlier)} = {total}"
     else:
-        line = f"‖∂{later}/∂{earlier}‖ = {'' if norm is None else f'{product} = '}{total}"
+        line = f"{magnitude(f'∂{later}/∂{earlier}', subject.size)} = {'' if norm is None else f'{product} = '}{total}"
     if law is not None and law.number is None:
         gates = f"∏ {law.name} = {text.power_of_ten(1.0, law.log10)}"
         return f"{line};  straight along {subject.straight_name}, gates alone:  {gates}"
@@ -117,6 +123,12 @@ def _in_norms(subject: Subject, later: str, earlier: str, total: str) -> str:
     if law is not None:
         line += f"  ≤  {law.name}{text.superscript(T - k)} = {text.power_of_ten(1.0, law.log10)}"
     return line
+
+
+def _ratio(subject: Subject, later: str, earlier: str) -> str:
+    """The sizes of the gradient at two states."""
+    root, size = _followed(subject) or "∂", len(subject.unrolled.state(subject.T, subject.parts))
+    return " / ".join(magnitude(f"∂{root}/∂{state}", size) for state in (earlier, later))
 
 
 def _followed(subject: Subject) -> str:
@@ -163,7 +175,8 @@ def _rest(subject: Subject) -> str | None:
 def factor_names(subject: Subject) -> str:
     """What stands above the factor of each step."""
     if subject.gate_name is not None:
-        return f"mean {subject.gate_name}"
+        units = len(subject.state(subject.straight_name or "", subject.T))
+        return subject.gate_name if units == 1 else f"mean {subject.gate_name}"
     if not subject.is_scalar:
         return "‖J‖" if any(link.norm is not None for link in subject.links.values()) else ""
     law, rest = subject.law, _rest(subject)
@@ -177,17 +190,17 @@ def ink_of_terms(subject: Subject) -> str:
     return colours.LAW if subject.gate_name is None else colours.STRAIGHT
 
 
-def caption(subject: Subject) -> str:
-    """What was unrolled, and which part of the loss the chain is about where it has several."""
+def caption(subject: Subject) -> list[str]:
+    """What was unrolled, and which part of the loss the chain is about if it has several; first what matters most."""
     if subject.k is None and subject.view.title is None:
-        return ""
-    said = f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"
+        return []
+    said = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
     if subject.k is not None and len(subject.direct) > 1:
         last = f"its part {_followed(subject)} on {text.indexed(_name(subject), subject.T)} alone"
         begin = "the chain begins at the last" if subject.is_scalar else last
-        said += f"; {subject.root} depends on {count(len(subject.direct), 'state')}, {begin}"
+        said.append(f"{subject.root} depends on {count(len(subject.direct), 'state')}, {begin}")
     if subject.view.cuts:
-        said += "; no gradient passes a cut"
+        said.append("no gradient passes a cut")
     return said
 
 
@@ -195,10 +208,9 @@ def left(subject: Subject) -> str:
     """What the bars show."""
     name = _name(subject)
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
-    if subject.is_scalar:
-        return f"What is left of the gradient: |∂{later}/∂{earlier}|, the product of the factors above (log scale)"
-    root = _followed(subject) or "∂"
-    ratio = f"‖∂{root}/∂{earlier}‖ / ‖∂{root}/∂{later}‖"
+    if subject.starts_at_0:
+        return f"What is left of the gradient: nothing, since ∂{_followed(subject)}/∂{later} = 0"
+    ratio = magnitude(f"∂{later}/∂{earlier}", 1) if subject.is_scalar else _ratio(subject, later, earlier)
     return f"What is left of the gradient: {ratio}, the product of the factors above (log scale)"
 
 
@@ -220,12 +232,14 @@ def _sized(subject: Subject, law: Law) -> str:
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
-    """What the rows of a card are, each in its colour."""
+    """What the rows of a card are, each in its colour, and in words where it stands: not every eye sees the colours."""
     has_vectors = subject.size > len(subject.unrolled.state_names)
     return [
-        ("In a card: value,", colours.QUIET),
+        ("In a card:", colours.QUIET),
+        ("value,", colours.INK),
+        ("below it", colours.QUIET),
         (f"gradient{f' of {subject.root}' if subject.root else ''}", colours.CHAIN),
-        *([("(norms, where there are several)", colours.QUIET)] if has_vectors else []),
+        *([("(norms of vectors)", colours.QUIET)] if has_vectors else []),
     ]
 
 

@@ -10,7 +10,7 @@ from ..bptt.anatomy import Anatomy, TimeStep, number_or_norm
 from ..bptt.truncation import Truncation
 from ..engine.notation import number
 from ..nn.trees import NestedNumbers
-from ..support.colours import CHAIN, CUT, INK, NEGATIVE, POSITIVE, SIGNED, SIZES
+from ..support.colours import CHAIN, CUT, INK, NEGATIVE, PAPER, POSITIVE, SIGNED, SIZES, ink_on
 from .axes import FAINT, colour_map, plain, verbatim
 from .saving import new_figure
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Sums = dict[TimeStep, NestedNumbers]
 
 SIGNED_DECADES, NORM_DECADES = 3, 6  # how far below the largest term a heat map still tells sizes apart
+
+_MOST_MARKED = 40  # rows of a heat map whose cells have a minus where they are negative, and more than pale
 
 
 def anatomy_figure(anatomy: Anatomy, title: str = "", truncation: Truncation | None = None) -> Figure:
@@ -91,11 +93,17 @@ def _bars(
     steps = [step for step in sums if step is not None]
     width = 0.9 if len(steps) < 200 else 1.0
     if kept is not None:
-        draw(steps, [number_or_norm(sums[step]) for step in steps], width, color=CUT)
+        whole = [number_or_norm(sums[step]) for step in steps]
+        draw(steps, [size if math.isfinite(size) else 0.0 for size in whole], width, color=CUT)
         sums, width = by(kept), 0.6 * width
     sizes = [number_or_norm(sums[step]) for step in steps]
-    draw(steps, sizes, width, color=[CHAIN if anatomy.shape else POSITIVE if n > 0 else NEGATIVE for n in sizes])
+    drawn = [size if math.isfinite(size) else 0.0 for size in sizes]
+    draw(steps, drawn, width, color=[CHAIN if anatomy.shape else POSITIVE if n > 0 else NEGATIVE for n in sizes])
     zero_line(0.0, color=FAINT, linewidth=0.8)
+    for step, size in zip(steps, sizes):
+        if not math.isfinite(size):
+            x, y = (float(step), 0.0) if upright else (0.0, float(step))
+            axes.text(x, y, number(size), ha="center", va="center", color=INK, backgroundcolor=PAPER)
     if upright:
         axes.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
     else:
@@ -105,19 +113,22 @@ def _bars(
 
 
 def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation | None) -> None:
-    """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts."""
-    from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm
+    """Draw the cells: white where nothing can flow, grey where truncated BPTT cuts, dark where it is NaN; with a minus
+    where negative. What is infinite has the colour of the largest.
+    """
+    from matplotlib.colors import ListedColormap, LogNorm, SymLogNorm, to_hex
 
     uses = [k for k in anatomy.use_steps if k is not None]
     losses = [t for t in anatomy.loss_steps if t is not None]
     table = anatomy.table()
     sizes = [[math.nan] * (losses[-1] - losses[0] + 1) for _ in range(uses[0], uses[-1] + 1)]
-    cut = [row[:] for row in sizes]
+    cut, unknown = ([row[:] for row in sizes] for _ in range(2))
     for k, row in zip(anatomy.use_steps, table):
         for t, size in zip(anatomy.loss_steps, row):
             if k is not None and t is not None and k <= t:
                 is_cut = truncation is not None and not truncation.keeps(k, t)
-                (cut if is_cut else sizes)[k - uses[0]][t - losses[0]] = size
+                layer = cut if is_cut else unknown if math.isnan(size) else sizes
+                layer[k - uses[0]][t - losses[0]] = size if layer is sizes else 1.0
     largest = max((abs(size) for row in table for size in row if math.isfinite(size)), default=0.0) or 1.0
     colour_scale: Normalize
     if anatomy.shape:
@@ -132,8 +143,10 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
         "aspect": "auto",
         "interpolation": "nearest",
     }
+    sizes = [[min(max(size, -largest), largest) if size == size else size for size in row] for row in sizes]
     image = axes.imshow(sizes, norm=colour_scale, cmap=colours, **place)
-    axes.imshow(cut, cmap=ListedColormap([CUT]), vmin=0.0, vmax=1.0, **place)
+    for layer, colour in ((cut, CUT), (unknown, INK)):
+        axes.imshow(layer, cmap=ListedColormap([colour]), vmin=0.0, vmax=1.0, **place)
     plain(axes)
     bar = axes.figure.colorbar(image, cax=scale)
     bar.outline.set_visible(False)
@@ -142,11 +155,27 @@ def _heat_map(axes: Axes, scale: Axes, anatomy: Anatomy, truncation: Truncation 
         powers = [10.0 ** (math.floor(math.log10(largest)) - i) for i in range(SIGNED_DECADES)]
         bar.set_ticks([*(-power for power in powers), 0.0, *reversed(powers)])
         bar.ax.minorticks_off()
+        if len(sizes) <= _MOST_MARKED:  # in grey print, both signs are as dark
+            cells = [(t, k, size) for k, row in enumerate(sizes, uses[0]) for t, size in enumerate(row, losses[0])]
+            looks: Any = {"linestyle": "none", "marker": "_", "markersize": min(6.0, 140.0 / len(sizes))}
+            for where, places in ((axes, cells), (bar.ax, [(0.5, -power, -power) for power in powers])):
+                for ink in (INK, PAPER):
+                    marked = [
+                        (x, y)
+                        for x, y, size in places
+                        if size <= -smallest and ink_on(to_hex(colours(colour_scale(size)))) == ink
+                    ]
+                    where.plot([x for x, _ in marked], [y for _, y in marked], color=ink, markeredgewidth=1.4, **looks)
 
 
 def _summary(anatomy: Anatomy, truncation: Truncation | None) -> list[str]:
     what = _size_label(anatomy, f"∂L/∂{verbatim(anatomy.name)}")
     lines = [f"{what} = {number(number_or_norm(anatomy.total()), 6)}"]
+    sizes = [number_or_norm(part) for k, t, part in anatomy.terms() if k is not None and t is not None]
+    if any(map(math.isinf, sizes)):
+        lines.append("infinite: the colour of the largest")
+    if any(map(math.isnan, sizes)):
+        lines.append("black: not a number")
     if truncation is not None:
         lines += [
             f"truncated: {number(number_or_norm(truncation.kept.total()), 6)}",

@@ -10,6 +10,7 @@ from ..bptt.decay import DecayCurve
 from ..engine.notation import number
 from ..errors import ArgumentError
 from ..support.colours import INK
+from ..support.text import magnitude
 from .axes import CELLS, DASHES, log_axis, loggable, verbatim
 from .saving import new_figure
 
@@ -38,7 +39,7 @@ def decay_figure(curves: Sequence[DecayCurve], title: str = "") -> Figure:
     limits = log_axis(axes, [size for curve in curves for size in (*curve.gradients, *curve.law)])
     axes.set_xlim(0, max(1, *(curve.lags[-1] for curve in curves)))
     axes.set_xlabel("lag T − k: steps back in time")
-    axes.set_ylabel("|∂L/∂h$_k$|")
+    axes.set_ylabel(_magnitude(curves[0]))
     axes.set_title(verbatim(title) or "How far a gradient reaches back", loc="left")
     _end_labels(axes, curves, colours, limits)
     _legend(axes, [("measured by backward()", 3.5, "-", 0.45), ("the law ‖W‖$^{T−k}$", 1.2, DASHES, 1.0)])
@@ -64,7 +65,7 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
             color=CELLS[names.index(row.name) % len(CELLS)],
             linewidth=2.0,
             linestyle="-" if row.state.startswith("h") else DASHES,
-            label=f"{verbatim(row.name)}: |∂L/∂{verbatim(row.state)}$_k$|{_word(row)}",
+            label=f"{verbatim(row.name)}: {_magnitude(row)}{_word(row)}",
         )
     log_axis(axes, [size for row in rows for size in row.gradients])
     axes.set_xlim(0, max(1, *(row.lags[-1] for row in rows)))
@@ -73,6 +74,16 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
     axes.set_title(verbatim(title) or "How far a gradient reaches back, by cell", loc="left")
     axes.legend(frameon=False)
     return figure
+
+
+def _log10(size: float) -> float:
+    """Where a size stands on the axis: 0 below it, infinity above it, and NaN at 1."""
+    return math.log10(size) if size > 0.0 else 0.0 if math.isnan(size) else -math.inf
+
+
+def _magnitude(curve: DecayCurve) -> str:
+    """What is measured."""
+    return magnitude(f"∂L/∂{verbatim(curve.state)}$_k$", curve.entries)
 
 
 def _word(curve: DecayCurve) -> str:
@@ -115,8 +126,7 @@ def _end_labels(
     gap = (top - bottom) / 24
     ends = []
     for curve, colour in zip(curves, colours):
-        shown = [size for size in loggable(curve.gradients) if size == size]
-        height = math.log10(shown[-1]) if shown else -math.inf
+        height = _log10(curve.gradients[-1])
         arrow = "↓ " if height < bottom else "↑ " if height > top else ""
         ends.append(
             (min(max(height, bottom), top), f"{arrow}‖W‖ = {number(curve.W_norm)}{_word(curve)}", curve.W_norm, colour)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..bptt.anatomy import norm
 from ..bptt.straight import Straight
 from ..support.colours import INK, PAPER, STRAIGHT, ink_on, mixed
+from ..support.text import magnitude
 from .axes import DASHES, colour_map, log_axis, loggable, verbatim
 from .saving import new_figure
 
@@ -30,6 +31,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     table = [[abs(way.factors[t][unit]) for t in steps] for unit in range(units)]
     name = verbatim(way.name)
     factor = f"{verbatim(way.factor_name)}$_t$" if way.factor_name else f"∂{name}$_t$/∂{name}$_{{t−1}}$"
+    gradient = magnitude(f"∂L/∂{name}$_k$", units)
     largest = max(1.0, *map(max, table))
     image = lines.imshow(
         table,
@@ -56,7 +58,7 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     ks = sorted(way.straight)
     root = len(way.straight[ks[-1]]) ** 0.5
     curves = [
-        ([norm(way.gradients[k]) for k in ks], INK, 3.5, "-", f"‖∂L/∂{name}$_k$‖ by backward()"),
+        ([norm(way.gradients[k]) for k in ks], INK, 3.5, "-", f"{gradient} by backward()"),
         ([norm(way.straight[k]) for k in ks], STRAIGHT, 1.6, "-", "what of it came along the straight path"),
         (
             [norm(way.products()[k]) / root for k in ks],
@@ -72,6 +74,6 @@ def straight_figure(way: Straight, title: str = "") -> Figure:
     below.set_xlim(ks[0], ks[-1])
     below.xaxis.set_major_locator(MaxNLocator(nbins=14, integer=True, min_n_ticks=1))
     below.set_xlabel("time step k")
-    below.set_ylabel(f"‖∂L/∂{name}$_k$‖, product of the {factor}")
+    below.set_ylabel(f"{gradient}, product of the {factor}")
     figure.legend(frameon=False, loc="outside lower left", ncols=1)
     return figure

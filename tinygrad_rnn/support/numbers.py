@@ -10,6 +10,8 @@ from numbers import Real
 from operator import index
 from typing import Any
 
+from ..errors import ArgumentError
+
 
 def is_real(data: object) -> bool:
     """Whether ``data`` can stand for one real number.
@@ -34,25 +36,51 @@ def is_not_real(data: Any) -> bool:
     return kind not in "biuf"
 
 
-def is_masked(data: Any) -> bool:
+def is_masked(data: object) -> bool:
     """Whether this is a masked entry of an array, or an array with one."""
     mask: Any = getattr(data, "mask", False)
     return bool(mask.any() if hasattr(mask, "any") else mask)
 
 
-def is_bool(data: Any) -> bool:
+def check_no_table(data: object) -> None:
+    """Check that this is no data frame of pandas or polars: to iterate over one gives names of columns, or columns.
+
+    Raises:
+        ArgumentError: it is one.
+    """
+    if hasattr(data, "columns") and hasattr(data, "shape"):
+        raise ArgumentError(
+            f"a {type(data).__name__} is a table of columns, not a sequence",
+            remedy="Give one column, or the rows: table.to_numpy()",
+        )
+
+
+def is_bool(data: object) -> bool:
     """Whether this is a bool of Python, NumPy or PyTorch, or an array of them."""
     return isinstance(data, bool) or str(getattr(data, "dtype", "")) in ("bool", "torch.bool")
 
 
 def as_lists(data: Any) -> Any:
-    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data."""
+    """An array or a tensor of real numbers as nested lists; anything else as it is, also a tensor without data.
+
+    Raises:
+        ArgumentError: it is a data frame.
+    """
+    check_no_table(data)
     if not hasattr(data, "tolist") or is_not_real(data):
         return data
     try:
         return data.tolist()
     except RuntimeError:  # without data
         return data
+
+
+def typed(text: str) -> float | None:
+    """The number that a text is: as `float` reads it, in ASCII, without the underscores of ``1_000``; else None."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return None
 
 
 def whole(data: Any) -> int | None:

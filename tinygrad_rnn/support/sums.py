@@ -19,6 +19,15 @@ def add_up(numbers: Iterable[N]) -> N:
     return reduce(add, numbers, 0)  # type: ignore[return-value]  # an int, if there are none
 
 
+def exact_sum(numbers: Iterable[float]) -> float:
+    """The sum, rounded once; infinite or NaN where `math.fsum` raises an error: after an overflow, and for ∞ − ∞."""
+    entries = list(numbers)
+    try:
+        return math.fsum(entries)
+    except (OverflowError, ValueError):
+        return add_up(entries)
+
+
 _SMALL, _SCALE = 2.0**-1000, 2.0**600
 
 

@@ -10,6 +10,11 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def magnitude(name: str, entries: int) -> str:
+    """How the size of a quantity is written: ``|name|`` of a single number, ``‖name‖``, its norm, of several."""
+    return f"|{name}|" if entries == 1 else f"‖{name}‖"
+
+
 def printable(name: str, most: int | None = None) -> str:
     """A name in one line: characters that do not print are written as Python writes them.
 

@@ -55,7 +55,7 @@ class Record:
         return self.error is not None
 
 
-def plain(value: Any, name: str, is_result: bool = False) -> Any:
+def plain(value: object, name: str, is_result: bool = False) -> Any:
     """Return the value as it comes back from a file: tuples become lists, scalars of NumPy and PyTorch become Python's.
 
     Args:
@@ -106,7 +106,7 @@ def _check_keys(value: dict[Any, Any], name: str) -> None:
         )
 
 
-def _entries(array: Any, name: str, is_result: bool) -> Any:
+def _entries(array: object, name: str, is_result: bool) -> Any:
     """The entries of an array or tensor as nested lists."""
     what = f"{name} is an array of type {type(array).__name__}"
     if not is_result:
@@ -119,7 +119,7 @@ def _entries(array: Any, name: str, is_result: bool) -> Any:
     return lists
 
 
-def _without_nan(value: Any) -> Any:
+def _without_nan(value: object) -> Any:
     """The value, with ``{NOT_FINITE: "nan"}`` in place of a number that JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return {NOT_FINITE: str(value)}

@@ -36,7 +36,7 @@ ALONE = "result"  # what a number is called that an experiment returns by itself
 
 def sweep(
     experiment: Experiment,
-    settings: Iterable[tuple[Any, ...]],
+    settings: Iterable[tuple[object, ...]],
     executor: Executor | None = None,
     *,
     seeds: Iterable[int] = (0,),
@@ -124,7 +124,7 @@ class _Runs:
         self.began = time.perf_counter()
         self.run = self.failed = 0
 
-    def add(self, setting: tuple[Any, ...], seed: int, retry_failed: bool) -> None:
+    def add(self, setting: tuple[object, ...], seed: int, retry_failed: bool) -> None:
         """Start a run, unless it has been started or is on file."""
         known = key(setting, seed)
         if known in self.records:
@@ -197,7 +197,7 @@ class _Here(Executor):
         return future
 
 
-def _attempt(experiment: Experiment, setting: tuple[Any, ...], seed: int) -> Outcome:
+def _attempt(experiment: Experiment, setting: tuple[object, ...], seed: int) -> Outcome:
     """Run the experiment once, in any process. The outcome can be sent to other processes."""
     began = time.perf_counter()
     result, error = None, None
@@ -297,7 +297,7 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return tuple(checked)
 
 
-def _checked_setting(setting: tuple[Any, ...]) -> tuple[Any, ...]:
+def _checked_setting(setting: tuple[object, ...]) -> tuple[Any, ...]:
     if not isinstance(setting, (tuple, list)):
         raise ArgumentError(
             f"setting {in_short(setting)} is no tuple",

@@ -6,7 +6,6 @@ Nothing here depends on Values or cells: an `Example` and the outputs of a model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..errors import ArgumentError
 from ..support.checks import one_of
@@ -38,7 +37,7 @@ __all__ = [
 ]
 
 
-def make_task(name: str, settings: Mapping[str, Any]) -> Task:
+def make_task(name: str, settings: Mapping[str, object]) -> Task:
     """The task of this name with these settings, as `Task.settings` gives them.
 
     Raises:

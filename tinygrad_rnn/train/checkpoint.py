@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ..errors import ArgumentError, CheckpointError, DataError, ShapeError, TinygradRNNError, TooLargeError
 from ..interop.safetensors import CHECKPOINT, Tensor, read_safetensors, write_safetensors
-from ..nn import RNN, Linear, Recurrent
+from ..nn import RNN, Gate, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
@@ -75,7 +75,7 @@ class Checkpoint:
         """The characters that the symbols stand for, if the task is a text."""
         return self.record.alphabet
 
-    def make_task(self, **instead: Any) -> Task:
+    def make_task(self, **instead: object) -> Task:
         """Return the task that was trained on.
 
         Args:
@@ -148,7 +148,7 @@ class Checkpoint:
         needed = kind.count_weights(sizes.input_size, sizes.hidden_size, sizes.num_layers, sizes.bidirectional)
         if needed > add_up(math.prod(shape(numbers)) for numbers in weights.values()):
             raise ShapeError(f"sizes and weights do not fit together: {needed:,} would be needed")
-        recurrent = kind.module(**sizes.as_json())  # type: ignore[arg-type]
+        recurrent = kind.module(**sizes.as_json())
         model = RecurrentNetwork(recurrent, Linear(hidden_size, output_size, "readout.c" in weights))
         model.load_state_dict(weights)
         return model
@@ -193,7 +193,7 @@ def architecture(model: RecurrentNetwork) -> Architecture:
     kind = type(cell).__name__
     if not isinstance(cell, Recurrent) or kind.lower() not in KINDS:
         return Architecture(kind, None)
-    bias = any(path.rpartition(".")[2].startswith("b") for path in cell.state_dict())
+    bias = any(isinstance(module, Gate) and module.b for module in cell.modules())
     nonlinearity = cell.nonlinearity if isinstance(cell, RNN) else None
     sizes = cell.input_size, cell.hidden_size, cell.num_layers
     return Architecture(kind, Arguments(*sizes, bias, nonlinearity, cell.bidirectional))

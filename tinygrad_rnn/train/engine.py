@@ -202,7 +202,7 @@ class CompiledEngine:
             found.update(zip(alike, predicted))
         return (found[i] for i in range(len(examples)))
 
-    def _filled(self, targets: Sequence[Any]) -> list[Any]:
+    def _filled(self, targets: Sequence[object]) -> list[Any]:
         """Return the targets, with any valid one where there is none."""
         some = next(target for target in targets if target is not None)
         return [some if target is None else target for target in targets]
@@ -212,7 +212,7 @@ class CompiledEngine:
         if self._program is None:
             from ..compile import Number, Recurrence, Symbols, Vector
 
-            def kind(entry: Any, size: int) -> Number | Symbols | Vector:
+            def kind(entry: object, size: int) -> Number | Symbols | Vector:
                 if whole(entry) is not None:
                     return Symbols(size)
                 return Vector(size) if hasattr(entry, "__len__") else Number()

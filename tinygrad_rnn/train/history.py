@@ -38,10 +38,11 @@ class Row:
 
     @property
     def validation(self) -> tuple[float, float]:
-        """Error and loss in the validation: of two, the smaller is the better. Infinite if there was none."""
+        """Error and loss in the validation: of two, the smaller is the better. Infinite if there was none, or NaN."""
         if self.validation_error is None or self.validation_loss is None:
             return math.inf, math.inf
-        return self.validation_error, self.validation_loss
+        error, loss = (math.inf if math.isnan(n) else n for n in (self.validation_error, self.validation_loss))
+        return error, loss
 
 
 COLUMNS = tuple(column.name for column in fields(Row))

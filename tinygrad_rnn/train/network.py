@@ -23,6 +23,7 @@ from ..nn import (
 )
 from ..nn.kinds import Kind, find_kind
 from ..nn.parameters import Seed, Vector, generator
+from ..nn.quantities import as_sequence, in_order
 from ..nn.through_time import advance
 from ..nn.trees import shape
 from ..support.checks import whole_number
@@ -71,7 +72,7 @@ class RecurrentNetwork(Module):
         seed: Seed = 0,
         recurrent_init: str = "uniform",
         bidirectional: bool = False,
-        **more: Any,
+        **more: object,
     ) -> RecurrentNetwork:
         """Return a network of the right sizes for a task.
 
@@ -102,7 +103,7 @@ class RecurrentNetwork(Module):
         init.recurrent_(recurrent, recurrent_init, rng)
         return model
 
-    def __call__(self, inputs: Sequence[Any], state: Any = None) -> Unrolled:
+    def __call__(self, inputs: Sequence[object], state: object = None) -> Unrolled:
         """Unroll over a sequence; whole numbers among the inputs are symbols, made one-hot.
 
         Raises:
@@ -124,7 +125,7 @@ class RecurrentNetwork(Module):
 
     def encoded(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
-        return [x if whole(x) is None else OneHot(x, self.input_size) for x in inputs]
+        return [x if whole(x) is None else OneHot(x, self.input_size) for x in in_order(inputs)]
 
     @property
     def input_size(self) -> int:
@@ -136,12 +137,13 @@ class RecurrentNetwork(Module):
         """Whether it also reads sequences backwards."""
         return isinstance(self.cell, Recurrent) and self.cell.bidirectional
 
-    def outputs(self, inputs: Sequence[Any]) -> list[list[float]]:
+    def outputs(self, inputs: Sequence[object]) -> list[list[float]]:
         """Return the numbers y_1 … y_T, without a graph.
 
         Raises:
             TooLargeError: the quantities of so many time steps do not fit into memory.
         """
+        inputs = as_sequence(inputs)
         rows = add_up((*shape(numbers), 1)[0] for numbers in self.state_dict().values())
         require_memory("the number of time steps", len(inputs), lambda n: n * rows * NODE)
         with no_grad():

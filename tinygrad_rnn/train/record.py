@@ -301,7 +301,7 @@ def _row(entry: Entry, step: int) -> Row:
     )
     loss, error = (fields[name].or_none(Entry.number) for name in ("validation_loss", "validation_error"))
     if (loss is None) != (error is None):
-        raise entry.refuse("whole: half a validation is none")
+        raise entry.refuse("a row with validation_loss and validation_error, or with neither")
     return Row(
         step=fields["step"].whole(step, step),
         sequences=fields["sequences"].whole(1),

@@ -13,6 +13,7 @@ from ..nn.trees import NestedNumbers
 from ..optim import Adam, Optimizer, clip_grad_norm_, gradient_norm
 from ..support.files import check_writable
 from ..support.sums import add_up
+from ..support.text import count
 from ..tasks import Task
 from .checkpoint import Checkpoint, restore, save_checkpoint
 from .engine import make_engine
@@ -77,8 +78,8 @@ class Trainer:
         """
         if checkpoint.step > self.limits.updates:
             raise ArgumentError(
-                f"steps is {self.limits.updates}, but the checkpoint has taken {checkpoint.step}",
-                remedy="Steps taken before also count: give at least as many",
+                f"the limit is {count(self.limits.updates, 'update')}, but the checkpoint has had {checkpoint.step}",
+                remedy="Those before also count: give at least as many",
             )
         self.history, self.best = restore(checkpoint, self), checkpoint.best
         history = self.history

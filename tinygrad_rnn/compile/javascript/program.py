@@ -53,8 +53,8 @@ class Program:
             - ``symbols``: slots of inputs and targets that are whole numbers, and the limits that they must be below;
             - ``loss``: the slot of the loss, or null;
             - ``computed``: for each unit, the slots of what it computes; other slots are leaves;
-            - ``nodes``: for each slot, what its node is called, and its formula where it is computed. U+A7FB and
-              U+A7FC stand for the numbers t and t - 1 of the time steps;
+            - ``nodes``: for each slot, what its node is called, if that is not its formula; and this, where it is
+              computed. U+A7FB and U+A7FC stand for the numbers t and t - 1 of the time steps;
             - ``course``: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``:
               without), the number of the function, and ``live`` of the time step before; -1 for none.
               ``live`` is 0 at the end of a pass. ``whole`` is the same where every entry of the state has a gradient;
@@ -235,6 +235,8 @@ class _Writer:
         ends = accumulate(size for _, size in traced.parts)
         for node, slot in traced.slots.items():
             nodes[slot] = [notation.name(node), notation.application(node.operation, node.parents)]
+            if nodes[slot][0] == nodes[slot][1]:
+                nodes[slot][0] = ""
         parameters = [_written(parameter.label) or f"parameter {i}" for i, parameter in enumerate(traced.parameters)]
         outside, total = [] if self.before is None else self.before.formulas, None
         if self.after is not None:

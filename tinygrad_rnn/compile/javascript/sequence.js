@@ -151,8 +151,8 @@ class Sequence {
       f(this.p, this.now[t - 1], this.now[t], this.p_grad, before_grad, this.grad[t]);
     } catch (error) {
       if (error instanceof DomainError) {
-        const backward = before_grad !== null;
-        Object.assign(error, { t, backward, node: at(this.program.facts.nodes[error.slot][backward ? 0 : 1], t) });
+        const backward = before_grad !== null, [name, formula] = this.program.facts.nodes[error.slot];
+        Object.assign(error, { t, backward, node: at(backward ? name || formula : formula, t) });
       }
       throw error;
     }

@@ -26,7 +26,7 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     if (box.hidden !== hidden) box.hidden = hidden;
     if (hidden) return;
     if (range.value !== String(x)) range.value = x;
-    const short = String(Number(x.toPrecision(5)));
+    const short = String(whole ? x : Number(x.toPrecision(4)));
     if (document.activeElement !== field && field.value !== short) field.value = short;
     const said = label + " = " + shown(x, 4);
     if (range.getAttribute("aria-valuetext") !== spoken(said)) range.setAttribute("aria-valuetext", spoken(said));
@@ -249,7 +249,7 @@ shows.push(() => {
   truncate.checked = chosen.k1 !== null;
   byId("join").hidden = !chosen.cuts.length;
   byId("undo").disabled = !past.length;
-  byId("reset").disabled = Object.keys(built).every((name) => name === "step" || JSON.stringify(chosen[name]) === JSON.stringify(built[name]));
+  byId("reset").disabled = Object.keys(built).every((name) => JSON.stringify(chosen[name]) === JSON.stringify(built[name]));
 });
 byId("join").addEventListener("click", () => change({ cuts: [] }));
 byId("undo").addEventListener("click", undo);

@@ -84,6 +84,13 @@ function shown(x, digits = 3) {
   return sign + (front === "1" ? ten : front + "×" + ten);
 }
 
+/** sign · 10^log10 as a number, also where a double has no room for it. */
+function powerOfTen(log10, sign = 1, digits = 3) {
+  if (!(Math.abs(log10) >= 300) || !Number.isFinite(log10)) return shown(sign * 10 ** log10, digits);
+  const [mantissa, carry] = (10 ** (log10 - Math.floor(log10))).toExponential(digits - 1).split("e");
+  return (sign < 0 ? "−" : "") + mantissa + "×10" + raised(Math.floor(log10) + Number(carry));
+}
+
 /** A number in parentheses where its sign would meet another. */
 const bracketed = (x, digits = 3) => (x < 0 ? "(" + shown(x, digits) + ")" : shown(x, digits));
 

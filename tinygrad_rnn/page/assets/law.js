@@ -13,7 +13,7 @@ function withNorm(p, matrices, norm) {
   return scaled;
 }
 
-/** |∂(mean direction of the outputs at T)/∂s_k| by lag T - k, as `decay` of tinygrad_rnn.bptt measures it: what is
+/** ‖∂(mean direction of the outputs at T)/∂s_k‖ by lag T - k, as `decay` of tinygrad_rnn.bptt measures it: what is
  *  differentiated is the sum of the entries of the first part of the state over the root of their number. */
 function decayCurve(computation, part = null) {
   const { aside, T, program: { facts } } = computation, [first] = Object.keys(facts.parts);

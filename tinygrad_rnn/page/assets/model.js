@@ -7,7 +7,7 @@ page.x = page.x.rows || page.x.hot.map((i) => Array.from({ length: page.x.size }
 // What turns the direction of writing for all that follows is not written.
 const TURNS = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, plainly = (text) => text.replace(TURNS, "\ufffd");
 for (const { facts: each } of PROGRAMS) {
-  each.nodes = each.nodes.map((texts) => texts.map(plainly));
+  each.nodes = each.nodes.map(([name, formula]) => [plainly(name || formula), plainly(formula)]);
   each.parameters = each.parameters.map(plainly);
 }
 
@@ -84,9 +84,9 @@ const endGesture = () => { gesture = null; };
 addEventListener("pointerup", endGesture);
 addEventListener("keyup", endGesture);
 
-/** Go back to earlier settings, whatever step is in view. */
-function restore(settings) {
-  const { step } = chosen, names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
+/** Go back to earlier settings, whatever step is in view, or to one that is given. */
+function restore(settings, step = chosen.step) {
+  const names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
   chosen = { ...settings, step: step === null ? null : Math.min(step, lastPosition({ T: settings.T })) };
   for (const name of names) waiting.add(name);
   waiting.add("restored");
@@ -94,7 +94,7 @@ function restore(settings) {
   refresh();
 }
 const undo = () => { if (past.length) { restore(past.pop()); say("undone"); } };
-const reset = () => { if (chosen !== built) { past.push(chosen); restore(built); say("as it was built"); } };
+const reset = () => { if (chosen !== built) { past.push(chosen); restore(built, built.step); say("as it was built"); } };
 
 /** Set the parameter at a place. */
 function setParameter(place, number, ofGesture) {

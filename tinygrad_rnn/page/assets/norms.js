@@ -74,7 +74,7 @@ function drawNorms() {
   for (let lag = 0; lag <= T; lag += every) pen.fillText(String(lag), x(lag), height - 18);
   pen.fillText("lag: steps back in time", (left + right) / 2, height - 4);
   const words = parts.map((part_, i) => "∂" + part_ + ": " + (T ? "the gradient " + verdictWord(own[i][T] / own[i][0]) + ", " + shown(own[i][T] / own[i][0]) + " left" : "")).join("; ");
-  write(byId("norms-says"), "‖W‖ = " + shown(size) + (gated ? " (the largest). In a plain RNN at most " : ". The law ‖W‖^lag says ") + shown(law[T]) + (gated ? " would be left after " : " after ") + plural(T, "step") + "; measured, " + words + ".");
+  write(byId("norms-says"), "‖W‖ = " + shown(size) + (gated ? " (the largest). In a plain RNN at most " : ". The law ‖W‖^lag says ") + powerOfTen(T ? T * Math.log10(size) : 0) + (gated ? " would be left after " : " after ") + plural(T, "step") + "; measured, " + words + ".");
   normPlot.setAttribute("aria-label", "Size of the gradient against the lag, logarithmic: ‖W‖ to the power of the lag as a straight line, and measured, for ‖W‖ from 0.5 to 1.5 in thin lines");
   table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", gated ? "‖W‖^lag" : "the law", ...parts.map((part_) => "∂" + part_)], () => Array.from({ length: Math.min(400, T + 1) }, (_, lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]));
 }

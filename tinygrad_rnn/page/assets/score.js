@@ -6,6 +6,8 @@ const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
 const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
 const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
+const HAS_NAMES = page.names.length > 0 && !page.alphabet;  // a symbol is on its card already
+
 /** What stands in the row: time steps, and folds of those between. */
 function columnsFor(room, T, at) {
   if (T + 2 <= room) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
@@ -71,14 +73,14 @@ function drawScore() {
   const { terms, factor, two_lines, rise, flat, state: stateSize, gap, input_gap, input, line: lineSize, bars_above, bars_below, arc_from, arc_bend, pen, strength } = PROPORTIONS;
   const termsY = terms * S + BASE, factorY = factor * S + BASE, lanesTop = (two_lines + rise) * S, arcTop = lanesTop - (rise - flat) * S;
   const cardHeight = stateSize * S, laneY = order.map((_, i) => lanesTop + cardHeight / 2 + i * (cardHeight + gap * S)), lastY = laneY[laneY.length - 1];
-  const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (page.names.length ? 2 : 1)) * S;
+  const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (HAS_NAMES ? 2 : 1)) * S;
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
   const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
-  const lastT = lastLoss(), end = endOfChain(), cuts = cutsOfChain(), reach = reachOf(lit ? result.kept : []);
+  const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
   const at = new Map(), folds = [];
   let x = left;
   for (const column of columns) {
@@ -94,12 +96,12 @@ function drawScore() {
   // The way of the gradient.
   const shownTimes = columns.map((c) => c.t).filter((t) => t !== undefined);
   // Of two parts, a factor's are written everywhere or nowhere.
-  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law)]) : []);
+  const termsOf = new Map(lit ? shownTimes.filter((t, i) => i && t <= lastT && shownTimes[i - 1] === t - 1).map((t) => [t, termsAt(t, law, (x) => fitted(x, pitch - 6, 12))]) : []);
   const roomy = [...termsOf.values()].every((found) => found.length < 2 || found.map(([words]) => words).join("").length * 6.9 < pitch - 6);
   shownTimes.forEach((t, i) => {
     const before = shownTimes[i - 1];
     if (i === 0 || !lit || t > lastT) return;
-    const isCut = cuts.some((cut) => before <= cut && cut < t), there = leftAt(t) > 0 || t > end, room = pitch - 6;
+    const cutsHere = [...cuts].filter(([cut]) => before <= cut && cut < t), isCut = cutsHere.some(([cut, all]) => all || cut === end - 1), there = leftAt(t) > 0 || t > end, room = pitch - 6;
     const middle = (at.get(t) + at.get(before)) / 2, x1 = at.get(t) - arc_from * card / 2, x0 = at.get(before) + arc_from * card / 2, top = lanesTop;
     const alone = t - before === 1, opaque = arrived(before) && t > end && !isCut;
     const hit = "M" + x1 + " " + top + "C" + x1 + " " + (arcTop - 4) + " " + x0 + " " + (arcTop - 4) + " " + x0 + " " + (top - 9);
@@ -109,7 +111,7 @@ function drawScore() {
       const head = 4 + 0.55 * thick, tip = top - 1;
       parts.push(["arc" + t, "path", { class: "arc s" + shade + state, d: "M" + x1 + " " + top + "C" + (x1 - arc_bend * pitch) + " " + arcTop + " " + x0 + " " + arcTop + " " + x0 + " " + (tip - head), "stroke-width": isCut || t <= end ? pen : thick }]);
       parts.push(["tip" + t, "path", { class: "tip s" + shade + state, d: "M" + x0 + " " + tip + "l" + -head + " " + -1.6 * head + "h" + 2 * head + "Z" }]);
-      if (isCut) text("scissors" + t, middle, arcTop + 24, "✂", "scissors");
+      if (cutsHere.length) text("scissors" + t, middle, arcTop + 24, "✂", "scissors" + (isCut ? "" : " faint"));
     }
     if (opaque || (film.done && !isCut)) {
       if (alone) {
@@ -120,7 +122,8 @@ function drawScore() {
           text("terms" + t, seam, termsY, first, "small end " + ink + "-ink");
           text("rest" + t, seam, termsY, rest, "small start ink");
         }
-        text("factor" + t, middle, factorY, fitted(factorAt(t), room, 13, "×"), "factor" + (t <= end ? " faint" : ""));
+        const known = scalar || leftAt(t) > 0;  // of what is too small for a double, no ratio is known
+        text("factor" + t, middle, factorY, known ? fitted(factorAt(t), room, 13, "×") : "…", "factor" + (t <= end ? " faint" : ""));
       } else {
         text("terms" + t, middle, termsY, plural(t - before, "factor"), "small");
         text("factor" + t, middle, factorY, ofMany(leftAt(t) ? leftAt(before) / leftAt(t) : 0, room * FOLD, 13, "×"), "factor" + (there ? "" : " faint"));
@@ -163,7 +166,7 @@ function drawScore() {
     parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
     text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data");
-    if (page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
+    if (HAS_NAMES && page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
     if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
   }
   // The loss.
@@ -203,8 +206,8 @@ function inputWords(numbers, room) {
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900, root = followedLoss();
-  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + shown(law.at[lastT - end])
-    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + shown(law.at[lastT - end]);
+  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + powerOfTen(law.log10[lastT - end])
+    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + powerOfTen(law.log10[lastT - end]);
   const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
   const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
   const fits = (words) => (words.length + lawName.length) * 7.6 < lossX - pitch / 2 - left;
@@ -241,16 +244,20 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
     const line = points.map(([k, x]) => x.toFixed(1) + " " + y(law.at[lastT - k]).toFixed(1));
-    parts.push(["law", "path", { class: "law" + (law.gate ? " straight" : ""), d: "M" + line.join("L") }]);
+    const straight = law.gate ? " straight" : "";
+    parts.push(["law", "path", { class: "law" + straight, d: "M" + line.join("L") }]);
+    for (const [k, x, , folded] of points) {
+      if (!folded) parts.push(["lawmark" + k, "rect", { class: "law-mark" + straight, x: x - 3.2, y: y(law.at[lastT - k]) - 3.2, width: 6.4, height: 6.4 }]);
+    }
     text("lawname", lossX - pitch / 2, barsTop + (narrow ? 1.7 : 0.6) * S, lawName, "law-name end" + (law.gate ? " straight-ink" : " law-ink"));
   }
   // The key: what the numbers in a card are, and the shades.
-  text("keydata", left, key, "In a card: value,", "small start");
-  text("keygrad", left + 104, key, "gradient of L", "small start chain-ink");
+  text("keydata", left, key, "In a card: value, below it", "small start");
+  text("keygrad", left + 172, key, "gradient of L", "small start chain-ink");
   const stride_ = Math.max(1, Math.ceil(reach / 3)), levels = [];
   for (let e = -reach; e <= reach; e += stride_) levels.push(e);
   const swatch = 44, from = lossX + card / 2 - swatch * levels.length;
-  if (from < left + 320) return;
+  if (from < left + 400) return;
   text("keyscale", from - 8, key, "left of the gradient", "small end");
   levels.forEach((e, i) => {
     const shade = shadeOf(10 ** e, reach);

@@ -27,42 +27,53 @@ function cutsOfChain() {
   return [...chosen.cuts.filter((t) => t < T), ...(end > 0 ? [end] : [])];
 }
 
+/** All links that are cut, by the time step before them: whether no gradient of any loss passes. Of chunks that overlap, the
+ *  earlier one still passes where a later one ends. */
+function linksCut() {
+  const { k1, k2 } = chosen, found = new Map(), ends = k1 === null ? [] : [...new Set(result.computation.losses.map((t) => Math.ceil(t / k1) * k1))];
+  ends.forEach((e, i) => { if (e > k2) found.set(e - k2, !(ends[i - 1] > e - k2)); });
+  for (const t of chosen.cuts) found.set(t, true);
+  return found;
+}
+
 /** The end of the chain: h_0, or the state after the latest link that is cut. */
 const endOfChain = () => (result.end ??= Math.max(-1, ...cutsOfChain()) + 1);
-
-/** A number, or 0 where it is subnormal: such a one has lost its digits, and rounding may keep a product from ever getting smaller. */
-const unlessSubnormal = (x) => (Math.abs(x) < 2 ** -1022 ? 0 : x);
 
 /** What is left at time step k of the gradient that the last loss gives to its own. Links that are cut pass nothing on. */
 function leftAt(k) {
   const T = lastLoss();
-  return k > T || k < endOfChain() ? 0 : unlessSubnormal(result.kept[T - k]);
+  return k > T || k < endOfChain() ? 0 : result.kept[T - k];
 }
 
 /** A product over the chain, in words where it is too small. */
 const shownProduct = (x) => (unlessSubnormal(x) || isExactly0() ? shown(x) : "0, or too small for a double");
 
-/** The law beside the chain: its name, what its size is called and its size by lag, whether it is a bound, and the size of
- *  one factor; null where there is none. */
+/** The law beside the chain: its name, what its size is called and its size by lag, also as log10, whether it is a bound, and
+ *  the size of one factor; null where there is none. */
 function findLaw() {
   const { recurrent, straight } = cellNow(), T = lastLoss(), { computation } = result;
   if (straight) {
-    const [part, gate] = straight, slots = slotsOf(gate), at = new Float64Array(T + 1);
+    const [part, gate] = straight, slots = slotsOf(gate), at = new Float64Array(T + 1), log10 = new Float64Array(T + 1);
     if (!slots.length) return null;
     let left = Array.from(computation.state(T, computation.aside.grad, part));  // ∂L_T/∂c_T, scaled, from `kept`
     const start = library.hypot(...left);
+    let power = 0;  // of 2, by which it was enlarged: a tiny product keeps its digits
     for (let lag = 0; lag <= T; lag++) {
-      at[lag] = start ? library.hypot(...left) / start : 0;
-      const row = computation.sequence.now[T - lag];
-      left = left.map((g, i) => g * row[slots[i]]);
+      const size = start ? library.hypot(...left) / start : 0, row = computation.sequence.now[T - lag];
+      at[lag] = size * 2 ** -power;
+      log10[lag] = Math.log10(size) - power * Math.log10(2);
+      const enlarge = size && size < 2 ** -500 ? 2 ** 500 : 1;
+      if (enlarge > 1) power += 500;
+      left = left.map((g, i) => g * enlarge * row[slots[i]]);
     }
-    return { name: "∏ " + gate, gate, part, at, bound: false, number: null };
+    return { name: "∏ " + gate, gate, part, at, log10, bound: false, number: null };
   }
   if (recurrent.length !== 1 || !(chosen.nonlinearity in NONLINEAR)) return null;
   const number = normOfWeights(computation.p, recurrent), [[[place]]] = recurrent;
   const bound = cellNow().groups.some(({ shape, places }) => shape.length && places.includes(place));  // a matrix, be it 1 × 1
   const size = bound ? "‖W‖" : computation.p[place] < 0 ? "|w|" : "w";
-  return { name: bound ? "W" : "w", size, at: Float64Array.from({ length: T + 1 }, (_, lag) => library.pow(number, lag)), bound, number };
+  const byLag = (of) => Float64Array.from({ length: T + 1 }, (_, lag) => of(lag));
+  return { name: bound ? "W" : "w", size, at: byLag((lag) => library.pow(number, lag)), log10: byLag((lag) => (lag ? lag * Math.log10(number) : 0)), bound, number };
 }
 const NONLINEAR = { tanh: "tanh′", tanh_exact: "tanh′", relu: "relu′", identity: "" };
 
@@ -77,16 +88,16 @@ function factorAt(t) {
   return later ? earlier / later : earlier ? Infinity : 0;
 }
 
-/** What stands above a factor: its parts, [text, class]. */
-function termsAt(t, law) {
+/** What stands above a factor: its parts, [text, class]. One that stands alone is written as asked. */
+function termsAt(t, law, written = shown) {
   if (law && law.gate) {
     const slots = slotsOf(law.gate), row = result.computation.sequence.now[t];
-    return [[shown(slots.reduce((sum, slot) => sum + row[slot], 0) / slots.length), "straight"]];
+    return [[written(slots.reduce((sum, slot) => sum + row[slot], 0) / slots.length), "straight"]];
   }
-  if (!isScalar()) return [[shown(spectralNorm(jacobianAt(result.computation, t))), "law"]];
+  if (!isScalar()) return [[written(spectralNorm(jacobianAt(result.computation, t))), "law"]];
   if (!law) return [];
   const w = result.computation.p[cellNow().recurrent[0][0][0]], rest = NONLINEAR[chosen.nonlinearity] && w ? factorAt(t) / w : null;
-  return rest === null ? [[shown(w), "law"]] : [[shown(w), "law"], ["·" + bracketed(rest, 2), ""]];
+  return rest === null ? [[written(w), "law"]] : [[shown(w), "law"], ["·" + bracketed(rest, 2), ""]];
 }
 const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar() ? "‖J‖"
   : law ? [law.name, NONLINEAR[chosen.nonlinearity]].filter(Boolean).join("·") : "");
@@ -103,9 +114,28 @@ function headline() {
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
   if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
+  if (!Number.isFinite(left)) {
+    const first = firstNotFinite();
+    return ["The gradient " + word + " after " + way + ": " + first.word + " first " + first.where, word.split(" ")[0]];
+  }
   const mean = lag > 1 ? ", ×" + shown(meanFactor(left, lag)) + " per step" : "";
-  const sentence = left > 0 && left < Infinity ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
+  const sentence = left > 0 ? "The gradient " + word + ": ×" + shown(left) + " over " + way + mean : "The gradient " + word + " after " + way;
   return [sentence + (k ? ", then it is cut" : ""), word.split(" ")[0]];
+}
+
+/** Where the gradient is not finite, the number that was so first: its word, as a table of the main command has it, where that was,
+ *  and what it is. Of the Values in the order of their computation, then of the gradients on their way back. */
+function firstNotFinite() {
+  const { computation } = result, { sequence: { now } } = computation, { nodes, computed } = facts(), T = lastLoss();
+  const told = (where, what, value) => ({ word: Number.isNaN(value) ? "NaN" : "infinite", where, what: what + " = " + shown(value) });
+  for (let t = 1; t <= T; t++) {
+    for (const slot of rankOfNodes(facts()).keys()) {
+      const value = now[t][slot], [name, formula] = nodes[slot].map((text) => at(text, called(t)));
+      if (!Number.isFinite(value) && computed.cell.includes(slot)) return told("in time step " + called(t), name === formula ? name : name + " = " + formula, value);
+    }
+  }
+  const lag = result.kept.findIndex((x) => !Number.isFinite(x)), of = "/∂" + stateName() + "_" + called(T - lag);
+  return told("on the way back", "∂" + (isScalar() ? stateName() + "_" + called(T) : followedLoss()) + of, result.kept[lag]);
 }
 
 /** Whether a factor is 0, so that the product is 0 and not only too small for a double. */
@@ -132,6 +162,10 @@ function equation() {
   const T = lastLoss(), k = endOfChain(), lag = T - k, name = stateName(), { law } = result;
   if (!lag) return "";
   const later = name + "_" + called(T), earlier = name + "_" + called(k), left = leftAt(k);
+  if (!Number.isFinite(left)) {
+    const first = firstNotFinite();
+    return (first.word === "NaN" ? "NaN" : "Infinite") + " first " + first.where + ": " + first.what;
+  }
   if (isScalar()) {
     let total = 1;
     for (let t = T; t > k; t--) total *= factorAt(t);
@@ -141,13 +175,13 @@ function equation() {
     const power = law.name + raised(lag), base = based(w) + raised(lag);
     if (!slope) return start + " = " + power + " = " + base + " = " + shown(total);
     const known = unlessSubnormal(alone) && (unlessSubnormal(total) || isExactly0()), product_ = shownProduct(total);
-    return start + " = " + power + " · ∏ " + slope + " = " + shown(alone) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
+    return start + " = " + power + " · ∏ " + slope + " = " + powerOfTen(law.log10[lag], Math.sign(w) ** lag) + " · " + (known ? bracketed(total / alone) : "…") + " = " + product_;
   }
   const root = followedLoss(), line = "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖ = " + shownProduct(left);
-  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + shownProduct(law.at[lag]);
+  if (law && law.gate) return line + "; straight along " + law.part + ", gates alone: ∏ " + law.gate + " = " + powerOfTen(law.log10[lag]);
   const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
   if (!law) return chain;
-  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + shownProduct(law.at[lag]);
+  return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + powerOfTen(law.log10[lag]);
 }
 
 /** The picture for those who cannot see it. */

@@ -4,7 +4,7 @@
 /** A gradient is NaN or infinite, so that there is no update. */
 class NoUpdate extends Error {
   constructor(parameter, gradient) {
-    super("the gradient of " + parameter + " is " + gradient);
+    super("the gradient of " + parameter + (Number.isNaN(gradient) ? " is not a number" : " is infinite"));
     Object.assign(this, { parameter, gradient });
   }
 }

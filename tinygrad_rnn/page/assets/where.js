@@ -2,6 +2,7 @@
 "use strict";
 
 const heat = byId("heat"), ofPick = byId("of");
+const DECADES = { signed: 4, sizes: 6 };  // how far below the largest cell sizes are still told apart
 let whole = null, whereAt = null, barsAt = null, stood = null;
 
 /** The weights whose gradient can be split: each group, and the entry that is chosen. */
@@ -57,13 +58,19 @@ function drawWhere() {
 }
 
 function sayWhere() {
-  const { name, total, kept: left, cut } = whole, parts = [];
+  const { name, total, kept: left, cut, signed } = whole, parts = [];
+  byId("key-signed").hidden = !signed;
+  byId("key-sizes").hidden = signed;
+  write(byId("key-least"), signed ? "a ten-thousandth" : "a millionth");
   parts.push("∂L/∂" + name + " = " + shown(total));
   if (chosen.k1 !== null || chosen.cuts.length) parts.push(": kept " + shown(left) + ", thrown away " + shown(cut));
   else parts.push(", from " + plural(whole.losses.length, "loss").replace("losss", "losses") + " through " + plural(whole.T, "use"));
   if (facts().total) parts.push("; " + shown(whole.outside) + " comes from outside time");
   write(byId("where-says"), parts.join("") + "." + (whole.signed ? "" : " Norms over the entries."));
 }
+
+/** How a number is inked: by its sign; norms as every size of a gradient, by their shade. */
+const inkOf = (v) => (!whole.signed ? "chain" : v < 0 ? "negative" : "positive");
 
 /** The largest size of finite numbers. */
 const largest = (numbers) => numbers.reduce((a, b) => (Number.isFinite(b) ? Math.max(a, Math.abs(b)) : a), 0);
@@ -78,7 +85,7 @@ function drawHeat() {
   const corner = (k, j) => (row ? [left + (k - 1) * wide, top] : [left + j * wide, top + (k - 1) * high]);
   whereAt = { left, top, wide, high, row, corner };
   const most = cells.reduce((a, cell) => Math.max(a, largest(cell)), 0), gap = Math.min(wide, high) > 6 ? 1 : 0, { computation } = result;
-  const positive = colour("positive"), negative = colour("negative"), empty = colour("soft"), cutAway = colour("cut"), ink = colour("quiet");
+  const empty = colour("soft"), cutAway = colour("cut"), ink = colour("quiet");
   // Where many cells share a pixel, the largest of them is drawn.
   const strideK = Math.max(1, Math.floor(row ? 1 / wide : T / 300)), strideT = Math.max(1, Math.floor(1 / wide));
   for (let j = 0; j < losses.length; j += strideT) {
@@ -92,10 +99,16 @@ function drawHeat() {
       pen.fillStyle = reaches ? empty : cutAway;
       pen.fillRect(...box);
       if (!value || !most || !reaches) continue;
-      pen.globalAlpha = Math.max(0.08, 1 + Math.log10(Math.abs(value) / most) / 4);
-      pen.fillStyle = value < 0 ? negative : positive;
+      const place = Math.min(1, Math.max(0, 1 + Math.log10(Math.abs(value) / most) / (signed ? DECADES.signed : DECADES.sizes)));
+      pen.globalAlpha = signed ? Math.max(0.08, place) : 1;
+      pen.fillStyle = colour(signed ? inkOf(value) : "shade" + Math.round(12 * place));
       pen.fillRect(...box);
       pen.globalAlpha = 1;
+      const [x, y, w, h] = box, dash = Math.min(8, 0.4 * w);
+      if (signed && value < 0 && place > 0 && Math.min(w, h) >= 7) {  // in grey print, both signs are as dark
+        pen.fillStyle = colour(place > 0.65 ? "panel" : "ink");
+        pen.fillRect(x + (w - dash) / 2, y + h / 2 - 0.75, dash, 1.5);
+      }
     }
   }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
@@ -115,7 +128,7 @@ function drawHeat() {
   // Signed sums stand on a line: positive to one side, negative to the other.
   const lineY = below + (signed ? 36 : 62), roomY = signed ? 28 : 54, lineX = left + losses.length * wide + 8 + (signed ? bars / 2 : 0), roomX = signed ? bars / 2 : bars;
   // In grey what there is before truncation, and over it what is kept.
-  for (const [uses, ofLosses, ink_] of [[by_use, by_loss, () => cutAway], [kept_by_use, kept_by_loss, (v) => (v < 0 ? negative : positive)]]) {
+  for (const [uses, ofLosses, ink_] of [[by_use, by_loss, () => cutAway], [kept_by_use, kept_by_loss, (v) => colour(inkOf(v))]]) {
     losses.forEach((loss, j_) => {
       const v = ofLosses[loss], size = (v / mostLoss) * roomY;
       bar(ink_(v), left + j_ * wide, Math.min(lineY, lineY - size), Math.max(1, wide - gap), Math.abs(size));
@@ -137,7 +150,7 @@ function drawLags() {
   const plot = byId("lag-plot"), height = 110, [pen, width] = sharp(plot, height), { by_lag, kept_by_lag, signed } = whole, left = 52, right = width - 8, top = 8, bottom = height - 22;
   const values = by_lag, finite = [...values, ...kept_by_lag].filter(Number.isFinite), low = finite.reduce((a, b) => Math.min(a, b), 0), high = finite.reduce((a, b) => Math.max(a, b), 0);
   const span = high - low || 1, wide = (right - left) / values.length, y = (v) => bottom - ((Math.max(low, Math.min(high || 1, v)) - low) / span) * (bottom - top);
-  for (const [sums, ink] of [[values, () => "cut"], [kept_by_lag, (v) => (v < 0 ? "negative" : "positive")]]) {
+  for (const [sums, ink] of [[values, () => "cut"], [kept_by_lag, inkOf]]) {
     sums.forEach((value, lag) => {
       if (!value) return;  // NaN, too
       pen.fillStyle = colour(ink(value));

@@ -1,0 +1,222 @@
+"""The graph of a time step: what stands on its cards, and where they stand, as in pictures. The page draws it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from ..pictures import layers
+from ..pictures.geometry import Point
+from ..pictures.layout import Shape
+
+#: The most numbers of a time step that is drawn Value by Value.
+_FEW = 30
+#: The most cards of a level of quantities that have their parameters below them.
+_FEW_CARDS = 7
+#: The most cards of a graph.
+_MOST = 1000
+
+#: In pixels: the size of a card, the room for what stands below it, and that around the graph.
+WIDE, HIGH = 118, 54
+_BELOW, _AROUND = 18, 12
+
+_LABEL = re.compile(r"[^\s()·+−/√∂|^]{1,14}")  # of what a person has named, and not a formula
+
+
+class Graphs:
+    """The graphs of time steps, and their layouts, which graphs of the same shape share.
+
+    Attributes:
+        layouts: as plain data, of every shape:
+
+            - ``x``, ``y``: the upper left corner of every card;
+            - ``tail``, ``head``: for every edge the cards that it joins;
+            - ``way``: places where it passes between other cards;
+            - ``height``.
+    """
+
+    def __init__(self) -> None:
+        self._layouts: dict[Shape, int] = {}
+        self.layouts: list[dict[str, Any]] = []
+
+    def of(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
+        """The graph of a time step at every level of detail.
+
+        Args:
+            facts: those of its program.
+
+        Returns:
+            For each level, as plain data:
+
+            - ``says``: what it shows;
+            - ``layout``: the number of its layout;
+            - ``places``: for every card, those that have their numbers on it;
+            - ``others``: those that belong to it, too;
+            - ``small``: the constants and parameters below it.
+        """
+        graphs = [(says, _Graph(facts, level)) for level, says in _levels(facts)]
+        return [self._told(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
+
+    def _told(self, says: str, graph: _Graph) -> dict[str, Any]:
+        shape = graph.shape()
+        if shape not in self._layouts:
+            self._layouts[shape] = len(self.layouts)
+            self.layouts.append(_laid_out(shape))
+        cards = graph.cards.values()
+        return {
+            "says": says,
+            "layout": self._layouts[shape],
+            "places": [card.places for card in cards],
+            "others": [card.others for card in cards],
+            "small": [card.small for card in cards],
+        }
+
+
+def _laid_out(shape: Shape) -> dict[str, Any]:
+    """A layout as plain data."""
+    plan = layers.plan(shape)
+    left, top = _AROUND - min((x for x, _ in plan.centres), default=0.0), _AROUND + plan.top
+    return {
+        "x": [round(left + x) for x, _ in plan.centres],
+        "y": [round(top - y - high / 2) for (_, y), (_, high) in zip(plan.centres, shape.sizes)],
+        "tail": [tail for tail, _ in shape.edges],
+        "head": [head for _, head in shape.edges],
+        "way": [
+            [[round(left + (a[0] + b[0]) / 2), round(top - a[1])] for a, b in _passages(curve)] for curve in plan.inner
+        ],
+        "height": round(plan.top - plan.bottom) + 2 * _AROUND,
+    }
+
+
+def _passages(curve: Sequence[Point]) -> list[tuple[Point, Point]]:
+    """Where the course of an edge passes straight through a layer: from, to."""
+    return list(pairwise(curve[::3]))[1::2]
+
+
+def _levels(facts: dict[str, Any]) -> list[tuple[int | str, str]]:
+    """The levels of detail, and what each shows.
+
+    Every Value of a small time step; of a larger one its quantities, or what one entry is computed from: a slot.
+    """
+    if facts["width"] <= _FEW:
+        return [("all", "every Value")]
+    found: list[tuple[int | str, str]] = [("quantities", "its quantities")]
+    first = facts["x"] + facts["target"]
+    for name, (start, end) in facts["parts"].items():
+        for i in range(start, end):
+            index = f"[{i - start}]" if end - start > 1 else ""
+            found.append((first + i, f"what {name}_t{index} is computed from"))
+    return found if facts["loss"] is None else [*found, (facts["loss"], "all, to the loss")]
+
+
+@dataclass
+class _Card:
+    """A card, for one place or for all entries of a quantity.
+
+    Attributes:
+        places, others, small: as in `Graphs.of`.
+        before: the cards with operands of this one.
+    """
+
+    places: list[int] = field(default_factory=list)
+    others: list[int] = field(default_factory=list)
+    small: list[Any] = field(default_factory=list)
+    before: dict[tuple[Any, int], Any] = field(default_factory=dict)
+
+
+class _Graph:
+    """The cards of a time step at one level of detail, by what they stand for, and the edges between them."""
+
+    def __init__(self, facts: dict[str, Any], level: int | str) -> None:
+        self.facts, self.in_quantities = facts, level == "quantities"
+        self.parents: dict[int, list[tuple[int, Any]]] = {}
+        rank: dict[int, int] = {}
+        for edges in facts["edges"].values():
+            nodes = dict.fromkeys(node for node, _, _ in edges)
+            rank |= {node: len(rank) + i for i, node in enumerate(reversed(nodes))}  # in order of computation
+            for node, operand, where in edges:
+                self.parents.setdefault(node, []).append((operand, where))
+        self.members = self._reached([level] if level in self.parents else [*self.parents])
+        order = sorted(self.members, key=lambda place: (rank.get(place, -1), place))
+        users: dict[int, list[int]] = {}
+        for node in order:
+            for _, where in self.parents.get(node, ()):
+                for parent in _options(where):
+                    users.setdefault(parent, []).append(node)
+        card_of: dict[int, Any] = {}
+        for place in reversed(order):  # what has no name belongs to the card of what is computed from it
+            own = not self.in_quantities or place not in users or self._is_named(place)
+            card_of[place] = self._key(place) if own else card_of[users[place][-1]]
+        self.cards: dict[Any, _Card] = {}
+        for place in order:
+            card = self.cards.setdefault(card_of[place], _Card())
+            own = not self.in_quantities or place not in users or self._is_named(place)
+            (card.places if own else card.others).append(place)
+        for node in order:
+            self._join(node, card_of)
+
+    def _reached(self, roots: Sequence[Any]) -> set[int]:
+        members: set[int] = set()
+        to_visit = list(roots)
+        while to_visit:
+            place = to_visit.pop()
+            if place not in members:
+                members.add(place)
+                options = (each for _, where in self.parents.get(place, ()) for each in _options(where))
+                to_visit += [each for each in options if not self._is_leaf(each)]
+        return members
+
+    def _is_given(self, place: int) -> bool:
+        return bool(0 <= place < self.facts["x"] + self.facts["target"])
+
+    def _is_leaf(self, place: int) -> bool:
+        """Whether it is a constant or a parameter, for which a line below the card will do."""
+        if place >= self.facts["width"]:
+            return True
+        is_computed = place < 0 or place in self.parents or place in self.facts["computed"]["cell"]
+        return not is_computed and not self._is_given(place)
+
+    def _name(self, place: int) -> str:
+        name, formula = self.facts["nodes"][-1 - place if place < 0 else place]
+        return str(name or formula)
+
+    def _is_named(self, place: int) -> bool:
+        return place < 0 or self._is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
+
+    def _key(self, place: int) -> Any:
+        """What the card of a place stands for: the place, or the quantity, of this time step or of the one before."""
+        return (place < 0, re.sub(r"\[\d+\]$", "", self._name(place))) if self.in_quantities else place
+
+    def _join(self, node: int, card_of: dict[int, Any]) -> None:
+        own = card_of[node]
+        for operand, where in self.parents.get(node, ()):
+            for place in _options(where):
+                if place not in self.members:
+                    if not self.in_quantities or len(self.cards) <= _FEW_CARDS:
+                        self.cards[own].small.append(where)
+                    break
+                if card_of[place] != own:
+                    self.cards[own].before[card_of[place], 0 if self.in_quantities else operand] = card_of[place]
+
+    def shape(self) -> Shape:
+        """What the layout depends on: the sizes of the cards, and the edges between them."""
+        number = {key: i for i, key in enumerate(self.cards)}
+        return Shape(
+            sizes=tuple((float(WIDE), float(HIGH + _BELOW * bool(card.small))) for card in self.cards.values()),
+            leaves=(False,) * len(self.cards),
+            edges=tuple(
+                (number[tail], i) for i, card in enumerate(self.cards.values()) for tail in card.before.values()
+            ),
+            entries=(),
+            exits=(),
+            straight=(),
+            roomy=False,
+        )
+
+
+def _options(where: Any) -> list[int]:
+    """The places that an operand may be at."""
+    return where[1] if isinstance(where, list) else [where]
