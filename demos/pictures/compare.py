@@ -91,7 +91,7 @@ def _nodes(root: Any) -> list[Any]:
 def by_torchviz(folder: Path) -> None:
     """The backward functions of PyTorch, linked as autograd links them."""
     import torch
-    from torchviz import make_dot
+    from torchviz import make_dot  # pyright: ignore[reportMissingImports]
 
     w, u = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (W, U))
     h = torch.tensor(0.0, dtype=torch.float64)
@@ -103,7 +103,7 @@ def by_torchviz(folder: Path) -> None:
 def by_torchview(folder: Path) -> None:
     """The calls of the modules of a PyTorch network, with the shapes of their tensors."""
     import torch
-    from torchview import draw_graph
+    from torchview import draw_graph  # pyright: ignore[reportMissingImports]
 
     class Net(torch.nn.Module):
         def __init__(self) -> None:
