@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tinygrad_rnn import ScalarRNNCell, Value, mse_loss
 from tinygrad_rnn.bptt.jacobian import jacobian_products
 from tinygrad_rnn.cli import main
-from tinygrad_rnn.compile import Number, Recurrence
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE, javascript
 from tinygrad_rnn.engine.ops import OPS
 from tinygrad_rnn.errors import CompileError, DomainError
@@ -249,6 +249,27 @@ console.log(JSON.stringify([sequence.loss, ...sequence.p_grad]));
     loss.backward()
     expected = [loss.data, *(parameter.grad for parameter in program.parameters)]
     assert json.loads(printed.stdout) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("case", ["scalar", "gru", "one-hot", "embedding", "no targets"])
+def test_the_module_begins_with_an_example_that_runs(node, case, tmp_path):
+    kinds = CASES[case]()
+    program = Recurrence(**kinds)
+    (tmp_path / "step.mjs").write_text(program.javascript, encoding="utf-8")
+    example = "\n".join(line[2:] for line in program.javascript.partition("*/")[0].splitlines()[1:])
+    assert "Float64Array" not in example
+    (tmp_path / "use.mjs").write_text(example.replace("sequence.p_grad", "...sequence.p_grad"), encoding="utf-8")
+    printed = subprocess.run([shutil.which("node"), tmp_path / "use.mjs"], capture_output=True, text=True, check=True)
+    any_symbols = any(isinstance(kinds.get(name), Symbols) for name in ("x", "target"))
+
+    def filled(kind, number):
+        return [number] * kind.size if isinstance(kind, Vector) else number
+
+    x, target = filled(kinds["x"], 0 if any_symbols else 1), filled(kinds.get("target"), 0)
+    _, loss = program.eager([x, x], [target, target] if "target" in kinds else None)
+    loss.backward()
+    found = [float(word) for word in printed.stdout.partition("Float64Array")[0].split()]
+    assert found == pytest.approx([loss.data, *(each.grad for each in program.parameters)], rel=1e-12, abs=1e-16)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a page is made of: problems and recorded graphs become programs that give the engine's numbers, or errors."""
 
+import math
 import random
 
 import pytest
@@ -20,8 +21,9 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE
+from tinygrad_rnn.engine.ops import OPS, Op, register
 from tinygrad_rnn.engine.passes import steps
-from tinygrad_rnn.errors import ArgumentError, CompileError
+from tinygrad_rnn.errors import ArgumentError, CompileError, GraphError
 from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.cells import cell_of_page
@@ -527,6 +529,35 @@ def test_a_cell_that_decides_on_numbers_is_refused():
     with pytest.raises(Exception, match=r"arithmetic\.select") as caught:
         cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
     assert "decision" in str(caught.value)
+    assert (caught.value.op, caught.value.node) == (">", "h_{t-1} > 0")
+
+
+def test_a_decision_is_named_by_its_formula():
+    w = Value(0.5, label="w")
+
+    def step(x, h):
+        z = w * (h + x) ** 2 / 3.0
+        return z if z > -w else -z
+
+    unrolled = unroll(step, [0.1, 0.2], h0=0.1)
+    with pytest.raises(GraphError) as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    assert (caught.value.op, caught.value.node) == (">", "(w·((h_{t-1} + x_t)^2)) / 3 > −w")
+
+
+@pytest.mark.parametrize(
+    ("forward", "error"),
+    [(lambda a: a if a > 0 else 0.0 * a, GraphError), (lambda a: math.log(1.0 + math.exp(a)), CompileError)],
+)
+def test_an_op_of_the_user_that_cannot_be_a_program_is_named(request, forward, error):
+    rigid = register(Op("rigid", "rigid", 1, forward, lambda out, a: (1.0,), "rigid({0})", ("1",)))
+    request.addfinalizer(lambda: OPS.pop(rigid.name))
+    w = Value(0.5, label="w")
+    unrolled = unroll(lambda x, h: Value.apply("rigid", w * h + x), [0.1, 0.2], h0=0.1)
+    with pytest.raises(error) as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    assert (caught.value.op, caught.value.node) == ("rigid", "rigid(w·(h_{t-1}) + x_t)")
+    assert "arithmetic" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ class StepTwin:
             self.parameters = [twins[each] if each in twins else each.detach() for each in parameters]
         for slot, leaf in enumerate(self.parameters):
             leaf.data = tape.load(region, slot)  # type: ignore[assignment]
+            tape.names[tape.symbol(leaf.data)] = leaf.label or "a number"
         self._known = {*self.parameters}
         self._first = Value(0.0).serial
         cell, readout = _CheckedCell(copied.cell, self.check), copied.readout
@@ -324,4 +325,6 @@ def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantit
 def _label(quantity: Quantity, name: str) -> Quantity:
     for i, entry in enumerate(flat([quantity])):
         entry.label = name if entry is quantity else f"{name}[{i}]"
+        if isinstance(entry.data, Symbol):
+            entry.data.tape.names[entry.data] = entry.label
     return quantity

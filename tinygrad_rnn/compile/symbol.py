@@ -42,6 +42,12 @@ ALARMS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
+#: How operations are written in a formula; others as functions.
+_WRITTEN = {
+    **{"add": "{} + {}", "sub": "{} − {}", "mul": "{}·{}", "div": "{} / {}", "pow": "{}^{}", "neg": "−{}"},
+    **{"lt": "{} < {}", "le": "{} ≤ {}", "gt": "{} > {}", "ge": "{} ≥ {}", "eq": "{} = {}", "ne": "{} ≠ {}"},
+}
+
 #: A number that may not be known yet.
 Computed: TypeAlias = "Symbol | float"
 
@@ -79,6 +85,8 @@ class Symbol(Symbolic):
     def __bool__(self) -> bool:
         raise GraphError(
             "a decision depends on a number that is only known when the compiled code runs",
+            op=_WRITTEN[self.op].format("", "").strip() if self.op in COMPARISONS else None,
+            node=self.tape.formula(self),
             remedy="Use arithmetic.select, Value.maximum or Value.relu instead of if, max or and",
         )
 
@@ -117,12 +125,14 @@ class Tape:
         fast: whether rounding may differ from that of the eager engine.
         symbols: the instructions.
         alarms: conditions under which eager Python might raise an error.
+        names: what symbols are called in errors.
     """
 
     def __init__(self, fast: bool = False) -> None:
         self.fast = fast
         self.symbols: list[Symbol] = []
         self.alarms: list[Symbol] = []
+        self.names: dict[Symbol, str] = {}
         self._known: dict[tuple[str, object], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
@@ -145,6 +155,19 @@ class Tape:
         """The symbol for a number; a truth value counts as 1 or 0, as in Python's arithmetic."""
         symbol = self.symbol(number)
         return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
+
+    def formula(self, symbol: Symbol, depth: int = 5) -> str:
+        """How a symbol is computed, for errors; what lies deeper is left out."""
+        if symbol in self.names or symbol.op == "const":
+            return self.names[symbol] if symbol in self.names else f"{symbol.args[0]:g}"
+        if symbol.op in SOURCES or not depth:
+            return "…"
+        operands = [self.formula(arg, depth - 1) for arg in symbol.args]
+        if symbol.op not in _WRITTEN:
+            return f"{symbol.op}({', '.join(operands)})"
+        if symbol.op in ("mul", "div", "pow", "neg"):
+            operands = [f"({text})" if " " in text else text for text in operands]
+        return _WRITTEN[symbol.op].format(*operands)
 
     def emit(self, op: str, *operands: Computed) -> Symbol:
         """The symbol for one operation. If the tape has one that computes the same bits, it is that one."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from traceback import walk_tb
 from typing import Any, TypeVar
 
-from ..engine import hooks
+from ..engine import hooks, notation
 from ..engine.backward import gradients_kept, propagate, topological_order
+from ..engine.making import compute
 from ..engine.ops import OPS, Op
 from ..engine.recording import Within, call_at
 from ..engine.value import Value
-from ..errors import CompileError, TinygradRNNError
+from ..errors import CompileError, DomainError, GraphError, TinygradRNNError
 from . import lookup
 from .memory import (
     ALARM,
@@ -142,16 +144,33 @@ def recorded(function: Callable[..., T], *args: Any) -> T:
 
 @contextmanager
 def traceable() -> Iterator[None]:
-    """A context in which a time step computes with symbols; what these cannot do raises a CompileError."""
+    """A context in which a time step computes with symbols; what these cannot do raises a CompileError.
+
+    An error in the rule of an op names the op and the node.
+    """
     try:
         yield
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, GraphError) as error:
+        op, node = _rule_at_fault(error)
+        if isinstance(error, GraphError) and op is not None and not isinstance(error, DomainError):
+            error.op, error.node = op, node
         if "Symbol" not in str(error):
             raise
         raise CompileError(
             f"the time step cannot be traced: {error}",
+            op=op,
+            node=node,
             remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
         ) from error
+
+
+def _rule_at_fault(error: Exception) -> tuple[str | None, str | None]:
+    """The op, and the formula of the node, whose rule raised an error; None and None if it was no rule."""
+    frames = [frame.f_locals for frame, _ in walk_tb(error.__traceback__) if frame.f_code is compute.__code__]
+    if not frames:
+        return None, None
+    op, parents = frames[-1]["op"], frames[-1]["parents"]
+    return op.name, notation.application(op, parents)
 
 
 def trace_graph(root: Value, tape: Tape) -> Trace:

@@ -61,17 +61,47 @@ class Program:
             - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
               node, operand, and place of the parent, `place_of_parent`.
         traced: the time step over symbols.
+        numbers: those of the parameters, and of the nodes outside time.
+        initial: the numbers of the initial state.
     """
 
     functions: dict[str, str]
     facts: dict[str, Any]
     traced: TimeStep
+    numbers: list[float]
+    initial: list[float]
 
     @property
     def module(self) -> str:
-        """The program as an ES module that needs nothing else."""
-        exported = "export { program, Sequence, library, DomainError };"
-        return f"{PRELUDE}\n{SEQUENCE}\n{self.body}\nconst program = {self._object};\n{exported}\n"
+        """The program as an ES module that needs nothing else. It begins with how it is used."""
+        computed = [0.0] * (len(self.facts["parameters"]) - len(self.numbers))  # the loss over time, and what follows
+        numbers = f"const parameters = Float64Array.of({', '.join(map(_number, [*self.numbers, *computed]))});\n"
+        exported = "export { program, parameters, Sequence, library, DomainError };"
+        program = f"{self.body}\nconst program = {self._object};\n{numbers}{exported}\n"
+        return f"{self._usage}\n{PRELUDE}\n{SEQUENCE}\n{program}"
+
+    @property
+    def _usage(self) -> str:
+        """A comment with an example, which runs."""
+        facts, h0 = self.facts, ", ".join(map(_number, self.initial))
+        x = f"[{', '.join(['0' if facts['symbols'] else '1'] * facts['x'])}]"
+        target = f"[{', '.join(['0'] * facts['target'])}]"
+        lines = [
+            "A time step as a program, forward and backward, written by tinygrad_rnn. To use it:",
+            "",
+            'import { program, parameters, Sequence } from "./step.mjs";  // the parameters that the cell had',
+            "const sequence = new Sequence(program, parameters, 2);  // two time steps",
+            f"sequence.start([{h0}]);  // the state before them; program.facts.parts says where each part lies",
+            f"for (const t of [1, 2]) sequence.give(t, {x}, {target});  // x_t; and target_t, where there is a loss",
+            "console.log(sequence.forward());  // the sum of the losses",
+            "sequence.backward();",
+            "console.log(sequence.p_grad);  // its gradients, in the order of program.facts.parameters",
+            "console.log(sequence.now[2], sequence.grad[2]);  // numbers and gradients, in that of program.facts.nodes",
+        ]
+        if facts["loss"] is None:
+            lines[5:9] = [f"for (const t of [1, 2]) sequence.give(t, {x});  // x_t", "sequence.forward();"]
+        text = "".join(f" *  {line}".rstrip() + "\n" for line in lines[1:])
+        return f"/** {lines[0]}\n{text} */"
 
     @property
     def expression(self) -> str:
@@ -107,6 +137,11 @@ class Program:
         cell_backward = [name for name in self.functions if name.startswith("cell_backward_")]
         others = [name for name in self.functions if name not in cell_backward]
         return f"{{ {', '.join(['facts', *others])}, cell_backward: [{', '.join(cell_backward)}] }}"
+
+
+def _number(x: float) -> str:
+    """A number as JavaScript writes it."""
+    return json.dumps(x)
 
 
 def _escaped(sign: str) -> str:
@@ -148,7 +183,8 @@ def javascript(
     if whole is not None:
         called = {whole.over_time: OVER_TIME, whole.nodes[-1]: whole.nodes[-1].label or "L"}
         after = Outside.of([*parameters, *outside, whole.over_time], whole.nodes, called)
-    return _Writer(traced, before, after).program()
+    numbers = [node.data for node in (*parameters, *outside)]
+    return _Writer(traced, before, after).program(numbers, step.initial)
 
 
 #: What the loss over time is called where there is more of it.
@@ -182,7 +218,7 @@ class _Writer:
         self.names = self._name_nodes()
         self.functions: list[tuple[str, Function]] = []
 
-    def program(self) -> Program:
+    def program(self, numbers: list[float], initial: list[float]) -> Program:
         traced = self.traced
         if self.before is not None:
             self.functions += self.before.functions("outside", _BEFORE)
@@ -200,7 +236,7 @@ class _Writer:
         edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
         facts = {**self._facts(), "course": course, "whole": whole, "edges": edges}
         texts = {name: f"\n{function}" for name, function in self.functions}
-        return Program(texts, facts, traced)
+        return Program(texts, facts, traced, numbers, initial)
 
     # ---- what there is ----------------------------------------------------------------------------------
 

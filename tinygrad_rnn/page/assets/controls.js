@@ -15,7 +15,12 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     set(whole ? Math.min(most, Math.max(least, x)) : x, gestureName);
     return undefined;
   };
-  field.addEventListener("focus", () => { const x = get(); if (x !== null) field.value = typed(x); });
+  field.addEventListener("focus", () => {
+    const x = get();
+    if (x === null) return;
+    field.value = typed(x);
+    field.select();  // as Tab does: another value has put the caret at its end, and what is typed would be appended
+  });
   field.addEventListener("blur", show);
   range.addEventListener("input", () => take(range.value, id));
   field.addEventListener("change", () => take(field.value, null));

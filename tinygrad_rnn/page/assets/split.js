@@ -7,7 +7,7 @@
 function split(computation, which) {
   const { aside, seed, T, losses } = computation;
   return losses.map((t) => {
-    const cells = Array.from({ length: T }, () => new Float64Array(which.length)), mask = new Array(T + 1).fill(false);
+    const cells = Array.from({ length: t }, () => new Float64Array(which.length)), mask = new Array(T + 1).fill(false);
     mask[t] = true;
     let at = t;  // the time step whose uses come next
     aside.p_grad.fill(0);
