@@ -314,6 +314,29 @@ def test_a_weight_near_1_is_not_written_as_1(open_page):
     assert "1.0" not in page.locator("#picture text.law-ink").all_text_contents()
 
 
+#: How high each character of a text stands above the line of the first.
+ABOVE = """(words) => {
+    const text = write(document.createElementNS(SVG, "text"), words);
+    picture.append(text);
+    const y = Array.from(text.textContent, (_, i) => text.getStartPositionOfChar(i).y);
+    return [text.textContent, y.map((each) => Math.round(10 * (y[0] - each)) / 10)];
+}"""
+
+
+@pytest.mark.parametrize("power", ["2", "−1", "0.5", "−1.5"])
+def test_a_power_of_a_name_with_a_subscript_is_raised_and_the_rest_is_not(open_page, power):
+    page = open_page("last")
+    words, above = page.evaluate(ABOVE, f"x_6^{power}·y")
+    assert words == f"x6{power}·y"
+    assert above[0] == above[-2] == above[-1] == 0
+    assert above[1] < -1
+    assert set(above[2:-2]) == {above[2]}
+    assert above[2] > 3
+    assert page.evaluate("(words) => spoken(words)", f"x_6^{power}") == f"x 6 to the power {power}"
+    in_list = {"2": "x₆²", "−1": "x₆⁻¹"}.get(power, f"x₆^{power}")
+    assert page.evaluate("(words) => inCharacters(words)", f"x_6^{power}") == in_list
+
+
 def test_motion_is_reduced_on_request(open_page):
     def animation(page):
         page.evaluate("goTo(5)")

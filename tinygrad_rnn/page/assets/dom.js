@@ -16,7 +16,9 @@ function filled(node, attributes, text) {
 
 // ---- names: h_12 in the data, with a subscript where it is seen, in words where it is spoken -----------------------
 
-const NAME_PARTS = /[\p{L}\p{N}_]+|\^-?\d+/gu, SUBSCRIPTED = /^(\p{L}|target)((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+const NAME_PARTS = /[\p{L}\p{N}_]+|\^[-−]?\d+(?:\.\d+)?/gu, SUBSCRIPTED = /^(\p{L}|target)((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+
+const SMALLER = 0.72;  // the size of what is set below or above the line, as the style has it
 
 /** A text in pieces, each with how it is set: "sub", "sup", or "". */
 function typeset(text) {
@@ -41,12 +43,12 @@ function write(node, text) {
   if (pieces.length < 2) {
     node.textContent = text;
   } else if (node.namespaceURI === SVG) {
-    let back = "";  // what comes after a subscript has to be lifted again
+    let down = 0;  // how far what stood before was lowered, in the size of what is set smaller
     node.replaceChildren(...pieces.map(([piece, set]) => {
-      const part = document.createElementNS(SVG, "tspan"), lift = { sub: ".3em", sup: "-.45em", "": back }[set];
-      back = { sub: "-.21em", sup: ".31em", "": "" }[set];
+      const part = document.createElementNS(SVG, "tspan"), before = down;
+      down = { sub: 0.3, sup: -0.45, "": 0 }[set];
       if (set) part.setAttribute("class", "set");
-      if (lift) part.setAttribute("dy", lift);
+      if (down !== before) part.setAttribute("dy", ((down - before) * (set ? 1 : SMALLER)).toFixed(3) + "em");
       part.textContent = piece;
       return part;
     }));
@@ -62,7 +64,7 @@ const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([
 
 /** A text in characters alone, for a choice in a list or a canvas. */
 const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
-  : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
+  : set === "sup" ? (/^[\d−]+$/.test(piece) ? raised(piece.replace("−", "-")) : "^" + piece) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
 
 // ---- numbers -----------------------------------------------------------------------------------------------------
 
