@@ -32,20 +32,52 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SVG = "http://www.w3.org/2000/svg"
 
 
-def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
-    page = open_page("last")
+def saved(page, path):
+    """The picture that the page saves, as a tree."""
     with page.expect_download() as download:
         page.locator("#save").click()
-    path = tmp_path / "saved.svg"
     download.value.save_as(path)
-    tree = ElementTree.parse(path)
-    texts = ["".join(each.itertext()) for each in tree.iter("{http://www.w3.org/2000/svg}text")]
+    return ElementTree.parse(path)
+
+
+def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
+    page = open_page("last")
+    tree = saved(page, path := tmp_path / "saved.svg")
+    texts = ["".join(each.itertext()) for each in tree.iter(f"{{{SVG}}}text")]
     assert says(page, "#headline") in texts
     assert "h6" in texts
     assert not [each for each in tree.iter() if each.get("class") == "hit"]
-    fills = {each.get("fill") for each in tree.iter("{http://www.w3.org/2000/svg}path")}
+    fills = {each.get("fill") for each in tree.iter(f"{{{SVG}}}path")}
     assert len(fills) > 4
     assert "var(" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_saved_picture_keeps_subscripts_and_cuts_no_sentence_off(open_page, browser, tmp_path, width):
+    page = open_page("subnormal", width=width)
+    settle_work(page)
+    tree = saved(page, path := tmp_path / "saved.svg")
+    texts = ["".join(each.itertext()) for each in tree.iter(f"{{{SVG}}}text")]
+    above = texts[: texts.index("mean f") if "mean f" in texts else texts.index("1998 factors")]
+    assert " ".join(above).startswith(f"{says(page, '#headline')} {says(page, '#equation')}")
+    lines = list(tree.iter(f"{{{SVG}}}text"))[: len(above)]
+    smaller = [
+        piece.text for line in lines for piece in line if float(piece.get("font-size", 99)) < float(line.get("font-size"))
+    ]
+    assert smaller[:2] == ["0", "2000"]
+    with contextlib.closing(browser.new_context(viewport={"width": width + 100, "height": 900})) as context:
+        alone = context.new_page()
+        alone.goto(path.as_uri())
+        left, right = alone.evaluate(
+            """() => {
+                const sheet = document.documentElement.viewBox.baseVal;
+                const boxes = [...document.querySelectorAll("text")].map((one) => one.getBBox());
+                return [Math.min(...boxes.map((box) => box.x)),
+                        sheet.width - Math.max(...boxes.map((box) => box.x + box.width))];
+            }"""
+        )
+    assert left > 0
+    assert right > 0
 
 
 @pytest.mark.parametrize(
