@@ -392,12 +392,85 @@ def test_labels_never_become_markup(open_page):
     assert "\u202e" not in page.content()
 
 
-def test_printing_leaves_out_what_cannot_be_pressed(open_page):
-    page = open_page("last")
+#: What is wider than what it stands in, or narrower than drawn, of what is seen.
+CUT_OFF = """() => [...document.querySelectorAll("svg, canvas, .scroll, .panel")].filter((one) => {
+    if (!one.checkVisibility() || one.closest("button")) return false;
+    const { left, right, width, height } = one.getBoundingClientRect(), sheet = document.documentElement.clientWidth;
+    const [wide, high] = one.matches("canvas") ? [one.width, one.height]
+        : one.matches("svg") ? [one.viewBox.baseVal.width, one.viewBox.baseVal.height] : [width, height];
+    const stretched = Math.abs(width / height / (wide / high) - 1) > 0.02;
+    return left < 0 || right > sheet + 1 || one.scrollWidth > one.clientWidth || stretched
+        || one.scrollHeight > one.clientHeight + 1;
+}).map((one) => one.id || one.className)"""
+
+
+@pytest.mark.parametrize("sheet", [1040, 740])  # A4 with margins, across and upright
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#step=8"), ("long", ""), ("hello", "")])
+def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page, name, link, sheet):
+    page = open_page(name, link, height=500, color_scheme="dark")
+    page.locator("#theme").select_option("dark")
+    for summary in page.locator("summary").all():
+        summary.click()
+    settle_work(page)
+    paper = page.evaluate("colour('panel')")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # as the browser does, before it lays out the sheet
+    page.set_viewport_size({"width": sheet, "height": 700})
     page.emulate_media(media="print")
+    settle(page)
     for selector in (".tools", ".transport", "#controls"):
         assert page.locator(selector).is_hidden()
     assert page.locator("#picture").is_visible()
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate("colour('panel')") != paper
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    settle(page)
+    assert page.evaluate("colour('panel')") == paper
+    assert page.locator("#controls").is_visible()
+
+
+def test_a_printer_does_not_wait_for_the_worker(open_page):
+    page = open_page("every", height=300)
+    page.evaluate(
+        """() => {
+            helper.postMessage = () => {};
+            change({ p: [[0.5, 0.5, 0.1]] });
+            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    posed = scalar(at="every", w=0.5)
+    posed.loss.backward()
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(posed.cell.w.grad)}")
+    assert says(page, "#norms-says").startswith("‖W‖ = 0.5.")
+
+
+def test_another_size_or_colour_is_not_computed_anew(open_page):
+    page = open_page("every")
+    settle_work(page)
+    before = page.evaluate("requests")
+    page.locator("#theme").select_option("dark")
+    page.set_viewport_size({"width": 1200, "height": 2000})
+    settle_work(page)
+    assert page.evaluate("requests") == before
+
+
+def test_what_is_computed_is_marked_as_old_until_it_is_there(open_page):
+    page = open_page("every", height=2000)
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.held = [];
+            helper.postMessage = (message) => held.push(message);
+        }"""
+    )
+    set_range(page, "#parameter0", 0.7)
+    set_range(page, "#position", 3)  # another step in view, while the answer is awaited
+    for part in ("where", "norms"):
+        assert page.evaluate("(part) => byId(part).matches('.old')", part)
+    page.evaluate("() => { delete helper.postMessage; for (const each of held) helper.postMessage(each); }")
+    settle_work(page)
 
 
 @pytest.mark.parametrize(

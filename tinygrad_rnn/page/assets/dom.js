@@ -116,23 +116,24 @@ function oncePerFrame(work) {
   };
 }
 
+/** Whether the page is drawn for a sheet of paper. */
+const onPaper = () => document.documentElement.classList.contains("printing");
+
 /** Work for a part of the page: at once where that is in view, else when it comes into view or nobody has asked for a moment.
- *  Until then the part is marked as old. */
+ *  Until then the part is marked as old; and longer, where the work returns true, as it waits for an answer. */
 function whenSeen(part, work) {
   let due = false, timer = 0;
   const go = () => {
     clearTimeout(timer);
     if (!due) return;
     due = false;
-    part.classList.remove("old");
-    work();
+    part.classList.toggle("old", Boolean(work()));
   };
   const seen = { now: false };
   new IntersectionObserver((entries) => { seen.now = entries[entries.length - 1].isIntersecting; if (seen.now) go(); }).observe(part);
-  addEventListener("beforeprint", go);
   return () => {
     due = true;
-    if (seen.now) return go();
+    if (seen.now || onPaper()) return go();
     if (!part.classList.contains("old")) part.classList.add("old");
     clearTimeout(timer);
     timer = setTimeout(go, 120);
@@ -160,7 +161,7 @@ document.body.append(probe);
 
 /** A canvas as sharp as the screen, cleared. */
 function sharp(canvas, height) {
-  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
+  const width = widthOf(canvas), ratio = onPaper() ? 3 : window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
   if (canvas.width !== wide || canvas.height !== high) {  // another size costs a layout, and a canvas of that size
     canvas.style.height = height + "px";
