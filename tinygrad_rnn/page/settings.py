@@ -15,7 +15,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
-from ..support.numbers import typed
+from ..support.numbers import typed, typed_whole
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -305,7 +305,8 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _whole(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"\d{1,9}", text, flags=re.ASCII) else text
+    number = typed_whole(text)
+    return text if number is None else number
 
 
 def _float(text: str) -> float | str:
