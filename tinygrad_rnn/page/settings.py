@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ..compile.javascript.text import number as in_javascript
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError, UnknownNameError
@@ -289,7 +290,7 @@ def _parts(link: str) -> Iterator[tuple[str, str]]:
 def _text(value: Any) -> str:
     """A value as a link has it."""
     if isinstance(value, float):
-        return repr(value).removesuffix(".0")
+        return in_javascript(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
