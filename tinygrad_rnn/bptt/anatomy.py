@@ -257,8 +257,7 @@ def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[in
         By time step: a float for a scalar cell, else a list of floats.
     """
     series = unrolled[name]
-    nodes = [node for quantity in series.values() for node in entries(quantity)]
-    numbers = iter(gradients(loss, nodes))
+    numbers = iter(gradients(loss, entries(list(series.values()))))
     return {k: reshape([next(numbers) for _ in entries(quantity)], shape(quantity)) for k, quantity in series.items()}
 
 

@@ -106,8 +106,7 @@ class Unrolled:
         for name in names:
             if name not in self.state_names:
                 raise ArgumentError(f"{name!r} is not part of the state", remedy=f"It is {', '.join(self.state_names)}")
-        quantities = [self[name][t] for name in names or self.state_names]
-        return [node for quantity in quantities for node in entries(quantity)]
+        return entries([self[name][t] for name in names or self.state_names])
 
     def step_of(self, node: Value) -> int | None:
         """The time step to which a node belongs; None for a parameter.

@@ -78,18 +78,25 @@ function shown(x, digits = 3) {
   const sign = x < 0 ? "−" : "";
   if (!Number.isFinite(x)) return sign + "∞";
   if (x === 0) return "0";
-  const [mantissa, power] = Math.abs(x).toExponential(digits - 1).split("e"), exponent = Number(power);
+  const [mantissa, power] = rounded(Math.abs(x), digits), exponent = Number(power);
   const exact = Math.abs(Number(mantissa + "e" + power) - Math.abs(x)) <= 1e-12 * Math.abs(x);
   const trimmed = (text) => (exact && text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (exponent >= -3 && exponent <= 3) return sign + trimmed(Number(mantissa + "e" + power).toFixed(Math.max(0, digits - 1 - exponent)));
   const ten = "10" + raised(exponent), front = trimmed(mantissa);
-  return sign + (front === "1" ? ten : front + "×" + ten);
+  return sign + (exact && front === "1" ? ten : front + "×" + ten);
+}
+
+/** Mantissa and power of ten. Halfway between two, toExponential rounds up; Python, and so pictures, to the even digit. */
+function rounded(size, digits) {
+  const [all, power] = size.toExponential(60).split("e"), end = digits === 1 ? 1 : digits + 1;
+  if (/^\.?50*$/.test(all.slice(end)) && Number(all[end - 1]) % 2 === 0) return [all.slice(0, end), power];
+  return size.toExponential(digits - 1).split("e");
 }
 
 /** sign · 10^log10 as a number, also where a double has no room for it. */
 function powerOfTen(log10, sign = 1, digits = 3) {
   if (!(Math.abs(log10) >= 300) || !Number.isFinite(log10)) return shown(sign * 10 ** log10, digits);
-  const [mantissa, carry] = (10 ** (log10 - Math.floor(log10))).toExponential(digits - 1).split("e");
+  const [mantissa, carry] = rounded(10 ** (log10 - Math.floor(log10)), digits);
   return (sign < 0 ? "−" : "") + mantissa + "×10" + raised(Math.floor(log10) + Number(carry));
 }
 

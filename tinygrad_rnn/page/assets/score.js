@@ -44,13 +44,14 @@ function reachOf(kept) {
 /** What keeps a text within its room where even one digit is too wide. */
 const squeezed = (words, room) => (words.length * 7.4 > room ? { textLength: Math.max(1, room), lengthAdjust: "spacingAndGlyphs" } : {});
 
-/** A number with as many digits as fit. */
+/** A number with as many digits as fit; the nearest power of ten if none does. */
 function fitted(x, room, size = 12.5, before = "") {
-  for (const digits of [3, 2]) {
+  for (const digits of [3, 2, 1]) {
     const text = before + shown(x, digits);
     if (text.length * size * 0.58 <= room) return text;
   }
-  return before + shown(x, 1);
+  if (!x || !Number.isFinite(x)) return before + shown(x);
+  return before + (x < 0 ? "−" : "") + "10" + raised(Math.round(Math.log10(Math.abs(x))));
 }
 
 /** A product of many factors: 0 may be too small for a double. */
