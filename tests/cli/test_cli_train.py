@@ -464,7 +464,7 @@ def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
     process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Stopped after step" in out
+    assert "Stopped after update" in out
     assert err == "\nStopping after this step …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
     assert os.listdir() == ["adding.safetensors"]
@@ -479,7 +479,7 @@ def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
-    assert "Stopped after step" in out
+    assert "Stopped after update" in out
 
 
 @POSIX
