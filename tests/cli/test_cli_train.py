@@ -465,7 +465,7 @@ def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Stopped after update" in out
-    assert err == "\nStopping after this step …\n"
+    assert err == "\nStopping after this update …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
     assert os.listdir() == ["adding.safetensors"]
 
