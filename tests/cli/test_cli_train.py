@@ -427,7 +427,7 @@ def test_rows_are_written_as_they_come_also_into_a_file() -> None:
     process.kill()
     process.wait()
     lines = Path("log").read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["step", "sequences"])
+    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["update", "sequences"])
     assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["2", "4", "6"]
 
 
