@@ -366,7 +366,7 @@ def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
 
     monkeypatch.setattr(engine_class, "outputs", second_one_interrupted)
     history = train(model, task, settings, limits, checkpoint=tmp_path / "c")
-    assert capsys.readouterr().err == "\nStopping after this step …\n"
+    assert capsys.readouterr().err == "\nStopping after this update …\n"
     assert (history.ending, len(history.rows)) == ("interrupted", 4)
     assert history.rows[-1].validation_error is None
     assert load_checkpoint(tmp_path / "c").step == 4

@@ -183,7 +183,7 @@ def _interruptible(signals: Sequence[signal.Signals], aloud: bool) -> Iterator[C
         signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
         if aloud:
             with suppress(RuntimeError, OSError):  # the signal may have come in the middle of another write
-                print("\nStopping after this step …", file=sys.stderr, flush=True)
+                print("\nStopping after this update …", file=sys.stderr, flush=True)
 
     earlier = {}
     try:
