@@ -697,11 +697,13 @@ def test_an_empty_line_repeats_the_last_command():
 def test_mistyped_commands_are_one_clear_line():
     debugger = scalar()
     assert session(
-        debugger, "stpe", "xyz", "s x", "s 0", "finish 3", "b", "p h_3.foo", "gra", "__init__"
+        debugger, "stpe", "xyz", "s x", "s 1_0", "s \u0663", "s 0", "finish 3", "b", "p h_3.foo", "gra", "__init__"
     ).splitlines() == [
         "*** no command 'stpe': did you mean step?",
         "*** no command 'xyz'; help lists them",
         "*** 'x' is not a whole number. Give one, such as 3",
+        "*** '1_0' is not a whole number. Give one, such as 3",
+        "*** '\u0663' is not a whole number. Give one, such as 3",
         "*** 0 is less than 1",
         "*** this command takes no '3'",
         "No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)",

@@ -33,6 +33,8 @@ from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.verdict import verdict_script
+from tinygrad_rnn.pictures.text import number as written
+from tinygrad_rnn.pictures.text import power_of_ten
 
 from ..node import FROM_PYTHON, node
 from ..random_problems import GatedCell
@@ -336,6 +338,22 @@ def test_words_of_verdicts(node):
     for number, (word, factor) in zip(numbers, node.run(code, given), strict=True):
         assert word == verdict(number, 7).word
         assert factor == verdict(number, 7).factor or math.isnan(number)
+
+
+def test_numbers_are_written_as_in_pictures(node):
+    text = (files("tinygrad_rnn.page") / "assets" / "dom.js").read_text(encoding="utf-8")
+    writers = text[text.index("// ---- numbers") : text.index("// ---- time")]
+    rng = random.Random(0)
+    numbers = [0.0, -0.0, 1e4, 9999.0, 9.5, -1e-5, 5e-324, 1.7e308, math.inf, -math.inf, math.nan]
+    numbers += [rng.choice((-1, 1)) * 10 ** rng.uniform(-9, 9) for _ in range(300)]
+    numbers += [rng.randrange(1, 4096) / 2 ** rng.randrange(12) for _ in range(300)]  # some halfway between two
+    for digits in (1, 2, 3, 4):
+        code = f"{writers}\nreturn given.map((x) => shown(x, {digits}));"
+        assert node.run(code, numbers) == [written(x, digits) for x in numbers]
+    sizes = [-2e3, -299.9, 0.3, 300.0, 999.9999, -math.inf, math.inf, math.nan]
+    powers = [(log10, sign) for log10 in (*sizes, *(rng.uniform(-900, 900) for _ in range(99))) for sign in (1.0, -1.0)]
+    code = f"{writers}\nreturn given.map(([log10, sign]) => powerOfTen(log10, sign));"
+    assert node.run(code, powers) == [power_of_ten(sign, log10) for log10, sign in powers]
 
 
 @cases

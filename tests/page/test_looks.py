@@ -32,20 +32,51 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SVG = "http://www.w3.org/2000/svg"
 
 
-def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
-    page = open_page("last")
+def saved(page, path):
+    """The picture that the page saves, as a tree."""
     with page.expect_download() as download:
         page.locator("#save").click()
-    path = tmp_path / "saved.svg"
     download.value.save_as(path)
-    tree = ElementTree.parse(path)
-    texts = ["".join(each.itertext()) for each in tree.iter("{http://www.w3.org/2000/svg}text")]
+    return ElementTree.parse(path)
+
+
+def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
+    page = open_page("last")
+    tree = saved(page, path := tmp_path / "saved.svg")
+    texts = ["".join(each.itertext()) for each in tree.iter(f"{{{SVG}}}text")]
     assert says(page, "#headline") in texts
     assert "h6" in texts
     assert not [each for each in tree.iter() if each.get("class") == "hit"]
-    fills = {each.get("fill") for each in tree.iter("{http://www.w3.org/2000/svg}path")}
+    fills = {each.get("fill") for each in tree.iter(f"{{{SVG}}}path")}
     assert len(fills) > 4
     assert "var(" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_saved_picture_keeps_subscripts_and_cuts_no_sentence_off(open_page, browser, tmp_path, width):
+    page = open_page("subnormal", width=width)
+    settle_work(page)
+    tree = saved(page, path := tmp_path / "saved.svg")
+    texts = ["".join(each.itertext()) for each in tree.iter(f"{{{SVG}}}text")]
+    above = texts[: texts.index("mean f") if "mean f" in texts else texts.index("1998 factors")]
+    assert " ".join(above).startswith(f"{says(page, '#headline')} {says(page, '#equation')}")
+    lines = list(tree.iter(f"{{{SVG}}}text"))[: len(above)]
+    sizes = [(piece, float(line.get("font-size", 0))) for line in lines for piece in line]
+    smaller = [piece.text for piece, size in sizes if float(piece.get("font-size", 99)) < size]
+    assert smaller[:2] == ["0", "2000"]
+    with contextlib.closing(browser.new_context(viewport={"width": width + 100, "height": 900})) as context:
+        alone = context.new_page()
+        alone.goto(path.as_uri())
+        left, right = alone.evaluate(
+            """() => {
+                const sheet = document.documentElement.viewBox.baseVal;
+                const boxes = [...document.querySelectorAll("text")].map((one) => one.getBBox());
+                return [Math.min(...boxes.map((box) => box.x)),
+                        sheet.width - Math.max(...boxes.map((box) => box.x + box.width))];
+            }"""
+        )
+    assert left > 0
+    assert right > 0
 
 
 @pytest.mark.parametrize(
@@ -314,6 +345,29 @@ def test_a_weight_near_1_is_not_written_as_1(open_page):
     assert "1.0" not in page.locator("#picture text.law-ink").all_text_contents()
 
 
+#: How high each character of a text stands above the line of the first.
+ABOVE = """(words) => {
+    const text = write(document.createElementNS(SVG, "text"), words);
+    picture.append(text);
+    const y = Array.from(text.textContent, (_, i) => text.getStartPositionOfChar(i).y);
+    return [text.textContent, y.map((each) => Math.round(10 * (y[0] - each)) / 10)];
+}"""
+
+
+@pytest.mark.parametrize("power", ["2", "−1", "0.5", "−1.5"])
+def test_a_power_of_a_name_with_a_subscript_is_raised_and_the_rest_is_not(open_page, power):
+    page = open_page("last")
+    words, above = page.evaluate(ABOVE, f"x_6^{power}·y")
+    assert words == f"x6{power}·y"
+    assert above[0] == above[-2] == above[-1] == 0
+    assert above[1] < -1
+    assert set(above[2:-2]) == {above[2]}
+    assert above[2] > 3
+    assert page.evaluate("(words) => spoken(words)", f"x_6^{power}") == f"x 6 to the power {power}"
+    in_list = {"2": "x₆²", "−1": "x₆⁻¹"}.get(power, f"x₆^{power}")
+    assert page.evaluate("(words) => inCharacters(words)", f"x_6^{power}") == in_list
+
+
 def test_motion_is_reduced_on_request(open_page):
     def animation(page):
         page.evaluate("goTo(5)")
@@ -337,12 +391,85 @@ def test_labels_never_become_markup(open_page):
     assert "\u202e" not in page.content()
 
 
-def test_printing_leaves_out_what_cannot_be_pressed(open_page):
-    page = open_page("last")
+#: What is wider than what it stands in, or narrower than drawn, of what is seen.
+CUT_OFF = """() => [...document.querySelectorAll("svg, canvas, .scroll, .panel")].filter((one) => {
+    if (!one.checkVisibility() || one.closest("button")) return false;
+    const { left, right, width, height } = one.getBoundingClientRect(), sheet = document.documentElement.clientWidth;
+    const [wide, high] = one.matches("canvas") ? [one.width, one.height]
+        : one.matches("svg") ? [one.viewBox.baseVal.width, one.viewBox.baseVal.height] : [width, height];
+    const stretched = Math.abs(width / height / (wide / high) - 1) > 0.02;
+    return left < 0 || right > sheet + 1 || one.scrollWidth > one.clientWidth || stretched
+        || one.scrollHeight > one.clientHeight + 1;
+}).map((one) => one.id || one.className)"""
+
+
+@pytest.mark.parametrize("sheet", [1040, 740])  # A4 with margins, across and upright
+@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#step=8"), ("long", ""), ("hello", "")])
+def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page, name, link, sheet):
+    page = open_page(name, link, height=500, color_scheme="dark")
+    page.locator("#theme").select_option("dark")
+    for summary in page.locator("summary").all():
+        summary.click()
+    settle_work(page)
+    paper = page.evaluate("colour('panel')")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # as the browser does, before it lays out the sheet
+    page.set_viewport_size({"width": sheet, "height": 700})
     page.emulate_media(media="print")
+    settle(page)
     for selector in (".tools", ".transport", "#controls"):
         assert page.locator(selector).is_hidden()
     assert page.locator("#picture").is_visible()
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate("colour('panel')") != paper
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    settle(page)
+    assert page.evaluate("colour('panel')") == paper
+    assert page.locator("#controls").is_visible()
+
+
+def test_a_printer_does_not_wait_for_the_worker(open_page):
+    page = open_page("every", height=300)
+    page.evaluate(
+        """() => {
+            helper.postMessage = () => {};
+            change({ p: [[0.5, 0.5, 0.1]] });
+            return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    posed = scalar(at="every", w=0.5)
+    posed.loss.backward()
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(posed.cell.w.grad)}")
+    assert says(page, "#norms-says").startswith("‖W‖ = 0.5.")
+
+
+def test_another_size_or_colour_is_not_computed_anew(open_page):
+    page = open_page("every")
+    settle_work(page)
+    before = page.evaluate("requests")
+    page.locator("#theme").select_option("dark")
+    page.set_viewport_size({"width": 1200, "height": 2000})
+    settle_work(page)
+    assert page.evaluate("requests") == before
+
+
+def test_what_is_computed_is_marked_as_old_until_it_is_there(open_page):
+    page = open_page("every", height=2000)
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.held = [];
+            helper.postMessage = (message) => held.push(message);
+        }"""
+    )
+    set_range(page, "#parameter0", 0.7)
+    set_range(page, "#position", 3)  # another step in view, while the answer is awaited
+    for part in ("where", "norms"):
+        assert page.evaluate("(part) => byId(part).matches('.old')", part)
+    page.evaluate("() => { delete helper.postMessage; for (const each of held) helper.postMessage(each); }")
+    settle_work(page)
 
 
 @pytest.mark.parametrize(

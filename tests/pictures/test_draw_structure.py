@@ -13,6 +13,7 @@ import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Unrolled, Value, cross_entropy, mse_loss, pictures, unroll
 from tinygrad_rnn.errors import ArgumentError
+from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.pictures import Drawing, trace
 from tinygrad_rnn.pictures.geometry import Box, Picture
 from tinygrad_rnn.pictures.graph import Edge, Node
@@ -107,7 +108,7 @@ def test_trace_gives_nodes_and_edges() -> None:
 def test_every_value_is_drawn_once_and_a_tied_weight_once_per_step(problem: Problem) -> None:
     unrolled, loss = problem
     drawn = [node for _, node in nodes_of(draw(unrolled, loss).picture)]
-    steps = unrolled.steps_of([loss, *[v for n in unrolled.names for q in unrolled[n].values() for v in _flat(q)]])
+    steps = unrolled.steps_of([loss, *[v for n in unrolled.names for q in unrolled[n].values() for v in entries(q)]])
     count = Counter(node.value for node in drawn)
     places = Counter((node.value, node.step) for node in drawn)
     assert set(places.values()) == {1}
@@ -118,10 +119,6 @@ def test_every_value_is_drawn_once_and_a_tied_weight_once_per_step(problem: Prob
         else:
             users = {steps[child] for child in steps if value in child.parents}
             assert count[value] == len(users | {None}) if value.parents else len(users)
-
-
-def _flat(quantity: object) -> list[Value]:
-    return [quantity] if isinstance(quantity, Value) else list(quantity)  # type: ignore[call-overload]
 
 
 def test_every_operand_has_its_edge(problem: Problem) -> None:
@@ -207,7 +204,7 @@ def test_all_time_steps_look_alike() -> None:
     frames = {frame.id: frame for frame in draw(unrolled, loss).picture.frames}
 
     def layout(t: int) -> list[tuple[float, float]]:
-        cell = {v for name in ("x", "z", "h") for v in _flat(unrolled[name][t])}
+        cell = {v for name in ("x", "z", "h") for v in entries(unrolled[name][t])}
         frame = frames[f"t{t}"]
         return [
             (round(box.centre[0] - frame.left, 6), box.centre[1])

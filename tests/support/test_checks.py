@@ -12,6 +12,7 @@ import pytest
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.nn import LSTM, Linear
 from tinygrad_rnn.support.checks import one_of, truth, whole_number
+from tinygrad_rnn.support.numbers import typed, typed_whole
 from tinygrad_rnn.train.settings import Limits, Settings
 
 
@@ -74,3 +75,21 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name: Any) -> None:
     assert one_of("kind", "lstm", {"rnn": 1, "lstm": 2}) == "lstm"
     with pytest.raises(ArgumentError, match=r"^unknown kind .*\. Known ones: rnn, lstm$"):
         one_of("kind", name, {"rnn": 1, "lstm": 2})
+
+
+@pytest.mark.parametrize("text", ["3", "+3", "-3", "0", str(10**30)])
+def test_a_text_that_is_a_whole_number(text: str) -> None:
+    assert typed_whole(text) == int(text)
+    assert typed(text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1_000", "\u0663", "3 4", "0x10", "- 3", "\u22123"])
+def test_a_text_that_is_no_number(text: str) -> None:
+    assert typed_whole(text) is None
+    assert typed(text) is None
+
+
+@pytest.mark.parametrize("text", ["3.0", "1e3", "inf", "nan"])
+def test_a_text_that_is_a_number_but_not_a_whole_one(text: str) -> None:
+    assert typed_whole(text) is None
+    assert isinstance(typed(text), float)

@@ -311,6 +311,42 @@ def test_ctrl_c_keeps_the_last_complete_step(tmp_path: Path, monkeypatch: pytest
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_ctrl_c_after_the_last_update_is_not_lost(asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a sweep would begin its next run."""
+    ending, times = Trainer.ending, []
+
+    def pressed(self: Trainer) -> str:
+        if len(times) == asked:
+            signal.raise_signal(signal.SIGINT)
+        times.append(1)
+        return ending(self)
+
+    monkeypatch.setattr(Trainer, "ending", pressed)
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    history = train(model, task, Settings(batch_size=2, validation_size=1), Limits(2), progress=False)
+    assert (history.ending, len(history.rows)) == ("interrupted", asked)
+
+
+def test_ctrl_c_while_the_last_checkpoint_is_written_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Trainer.save
+
+    def pressed(self: Trainer, path: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(self, path)
+
+    monkeypatch.setattr(Trainer, "save", pressed)
+    task = Latch(5)
+    model = RecurrentNetwork.for_task(task, "rnn", 2, seed=10)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, task, Settings(batch_size=2, validation_size=1), Limits(2), checkpoint=tmp_path / "c")
+    assert load_checkpoint(tmp_path / "c").step == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 @pytest.mark.parametrize("engine", ["eager", "compiled"])
 @pytest.mark.parametrize("steps", [4, 9])
 def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
@@ -333,7 +369,7 @@ def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
 
     monkeypatch.setattr(engine_class, "outputs", second_one_interrupted)
     history = train(model, task, settings, limits, checkpoint=tmp_path / "c")
-    assert capsys.readouterr().err == "\nStopping after this step …\n"
+    assert capsys.readouterr().err == "\nStopping after this update …\n"
     assert (history.ending, len(history.rows)) == ("interrupted", 4)
     assert history.rows[-1].validation_error is None
     assert load_checkpoint(tmp_path / "c").step == 4

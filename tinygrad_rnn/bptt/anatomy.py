@@ -67,7 +67,7 @@ class Anatomy:
             row, column = self._rows[k], self._columns[t]
         except KeyError:
             raise ArgumentError(
-                f"{self.name} has no use at step {k} with a loss at step {t}",
+                f"{self.name} has no use at time step {k} with a loss at time step {t}",
                 remedy=f"Uses: {_range(self.use_steps)}; losses: {_range(self.loss_steps)}",
             ) from None
         return self._shaped(self._cell(column, row))
@@ -257,8 +257,7 @@ def state_gradients(unrolled: Unrolled, loss: Value, name: str = "h") -> dict[in
         By time step: a float for a scalar cell, else a list of floats.
     """
     series = unrolled[name]
-    nodes = [node for quantity in series.values() for node in entries(quantity)]
-    numbers = iter(gradients(loss, nodes))
+    numbers = iter(gradients(loss, entries(list(series.values()))))
     return {k: reshape([next(numbers) for _ in entries(quantity)], shape(quantity)) for k, quantity in series.items()}
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..errors import ArgumentError
-from ..support.numbers import typed
+from ..support.numbers import typed, typed_whole
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -151,9 +151,12 @@ def whole_number(least: int) -> Callable[[str], int]:
     """The type of an option that takes a whole number of at least ``least``."""
 
     def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
+        number = typed_whole(text)
+        if number is None or number < least:
             raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least {least}")
-        return int(text)
+        if number > sys.maxsize:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is more than {sys.maxsize}")
+        return number
 
     return parse
 

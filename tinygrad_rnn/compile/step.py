@@ -117,19 +117,14 @@ class Step:
     @property
     def initial(self) -> list[float]:
         """The numbers of the initial state in a row."""
-        return [entry.data for entry in flat(self.state)]
+        return [entry.data for entry in entries(self.state)]
 
-    def shaped(self, entries: Sequence[Value]) -> tuple[Quantity, ...]:
+    def shaped(self, in_a_row: Sequence[Value]) -> tuple[Quantity, ...]:
         """Entries in a row as a state."""
-        following = iter(entries)
+        following = iter(in_a_row)
         return tuple(
             next(following) if isinstance(part, Value) else [next(following) for _ in part] for part in self.state
         )
-
-
-def flat(state: Sequence[Quantity]) -> list[Value]:
-    """The entries of all parts of a state in a row."""
-    return [entry for part in state for entry in entries(part)]
 
 
 class _CheckedCell(Cell):
@@ -141,7 +136,7 @@ class _CheckedCell(Cell):
     def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
         """What the cell computes."""
         named = self._cell.step(x, *state)
-        self._check_results(entries([*named.values()]))
+        self._check_results(entries(list(named.values())))
         return named
 
     def initial_state(self) -> tuple[Quantity, ...]:
@@ -265,13 +260,13 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     with Within(time_step="t"):  # whichever one it is
         with traceable():
             new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
-        new_state = flat(new)
-        predicted = flat([step.prediction(series, "t")]) if outputs else []
+        new_state = entries(new)
+        predicted = entries(step.prediction(series, "t")) if outputs else []
         nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]
         traced.check(nodes)
         check_ops([node for node in nodes if not isinstance(node, Pick)])
-    for number in flat([quantity for quantity in (x, target) if quantity is not None]):
-        (number.data - number.data == 0.0).require()  # type: ignore[attr-defined]  # NaN and infinity are refused
+    for number in entries([quantity for quantity in (x, target) if quantity is not None]):
+        (number.data - number.data == 0.0).require()  # NaN and infinity are refused
     # Gradients of constants are never read. Those of parameters, also looked-up ones, add to the sums of later steps.
     starts = {leaf: tape.load(GRADIENT, slot) for slot, leaf in enumerate(traced.parameters)}
     for index in indices:
@@ -305,7 +300,11 @@ def check_results(
         if not nodes.isdisjoint(taken):
             if result is loss:
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
-            raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
+            raise CompileError(
+                "two entries of the new state are, or may be, the same node",
+                node=result.name,
+                remedy="Keep it in the state only once, or return a copy, such as h * 1.0",
+            )
         if not nodes.isdisjoint(leaves):
             what = "the loss" if result is loss else "a part of the new state"
             raise CompileError(f"{what} is a parameter", node=result.name, remedy="Return a copy, such as w * 1.0")
@@ -323,7 +322,7 @@ def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantit
 
 
 def _label(quantity: Quantity, name: str) -> Quantity:
-    for i, entry in enumerate(flat([quantity])):
+    for i, entry in enumerate(entries(quantity)):
         entry.label = name if entry is quantity else f"{name}[{i}]"
         if isinstance(entry.data, Symbol):
             entry.data.tape.names[entry.data] = entry.label

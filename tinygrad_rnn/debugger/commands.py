@@ -5,6 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from ..errors import ArgumentError
+from ..support.checks import in_short
+from ..support.numbers import typed_whole
 
 COMMANDS = (
     *("step", "next", "continue", "finish", "back", "rc", "reset", "break", "tbreak", "clear"),
@@ -33,12 +35,11 @@ def number_after(text: str, least: int = 1) -> int:
     Raises:
         ArgumentError: it is not a whole number, or too small.
     """
-    try:
-        number = int(text or "1")
-    except ValueError:
-        raise ArgumentError(f"{text[:40]!r} is not a whole number", remedy="Give one, such as 3") from None
+    number = typed_whole(text or "1")
+    if number is None:
+        raise ArgumentError(f"{text[:40]!r} is not a whole number", remedy="Give one, such as 3")
     if number < least:
-        raise ArgumentError(f"{number} is less than {least}")
+        raise ArgumentError(f"{in_short(number)} is less than {least}")
     return number
 
 

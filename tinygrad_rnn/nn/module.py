@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
 from ..support.pytorch import refuses_options
 from .out_of_sight import Named, attributes, class_attributes, values_out_of_sight
-from .trees import NestedNumbers, Tree, check_replacement, flat, is_a, leaves, numbers, pairs
+from .trees import NestedNumbers, Tree, check_replacement, is_a, leaves, numbers, pairs, with_index
 
 _FROM_PYTORCH = "tinygrad_rnn.interop.from_torch_state_dict"
 _UNTRAINED = "Give what is not to be trained a name that begins with _"
@@ -211,7 +211,7 @@ def _trees_below(path: str, thing: object, within: tuple[object, ...]) -> Iterat
         yield from thing._trees(path, within)
     elif isinstance(thing, Mapping):
         if any(any(leaves(entry)) for entry in thing.values()):
-            _check_no_numbers(path, [((key, *index), x) for key, tree in thing.items() for index, x in flat(tree)])
+            _check_no_numbers(path, [((key, *i), x) for key, tree in thing.items() for i, x in with_index(tree)])
         for key, entry in thing.items():
             yield from _trees_below(f"{path}.{_name_of(path, key)}", entry, (*within, thing))
     elif isinstance(thing, (list, tuple)):
@@ -238,7 +238,7 @@ def _kinds(path: str, entries: list[object] | tuple[object, ...], within: tuple[
 def _trees_of_values(path: str, tree: list[Any] | tuple[Any, ...]) -> Iterator[tuple[str, Tree]]:
     """The tree as a whole, if it holds nothing but parameters; else each parameter in it by itself."""
     parameters = list(leaves(tree))
-    others = [(index, entry) for index, entry in flat(tree) if not isinstance(entry, Value) or entry.parents]
+    others = [(index, entry) for index, entry in with_index(tree) if not isinstance(entry, Value) or entry.parents]
     if parameters:
         _check_no_numbers(path, others)
     if not others:

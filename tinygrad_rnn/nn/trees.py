@@ -52,11 +52,11 @@ def pairs(what: str, tree: object, other_name: str, other: object) -> Iterator[t
         yield tree, other
 
 
-def flat(tree: object, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], object]]:
+def with_index(tree: object, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], object]]:
     """Whatever nested lists and tuples hold, each with its index; a single object has an empty one."""
     if isinstance(tree, (list, tuple)):
         for i, entry in enumerate(tree):
-            yield from flat(entry, (*index, i))
+            yield from with_index(entry, (*index, i))
     else:
         yield index, tree
 
@@ -68,7 +68,7 @@ def is_a(thing: object, kind: type[K]) -> TypeGuard[K]:
 
 def leaves(tree: object) -> Iterator[tuple[tuple[int, ...], Value]]:
     """The Values that nothing computed in nested lists, each with its index."""
-    for index, entry in flat(tree):
+    for index, entry in with_index(tree):
         if is_a(entry, Value) and not entry.parents:
             yield index, entry
 

@@ -10,12 +10,13 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ..compile.javascript.text import number as in_javascript
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
-from ..support.numbers import typed
+from ..support.numbers import typed, typed_whole
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -289,7 +290,7 @@ def _parts(link: str) -> Iterator[tuple[str, str]]:
 def _text(value: Any) -> str:
     """A value as a link has it."""
     if isinstance(value, float):
-        return repr(value).removesuffix(".0")
+        return in_javascript(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -305,7 +306,8 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _whole(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"\d{1,9}", text, flags=re.ASCII) else text
+    number = typed_whole(text)
+    return text if number is None else number
 
 
 def _float(text: str) -> float | str:

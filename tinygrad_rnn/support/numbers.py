@@ -6,11 +6,14 @@ A real number may be Python's, a scalar of NumPy or PyTorch, or an array or tens
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ArgumentError
+
+N = TypeVar("N", int, float)
 
 
 def is_real(data: object) -> bool:
@@ -77,8 +80,17 @@ def as_lists(data: Any) -> Any:
 
 def typed(text: str) -> float | None:
     """The number that a text is: as `float` reads it, in ASCII, without the underscores of ``1_000``; else None."""
+    return _read(float, text)
+
+
+def typed_whole(text: str) -> int | None:
+    """The whole number that a text is, in the same way; else None."""
+    return _read(int, text)
+
+
+def _read(kind: Callable[[str], N], text: str) -> N | None:
     try:
-        return float(text) if text.isascii() and "_" not in text else None
+        return kind(text) if text.isascii() and "_" not in text else None
     except ValueError:
         return None
 

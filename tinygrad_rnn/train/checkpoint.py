@@ -20,7 +20,9 @@ from ..nn import RNN, Gate, Linear, Recurrent
 from ..nn.kinds import KINDS, find_kind
 from ..nn.trees import NestedNumbers, shape
 from ..optim import OPTIMIZERS, SCHEDULES, LRScheduler, Optimizer
+from ..support.checks import in_short
 from ..support.files import file_name
+from ..support.numbers import typed_whole
 from ..support.sums import add_up
 from ..support.text import count
 from ..tasks import Task, make_task
@@ -274,13 +276,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             f"{name} is not a checkpoint of this package",
             remedy="For weights alone, use tinygrad_rnn.interop.load_safetensors",
         )
-    version = metadata.get("version", "")
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise CheckpointError(f"{name} has version {version[:20]!r}")
-    if int(version) != VERSION:
+    version = typed_whole(metadata.get("version", ""))
+    if version is None:
+        raise CheckpointError(f"{name} has version {metadata.get('version', '')[:20]!r}")
+    if version != VERSION:
         raise CheckpointError(
-            f"{name} has version {version} of the format, this package knows {VERSION}",
-            remedy=f"Use {'a newer' if int(version) > VERSION else 'an older'} tinygrad_rnn",
+            f"{name} has version {in_short(version)} of the format, this package knows {VERSION}",
+            remedy=f"Use {'a newer' if version > VERSION else 'an older'} tinygrad_rnn",
         )
     parts: dict[str, dict[str, NestedNumbers]] = {"model": {}, "best": {}}
     slots: dict[str, list[float]] = {}

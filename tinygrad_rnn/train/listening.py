@@ -55,6 +55,6 @@ def _noting(received: list[int], aloud: bool) -> Callable[[int, FrameType | None
         if aloud:
             # The signal may have come in the middle of another write; the terminal may be gone, or the file closed.
             with suppress(RuntimeError, OSError, ValueError):
-                print("\nStopping after this step …", file=sys.stderr, flush=True)
+                print("\nStopping after this update …", file=sys.stderr, flush=True)
 
     return note

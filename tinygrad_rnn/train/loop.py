@@ -42,8 +42,9 @@ def train(
 
     Every update draws sequences, computes the gradient of their mean loss (`tinygrad_rnn.train.engine` says in which
     order it is summed), clips it and changes the parameters once. Ctrl-C ends training after the last complete update,
-    which the model then holds, and drops a validation under way (a resumed training begins with it); a second
-    Ctrl-C raises KeyboardInterrupt. Where there is a checkpoint, SIGTERM and SIGHUP do the same; a second one ends the
+    which the model then holds, and drops a validation under way (a resumed training begins with it); ``ending`` says so
+    even if that was to be the last one. A second Ctrl-C raises KeyboardInterrupt, and so does one during the last
+    writing of the checkpoint. Where there is a checkpoint, SIGTERM and SIGHUP do the same; a second one ends the
     process. Two trainings cannot have the same checkpoint at the same time.
 
     Args:
@@ -136,8 +137,12 @@ def _run(
                         trainer.save(checkpoint)
             except Interrupted:
                 history.ending = "interrupted"
+            if stop():  # perhaps after the last update: whoever trains several models in a row is to end there, too
+                history.ending = "interrupted"
             if checkpoint is not None:
                 trainer.save(checkpoint)
+        if stop() and history.ending != "interrupted":
+            raise KeyboardInterrupt  # it came while the checkpoint was being written
         if is_new:
             notify()
         trainer.load_best()

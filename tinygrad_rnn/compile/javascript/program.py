@@ -20,7 +20,7 @@ from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
 from ..trace import recorded
 from .outside import Outside, Whole, outside_name
-from .text import Function, needed
+from .text import Function, needed, number
 from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
 FORWARD = "p, before, now"
@@ -75,7 +75,7 @@ class Program:
     def module(self) -> str:
         """The program as an ES module that needs nothing else. It begins with how it is used."""
         computed = [0.0] * (len(self.facts["parameters"]) - len(self.numbers))  # the loss over time, and what follows
-        numbers = f"const parameters = Float64Array.of({', '.join(map(_number, [*self.numbers, *computed]))});\n"
+        numbers = f"const parameters = Float64Array.of({', '.join(map(number, [*self.numbers, *computed]))});\n"
         exported = "export { program, parameters, Sequence, library, DomainError };"
         program = f"{self.body}\nconst program = {self._object};\n{numbers}{exported}\n"
         return f"{self._usage}\n{PRELUDE}\n{SEQUENCE}\n{program}"
@@ -83,7 +83,7 @@ class Program:
     @property
     def _usage(self) -> str:
         """A comment with an example, which runs."""
-        facts, h0 = self.facts, ", ".join(map(_number, self.initial))
+        facts, h0 = self.facts, ", ".join(map(number, self.initial))
         x = f"[{', '.join(['0' if facts['symbols'] else '1'] * facts['x'])}]"
         target = f"[{', '.join(['0'] * facts['target'])}]"
         lines = [
@@ -137,11 +137,6 @@ class Program:
         cell_backward = [name for name in self.functions if name.startswith("cell_backward_")]
         others = [name for name in self.functions if name not in cell_backward]
         return f"{{ {', '.join(['facts', *others])}, cell_backward: [{', '.join(cell_backward)}] }}"
-
-
-def _number(x: float) -> str:
-    """A number as JavaScript writes it."""
-    return json.dumps(x)
 
 
 def _escaped(sign: str) -> str:
@@ -322,11 +317,11 @@ class _Writer:
         for roots in sorted(moves, key=len):
             homes[frozenset(topological_order(*roots)) if roots else frozenset()] = roots
         walks = [roots for roots in homes.values() if roots]
-        number = {
+        numbers = {
             roots: -1 if not roots else walks.index(homes[frozenset(topological_order(*roots))]) for roots in moves
         }
-        course = [[[number[roots], order[moves[roots]]] for roots in (live, live | read)] for live in order]
-        return course, [number[state], order[moves[state]]], walks
+        course = [[[numbers[roots], order[moves[roots]]] for roots in (live, live | read)] for live in order]
+        return course, [numbers[state], order[moves[state]]], walks
 
     # ---- functions --------------------------------------------------------------------------------------
 

@@ -22,12 +22,12 @@ from ...engine.backward import topological_order
 from ...engine.recording import Within
 from ...engine.value import Value
 from ...errors import CompileError, OperandError
-from ...nn.quantities import Quantity, as_quantity
+from ...nn.quantities import Quantity, as_quantity, entries
 from ...nn.through_time import advance
 from ..inputs import numbers_per_step
 from ..lookup import Pick
 from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
-from ..step import StepTwin, _label, _placeholder, check_results, flat
+from ..step import StepTwin, _label, _placeholder, check_results
 from ..symbol import Symbol, Tape
 from ..trace import backward, check_ops, traceable
 
@@ -141,7 +141,7 @@ class _Tracer:
         for quantity, name, slot in ((x, "x", 0), (target, "target", self.inputs)):
             if quantity is not None:
                 _label(quantity, f"{name}_{TIME}")
-                self.slots |= {node: slot + i for i, node in enumerate(flat([quantity]))}
+                self.slots |= {node: slot + i for i, node in enumerate(entries(quantity))}
         self.x, self.target = x, target
         self.ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(self.parameters)}
         self.ends |= {node: Place(NOW_GRADIENT, slot) for node, slot in self.slots.items()}
@@ -159,20 +159,20 @@ class _Tracer:
             x: Any = self.x_index.one_hot() if self.x_index else self.x
             named, new = advance(step.cell, x, state)
             keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
-        new_state = flat(new)
+        new_state = entries(new)
         looked_up = [entry for index in self.indices for entry in index.entries.values()]
         check_results(old_state, new_state, None, [*self.parameters, *looked_up])
         predicted: Quantity = []
         if step.loss is not None:
             predicted = named["h"] if step.readout is not None else step.prediction(series, TIME)
         before = {node: Place(STATE_GRADIENT, i) for i, node in enumerate(old_state)}
-        self.add("cell", [*new_state, *flat([predicted])], before)
+        self.add("cell", [*new_state, *entries(predicted)], before)
         if step.loss is not None and step.readout is not None:
             h, ends = self.stand_ins(predicted)
             with self.recorded():
                 predicted = as_quantity(step.readout(h))
                 keep({}, "y", TIME, predicted)  # type: ignore[arg-type]
-            self.add("readout", flat([predicted]), ends)
+            self.add("readout", entries(predicted), ends)
         if step.loss is not None:
             y, ends = self.stand_ins(predicted)
             with self.recorded():
@@ -180,7 +180,7 @@ class _Tracer:
                 loss = step.loss(y) if step.target is None else step.loss(y, target)
             if not isinstance(loss, Value):
                 raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
-            if not loss.parents and loss in flat([y]):
+            if not loss.parents and loss in entries(y):
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
             loss.label = loss.label or f"L_{TIME}"
             self.add("loss", [loss], ends)
@@ -189,7 +189,7 @@ class _Tracer:
             for node in unit.nodes:
                 if node not in self.slots:
                     self.slots[node], self.free = self.free, self.free + 1
-        parts = [(name, len(flat([part]))) for name, part in zip(step.names, step.state)]
+        parts = [(name, len(entries(part))) for name, part in zip(step.names, step.state)]
         limits = {index.region.name: index.limit for index in self.indices}
         return TimeStep(
             tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.first, parts, limits
@@ -205,7 +205,7 @@ class _Tracer:
         """Leaves with the numbers of what a unit has computed, for the next unit, and the places of their gradients."""
         results = {node: slot for unit in self.units.values() for node, slot in unit.results.items()}
         leaves: dict[Value, Place] = {}
-        for node in flat([quantity]):
+        for node in entries(quantity):
             leaf = Value(self.tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
             leaf.time_step = node.time_step
             leaves[leaf] = Place(NOW_GRADIENT, results[node])

@@ -269,6 +269,20 @@ views.push(showControls);
 
 // ---- the picture as a file, the link, colours ------------------------------------------------------------------------------
 
+const FONTS = "system-ui, Helvetica, Arial, sans-serif";
+
+/** A text in lines, each no wider than there is room. */
+function inLines(text, room, font) {
+  const pen = document.createElement("canvas").getContext("2d"), found = [];
+  pen.font = font;
+  for (const word of text.split(" ").filter(Boolean)) {
+    const longer = found.length ? found[found.length - 1] + " " + word : "";
+    if (longer && pen.measureText(inCharacters(longer)).width <= room) found[found.length - 1] = longer;
+    else found.push(word);
+  }
+  return found;
+}
+
 /** The picture as an SVG that stands by itself: its styles written out. */
 function pictureAsFile() {
   const copy = picture.cloneNode(true), from = [...picture.querySelectorAll("*")], to = [...copy.querySelectorAll("*")];
@@ -279,7 +293,19 @@ function pictureAsFile() {
     if (node.matches(".hit")) to[i].remove();
     else for (const name of kept) to[i].setAttribute(name, style.getPropertyValue(name));
   });
-  const { width, height } = picture.viewBox.baseVal, head = 64;
+  const { width, height } = picture.viewBox.baseVal, words = [];
+  let head = 12;
+  for (const [from_, said, size, weight] of [[byId("headline"), headline()[0], 24, 750], [byId("equation"), equation(), 15, 500]]) {
+    const look = { x: 8, "font-size": size, "font-weight": weight, fill: getComputedStyle(from_).color, "font-family": FONTS };
+    for (const line of inLines(said, width - 16, weight + " " + size + "px " + FONTS)) {
+      head += 1.25 * size;
+      const text = filled(document.createElementNS(SVG, "text"), { ...look, y: head }, line);
+      for (const part_ of text.querySelectorAll(".set")) filled(part_, { "font-size": SMALLER * size }, null).removeAttribute("class");
+      words.push(text);
+    }
+  }
+  head += 12;
+  for (const text of words) text.setAttribute("y", text.getAttribute("y") - head);
   copy.setAttribute("xmlns", SVG);
   copy.setAttribute("viewBox", "0 " + -head + " " + width + " " + (height + head));
   copy.setAttribute("width", width);
@@ -287,9 +313,6 @@ function pictureAsFile() {
   copy.removeAttribute("style");
   const paper = document.createElementNS(SVG, "rect");
   filled(paper, { x: 0, y: -head, width, height: height + head, fill: colour("panel") }, null);
-  const words = [byId("headline"), byId("equation")].map((from_, i) => filled(document.createElementNS(SVG, "text"), {
-    x: 8, y: [-38, -12][i], "font-size": [24, 15][i], "font-weight": i ? 500 : 750, fill: getComputedStyle(from_).color, "font-family": "system-ui, Helvetica, Arial, sans-serif",
-  }, from_.innerText));
   copy.prepend(paper, ...words);
   const title = document.createElementNS(SVG, "title");
   title.textContent = described();

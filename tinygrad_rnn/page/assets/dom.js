@@ -16,7 +16,9 @@ function filled(node, attributes, text) {
 
 // ---- names: h_12 in the data, with a subscript where it is seen, in words where it is spoken -----------------------
 
-const NAME_PARTS = /[\p{L}\p{N}_]+|\^-?\d+/gu, SUBSCRIPTED = /^(\p{L}|target)((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+const NAME_PARTS = /[\p{L}\p{N}_]+|\^[-−]?\d+(?:\.\d+)?/gu, SUBSCRIPTED = /^(\p{L}|target)((?:_(?:\d+|[A-Za-z]{1,2}|l\d+))+)$/u;
+
+const SMALLER = 0.72;  // the size of what is set below or above the line, as the style has it
 
 /** A text in pieces, each with how it is set: "sub", "sup", or "". */
 function typeset(text) {
@@ -41,12 +43,12 @@ function write(node, text) {
   if (pieces.length < 2) {
     node.textContent = text;
   } else if (node.namespaceURI === SVG) {
-    let back = "";  // what comes after a subscript has to be lifted again
+    let down = 0;  // how far what stood before was lowered, in the size of what is set smaller
     node.replaceChildren(...pieces.map(([piece, set]) => {
-      const part = document.createElementNS(SVG, "tspan"), lift = { sub: ".3em", sup: "-.45em", "": back }[set];
-      back = { sub: "-.21em", sup: ".31em", "": "" }[set];
+      const part = document.createElementNS(SVG, "tspan"), before = down;
+      down = { sub: 0.3, sup: -0.45, "": 0 }[set];
       if (set) part.setAttribute("class", "set");
-      if (lift) part.setAttribute("dy", lift);
+      if (down !== before) part.setAttribute("dy", ((down - before) * (set ? 1 : SMALLER)).toFixed(3) + "em");
       part.textContent = piece;
       return part;
     }));
@@ -62,7 +64,7 @@ const spoken = (text) => typeset(text.replaceAll("‖W‖", "norm of W")).map(([
 
 /** A text in characters alone, for a choice in a list or a canvas. */
 const inCharacters = (text) => typeset(text).map(([piece, set]) => (!set ? piece
-  : set === "sup" ? raised(piece.replace("−", "-")) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
+  : set === "sup" ? (/^[\d−]+$/.test(piece) ? raised(piece.replace("−", "-")) : "^" + piece) : /^\d+$/.test(piece) ? lowered(piece) : "_" + piece)).join("");
 
 // ---- numbers -----------------------------------------------------------------------------------------------------
 
@@ -76,18 +78,25 @@ function shown(x, digits = 3) {
   const sign = x < 0 ? "−" : "";
   if (!Number.isFinite(x)) return sign + "∞";
   if (x === 0) return "0";
-  const [mantissa, power] = Math.abs(x).toExponential(digits - 1).split("e"), exponent = Number(power);
+  const [mantissa, power] = rounded(Math.abs(x), digits), exponent = Number(power);
   const exact = Math.abs(Number(mantissa + "e" + power) - Math.abs(x)) <= 1e-12 * Math.abs(x);
   const trimmed = (text) => (exact && text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (exponent >= -3 && exponent <= 3) return sign + trimmed(Number(mantissa + "e" + power).toFixed(Math.max(0, digits - 1 - exponent)));
   const ten = "10" + raised(exponent), front = trimmed(mantissa);
-  return sign + (front === "1" ? ten : front + "×" + ten);
+  return sign + (exact && front === "1" ? ten : front + "×" + ten);
+}
+
+/** Mantissa and power of ten. Halfway between two, toExponential rounds up; Python, and so pictures, to the even digit. */
+function rounded(size, digits) {
+  const [all, power] = size.toExponential(60).split("e"), end = digits === 1 ? 1 : digits + 1;
+  if (/^\.?50*$/.test(all.slice(end)) && Number(all[end - 1]) % 2 === 0) return [all.slice(0, end), power];
+  return size.toExponential(digits - 1).split("e");
 }
 
 /** sign · 10^log10 as a number, also where a double has no room for it. */
 function powerOfTen(log10, sign = 1, digits = 3) {
   if (!(Math.abs(log10) >= 300) || !Number.isFinite(log10)) return shown(sign * 10 ** log10, digits);
-  const [mantissa, carry] = (10 ** (log10 - Math.floor(log10))).toExponential(digits - 1).split("e");
+  const [mantissa, carry] = rounded(10 ** (log10 - Math.floor(log10)), digits);
   return (sign < 0 ? "−" : "") + mantissa + "×10" + raised(Math.floor(log10) + Number(carry));
 }
 
@@ -114,23 +123,24 @@ function oncePerFrame(work) {
   };
 }
 
+/** Whether the page is drawn for a sheet of paper. */
+const onPaper = () => document.documentElement.classList.contains("printing");
+
 /** Work for a part of the page: at once where that is in view, else when it comes into view or nobody has asked for a moment.
- *  Until then the part is marked as old. */
+ *  Until then the part is marked as old; and longer, where the work returns true, as it waits for an answer. */
 function whenSeen(part, work) {
   let due = false, timer = 0;
   const go = () => {
     clearTimeout(timer);
     if (!due) return;
     due = false;
-    part.classList.remove("old");
-    work();
+    part.classList.toggle("old", Boolean(work()));
   };
   const seen = { now: false };
   new IntersectionObserver((entries) => { seen.now = entries[entries.length - 1].isIntersecting; if (seen.now) go(); }).observe(part);
-  addEventListener("beforeprint", go);
   return () => {
     due = true;
-    if (seen.now) return go();
+    if (seen.now || onPaper()) return go();
     if (!part.classList.contains("old")) part.classList.add("old");
     clearTimeout(timer);
     timer = setTimeout(go, 120);
@@ -158,7 +168,7 @@ document.body.append(probe);
 
 /** A canvas as sharp as the screen, cleared. */
 function sharp(canvas, height) {
-  const width = widthOf(canvas), ratio = window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
+  const width = widthOf(canvas), ratio = onPaper() ? 3 : window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
   if (canvas.width !== wide || canvas.height !== high) {  // another size costs a layout, and a canvas of that size
     canvas.style.height = height + "px";

@@ -4,25 +4,29 @@
 const normPlot = byId("norm-plot"), NORMS = Array.from({ length: 11 }, (_, i) => (5 + i) / 10);
 let fan = null, normAt = null;
 
-const askFan = askFor(() => {
+const askFan = askFor(byId("norms"), () => {
   const { recurrent } = cellNow();
   if (!recurrent.length || result.error) return null;
   return { ...taskNow(), kind: "fan", recurrent, norms: [...NORMS, normOfWeights(numbersNow(), recurrent)] };
 }, (answer, task) => {
   fan = { curves: answer.slice(0, -1), own: answer[answer.length - 1], norm: task.norms[NORMS.length], T: task.settings.T, parts: Object.keys(PROGRAMS[task.program].facts.parts) };
-  byId("norms").classList.remove("old");
   drawNorms();
 });
 
+let fanIsOld = true;
 const showNorms = whenSeen(byId("norms"), () => {
-  byId("norms").classList.add("old");
-  askFan();
+  const anew = fanIsOld;
+  fanIsOld = false;
+  if (!anew) drawNorms();
+  return askFan(anew);
 });
 
 views.push((changed) => {
   byId("norms").hidden = !cellNow().recurrent.length;
   if (changed.size === 1 && changed.has("step")) return;
-  if (!byId("norms").hidden && !result.error) showNorms();
+  if (byId("norms").hidden || result.error) return;
+  if (changed.size > 1 || !changed.has("size")) fanIsOld = true;
+  showNorms();
 });
 
 function drawNorms() {

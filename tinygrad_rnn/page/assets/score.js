@@ -44,13 +44,14 @@ function reachOf(kept) {
 /** What keeps a text within its room where even one digit is too wide. */
 const squeezed = (words, room) => (words.length * 7.4 > room ? { textLength: Math.max(1, room), lengthAdjust: "spacingAndGlyphs" } : {});
 
-/** A number with as many digits as fit. */
+/** A number with as many digits as fit; the nearest power of ten if none does. */
 function fitted(x, room, size = 12.5, before = "") {
-  for (const digits of [3, 2]) {
+  for (const digits of [3, 2, 1]) {
     const text = before + shown(x, digits);
     if (text.length * size * 0.58 <= room) return text;
   }
-  return before + shown(x, 1);
+  if (!x || !Number.isFinite(x)) return before + shown(x);
+  return before + (x < 0 ? "−" : "") + "10" + raised(Math.round(Math.log10(Math.abs(x))));
 }
 
 /** A product of many factors: 0 may be too small for a double. */
@@ -61,7 +62,7 @@ const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...
 /** How much larger the picture is drawn than usual: as full screen, as there is room for. */
 function enlarged(height, T) {
   if (!document.fullscreenElement) return 1;
-  const around = byId("score").clientHeight - picture.clientHeight + 40, across = widthOf(picture.parentElement) / (46 + 70 * Math.min(T + 2, 14));
+  const around = byId("score").clientHeight - picture.clientHeight + 40, across = widthOf(picture.parentElement) / (50 + 70 * Math.min(T + 2, 14));
   return Math.max(1, Math.min((innerHeight - around) / height, across));
 }
 let drawnAs = null;  // the geometry of what is drawn, for the pointer
@@ -77,8 +78,8 @@ function drawScore() {
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
-  const columns = columnsFor((width - 46) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
-  const left = width < 600 ? 12 : 40, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
+  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
   const at = new Map(), folds = [];
@@ -239,7 +240,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   for (const [k, x, wide, folded] of seen) {
     const size = leftAt(k), level = y(size);
     parts.push(["bar" + k, "rect", { class: "bar s" + shadeOf(size, reach) + (k < end ? " cut" : ""), x: x - wide / 2, y: Math.min(level, barsBottom - 0.5), width: wide, height: Math.max(0.5, barsBottom - level) }]);
-    if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 13), "small grad");
+    if (!folded) text("kept" + k, x, barsBottom + 0.9 * S + BASE, k < end ? "0" : ofMany(size, pitch - 4, 13), "small grad", pitch - 4);
   }
   const points = law && (film.done || film.arrived < Infinity) ? places.filter(([k]) => k <= lastT && law.at[lastT - k] > 0) : [];
   if (points.length > 1) {
@@ -255,7 +256,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   text("keydata", left, key, "In a card: value, below it", "small start");
   text("keygrad", left + 172, key, "gradient of L", "small start chain-ink");
   const stride_ = Math.max(1, Math.ceil(reach / 3)), levels = [];
-  for (let e = -reach; e <= reach; e += stride_) levels.push(e);
+  for (let e = -stride_ * Math.floor(reach / stride_); e <= reach; e += stride_) levels.push(e);
   const swatch = 44, from = lossX + card / 2 - swatch * levels.length;
   if (from < left + 400) return;
   text("keyscale", from - 8, key, "left of the gradient", "small end");

@@ -129,6 +129,7 @@ const sized = (numbers) => (numbers.length === 1 ? shown(numbers[0]) : "‖" + s
 /** What the item of the film says: the rule by name, and what flows in numbers. */
 function sayItem(t, item, items) {
   const place = byId("item-says");
+  place.classList.toggle("idle", !item);
   if (!item) {
     write(place, chosen.step === null || chosen.step > chosen.T ? "Tick “node by node” to see every application of the chain rule in this time step." : "");
     return;

@@ -12,7 +12,7 @@ function splitChoices() {
   return found;
 }
 
-const askSplit = askFor(() => {
+const askSplit = askFor(byId("where"), () => {
   if (result.error || !result.computation.losses.length) return null;
   const choices = splitChoices();
   if (!choices.length) return null;
@@ -20,20 +20,24 @@ const askSplit = askFor(() => {
   return { ...taskNow(), kind: "split", which: [...which], name };
 }, (answer, task) => {
   whole = { ...answer, name: task.name, signed: task.which.length === 1, T: task.settings.T };
-  byId("where").classList.remove("old");
   drawWhere();
 });
 
-let splitIsOld = true;
+let due = "split";  // what is to be done anew, besides the heat map
 const showWhere = whenSeen(byId("where"), () => {
-  if (!splitIsOld) return drawHeat();
-  splitIsOld = false;
-  byId("where").classList.add("old");
-  return askSplit();
+  const of = due;
+  due = "";
+  if (of === "size") drawWhere();
+  else if (of === "") drawHeat();
+  return askSplit(of === "split");
 });
 
 views.push((changed) => {
   if (changed.size === 1 && changed.has("step")) return showWhere();
+  if (changed.size === 1 && changed.has("size")) {
+    due ||= "size";
+    return showWhere();
+  }
   byId("where").hidden = !splitChoices().length;
   const names = splitChoices().map(([name]) => name), at_ = ofPick.selectedIndex;
   if (ofPick.dataset.names !== names.join("\n")) {
@@ -42,16 +46,17 @@ views.push((changed) => {
     ofPick.selectedIndex = Math.max(0, Math.min(at_, names.length - 1));
   }
   if (byId("where").hidden || result.error) return undefined;
-  splitIsOld = true;
+  due = "split";
   return showWhere();
 });
 function chooseGroup(name) {
   const i = splitChoices().findIndex(([own]) => own === name);
   if (i >= 0 && ofPick.selectedIndex !== i) { ofPick.selectedIndex = i; ofPick.dispatchEvent(new Event("change")); }
 }
-ofPick.addEventListener("change", () => { byId("where").classList.add("old"); askSplit(); });
+ofPick.addEventListener("change", () => { byId("where").classList.toggle("old", askSplit(true)); });
 
 function drawWhere() {
+  if (!whole) return;
   sayWhere();
   drawHeat();
   drawLags();

@@ -44,8 +44,9 @@ if (helper) {
   };
 }
 
-/** A view of long work: it asks when something has changed, one question at a time, and only for what is wanted last. */
-function askFor(question, then) {
+/** A part of the page that shows long work. What is returned asks anew, where that is wanted, and returns whether there is
+ *  something to wait for: one question at a time, and only for what is wanted last. Until then the part is marked as old. */
+function askFor(part, question, then) {
   let busy = false, next = false;
   const go = () => {
     const task = question();
@@ -55,6 +56,7 @@ function askFor(question, then) {
     const done = (answer) => {
       if (answer === null) return void here();
       busy = false;
+      part.classList.toggle("old", next);
       then(answer, task);
       if (next) { next = false; go(); }
     };
@@ -64,7 +66,16 @@ function askFor(question, then) {
     if (isNew) sent = { x, target };
     helper.postMessage({ id, task: { ...task, given }, sent: isNew ? sent : null });
   };
-  return () => { if (busy) next = true; else go(); };
+  return (anew) => {
+    if (onPaper() && (anew || busy)) {  // a printer does not wait
+      const task = question();
+      if (task) then(longWork(task), task);
+      return false;
+    }
+    if (anew && busy) next = true;
+    else if (anew) go();
+    return busy;
+  };
 }
 
 /** What the worker needs to know of the settings. */
