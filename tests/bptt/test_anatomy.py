@@ -222,7 +222,7 @@ def test_what_cannot_be_split_is_refused() -> None:
     with pytest.raises(ArgumentError, match="float"):
         anatomy(unrolled, [1.0], w)  # type: ignore[list-item]
     split = anatomy(unrolled, unrolled.h[1], w)
-    with pytest.raises(ArgumentError, match="no use at step 2"):
+    with pytest.raises(ArgumentError, match="no use at time step 2"):
         split[2, 1]
     with pytest.raises(ArgumentError, match="no entry"):
         split.entry(0)

@@ -32,7 +32,7 @@ def test_a_table_has_a_row_per_setting(capsys: pytest.CaptureFixture[str]) -> No
     assert printed.err == ""
     lines = printed.out.splitlines()
     (at,) = (i for i, line in enumerate(lines) if line.split()[:2] == ["T", "cell"])
-    assert lines[at].split() == ["T", "cell", "mean", "min", "max", "solved", "taken", "seconds", "failed"]
+    assert lines[at].split() == ["T", "cell", "mean", "min", "max", "solved", "updates", "seconds", "failed"]
     rows = [line.split() for line in lines[at + 1 : at + 5]]
     assert [row[:2] for row in rows] == [["2", "rnn"], ["2", "gru"], ["3", "rnn"], ["3", "gru"]]
     for row, group in zip(rows, zip(*[iter(read_records("adding.jsonl"))] * 2)):

@@ -427,7 +427,7 @@ def test_rows_are_written_as_they_come_also_into_a_file() -> None:
     process.kill()
     process.wait()
     lines = Path("log").read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["step", "sequences"])
+    start = next(i for i, line in enumerate(lines) if line.split()[:2] == ["update", "sequences"])
     assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["2", "4", "6"]
 
 
@@ -464,8 +464,8 @@ def test_a_signal_to_end_keeps_what_was_learned(name: str) -> None:
     process.send_signal(signal.Signals[name])
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Stopped after step" in out
-    assert err == "\nStopping after this step …\n"
+    assert "Stopped after update" in out
+    assert err == "\nStopping after this update …\n"
     assert load_checkpoint("adding.safetensors").step >= 5
     assert os.listdir() == ["adding.safetensors"]
 
@@ -479,7 +479,7 @@ def test_after_nohup_a_lost_terminal_ends_nothing() -> None:
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
-    assert "Stopped after step" in out
+    assert "Stopped after update" in out
 
 
 @POSIX

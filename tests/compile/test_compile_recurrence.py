@@ -464,7 +464,7 @@ def test_a_node_computed_before_the_step_is_refused():
 
 def test_states_and_losses_that_have_no_order_are_refused():
     w = Value(1.0)
-    with pytest.raises(CompileError, match="two places"):
+    with pytest.raises(CompileError, match="two entries of the new state are, or may be, the same node"):
         Recurrence(lambda x, h, c: (w * h,) * 2, x=Number(), h0=(0.0, 0.0), loss=lambda h: h * h)
     with pytest.raises(CompileError, match="loss is a part"):
         Recurrence(lambda x, h: w * h, x=Number(), h0=0.0, loss=lambda h: h)
@@ -635,7 +635,10 @@ def test_a_result_whose_gradients_would_meet_in_another_order_is_refused():
         ({"cell": lambda x, h: h * x, "loss": lambda h: w}, "loss is a parameter .* w"),
         ({"cell": lambda x, h: choose(table, x.hot), "x": Symbols(2)}, "part of the new state is a parameter"),
         ({"cell": lambda x, h: choose([w, h * 2.0], x.hot), "x": Symbols(2)}, "part of the new state is a parameter"),
-        ({"cell": may_be_twice, "x": Symbols(2), "h0": (0.5, 0.5)}, "two places"),
+        (
+            {"cell": may_be_twice, "x": Symbols(2), "h0": (0.5, 0.5)},
+            "two entries of the new state are, or may be, the same node",
+        ),
         (
             {"cell": lambda x, h: h * w, "loss": lambda h, y: choose([h, w * 2.0], y), "target": Symbols(2)},
             "loss is a part of the state",

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 import tinygrad_rnn
 import tinygrad_rnn.cli
+from tinygrad_rnn.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,6 +110,22 @@ def test_no_code_of_the_package_loads_a_pickle():
         assert not re.search(
             r"\b(pickle|marshal|shelve)\.(loads?|Unpickler|open)\b", file.read_text(encoding="utf-8")
         ), f"{file}: SECURITY.md says that nothing is unpickled"
+
+
+#: Rooms with a module for each thing of a kind, which need no list.
+ONE_EACH = {
+    "cli": set(tinygrad_rnn.cli.COMMANDS),
+    "tasks": {task.__module__.rpartition(".")[2] for task in TASKS.values()},
+}
+ROOMS = [path.parent for path in (ROOT / "tinygrad_rnn").rglob("*/__init__.py")]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_reading_guide_of_a_room_names_every_module(room):
+    guide = "".join(p.read_text(encoding="utf-8") for p in (room / "__init__.py", room / "README.md") if p.exists())
+    modules = {p.stem for p in room.glob("*.py")} | {p.parent.name for p in room.glob("*/__init__.py")}
+    for module in modules - {"__init__"} - ONE_EACH.get(room.name, set()):
+        assert re.search(rf"`{module}(\.py)?`|\({module}/__init__\.py\)", guide), module
 
 
 def test_console_script_is_the_command():

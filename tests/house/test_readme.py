@@ -3,6 +3,7 @@ lead somewhere. The README's commands are those of CI, and the table of rooms is
 
 import ast
 import contextlib
+import functools
 import io
 import os
 import re
@@ -217,7 +218,7 @@ def _written(svg):
 
 def test_a_room_imports_only_rooms_that_stand_earlier_in_the_table():
     rooms = [Path(room).stem for room in ROOMS if room.startswith("tinygrad_rnn/")]
-    for module, imported in IMPORTS.items():
+    for module, imported in imports().items():
         if len(module) < 2 or module[1] == "__main__":  # the package itself, which wires
             continue
         for other in imported - {("tinygrad_rnn",)}:
@@ -225,7 +226,7 @@ def test_a_room_imports_only_rooms_that_stand_earlier_in_the_table():
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    to_visit = {module: set(imported) - {("tinygrad_rnn",), module} for module, imported in IMPORTS.items()}
+    to_visit = {module: set(imported) - {("tinygrad_rnn",), module} for module, imported in imports().items()}
     while free := [module for module, imported in to_visit.items() if not imported]:
         for module in free:
             del to_visit[module]
@@ -234,7 +235,8 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not to_visit, "modules in a circle, or that import one that is"
 
 
-def _imports() -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+@functools.cache
+def imports() -> dict[tuple[str, ...], set[tuple[str, ...]]]:
     """What every module of the package imports of it, wherever the statement stands: inside functions and below
     ``if TYPE_CHECKING:``, too."""
     files = {}
@@ -255,8 +257,5 @@ def _imports() -> dict[tuple[str, ...], set[tuple[str, ...]]]:
     return found
 
 
-IMPORTS = _imports()
-
-
 def test_the_test_of_imports_sees_what_is_hidden_in_functions():
-    assert ("tinygrad_rnn", "debugger") in IMPORTS["tinygrad_rnn", "cli", "step"]
+    assert ("tinygrad_rnn", "debugger") in imports()["tinygrad_rnn", "cli", "step"]

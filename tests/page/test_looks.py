@@ -61,12 +61,8 @@ def test_the_saved_picture_keeps_subscripts_and_cuts_no_sentence_off(open_page, 
     above = texts[: texts.index("mean f") if "mean f" in texts else texts.index("1998 factors")]
     assert " ".join(above).startswith(f"{says(page, '#headline')} {says(page, '#equation')}")
     lines = list(tree.iter(f"{{{SVG}}}text"))[: len(above)]
-    smaller = [
-        piece.text
-        for line in lines
-        for piece in line
-        if float(piece.get("font-size", 99)) < float(line.get("font-size"))
-    ]
+    sizes = [(piece, float(line.get("font-size", 0))) for line in lines for piece in line]
+    smaller = [piece.text for piece, size in sizes if float(piece.get("font-size", 99)) < size]
     assert smaller[:2] == ["0", "2000"]
     with contextlib.closing(browser.new_context(viewport={"width": width + 100, "height": 900})) as context:
         alone = context.new_page()

@@ -356,8 +356,8 @@ def test_a_step_of_an_own_cell_has_the_gradient_in_every_card() -> None:
     assert len(cards) == 15  # two states before, w, x and two constants; nine operations
     for box in cards:
         assert box.node is not None
-        (told,) = [row.text for row in box.rows if row.role == "gradient"]
-        assert read(told) == pytest.approx(box.node.value.grad, rel=0.006)
+        (written,) = [row.text for row in box.rows if row.role == "gradient"]
+        assert read(written) == pytest.approx(box.node.value.grad, rel=0.006)
         assert any(row.role == "data" for row in box.rows) or not box.node.value.label
 
 
@@ -490,9 +490,9 @@ def test_values_can_be_left_out() -> None:
 def test_of_a_number_the_value_is_written_and_of_several_the_norm_and_the_key_says_so() -> None:
     unrolled, loss = vector(RNNCell(1, 3))
     picture = draw(unrolled, loss).picture
-    told = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
-    assert read(told["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
-    assert read(told["x_2"]) == pytest.approx(0.3)
+    data = {box.id: box.lines[1] for box in picture.boxes if box.role in ("state", "input")}
+    assert read(data["h_2"]) == pytest.approx(math.hypot(*(value.data for value in unrolled.h[2])), rel=0.006)
+    assert read(data["x_2"]) == pytest.approx(0.3)
     key = [said(picture, f"key{i}") for i in range(5)]
     assert key == ["In a card:", "value,", "below it", "gradient of L", "(norms of vectors)"]
     assert not any("norm" in text.text for text in draw(*scalar()).picture.texts if text.role == "key")

@@ -274,7 +274,7 @@ def test_content_and_entry_are_on_the_disk_before_a_file_counts_as_written(
 def test_a_pipe_is_written_to_once(folder: Path) -> None:
     os.mkfifo("pipe")
     check_writable("pipe")
-    with pytest.raises(DataError, match="it is written several times, and this is no regular file"):
+    with pytest.raises(DataError, match="only a regular file can be written again and again"):
         check_writable("pipe", again=True)
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()))

@@ -216,7 +216,7 @@ def rewrite(path: Path, **changes: Any) -> None:
         ({"state": "[]"}, r"is damaged: the whole is \[\], not an object"),
         ({"random": [3, [1, 2], None]}, "is damaged: random is .*, not the state of a generator"),
         ({"random": [3, [2**31] + [0] * 623 + [624], None]}, "this one would only ever draw 0"),
-        ({"step": 7}, r"history\.rows is .*, not a row for each of 7 steps: it has 2"),
+        ({"step": 7}, r"history\.rows is .*, not a row for each of 7 updates: it has 2"),
         ({"history": {}}, r"history\.task is missing"),
         ({"surprise": 1}, "'surprise' is unknown"),
         (
@@ -543,5 +543,5 @@ def test_a_path_that_cannot_be_written_is_found_before_the_first_update(tmp_path
     with pytest.raises(DataError, match="there is no such folder"):
         run(1, tmp_path / "no" / "c")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="it is written several times"):
+    with pytest.raises(DataError, match="only a regular file can be written again"):
         run(1, tmp_path / "pipe")

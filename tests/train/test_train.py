@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
@@ -366,7 +369,7 @@ def test_ctrl_c_during_a_validation_drops_it_and_resuming_makes_up_for_it(
 
     monkeypatch.setattr(engine_class, "outputs", second_one_interrupted)
     history = train(model, task, settings, limits, checkpoint=tmp_path / "c")
-    assert capsys.readouterr().err == "\nStopping after this step …\n"
+    assert capsys.readouterr().err == "\nStopping after this update …\n"
     assert (history.ending, len(history.rows)) == ("interrupted", 4)
     assert history.rows[-1].validation_error is None
     assert load_checkpoint(tmp_path / "c").step == 4
@@ -389,6 +392,34 @@ def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
             progress=False,
         )
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_signal_while_another_one_is_noted_does_not_wait_for_it() -> None:
+    code = """
+import signal, sys
+from tinygrad_rnn.train.listening import Listening
+
+def note_another_in_the_middle(frame, event, _):
+    global calls
+    if noting(frame):
+        calls += 1
+        if calls == middle:
+            signal.raise_signal(signal.SIGTERM)
+
+def noting(frame):
+    return frame is not None and (frame.f_code.co_name == "note" or noting(frame.f_back))
+
+for middle in range(1, 30):  # of the calls and returns while it is noted
+    calls, received = 0, []
+    with Listening([signal.SIGINT, signal.SIGTERM], received, False):
+        sys.setprofile(note_another_in_the_middle)
+        signal.raise_signal(signal.SIGINT)
+        sys.setprofile(None)
+    assert len(received) == 1 + (middle <= calls), received
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_training_in_another_thread_leaves_signals_alone() -> None:

@@ -67,7 +67,7 @@ class Anatomy:
             row, column = self._rows[k], self._columns[t]
         except KeyError:
             raise ArgumentError(
-                f"{self.name} has no use at step {k} with a loss at step {t}",
+                f"{self.name} has no use at time step {k} with a loss at time step {t}",
                 remedy=f"Uses: {_range(self.use_steps)}; losses: {_range(self.loss_steps)}",
             ) from None
         return self._shaped(self._cell(column, row))

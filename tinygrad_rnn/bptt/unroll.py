@@ -24,6 +24,7 @@ from ..support.collector import Paused
 from ..support.text import count
 
 Series = dict[str, dict[int, Quantity]]  # by name and time step
+FIRST = 1  # the usual number of the first time step. True and 1.0 are equal to it, so `unroll` compares by ``is``
 
 
 class Unrolled:
@@ -156,7 +157,7 @@ def unroll(
     inputs: Iterable[object],
     h0: object = None,
     readout: Readout | None = None,
-    first: int = 1,
+    first: int = FIRST,
 ) -> Unrolled:
     """Apply a cell to a sequence, step by step, carrying its state.
 
@@ -177,12 +178,17 @@ def unroll(
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
-    first = first if first.__class__ is int else whole_number("first", first, least=None)
     stepped, outer = cell if isinstance(cell, Cell) else as_cell(cell, h0), newest() if newest().plain else settled()
-    start = stepped.initial_state() if h0 is None and first == 1 else given_state(stepped, h0, first - 1)
+    first, start = (1, stepped.initial_state()) if h0 is None and first is FIRST else _beginning(stepped, h0, first)
     with Paused() if gc.isenabled() else nullcontext():  # C code: no debugger steps into it
         series = copy_context().run(_take_steps, {}, stepped, inputs, first, start, readout, outer)
     return Unrolled(getattr(stepped, "function", stepped), stepped.state_names, first, start, series)
+
+
+def _beginning(cell: Cell, h0: object, first: int) -> tuple[int, State]:
+    """The number of the first time step, checked, and the state before it."""
+    first = whole_number("first", first, least=None)
+    return first, given_state(cell, h0, first - 1)
 
 
 def _take_steps(
@@ -263,9 +269,8 @@ def given_state(cell: Cell, h0: object, t: int) -> tuple[Quantity, ...]:
     """
     if h0 is None:
         state = cell.initial_state()
-        for part in state:
-            for entry in entries(part):
-                entry.label = ""  # it is not h_0
+        for entry in entries(state) if t else ():
+            entry.label = ""  # it is not h_0
         return state
     parts = h0 if isinstance(h0, tuple) and len(cell.state_names) > 1 else (h0,)
     if len(parts) != len(cell.state_names):

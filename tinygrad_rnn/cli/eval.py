@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         say(
-            f"{model!r} with the weights of step {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
+            f"{model!r} with the weights of update {checkpoint.model_step} of {checkpoint.step} on {task!r}, "
             f"{count(len(examples), 'sequence')}:"
         )
         goal, baseline = number(task.goal), number(task.baseline)

@@ -219,7 +219,7 @@ class Report(ABC):
             )
         wrong = [link.k for link in self.links if link.disagrees]
         if wrong:
-            return f"backward() and the chain DISAGREE at steps {', '.join(map(str, wrong))}: please report this."
+            return f"backward() and the chain DISAGREE at time steps {', '.join(map(str, wrong))}: please report this."
         lost = [link.k for link in self.links if not link.digits_left]
         if lost:
             return (

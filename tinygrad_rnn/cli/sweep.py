@@ -111,7 +111,7 @@ def train_once(options: Options, seed: int) -> dict[str, Any]:
 
     Returns:
         ``error``: of the last validation, by the task's measure; ``best``: the smallest; ``solved``: whether the last
-        met the criterion; ``loss``: of the last validation; ``steps``: how many were taken.
+        met the criterion; ``loss``: of the last validation; ``steps``: the number of updates.
     """
     options = {**options, "seed": seed}
     task, model, optimizer, scheduler = build(options)
@@ -247,7 +247,7 @@ def _report(args: argparse.Namespace, records: Sequence[Record], varying: Sequen
                 str(len(group) - len(results)),
             ]
         )
-    print_table([*map(dash, varying or ["cell"]), "mean", "min", "max", "solved", "taken", "seconds", "failed"], rows)
+    print_table([*map(dash, varying or ["cell"]), "mean", "min", "max", "solved", "updates", "seconds", "failed"], rows)
     print()
     failures = [record for record in records if record.failed]
     for record in failures[:SHOWN_ERRORS]:

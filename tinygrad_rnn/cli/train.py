@@ -54,7 +54,7 @@ OPTIONS = {
     ),
 }
 FREE = {"steps", "patience", "go_on", "engine"}  # may change with --resume; all else must stay as it was
-COLUMNS = ("step", "sequences", "loss", "error", "seconds")
+COLUMNS = ("update", "sequences", "loss", "error", "seconds")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -210,12 +210,12 @@ def _conclude(history: History, task: Task, options: Options, scheduler: LRSched
         "solved": met,
         "steps": met,
         "patience": f"No progress any more. {met}",
-        "interrupted": f"Stopped after step {len(history.rows)}",
+        "interrupted": f"Stopped after update {len(history.rows)}",
     }[history.ending]
     row = history.best_row
-    best = f"best {history.metric} {number(history.best)} at step {row.step}, " if row else ""
+    best = f"best {history.metric} {number(history.best)} at update {row.step}, " if row else ""
     say(f"{ending}: {best}criterion {number(history.goal)}, trivial predictor {number(history.baseline)}.")
-    kept = f"with the weights of step {row.step}" if row and history.best_is_earlier else "as it is now"
+    kept = f"with the weights of update {row.step}" if row and history.best_is_earlier else "as it is now"
     others = "on other sequences" if "seed" in task.validation_by else "again on the held-out part of the data"
     say(f"Model: {target}, {kept}. Measure it {others} with tinygrad-rnn eval {target}.")
     more = {"interrupted": "", "steps": "", "solved": " --go-on", "patience": " --patience none"}[history.ending]

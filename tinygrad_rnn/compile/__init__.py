@@ -1,13 +1,14 @@
-"""The compiler: recorded graphs and time steps of recurrent cells as native code, forward and backward.
+"""The compiler: recorded graphs and time steps of recurrent cells as native code or JavaScript, forward and backward.
 
     from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile
 
-You can skip this package when you read the code: nothing else needs it to be understood. It only computes faster.
+You can skip this package when you read the code: nothing else needs it to be understood. It computes the same, faster
+or in a browser.
 
 To read it, follow a graph on its way to machine code:
 
 1. `symbol`: numbers that are not known yet. Every operation on them is written onto a tape.
-2. `trace`: the engine itself runs on symbols, forward by the rules of the op table, backward by the one walk.
+2. `trace`: the engine itself runs on symbols, forward by the op table, backward by the one walk.
 3. `schedule`: the tape is cut into sections, straight pieces of code that pass numbers on through memory (`memory`:
    its regions, and places in them).
 4. `emit`: a section as a function in LLVM assembly (`assembly`: how its lines are written).
@@ -18,6 +19,8 @@ To read it, follow a graph on its way to machine code:
 A recurrence adds time: `inputs` has the kinds of inputs and targets, `step` traces one time step on a copy of what the
 user wrote (`twins`), `plan` lists which function runs when, and `recurrence` runs the plan over the sequences of a
 `batch`.
+
+`javascript`, a package with a reading guide of its own, writes a time step as JavaScript from the same tape.
 
 The other modules can be read one by one: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
 tanh and their like), `lookup` (inputs that are whole numbers), `boundary` (the checks before native code sees an

@@ -300,7 +300,11 @@ def check_results(
         if not nodes.isdisjoint(taken):
             if result is loss:
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
-            raise CompileError("a node stands in two places of the new state", remedy="Keep the state only once")
+            raise CompileError(
+                "two entries of the new state are, or may be, the same node",
+                node=result.name,
+                remedy="Keep it in the state only once, or return a copy, such as h * 1.0",
+            )
         if not nodes.isdisjoint(leaves):
             what = "the loss" if result is loss else "a part of the new state"
             raise CompileError(f"{what} is a parameter", node=result.name, remedy="Return a copy, such as w * 1.0")

@@ -1,4 +1,4 @@
-"""Exchange weights with PyTorch: state dicts and safetensors files.
+"""Exchange weights with PyTorch: state dicts (`torch`) and safetensors files (`safetensors`).
 
 >>> from tinygrad_rnn import LSTM
 >>> from tinygrad_rnn.interop import load_safetensors, save_safetensors

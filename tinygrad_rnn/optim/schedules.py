@@ -19,15 +19,15 @@ class LRScheduler(ABC):
     """Base class of schedules: ``step()`` multiplies ``optimizer.lr``. A schedule keeps each of its arguments as an
     attribute of the same name.
 
-    After n steps the rate is lowest + (initial_lr - lowest)·factor(n). If another schedule, or an assignment, has
-    changed the rate in the meantime, initial_lr is first recomputed from the changed rate. So two schedules combine as
-    in PyTorch, and a single one rounds only once, however many steps it has taken.
+    After n calls of `step` the rate is lowest + (initial_lr - lowest)·factor(n). If another schedule, or an assignment,
+    has changed the rate in the meantime, initial_lr is first recomputed from the changed rate. So two schedules combine
+    as in PyTorch, and a single one rounds only once, however often `step` was called.
 
     Attributes:
         optimizer: whose learning rate is set.
         initial_lr: its learning rate when the schedule was created, adjusted for later changes by others.
         lowest: the learning rate at a factor of 0.
-        steps: number of steps taken.
+        steps: number of calls of `step`, usually one after each update.
     """
 
     lowest = 0.0
@@ -41,10 +41,10 @@ class LRScheduler(ABC):
 
     @abstractmethod
     def factor(self, steps: int) -> float:
-        """The factor on the initial learning rate after this many steps."""
+        """The factor on the initial learning rate after this many calls of `step`."""
 
     def lr_at(self, steps: int) -> float:
-        """The learning rate after this many steps, if nothing else changes it."""
+        """The learning rate after this many calls of `step`, if nothing else changes it."""
         return self._rate(self.factor(whole_number("steps", steps, least=0)))
 
     def _rate(self, factor: float) -> float:
@@ -58,7 +58,7 @@ class LRScheduler(ABC):
 
     @refuses_options
     def step(self) -> None:
-        """Count a step and multiply the learning rate.
+        """Count the call and multiply the learning rate.
 
         Raises:
             ArgumentError: the learning rate would be negative, infinite or NaN.
@@ -114,7 +114,7 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """The learning rate times ``gamma`` every ``step_size`` steps.
+    """The learning rate times ``gamma`` every ``step_size`` calls of `step`.
 
     Raises:
         ArgumentError: step_size is not a whole number of at least 1, or gamma is negative.
@@ -134,7 +134,7 @@ class StepLR(LRScheduler):
 
 
 class ExponentialLR(StepLR):
-    """The learning rate times ``gamma`` at every step."""
+    """The learning rate times ``gamma`` at every call of `step`."""
 
     @refuses_options
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
@@ -142,8 +142,8 @@ class ExponentialLR(StepLR):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the initial learning rate down to ``eta_min`` over ``T_max`` steps, then no more change
-    (Loshchilov & Hutter 2017, equation 5, without restarts; PyTorch's goes up again after T_max).
+    """Half a cosine from the initial learning rate down to ``eta_min`` over ``T_max`` calls of `step`, then no more
+    change (Loshchilov & Hutter 2017, equation 5, without restarts; PyTorch's goes up again after T_max).
 
     Raises:
         ArgumentError: T_max is not a whole number of at least 1, or eta_min is negative.

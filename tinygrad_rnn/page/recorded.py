@@ -264,7 +264,7 @@ class _Recorded:
         self.leaves = list(dict.fromkeys(uses))
 
     def shape(self) -> tuple[Any, ...]:
-        """The same for every time step: ops, and operands without the numbers of leaves."""
+        """The ops and their operands, without the numbers of leaves. Losses of equal shape are one function."""
         leaf = {node: i for i, node in enumerate(self.leaves)}
         operands = (tuple(("leaf", leaf[p]) if p in leaf else self.origin(p) for p in n.parents) for n in self.order)
         return tuple((node.operation, each) for node, each in zip(self.order, operands))

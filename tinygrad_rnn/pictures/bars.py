@@ -59,10 +59,10 @@ def draw(subject: Subject, columns: Columns, scale: Scale, top: float, end: floa
             looks["tooltip"] = f"k = {bar.step}: {kept[bar.step]!r}"
             sheet.box(f"bar_{bar.step}", [], bar.x, (y + lower) / 2, bar.width, lower - y, **looks)
         if bar.step in columns.x:
-            written = text.fitted if subject.is_exactly_0 else text.product
-            told = written(kept[bar.step], columns.pitch - 0.4 * s, s)
+            write = text.fitted if subject.is_exactly_0 else text.product
+            written = write(kept[bar.step], columns.pitch - 0.4 * s, s)
             looks = {"anchor": "middle", "ink": colours.CHAIN, "role": "left", "step": bar.step}
-            sheet.text(f"left_{bar.step}", told, bar.x, lower + 0.9 * s, **looks)
+            sheet.text(f"left_{bar.step}", written, bar.x, lower + 0.9 * s, **looks)
     earliest = bars[0]
     end_of_words = earliest.x - earliest.width / 2 - s
     if earliest.step in subject.view.cuts and text.width(_CUT, s) <= end_of_words - columns.begin:

@@ -36,7 +36,7 @@ def title(value: Value, name: str = "") -> str:
 
 
 def lines(node: Node, name: str, ran: bool) -> list[str]:
-    """What a card says.
+    """The rows of a card.
 
     Args:
         node: what the card shows.
@@ -92,8 +92,8 @@ def size(rows: Sequence[str], bold: bool) -> tuple[float, float]:
 
 def box(node: Node, rows: Sequence[str], width: float, height: float, scale: Scale | None) -> Box:
     """The card of a node, coloured by what it is and by its gradient."""
-    told = [Row(row, role="name" if not i else row.partition(" ")[0]) for i, row in enumerate(rows)]
-    card = Box(node.id, told, width, height, node=node, role=node.kind, step=node.step)
+    lines = [Row(row, role="name" if not i else row.partition(" ")[0]) for i, row in enumerate(rows)]
+    card = Box(node.id, lines, width, height, node=node, role=node.kind, step=node.step)
     if node.kind == "parameter":
         card.fill, card.stroke, card.pen = colours.PARAMETER, colours.PARAMETER_LINE, 1.4
         card.dashed = node.copies > 1

@@ -58,17 +58,17 @@ class Gates:
         beside = min(columns.x[t] for t in self.rows[0].numbers) - columns.card / 2 - sheet.left - 0.3 * s
         y = top + (_HEADING + _ROW / 2) * s
         for row in self.rows:
-            said = text.squeezed(row.name, beside, s, True)
-            sheet.text(f"gate_{_id(row.name)}", said, sheet.left, y, bold=True, role="gate")
+            name = text.squeezed(row.name, beside, s, True)
+            sheet.text(f"gate_{_id(row.name)}", name, sheet.left, y, bold=True, role="gate")
             for t, number in row.numbers.items():
                 values = row.values[t]
                 own = f"{_id(row.name)}_{t}"
                 fill = colours.mixed((colours.PAPER, colours.STRAIGHT), number) if _is_open(values) else colours.PAPER
-                told = [Row(text.fitted(number, columns.card - 6.0, s), role="data")] if subject.view.values else []
+                rows = [Row(text.fitted(number, columns.card - 6.0, s), role="data")] if subject.view.values else []
                 looks: Looks = {"fill": fill, "stroke": colours.FRAME_LINE, "ink": colours.ink_on(fill)}
                 looks |= {"shape": "bar", "role": "gate", "step": t}
                 looks["node"] = Node(own, values[0], t, "gate", Block(t, False), values=tuple(values))
-                sheet.box(f"gate{own}", told, columns.x[t], y, columns.card, (_ROW - 0.2) * s, **looks)
+                sheet.box(f"gate{own}", rows, columns.x[t], y, columns.card, (_ROW - 0.2) * s, **looks)
             y += _ROW * s
 
 

@@ -11,7 +11,7 @@ every Value is drawn, also op, parameter, constant and leaf. Of lines: flow (dat
 h_{t-1}), fade (the beginning of an arc over folded time steps, piece by piece), straight (a path without a
 nonlinearity), law, grid, cut, key. Of texts: headline, equation, caption, heading, factor (what one step multiplies the
 gradient by), terms (what that is made of), left (what is left of the gradient at a state), law, tick, gate, key, note
-(what else is said of a time step). Of rows: name, data, gradient, step (what a time step is called).
+(a further line about a time step). Of rows: name, data, gradient, step (what a time step is called).
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ def draw(subject: Subject, sheet: Sheet, y: float, equations: Sequence[str]) -> 
     if headline:
         sheet.line_of_text("headline", headline, y + 1.3 * s, 2.2 * s, bold=True, role="headline")
         y += 2.7 * s
-    room, said = sheet.right - sheet.left, words.caption(subject)
-    while len(said) > 1 and text.width("; ".join(said), s) > room:
-        said.pop()
-    caption = "; ".join(said)
+    room, parts = sheet.right - sheet.left, words.caption(subject)
+    while len(parts) > 1 and text.width("; ".join(parts), s) > room:
+        parts.pop()
+    caption = "; ".join(parts)
     quiet: Looks = {"ink": colours.QUIET, "role": "caption"}
     beside = False
     for i, equation in enumerate(filter(None, equations)):

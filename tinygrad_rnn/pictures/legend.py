@@ -54,10 +54,10 @@ def law(chain: Chain) -> list[str]:
     if not steps:
         return []
     log10 = chain.log10 - chain.back_to(chain.T)[1]
-    fate = [] if chain.only else [told(log10, steps)]
+    verdict_ = [] if chain.only else [verdict_along(log10, steps)]
     tied = chain.tied
     if tied is None:
-        return fate
+        return verdict_
     weight, times, power, others = tied
     span = f"∂{text.clipped(chain.last.label, 20)}/∂{text.clipped(chain.target.label, 20)}"
     sign = -1.0 if weight.data < 0 and times % 2 else 1.0
@@ -71,11 +71,11 @@ def law(chain: Chain) -> list[str]:
         values.append(product)
         values = [f"{' · '.join(values)} = {text.power_of_ten(chain.rest_sign * sign, log10)}"]
     equation = f"{span} = {' · '.join(names)} = {' · '.join(numbers)} = {values[0]}"
-    return [f"{'The law' if chain.only else 'Its law'}: {equation}, T−k = {steps}", *fate]
+    return [f"{'The law' if chain.only else 'Its law'}: {equation}, T−k = {steps}", *verdict_]
 
 
-def told(log10: float, steps: int) -> str:
-    """What becomes of the gradient along a path of so many time steps, given log10 of the product of its factors."""
+def verdict_along(log10: float, steps: int) -> str:
+    """A sentence on what becomes of the gradient along a path of so many time steps, given log10 of its product."""
     size = math.nan if math.isnan(log10) else math.inf if log10 > 308 else 10.0**log10
     found = verdict(size, steps)
     assert found is not None
@@ -110,17 +110,17 @@ class Key:
     def _write(self, sheet: Sheet | None, x: float, y: float, size: float) -> float:
         count = 0
 
-        def words(said: str) -> None:
+        def words(meaning: str) -> None:
             nonlocal x, count
             if sheet is not None:
-                sheet.text(f"key{count}", said, x, y, ink=colours.QUIET, role="key")
+                sheet.text(f"key{count}", meaning, x, y, ink=colours.QUIET, role="key")
             count += 1
-            x += text.width(said, size) + 1.2 * size
+            x += text.width(meaning, size) + 1.2 * size
 
-        def box(wide: float, said: str = "", **looks: Any) -> None:
+        def box(wide: float, label: str = "", **looks: Any) -> None:
             nonlocal x, count
             if sheet is not None:
-                rows = [Row(said)] if said else []
+                rows = [Row(label)] if label else []
                 sheet.box(f"key{count}", rows, x + wide / 2, y, wide, 1.5 * size, role="swatch", **looks)
             count += 1
             x += wide
@@ -143,11 +143,11 @@ class Key:
                 looks = {"fill": fill, "stroke": fill, "ink": colours.ink_on(fill), "shape": "bar"}
                 box(3.0 * size, text.decade(e), **looks)
             x += 1.2 * size
-        for kind, said, fill, stroke in _KINDS:
+        for kind, meaning, fill, stroke in _KINDS:
             if kind in self.kinds:
                 box(2.0 * size, fill=fill, stroke=stroke, pen=1.4, dashed=kind == "tied")
                 x += 0.5 * size
-                words(said)
+                words(meaning)
         if self.chain is not None and self.chain.links:
             line(colours.CHAIN, 3.0)
             words("the chain" if self.chain.only else "the strongest path")

@@ -24,11 +24,11 @@ def write(picture: Picture) -> str:
     title = texts.get("headline") or picture.title
     if title:
         lines = ["---", f"title: {_yaml(title)}", "---", *lines]
-    said = [texts[name] for name in ("equation", "equation1", "lawname") if name in texts]
+    lines_of_text = [texts[name] for name in ("equation", "equation1", "lawname") if name in texts]
     if "left" in texts:  # else the rows of a card say themselves what they are
-        said.append(" ".join(text.text for text in picture.texts if text.id.startswith("key")))
-    if said:
-        lines.append(f'  says("{"<br/>".join(map(_unbroken, said))}")')
+        lines_of_text.append(" ".join(text.text for text in picture.texts if text.id.startswith("key")))
+    if lines_of_text:
+        lines.append(f'  says("{"<br/>".join(map(_unbroken, lines_of_text))}")')
         lines.append(f"  style says fill:{colours.PAPER},stroke:{colours.PAPER},color:{colours.INK}")
     for frame in picture.frames:
         lines += [f'  subgraph {frame.id}["{_text(frame.title)}"]', *map(_box, filter(_is_drawn, frame.boxes)), "  end"]

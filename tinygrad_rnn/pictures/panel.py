@@ -13,7 +13,7 @@ from .step_equations import StepEquations
 from .step_graph import Plan, StepGraph
 from .subject import Subject
 
-_MISSING = 1.6  # height of what is said of a time step that is not drawn, in sizes of text
+_MISSING = 1.6  # height of the line about a time step that is not drawn, in sizes of text
 
 
 class Panel(Protocol):
@@ -42,10 +42,10 @@ class Missing:
         return _MISSING * self.sheet.size
 
     def draw(self, top: float) -> None:
-        """Say that it is missing, with the upper edge at ``top``."""
+        """Write that it is missing, with the upper edge at ``top``."""
         s = self.sheet.size
-        said = f"Step {self.step} is not drawn in full: {self.why}"
-        self.sheet.line_of_text("step", said, top + 0.8 * s, s, ink=colours.QUIET, role="heading", step=self.step)
+        line = f"Step {self.step} is not drawn in full: {self.why}"
+        self.sheet.line_of_text("step", line, top + 0.8 * s, s, ink=colours.QUIET, role="heading", step=self.step)
 
 
 def choose(subject: Subject, least: float) -> tuple[Columns, Panel | None]:

@@ -64,12 +64,12 @@ def arrange(subject: Subject) -> Picture:
 
 
 def key(subject: Subject, sheet: Sheet, scale: Scale, y: float) -> None:
-    """Say what the numbers in a card are, and draw the scale with its numbers, as many as there is room for."""
+    """Write what the numbers in a card are, and draw the scale with its numbers, as many as there is room for."""
     s, x = sheet.size, sheet.left
     if subject.view.values:
-        for i, (said, ink) in enumerate(words.card_key(subject)):
-            sheet.text(f"key{i}", said, x, y, ink=ink, role="key")
-            x += text.width(said, s) + 0.7 * s
+        for i, (meaning, ink) in enumerate(words.card_key(subject)):
+            sheet.text(f"key{i}", meaning, x, y, ink=ink, role="key")
+            x += text.width(meaning, s) + 0.7 * s
     if subject.k is None:
         return
     name, room = "left of the gradient", sheet.right - x - 1.6 * s
@@ -173,8 +173,8 @@ class _Lanes:
             rows.append(Row(text.fitted(subject.data(values), room, s), role="data"))
             gradient = subject.gradient(values)
             missing = "none" if subject.ran else "not run"
-            told = missing if gradient is None else text.fitted(gradient, room, s)
-            rows.append(Row(told, ink=colours.CHAIN, role="gradient"))
+            written = missing if gradient is None else text.fitted(gradient, room, s)
+            rows.append(Row(written, ink=colours.CHAIN, role="gradient"))
         return rows
 
     def fold(self, fold: Fold, x: float, y: float, width: float, height: float) -> Box:
@@ -234,13 +234,12 @@ class _Lanes:
         height, gap, room = self.input_height, p.INPUT_GAP * s, self.columns.card - 0.4 * s
         steps = [step for step in self.columns.x if step != subject.first]
         names = [subject.view.name_of(step - subject.unrolled.first) for step in steps]
-        called = dict(zip(steps, text.told_apart(names, room, s)))
+        called = dict(zip(steps, text.squeezed_apart(names, room, s)))
         for step in steps:
             x, values = self.columns.x[step], subject.inputs(step)
             rows = [Row(text.indexed("x", step), role="name")]
             if subject.view.values:
-                told = words.input_value(values, room, s)
-                rows.append(Row(told, role="data"))
+                rows.append(Row(words.input_value(values, room, s), role="data"))
             if called[step]:
                 rows.append(Row(called[step], ink=colours.QUIET, role="step"))
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
@@ -249,9 +248,9 @@ class _Lanes:
             head = self.boxes[subject.names[-1], step]
             sheet.arrow(box, head, sheet.side(box, 0, -1), sheet.side(head, 0, 1), step=step)
             for i, note in enumerate(subject.view.notes_of(step - subject.unrolled.first)):
-                said = text.squeezed(note, self.columns.pitch - 0.4 * s, s)
+                line = text.squeezed(note, self.columns.pitch - 0.4 * s, s)
                 looks = {"anchor": "middle", "ink": colours.QUIET, "role": "note", "step": step}
-                sheet.text(f"note_{step}_{i}", said, x, y + gap + height + (0.7 + 1.2 * i) * s, **looks)
+                sheet.text(f"note_{step}_{i}", line, x, y + gap + height + (0.7 + 1.2 * i) * s, **looks)
         return y + gap + height + 1.2 * s * max(map(len, subject.view.notes), default=0)
 
     # ---- forwards in time -------------------------------------------------------------------------------------
@@ -388,12 +387,12 @@ class _Lanes:
             else:
                 factor = subject.ratio(before, after)
                 if names:
-                    told = count(after - before, "factor")
-                    sheet.text(f"folded_{after}", told, x, y + p.TERMS * s, ink=colours.QUIET, **looks)
-            written = text.fitted if after in subject.links and subject.is_scalar else text.product
-            told = "?" if math.isnan(factor) else written(factor, room, s, True, "×")
+                    factors = count(after - before, "factor")
+                    sheet.text(f"folded_{after}", factors, x, y + p.TERMS * s, ink=colours.QUIET, **looks)
+            write = text.fitted if after in subject.links and subject.is_scalar else text.product
+            written = "?" if math.isnan(factor) else write(factor, room, s, True, "×")
             looks |= {"ink": colours.CHAIN, "bold": True, "role": "factor"}
-            sheet.text(f"factor_{after}", told, x, level, **looks)
+            sheet.text(f"factor_{after}", written, x, level, **looks)
         if names and subject.links:
             room = self.columns.x[min(subject.links)] - self.columns.pitch - sheet.left
             if text.width(names, s) <= room:
@@ -409,13 +408,14 @@ class _Lanes:
             number = subject.gate(link.step)
             if number is None:
                 number = abs(link.factor) if link.norm is None else link.norm
-            told = text.fitted(number, room, s)
-            sheet.text(own, told, x, y, anchor="middle", ink=words.ink_of_terms(subject), **looks)
+            sheet.text(
+                own, text.fitted(number, room, s), x, y, anchor="middle", ink=words.ink_of_terms(subject), **looks
+            )
             return
         (_, weight, _), *others = link.terms
         for of_weight, digits in ((3, 2), (2, 2), (1, 1)):  # 0.999 is not 1.0
-            told = text.number(weight, of_weight)
-            first = text.width(told, s, True)
+            written = text.number(weight, of_weight)
+            first = text.width(written, s, True)
             rest = "".join("·" + _bracketed(text.number(other, digits)) for _, other, _ in others)
             if first + text.width(rest, s) <= room:
                 break
@@ -426,7 +426,7 @@ class _Lanes:
         second = text.width(rest, s)
         seam = x + (first - second) / 2  # where the two meet, whatever the font
         bold: Looks = {"ink": colours.LAW, "bold": True, **looks}
-        sheet.text(own, told, seam if rest else x, y, anchor="end" if rest else "middle", **bold)
+        sheet.text(own, written, seam if rest else x, y, anchor="end" if rest else "middle", **bold)
         if rest:
             sheet.text(f"{own}_rest", rest, seam, y, **looks)
 

@@ -87,9 +87,9 @@ class StepChain:
     def draw(self, top: float) -> None:
         subject, sheet, s = self.subject, self.sheet, self.sheet.size
         t = self.step
-        told = f"Step {t} in full: every Value between {text.indexed(subject.names[0], t - 1)} and "
-        told += subject.root if self.spine[-1] is subject.loss else text.indexed(subject.names[0], t)
-        sheet.heading("step", told, top + 0.8 * s, step=self.step)
+        heading = f"Step {t} in full: every Value between {text.indexed(subject.names[0], t - 1)} and "
+        heading += subject.root if self.spine[-1] is subject.loss else text.indexed(subject.names[0], t)
+        sheet.heading("step", heading, top + 0.8 * s, step=self.step)
         y = top + 2.0 * s + self.card / 2
         widths, gap = [self.width(value) for value in self.spine], min(self.gap, 11.0 * s)
         x = sheet.left
@@ -171,11 +171,11 @@ class StepChain:
         if value.parents or value.label:
             rows.append(Row(text.number(value.data), role="data"))
         if value.has_grad:
-            told, ink = text.number(value.grad), colours.CHAIN
+            written, ink = text.number(value.grad), colours.CHAIN
             share = self.share(value)
             if share is not None:
-                told = f"adds {text.number(share)}"
-            rows.append(Row(told, ink=ink, role="gradient"))
+                written = f"adds {text.number(share)}"
+            rows.append(Row(written, ink=ink, role="gradient"))
         return rows
 
     def share(self, value: Value) -> float | None:
@@ -230,9 +230,9 @@ class StepChain:
         room, middle = end[0] - start[0] - 0.4 * s, (start[0] + end[0]) / 2
         looks = {"anchor": "middle", "ink": colours.CHAIN, "role": "terms", "step": self.step}
         if not math.isnan(gradient):
-            told = text.fitted(gradient, room, s, before="×")
-            if text.width(told, s) > end[0] - start[0]:
+            factor = text.fitted(gradient, room, s, before="×")
+            if text.width(factor, s) > end[0] - start[0]:
                 return
-            sheet.text(f"{own}slope", told, middle, start[1] - 1.0 * s, **looks)
+            sheet.text(f"{own}slope", factor, middle, start[1] - 1.0 * s, **looks)
         if called and text.width(called, s) <= room:
             sheet.text(f"{own}name", called, middle, start[1] + 1.0 * s, **looks)

@@ -33,7 +33,7 @@ class _Part:
         values: its entries.
         column, row: where it stands; whole rows from the top down.
         kind: state, gate, input, parameter, loss or op.
-        told: what is written below its name.
+        below: what is written below its name; None: its numbers.
     """
 
     id: str
@@ -42,7 +42,7 @@ class _Part:
     column: float
     row: int
     kind: str = "op"
-    told: str | None = None
+    below: str | None = None
 
 
 @dataclass
@@ -54,7 +54,7 @@ class StepEquations:
     step: int
     parts: list[_Part]
     edges: list[tuple[str, str, str, str]]  # tail, head, role (lit, straight or flow), label
-    said: str
+    heading: str
     matrix: Rows | None = None
     height: float = field(init=False)
     room: float = field(init=False)
@@ -82,7 +82,7 @@ class StepEquations:
 
     def draw(self, top: float) -> None:
         sheet, s = self.sheet, self.sheet.size
-        sheet.heading("step", self.said, top + 0.8 * s, step=self.step)
+        sheet.heading("step", self.heading, top + 0.8 * s, step=self.step)
         middles = self.middles()
         places = {
             part.id: (middles[part.id], top + 2.0 * s + self.card / 2 + part.row * (self.card + 1.8 * s))
@@ -101,9 +101,9 @@ class StepEquations:
     def width(self, part: _Part) -> float:
         """How wide the card of a part is: its name fits into it."""
         s = self.sheet.size
-        data = text.width(vector(part.values, math.inf, s), s) if part.told is None else 0.0
-        told = text.width(part.told or "", s)
-        return max(text.width(part.name, s, True), told, min(data, self.room * s), 6.0 * s) + 0.9 * s
+        data = text.width(vector(part.values, math.inf, s), s) if part.below is None else 0.0
+        below = text.width(part.below or "", s)
+        return max(text.width(part.name, s, True), below, min(data, self.room * s), 6.0 * s) + 0.9 * s
 
     @property
     def upper(self) -> list[_Part]:
@@ -170,8 +170,8 @@ class StepEquations:
         room = width - 0.6 * s
         rows = [Row(text.squeezed(part.name, room, s, True), bold=True, role="name")]
         if subject.view.values:
-            if part.told is not None:
-                rows.append(Row(text.squeezed(part.told, room, s), role="data"))
+            if part.below is not None:
+                rows.append(Row(text.squeezed(part.below, room, s), role="data"))
             elif part.values:
                 rows.append(Row(vector(part.values, room, s), role="data"))
             gradient = subject.gradient(part.values) if part.values else None
@@ -198,7 +198,7 @@ class StepEquations:
             side = 1.0 if bx > ax else -1.0
             start, end = (ax + side * widths[tail] / 2, ay), (bx - side * widths[head] / 2, by)
             room = abs(end[0] - start[0]) - 0.3 * s
-            if text.width(label, s) > room:  # a factor comes first, what is to be said of it after a comma
+            if text.width(label, s) > room:  # a factor comes first, words about it after a comma
                 label = text.squeezed(label.partition(",")[0], room, s)
             if label:
                 sheet.text(
@@ -233,9 +233,9 @@ def vector(values: Sequence[Value], room: float, size: float) -> str:
         return text.fitted(data[0], room, size)
     if len(data) <= 4:
         for digits in (3, 2, 1):
-            told = "  ".join(text.number(x, digits) for x in data)
-            if text.width(told, size) <= room:
-                return told
+            row = "  ".join(text.number(x, digits) for x in data)
+            if text.width(row, size) <= room:
+                return row
     return text.fitted(norm_of(data), room - text.width("‖", size), size, before="‖·‖ ")
 
 

@@ -60,11 +60,11 @@ class Plan:
         nodes += [leaf for leaf in leaves if leaf not in set(nodes)]
         wide = subject.view.page[0] - 2 * MARGIN
         ways = (_all, _with_gradient) if subject.view.values else (_name,)
-        for rows in ways if len(nodes) <= _MOST else ():
-            told = [rows(node, node in before) for node in nodes]
-            boxes = [_size(lines) for lines in told]
+        for rows_of in ways if len(nodes) <= _MOST else ():
+            rows = [rows_of(node, node in before) for node in nodes]
+            boxes = [_size(lines) for lines in rows]
             places = layout.plan(_shape(nodes, set(before), boxes), subject.view.time_limit)
-            plan = cls(nodes, told, boxes, places)
+            plan = cls(nodes, rows, boxes, places)
             if plan.height <= room and places.width * _SMALLEST / LEAST <= wide:
                 return plan
         raise DrawError(f"its {len(nodes)} Values have no room here, detail='values' draws them")

@@ -138,7 +138,7 @@ def squeezed(text: str, room: float, size: float, bold: bool = False, front: boo
     return f"…{line}" if front else f"{line}…"
 
 
-def told_apart(names: Sequence[str], room: float, size: float) -> list[str]:
+def squeezed_apart(names: Sequence[str], room: float, size: float) -> list[str]:
     """Each name, `squeezed` at that side at which more of them stay different: dates at their front."""
     ends, fronts = ([squeezed(name, room, size, front=front) for name in names] for front in (False, True))
     return fronts if len(set(fronts)) > len(set(ends)) else ends

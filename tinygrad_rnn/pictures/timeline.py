@@ -479,5 +479,5 @@ def _band_box(
         return None
     fill = scale.of_log(chain.back_to(step)[1]) if scale else colours.PAPER
     centre = (left + right) / 2, y - BAND / 2
-    told = list(map(Row, words[step]))
-    return Box(f"band{step}", told, right - left, BAND, centre, fill, colours.CHAIN, 1.0, colours.ink_on(fill))
+    factor = list(map(Row, words[step]))
+    return Box(f"band{step}", factor, right - left, BAND, centre, fill, colours.CHAIN, 1.0, colours.ink_on(fill))

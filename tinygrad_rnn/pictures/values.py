@@ -59,8 +59,8 @@ def arrange(subject: Subject) -> tuple[Picture, int]:
         if frame.step is None:
             continue
         place = frame.step - unrolled.first
-        if said := ", ".join(filter(None, [view.name_of(place), *view.notes_of(place)])):
-            frame.title = text.squeezed(f"{frame.title}: {said}", frame.right - frame.left - 12.0, 12.0)
+        if notes := ", ".join(filter(None, [view.name_of(place), *view.notes_of(place)])):
+            frame.title = text.squeezed(f"{frame.title}: {notes}", frame.right - frame.left - 12.0, 12.0)
     return _page(subject, strip, chain), len(shown)
 
 

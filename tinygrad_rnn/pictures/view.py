@@ -42,7 +42,7 @@ class View:
         time_limit: how long Graphviz may take, in seconds.
         cuts: the time steps t such that no gradient passes from t back to t - 1, as truncated BPTT has it.
         names: what x_1 … x_T are called, such as years; empty where they have no names.
-        notes: what else is said of the time steps 1 … T, line by line; empty for nothing.
+        notes: further lines about the time steps 1 … T, a tuple for each; empty for nothing.
 
     Raises:
         ArgumentError: a detail or aspect is unknown, or the time steps make no sense.
@@ -89,7 +89,7 @@ class View:
         return self.names[place] if 0 <= place < len(self.names) else ""
 
     def notes_of(self, place: int) -> Sequence[str]:
-        """What else is said of the time step at this place of the sequence, from 0."""
+        """Further lines about the time step at this place of the sequence, from 0."""
         return self.notes[place] if 0 <= place < len(self.notes) else ()
 
     @property

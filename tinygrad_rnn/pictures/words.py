@@ -194,14 +194,14 @@ def caption(subject: Subject) -> list[str]:
     """What was unrolled, and which part of the loss the chain is about if it has several; first what matters most."""
     if subject.k is None and subject.view.title is None:
         return []
-    said = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
+    parts = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
     if subject.k is not None and len(subject.direct) > 1:
         last = f"its part {_followed(subject)} on {text.indexed(_name(subject), subject.T)} alone"
         begin = "the chain begins at the last" if subject.is_scalar else last
-        said.append(f"{subject.root} depends on {count(len(subject.direct), 'state')}, {begin}")
+        parts.append(f"{subject.root} depends on {count(len(subject.direct), 'state')}, {begin}")
     if subject.view.cuts:
-        said.append("no gradient passes a cut")
-    return said
+        parts.append("no gradient passes a cut")
+    return parts
 
 
 def left(subject: Subject) -> str:

@@ -90,7 +90,7 @@ def check_writable(path: str | os.PathLike[str], *, again: bool = False, size: i
 
     Args:
         path: the file.
-        again: whether it is to be written several times, which no pipe allows.
+        again: whether it will be written more than once, which only a regular file allows.
         size: the bytes that will be written, as far as they are known; this many are written on trial.
 
     Raises:
@@ -209,7 +209,7 @@ def _probe_special(path: str, again: bool) -> None:
     mode = os.stat(path).st_mode
     if not stat.S_ISCHR(mode):
         if again:
-            raise OSError(errno.ESPIPE, "it is written several times, and this is no regular file")
+            raise OSError(errno.ESPIPE, "only a regular file can be written again and again")
         if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return  # to open a pipe that nobody reads would wait for a reader

@@ -28,6 +28,8 @@ script.py`` or, in a job of SLURM, ``srun -n 65 python -m mpi4py.futures script.
             records = sweep(experiment, settings, executor, file="records.jsonl")
 
 If a job ends before all is done, submit it again: the file says what is missing.
+
+To read it: `run` has the sweep, `records` the file, and `pool` the processes of this machine.
 """
 
 from .pool import ProcessPool

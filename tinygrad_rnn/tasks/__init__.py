@@ -1,6 +1,7 @@
 """Sequences to learn from: seeded generators, each with its source, criterion and trivial baseline.
 
-Nothing here depends on Values or cells: an `Example` and the outputs of a model are plain numbers.
+Nothing here depends on Values or cells: an `Example` and the outputs of a model are plain numbers. `task` has the base
+class; each task has a module of its own.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Row:
 COLUMNS = tuple(column.name for column in fields(Row))
 
 
-ENDINGS = ("", "steps", "solved", "patience", "interrupted")  # the first one while it goes on
+ENDINGS = ("", "steps", "solved", "patience", "interrupted")
 
 
 @dataclass
@@ -61,7 +61,8 @@ class History:
         baseline: the error of the trivial predictor.
         goal: the error at which the task counts as solved.
         rows: the rows.
-        ending: why training ended: ``"steps"``, ``"solved"``, ``"patience"`` or ``"interrupted"``.
+        ending: why training ended: ``"steps"`` (all updates were made), ``"solved"``, ``"patience"`` or
+            ``"interrupted"``; empty while it goes on.
     """
 
     task: str

@@ -284,7 +284,7 @@ def _history(entry: Entry, step: int) -> History:
     fields = entry.fields("task", "metric", "baseline", "goal", "rows", "ending")
     rows = fields["rows"].entries()
     if len(rows) != step:
-        raise fields["rows"].refuse(f"a row for each of {step} steps: it has {len(rows)}")
+        raise fields["rows"].refuse(f"a row for each of {step} updates: it has {len(rows)}")
     return History(
         fields["task"].text(),
         fields["metric"].text(),
