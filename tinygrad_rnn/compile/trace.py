@@ -150,9 +150,9 @@ def traceable() -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, AttributeError, GraphError) as error:
+    except (TypeError, AttributeError, GraphError, CompileError) as error:
         op, node = _rule_at_fault(error)
-        if isinstance(error, GraphError) and op is not None and not isinstance(error, DomainError):
+        if isinstance(error, (GraphError, CompileError)) and op is not None and not isinstance(error, DomainError):
             error.op, error.node = op, node
         if "Symbol" not in str(error):
             raise
