@@ -457,7 +457,7 @@ ROUTES: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize("path", ["a\0.svg", "a\ud800.svg", b"a\0.svg", 3, [1]], ids=repr)
 @pytest.mark.parametrize("route", ROUTES)
 def test_what_no_file_can_be_called_is_one_error(route: str, path: object, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="is no name of a file"):
+    with pytest.raises(ArgumentError, match="is not the name of a file"):
         ROUTES[route](path)
 
 
