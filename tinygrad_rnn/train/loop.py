@@ -92,6 +92,7 @@ def train(
         if not trainer.history.ending:
             if checkpoint is not None:
                 trainer.check_room(checkpoint)
+                checkpoint = os.path.abspath(checkpoint)  # `on_validation` may change the folder
             _run(trainer, checkpoint, checkpoint_every, progress, on_validation)
     return trainer.history
 
