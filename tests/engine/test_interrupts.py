@@ -32,6 +32,8 @@ from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.engine.recording import Scope, call_at, current
 from tinygrad_rnn.support.collector import collector_paused
 from tinygrad_rnn.sweep import ProcessPool
+from tinygrad_rnn.train.listening import Listening
+from tinygrad_rnn.train.loop import ENDING
 
 #: The finalizer of a generator swallows an interrupt.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -210,6 +212,20 @@ def test_no_instruction_at_which_an_interrupt_leaves_ctrl_c_blocked_in_a_sweep(
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), instruction
     assert instruction > 30
     pool.shutdown()
+
+
+def test_no_instruction_at_which_an_interrupt_leaves_signals_listened_for() -> None:
+    def listen() -> None:
+        with Listening(ENDING, [], False):
+            assert [signal.getsignal(signum) for signum in ENDING] != before
+
+    before = [signal.getsignal(signum) for signum in ENDING]
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 1
+        came_so_far, _ = interrupted_at(instruction, listen)
+        assert [signal.getsignal(signum) for signum in ENDING] == before, instruction
+    assert instruction > 30
 
 
 def test_an_error_of_a_submission_is_raised() -> None:

@@ -60,12 +60,20 @@ def files(tmp_path_factory):
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
         "penalty": explore(*penalised()),
+        "vectors": explore(vectors()),
+        "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
     made["hello"] = folder / "hello.html"
     assert main(["explore", "--text", "hello", "-o", str(made["hello"])]) == 0
     return made
+
+
+def vectors():
+    inputs = [[WAVE[t], WAVE[t + 5]] for t in range(1, 5)]
+    targets = [[WAVE[t + 1], WAVE[t + 6]] for t in range(1, 5)]
+    return problem(RNNCell(2, 3), inputs, targets, readout=Linear(3, 2, seed=3), at="every")
 
 
 def computed_once(w=0.8):

@@ -205,6 +205,71 @@ def test_an_input_is_dragged_at_its_node_and_in_the_plot_and_undone_at_once(open
     assert page.evaluate("chosen.x[3][0]") == pytest.approx(0.25, abs=0.02)
 
 
+def test_an_entry_of_a_vector_is_dragged_at_its_node_and_in_the_plot(open_page):
+    page = open_page("vectors")
+    page.locator("#part").select_option("1")
+    before = page.evaluate("chosen.x[1]")
+    drag(page, "rect[data-x='2']", -40)
+    after = page.evaluate("chosen.x[1]")
+    assert after == [before[0], pytest.approx(before[1] + 0.5, abs=0.01)]
+    assert page.locator("#picture text.data").filter(has_text=f"‖{text.number(math.hypot(*after))}‖").count() == 1
+    assert page.locator("#x-number").input_value() == str(after[1])
+    assert says(page, "#series figcaption").startswith("The sequence, entry 1 of x: drag")
+    box = page.locator("#series-plot").bounding_box()
+    x, y = page.evaluate("[seriesAt.x(4), seriesAt.y(chosen.x[3][1])]")
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + x, box["y"] + page.evaluate("seriesAt.y(0.25)"))
+    page.mouse.up()
+    settle(page)
+    assert page.evaluate("chosen.x[3][1]") == pytest.approx(0.25, abs=0.02)
+    cell = RNNCell(2, 3)
+    inputs = page.evaluate("chosen.x")
+    posed = problem(cell, inputs, page.evaluate("chosen.target"), readout=Linear(3, 2, seed=3), at="every")
+    posed.loss.backward()
+    assert page.evaluate("result.computation.loss") == pytest.approx(posed.loss.data, rel=1e-12)
+
+
+def test_a_matrix_keeps_its_direction_on_the_way_through_0(open_page):
+    page = open_page("cells")
+    page.locator("#cell").select_option(index=2)
+    set_range(page, "#entry", 1.25)
+    before = page.evaluate("numbersNow()")
+    for norm in (0.01, 0, 0):
+        set_range(page, "#norm", norm)
+    assert page.evaluate("normOfWeights(numbersNow(), cellNow().recurrent)") == 0
+    set_range(page, "#entry", 0)  # another gesture, which changes nothing
+    norm = spectral_norm([before[3 * i : 3 * i + 3] for i in range(3)])
+    page.locator("#norm-number").fill(repr(norm))
+    page.locator("#norm-number").press("Enter")
+    settle(page)
+    assert page.evaluate("numbersNow()") == pytest.approx(before, rel=1e-12)
+
+
+#: Numbers of which a field shows more than it has room for.
+HIDDEN = """() => [...document.querySelectorAll(".setting input[type=number]")]
+    .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth).map((one) => [one.id, one.value])"""
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["-0.13436424411240122", "-1.0964615946337121e-301", "-123456789012345680", "2.2250738585072014e-308", "0.9"],
+)
+@pytest.mark.parametrize("width", [360, 1440])
+def test_no_digit_of_a_weight_is_hidden(open_page, number, width):
+    page = open_page("last", f"#w={number}&u={number}&x_6[0]={number}", width=width)
+    assert page.evaluate(HIDDEN) == []
+    shown = [page.locator(f"#{name}-number").input_value() for name in ("parameter0", "parameter1", "x")]
+    digits = 5 if 0.1 < abs(float(number)) < 1 else 3
+    assert [float(each) for each in shown] == pytest.approx([float(number)] * 3, rel=10**-digits)
+    page.locator("#parameter0-number").click()
+    assert page.locator("#parameter0-number").input_value() == number
+    assert page.evaluate(HIDDEN) == []
+    page.locator("#parameter1-number").click()
+    assert page.locator("#parameter0-number").input_value() == shown[0]
+    assert page.evaluate("numbersNow()[0]") == float(number)
+
+
 def test_entries_of_a_matrix_its_norm_and_the_forget_bias(open_page):
     page = open_page("cells")
     page.locator("#group").select_option("W_f")
@@ -404,16 +469,90 @@ def test_a_random_link_shows_what_the_engine_computes(open_page):
 
 
 @pytest.mark.parametrize(
-    "link",
+    ("link", "said"),
     [
-        "#w=", "#w=NaN&u=1e999", "#T=0", "#T=99999", "#cut=99,x,-1", "#step=1e9", "#k1=0&k2=-1", "#x_99[0]=1",
-        "#%E0%A4%A", "#nonlinearity=__proto__", "#cell=<img>", "#at=</script>",
+        ("#w=", "w = “” must be a number"),
+        ("#w=NaN&u=1e999", "w = “NaN” must be a number; u = “1e999” must be a number"),
+        ("#T=0", "T = “0” must be a whole number from 1 to 6"),
+        ("#T=99999", "T = “99999” must be a whole number from 1 to 6"),
+        ("#cut=99,-1", "cut = “99” must be a whole number from 1 to 5; cut = “-1” must be"),
+        ("#step=1e9", "step = “1e9” must be a whole number from 0 to 13"),
+        ("#k1=0&k2=-1&lr=-1", "k1 = “0” must be a whole number from 1 to 6; k2 = “-1”"),
+        ("#lr=-1", "lr = “-1” must be a number that is not negative"),
+        ("#x_99[0]=1", "there is no “x_99[0]”"),
+        ("#w_1=1&q", "there is no “w_1”; there is no “q”"),
+        ("#%E0%A4%A", "“%E0%A4%A” cannot be read"),
+        ("#nonlinearity=__proto__", "nonlinearity = “__proto__” must be one of tanh, identity, relu"),
+        ("#cell=%3Cimg%3E", "cell = “<img>” must be one of ScalarRNNCell"),
+        ("#at=</script>", "at = “</script>” must be one of last, every"),
+        ("#a&b&c&d&e", "there is no “c”; and 2 more"),
     ],
-)  # fmt: skip
-def test_a_link_that_makes_no_sense_is_as_built(open_page, link):
+)
+def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, said):
     page = open_page("last", link)
     assert page.evaluate("JSON.stringify({ ...chosen, step: null }) === JSON.stringify({ ...built, step: null })")
     agrees(page, scalar())
+    assert said in says(page, "#link-says")
+    assert says(page, "#link-says").endswith("The rest is as it says.")
+    set_range(page, "#parameter0", 0.5)
+    assert page.locator("#link-says").is_hidden()
+
+
+def test_the_rest_of_a_link_that_makes_no_sense_in_part_is_taken(open_page):
+    page = open_page("last", "#T=1&cut=1&w=1.5&u=x&k2=1")
+    assert page.evaluate("[chosen.T, chosen.cuts, chosen.k1, chosen.k2]") == [1, [], 1, 1]
+    assert page.evaluate("numbersNow()") == [1.5, 0.5, 0.1]
+    assert "cut = “1” must be left out where T is 1; u = “x” must be a number" in says(page, "#link-says")
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("#x_2[0]=9", "x_2[0] = “9” must be a whole number from 0 to 3"),
+        ("#x_2[0]=0.5", "x_2[0] = “0.5” must be"),
+        ("#target_1[0]=4", "target_1[0] = “4” must be a whole number from 0 to 3"),
+        ("#target_1[0]=-1&x_1[0]=1", "target_1[0] = “-1” must be"),
+    ],
+)
+def test_a_symbol_outside_the_alphabet_is_refused(open_page, link, said):
+    page = open_page("hello", link)
+    settle_work(page)
+    assert said in says(page, "#link-says")
+    assert page.evaluate("result.error") is None
+    assert page.evaluate("chosen.target.concat(chosen.x).flat().every((i) => Number.isInteger(i) && i >= 0 && i < 4)")
+    texts = "".join(page.locator("#picture text.data").all_text_contents())
+    assert "undefined" not in texts
+
+
+# ---- without a loss ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("link", "said", "remedy"),
+    [
+        ("#T=3", "There is no loss: no time step up to 3 has a target", "Choose T = 5, or more"),
+        ("#T=3&at=last", "There is no loss: time step 3 has no target", "Choose T = 5"),
+        ("#at=last", "There is no loss: time step 8 has no target", "Choose T = 7, or the loss at every step"),
+    ],
+)
+def test_without_a_loss_the_page_says_so_and_what_to_choose(open_page, link, said, remedy):
+    page = open_page("sparse", link)
+    settle_work(page)
+    assert says(page, "#headline") == said
+    assert says(page, "#equation") == remedy
+    for selector in ("path.arc", "text.factor", "text.grad:not(.small)", "rect.bar"):
+        assert page.locator(f"#picture {selector}").count() == 0
+    assert "none" in page.locator("#picture text.data").all_text_contents()
+    assert page.locator("#where").is_hidden()
+    words = page.evaluate("document.body.innerText + byId('picture').textContent")
+    assert not re.search("NaN|∞|infinite|undefined", words)
+    page.locator("#update").click()
+    assert says(page, "#train-says") == f"{said}."
+    page.locator("#step-on").click()
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert says(page, "#film-says").startswith("backward, t = ")
+    assert page.evaluate("asLink()").startswith(link)
 
 
 def test_the_link_is_copied_and_opens_the_same_page(open_page):
@@ -513,6 +652,42 @@ def test_the_keys_of_a_remote_step_whatever_has_the_focus(open_page, focus):
         assert page.evaluate("scrollY") == 0
 
 
+@pytest.mark.parametrize("control", ["#parameter0", "#position", "#nonlinearity", "#parameter0-number"])
+def test_what_was_used_by_the_pointer_gives_the_keys_back_and_what_was_reached_by_tab_keeps_them(open_page, control):
+    page = open_page("last", "#step=5")
+    used = page.locator(control)
+    if control == "#nonlinearity":
+        used.click()
+        used.select_option("relu")
+    elif control == "#parameter0-number":
+        used.click()
+        page.keyboard.type("0.5")
+        page.keyboard.press("Enter")
+    else:
+        box = used.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 6, box["y"] + 100)
+        page.mouse.up()
+    settle(page)
+    assert page.evaluate("asLink()") != "#step=5"
+    step, numbers = page.evaluate("[chosen.step, [chosen.p, chosen.nonlinearity]]")
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.evaluate("[chosen.step, [chosen.p, chosen.nonlinearity]]") == [step + 1, numbers]
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("(one) => document.activeElement.matches(one)", control):
+            break
+    step, link = page.evaluate("[chosen.step, asLink()]")
+    page.keyboard.press("ArrowDown" if control == "#nonlinearity" else "ArrowUp")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.evaluate("(one) => document.activeElement.matches(one)", control)
+    assert page.evaluate("asLink()") != link or control == "#nonlinearity"  # a list may open first
+    assert page.evaluate("chosen.step") == step + (control == "#position")
+
+
 def test_the_space_bar_plays_where_nothing_is_pressed_by_it(open_page):
     page = open_page("last")
     page.keyboard.press(" ")
@@ -569,6 +744,21 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
         r"Exploded: the gradient of \w is (not a number|infinite) after \d+ updates?", says(page, "#train-says")
     )
     assert all(map(math.isfinite, page.evaluate("numbersNow()")))
+    done = int(re.search(r"after (\d+) update", says(page, "#train-says"))[1])
+    assert page.evaluate("curve.losses.length") == done + 1
+    assert f"over {done} update" in page.locator("#loss-plot").get_attribute("aria-label")
+    page.locator("#undo").click()
+    settle(page)
+    losses = []
+    for _ in range(done):
+        losses.append(page.evaluate("result.computation.loss"))
+        page.locator("#update").click()
+        settle(page)
+    assert page.evaluate("curve.losses.slice(0, -1)") == losses
+    assert page.evaluate("curve.losses.length") == done + 1
+    page.locator("#update").click()
+    settle(page)
+    assert page.evaluate("curve.losses.length") == done + 1
 
 
 # ---- what has no real value -------------------------------------------------------------------------------------
@@ -581,8 +771,13 @@ def test_where_python_raises_a_domain_error_the_page_names_the_node(open_page):
     assert (caught.value.node, caught.value.time_step) == ("ln (h_1·x_2 + 1)", 2)
     assert says(page, "#headline") == "ln (h1·x2 + 1) has no real value at t = 2"
     assert page.locator("#banner").is_visible()
+    said = "ln (h 1·x 2 + 1) has no real value at t = 2. The picture shows what was before."
+    assert page.locator("#picture-says").text_content() == said
+    assert page.locator("#picture").evaluate("(one) => getComputedStyle(one).opacity") == "0.45"
     page.locator("#reset").click()
     settle(page)
+    assert page.locator("#picture").evaluate("(one) => getComputedStyle(one).opacity") == "1"
+    assert page.locator("#picture-says").text_content().startswith("The gradient")
     assert page.locator("#banner").is_hidden()
     assert says(page, "#headline").startswith("The gradient")
 
@@ -620,6 +815,27 @@ def test_play_runs_to_the_end_and_can_be_paused(open_page):
     assert says(page, "#play") == "Pause"
     wait_until(page, "chosen.step !== null && chosen.step > 3")
     wait_until(page, "chosen.step === null && byId('play').textContent === 'Play'")
+
+
+def test_a_long_sequence_plays_in_half_a_minute_and_says_how(open_page):
+    page = open_page("long", "#step=990")
+    for speed in ("0.5", "1", "2", "4"):
+        page.locator("#speed").select_option(speed)
+        wait, by = page.evaluate("(() => { const { wait, by } = paceNow(); return [wait, by]; })()")
+        assert wait >= 60
+        assert wait * 2001 / by < 30_000 / float(speed)
+    page.evaluate(
+        "() => { window.seen = []; views.push(() => seen.push([chosen.step, byId('film-says').textContent])); }"
+    )
+    page.locator("#play").click()
+    wait_until(page, "seen.length > 4")
+    page.locator("#play").click()
+    (first, said), (second, _), *_ = page.evaluate("seen")
+    assert (first, second) == (1000, 1020)  # the end of the way forward is not passed
+    assert said == "forward, t = 1000; playing 20 time steps at a time"
+    assert "at a time" not in says(page, "#film-says")
+    page.locator("#by-node").check()
+    assert page.evaluate("paceNow().by") == 1
 
 
 def test_node_by_node_shows_every_application_of_the_chain_rule(open_page):
@@ -863,6 +1079,8 @@ def test_of_a_long_sequence_only_what_is_in_view_is_in_the_document(open_page):
     assert page.locator("#picture rect.state").count() < 20
     assert page.locator("#picture rect.fold").count() >= 1
     assert page.evaluate("document.querySelectorAll('*').length") < 1500
+    assert page.locator("#heat").bounding_box()["height"] < 450
+    assert page.locator("#where").bounding_box()["height"] < 900
     page.evaluate("goTo(500)")
     settle(page)
     assert "h500" in page.locator("#picture text.name").all_text_contents()

@@ -725,6 +725,18 @@ def test_a_pipe_is_no_file_of_a_sweep(tmp_path: Path) -> None:
         sweep(add, [(1, 2)], file=tmp_path / "pipe")
 
 
+def test_a_run_may_change_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was said to be deleted."""
+
+    def change(number: int, seed: int) -> dict[str, Any]:
+        os.chdir("/")
+        return {}
+
+    monkeypatch.chdir(tmp_path)
+    assert len(sweep(change, [(1,), (2,)], file="s", progress=False)) == 2
+    assert len(read_records(tmp_path / "s")) == 2
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_file_that_is_deleted_under_way_is_an_error(replaced: bool, tmp_path: Path) -> None:
     path = tmp_path / "s"

@@ -516,6 +516,18 @@ def test_who_is_notified_of_a_validation_cannot_lose_it(validation: int, tmp_pat
     assert checkpoint.history.rows[-1].validation_error is not None
 
 
+def test_a_program_may_change_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint was written once more, in the other folder."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    task = Adding(2)
+    settings, limits = Settings(batch_size=1, validation_size=1, validate_every=1), Limits(2, stop_when_solved=False)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    train(model, task, settings, limits, checkpoint="c", on_validation=lambda _: os.chdir(tmp_path / "other"))
+    assert load_checkpoint(tmp_path / "c").step == 2
+    assert not os.listdir(tmp_path / "other")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")
 def test_a_program_that_listens_for_a_signal_goes_on_to(tmp_path: Path) -> None:
     heard: list[int] = []

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, replace
@@ -389,6 +392,55 @@ def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
             progress=False,
         )
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize(("batch_size", "after"), [(1000, 20), (1, 5)])
+def test_an_update_ends_while_its_sequences_are_drawn_or_between_chunks(batch_size: int, after: int) -> None:
+    """It went on to the end of them all, for seconds or minutes."""
+    task = Latch(1000)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    settings = Settings(batch_size=batch_size, validation_size=1, truncate=10)
+    trainer, before, calls = Trainer(model, task, settings, Limits(1)), model.state_dict(), 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > after
+
+    state = trainer.rng.getstate()
+    with pytest.raises(Interrupted):
+        trainer.step(stop)
+    assert calls == after + 1
+    assert (trainer.rng.getstate(), model.state_dict()) == (state, before)
+    assert not any(parameter.grad for parameter in model.parameters())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_signal_while_another_one_is_noted_does_not_wait_for_it() -> None:
+    code = """
+import signal, sys
+from tinygrad_rnn.train.listening import Listening
+
+def note_another_in_the_middle(frame, event, _):
+    global calls
+    if noting(frame):
+        calls += 1
+        if calls == middle:
+            signal.raise_signal(signal.SIGTERM)
+
+def noting(frame):
+    return frame is not None and (frame.f_code.co_name == "note" or noting(frame.f_back))
+
+for middle in range(1, 30):  # of the calls and returns while it is noted
+    calls, received = 0, []
+    with Listening([signal.SIGINT, signal.SIGTERM], received, False):
+        sys.setprofile(note_another_in_the_middle)
+        signal.raise_signal(signal.SIGINT)
+        sys.setprofile(None)
+    assert len(received) == 1 + (middle <= calls), received
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_training_in_another_thread_leaves_signals_alone() -> None:

@@ -180,6 +180,7 @@ class RecordFile:
         self.path = file_name(path)
         if is_special(self.path):
             raise _no_file(self.path)
+        self._place = os.path.abspath(self.path)  # a run in this process may change the folder
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
             if not lock(self._file):
@@ -217,7 +218,7 @@ class RecordFile:
     def _check_there(self) -> None:
         """Raise SweepError if the file was deleted or replaced."""
         try:
-            there = os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+            there = os.path.samestat(os.stat(self._place), os.fstat(self._file.fileno()))
         except FileNotFoundError:
             there = False
         if not there:

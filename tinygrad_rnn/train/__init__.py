@@ -9,7 +9,7 @@ To read it, follow a batch from the task to the updated weights:
 3. `settings`: `Settings`, what decides the numbers; `Limits`, when training ends.
 4. `history`: `History`, a row per update.
 5. `trainer`: `Trainer`, a run that is under way: `step` makes one update.
-6. `loop`: `train`, the loop around it, with Ctrl-C and the progress bar.
+6. `loop`: `train`, the loop around it, with the progress bar; `listening` is for Ctrl-C.
 
 `checkpoint` can be read by itself: the file from which a run goes on as if it had never stopped. `record` describes its
 content, and reads it through `entry`, JSON whose every entry is checked.

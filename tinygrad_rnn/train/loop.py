@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-from types import FrameType
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 
 from ..errors import ArgumentError
 from ..support.checks import whole_number
@@ -18,6 +15,7 @@ from ..tasks import Task
 from .checkpoint import load_checkpoint
 from .engine import Interrupted
 from .history import History
+from .listening import Listening
 from .network import RecurrentNetwork
 from .settings import Limits, Settings
 from .trainer import Stop, Trainer
@@ -94,6 +92,7 @@ def train(
         if not trainer.history.ending:
             if checkpoint is not None:
                 trainer.check_room(checkpoint)
+                checkpoint = os.path.abspath(checkpoint)  # `on_validation` may change the folder
             _run(trainer, checkpoint, checkpoint_every, progress, on_validation)
     return trainer.history
 
@@ -116,7 +115,12 @@ def _run(
                 with bar.external_write_mode():
                     on_validation(history)
 
-        with _interruptible(signals, progress is not False) as stop:
+        received: list[int] = []
+
+        def stop() -> bool:
+            return bool(received)
+
+        with Listening(signals, received, aloud=progress is not False):
             is_new = False  # whether there is a validation that `on_validation` has not seen
             try:
                 is_new = _validate_if_due(trainer, stop)  # after Ctrl-C in the last one
@@ -159,41 +163,3 @@ def _postfix(history: History) -> str:
     text = f"loss {row.loss:.4g}, gradient norm {row.gradient_norm:.3g}, {rate:.3g} sequences/s"
     validations = history.validations()
     return text + (f", {history.metric} {validations[-1].validation_error:.3g}" if validations else "")
-
-
-@contextmanager
-def _interruptible(signals: Sequence[signal.Signals], aloud: bool) -> Iterator[Callable[[], bool]]:
-    """Within this context, the first of these signals makes the function that it yields return True. A second one of
-    the same kind does what it always does: Ctrl-C raises, others end the process.
-
-    Only the main thread can listen for signals; in any other, nothing changes. A signal that is ignored, as SIGHUP is
-    after ``nohup``, stays so, and so does one other than Ctrl-C that the program itself listens for.
-
-    Args:
-        signals: the signals to listen for.
-        aloud: whether the first one writes a line to stderr.
-    """
-    received = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield received.is_set
-        return
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        received.set()
-        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
-        if aloud:
-            with suppress(RuntimeError, OSError):  # the signal may have come in the middle of another write
-                print("\nStopping after this update …", file=sys.stderr, flush=True)
-
-    earlier = {}
-    try:
-        for signum in signals:
-            handler = signal.getsignal(signum)
-            is_usual = handler not in (signal.SIG_IGN, None) if signum == signal.SIGINT else handler == signal.SIG_DFL
-            if is_usual:
-                earlier[signum] = handler
-                signal.signal(signum, note)
-        yield received.is_set
-    finally:
-        for signum, handler in earlier.items():
-            signal.signal(signum, handler)

@@ -19,9 +19,10 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     const x = get();
     if (x === null) return;
     field.value = typed(x);
+    box.classList.toggle("long", field.value.length > MOST_SIGNS);
     field.select();  // as Tab does: another value has put the caret at its end, and what is typed would be appended
   });
-  field.addEventListener("blur", show);
+  field.addEventListener("blur", () => { box.classList.remove("long"); show(); });
   range.addEventListener("input", () => take(range.value, id));
   field.addEventListener("change", () => take(field.value, null));
   function show() {
@@ -31,13 +32,16 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     if (box.hidden !== hidden) box.hidden = hidden;
     if (hidden) return;
     if (range.value !== String(x)) range.value = x;
-    const short = String(whole ? x : Number(x.toPrecision(4)));
+    const short = inShort(x);
     if (document.activeElement !== field && field.value !== short) field.value = short;
     const said = label + " = " + shown(x, 4);
     if (range.getAttribute("aria-valuetext") !== spoken(said)) range.setAttribute("aria-valuetext", spoken(said));
   }
   list.push(show);
 }
+/** A number to read in a field: all its digits, or as many as there is room for. */
+const MOST_SIGNS = 10;
+const inShort = (x) => [typed(x), ...[8, 7, 6, 5, 4, 3, 2, 1].flatMap((digits) => [typed(Number(x.toPrecision(digits))), x.toExponential(digits - 1)])].find((text) => text.length <= MOST_SIGNS);
 /** Called to bring the controls to what is chosen; those of a cell's weights are made anew for each cell. */
 const shows = [], weightShows = [];
 
@@ -78,13 +82,22 @@ function buildWeights() {
   }
   const { recurrent, forget } = cellNow();
   if (recurrent.length && !single.some(({ places }) => places[0] === recurrent[0][0][0])) {
-    slider(weights, { id: "norm", words: recurrent.length > 1 ? "max ‖W‖" : "‖W‖", get: () => round(normOfWeights(numbersNow(), recurrent)), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, Array.from(withNorm(numbersNow(), recurrent, Math.max(0, x)))) }, g), least: 0, most: 3 }, weightShows);
+    slider(weights, { id: "norm", words: recurrent.length > 1 ? "max ‖W‖" : "‖W‖", get: () => round(normOfWeights(numbersNow(), recurrent)), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, withNormNow(Math.max(0, x))) }, g), least: 0, most: 3 }, weightShows);
   }
   if (forget.length) {
     const mean = () => forget.reduce((sum, place) => sum + numbersNow()[place], 0) / forget.length;
     slider(weights, { id: "forget", words: "b_f, all", get: () => round(mean()), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, numbersNow().map((each, i) => (forget.includes(i) ? x : each))) }, g), least: -4, most: 6, step: 0.05 }, weightShows);
   }
 }
+/** The parameters with another ‖W‖. On the way through 0 the matrices keep the direction that they had last, or as built. */
+function withNormNow(norm) {
+  const { recurrent } = cellNow(), p = numbersNow().slice(), places = recurrent.flat(2), known = lastDirection && lastDirection.cell === chosen.cell ? lastDirection.p : built.p[chosen.cell];
+  if (normOfWeights(p, recurrent) > LEAST_NORM) lastDirection = { cell: chosen.cell, p };
+  else for (const place of places) p[place] = known[place];
+  return Array.from(withNorm(p, recurrent, norm));
+}
+const LEAST_NORM = 1e-280;  // below it digits are lost
+let lastDirection = null;
 const round = (x) => (Number.isFinite(x) ? Number(x.toPrecision(6)) : x);
 
 /** The entries of the chosen matrix as a grid of buttons, shaded by their sign and size. */
@@ -208,7 +221,7 @@ function h0Name() {
 }
 let unit = 0;
 const partPick = byId("part"), unitOfH0 = byId("unit-of-h0");
-partPick.addEventListener("change", () => { part = Number(partPick.value); showControls(); });
+partPick.addEventListener("change", () => { part = Number(partPick.value); showControls(); drawSeries(); });
 unitOfH0.addEventListener("change", () => { unit = Number(unitOfH0.value); showControls(); });
 
 /** A choice among whole numbers, or symbols with a name. */

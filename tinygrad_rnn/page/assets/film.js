@@ -20,7 +20,7 @@ function goTo(t, quietly = false) {
 
 const lastOf = () => lastPosition(chosen);
 
-/** One step on or back; node by node where that is chosen. */
+/** Go on or back by that many steps, not past the end of the way forward; node by node where that is chosen. */
 function advance(by) {
   const from = chosen.step === null ? (by < 0 ? lastOf() + 1 : lastOf()) : chosen.step;
   if (detail.on && chosen.step !== null) {
@@ -32,7 +32,7 @@ function advance(by) {
     }
     detail.at = by > 0 ? 0 : Infinity;
   }
-  const to = from + by;
+  const end = [chosen.T, lastOf()].find((each) => from < each && each < from + by), to = end ?? from + by;
   if (to > lastOf()) { change({ step: null }); return false; }
   change({ step: Math.max(0, to) });
   return true;
@@ -42,15 +42,27 @@ function stop() {
   clearTimeout(playing);
   playing = 0;
   byId("play").textContent = "Play";
+  sayFilm();
+}
+
+const ONE_STEP = 900, FEW_STEPS = 14, SHORTEST = 60;  // milliseconds; time steps; milliseconds
+
+/** How it plays: milliseconds to wait, and how many steps to go on by. A long sequence takes no longer than one of a few time steps. */
+function paceNow() {
+  const wait = ONE_STEP / Number(byId("speed").value), each = detail.on ? wait : Math.min(wait, (wait * FEW_STEPS) / chosen.T);
+  return { wait: Math.max(SHORTEST, each), by: Math.ceil(SHORTEST / each) };
 }
 
 function play() {
   if (playing) return stop();
   if (chosen.step === null) { detail.at = 0; change({ step: 0 }); }
   byId("play").textContent = "Pause";
-  const speed = () => 900 / Number(byId("speed").value);
-  const tick = () => { playing = setTimeout(() => { if (advance(1)) tick(); else stop(); }, detail.on ? speed() : Math.max(60, Math.min(speed(), (speed() * 14) / chosen.T))); };
+  const tick = () => {
+    const { wait, by } = paceNow();
+    playing = setTimeout(() => { if (advance(by)) tick(); else stop(); }, wait);
+  };
   tick();
+  sayFilm();
   return undefined;
 }
 
@@ -73,20 +85,23 @@ scrubber.addEventListener("input", () => { stop(); detail.at = 0; change({ step:
 /** What the film's place says. */
 function filmSays() {
   const { T, step } = chosen, { t } = filmNow(), name = page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")";
-  if (step === null) return "complete: forward over " + plural(T, "step") + ", and back";
+  if (step === null) return "complete: forward over " + plural(T, "step") + (hasLoss() ? ", and back" : "");
   if (step === 0) return "forward, at the start: only h_" + called(0) + " and the inputs are there";
   if (step <= T) return "forward, t = " + called(t) + name;
-  return t === T ? "backward, from the loss to t = " + called(T) : "backward, t = " + called(t) + name + ": " + (result.error ? "" : t < endOfChain() ? "beyond the cut" : shown(leftAt(t)) + " is left of the gradient at t = " + called(lastLoss()));
+  return t === T ? "backward, from the loss to t = " + called(T) : "backward, t = " + called(t) + name + ": " + (result.error ? "" : !hasLoss() ? "there is no loss" : t < endOfChain() ? "beyond the cut" : shown(leftAt(t)) + " is left of the gradient at t = " + called(lastLoss()));
 }
 
+function sayFilm() {
+  const words = filmSays(), { by } = paceNow();
+  write(byId("film-says"), words + (playing && by > 1 ? "; playing " + by + " time steps at a time" : ""));
+  scrubber.setAttribute("aria-valuetext", spoken(words));
+}
 views.push(() => {
   scrubber.max = lastOf() + 1;
   scrubber.value = chosen.step === null ? lastOf() + 1 : chosen.step;
   byId("phase-forward").style.flexGrow = chosen.T;
   byId("phase-backward").style.flexGrow = chosen.T + 1;
-  const words = filmSays();
-  write(byId("film-says"), words);
-  scrubber.setAttribute("aria-valuetext", spoken(words));
+  sayFilm();
 });
 
 // ---- keys, anywhere on the page: a presenter's remote sends PageUp and PageDown ------------------------------------------
@@ -106,6 +121,15 @@ addEventListener("keydown", (event) => {
   act();
   event.preventDefault();
 });
+
+// What got the focus by the pointer gives it back when it is done, so that ← → step again; who came by a key keeps it.
+let pressed = false, cameByPointer = false;
+addEventListener("pointerdown", () => { pressed = true; }, true);
+addEventListener("keydown", () => { pressed = false; }, true);
+addEventListener("focusin", () => { cameByPointer = pressed; });
+addEventListener("pointerup", () => { if (document.activeElement.matches("input[type=range]")) document.activeElement.blur(); });
+addEventListener("change", ({ target }) => { if (pressed && target.matches("select")) target.blur(); });
+addEventListener("keydown", ({ target, key }) => { if (cameByPointer && key === "Enter" && target.matches("input[type=number]")) target.blur(); });
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();

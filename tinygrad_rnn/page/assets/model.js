@@ -107,7 +107,6 @@ const lastPosition = ({ T }) => 2 * T + 1;
 // ---- the link: what differs from the page as it was built ------------------------------------------------------------------
 
 const PLAIN = ["nonlinearity", "T", "at", "k1", "k2", "step", "lr", "clip"];
-const NUMERIC = new Set(["T", "k1", "k2", "step", "lr", "clip"]);
 
 /** The settings as the end of a link. */
 function asLink() {
@@ -136,40 +135,68 @@ function parameterName(place) {
   return "parameter " + place;
 }
 
-/** Take the settings from the end of a link; what it does not say, or says wrongly, is as built. */
+/** What of a link could not be taken, in words. */
+let misread = [];
+
+/** Take the settings from the end of a link. What it does not say is as built, and also what it says wrongly: see `misread`. */
 function fromLink(link) {
-  const found = { ...built, p: built.p.slice(), h0: built.h0.slice(), x: built.x.slice(), target: built.target.slice() };
-  const given = link.replace(/^#/, "").split("&").filter(Boolean).map((part) => {
-    try { return part.split("=").map((piece) => decodeURIComponent(piece)); } catch { return ["", ""]; }
-  });
-  const words = new Map(given);
-  const cell = page.cells.findIndex((each) => each.name === words.get("cell"));
-  if (cell > 0) Object.assign(found, { cell, nonlinearity: page.cells[cell].nonlinearity });
-  const whole = (text, least, most) => { const n = Number(text); return Number.isInteger(n) && n >= least && n <= most ? n : null; };
-  const places = new Map();
-  chosen = { ...chosen, cell: found.cell };
-  page.cells[found.cell].p.forEach((_, i) => places.set(parameterName(i), i));
-  for (const [key, text = ""] of given) {
-    const x = Number(text), isNumber = text.trim() !== "" && Number.isFinite(x);
-    const entry = /^(x|target)_(\d+)\[(\d+)\]$/.exec(key), state = /^h0\[(\d+)\]$/.exec(key);
-    if (key === "nonlinearity" && Object.hasOwn(page.cells[found.cell].programs, text)) found.nonlinearity = text;
-    else if (key === "at" && ["last", "every"].includes(text)) found.at = text;
-    else if (key === "T") found.T = whole(text, 1, built.T) ?? built.T;
-    else if (key === "lr" && isNumber && x >= 0) found.lr = x;
-    else if (key === "clip" && isNumber && x >= 0) found.clip = x;
-    else if (places.has(key) && isNumber) found.p[found.cell] = replaced(found.p[found.cell], places.get(key), x);
-    else if (state && isNumber && state[1] < found.h0[found.cell].length) found.h0[found.cell] = replaced(found.h0[found.cell], Number(state[1]), x);
-    else if (entry && isNumber) {
-      const t = Number(entry[2]) - page.first, i = Number(entry[3]), rows = found[entry[1]];
-      if (rows[t] && i < rows[t].length) rows[t] = replaced(rows[t], i, x);
-    }
+  const found = { ...built, p: built.p.slice(), h0: built.h0.slice(), x: built.x.slice(), target: built.target.slice() }, words = new Map();
+  misread = [];
+  for (const part of link.replace(/^#/, "").split("&").filter(Boolean)) {
+    try {
+      const [key, text = ""] = part.split("=").map((piece) => decodeURIComponent(piece));
+      words.set(key, text);
+    } catch { misread.push("“" + part + "” cannot be read"); }
   }
-  found.k1 = words.has("k1") ? whole(words.get("k1"), 1, built.T) : null;
-  found.k2 = found.k1 === null ? null : Math.max(found.k1, whole(words.get("k2"), 1, built.T) ?? found.k1);
-  found.cuts = (words.get("cut") || "").split(",").map((text) => whole(text || "x", 1, found.T - 1)).filter((t) => t !== null);
-  found.step = words.has("step") ? whole(words.get("step"), 0, lastPosition(found)) : null;
+  const wrong = (key, text, must) => { misread.push(key + " = “" + text + "” must be " + must); return null; };
+  const among = (choices) => (key, text) => (choices.includes(text) ? text : wrong(key, text, choices.join("") ? "one of " + choices.join(", ") : "left out: this cell has none"));
+  const number = (least) => (key, text) => {
+    const x = Number(text);
+    return text.trim() !== "" && Number.isFinite(x) && x >= least ? x : wrong(key, text, least === 0 ? "a number that is not negative" : "a number");
+  };
+  const whole = (least, most) => (key, text) => {
+    const n = Number(text);
+    return text.trim() !== "" && Number.isInteger(n) && n >= least && n <= most ? n : wrong(key, text, "a whole number from " + least + " to " + most);
+  };
+  /** Take what the link says of a setting, unless it cannot be read. */
+  const take = (key, read, usual) => {
+    if (!words.has(key)) return usual;
+    const text = words.get(key);
+    words.delete(key);
+    return (text === "" && usual === null ? null : read(key, text)) ?? usual;
+  };
+  const names = page.cells.map(({ name }) => name), cell = names.indexOf(take("cell", among(names), names[0])), { programs, nonlinearity, p } = page.cells[cell];
+  Object.assign(found, { cell, nonlinearity: take("nonlinearity", among(Object.keys(programs)), nonlinearity) });
+  found.at = take("at", among(["last", "every"]), built.at);
+  const T = found.T = take("T", whole(1, built.T), built.T), k1 = take("k1", whole(1, built.T), null), k2 = take("k2", whole(1, built.T), null);
+  Object.assign(found, { k1: k1 ?? k2, k2: k1 === null ? k2 : Math.max(k1, k2 ?? k1), lr: take("lr", number(0), built.lr), clip: take("clip", number(0), null) });
+  found.step = take("step", whole(0, lastPosition(found)), null);
+  const isCut = T > 1 ? whole(1, T - 1) : (key, text) => wrong(key, text, "left out where T is 1");
+  found.cuts = take("cut", (key, text) => text.split(",").map((each) => isCut(key, each)).filter((t) => t !== null), []);
+  chosen = { ...chosen, cell };  // what the parameters are called
+  const places = new Map(p.map((_, i) => [parameterName(i), i])), { symbols, x: size } = PROGRAMS[programs[found.nonlinearity]].facts;
+  for (const [key, text] of words) {
+    const entry = /^(x|target)_(\d+)\[(\d+)\]$/.exec(key), state = /^h0\[(\d+)\]$/.exec(key);
+    const [list, at_, place] = places.has(key) ? [found.p, cell, places.get(key)] : state ? [found.h0, cell, Number(state[1])]
+      : entry ? [found[entry[1]], Number(entry[2]) - page.first, Number(entry[3])] : [[], 0, 0];
+    if (!list[at_] || place >= list[at_].length) {
+      misread.push("there is no “" + key + "”");
+      continue;
+    }
+    const symbol = entry && symbols[entry[1] === "x" ? place : size + place];  // a whole number below this
+    const given = (symbol ? whole(0, symbol - 1) : number(-Infinity))(key, text);
+    if (given !== null) list[at_] = replaced(list[at_], place, given);
+  }
   return found;
 }
+
+const MOST_SAID = 3;  // of what could not be taken; until something else is set
+views.push((changed) => {
+  const said = byId("link-says"), more = misread.length - MOST_SAID;
+  if (!changed.has("link") && !(changed.size === 1 && changed.has("size"))) misread = [];
+  said.hidden = !misread.length;
+  if (misread.length) said.textContent = "The link could not be taken as it is: " + misread.slice(0, MOST_SAID).map((each) => clipped(each, 160)).join("; ") + (more > 0 ? "; and " + more + " more" : "") + ". The rest is as it says.";
+});
 
 let linked = "#";
 const putLink = () => {
@@ -186,6 +213,6 @@ addEventListener("hashchange", () => {
 function follow(link) {
   past.push(chosen);
   chosen = fromLink(link);
-  waiting.add("restored").add("p");
+  waiting.add("restored").add("p").add("link");
   refresh();
 }

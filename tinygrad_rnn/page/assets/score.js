@@ -150,7 +150,7 @@ function drawScore() {
       const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
       text("data" + id, x0, y + 0.45 * S, fitted(norm(Array.from(numbers)), room), "data", room);
       const gradient = Array.from(computation.state(t, computation.sequence.grad, name));
-      if (film.done || t >= film.arrived) text("grad" + id, x0, y + 1.65 * S, fitted(norm(gradient), room), "grad", room);
+      if (lit && (film.done || t >= film.arrived)) text("grad" + id, x0, y + 1.65 * S, fitted(norm(gradient), room), "grad", room);
     });
     for (const fold of folds) {
       if (lane) continue;
@@ -162,11 +162,11 @@ function drawScore() {
   const losses = new Set(computation.losses);
   for (const t of shownTimes) {
     if (!t) continue;
-    const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputWords(numbers, card - 6);
+    const x0 = at.get(t), numbers = chosen.x[t - 1], words = drag && drag.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
     parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + inputTop + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
-    parts.push(["x" + t, "rect", { class: "input" + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
+    parts.push(["x" + t, "rect", { class: "input" + (isSymbol() ? " symbol" : "") + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
-    text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data");
+    text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data", card - 4);
     if (HAS_NAMES && page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
     if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
   }
@@ -176,12 +176,12 @@ function drawScore() {
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lastY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lastY - 0.85 * S, "L", "name");
   if (seen) {
-    text("dataL", lossX, lastY + 0.45 * S, fitted(computation.loss, card - 6), "data", card - 6);
-    text("gradL", lossX, lastY + 1.65 * S, "1", "grad");
+    text("dataL", lossX, lastY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
+    if (losses.size) text("gradL", lossX, lastY + 1.65 * S, "1", "grad");
   }
-  if (chosen.at === "every") text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
+  if (chosen.at === "every" && losses.size) text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
-  else text("none", left, barsTop + 20, "There is no gradient to follow", "small start");
+  else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
   put(picture, { viewBox: "0 0 " + width + " " + height, height: scale * height });
   paint(picture.lastElementChild, parts);
@@ -280,17 +280,21 @@ picture.addEventListener("pointerdown", (event) => {
   const t = Number(event.target.dataset.x);
   if (!t) return;
   selectStep(t);
-  if (chosen.x[t - 1].length > 1 || facts().symbols["0"]) return;
-  drag = { t, y: event.clientY, from: chosen.x[t - 1][0] };
+  if (isSymbol()) return;
+  drag = { t, y: event.clientY, from: chosen.x[t - 1][part] };
   picture.setPointerCapture(event.pointerId);
   event.preventDefault();
 });
 picture.addEventListener("pointermove", (event) => {
   if (!drag) return;
   const x = Math.round((drag.from + (drag.y - event.clientY) / 80) * 100) / 100;
-  change({ x: replaced(chosen.x, drag.t - 1, [x]) }, "x" + drag.t);
+  change({ x: replaced(chosen.x, drag.t - 1, replaced(chosen.x[drag.t - 1], part, x)) }, "x" + drag.t);
 });
-for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, () => { drag = null; });
+for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, () => {
+  const several = drag && chosen.x[drag.t - 1].length > 1;  // whose norm is written again
+  drag = null;
+  if (several && !result.error) drawScore();
+});
 
 /** Cut the link after a state, or join it again. */
 function toggleCut(t) {
@@ -309,5 +313,7 @@ function sayScore() {
 
 views.push(() => {
   sayScore();
-  if (!result.error) drawScore();
+  document.body.classList.toggle("before", result.error !== null);
+  if (!result.error) return drawScore();
+  return write(byId("picture-says"), spoken(headline()[0] + ". The picture shows what was before."));
 });

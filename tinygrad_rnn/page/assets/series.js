@@ -6,11 +6,12 @@ let seriesAt = null;
 
 function drawSeries() {
   const height = 96, [pen, width] = sharp(seriesPlot, height), { sequence } = result.computation, T = built.T;
-  const single = chosen.x[0].length === 1 && !isSymbol();
-  byId("series").hidden = !single;
-  if (!single) return;
+  byId("series").hidden = isSymbol();
+  if (isSymbol()) return;
+  const entryOf = (row) => row[Math.min(part, row.length - 1)], hasTargets = !targetIsClass() && chosen.target.some((row) => row && row.length);
+  byId("series-entry").textContent = chosen.x[0].length > 1 ? ", entry " + part + " of x" : "";
   const left = 40, right = width - 10, top = 8, bottom = height - 18, predicted = predictionSlot();
-  const values = [...chosen.x.flat(), ...chosen.target.flatMap((row) => (row && row.length === 1 && !targetIsClass() ? row : []))];
+  const values = [...chosen.x.map(entryOf), ...(hasTargets ? chosen.target.flatMap((row) => (row ? [entryOf(row)] : [])) : [])];
   let low = 0, high = 0;
   for (const x of values) { low = Math.min(low, x); high = Math.max(high, x); }
   if (high - low < 1e-9) high = low + 1;
@@ -30,12 +31,12 @@ function drawSeries() {
     pen.stroke();
     pen.setLineDash([]);
   };
-  line("input-line", (t) => chosen.x[t - 1][0]);
-  if (chosen.target.some((row) => row && row.length === 1) && !targetIsClass()) line("quiet", (t) => (chosen.target[t - 1] ? chosen.target[t - 1][0] : null), [2, 3]);
+  line("input-line", (t) => entryOf(chosen.x[t - 1]));
+  if (hasTargets) line("quiet", (t) => (chosen.target[t - 1] ? entryOf(chosen.target[t - 1]) : null), [2, 3]);
   if (predicted !== null && !result.error) line("accent", (t) => (t <= chosen.T && (facts().parts.h || chosen.at === "every") ? sequence.now[t][predicted] : null));
   if (T <= 120) {
     pen.fillStyle = colour("input-line");
-    for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(chosen.x[t - 1][0]), t === filmNow().t ? 4.5 : 2.6, 0, 7); pen.fill(); }
+    for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(entryOf(chosen.x[t - 1])), t === filmNow().t ? 4.5 : 2.6, 0, 7); pen.fill(); }
   }
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
@@ -48,10 +49,10 @@ function drawSeries() {
   seriesPlot.setAttribute("aria-label", "The inputs over " + plural(T, "time step") + ", from " + shown(low) + " to " + shown(high) + ", with targets and predictions");
 }
 
-/** The slot of the prediction, if it is a single number. */
+/** The slot of the prediction; of one of several numbers, that of the entry in view. */
 function predictionSlot() {
   const y = slotsOf("y"), found = y.length ? y : slotsOf("h");
-  return found.length === 1 && (!y.length || chosen.at === "every") ? found[0] : null;
+  return (found.length === 1 || found.length === facts().target) && (!y.length || chosen.at === "every") ? found[Math.min(part, found.length - 1)] : null;
 }
 
 let seriesDrag = null;
@@ -69,7 +70,7 @@ seriesPlot.addEventListener("pointermove", (event) => {
   if (!seriesDrag) return;
   const { low, high, top, bottom } = seriesAt, box = seriesPlot.getBoundingClientRect();
   const v = high - ((event.clientY - box.top - top) / (bottom - top)) * (high - low);
-  change({ x: replaced(chosen.x, seriesDrag.t - 1, [Math.round(v * 1000) / 1000]) }, "series" + seriesDrag.t);
+  change({ x: replaced(chosen.x, seriesDrag.t - 1, replaced(chosen.x[seriesDrag.t - 1], part, Math.round(v * 1000) / 1000)) }, "series" + seriesDrag.t);
 });
 for (const name of ["pointerup", "pointercancel"]) seriesPlot.addEventListener(name, () => { seriesDrag = null; drawSeries(); });
 views.push(() => drawSeries());

@@ -20,7 +20,7 @@ addEventListener("afterprint", () => forPaper(false));
 views.push(() => write(byId("about"), [cellNow().name, plural(chosen.T, "time step"), page.title].filter(Boolean).join(" · ")));
 chosen = fromLink(location.hash || page.link || "");
 compute();
-for (const view of views) view(new Set(Object.keys(built)));
+for (const view of views) view(new Set([...Object.keys(built), "link"]));
 let bodyWidth = 0;
 addEventListener("fullscreenchange", redrawAll);
 new ResizeObserver(([{ contentRect: { width } }]) => {

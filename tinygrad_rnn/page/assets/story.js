@@ -8,6 +8,7 @@ const isScalar = () => facts().state === 1;
 /** What the state is called in the equation: h, or s for all its parts together. */
 const stateName = () => { const names = Object.keys(facts().parts); return names.length === 1 ? names[0] : "s"; };
 const partNames = () => Object.keys(facts().parts);
+const hasLoss = () => result.computation.losses.length > 0;
 /** The last time step with a loss. */
 const lastLoss = () => { const { losses } = result.computation; return losses.length ? losses[losses.length - 1] : chosen.T; };
 /** The loss that the chain begins from: L, or of a loss at several steps what it has of the last: L_12. */
@@ -110,6 +111,7 @@ function headline() {
     const { node, t, backward } = result.error;
     return [(backward ? "The derivative of " : "") + node + " has no real value" + (t === null ? "" : " at t = " + called(t)), "broken"];
   }
+  if (!hasLoss()) return [chosen.at === "last" ? "There is no loss: time step " + called(chosen.T) + " has no target" : "There is no loss: no time step up to " + called(chosen.T) + " has a target", ""];
   const T = lastLoss(), k = endOfChain(), lag = T - k;
   if (!lag) return ["The loss of one time step: there is no way back through time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
@@ -156,9 +158,18 @@ function chainName(T, k) {
   return names.length < 4 ? names.join("·") : names[0] + " ⋯ " + names[names.length - 1];
 }
 
+/** What can be done where there is no loss: the number of time steps that is nearest, and has one. */
+function remedy() {
+  const { T, at: where, target } = chosen, have = target.flatMap((row, i) => (row ? [i + 1] : []));
+  if (where === "every") return "Choose T = " + have[0] + ", or more";
+  const nearest = have.reduce((a, b) => (Math.abs(b - T) < Math.abs(a - T) ? b : a));
+  return "Choose T = " + nearest + (have[0] < T ? ", or the loss at every step" : "");
+}
+
 /** The chain, its product and the law, in one line. */
 function equation() {
   if (result.error) return "";
+  if (!hasLoss()) return remedy();
   const T = lastLoss(), k = endOfChain(), lag = T - k, name = stateName(), { law } = result;
   if (!lag) return "";
   const later = name + "_" + called(T), earlier = name + "_" + called(k), left = leftAt(k);
@@ -187,6 +198,6 @@ function equation() {
 /** The picture for those who cannot see it. */
 function described() {
   const [sentence] = headline(), factors = [];
-  for (let t = lastLoss(); t > endOfChain() && factors.length < 12 && !result.error; t--) factors.push(shown(factorAt(t)));
+  for (let t = lastLoss(); t > endOfChain() && factors.length < 12 && !result.error && hasLoss(); t--) factors.push(shown(factorAt(t)));
   return sentence + "." + (factors.length ? " Factors from step " + called(lastLoss()) + " back: " + factors.join(", ") + "." : "");
 }

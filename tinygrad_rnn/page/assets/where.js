@@ -13,9 +13,8 @@ function splitChoices() {
 }
 
 const askSplit = askFor(byId("where"), () => {
-  if (result.error || !result.computation.losses.length) return null;
   const choices = splitChoices();
-  if (!choices.length) return null;
+  if (result.error || !hasLoss() || !choices.length) return null;
   const [name, which] = choices[Math.min(choices.length - 1, Math.max(0, ofPick.selectedIndex))];
   return { ...taskNow(), kind: "split", which: [...which], name };
 }, (answer, task) => {
@@ -38,7 +37,7 @@ views.push((changed) => {
     due ||= "size";
     return showWhere();
   }
-  byId("where").hidden = !splitChoices().length;
+  byId("where").hidden = !splitChoices().length || !hasLoss();
   const names = splitChoices().map(([name]) => name), at_ = ofPick.selectedIndex;
   if (ofPick.dataset.names !== names.join("\n")) {
     ofPick.replaceChildren(...names.map((name) => element("option", {}, inCharacters(name))));
@@ -85,7 +84,7 @@ function drawHeat() {
   const { losses, cells, T, by_use, by_loss, kept_by_use, kept_by_loss, signed } = whole, full = widthOf(heat), row = losses.length === 1;
   const left = row ? 10 : 46, top = 18, bars = row ? 0 : Math.min(120, full * 0.22);
   // A use step k runs downwards, a loss step t to the right; of a single loss the uses stand in one row.
-  const wide = row ? (full - 2 * left) / T : (full - left - bars - 16) / losses.length, high = row ? 44 : Math.max(1, Math.min(wide, 300 / T));
+  const wide = row ? (full - 2 * left) / T : (full - left - bars - 16) / losses.length, high = row ? 44 : Math.min(wide, 300 / T);
   const height = row ? top + high + 8 : top + high * T + 86, [pen] = sharp(heat, height);
   const corner = (k, j) => (row ? [left + (k - 1) * wide, top] : [left + j * wide, top + (k - 1) * high]);
   whereAt = { left, top, wide, high, row, corner };
@@ -117,7 +116,7 @@ function drawHeat() {
     }
   }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
-  const across = Math.max(1, Math.ceil(30 / wide)), down = Math.max(1, Math.ceil(15 / high)), { t } = filmNow();
+  const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), { t } = filmNow();
   pen.strokeStyle = colour("accent");
   pen.lineWidth = 2;
   if (row) {
