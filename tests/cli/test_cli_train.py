@@ -200,7 +200,7 @@ def test_a_model_is_not_overwritten_unasked(error_of: Callable[..., str]) -> Non
     assert main(options) == 0
     content = Path("adding.safetensors").read_bytes()
     assert "exists" in error_of(*options)
-    assert "no text" in error_of("sample", "adding.safetensors")
+    assert "which is not a text" in error_of("sample", "adding.safetensors")
     Path("cut.safetensors").write_bytes(content[:-9])
     assert "cut off" in error_of("eval", "cut.safetensors")
     assert Path("adding.safetensors").read_bytes() == content
