@@ -5,19 +5,21 @@ What may crash the process is tried in a process of its own.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
 from tinygrad_rnn.compile import Number, Recurrence, Run, Symbols, Vector, compile, machine, native
 from tinygrad_rnn.compile.boundary import Area
-from tinygrad_rnn.errors import ArgumentError, CompileError, DomainError, ShapeError, TooLargeError
+from tinygrad_rnn.errors import ArgumentError, CompileError, DataError, DomainError, ShapeError, TooLargeError
 from tinygrad_rnn.support import memory
 
 
@@ -315,3 +317,27 @@ def test_an_input_that_is_refused_leaves_the_run_before_as_it_was():
     with pytest.raises(ShapeError):
         program.forward([2.0])
     assert list(program.backward()) == [7.0, 2.0]
+
+
+@pytest.mark.parametrize("h0", [5, [1.0], [1.0, 2.0, 3.0], [], [math.nan, 0.0]])
+def test_the_eager_twin_takes_no_other_initial_state_than_the_program(h0: Any) -> None:
+    """Entries too many went unnoticed."""
+    program = Recurrence(RNNCell(1, 2), Vector(1), mse_loss, Vector(2))
+    for run in (program.eager, program.inspect):
+        with pytest.raises((ShapeError, DataError), match=r"h_?0"):
+            run([[0.1]], [[0.2, 0.3]], h0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"cell": 5, "h0": 0.0}, "cell is 5: cell must be a Cell"),
+        ({"readout": "V"}, "readout is 'V': readout must be a function"),
+        ({"loss": 5}, "loss is 5: loss must be a function"),
+    ],
+)
+def test_what_is_no_function_is_named(arguments: dict[str, Any], what: str) -> None:
+    whole: dict[str, Any] = {"cell": ScalarRNNCell(), "x": Number(), "loss": mse_loss, "target": Number(), **arguments}
+    with pytest.raises(ArgumentError) as raised:
+        Recurrence(**whole)
+    assert f"{raised.value.what}: {raised.value.remedy}".startswith(what)

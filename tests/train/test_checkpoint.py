@@ -268,7 +268,7 @@ def changed(state: Any, path: str, value: object) -> Any:
         ("optimizer.lr", "fast", "optimizer.lr is 'fast', not a number of at least 0"),
         ("optimizer.lr", 10**400, "optimizer.lr is 1000000000"),
         ("optimizer.settings", [], "optimizer.settings is [], not an object"),
-        ("optimizer.settings.betas", [[[[[[[[[[0.5]]]]]]]]]], "not so deep within lists"),
+        ("optimizer.settings.betas", [[[[[[[[[[0.5]]]]]]]]]], "not nested at most 8 deep"),
         ("scheduler.state", None, "scheduler.state is None, not an object"),
         ("architecture.arguments.hidden_size", 0, "architecture.arguments.hidden_size is 0, not a whole number from 1"),
         ("architecture.arguments.num_layers", 1.5, "architecture.arguments.num_layers is 1.5, not a whole number"),
@@ -316,7 +316,7 @@ def test_a_training_of_many_steps_can_be_interrupted(written: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no such device")
 def test_a_device_without_end_is_not_read_to_its_end(written: Path) -> None:
-    with pytest.raises(CheckpointError, match="zero: more than 256 MB come from what is no regular file"):
+    with pytest.raises(CheckpointError, match="zero: more than 256 MB come from something other than a regular file"):
         load_checkpoint("/dev/zero")
     task = Text(text="to be or not to be " * 20, length=5)
     settings = Settings(batch_size=1, validation_size=1)
@@ -514,6 +514,18 @@ def test_who_is_notified_of_a_validation_cannot_lose_it(validation: int, tmp_pat
     checkpoint = load_checkpoint(tmp_path / "c")
     assert checkpoint.step == called[-1]
     assert checkpoint.history.rows[-1].validation_error is not None
+
+
+def test_a_program_may_change_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkpoint was written once more, in the other folder."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    task = Adding(2)
+    settings, limits = Settings(batch_size=1, validation_size=1, validate_every=1), Limits(2, stop_when_solved=False)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    train(model, task, settings, limits, checkpoint="c", on_validation=lambda _: os.chdir(tmp_path / "other"))
+    assert load_checkpoint(tmp_path / "c").step == 2
+    assert not os.listdir(tmp_path / "other")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")

@@ -394,6 +394,27 @@ def test_a_second_ctrl_c_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+@pytest.mark.parametrize(("batch_size", "after"), [(1000, 20), (1, 5)])
+def test_an_update_ends_while_its_sequences_are_drawn_or_between_chunks(batch_size: int, after: int) -> None:
+    """It went on to the end of them all, for seconds or minutes."""
+    task = Latch(1000)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    settings = Settings(batch_size=batch_size, validation_size=1, truncate=10)
+    trainer, before, calls = Trainer(model, task, settings, Limits(1)), model.state_dict(), 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > after
+
+    state = trainer.rng.getstate()
+    with pytest.raises(Interrupted):
+        trainer.step(stop)
+    assert calls == after + 1
+    assert (trainer.rng.getstate(), model.state_dict()) == (state, before)
+    assert not any(parameter.grad for parameter in model.parameters())
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
 def test_a_signal_while_another_one_is_noted_does_not_wait_for_it() -> None:
     code = """

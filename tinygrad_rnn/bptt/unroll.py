@@ -19,7 +19,7 @@ from ..nn.cells import Cell
 from ..nn.quantities import Quantity, Readout, as_quantity, as_sequence, entries, finite
 from ..nn.stacked import Recurrent
 from ..nn.through_time import Named, State, state_among
-from ..support.checks import whole_number
+from ..support.checks import check_callable, whole_number
 from ..support.collector import Paused
 from ..support.text import count
 
@@ -173,8 +173,8 @@ def unroll(
             then the state after time step ``first - 1``.
 
     Raises:
-        ArgumentError: the inputs are empty or not a sequence, a plain function has no h0, or ``first`` is not a whole
-            number.
+        ArgumentError: the cell is none, the inputs are empty or not a sequence, a plain function has no h0, or
+            ``first`` is not a whole number.
         DataError: a number of an input, or of h0, is NaN or infinite.
         ShapeError: an input or the state has the wrong size; the error names the time step.
     """
@@ -285,8 +285,15 @@ def given_state(cell: Cell, h0: object, t: int) -> tuple[Quantity, ...]:
 
 
 def as_cell(cell: Callable[..., Any], h0: object) -> Cell:
-    """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through."""
-    return cell.cell if isinstance(cell, Recurrent) else _FunctionCell(cell, h0)
+    """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through.
+
+    Raises:
+        ArgumentError: it is none of these.
+    """
+    if isinstance(cell, Recurrent):
+        return cell.cell
+    check_callable("cell", cell, "a Cell, an RNN, LSTM or GRU, or a function cell(x, *state)")
+    return _FunctionCell(cell, h0)
 
 
 class _FunctionCell(Cell):

@@ -8,11 +8,10 @@ from typing import Any
 
 from ..bptt.unroll import Unrolled
 from ..engine.value import Value
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError
 from ..nn.cells import Cell
 from ..support.checks import one_of, whole_number
 from ..support.sums import add_up
-from ..support.text import count
 from .batch import Batch
 from .boundary import Area, Doubles, Numbers, area, doubles, real
 from .graph import check_mode
@@ -367,20 +366,31 @@ class Recurrence(Compiled):
             x, target: of one sequence, plain numbers.
             h0: the initial state in a row.
             mask: per time step, whether there is a loss.
+
+        Raises: as `forward_backward`.
         """
-        return self._eager(self.step, x, target, self._initial if h0 is None else h0, mask)
+        return self._eager(self.step, *self._sequence(x, target, h0), mask)
+
+    def _sequence(
+        self, x: Sequence[Any], target: Sequence[Any] | None, h0: Sequence[float] | None
+    ) -> tuple[list[Any], list[Any] | None, list[float]]:
+        """x, targets and initial state of one sequence, checked, as plain numbers."""
+
+        def one(given: Any) -> Any:
+            return None if given is None else [given]
+
+        batch = self._batch([x], one(target), one(h0))
+        batch.check_finite()
+        return batch.sequence(0)
 
     def _eager(
         self,
         step: Step,
-        x: Sequence[Any],
-        target: Sequence[Any] | None,
-        h0: Sequence[float],
+        x: list[Any],
+        target: list[Any] | None,
+        h0: list[float],
         mask: Sequence[bool] | None,
     ) -> tuple[Unrolled, Value | None]:
-        step.check_target(target)
-        if target is not None and len(target) != len(x):
-            raise ShapeError(f"x is {count(len(x), 'time step')}, target is {len(target)}")
         has_loss = self._variants.has_loss(len(x), self._variants.check_mask(len(x), mask))
         return unroll_step(step, x, target, h0, has_loss)
 
@@ -391,15 +401,10 @@ class Recurrence(Compiled):
 
         The eager engine computes them once more: exact mode is the very same computation.
         """
-
-        def one(given: Any) -> Any:
-            return None if given is None else [given]
-
-        batch = self._batch([x], one(target), one(h0))
-        batch.check_finite()
+        sequence = self._sequence(x, target, h0)
         with self._lock:
             step = self._step_of_now(self._step)
-        unrolled, loss = recorded(self._eager, step, *batch.sequence(0), mask)
+        unrolled, loss = recorded(self._eager, step, *sequence, mask)
         if loss is not None:
             loss.backward(gradient)
         states = unrolled.state(unrolled.T)

@@ -15,6 +15,7 @@ from ..nn.cells import Cell
 from ..nn.quantities import Quantity, entries
 from ..nn.through_time import advance
 from ..nn.trees import is_vector
+from ..support.checks import check_callable
 from ..support.text import count
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
 from .lookup import Index, Pick, possible
@@ -58,13 +59,17 @@ class Step:
         """A step from the arguments of `Recurrence`.
 
         Raises:
-            ArgumentError: x or target is not a kind of input, they do not fit the loss, or a plain function has no h0.
+            ArgumentError: x or target is not a kind of input, they do not fit the loss, a plain function has no h0, or
+                what should be a function is none.
             DataError: a number of the initial state is NaN or infinite.
         """
         check_kind("x", x)
+        if readout is not None:
+            check_callable("readout", readout, "a function of h_t, or None")
         if target is not None:
             check_kind("target", target)
         if loss is not None:
+            check_callable("loss", loss, "a function loss(prediction, target), or None")
             check_loss(loss, target)
         cell = cell if isinstance(cell, Cell) else as_cell(cell, h0)
         if h0 is None:

@@ -68,6 +68,16 @@ def truth(name: str, value: object) -> bool:
     raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"{name} must be True or False")
 
 
+def check_callable(name: str, value: object, form: str) -> None:
+    """Check that ``value`` can be called; ``form`` says how it will be.
+
+    Raises:
+        ArgumentError: it cannot.
+    """
+    if not callable(value):
+        raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"{name} must be {form}")
+
+
 def in_short(value: object, most: int = 40) -> str:
     """The repr of a value, cut off after ``most`` characters, for errors."""
     if isinstance(value, int) and value.bit_length() > 1000:

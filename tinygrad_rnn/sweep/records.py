@@ -61,7 +61,7 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
     Args:
         value: the value.
         name: its name in an error.
-        is_result: whether it is a result, in which arrays become lists, and NaN and infinity are recorded. In a setting
+        is_result: whether it is a result. There arrays become lists, and NaN and infinity are recorded. In a setting
             they are refused: the experiment would get other values than were given, and runs would not be found again.
 
     Raises:
@@ -95,9 +95,9 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
 def _check_keys(value: dict[Any, Any], name: str) -> None:
     others = [key for key in value if not isinstance(key, str)]
     if others:
-        keys = "a key that is" if len(others) == 1 else f"{len(others)} keys that are"
+        keys = "a key that is not a text" if len(others) == 1 else f"{len(others)} keys that are not texts"
         raise ArgumentError(
-            f"{name} has {keys} no text: {', '.join(in_short(key) for key in others[:3])}{', …' * (len(others) > 3)}",
+            f"{name} has {keys}: {', '.join(in_short(key) for key in others[:3])}{', …' * (len(others) > 3)}",
             remedy="The file has texts as keys: give str(key), or a list of pairs",
         )
     if NOT_FINITE in value:
@@ -180,6 +180,7 @@ class RecordFile:
         self.path = file_name(path)
         if is_special(self.path):
             raise _no_file(self.path)
+        self._place = os.path.abspath(self.path)  # a run in this process may change the folder
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
             if not lock(self._file):
@@ -217,7 +218,7 @@ class RecordFile:
     def _check_there(self) -> None:
         """Raise SweepError if the file was deleted or replaced."""
         try:
-            there = os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
+            there = os.path.samestat(os.stat(self._place), os.fstat(self._file.fileno()))
         except FileNotFoundError:
             there = False
         if not there:
@@ -256,7 +257,7 @@ class RecordFile:
 
 
 def _no_file(path: str) -> SweepError:
-    return SweepError(f"{os.path.basename(path)} is no regular file", remedy="Give a file")
+    return SweepError(f"{os.path.basename(path)} is not a regular file", remedy="Give a file")
 
 
 def _line(data: dict[str, Any]) -> bytes:
@@ -303,7 +304,7 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             record = Record(**{**data, "setting": tuple(data["setting"])})
         except (ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SweepError(
-                f"{name} is damaged: line {place} is no record", remedy="Take that line out, or give another file"
+                f"{name} is damaged: line {place} is not a record", remedy="Take that line out, or give another file"
             ) from error
         known = key(record.setting, record.seed)
         records.pop(known, None)  # a run that was tried again finished later

@@ -46,7 +46,8 @@ class Engine(Protocol):
         """Set ``grad`` of every parameter to the gradient of the mean loss, and return that.
 
         Raises:
-            Interrupted: ``stop()`` became true. It is called at least once per sequence, or group of alike ones.
+            Interrupted: ``stop()`` became true. It is called at least once per sequence and window of truncated BPTT,
+                or group of alike sequences.
         """
         ...
 
@@ -108,7 +109,7 @@ class EagerEngine:
             for parameter in self.parameters:
                 parameter.zero_grad()
             with collector_paused():
-                loss += self._sequence(example)
+                loss += self._sequence(example, stop)
             sums = [before + parameter.grad for before, parameter in zip(sums, self.parameters)]
         for parameter, gradient in zip(self.parameters, sums):
             parameter.grad = gradient / len(examples)
@@ -121,7 +122,7 @@ class EagerEngine:
                 raise Interrupted
             yield self.model.outputs(example.inputs)
 
-    def _sequence(self, example: Example) -> float:
+    def _sequence(self, example: Example, stop: Callable[[], bool]) -> float:
         """Add the gradient of one sequence to the parameters, and return its mean loss."""
         model = self.model
         if self.truncate is None and not model.bidirectional:
@@ -131,6 +132,8 @@ class EagerEngine:
             return posed.loss.data
         loss = 0.0
         for losses in self._losses(example):
+            if stop():
+                raise Interrupted
             if losses:
                 root = total(losses)
                 root.backward(1.0 / example.target_count)
@@ -163,7 +166,7 @@ class CompiledEngine:
         self._program: Recurrence | None = None
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
-        """As `Engine.gradients`. Sequences of the same length that ask at the same time steps run side by side."""
+        """As `Engine.gradients`. Sequences of the same length with targets at the same time steps run side by side."""
         examples = in_order(examples)
         program = self._compiled(examples[0])
         loss, run = 0.0, None

@@ -14,9 +14,9 @@ from ..optim import Adam, Optimizer, clip_grad_norm_, gradient_norm
 from ..support.files import check_writable
 from ..support.sums import add_up
 from ..support.text import count
-from ..tasks import Task
+from ..tasks import Example, Task
 from .checkpoint import Checkpoint, restore, save_checkpoint
-from .engine import make_engine
+from .engine import Interrupted, make_engine
 from .history import History, Row
 from .network import RecurrentNetwork, validate
 from .settings import Limits, Settings
@@ -103,7 +103,7 @@ class Trainer:
         settings, optimizer, parameters = self.settings, self.optimizer, self.optimizer.parameters
         before = self.rng.getstate()
         try:
-            loss = self._engine.gradients([self.task.example(self.rng) for _ in range(settings.batch_size)], stop)
+            loss = self._engine.gradients(self._draw(stop), stop)
         except BaseException:
             self.rng.setstate(before)
             self.model.zero_grad()
@@ -120,6 +120,15 @@ class Trainer:
         row = Row(step, step * settings.batch_size, loss, norm, lr, None, None, seconds)
         self.history.rows.append(row)
         return row
+
+    def _draw(self, stop: Stop) -> list[Example]:
+        """Draw a batch. Raises: as `step`."""
+        examples: list[Example] = []
+        while len(examples) < self.settings.batch_size:
+            if stop():
+                raise Interrupted
+            examples.append(self.task.example(self.rng))
+        return examples
 
     def validation_is_due(self) -> bool:
         """Whether a validation belongs to the last update, and has not been done."""
@@ -144,7 +153,7 @@ class Trainer:
         return row
 
     def ending(self) -> str:
-        """Return why training is to end now; empty if it goes on."""
+        """Return why training ends now; empty if it goes on."""
         history, limits = self.history, self.limits
         if limits.stop_when_solved and history.rows and history.rows[-1].validation[0] <= history.goal:
             return "solved"
@@ -155,7 +164,7 @@ class Trainer:
         return "steps" if len(history.rows) >= limits.updates else ""
 
     def check_room(self, path: str | os.PathLike[str]) -> None:
-        """Check that a checkpoint could be written now, of which the numbers of the parameters are known.
+        """Check that a checkpoint could be written now: one of the size that its tensors take.
 
         Raises:
             DataError: it could not.
