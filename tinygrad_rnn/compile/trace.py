@@ -123,7 +123,7 @@ def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) 
     order = topological_order(*gradients)
     with gradients_kept([*order, *starts]):
         for leaf, start in starts.items():
-            leaf.grad = start  # type: ignore[assignment]
+            leaf.grad = start
         propagate(lookup.roots(gradients), edges=lookup.edges)
         return {node: node.grad for node in order}
 
