@@ -69,7 +69,7 @@ function askFor(part, question, then) {
     const done = (answer) => {
       if (answer === null) return void here();
       busy = false;
-      part.classList.toggle("old", next);
+      part.classList.toggle("old", next || part.due);
       then(answer, task);
       if (next) { next = false; go(); }
     };
