@@ -154,8 +154,8 @@ def test_drawing_follows_the_probabilities() -> None:
         (["--task", "chess"], "invalid choice"),
         (["--task", "adding", "--T", "1"], "T is 1"),
         (["--task", "temporal-order", "--T", "5"], "at least 10"),
-        (["--task", "adding", "--length", "5"], "--length is no option of task adding"),
-        (["--task", "reber", "--text-file", "x"], "--text-file is no option of task reber"),
+        (["--task", "adding", "--length", "5"], "--length is not an option of task adding"),
+        (["--task", "reber", "--text-file", "x"], "--text-file is not an option of task reber"),
         (["--lr", "-0.1"], "'-0.1' is not a number above 0"),
         (["--lr", "nan"], "not a finite number"),
         (["--clip", "-1"], "'-1' is not a number above 0"),
@@ -165,7 +165,7 @@ def test_drawing_follows_the_probabilities() -> None:
         (["-o", "missing/x"], "no such folder"),
         (["--nonlinearity", "relu"], "--nonlinearity with --cell lstm. Only an rnn has a choice of it"),
         (["--cell", "gru", "--forget-bias", "1"], "--forget-bias with --cell gru. Only an lstm has a forget gate"),
-        (["--bidirectional"], "task reber is to predict the next input"),
+        (["--bidirectional"], "in task reber the next input is predicted"),
         (["--task", "latch", "--bidirectional", "--truncate", "2"], "truncation with a bidirectional network"),
         (["--task", "latch", "--bidirectional", "--engine", "compiled"], "engine 'compiled' with a bidirectional"),
         (["--schedule", "linear"], "'linear' is not constant, cosine, step:N:FACTOR or exponential:FACTOR"),
@@ -200,7 +200,7 @@ def test_a_model_is_not_overwritten_unasked(error_of: Callable[..., str]) -> Non
     assert main(options) == 0
     content = Path("adding.safetensors").read_bytes()
     assert "exists" in error_of(*options)
-    assert "no text" in error_of("sample", "adding.safetensors")
+    assert "which is not a text" in error_of("sample", "adding.safetensors")
     Path("cut.safetensors").write_bytes(content[:-9])
     assert "cut off" in error_of("eval", "cut.safetensors")
     assert Path("adding.safetensors").read_bytes() == content

@@ -53,6 +53,9 @@ try:
 except ImportError:
     torch = None  # type: ignore[assignment]
 
+# PyTorch warns, once a process, that a tensor which becomes a number leaves its graph.
+pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
+
 MASKED = numpy.ma.array([0.5, 0.5], mask=[True, False])
 
 REAL: dict[str, Any] = {

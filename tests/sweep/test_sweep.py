@@ -134,9 +134,9 @@ def test_a_record_is_on_file_when_the_next_run_begins(tmp_path: Path) -> None:
     [
         ({"x": object()}, "result['x'] is of type object. Plain data are numbers, text"),
         (numpy.complex64(1), "the experiment returned a complex64. It must return a dict"),
-        ({1: 2}, "result has a key that is no text: 1. The file has texts as keys: give str(key), or a list of pairs"),
-        ({"a": dict.fromkeys(range(9))}, "result['a'] has 9 keys that are no text: 0, 1, 2, …. The file"),
-        ({None: 1, "a": 2}, "result has a key that is no text: None."),
+        ({1: 2}, "result has a key that is not a text: 1. The file has texts as keys: give str(key), or"),
+        ({"a": dict.fromkeys(range(9))}, "result['a'] has 9 keys that are not texts: 0, 1, 2, …. The file"),
+        ({None: 1, "a": 2}, "result has a key that is not a text: None."),
         ({"a": [{"__float__": 1}]}, "result['a'][0] has the key '__float__', which stands for NaN and infinity"),
         ({"a": numpy.array([1j])}, "result['a'] is an array of type ndarray with entries that are masked, missing, or"),
         ({"a": numpy.ma.array([1.0, 2.0], mask=[0, 1])}, "result['a'] is an array of type MaskedArray with entries"),
@@ -245,7 +245,7 @@ def test_a_number_that_json_lacks_is_written_in_one_way(number: str, tmp_path: P
     text = file.read_text()
     assert '"nan"' in text
     file.write_text(text.replace('"nan"', number))
-    with pytest.raises(SweepError, match="line 2 is no record"):
+    with pytest.raises(SweepError, match="line 2 is not a record"):
         read_records(file)
 
 
@@ -303,14 +303,14 @@ def test_a_torn_header_is_written_again(length: int, tmp_path: Path) -> None:
         ('{"format": "tinygrad_rnn sweep", "version": 1}\n', "is not the file of a sweep"),
         (HEADER.replace("add(a", "add(x"), "add(x, b, seed) there, add(a, b, seed) here"),
         (HEADER.replace("1", "2"), "has version 2"),
-        (HEADER + "{}\n", "line 2 is no record"),
-        (HEADER + "\n", "line 2 is no record"),
+        (HEADER + "{}\n", "line 2 is not a record"),
+        (HEADER + "\n", "line 2 is not a record"),
         (HEADER.replace("1", "1e999"), "is not the file of a sweep"),
-        (HEADER + "[" * 100_000 + "\n", "line 2 is no record"),
+        (HEADER + "[" * 100_000 + "\n", "line 2 is not a record"),
         *(
             (
                 HEADER + f'{{"setting": {setting}, "seed": {seed}, {came}, "seconds": {seconds}}}\n',
-                "line 2 is no record",
+                "line 2 is not a record",
             )
             for setting, seed, came, seconds in (
                 ("[1, 2]", 0, '"result": null, "error": null', 0.0),
@@ -426,11 +426,11 @@ def test_a_disk_that_is_full_leaves_no_part_of_a_line(tmp_path: Path) -> None:
         ({"seeds": 5}, "Give range(5)"),
         ({"seeds": ()}, "there are no seeds"),
         ({"seeds": range(10**15)}, "the number of seeds = 1,000,000,000,000,000 takes about 36 PB of memory"),
-        ({"seeds": [0.5]}, "seed 0.5"),
-        ({"seeds": [True]}, "seed True"),
+        ({"seeds": [0.5]}, "a seed is 0.5"),
+        ({"seeds": [True]}, "a seed is True"),
         ({"outstanding": 0}, "outstanding is 0"),
-        ({"settings": [3]}, "setting 3 is no tuple"),
-        ({"settings": ["ab"]}, "setting 'ab' is no tuple"),
+        ({"settings": [3]}, "setting 3 is not a tuple"),
+        ({"settings": ["ab"]}, "setting 'ab' is not a tuple"),
         ({"settings": [(1, float("nan"))]}, "setting[1] is nan"),
     ],
 )
@@ -538,7 +538,7 @@ def test_settings_that_fail_on_the_way_stop_the_sweep_and_lose_nothing(tmp_path:
         yield from [(1, 2), (3, 4)]
         yield 5
 
-    with ProcessPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="setting 5 is no tuple"):
+    with ProcessPoolExecutor(1) as pool, pytest.raises(ArgumentError, match="setting 5 is not a tuple"):
         sweep(add, settings(), pool, file=tmp_path / "s")
     assert len(sweep(add, [(1, 2), (3, 4)], file=tmp_path / "s")) == 2
 
@@ -698,7 +698,7 @@ ENDLESS.append(ENDLESS)
         ((10**5000,), 0, r"setting\[0\] is a number of 5,000 digits"),
         ((-(10**5000),), 0, r"setting\[0\] is a number of 5,000 digits"),
         ((1,), 10**5000, "a seed is a number of 5,000 digits"),
-        ((ENDLESS,), 0, "a setting has lists within lists without end"),
+        ((ENDLESS,), 0, "a setting contains itself"),
     ],
     ids=["large", "small", "seed", "endless"],
 )
@@ -712,16 +712,16 @@ def test_a_device_is_no_file_of_a_sweep(device: str) -> None:
     """Of the first two, the content has no end."""
     if not os.path.exists(device):
         pytest.skip("there is none")
-    with pytest.raises(SweepError, match=f"{device[5:]} is no regular file"):
+    with pytest.raises(SweepError, match=f"{device[5:]} is not a regular file"):
         sweep(add, [(1, 2)], file=device)
-    with pytest.raises(SweepError, match=f"{device[5:]} is no regular file"):
+    with pytest.raises(SweepError, match=f"{device[5:]} is not a regular file"):
         read_records(device)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
 def test_a_pipe_is_no_file_of_a_sweep(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SweepError, match="pipe is no regular file"):
+    with pytest.raises(SweepError, match="pipe is not a regular file"):
         sweep(add, [(1, 2)], file=tmp_path / "pipe")
 
 

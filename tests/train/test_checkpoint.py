@@ -268,7 +268,7 @@ def changed(state: Any, path: str, value: object) -> Any:
         ("optimizer.lr", "fast", "optimizer.lr is 'fast', not a number of at least 0"),
         ("optimizer.lr", 10**400, "optimizer.lr is 1000000000"),
         ("optimizer.settings", [], "optimizer.settings is [], not an object"),
-        ("optimizer.settings.betas", [[[[[[[[[[0.5]]]]]]]]]], "not so deep within lists"),
+        ("optimizer.settings.betas", [[[[[[[[[[0.5]]]]]]]]]], "not nested at most 8 deep"),
         ("scheduler.state", None, "scheduler.state is None, not an object"),
         ("architecture.arguments.hidden_size", 0, "architecture.arguments.hidden_size is 0, not a whole number from 1"),
         ("architecture.arguments.num_layers", 1.5, "architecture.arguments.num_layers is 1.5, not a whole number"),
@@ -316,7 +316,7 @@ def test_a_training_of_many_steps_can_be_interrupted(written: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no such device")
 def test_a_device_without_end_is_not_read_to_its_end(written: Path) -> None:
-    with pytest.raises(CheckpointError, match="zero: more than 256 MB come from what is no regular file"):
+    with pytest.raises(CheckpointError, match="zero: more than 256 MB come from something other than a regular file"):
         load_checkpoint("/dev/zero")
     task = Text(text="to be or not to be " * 20, length=5)
     settings = Settings(batch_size=1, validation_size=1)

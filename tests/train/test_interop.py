@@ -192,9 +192,9 @@ def test_a_module_is_no_state_dict_and_a_wrappers_prefix_is_named() -> None:
     torch = pytest.importorskip("torch")
     theirs, mine = torch.nn.LSTM(2, 3), LSTM(2, 3)
     for module in (theirs, mine):
-        with pytest.raises(ArgumentError, match=r"a LSTM is no state dict. Give its \.state_dict\(\)"):
+        with pytest.raises(ArgumentError, match=r"a LSTM is not a state dict. Give its \.state_dict\(\)"):
             from_torch_state_dict(mine, module)
-    with pytest.raises(ArgumentError, match=r"a list is no state dict\. Give tensors by their names"):
+    with pytest.raises(ArgumentError, match=r"a list is not a state dict\. Give tensors by their names"):
         from_torch_state_dict(mine, [1.0])  # type: ignore[arg-type]
     wrapped = torch.nn.DataParallel(theirs).state_dict()
     with pytest.raises(ArgumentError, match=r"begin with 'module\.'.*removeprefix\('module\.'\)"):

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(args.model)
     trained_on = checkpoint.make_task()
     if args.T is not None and "T" not in trained_on.known_settings():
-        raise ArgumentError(f"--T is no option of task {trained_on.name}")
+        raise ArgumentError(f"--T is not an option of task {trained_on.name}")
     for option, argument in (("sequences", "count"), ("seed", "seed")):
         if getattr(args, option) is not None and argument not in trained_on.validation_by:
             raise ArgumentError(

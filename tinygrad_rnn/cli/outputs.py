@@ -9,7 +9,7 @@ from ..support import files
 
 
 def check_writable(*paths: str | None, appended: str | None = None, read: str | None = None) -> None:
-    """Check that files can be written, as far as can be known. None is no file.
+    """Check that files can be written, as far as can be known. None stands for no file.
 
     Args:
         paths: the files, each to be written once.

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     alphabet = checkpoint.alphabet
     if alphabet is None:
         raise ArgumentError(
-            f"{args.model} was trained on {checkpoint.record.description.task.name}, which is no text",
+            f"{args.model} was trained on {checkpoint.record.description.task.name}, which is not a text",
             remedy="Train one with tinygrad-rnn train --task text",
         )
     model = checkpoint.make_model()

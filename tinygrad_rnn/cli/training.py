@@ -236,7 +236,7 @@ def check(typed: Collection[str], options: Options) -> None:
     known = TASKS[options["task"]].known_settings()
     for name in typed:
         if name in SETTINGS and SETTINGS[name] not in known:
-            raise ArgumentError(f"{flag(name)} is no option of task {options['task']}")
+            raise ArgumentError(f"{flag(name)} is not an option of task {options['task']}")
     check_kind(options["cell"], typed)
     if options["bidirectional"]:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])

@@ -86,7 +86,7 @@ def read_column(
         gaps_elsewhere: whether columns that are not read, such as one of remarks, may have empty cells.
 
     Raises:
-        ArgumentError: separator or decimal is no such sign, header no bool, or a name no text.
+        ArgumentError: separator or decimal is not such a sign, header is not a bool, or a name is not a text.
         DataError: the file cannot be read, has no such column, a row has too many or too few cells, a cell is empty,
             or one of the column is not a finite number. The error names the line, the column and, where it can be
             seen, the cause.

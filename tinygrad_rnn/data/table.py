@@ -51,11 +51,11 @@ class Table:
         """The index of a column; None is the only one.
 
         Raises:
-            ArgumentError: it is no text.
+            ArgumentError: it is not a text.
             DataError: there is no such column, or more than one.
         """
         if column is not None and not isinstance(column, str):
-            raise ArgumentError(f"the column {in_short(column)} is no text", remedy="Give its name, such as '2'")
+            raise ArgumentError(f"the column {in_short(column)} is not a text", remedy="Give its name, such as '2'")
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
@@ -128,7 +128,7 @@ def parse(name: str, text: str, header: bool | None, separator: str | None, deci
 
     Raises:
         ArgumentError: an argument makes no sense.
-        DataError: the text is no table, or it is ambiguous without an argument. Also raised while the rows are read.
+        DataError: the text is not a table, or it is ambiguous without an argument. Also raised while the rows are read.
     """
     _check_arguments(header, separator, decimal)
     if "\0" in text:
@@ -175,7 +175,7 @@ def _find_separator(name: str, lines: Sequence[str], header: bool | None, decima
         doubtful = len(found) > 1 or (found == [","] and any(_could_be_one(*pair) for pair in pairwise(cells[","])))
     if doubtful:
         raise DataError(
-            f"{name}: which sign separates the cells cannot be told from its first line, which has {listed(found)}",
+            f"{name}: the sign between cells cannot be inferred from its first line, which has {listed(found)}",
             remedy="Give separator= (--separator); where a comma stands before decimals, decimal=',' (--decimal ,)",
         )
     return found[0] if found else next(sign for sign in SEPARATORS if sign != decimal)

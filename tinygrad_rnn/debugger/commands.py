@@ -1,4 +1,4 @@
-"""The commands by name, and what is typed: cut-short names, lines of several commands, numbers."""
+"""The commands by name, and how a line is read: shortened names, several commands on a line, numbers."""
 
 from __future__ import annotations
 

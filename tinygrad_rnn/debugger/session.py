@@ -117,13 +117,13 @@ class Debugger:
         Raises:
             ArgumentError: the count is not a whole number of at least 0; also in `next`, `back` and `latest`.
         """
-        return list(islice(self._going(), min(whole_number("count", count, 0, most=None), self.total)))
+        return list(islice(self._take_steps(), min(whole_number("count", count, 0, most=None), self.total)))
 
     def next(self, count: int = 1) -> list[Step]:
         """Take all steps of a node, or those that are left of it. Returns as `step`."""
         taken, count = [], whole_number("count", count, 0, most=None)
-        going = self._going()
-        while count and (step := next(going, None)):
+        steps = self._take_steps()
+        while count and (step := next(steps, None)):
             taken.append(step)
             count -= self.next_step is None or self.next_step.node is not step.node
         return taken
@@ -142,8 +142,8 @@ class Debugger:
             self.finish()
             return []
         hit = [] if self.taken or self._stopped_here else self._hit()
-        going = self._going()
-        while not hit and next(going, None):
+        steps = self._take_steps()
+        while not hit and next(steps, None):
             hit = self._hit()
         for each in hit:
             each.hits += 1
@@ -175,7 +175,7 @@ class Debugger:
         self._history("back")
         if not self.taken:
             raise GraphError("there is no step to undo")
-        return list(islice(self._returning(), min(count, self.taken)))
+        return list(islice(self._undo_steps(), min(count, self.taken)))
 
     def rcont(self) -> list[Breakpoint]:
         """Undo steps, back to the latest one at which a breakpoint stops, or to the start. Raises as `back` and `cont`.
@@ -186,7 +186,7 @@ class Debugger:
         self._history("going back")
         if not self.taken:
             raise GraphError("there is no step to undo")
-        return next(filter(None, (self._hit() for _ in self._returning())), [])
+        return next(filter(None, (self._hit() for _ in self._undo_steps())), [])
 
     def reset(self) -> None:
         """Take the pass back to its start; breakpoints stay."""
@@ -195,7 +195,7 @@ class Debugger:
         self.steps.reset()
         self._look_ahead()
 
-    def _going(self) -> Iterator[Step]:
+    def _take_steps(self) -> Iterator[Step]:
         """Take one step after the other, until the end or a requested stop."""
         self.depth, self.stop_requested = 0, False
         while not self.stop_requested and not self.steps.finished:
@@ -204,7 +204,7 @@ class Debugger:
             self._look_ahead()
             yield step
 
-    def _returning(self) -> Iterator[Step]:
+    def _undo_steps(self) -> Iterator[Step]:
         """Undo the latest step, one after the other, until the start or a requested stop."""
         self.depth, self.stop_requested = 0, False
         self._stopped_here = False
@@ -310,7 +310,7 @@ class Debugger:
         """The value of an expression at the step in view; `expressions.HELP` says what it may be.
 
         Raises:
-            ArgumentError: it is no such expression, or has no value.
+            ArgumentError: it is not such an expression, or has no value.
         """
         return Expression(expression, self.names).at(self.view)
 

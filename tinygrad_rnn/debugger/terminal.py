@@ -45,7 +45,7 @@ class Terminal(cmd.Cmd):
         self.debugger = debugger
         self.failures = 0
         self.displayed: dict[str, Expression] = {}
-        self._said: list[str] = []  # what a command says is printed when its clock is gone
+        self._output: list[str] = []  # printed at the end of a command, when its clock is gone
         self.use_rawinput = stdin is None and sys.stdin is not None and sys.stdin.isatty()
 
     # ---- going on and going back --------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Terminal(cmd.Cmd):
         except ArgumentError:
             self._view()
             raise
-        self._say(*(f"Stopped at breakpoint {each.number}: {each.text} (hit {each.hits})" for each in hit))
+        self._write(*(f"Stopped at breakpoint {each.number}: {each.text} (hit {each.hits})" for each in hit))
         self._view()
 
     def do_finish(self, argument: str) -> None:
@@ -98,7 +98,7 @@ class Terminal(cmd.Cmd):
         except ArgumentError:
             self._view()
             raise
-        self._say(*(f"Back at breakpoint {each.number}: {each.text}" for each in hit))
+        self._write(*(f"Back at breakpoint {each.number}: {each.text}" for each in hit))
         self._undone(taken - self.debugger.taken)
 
     def do_reset(self, argument: str) -> None:
@@ -110,9 +110,9 @@ class Terminal(cmd.Cmd):
     def do_forward(self, argument: str) -> None:
         """forward [N]: replay the forward pass: the next step, or N steps; -N goes back."""
         for step in self.debugger.forward(number_after(argument, least=-sys.maxsize)):
-            self._say(str(step) if step.node.parents else f"{step}   (given)")
+            self._write(str(step) if step.node.parents else f"{step}   (given)")
             if step.node.parents:
-                self._say(f"    {step.formula_in_numbers}")
+                self._write(f"    {step.formula_in_numbers}")
 
     # ---- breakpoints ----------------------------------------------------------------------------------------
 
@@ -120,9 +120,9 @@ class Terminal(cmd.Cmd):
         if argument:
             self._set(argument)
         elif self.debugger.breakpoints:
-            self._say(*map(wording.breakpoint_line, self.debugger.breakpoints.values()))
+            self._write(*map(wording.breakpoint_line, self.debugger.breakpoints.values()))
         else:
-            self._say("No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)")
+            self._write("No breakpoints. Set one: b h_3, b op tanh, b if gradient < 0 (help b lists the forms)")
 
     do_break.__doc__ = f"Stop at a breakpoint when continuing:\n\n{GRAMMAR}\n\n{HELP}"
 
@@ -136,20 +136,20 @@ class Terminal(cmd.Cmd):
         """clear [N]: remove breakpoint number N, several of them, or all."""
         everything = argument in ("", "all")
         for number in list(self.debugger.breakpoints) if everything else map(number_after, argument.split()):
-            self._say(f"Removed: {wording.breakpoint_line(self.debugger.clear(number))}")
+            self._write(f"Removed: {wording.breakpoint_line(self.debugger.clear(number))}")
 
     def _set(self, where: str, temporary: bool = False) -> None:
         found = self.debugger.stop_at(where, temporary)
-        self._say(f"{'Temporary breakpoint' if temporary else 'Breakpoint'} {found.number} at {found.text}")
+        self._write(f"{'Temporary breakpoint' if temporary else 'Breakpoint'} {found.number} at {found.text}")
 
     # ---- the step in view ------------------------------------------------------------------------------------
 
     def do_p(self, argument: str) -> None:
         step = self.debugger.view
         if argument or step is None:
-            self._say(repr(self.debugger.value(argument)) if argument else wording.no_next_step(self.debugger))
+            self._write(repr(self.debugger.value(argument)) if argument else wording.no_next_step(self.debugger))
             return
-        self._say(*wording.parts(step))
+        self._write(*wording.parts(step))
 
     do_p.__doc__ = f"""p EXPRESSION: its value at the step in view; p alone: the parts of that step.
 
@@ -160,7 +160,7 @@ class Terminal(cmd.Cmd):
         if argument:
             self.displayed[argument] = Expression(argument, self.debugger.names)
         elif not self.displayed:
-            self._say("Nothing is displayed. Name an expression: display w.grad")
+            self._write("Nothing is displayed. Name an expression: display w.grad")
         self._display(argument)
 
     def do_undisplay(self, argument: str) -> None:
@@ -175,9 +175,9 @@ class Terminal(cmd.Cmd):
         no_argument(argument)
         path = self.debugger.path()
         lines = [f"{'>' if step is self.debugger.view else ' '} {step}" for step in path]
-        self._say(*wording.folded(lines, keep="last"))
+        self._write(*wording.folded(lines, keep="last"))
         if not path:
-            self._say(wording.no_next_step(self.debugger))
+            self._write(wording.no_next_step(self.debugger))
 
     def do_up(self, argument: str) -> None:
         """u [N]: look at the step that brought the gradient to the node in view: one level up, towards the loss."""
@@ -192,7 +192,7 @@ class Terminal(cmd.Cmd):
     def do_list(self, argument: str) -> None:
         """l [N]: the latest N steps (default: 5), the next one (->), and the N after it."""
         steps = min(number_after(argument), self.debugger.total) if argument else _AROUND
-        self._say(*wording.around(self.debugger, steps))
+        self._write(*wording.around(self.debugger, steps))
 
     # ---- what has flowed so far --------------------------------------------------------------------------------
 
@@ -201,31 +201,31 @@ class Terminal(cmd.Cmd):
         nodes = self.debugger.nodes(argument or None)
         if not nodes:
             raise ArgumentError("no parameter or state has a label", remedy="Name a node: grads NAME")
-        self._say(*wording.folded(wording.gradients(self.debugger, nodes)))
+        self._write(*wording.folded(wording.gradients(self.debugger, nodes)))
 
     def do_why(self, argument: str) -> None:
         """why w: which steps have added to w.grad so far; why W, why h_*, why w·h_1: to that of such nodes."""
         if not argument:
             raise ArgumentError("why needs a node", remedy="Name it: why w")
         found = self.debugger.why(argument)
-        self._say(*wording.folded(wording.additions(found)))
+        self._write(*wording.folded(wording.additions(found)))
         nodes = self.debugger.names.find(argument)
         if len(nodes) == 1:
-            self._say(wording.account(self.debugger, nodes[0], found))
+            self._write(wording.account(self.debugger, nodes[0], found))
         elif not found:
-            self._say(f"nothing has reached {argument} yet")
+            self._write(f"nothing has reached {argument} yet")
 
     def do_chain(self, argument: str) -> None:
         """chain K: the product of the Jacobians J_t from the last state back to h_K, so far."""
         if not argument:
             raise ArgumentError("chain needs a time step", remedy="Name it: chain 3")
-        self._say(*wording.chain(self.debugger, number_after(argument, least=0)))
+        self._write(*wording.chain(self.debugger, number_after(argument, least=0)))
 
     def do_graph(self, argument: str) -> None:
         """graph [FILE]: draw what has flowed so far into a .svg, .png, .pdf or other file (default: backward.svg)."""
         from .picture import KEY, draw_flow  # as slow to import as all else together
 
-        self._say(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg').resolve()}   ({KEY})")
+        self._write(f"written: {draw_flow(self.debugger).save(argument or 'backward.svg').resolve()}   ({KEY})")
 
     # ---- leaving -------------------------------------------------------------------------------------------------
 
@@ -233,14 +233,14 @@ class Terminal(cmd.Cmd):
         """q: leave. The gradients stay as they are, also those of an incomplete pass."""
         debugger = self.debugger
         if debugger.taken and not debugger.steps.finished:
-            self._say(
+            self._write(
                 f"Left after {debugger.taken} of {count(debugger.total, 'step')}: "
                 "the gradients are those of an incomplete pass."
             )
         return True
 
     def do_EOF(self, argument: str) -> bool:  # noqa: N802  # the name that cmd gives to the end of the input
-        self._say("")
+        self._write("")
         return self.do_quit(argument)
 
     def do_help(self, arg: str) -> None:
@@ -249,9 +249,9 @@ class Terminal(cmd.Cmd):
             name = full_name(arg)
             if not hasattr(self, f"do_{name}"):
                 raise unknown(arg)
-            self._say(self._help_of(name))
+            self._write(self._help_of(name))
             return
-        self._say(
+        self._write(
             "-> marks the next step: its numbers are computed, but not added yet.",
             "An empty line repeats the last one. Commands may be cut short (con, rese), and stand on one line (n; n).",
             "# begins a comment.",
@@ -259,7 +259,9 @@ class Terminal(cmd.Cmd):
         )
         for name in COMMANDS:
             text = self._help_of(name).splitlines()[0]
-            self._say(f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b")
+            self._write(
+                f"  {text}" if name != "break" else "  b [WHERE] [if CONDITION]: set or list breakpoints: help b"
+            )
 
     def _help_of(self, name: str) -> str:
         documented = getattr(self, f"do_{name}").__doc__
@@ -268,7 +270,7 @@ class Terminal(cmd.Cmd):
     # ---- the loop --------------------------------------------------------------------------------------------------
 
     def do(self, *commands: str) -> None:
-        """Carry out commands, such as ``"b h_3"``, and print what they say."""
+        """Carry out commands, such as ``"b h_3"``, and print their output."""
         for command in commands:
             self.onecmd(command)
 
@@ -282,7 +284,7 @@ class Terminal(cmd.Cmd):
             for line in script:
                 if line.lstrip().startswith("#"):
                     continue
-                self._say(f"{self.prompt}{line.rstrip()}")
+                self._write(f"{self.prompt}{line.rstrip()}")
                 self._print()
                 if self.onecmd(line):
                     break
@@ -293,7 +295,7 @@ class Terminal(cmd.Cmd):
             return self.run(iter(self.stdin.readline, ""))
         with _whole_labels_completed():
             while self._interrupted():
-                self._say("", "Type q to leave.")
+                self._write("", "Type q to leave.")
                 self._print()
         return 0
 
@@ -323,7 +325,7 @@ class Terminal(cmd.Cmd):
                 return bool(act(argument.strip()))
         except TinygradRNNError as error:
             self.failures += 1
-            self._say(f"*** {' '.join(str(error).split())}")
+            self._write(f"*** {' '.join(str(error).split())}")
             return False
         finally:
             self._print()
@@ -351,14 +353,14 @@ class Terminal(cmd.Cmd):
 
     complete_b = complete_tbreak = complete_break
 
-    # ---- saying --------------------------------------------------------------------------------------------------
+    # ---- output --------------------------------------------------------------------------------------------------
 
-    def _say(self, *lines: str) -> None:
-        self._said += lines
+    def _write(self, *lines: str) -> None:
+        self._output += lines
 
     def _print(self) -> None:
-        """Print what was said."""
-        lines, self._said = self._said, []
+        """Print the output of a command."""
+        lines, self._output = self._output, []
         for line in lines:
             self.stdout.write(f"{line}\n")
 
@@ -371,25 +373,25 @@ class Terminal(cmd.Cmd):
         shown = [
             f"   {wording.numbered(self.debugger, place, step)}" for place, step in enumerate(taken[1:], first + 1)
         ]
-        self._say(*wording.folded(shown, keep="last"))
+        self._write(*wording.folded(shown, keep="last"))
         self._view()
 
     def _undone(self, steps: int) -> None:
-        self._say(f"Undone: {count(steps, 'step')}")
+        self._write(f"Undone: {count(steps, 'step')}")
         self._view()
 
     def _view(self) -> None:
         """Show the step in view, and what is displayed."""
-        self._say(*wording.in_view(self.debugger))
+        self._write(*wording.in_view(self.debugger))
         self._display()
 
     def _display(self, only: str = "") -> None:
         for text, expression in self.displayed.items():
             if not only or text == only:
                 try:
-                    self._say(f"   {text} = {expression.at(self.debugger.view)!r}")
+                    self._write(f"   {text} = {expression.at(self.debugger.view)!r}")
                 except ArgumentError as error:
-                    self._say(f"   {text}: {' '.join(str(error).split())}")
+                    self._write(f"   {text}: {' '.join(str(error).split())}")
 
     @contextmanager
     def _ctrl_c_stops(self) -> Iterator[None]:

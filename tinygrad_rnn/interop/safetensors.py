@@ -61,7 +61,7 @@ class Tensor:
         level = [nested]
         while level and isinstance(level[0], (list, tuple)):
             if len({len(entry) for entry in level}) > 1:
-                raise ArgumentError("a ragged list is no tensor")
+                raise ArgumentError("a ragged list is not a tensor")
             shape.append(len(level[0]))
             level = [entry for entries in level for entry in entries]
         return cls(tuple(shape), tuple(map(number, level)))
@@ -119,14 +119,16 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], d
     path = file_name(path)
     name = os.path.basename(path)
     try:
-        size = os.path.getsize(path)  # 0 of what is no regular file
+        size = os.path.getsize(path)  # 0 where it is not a regular file
         require_memory(f"the size of {name}", size, lambda n: n // 8 * (8 + NUMBER + 8))
         content = read_bounded(path, max(size, MOST_BYTES_OF_A_STREAM))
     except OSError as error:
         raise DataError(f"cannot read {path!r}: {error.strerror or error}") from error
     try:
         if len(content) > max(size, MOST_BYTES_OF_A_STREAM):
-            raise DataError(f"more than {MOST_BYTES_OF_A_STREAM // 2**20} MB come from what is no regular file")
+            raise DataError(
+                f"more than {MOST_BYTES_OF_A_STREAM // 2**20} MB come from something other than a regular file"
+            )
         return _parse(content)
     except DataError as error:
         error.args = (f"{name}: {error.what}",)

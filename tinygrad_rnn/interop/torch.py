@@ -84,7 +84,7 @@ def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None
     """
     if not isinstance(state_dict, Mapping):
         remedy = "Give its .state_dict()" if hasattr(state_dict, "state_dict") else "Give tensors by their names"
-        raise ArgumentError(f"a {type(state_dict).__name__} is no state dict", remedy=remedy)
+        raise ArgumentError(f"a {type(state_dict).__name__} is not a state dict", remedy=remedy)
     remaining = dict(state_dict)
     try:
         own = dict(_entering(module, "", "", remaining))

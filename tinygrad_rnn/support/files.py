@@ -44,7 +44,7 @@ def file_name(path: str | bytes | os.PathLike[Any]) -> str:
     """Return the path of a file as text.
 
     Raises:
-        ArgumentError: it is no path, or none that a file can have.
+        ArgumentError: it is not a path, or no file can have it.
     """
     try:
         name = os.fsdecode(path)
@@ -53,7 +53,8 @@ def file_name(path: str | bytes | os.PathLike[Any]) -> str:
     except (TypeError, UnicodeError):
         pass
     raise ArgumentError(
-        f"{in_short(path)} is no name of a file", remedy="Give a str or a Path, without NUL or half a surrogate pair"
+        f"{in_short(path)} is not the name of a file",
+        remedy="Give a str or a Path, without NUL or half a surrogate pair",
     )
 
 

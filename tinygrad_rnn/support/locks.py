@@ -11,7 +11,7 @@ from weakref import WeakSet
 if sys.platform == "win32":
     import msvcrt
 
-    LOCKED = 2**31 - 2  # the byte that is locked: as far behind all content as it can be, for nobody else can read it
+    LOCKED = 2**31 - 2  # the byte that is locked: as far behind all content as possible, since nobody else can read it
 
     def _try(file: int) -> None:
         os.lseek(file, LOCKED, os.SEEK_SET)

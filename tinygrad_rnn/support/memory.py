@@ -63,7 +63,7 @@ def in_units(size: int) -> str:
 
 
 def available_memory() -> int | None:
-    """The bytes that this process can still allocate, as far as the system says; None if it does not."""
+    """The bytes that this process can still allocate, as reported by the system; None if it reports none."""
     return min(_limits(), default=None)
 
 

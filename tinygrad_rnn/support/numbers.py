@@ -46,7 +46,7 @@ def is_masked(data: object) -> bool:
 
 
 def check_no_table(data: object) -> None:
-    """Check that this is no data frame of pandas or polars: to iterate over one gives names of columns, or columns.
+    """Check that this is not a data frame of pandas or polars, which yields columns or their names, not rows.
 
     Raises:
         ArgumentError: it is one.

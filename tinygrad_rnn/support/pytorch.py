@@ -62,7 +62,7 @@ INSTEAD = {
 def refuses_options(function: Callable[P, R]) -> Callable[P, R]:
     """A decorator for a function with a name of PyTorch's: arguments that it does not take are an OptionError.
 
-    Only a call that Python has refused is looked at, so that all others cost no more than one of a function.
+    Only a call that Python has refused is examined, so every other costs as much as without the decorator.
     """
 
     def call(*args: P.args, **options: P.kwargs) -> R:

@@ -64,7 +64,7 @@ class ProcessPool(Executor):
 
         Args:
             wait: whether to return only when everything has been done.
-            cancel_futures: whether to forget what has not begun and end the processes.
+            cancel_futures: whether to drop the runs that have not begun, and end the processes.
         """
         if not cancel_futures:
             self._pool.close()  # type: ignore[no-untyped-call]

@@ -61,7 +61,7 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
     Args:
         value: the value.
         name: its name in an error.
-        is_result: whether it is a result, in which arrays become lists, and NaN and infinity are recorded. In a setting
+        is_result: whether it is a result. There arrays become lists, and NaN and infinity are recorded. In a setting
             they are refused: the experiment would get other values than were given, and runs would not be found again.
 
     Raises:
@@ -97,9 +97,9 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
 def _check_keys(value: dict[Any, Any], name: str) -> None:
     others = [key for key in value if not isinstance(key, str)]
     if others:
-        keys = "a key that is" if len(others) == 1 else f"{len(others)} keys that are"
+        keys = "a key that is not a text" if len(others) == 1 else f"{len(others)} keys that are not texts"
         raise ArgumentError(
-            f"{name} has {keys} no text: {', '.join(in_short(key) for key in others[:3])}{', …' * (len(others) > 3)}",
+            f"{name} has {keys}: {', '.join(in_short(key) for key in others[:3])}{', …' * (len(others) > 3)}",
             remedy="The file has texts as keys: give str(key), or a list of pairs",
         )
     if NOT_FINITE in value:
@@ -259,7 +259,7 @@ class RecordFile:
 
 
 def _no_file(path: str) -> SweepError:
-    return SweepError(f"{os.path.basename(path)} is no regular file", remedy="Give a file")
+    return SweepError(f"{os.path.basename(path)} is not a regular file", remedy="Give a file")
 
 
 def _line(data: dict[str, Any]) -> bytes:
@@ -306,7 +306,7 @@ def _parse(content: bytes, name: str) -> tuple[str, dict[str, Record], int]:
             record = Record(**{**data, "setting": tuple(data["setting"])})
         except (ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise SweepError(
-                f"{name} is damaged: line {place} is no record", remedy="Take that line out, or give another file"
+                f"{name} is damaged: line {place} is not a record", remedy="Take that line out, or give another file"
             ) from error
         known = key(record.setting, record.seed)
         records.pop(known, None)  # a run that was tried again finished later

@@ -70,7 +70,7 @@ def sweep(
         file: for the records; `read_records` reads it, `tinygrad_rnn.sweep.records` describes it. It is refused if
             the experiment has another name, or other parameters or defaults; whatever else may change between two
             calls belongs in the settings. Only one process at a time can write to it, if the file system has locks.
-        retry_failed: whether a run that is on record as failed is tried again.
+        retry_failed: whether a run that is recorded as failed is tried again.
         outstanding: the most runs that are submitted to the executor at a time. Give more than it has workers.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
 
@@ -114,7 +114,7 @@ def sweep(
 
 
 class _Runs:
-    """The runs of a sweep: those that are done, and those in the executor's hands."""
+    """The runs of a sweep: those that are done, and those that were submitted to the executor."""
 
     def __init__(self, experiment: Experiment, executor: Executor, file: RecordFile | None, bar: Bar) -> None:
         self.experiment, self.executor, self.file, self.bar = experiment, executor, file, bar
@@ -290,7 +290,7 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     for seed in seeds:
         number = whole(seed)
         if number is None:
-            raise ArgumentError(f"seed {in_short(seed)}", remedy="Seeds are whole numbers")
+            raise ArgumentError(f"a seed is {in_short(seed)}", remedy="Give whole numbers")
         checked.append(plain(number, "a seed"))
     if not checked:
         raise ArgumentError("there are no seeds", remedy="Give at least one")
@@ -300,13 +300,13 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
 def _checked_setting(setting: tuple[object, ...]) -> tuple[Any, ...]:
     if not isinstance(setting, (tuple, list)):
         raise ArgumentError(
-            f"setting {in_short(setting)} is no tuple",
+            f"setting {in_short(setting)} is not a tuple",
             remedy="Of one parameter, a setting is written (value,), with a comma",
         )
     try:
         return tuple(plain(setting, "setting"))
     except RecursionError as error:
-        raise ArgumentError("a setting has lists within lists without end", remedy="Give one that ends") from error
+        raise ArgumentError("a setting contains itself, or is nested too deeply", remedy="Give plain data") from error
 
 
 def _check_portable(experiment: Experiment, executor: Executor | None) -> None:

@@ -104,7 +104,7 @@ class Checkpoint:
         if task.digest != self.record.description.task.digest:
             raise DataError(
                 f"the data of task {task.name} are not those that were trained on",
-                remedy="Bring those back, or train from the start into another file",
+                remedy="Restore them, or train from the start into another file",
             )
 
     @property
@@ -263,7 +263,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:
         ArgumentError: no file can have this name.
-        CheckpointError: there is none, or it is damaged, foreign, or from a newer version of the package.
+        CheckpointError: there is none, or it is damaged, not a checkpoint, or of another version of the format.
         TooLargeError: it does not fit into memory.
     """
     name = os.path.basename(file_name(path))

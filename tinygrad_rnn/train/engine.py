@@ -166,7 +166,7 @@ class CompiledEngine:
         self._program: Recurrence | None = None
 
     def gradients(self, examples: Sequence[Example], stop: Callable[[], bool]) -> float:
-        """As `Engine.gradients`. Sequences of the same length that ask at the same time steps run side by side."""
+        """As `Engine.gradients`. Sequences of the same length with targets at the same time steps run side by side."""
         examples = in_order(examples)
         program = self._compiled(examples[0])
         loss, run = 0.0, None

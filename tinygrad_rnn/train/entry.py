@@ -88,7 +88,7 @@ class Entry:
     def plain(self, depth: int = 0) -> Plain:
         """Any number, text, true, false or null, or lists and objects of them."""
         if depth > DEEPEST:
-            raise self.refuse("so deep within lists")
+            raise self.refuse(f"nested at most {DEEPEST} deep")
         if isinstance(self.value, dict):
             return {name: entry.plain(depth + 1) for name, entry in self.named().items()}
         if isinstance(self.value, list):

@@ -38,7 +38,7 @@ class Row:
 
     @property
     def validation(self) -> tuple[float, float]:
-        """Error and loss in the validation: of two, the smaller is the better. Infinite if there was none, or NaN."""
+        """Error and loss of the validation, as a pair to compare: the smaller is better. Infinite if missing or NaN."""
         if self.validation_error is None or self.validation_loss is None:
             return math.inf, math.inf
         error, loss = (math.inf if math.isnan(n) else n for n in (self.validation_error, self.validation_loss))
@@ -78,7 +78,7 @@ class History:
 
     @property
     def best_row(self) -> Row | None:
-        """The row of the best validation: that with the smallest error, of equal ones the smallest loss."""
+        """The row of the best validation: the smallest error, and among equal ones the smallest loss."""
         return min(self.validations(), key=lambda row: row.validation, default=None)
 
     @property

@@ -59,7 +59,7 @@ def train(
         resume: go on from the checkpoint, as if training had never stopped: every bit is the same. The settings must
             be as they were, except the engine. Where the limits leave nothing to do, the history comes back as it was
             and nothing is written.
-        overwrite: whether the checkpoint may take the place of a file, except to resume it.
+        overwrite: whether the checkpoint may replace an existing file without resuming it.
         progress: whether to show a progress bar; None for "if stderr is a terminal".
         on_validation: called with the history after each validation, once the checkpoint is written.
 
@@ -145,7 +145,7 @@ def _run(
                         trainer.save(checkpoint)
             except Interrupted:
                 history.ending = "interrupted"
-            if stop():  # perhaps after the last update: whoever trains several models in a row is to end there, too
+            if stop():  # also after the last update: a program that trains several models in a row then ends there
                 history.ending = "interrupted"
             if checkpoint is not None:
                 trainer.save(checkpoint)

@@ -77,7 +77,7 @@ class RecurrentNetwork(Module):
         """Return a network of the right sizes for a task.
 
         Args:
-            task: the task it is to learn.
+            task: the task to learn.
             kind: ``"rnn"``, ``"lstm"`` or ``"gru"``.
             hidden_size: length of h_t.
             num_layers: number of layers.
@@ -210,7 +210,7 @@ def check_bidirectional(task: Task | type[Task], truncate: int | None = None, en
     """
     if task.predicts_next:
         raise ArgumentError(
-            f"task {task.name} is to predict the next input, which a bidirectional network has already read",
+            f"in task {task.name} the next input is predicted, which a bidirectional network has already read",
             remedy="Read it in one direction",
         )
     if truncate is not None:

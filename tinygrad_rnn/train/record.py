@@ -156,7 +156,7 @@ class Record:
     Attributes:
         step: number of updates made.
         description: what may not change.
-        limits: what may: when to end.
+        limits: when to end, which may change.
         optimizer_state: of the optimizer after the last update, without its slots.
         schedule_state: of the schedule; None if there is none.
         random: the state of the generator.

@@ -70,7 +70,7 @@ class Limits:
         patience: number of validations in a row without a smaller error after which training ends; None for no such
             end.
         stop_when_solved: whether to end when a validation meets the task's criterion. On few sequences that may be
-            luck: measure what was reached with `validate` on others.
+            luck: measure the result with `validate` on others.
 
     Raises:
         ArgumentError: a number makes no sense.

@@ -153,7 +153,7 @@ class Trainer:
         return row
 
     def ending(self) -> str:
-        """Return why training is to end now; empty if it goes on."""
+        """Return why training ends now; empty if it goes on."""
         history, limits = self.history, self.limits
         if limits.stop_when_solved and history.rows and history.rows[-1].validation[0] <= history.goal:
             return "solved"
@@ -164,7 +164,7 @@ class Trainer:
         return "steps" if len(history.rows) >= limits.updates else ""
 
     def check_room(self, path: str | os.PathLike[str]) -> None:
-        """Check that a checkpoint could be written now, of which the numbers of the parameters are known.
+        """Check that a checkpoint could be written now: one of the size that its tensors take.
 
         Raises:
             DataError: it could not.
