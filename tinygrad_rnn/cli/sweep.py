@@ -12,7 +12,6 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict
 from statistics import mean
-from typing import Any
 
 from ..engine.notation import number
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def train_once(options: Options, seed: int) -> dict[str, Any]:
+def train_once(options: Options, seed: int) -> dict[str, object]:
     """Train once: a run of the sweep.
 
     Args:
@@ -154,7 +153,7 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
 
 def _add_data(settings: Sequence[Options]) -> None:
     """Add the digest of its data to every setting whose task reads any. Raises as building a task does."""
-    digests: dict[tuple[Any, ...], str] = {}
+    digests: dict[tuple[object, ...], str] = {}
     for options in settings:
         which = tuple(map(options.get, SETTINGS))
         if which not in digests:
@@ -267,7 +266,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         return all(isinstance(group[0].setting[0][name], (int, float)) for group in groups)
 
     along = next(filter(numeric, varying), next(iter(varying), "cell"))
-    lines: dict[str, list[tuple[Any, list[float]]]] = {}
+    lines: dict[str, list[tuple[object, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
         label = ", ".join(f"{dash(name)} {as_typed(options[name])}" for name in varying if name != along)

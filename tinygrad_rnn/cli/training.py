@@ -72,7 +72,7 @@ SETTINGS = {
 }
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
-SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
+SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], object]]]] = {
     "cosine": ("CosineAnnealingLR", {}),
     "step": ("StepLR", {"step_size": whole_number(1), "gamma": factor}),
     "exponential": ("ExponentialLR", {"gamma": factor}),

@@ -149,7 +149,7 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {part.id for part in parts if isinstance(part, ast.Name)} - bound
 
 
-def _meaning(name: str, names: Names) -> object:
+def _meaning(name: str, names: Names) -> Any:
     if name in names:
         return names.node(name)
     for known in (names.variables, _MATH, vars(builtins)):

@@ -108,7 +108,7 @@ def _numbered(cell: CellOfPage, programs: list[Program]) -> dict[str, Any]:
     return {**cell.facts, "programs": numbers}
 
 
-def _rows(inputs: list[list[float]]) -> dict[str, Any]:
+def _rows(inputs: list[list[float]]) -> dict[str, object]:
     """The inputs; of one-hot vectors the places of their ones."""
     size = len(inputs[0])
     if size > 1 and all(sorted(row) == [0.0] * (size - 1) + [1.0] for row in inputs):

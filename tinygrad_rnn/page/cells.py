@@ -154,7 +154,7 @@ def _recurrent(cell: Cell, parameters: Sequence[Value]) -> list[list[list[int]]]
     return [rows for rows in found if rows and all(len(row) == len(rows[0]) > 0 for row in rows)]
 
 
-def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[dict[str, Any]]:
+def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[dict[str, object]]:
     """The parameters by name; entries of a matrix or a vector together. No name stands twice, or for something else."""
     own = [names.get(parameter) or parameter.label or f"parameter {i}" for i, parameter in enumerate(parameters)]
     groups: dict[str, list[tuple[tuple[int, ...], int]]] = {}

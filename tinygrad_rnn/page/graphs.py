@@ -40,9 +40,9 @@ class Graphs:
 
     def __init__(self) -> None:
         self._layouts: dict[Shape, int] = {}
-        self.layouts: list[dict[str, Any]] = []
+        self.layouts: list[dict[str, object]] = []
 
-    def of(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    def of(self, facts: dict[str, object]) -> list[dict[str, object]]:
         """The graph of a time step at every level of detail.
 
         Args:
@@ -60,7 +60,7 @@ class Graphs:
         graphs = [(says, _Graph(facts, level)) for level, says in _levels(facts)]
         return [self._told(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
 
-    def _told(self, says: str, graph: _Graph) -> dict[str, Any]:
+    def _told(self, says: str, graph: _Graph) -> dict[str, object]:
         shape = graph.shape()
         if shape not in self._layouts:
             self._layouts[shape] = len(self.layouts)
@@ -75,7 +75,7 @@ class Graphs:
         }
 
 
-def _laid_out(shape: Shape) -> dict[str, Any]:
+def _laid_out(shape: Shape) -> dict[str, object]:
     """A layout as plain data."""
     plan = layers.plan(shape)
     left, top = _AROUND - min((x for x, _ in plan.centres), default=0.0), _AROUND + plan.top
@@ -123,8 +123,8 @@ class _Card:
 
     places: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
-    small: list[Any] = field(default_factory=list)
-    before: dict[tuple[Any, int], Any] = field(default_factory=dict)
+    small: list[object] = field(default_factory=list)
+    before: dict[tuple[object, int], object] = field(default_factory=dict)
 
 
 class _Graph:
@@ -132,7 +132,7 @@ class _Graph:
 
     def __init__(self, facts: dict[str, Any], level: int | str) -> None:
         self.facts, self.in_quantities = facts, level == "quantities"
-        self.parents: dict[int, list[tuple[int, Any]]] = {}
+        self.parents: dict[int, list[tuple[int, object]]] = {}
         rank: dict[int, int] = {}
         for edges in facts["edges"].values():
             nodes = dict.fromkeys(node for node, _, _ in edges)
@@ -146,11 +146,11 @@ class _Graph:
             for _, where in self.parents.get(node, ()):
                 for parent in _options(where):
                     users.setdefault(parent, []).append(node)
-        card_of: dict[int, Any] = {}
+        card_of: dict[int, object] = {}
         for place in reversed(order):  # what has no name belongs to the card of what is computed from it
             own = not self.in_quantities or place not in users or self._is_named(place)
             card_of[place] = self._key(place) if own else card_of[users[place][-1]]
-        self.cards: dict[Any, _Card] = {}
+        self.cards: dict[object, _Card] = {}
         for place in order:
             card = self.cards.setdefault(card_of[place], _Card())
             own = not self.in_quantities or place not in users or self._is_named(place)
@@ -186,11 +186,11 @@ class _Graph:
     def _is_named(self, place: int) -> bool:
         return place < 0 or self._is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
 
-    def _key(self, place: int) -> Any:
+    def _key(self, place: int) -> object:
         """What the card of a place stands for: the place, or the quantity, of this time step or of the one before."""
         return (place < 0, re.sub(r"\[\d+\]$", "", self._name(place))) if self.in_quantities else place
 
-    def _join(self, node: int, card_of: dict[int, Any]) -> None:
+    def _join(self, node: int, card_of: dict[int, object]) -> None:
         own = card_of[node]
         for operand, where in self.parents.get(node, ()):
             for place in _options(where):

@@ -75,10 +75,12 @@ class Page:
     """
 
     title: str
-    data: dict[str, Any]
+    data: dict[str, object]
     programs: tuple[str, ...]
 
-    def __init__(self, title: str, data: dict[str, Any], programs: Sequence[str], cells: Sequence[CellOfPage]) -> None:
+    def __init__(
+        self, title: str, data: dict[str, object], programs: Sequence[str], cells: Sequence[CellOfPage]
+    ) -> None:
         vars(self).update(title=title, data=data, programs=tuple(programs))
         self._settings: Settings = Settings(json.loads(encoded(data)), [cell.limits for cell in cells])
         self._parameters: list[list[Value]] = [cell.parameters for cell in cells]
@@ -126,7 +128,7 @@ class Page:
         else:
             self[name] = value
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """What `copy` and `pickle` take: a copy is set by itself, and shows itself anew."""
         return {**vars(self), "_settings": copy.copy(self._settings), "_widget": None}
 
@@ -190,7 +192,7 @@ class Page:
         if self._widget is not None:
             self._widget.show(self.link)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, object]:
         """The page as a widget; in a frame of its own where there are no widgets, and as a line of text."""
         attributes = (f'{name}="{html.escape(text)}"' for name, text in self._frame(self.html()).items())
         frame = f"<iframe {' '.join(attributes)}></iframe>"
@@ -214,7 +216,7 @@ def check_ending(path: str | os.PathLike[str]) -> None:
         raise DrawError(f"cannot write a page as {os.fspath(path)!r}", remedy="Let its name end in .html")
 
 
-def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
+def assemble(title: str, data: dict[str, object], programs: Sequence[str]) -> str:
     """The HTML document."""
     style = colours.style() + asset("page.css")
     own = "\n".join(f"PROGRAMS.push({program});" for program in programs)  # a later one may name an earlier one

@@ -263,7 +263,7 @@ class _Recorded:
         uses = [p for node in self.order for p in node.parents if p not in self.read and p not in self.place]
         self.leaves = list(dict.fromkeys(uses))
 
-    def shape(self) -> tuple[Any, ...]:
+    def shape(self) -> tuple[object, ...]:
         """The ops and their operands, without the numbers of leaves. Losses of equal shape are one function."""
         leaf = {node: i for i, node in enumerate(self.leaves)}
         operands = (tuple(("leaf", leaf[p]) if p in leaf else self.origin(p) for p in n.parents) for n in self.order)

@@ -205,7 +205,7 @@ class CompiledEngine:
             found.update(zip(alike, predicted))
         return (found[i] for i in range(len(examples)))
 
-    def _filled(self, targets: Sequence[object]) -> list[Any]:
+    def _filled(self, targets: Sequence[object]) -> list[object]:
         """Return the targets, with any valid one where there is none."""
         some = next(target for target in targets if target is not None)
         return [some if target is None else target for target in targets]

@@ -258,7 +258,7 @@ class _Writer:
             return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
         for name in traced.limits:
@@ -380,9 +380,9 @@ class _Writer:
         function = Function(head, doc, stores, self._read, self.named, {}, blamed)
         self.functions.append(("jacobian", function))
 
-    def _local(self, name: str, unit: Unit) -> list[list[Any]]:
+    def _local(self, name: str, unit: Unit) -> list[list[object]]:
         """Write the function of the local gradients of a unit; return its edges."""
-        edges: list[list[Any]] = []
+        edges: list[list[object]] = []
         stores = []
         blamed = self._blame(unit)
         for node in topological_order(*unit.results):
@@ -399,7 +399,7 @@ class _Writer:
         self.functions.append((f"{name}_local", Function(head, doc, stores, self._read, self.named, {}, blamed)))
         return edges
 
-    def _place_of(self, parent: Value, unit: Unit) -> Any:
+    def _place_of(self, parent: Value, unit: Unit) -> object:
         """Where a parent lies: a slot of the time step; of the one before, -1 - slot; of parameter i, width + i; or
         several such places, of which a whole number chooses one: its slot, and the places.
         """
