@@ -15,7 +15,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..errors import DrawError, MissingDependencyError
 from ..support.files import file_name, write_whole
 from . import colours
 from .cells import CellOfPage
+from .data import PageData
 from .settings import Settings
 from .verdict import proportions_script, verdict_script
 from .widget import make_widget
@@ -75,12 +76,10 @@ class Page:
     """
 
     title: str
-    data: dict[str, object]
+    data: PageData
     programs: tuple[str, ...]
 
-    def __init__(
-        self, title: str, data: dict[str, object], programs: Sequence[str], cells: Sequence[CellOfPage]
-    ) -> None:
+    def __init__(self, title: str, data: PageData, programs: Sequence[str], cells: Sequence[CellOfPage]) -> None:
         vars(self).update(title=title, data=data, programs=tuple(programs))
         self._settings: Settings = Settings(json.loads(encoded(data)), [cell.limits for cell in cells])
         self._parameters: list[list[Value]] = [cell.parameters for cell in cells]
@@ -216,7 +215,7 @@ def check_ending(path: str | os.PathLike[str]) -> None:
         raise DrawError(f"cannot write a page as {os.fspath(path)!r}", remedy="Let its name end in .html")
 
 
-def assemble(title: str, data: dict[str, object], programs: Sequence[str]) -> str:
+def assemble(title: str, data: Mapping[str, object], programs: Sequence[str]) -> str:
     """The HTML document."""
     style = colours.style() + asset("page.css")
     own = "\n".join(f"PROGRAMS.push({program});" for program in programs)  # a later one may name an earlier one

@@ -17,6 +17,7 @@ from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
 from ..support.numbers import typed, typed_whole
+from .data import Group, Inputs, PageData
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -51,7 +52,7 @@ class Settings:
         limits: for every cell, what inputs (``"x"``) and targets must be below where they are whole numbers.
     """
 
-    def __init__(self, data: dict[str, Any], limits: Sequence[dict[str, int]]) -> None:
+    def __init__(self, data: PageData, limits: Sequence[dict[str, int]]) -> None:
         self._cells, self._limits = data["cells"], limits
         self._first, self._length = data["first"], len(data["target"])
         self._x, self._target = _rows(data["x"]), data["target"]
@@ -222,15 +223,14 @@ def _is_of_all(key: str) -> bool:
     return bool(RESERVED.fullmatch(key)) and key != "nonlinearity" and not key.startswith("h0")
 
 
-def _rows(x: dict[str, Any]) -> list[list[float]]:
+def _rows(x: Inputs) -> list[list[float]]:
     """The inputs, a row for each time step."""
     if "rows" in x:
-        rows: list[list[float]] = x["rows"]
-        return rows
+        return x["rows"]
     return [[float(i == hot) for i in range(x["size"])] for hot in x["hot"]]
 
 
-def _keys_of(group: dict[str, Any]) -> list[str]:
+def _keys_of(group: Group) -> list[str]:
     """The names of the entries of a group, row by row."""
     name, indices = group["name"], product(*map(range, group["shape"]))
     return [name + (f"[{','.join(map(str, index))}]" if index else "") for index in indices]
