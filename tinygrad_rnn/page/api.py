@@ -11,7 +11,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..pictures import text
 from .cells import CellOfPage, cell_of_page, distinct
-from .data import CellWithPrograms, Inputs, PageData
+from .data import CellWithPrograms, OneHots, PageData, Rows
 from .graphs import HIGH, WIDE, Graphs
 from .page import Page
 from .source import Source, from_graph, from_problem
@@ -108,7 +108,7 @@ def _numbered(cell: CellOfPage, programs: list[Program]) -> CellWithPrograms:
     return {**cell.facts, "programs": numbers}
 
 
-def _rows(inputs: list[list[float]]) -> Inputs:
+def _rows(inputs: list[list[float]]) -> OneHots | Rows:
     """The inputs; of one-hot vectors the places of their ones."""
     size = len(inputs[0])
     if size > 1 and all(sorted(row) == [0.0] * (size - 1) + [1.0] for row in inputs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TypedDict, final
 
 from ..compile.javascript.program import Parent
 
@@ -53,10 +53,17 @@ class CellWithPrograms(CellData):
     programs: dict[str, int]
 
 
-class Inputs(TypedDict, total=False):
-    """The inputs: ``rows`` of numbers; or of one-hot vectors the places of their ones, and their ``size``."""
+@final
+class Rows(TypedDict):
+    """Inputs as rows of numbers."""
 
     rows: list[list[float]]
+
+
+@final
+class OneHots(TypedDict):
+    """One-hot inputs: the places of their ones, and their size."""
+
     hot: list[int]
     size: int
 
@@ -79,7 +86,7 @@ class Layout(TypedDict):
     height: int
 
 
-class Level(TypedDict):
+class Graph(TypedDict):
     """The graph of a time step at one level of detail.
 
     Attributes:
@@ -120,9 +127,9 @@ class PageData(TypedDict):
     mean: bool
     names: list[str]
     alphabet: str
-    x: Inputs
+    x: Rows | OneHots
     target: list[list[float] | None]
     cells: list[CellWithPrograms]
     card: dict[str, int]
-    graphs: list[list[Level]]
+    graphs: list[list[Graph]]
     layouts: list[Layout]

@@ -42,7 +42,7 @@ class Graphs:
         self._layouts: dict[Shape, int] = {}
         self.layouts: list[data.Layout] = []
 
-    def of(self, facts: Facts) -> list[data.Level]:
+    def of(self, facts: Facts) -> list[data.Graph]:
         """The graph of a time step at every level of detail.
 
         Args:
@@ -51,7 +51,7 @@ class Graphs:
         graphs = [(says, _Graph(facts, level)) for level, says in _levels(facts)]
         return [self._as_data(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
 
-    def _as_data(self, says: str, graph: _Graph) -> data.Level:
+    def _as_data(self, says: str, graph: _Graph) -> data.Graph:
         shape = graph.shape()
         if shape not in self._layouts:
             self._layouts[shape] = len(self.layouts)
@@ -108,7 +108,7 @@ class _Card:
     """A card, for one place or for all entries of a quantity.
 
     Attributes:
-        places, others, small: as in `data.Level`.
+        places, others, small: as in `data.Graph`.
         before: the cards with operands of this one.
     """
 

@@ -17,7 +17,7 @@ from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
 from ..support.numbers import typed, typed_whole
-from .data import Group, Inputs, PageData
+from .data import Group, OneHots, PageData, Rows
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
@@ -223,7 +223,7 @@ def _is_of_all(key: str) -> bool:
     return bool(RESERVED.fullmatch(key)) and key != "nonlinearity" and not key.startswith("h0")
 
 
-def _rows(x: Inputs) -> list[list[float]]:
+def _rows(x: Rows | OneHots) -> list[list[float]]:
     """The inputs, a row for each time step."""
     if "rows" in x:
         return x["rows"]
