@@ -12,7 +12,7 @@ import pytest
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.options import PICTURES
 from tinygrad_rnn.pictures.drawing import SUFFIXES
-from tinygrad_rnn.support.files import write_whole
+from tinygrad_rnn.support.files import sole_writer, write_whole
 
 from ..ordinary_user import ordinary_user
 
@@ -107,6 +107,14 @@ def test_a_file_is_not_written_twice(command: str, capsys: pytest.CaptureFixture
 def test_a_file_that_is_read_is_not_overwritten(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.csv").write_text("level\n1\n2\n")
     assert refusal(command.split(), capsys) == "'x.csv' would be overwritten, and is read. Write to another file\n"
+
+
+def test_a_checkpoint_that_another_training_writes_is_found_before_the_network_is_built(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with sole_writer("x"):
+        assert refusal(["train", "-o", "x"], capsys).startswith("another process or thread is writing 'x'")
+    assert not Path(".x.lock").exists()
 
 
 @pytest.mark.parametrize("command", ["train -o", "sweep -o"])

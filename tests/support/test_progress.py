@@ -192,3 +192,25 @@ def test_tqdm_is_imported_only_when_a_bar_is_shown() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\nTrue\n"
+
+
+def test_a_clock_stops_even_if_its_context_is_not_left(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come between its start and the `try`."""
+    make_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    start = threading.Thread.start
+
+    def interrupted_after(thread: threading.Thread) -> None:
+        start(thread)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted_after)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt) as raised, late_clock("work"):
+        pass
+    del raised
+    until = time.monotonic() + 10.0
+    while threading.active_count() > before:
+        assert time.monotonic() < until
+        time.sleep(0.05)

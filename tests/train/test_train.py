@@ -556,6 +556,23 @@ def test_the_bar_shows_loss_gradient_norm_and_sequences_per_second(
         assert part in shown
 
 
+def test_the_bar_is_shown_again_in_a_long_update_or_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its clock goes on."""
+
+    class Counted(progress_module.Bar):
+        shown = 0
+
+        def refresh(self) -> None:
+            Counted.shown += 1
+
+    monkeypatch.setattr("tinygrad_rnn.train.loop.make_bar", lambda *_: Counted())
+    monkeypatch.setattr("tinygrad_rnn.train.loop.PATIENCE", 0.0)
+    task = Adding(2)
+    model = RecurrentNetwork.for_task(task, "rnn", 1)
+    train(model, task, Settings(batch_size=5, validation_size=7), Limits(1), progress=True)
+    assert Counted.shown >= 5 + 7
+
+
 def test_of_validations_with_the_same_error_the_one_with_the_smallest_loss_is_best() -> None:
     history = History("task", "error", 1.0, 0.0)
     for step, (error, loss) in enumerate([(0.5, 0.1), (0.0, 0.4), (0.0, 0.3), (0.0, 0.3)], start=1):

@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from ..optim import CosineAnnealingLR, LRScheduler
 from ..plots.saving import save
 from ..plots.training import history_figure
+from ..support.files import sole_writer
 from ..support.progress import late_clock
 from ..support.text import count
 from ..tasks import Task
@@ -181,6 +182,8 @@ def _check_targets(args: argparse.Namespace, target: str, read: str | None) -> N
     check_plotting(args.plot)
     if os.path.exists(target) and not (args.resume or args.force):
         raise ArgumentError(f"{target} exists", remedy="Go on from it with --resume, or overwrite it with --force")
+    with sole_writer(target):  # on trial: `train` locks it once the network is built, which may take long
+        pass
 
 
 def _introduce(task: Task, model: RecurrentNetwork) -> None:

@@ -37,7 +37,7 @@ class Index(Symbolic):
         """The one-hot vector with 1 at this place. It is never multiplied by."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
-            entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
+            entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)
         vector.hot = self  # type: ignore[assignment]
         return vector
 
@@ -67,7 +67,7 @@ class Index(Symbolic):
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
         place = Place(PARAMETER.table(self.region.name, stride), slots[0])
         # One leaf, however often the column is looked up, so that all contributions add up in one place.
-        entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
+        entry = self.entries.setdefault(place, Value(self.tape.load(*place)))
         if any(self.tables.setdefault(option, entry) is not entry for option in options):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry

@@ -177,7 +177,7 @@ class StepTwin:
             # A parameter that only nodes outside time read has no twin in the step.
             self.parameters = [twins[each] if each in twins else each.detach() for each in parameters]
         for slot, leaf in enumerate(self.parameters):
-            leaf.data = tape.load(region, slot)  # type: ignore[assignment]
+            leaf.data = tape.load(region, slot)
             tape.names[tape.symbol(leaf.data)] = leaf.label or "a number"
         self._known = {*self.parameters}
         self._first = Value(0.0).serial
@@ -255,7 +255,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     x, x_index = _placeholder(tape, X, step.x)
     target, target_index = _placeholder(tape, TARGET, step.target)
     indices = [index for index in (x_index, target_index) if index]
-    old_state = [Value(tape.load(STATE, slot)) for slot in range(len(step.initial))]  # type: ignore[arg-type]
+    old_state = [Value(tape.load(STATE, slot)) for slot in range(len(step.initial))]
     state = step.shaped(old_state)
     for name, part in zip(step.names, state):
         _label(part, f"{name}_{{t-1}}")
@@ -322,7 +322,7 @@ def _placeholder(tape: Tape, region: Region, kind: Kind | None) -> tuple[Quantit
         return None, None
     if isinstance(kind, Symbols):
         return None, Index(tape, region, kind.size)
-    numbers = [Value(tape.load(region, slot)) for slot in range(numbers_per_step(kind))]  # type: ignore[arg-type]
+    numbers = [Value(tape.load(region, slot)) for slot in range(numbers_per_step(kind))]
     return _label(numbers if isinstance(kind, Vector) else numbers[0], f"{region.name}_t"), None
 
 

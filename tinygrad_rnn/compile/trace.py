@@ -123,7 +123,7 @@ def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) 
     order = topological_order(*gradients)
     with gradients_kept([*order, *starts]):
         for leaf, start in starts.items():
-            leaf.grad = start  # type: ignore[assignment]
+            leaf.grad = start
         propagate(lookup.roots(gradients), edges=lookup.edges)
         return {node: node.grad for node in order}
 
@@ -150,9 +150,9 @@ def traceable() -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, AttributeError, GraphError) as error:
+    except (TypeError, AttributeError, GraphError, CompileError) as error:
         op, node = _rule_at_fault(error)
-        if isinstance(error, GraphError) and op is not None and not isinstance(error, DomainError):
+        if isinstance(error, (GraphError, CompileError)) and op is not None and not isinstance(error, DomainError):
             error.op, error.node = op, node
         if "Symbol" not in str(error):
             raise

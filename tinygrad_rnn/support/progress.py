@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
+from weakref import ref
 
 PATIENCE = 1.0  # seconds without a bar
 INTERVAL = 0.1  # seconds between two pictures of a bar
@@ -85,12 +86,17 @@ def late_clock(description: str, status: Callable[[], str] = str) -> Iterator[No
         yield
         return
     done = threading.Event()
+    ref_to_done = ref(done)  # the clock also stops if Ctrl-C ends this frame before it comes to `finally`
+
+    def is_done_within(seconds: float) -> bool:
+        done = ref_to_done()
+        return done is None or done.wait(seconds)
 
     def show() -> None:
-        if not done.wait(PATIENCE):
+        if not is_done_within(PATIENCE):
             bar = make_bar(description, None, 0, True, form="{desc}: {elapsed}{postfix}")
             bar.set_postfix_str(status())
-            while not done.wait(0.5):
+            while not is_done_within(0.5):
                 bar.set_postfix_str(status())
             bar.close()
 

@@ -83,8 +83,10 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
         return float(value)
     if isinstance(value, int) and value.bit_length() > LONGEST:
         raise ArgumentError(f"{name} is {in_short(value)}", remedy="Give a smaller number, or text")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return json.loads(json.dumps(value))  # also of a subclass
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, (int, float, str)):  # of a subclass
+        return json.loads(json.dumps(value))
     remedy = "Plain data are numbers, text, True, False, None, and lists and dicts (with text as keys) of them"
     raise ArgumentError(
         f"{name} is of type {type(value).__name__}",

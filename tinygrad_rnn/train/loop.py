@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 
 from ..errors import ArgumentError
 from ..support.checks import whole_number
 from ..support.files import check_writable, sole_writer
-from ..support.progress import make_bar
+from ..support.progress import PATIENCE, late_clock, make_bar
 from ..tasks import Task
 from .checkpoint import load_checkpoint
 from .engine import Interrupted
@@ -79,8 +80,9 @@ def train(
         whole_number("checkpoint_every", checkpoint_every)
     if checkpoint is not None:
         check_writable(checkpoint, again=True)
-    trainer = Trainer(model, task, settings or Settings(), limits or Limits())
     with nullcontext() if checkpoint is None else sole_writer(checkpoint):
+        with nullcontext() if progress is False else late_clock("sequences"):
+            trainer = Trainer(model, task, settings or Settings(), limits or Limits())
         if resume:
             if checkpoint is None:
                 raise ArgumentError("resume without a checkpoint", remedy="Name the file with checkpoint=")
@@ -116,8 +118,13 @@ def _run(
                     on_validation(history)
 
         received: list[int] = []
+        shown = time.monotonic()
 
         def stop() -> bool:
+            nonlocal shown
+            if time.monotonic() - shown > PATIENCE:  # in a long update, or a validation
+                bar.refresh()
+                shown = time.monotonic()
             return bool(received)
 
         with Listening(signals, received, aloud=progress is not False):

@@ -149,7 +149,7 @@ class _Tracer:
 
     def trace(self) -> TimeStep:
         step, tape = self.step, self.tape
-        old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]  # type: ignore[arg-type]
+        old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]
         state = step.shaped(old_state)
         for name, part in zip(step.names, state):
             _label(part, f"{name}_{TIME_BEFORE}")
@@ -205,7 +205,7 @@ class _Tracer:
         results = {node: slot for unit in self.units.values() for node, slot in unit.results.items()}
         leaves: dict[Value, Place] = {}
         for node in entries(quantity):
-            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
+            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)
             leaf.time_step = node.time_step
             leaves[leaf] = Place(NOW_GRADIENT, results[node])
         in_a_row = list(leaves)
