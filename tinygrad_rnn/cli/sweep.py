@@ -22,6 +22,7 @@ from ..support.sums import add_up
 from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
+from ..train.engine import check_engine
 from .console import print_json, print_table, say
 from .options import PRINTED, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
@@ -34,6 +35,7 @@ from .training import (
     build,
     build_task,
     check,
+    engine_name,
     training_options,
     typed_options,
     with_defaults,
@@ -147,6 +149,8 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
     """Check options and files before the first run."""
     for options in settings:
         check(typed, options)
+    for name in {} if args.dask else dict.fromkeys(map(engine_name, settings)):  # the workers of dask have their own
+        check_engine(name)
     check_writable(args.plot, appended=target, read=typed.get("csv") or typed.get("text_file"))
     check_plotting(args.plot)
 

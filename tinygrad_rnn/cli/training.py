@@ -242,6 +242,11 @@ def check(typed: Collection[str], options: Options) -> None:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
+def engine_name(options: Options) -> str:
+    """The engine, as `Settings` has it."""
+    return str(options["engine"].replace("-", " "))
+
+
 def arguments(
     options: Options, optimizer: optim.Optimizer, scheduler: optim.LRScheduler | None
 ) -> tuple[Settings, Limits]:
@@ -256,7 +261,7 @@ def arguments(
         validate_every=options["every"],
         validation_size=options["validation"],
         keep_best=options.get("keep_best", True),
-        engine=options["engine"].replace("-", " "),
+        engine=engine_name(options),
     )
     return settings, Limits(options["steps"], options["patience"], not options["go_on"])
 
