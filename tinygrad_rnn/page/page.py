@@ -95,7 +95,7 @@ class Page:
     def link(self) -> str:
         """What differs from the page as it was built, as the end of a link to it: ``"#w=1.2&step=57"``.
 
-        It can be set, too.
+        It can also be set.
         """
         return self._settings.link
 
@@ -135,7 +135,7 @@ class Page:
         return sorted({*super().__dir__(), *filter(str.isidentifier, self.names)})
 
     def apply(self) -> None:
-        """Write the weights of the cell that the page shows into its Values: those of the read-out and the loss, too.
+        """Write the weights of the cell that the page shows into its Values, also those of the read-out and the loss.
 
         A graph that was recorded before has been computed with the old ones: unroll the cell again.
         """

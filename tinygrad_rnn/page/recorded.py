@@ -152,7 +152,7 @@ def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
         for parent in node.parents:
             if parent in first_use and first_use[parent].serial < node.serial and node.serial >= began:
                 raise CompileError(
-                    f"a part of the loss outside time was computed before {node.name}, which reads {parent.name}, too",
+                    f"a part of the loss outside time was computed before {node.name}, which also reads {parent.name}",
                     op=first_use[parent].op,
                     node=first_use[parent].name,
                     time_step=node.time_step,

@@ -50,7 +50,7 @@ class Source:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
-        # A plain function is a cell, too: what it holds goes by its labels.
+        # A plain function is also a cell: what it holds goes by its labels.
         for part in (getattr(self.step.cell, "function", self.step.cell), self.step.readout):
             if isinstance(part, Module):
                 yield from part.named_parameters()

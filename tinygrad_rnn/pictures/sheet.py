@@ -140,7 +140,7 @@ def columns_in(view: View, size: float) -> float:
 
 
 def most_states(view: View, count: int, with_loss: bool) -> int:
-    """How many of so many states to draw: as many as were asked for, else as fit onto a page in `SMALLEST` text."""
+    """How many of so many states to draw: ``max_steps``, or else as many as fit onto a page in `SMALLEST` text."""
     if view.max_steps is not None:
         return view.max_steps
     room = columns_in(view, SMALLEST) - with_loss
