@@ -467,10 +467,17 @@ def test_an_error_of_the_backward_pass_names_op_and_time_step():
 # ---- what cannot be compiled ---------------------------------------------------------------------------------
 
 
-def test_a_step_that_asks_for_numbers_is_refused():
+@pytest.mark.parametrize("function", [math.tanh, float, int, round, math.floor])
+def test_a_step_that_computes_a_plain_number_is_refused(function):
     w = Value(1.0, label="w")
-    with pytest.raises(CompileError, match="traced"):
-        Recurrence(lambda x, h: w * math.tanh(h.data), x=Number(), h0=0.0, loss=lambda h: h * h)
+    with pytest.raises(CompileError, match="a plain number would be computed") as caught:
+        Recurrence(lambda x, h: w * function((w * h + x).data), x=Number(), h0=0.0, loss=lambda h: h * h)
+    assert (caught.value.node, caught.value.time_step) == ("w·h_{t-1} + x_t", "t")
+    assert isinstance(w.data, float)
+
+
+def test_a_step_that_decides_on_numbers_is_refused():
+    w = Value(1.0, label="w")
     with pytest.raises(GraphError, match="decision"):
         Recurrence(lambda x, h: w * h if h.data > 0 else h * 2.0, x=Number(), h0=0.0, loss=lambda h: h * h)
     assert isinstance(w.data, float)

@@ -17,7 +17,7 @@ from tinygrad_rnn import (
 from tinygrad_rnn.bptt.verdict import Verdict, kept
 from tinygrad_rnn.pictures import text
 
-from .browser import browser, open_page, says, set_range, settle, settle_work
+from .browser import browser, open_page, says, set_range, settle, settle_work, wait_until
 from .pages import (
     files,
     gated,
@@ -470,6 +470,37 @@ def test_what_is_computed_is_marked_as_old_until_it_is_there(open_page):
         assert page.evaluate("(part) => byId(part).matches('.old')", part)
     page.evaluate("() => { delete helper.postMessage; for (const each of held) helper.postMessage(each); }")
     settle_work(page)
+    posed = scalar(at="every", w=0.7)
+    posed.loss.backward()
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(posed.cell.w.grad)}")
+
+
+def test_an_answer_to_an_earlier_question_does_not_pass_for_a_new_one(open_page):
+    page = open_page("every", height=300)  # the parts below are out of view
+    settle_work(page)
+    page.evaluate(
+        """() => {
+            window.answer = helper.onmessage;
+            helper.onmessage = (event) => held.push(event);
+            window.held = [];
+        }"""
+    )
+    set_range(page, "#parameter0", 0.8)
+    wait_until(page, "held.length === 2")
+    page.evaluate(
+        """async () => {
+            change({ p: [[0.7, 0.5, 0.1]] });
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+            helper.onmessage = answer;
+            for (const each of held) answer(each);
+            window.marked = [...document.querySelectorAll(".old")].map(({ id }) => id);
+        }"""
+    )
+    assert page.evaluate("marked") == ["step-panel", "where", "norms"]
+    settle_work(page)
+    posed = scalar(at="every", w=0.7)
+    posed.loss.backward()
+    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(posed.cell.w.grad)}")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Index(Symbolic):
         """The one-hot vector with 1 at this place. It is never multiplied by."""
         vector = OneHot(0, self.limit)
         for i, entry in enumerate(vector):
-            entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)  # type: ignore[assignment]
+            entry.data = self.tape.emit("eq", self.number, float(i)).select(1.0, 0.0)
         vector.hot = self  # type: ignore[assignment]
         return vector
 
@@ -67,7 +67,7 @@ class Index(Symbolic):
             raise GraphError("the rows of a table that is looked up are not equally spaced among the parameters")
         place = Place(PARAMETER.table(self.region.name, stride), slots[0])
         # One leaf, however often the column is looked up, so that all contributions add up in one place.
-        entry = self.entries.setdefault(place, Value(self.tape.load(*place)))  # type: ignore[arg-type]
+        entry = self.entries.setdefault(place, Value(self.tape.load(*place)))
         if any(self.tables.setdefault(option, entry) is not entry for option in options):
             raise GraphError("one table is looked up in two ways in the same time step", remedy="Use two tables")
         return entry
@@ -103,7 +103,7 @@ class Pick(Value):
 class _Share:
     """A local gradient, or a contribution, that counts only where a condition holds."""
 
-    def __init__(self, condition: Symbol, number: Any) -> None:
+    def __init__(self, condition: Symbol, number: object) -> None:
         self.condition, self.number = condition, number
 
     def __mul__(self, gradient: Any) -> _Share:
@@ -122,7 +122,7 @@ def edges(node: Node) -> Edges:
 
 def roots(gradients: Mapping[Value, Symbol]) -> dict[Node, Any]:
     """The roots of a pass, and their gradients. A pick is replaced by the nodes that it may pick."""
-    found: dict[Node, Any] = {}
+    found: dict[Node, object] = {}
     for root, gradient in gradients.items():
         for node, share in _beyond_picks(root, gradient):
             found[node] = found.get(node, NO_GRADIENT) + share
@@ -134,7 +134,7 @@ def possible(node: Value) -> list[Value]:
     return [each for each, _ in _beyond_picks(node, 1.0)]
 
 
-def _beyond_picks(node: Any, number: Any) -> Edges:
+def _beyond_picks(node: object, number: object) -> Edges:
     if not isinstance(node, Pick):
         return [(node, number)]
     return [edge for condition, option in node.cases for edge in _beyond_picks(option, _Share(condition, number))]

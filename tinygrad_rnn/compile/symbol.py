@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from ..engine.arithmetic import ELEMENTARY, Symbolic, is_number
 from ..engine.node import NO_GRADIENT
-from ..errors import GraphError
+from ..errors import CompileError, GraphError
 from .memory import Place, Region
 
 #: Comparisons, and LLVM's names for them.
@@ -89,6 +89,15 @@ class Symbol(Symbolic):
             node=self.tape.formula(self),
             remedy="Use arithmetic.select, Value.maximum or Value.relu instead of if, max or and",
         )
+
+    def _refuse_plain_number(self, *_: object) -> NoReturn:
+        raise CompileError(
+            "a plain number would be computed from one that is only known when the compiled code runs",
+            node=self.tape.formula(self),
+            remedy="Compute with Values, their methods and those of engine.arithmetic, not with math or float()",
+        )
+
+    __float__ = __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _refuse_plain_number
 
     def __repr__(self) -> str:
         return f"{self.op}#{self.index}"
@@ -201,7 +210,7 @@ class Tape:
             return self.emit("div", self.emit("select", condition, a, b), divisor)
         return None
 
-    def _symbol(self, op: str, args: tuple[Any, ...], key: object) -> Symbol:
+    def _symbol(self, op: str, args: tuple[object, ...], key: object) -> Symbol:
         if (op, key) not in self._known:
             self._known[op, key] = symbol = Symbol(self, op, args)
             self.symbols.append(symbol)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import walk_tb
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..engine import hooks, notation
 from ..engine.backward import gradients_kept, propagate, topological_order
@@ -123,7 +123,7 @@ def backward(gradients: Mapping[Value, Symbol], starts: Mapping[Value, Symbol]) 
     order = topological_order(*gradients)
     with gradients_kept([*order, *starts]):
         for leaf, start in starts.items():
-            leaf.grad = start  # type: ignore[assignment]
+            leaf.grad = start
         propagate(lookup.roots(gradients), edges=lookup.edges)
         return {node: node.grad for node in order}
 
@@ -136,7 +136,7 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
     return [Store(Place(ALARM, slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
 
 
-def recorded(function: Callable[..., T], *args: Any) -> T:
+def recorded(function: Callable[..., T], *args: object) -> T:
     """Call a function that records nodes, in a scope of its own: the caller may be in `no_grad` or in a time step."""
     with Within(records=True):
         return call_at(None, function, *args)
@@ -150,9 +150,9 @@ def traceable() -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, AttributeError, GraphError) as error:
+    except (TypeError, AttributeError, GraphError, CompileError) as error:
         op, node = _rule_at_fault(error)
-        if isinstance(error, GraphError) and op is not None and not isinstance(error, DomainError):
+        if isinstance(error, (GraphError, CompileError)) and op is not None and not isinstance(error, DomainError):
             error.op, error.node = op, node
         if "Symbol" not in str(error):
             raise

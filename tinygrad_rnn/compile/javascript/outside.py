@@ -111,7 +111,7 @@ class Outside:
         twins: dict[Value, Value] = {}
         for i, end in enumerate(read):
             name = called.get(end) or (outside_name(end) if end.parents else end.label)
-            twins[end] = Value(tape.load(PARAMETER, i), label=name)  # type: ignore[arg-type]
+            twins[end] = Value(tape.load(PARAMETER, i), label=name)
         formulas = []
         for node in nodes:
             for parent in node.parents:

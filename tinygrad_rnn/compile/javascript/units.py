@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from ...bptt.unroll import Series, keep, keep_step
 from ...engine.backward import topological_order
@@ -150,13 +149,13 @@ class _Tracer:
 
     def trace(self) -> TimeStep:
         step, tape = self.step, self.tape
-        old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]  # type: ignore[arg-type]
+        old_state = [Value(tape.load(STATE, i)) for i in range(len(step.initial))]
         state = step.shaped(old_state)
         for name, part in zip(step.names, state):
             _label(part, f"{name}_{TIME_BEFORE}")
         series: Series = {}
         with self.recorded():
-            x: Any = self.x_index.one_hot() if self.x_index else self.x
+            x: object = self.x_index.one_hot() if self.x_index else self.x
             named, new = advance(step.cell, x, state)
             keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
         new_state = entries(new)
@@ -176,7 +175,7 @@ class _Tracer:
         if step.loss is not None:
             y, ends = self.stand_ins(predicted)
             with self.recorded():
-                target: Any = self.target_index or self.target
+                target: object = self.target_index or self.target
                 loss = step.loss(y) if step.target is None else step.loss(y, target)
             if not isinstance(loss, Value):
                 raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
@@ -206,7 +205,7 @@ class _Tracer:
         results = {node: slot for unit in self.units.values() for node, slot in unit.results.items()}
         leaves: dict[Value, Place] = {}
         for node in entries(quantity):
-            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)  # type: ignore[arg-type]
+            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)
             leaf.time_step = node.time_step
             leaves[leaf] = Place(NOW_GRADIENT, results[node])
         in_a_row = list(leaves)

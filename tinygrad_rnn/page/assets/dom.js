@@ -129,17 +129,18 @@ const onPaper = () => document.documentElement.classList.contains("printing");
 /** Work for a part of the page: at once where that is in view, else when it comes into view or nobody has asked for a moment.
  *  Until then the part is marked as old; and longer, where the work returns true, as it waits for an answer. */
 function whenSeen(part, work) {
-  let due = false, timer = 0;
+  let timer = 0;
+  const seen = { now: false };
+  part.due = false;
   const go = () => {
     clearTimeout(timer);
-    if (!due) return;
-    due = false;
+    if (!part.due) return;
+    part.due = false;
     part.classList.toggle("old", Boolean(work()));
   };
-  const seen = { now: false };
   new IntersectionObserver((entries) => { seen.now = entries[entries.length - 1].isIntersecting; if (seen.now) go(); }).observe(part);
   return () => {
-    due = true;
+    part.due = true;
     if (seen.now || onPaper()) return go();
     if (!part.classList.contains("old")) part.classList.add("old");
     clearTimeout(timer);

@@ -6,9 +6,14 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   const computation = new Computation(PROGRAMS[program], given, { ...settings, cuts: new Set(settings.cuts) });
   computation.forward();
   if (kind === "split") {
-    const parts = split(computation, which), sums = splitSums(computation, parts), outside = outsideTime(computation, which), size = (cell) => (cell.length === 1 ? cell[0] : library.hypot(...cell));
-    return { losses: parts.map(({ t }) => t), cells: parts.map(({ t, cells }) => Float64Array.from(cells.slice(0, t), size)),
-      ...Object.fromEntries(Object.entries(sums).filter(([name]) => name.includes("by_")).map(([name, cells]) => [name, cells.map(size)])), total: size(sums.total.map((sum, i) => sum + outside[i])), outside: size(outside), kept: size(sums.kept), cut: size(sums.cut) };
+    const sums = new SplitSums(computation, which.length), cells = new Map(computation.losses.map((t) => [t, new Float64Array(t)]));
+    split(computation, which, (k, t, cell) => {
+      sums.add(k, t, cell);
+      cells.get(t)[k - 1] = sizeOf(cell);
+    });
+    const outside = outsideTime(computation, which), { total, kept: left, cut } = sums, by = Object.entries(sums).filter(([name]) => name.includes("by_"));
+    return { losses: computation.losses, cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
+      total: sizeOf(total.map((sum, i) => sum + outside[i])), outside: sizeOf(outside), kept: sizeOf(left), cut: sizeOf(cut) };
   }
   const own = computation.p, parts = Object.keys(computation.program.facts.parts);
   return norms.map((norm) => {
@@ -18,6 +23,14 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
       return parts.map((part) => decayCurve(computation, part));
     } catch { return null; }
   });
+}
+
+/** The only number of a list, or the norm of several. */
+function sizeOf(cell) {
+  if (cell.length === 1) return cell[0];
+  let squares = 0;
+  for (let i = 0; i < cell.length; i++) squares += cell[i] * cell[i];
+  return squares > 1e-280 && squares < 1e280 ? Math.sqrt(squares) : library.hypot(...cell);  // which takes ten times as long
 }
 
 /** A worker with all that `longWork` needs; null where there can be none: then it runs here, a little later. It keeps the
@@ -30,7 +43,7 @@ onmessage = ({ data: { id, task, sent } }) => {
   postMessage({ id, answer: longWork({ ...task, given: { ...task.given, ...sequence } }) });
 };`;
   try {
-    return new Worker(URL.createObjectURL(new Blob([[...text, longWork, listen].join("\n")], { type: "text/javascript" })));
+    return new Worker(URL.createObjectURL(new Blob([[...text, longWork, sizeOf, listen].join("\n")], { type: "text/javascript" })));
   } catch { return null; }
 })();
 const asked = new Map();
@@ -56,7 +69,7 @@ function askFor(part, question, then) {
     const done = (answer) => {
       if (answer === null) return void here();
       busy = false;
-      part.classList.toggle("old", next);
+      part.classList.toggle("old", next || part.due);
       then(answer, task);
       if (next) { next = false; go(); }
     };
