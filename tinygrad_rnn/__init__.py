@@ -114,7 +114,7 @@ def _repr_mimebundle_(self: Value, include: object = None, exclude: object = Non
     return mimebundle(self)
 
 
-# The engine knows nothing of pictures: whoever knows both introduces them to each other.
+# The engine knows nothing of pictures, so the notebook display of a Value is set from here.
 Value._repr_mimebundle_ = _repr_mimebundle_  # type: ignore[attr-defined]
 
 

@@ -18,6 +18,7 @@ from tinygrad_rnn.cli import main
 from tinygrad_rnn.cli.options import as_typed
 from tinygrad_rnn.cli.sweep import largest, smallest, train_once
 from tinygrad_rnn.cli.training import DEFAULTS, VARIED
+from tinygrad_rnn.compile.native import llvm
 from tinygrad_rnn.errors import DataError
 from tinygrad_rnn.sweep import read_records
 
@@ -217,6 +218,17 @@ def test_another_file_is_refused_and_untouched(error_of: Callable[..., str]) -> 
 def test_what_is_missing_is_named(error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert "tinygrad_rnn[dask]" in error_of(*ADDING, "--dask", "127.0.0.1:1")
+
+
+def test_a_missing_compiler_is_named_before_the_first_run(
+    error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llvm.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    options = ["--task", "adding", "--T", "3", "--engine", "compiled"]
+    for command in ("sweep", "train"):
+        assert "tinygrad_rnn[compile]" in error_of(command, *options)  # and nothing is printed
+    assert not os.listdir()
 
 
 def test_no_scheduler_there(error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

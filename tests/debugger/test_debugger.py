@@ -694,6 +694,20 @@ def test_an_empty_line_repeats_the_last_command():
     assert session(scalar(), "", "s 2", "", "bogus", "").count("/38]") == 4
 
 
+def test_patterns_are_expressions():
+    debugger = scalar()
+    debugger.finish()
+    gradients = [node.grad for node in debugger.nodes("h_*")]
+    assert debugger.value("h_*") == debugger.nodes("h_*")
+    assert debugger.value("h_*.grad") == gradients
+    said = session(debugger, "p h_*", "p h_*.data", "display h_?.grad").splitlines()
+    assert said[:5] == [repr(node) for node in debugger.nodes("h_*")]
+    assert said[5] == repr([node.data for node in debugger.nodes("h_*")])
+    assert said[6] == f"   h_?.grad = {gradients!r}"
+    for text in ("q_*", "h_*.grad > 1", "h_*."):  # nothing matches; or not what it seems
+        assert "is not an expression" in session(debugger, f"p {text}")
+
+
 def test_mistyped_commands_are_one_clear_line():
     debugger = scalar()
     assert session(

@@ -78,6 +78,15 @@ def test_the_embedded_graphviz_is_asked_for_where_it_has_wheels(system, machine)
     assert names.count("graphviz") == 1
 
 
+def test_the_limits_name_what_is_installed_by_hand_where_the_embedded_graphviz_has_no_wheel():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].splitlines()
+    names = sorted({Requirement(line).name for line in lines if line and not line.startswith("#")} - {"graphviz-pure"})
+    limits = (ROOT / "tinygrad_rnn" / "LIMITS.md").read_text(encoding="utf-8")
+    assert f"`pip install {' '.join(names)} && pip install --no-deps .`" in limits
+
+
 def needed():
     """The packages that the extra ``dev`` installs."""
     setup = configparser.ConfigParser()

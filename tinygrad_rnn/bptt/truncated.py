@@ -30,7 +30,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
-from typing import Any
 
 from ..engine.sums import total
 from ..engine.value import Value
@@ -62,7 +61,7 @@ class Window:
 
 
 def windows(
-    cell: Cell | Callable[..., Any],
+    cell: Cell | Callable[..., object],
     inputs: Iterable[object],
     targets: Iterable[object],
     k1: int,
@@ -95,7 +94,7 @@ def windows(
     """
     k1, k2 = check_period(k1, k2)
     pairs = _paired(inputs, targets)
-    recent: list[Any] = []  # the inputs of the current window
+    recent: list[object] = []  # the inputs of the current window
     end = 0
     unrolled: Unrolled | None = None
     while new := list(islice(pairs, k1)):
@@ -113,7 +112,7 @@ def windows(
 
 
 def truncated_bptt(
-    cell: Cell | Callable[..., Any],
+    cell: Cell | Callable[..., object],
     inputs: Iterable[object],
     targets: Iterable[object],
     k1: int,
@@ -170,7 +169,7 @@ def check_period(k1: int, k2: int) -> tuple[int, int]:
     return k1, k2
 
 
-def _constant_state(unrolled: Unrolled, t: int) -> Any:
+def _constant_state(unrolled: Unrolled, t: int) -> object:
     """The state after time step t as fresh leaves, in the form that `unroll` accepts."""
     parts = tuple(
         quantity.detach() if isinstance(quantity, Value) else [entry.detach() for entry in quantity]
@@ -179,7 +178,7 @@ def _constant_state(unrolled: Unrolled, t: int) -> Any:
     return parts[0] if len(parts) == 1 else parts
 
 
-def _paired(inputs: Iterable[object], targets: Iterable[object]) -> Iterator[tuple[Any, Any]]:
+def _paired(inputs: Iterable[object], targets: Iterable[object]) -> Iterator[tuple[object, object]]:
     ended = object()
     both = zip_longest(in_order(inputs), in_order(targets, "targets"), fillvalue=ended)
     for t, (x, target) in enumerate(both, start=1):

@@ -135,7 +135,7 @@ class Unrolled:
             if not node.parents:
                 node.zero_grad()
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[object, ...]:
         """For `copy` and `pickle`: all nodes come first, so that the graph is copied without deep recursion."""
         return InCreationOrder(*self.nodes()), vars(self).copy()
 
@@ -153,7 +153,7 @@ class Unrolled:
 
 
 def unroll(
-    cell: Cell | Recurrent | Callable[..., Any],
+    cell: Cell | Recurrent | Callable[..., object],
     inputs: Iterable[object],
     h0: object = None,
     readout: Readout | None = None,
@@ -284,7 +284,7 @@ def given_state(cell: Cell, h0: object, t: int) -> tuple[Quantity, ...]:
     return state
 
 
-def as_cell(cell: Callable[..., Any], h0: object) -> Cell:
+def as_cell(cell: Callable[..., object], h0: object) -> Cell:
     """Return the layers of a network as one cell, or a function wrapped as a cell, for `unroll` to step through.
 
     Raises:
@@ -299,7 +299,7 @@ def as_cell(cell: Callable[..., Any], h0: object) -> Cell:
 class _FunctionCell(Cell):
     """A function ``cell(x, *state)`` that returns the next state."""
 
-    def __init__(self, function: Callable[..., Any], h0: object) -> None:
+    def __init__(self, function: Callable[..., object], h0: object) -> None:
         parts = len(h0) if isinstance(h0, tuple) and len(h0) > 1 else 1
         self.function = function
         self.state_names = tuple(getattr(function, "state_names", ("h", "c")[:parts]))

@@ -6,7 +6,6 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from ..bptt.anatomy import Anatomy, anatomy, number_or_norm, reshape
 from ..bptt.jacobian import ChainNorm, chain_norms
@@ -125,7 +124,7 @@ def _as_dict(
     chains: Sequence[ChainNorm],
     all_paths: Sequence[Path],
     straights: Sequence[Straight],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return everything, for JSON."""
     sums = {"by_use_step": parts.by_use_step(), "by_loss_step": parts.by_loss_step(), "by_lag": parts.by_lag()}
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..bptt.decay import (
     CellFactory,
@@ -157,7 +157,7 @@ class Sweep:
         """Measure what the options describe."""
         nonlinearity = args.nonlinearity or "identity"
         kind, cells = _make_cells(args, data, nonlinearity)
-        inputs: Sequence[Any] = data.inputs if kind == "scalar" or data.alphabet else [[x] for x in data.inputs]
+        inputs: Sequence[object] = data.inputs if kind == "scalar" or data.alphabet else [[x] for x in data.inputs]
         curves = decay(cells, args.norms or NORMS, inputs, name=f"{kind}, {nonlinearity}")
         return cls(curves, kind, nonlinearity, data)
 

@@ -183,8 +183,8 @@ class Data:
 
     title: str
     description: str
-    inputs: tuple[Any, ...]
-    targets: tuple[Any, ...]
+    inputs: tuple[object, ...]
+    targets: tuple[object, ...]
     names: tuple[str, ...]
     alphabet: str = ""
 

@@ -22,7 +22,7 @@ PARAMETER = Option(
 )
 
 
-def parameters_of(problem: Problem) -> dict[str, Any]:
+def parameters_of(problem: Problem) -> dict[str, object]:
     """The parameters of a problem, each as its cell or read-out holds it: a Value, or lists of them."""
     modules = [problem.cell, *([problem.readout] if problem.readout is not None else [])]
     return {path: attrgetter(path)(module) for module in modules for path in module.state_dict()}

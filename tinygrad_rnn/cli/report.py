@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ..bptt.anatomy import norm
 from ..bptt.chain import FEWEST_DIGITS, TINY, Link
@@ -88,7 +87,7 @@ class Report(ABC):
         ratios = kept(self.problem.unrolled, self.problem.losses[-1], self.part)
         return Verdict(ratios[-1], len(ratios) - 1)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return everything, for JSON; whether numbers agree is None where they overflowed."""
         problem = self.problem
         law: Sequence[float | None] = self.law or [None] * len(self.links)

@@ -12,7 +12,6 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict
 from statistics import mean
-from typing import Any
 
 from ..engine.notation import number
 from ..errors import DataError, DomainError, MissingDependencyError, SweepError
@@ -23,6 +22,7 @@ from ..support.sums import add_up
 from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
 from ..train import train
+from ..train.engine import check_engine
 from .console import print_json, print_table, say
 from .options import PRINTED, Option, Switch, as_typed, dash, output_option, whole_number
 from .outputs import check_writable
@@ -35,6 +35,7 @@ from .training import (
     build,
     build_task,
     check,
+    engine_name,
     training_options,
     typed_options,
     with_defaults,
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def train_once(options: Options, seed: int) -> dict[str, Any]:
+def train_once(options: Options, seed: int) -> dict[str, object]:
     """Train once: a run of the sweep.
 
     Args:
@@ -148,13 +149,15 @@ def _check(args: argparse.Namespace, target: str, typed: Options, settings: Sequ
     """Check options and files before the first run."""
     for options in settings:
         check(typed, options)
+    for name in {} if args.dask else dict.fromkeys(map(engine_name, settings)):  # the workers of dask have their own
+        check_engine(name)
     check_writable(args.plot, appended=target, read=typed.get("csv") or typed.get("text_file"))
     check_plotting(args.plot)
 
 
 def _add_data(settings: Sequence[Options]) -> None:
     """Add the digest of its data to every setting whose task reads any. Raises as building a task does."""
-    digests: dict[tuple[Any, ...], str] = {}
+    digests: dict[tuple[object, ...], str] = {}
     for options in settings:
         which = tuple(map(options.get, SETTINGS))
         if which not in digests:
@@ -267,7 +270,7 @@ def _plot(path: str, records: Sequence[Record], varying: Sequence[str]) -> None:
         return all(isinstance(group[0].setting[0][name], (int, float)) for group in groups)
 
     along = next(filter(numeric, varying), next(iter(varying), "cell"))
-    lines: dict[str, list[tuple[Any, list[float]]]] = {}
+    lines: dict[str, list[tuple[object, list[float]]]] = {}
     for group in groups:
         options = group[0].setting[0]
         label = ", ".join(f"{dash(name)} {as_typed(options[name])}" for name in varying if name != along)

@@ -15,6 +15,7 @@ from ..support.progress import late_clock
 from ..support.text import count
 from ..tasks import Task
 from ..train import History, RecurrentNetwork, load_checkpoint, train
+from ..train.engine import check_engine
 from ..train.record import Record
 from .console import print_json, say
 from .options import PRINTED, Option, Switch, as_typed, file_ending_in, flag, output_option
@@ -27,6 +28,7 @@ from .training import (
     arguments,
     build,
     check,
+    engine_name,
     schedule_of,
     training_options,
     typed_options,
@@ -76,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         check(typed, options)
         with late_clock("network"):
             task, model, optimizer, scheduler = build(options)
+    check_engine(engine_name(options))
     quiet = args.quiet or args.json
     if not quiet:
         _introduce(task, model)

@@ -72,7 +72,7 @@ SETTINGS = {
 }
 ENGINES = ("eager", "compiled", "compiled-fast")
 #: Schedules by name: the class in `optim`, and those of its arguments that follow the name, after colons.
-SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], Any]]]] = {
+SCHEDULES: dict[str, tuple[str, dict[str, Callable[[str], object]]]] = {
     "cosine": ("CosineAnnealingLR", {}),
     "step": ("StepLR", {"step_size": whole_number(1), "gamma": factor}),
     "exponential": ("ExponentialLR", {"gamma": factor}),
@@ -242,6 +242,11 @@ def check(typed: Collection[str], options: Options) -> None:
         check_bidirectional(TASKS[options["task"]], options["truncate"], options["engine"])
 
 
+def engine_name(options: Options) -> str:
+    """The engine, as `Settings` has it."""
+    return str(options["engine"].replace("-", " "))
+
+
 def arguments(
     options: Options, optimizer: optim.Optimizer, scheduler: optim.LRScheduler | None
 ) -> tuple[Settings, Limits]:
@@ -256,7 +261,7 @@ def arguments(
         validate_every=options["every"],
         validation_size=options["validation"],
         keep_best=options.get("keep_best", True),
-        engine=options["engine"].replace("-", " "),
+        engine=engine_name(options),
     )
     return settings, Limits(options["steps"], options["patience"], not options["go_on"])
 

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _as_dict(parts: Truncation, all_parameters: list[Truncation]) -> dict[str, Any]:
+def _as_dict(parts: Truncation, all_parameters: list[Truncation]) -> dict[str, object]:
     """Return everything, for JSON."""
     full, kept = parts.full.by_lag(), parts.kept.by_lag()
     return {

@@ -6,7 +6,6 @@ import math
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from ..errors import DataError, ShapeError
 from .boundary import Area, Buffer, Numbers, numbers
@@ -62,7 +61,7 @@ class Batch:
             h0 = h0.after(b * self._state_size)
         return x, target, h0
 
-    def sequence(self, b: int) -> tuple[list[Any], list[Any] | None, list[float]]:
+    def sequence(self, b: int) -> tuple[list[object], list[object] | None, list[float]]:
         """x, targets and initial state of sequence b, as plain numbers."""
         h0 = self.h0.view.tolist()[b] if self._state_size else []
         return self.x.view.tolist()[b], self.target.view.tolist()[b] if self.target else None, h0

@@ -13,7 +13,7 @@ from ..support.checks import in_short
 from ..support.numbers import as_lists, check_no_table, whole
 from ..support.text import count as number_of
 
-Numbers = Union[Sequence[Any], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
+Numbers = Union[Sequence[object], memoryview, "array[float]"]  # or anything with a buffer of doubles, a NumPy array say
 
 Doubles: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
@@ -89,7 +89,7 @@ class Buffer:
         return self.view.cast("B").cast("d" if self.view.format == "d" else "q").tolist()  # type: ignore[no-any-return]
 
 
-def real(name: str, given: Any) -> float:
+def real(name: str, given: object) -> float:
     """Return a single number as a float.
 
     Raises:
@@ -143,7 +143,7 @@ def _is_nested(entry: object) -> bool:
     return in_order and not isinstance(entry, (str, bytes, bytearray, Mapping))
 
 
-def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
+def _flattened(name: str, given: object, depth: int, code: str) -> memoryview[Any]:
     shape: list[int] = []
     level: list[Any] = [as_lists(given)]
     for _ in range(depth):
@@ -166,7 +166,7 @@ def _flattened(name: str, given: Any, depth: int, code: str) -> memoryview[Any]:
     return view
 
 
-def _entry(name: str, given: Any, code: str) -> float:
+def _entry(name: str, given: object, code: str) -> float:
     if code == "d":
         return real(f"an entry of {name}", given)
     entry = whole(given)

@@ -103,7 +103,7 @@ class Pick(Value):
 class _Share:
     """A local gradient, or a contribution, that counts only where a condition holds."""
 
-    def __init__(self, condition: Symbol, number: Any) -> None:
+    def __init__(self, condition: Symbol, number: object) -> None:
         self.condition, self.number = condition, number
 
     def __mul__(self, gradient: Any) -> _Share:
@@ -122,7 +122,7 @@ def edges(node: Node) -> Edges:
 
 def roots(gradients: Mapping[Value, Symbol]) -> dict[Node, Any]:
     """The roots of a pass, and their gradients. A pick is replaced by the nodes that it may pick."""
-    found: dict[Node, Any] = {}
+    found: dict[Node, object] = {}
     for root, gradient in gradients.items():
         for node, share in _beyond_picks(root, gradient):
             found[node] = found.get(node, NO_GRADIENT) + share
@@ -134,7 +134,7 @@ def possible(node: Value) -> list[Value]:
     return [each for each, _ in _beyond_picks(node, 1.0)]
 
 
-def _beyond_picks(node: Any, number: Any) -> Edges:
+def _beyond_picks(node: object, number: object) -> Edges:
     if not isinstance(node, Pick):
         return [(node, number)]
     return [edge for condition, option in node.cases for edge in _beyond_picks(option, _Share(condition, number))]

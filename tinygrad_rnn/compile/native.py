@@ -107,7 +107,7 @@ class _Code(weakref.ref[Native]):
     """
 
     __slots__ = ("held",)
-    held: list[Any]
+    held: list[object]
 
 
 _in_use: dict[int, _Code] = {}  # by id
@@ -177,6 +177,6 @@ def _machine() -> Any:
 
 
 @cache
-def _pass_builder() -> Any:
+def _pass_builder() -> object:
     """The only pass builder of this process: llvmlite does not free everything that one holds."""
     return llvm().create_pass_builder(_machine(), llvm().create_pipeline_tuning_options())

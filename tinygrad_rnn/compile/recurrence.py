@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..bptt.unroll import Unrolled
+from ..engine.backward import propagate
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.cells import Cell
+from ..nn.quantities import Readout
 from ..support.checks import one_of, whole_number
 from ..support.sums import add_up
 from .batch import Batch
@@ -53,7 +54,7 @@ class Run:
         self._area, self._memory = area(memory), memoryview(memory).cast("B").cast("d")
         self._B, self._P, self._S, self._windows, self._backward = B, P, S, windows, backward
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Run, (self._B, self._P, self._S, self._windows, self._backward), self._memory.tobytes()
 
     def __setstate__(self, numbers: bytes) -> None:
@@ -145,12 +146,12 @@ class Recurrence(Compiled):
 
     def __init__(
         self,
-        cell: Cell | Callable[..., Any],
+        cell: Cell | Callable[..., object],
         x: Kind,
         loss: Callable[..., Value] | None,
         target: Kind | None = None,
-        readout: Callable[[Any], Any] | None = None,
-        h0: Any = None,
+        readout: Readout | None = None,
+        h0: object = None,
         loss_at: str = "every",
         mode: str = "exact",
         lanes: int | None = None,
@@ -229,10 +230,10 @@ class Recurrence(Compiled):
             self._numbers[: len(self.parameters)] = [parameter.data for parameter in self.parameters]
 
     def add_gradients(self, run: Run) -> None:
-        """Add the gradients of a run to those of the parameters."""
-        with self._lock:
-            for parameter, gradient in zip(self.parameters, run.gradients):
-                parameter.grad = parameter.grad + gradient
+        """Add the gradients of a run to those of the parameters, as a backward pass does. Nothing is lost if other
+        threads do the same, also with another program, or run ``backward()``.
+        """
+        propagate(dict(zip(self.parameters, run.gradients)))
 
     def forward(
         self, x: Numbers, target: Numbers | None = None, h0: Numbers | None = None, mask: Sequence[bool] | None = None
@@ -354,7 +355,7 @@ class Recurrence(Compiled):
         return copied
 
     def eager(
-        self, x: Sequence[Any], target: Sequence[Any] | None = None, h0: Sequence[float] | None = None,
+        self, x: Sequence[object], target: Sequence[object] | None = None, h0: Sequence[float] | None = None,
         mask: Sequence[bool] | None = None,
     ) -> tuple[Unrolled, Value | None]:  # fmt: skip
         """The same computation, recorded for one sequence: the unrolled graph, and the sum of its losses.
@@ -372,11 +373,11 @@ class Recurrence(Compiled):
         return self._eager(self.step, *self._sequence(x, target, h0), mask)
 
     def _sequence(
-        self, x: Sequence[Any], target: Sequence[Any] | None, h0: Sequence[float] | None
-    ) -> tuple[list[Any], list[Any] | None, list[float]]:
+        self, x: Numbers, target: Numbers | None, h0: Numbers | None
+    ) -> tuple[list[object], list[object] | None, list[float]]:
         """x, targets and initial state of one sequence, checked, as plain numbers."""
 
-        def one(given: Any) -> Any:
+        def one(given: Numbers | None) -> list[Numbers] | None:
             return None if given is None else [given]
 
         batch = self._batch([x], one(target), one(h0))
@@ -386,8 +387,8 @@ class Recurrence(Compiled):
     def _eager(
         self,
         step: Step,
-        x: list[Any],
-        target: list[Any] | None,
+        x: list[object],
+        target: list[object] | None,
         h0: list[float],
         mask: Sequence[bool] | None,
     ) -> tuple[Unrolled, Value | None]:
@@ -395,7 +396,12 @@ class Recurrence(Compiled):
         return unroll_step(step, x, target, h0, has_loss)
 
     def inspect(
-        self, x: Any, target: Any = None, h0: Any = None, mask: Any = None, gradient: float = 1.0
+        self,
+        x: Numbers,
+        target: Numbers | None = None,
+        h0: Numbers | None = None,
+        mask: Sequence[bool] | None = None,
+        gradient: float = 1.0,
     ) -> Inspection:
         """Every number and gradient that a run of one sequence (T × length) computes, by label and time step.
 

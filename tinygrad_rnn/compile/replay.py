@@ -36,7 +36,7 @@ def unroll_step(
         first: number of the first time step.
     """
     state = step.shaped([Value(entry) for entry in h0])
-    start: tuple[Any, ...] = state
+    start: tuple[object, ...] = state
     series: Series = {}
     for name, part in zip(step.names, state):
         keep({}, name, first - 1, part)
@@ -58,7 +58,7 @@ def unroll_step(
 
 def replay(
     step: Step,
-    sequence: tuple[Sequence[Any], Sequence[Any] | None, Sequence[float]],
+    sequence: tuple[Sequence[object], Sequence[object] | None, Sequence[float]],
     has_loss: Sequence[bool],
     window: int,
     gradient: float | None,

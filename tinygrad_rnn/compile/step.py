@@ -12,7 +12,7 @@ from ..engine.recording import Within
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
-from ..nn.quantities import Quantity, entries
+from ..nn.quantities import Quantity, Readout, entries
 from ..nn.through_time import advance
 from ..nn.trees import is_vector
 from ..support.checks import check_callable
@@ -40,7 +40,7 @@ class Step:
     """
 
     cell: Cell
-    readout: Callable[[Any], Any] | None
+    readout: Readout | None
     loss: Callable[..., Value] | None
     x: Kind
     target: Kind | None
@@ -49,8 +49,8 @@ class Step:
     @classmethod
     def of(
         cls,
-        cell: Cell | Callable[..., Any],
-        readout: Callable[[Any], Any] | None,
+        cell: Cell | Callable[..., object],
+        readout: Readout | None,
         loss: Callable[..., Value] | None,
         x: Kind,
         target: Kind | None,
@@ -79,7 +79,7 @@ class Step:
         return cls(cell, readout, loss, x, target, given_state(cell, state[0] if len(state) == 1 else state, 0))
 
     def __call__(
-        self, series: Series, t: Any, x: Quantity, state: tuple[Quantity, ...], target: Any, has_loss: bool
+        self, series: Series, t: Any, x: Quantity, state: tuple[Quantity, ...], target: object, has_loss: bool
     ) -> tuple[tuple[Quantity, ...], Value | None]:
         """Record time step t: the cell and, if there is a loss, the read-out and the loss, in this order."""
         named, state = advance(self.cell, x, state)
@@ -138,7 +138,7 @@ class _CheckedCell(Cell):
     def __init__(self, cell: Cell, check: Callable[[Iterable[object]], None]) -> None:
         self._cell, self._check_results, self.state_names = cell, check, cell.state_names
 
-    def step(self, x: Any, *state: Quantity) -> dict[str, Quantity]:
+    def step(self, x: object, *state: Quantity) -> dict[str, Quantity]:
         """What the cell computes."""
         named = self._cell.step(x, *state)
         self._check_results(entries(list(named.values())))
@@ -183,7 +183,7 @@ class StepTwin:
         self._first = Value(0.0).serial
         cell, readout = _CheckedCell(copied.cell, self.check), copied.readout
 
-        def checked_readout(h: Any) -> Any:
+        def checked_readout(h: Quantity) -> Quantity:
             assert readout is not None
             prediction = readout(h)
             self.check(entries(prediction))

@@ -210,7 +210,7 @@ class Tape:
             return self.emit("div", self.emit("select", condition, a, b), divisor)
         return None
 
-    def _symbol(self, op: str, args: tuple[Any, ...], key: object) -> Symbol:
+    def _symbol(self, op: str, args: tuple[object, ...], key: object) -> Symbol:
         if (op, key) not in self._known:
             self._known[op, key] = symbol = Symbol(self, op, args)
             self.symbols.append(symbol)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import walk_tb
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..engine import hooks, notation
 from ..engine.backward import gradients_kept, propagate, topological_order
@@ -136,7 +136,7 @@ def _alarms(conditions: Sequence[Symbol]) -> list[Store]:
     return [Store(Place(ALARM, slot), condition) for slot, condition in enumerate(dict.fromkeys(conditions))]
 
 
-def recorded(function: Callable[..., T], *args: Any) -> T:
+def recorded(function: Callable[..., T], *args: object) -> T:
     """Call a function that records nodes, in a scope of its own: the caller may be in `no_grad` or in a time step."""
     with Within(records=True):
         return call_at(None, function, *args)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import CompileError
 
@@ -18,7 +18,7 @@ class OneAtATime:
     """
 
     def __init__(self) -> None:
-        self._lock: Any = threading.RLock()
+        self._lock: object = threading.RLock()
 
     if TYPE_CHECKING:
 
@@ -28,7 +28,7 @@ class OneAtATime:
     else:
 
         @property
-        def __enter__(self) -> Any:
+        def __enter__(self) -> object:
             if self._lock._is_owned():  # as `threading.Condition` asks it
                 raise CompileError(
                     "a compiled program was used while this thread runs it, as by a signal handler",
@@ -37,5 +37,5 @@ class OneAtATime:
             return self._lock.__enter__
 
         @property
-        def __exit__(self) -> Any:
+        def __exit__(self) -> object:
             return self._lock.__exit__

@@ -89,7 +89,7 @@ def _search(root: object) -> tuple[dict[int, object], set[int]]:
     return seen, found
 
 
-def _parts(thing: Any) -> Iterable[Any]:
+def _parts(thing: Any) -> Iterable[object]:
     """What an object refers to; a function only to those global variables that it names."""
     if isinstance(thing, FunctionType):
         held = [each for cell in thing.__closure__ or () for each in _contents(cell)]
@@ -99,13 +99,13 @@ def _parts(thing: Any) -> Iterable[Any]:
     return gc.get_referents(thing)
 
 
-def _contents(cell: CellType) -> Iterator[Any]:
+def _contents(cell: CellType) -> Iterator[object]:
     """What a cell of a closure holds; an empty one holds nothing."""
     with suppress(ValueError):
         yield cell.cell_contents
 
 
-def _named(function: FunctionType) -> dict[str, Any]:
+def _named(function: FunctionType) -> dict[str, object]:
     """The global variables that a function names; none of a function of this package, where none is a Value."""
     names, variables = _global_names(function.__code__), function.__globals__
     if str(variables.get("__name__")).partition(".")[0] == _PACKAGE:
@@ -139,7 +139,7 @@ class _Copier:
         copied = self._copies.get(id(self._copies), [])
         return {self._copies[id(value)]: value for value in copied if isinstance(value, Value)}
 
-    def copy(self, thing: Any) -> Any:
+    def copy(self, thing: object) -> Any:
         """The copy of an object; the object itself if no Value can be reached from it."""
         if id(thing) in self._copies:
             return self._copies[id(thing)]
@@ -164,17 +164,17 @@ class _Copier:
         self._copies.setdefault(id(self._copies), []).append(thing)
         return copied
 
-    def _list(self, entries: list[Any]) -> list[Any]:
-        copied: list[Any] = self._keep(entries, [])
+    def _list(self, entries: list[object]) -> list[object]:
+        copied: list[object] = self._keep(entries, [])
         copied += [self.copy(entry) for entry in entries]
         return copied
 
-    def _dict(self, entries: dict[Any, Any]) -> dict[Any, Any]:
-        copied: dict[Any, Any] = self._keep(entries, {})
+    def _dict(self, entries: dict[object, object]) -> dict[object, object]:
+        copied: dict[object, object] = self._keep(entries, {})
         copied |= {self.copy(key): self.copy(entry) for key, entry in entries.items()}
         return copied
 
-    def _tuple(self, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _tuple(self, entries: tuple[object, ...]) -> tuple[object, ...]:
         copied = tuple([self.copy(entry) for entry in entries])
         return self._copies.get(id(entries)) or self._keep(entries, copied)  # an entry may hold the tuple
 
@@ -197,7 +197,7 @@ class _Copier:
                 new.cell_contents = self.copy(content)
         return copied
 
-    def _shared(self, part: object, make: Callable[[], Any]) -> Any:
+    def _shared(self, part: object, make: Callable[[], object]) -> Any:
         """The one copy of a closure's cell, or of global variables, for all functions that share the original."""
         return self._copies[id(part)] if id(part) in self._copies else self._keep(part, make())
 
@@ -207,7 +207,7 @@ class _Copier:
         reduced: Any = reduce(thing) if reduce else thing.__reduce_ex__(4)
         if isinstance(reduced, str):  # the name of a global, of which there is only one
             return thing
-        missing: tuple[Any, ...] = (None,) * (6 - len(reduced))
+        missing: tuple[object, ...] = (None,) * (6 - len(reduced))
         make, arguments, state, entries, items, set_state = reduced + missing
         copied = self._keep(thing, make(*self.copy(arguments)))
         if state is not None:

@@ -29,6 +29,7 @@ h_3.grad, W[0,1].data
                      nodes by label; a node has data, grad, has_grad, label, name, op, parents, time_step
 w·h_1, "(h_4 − 0.3)²".grad
                      nodes by the formula that is printed; in quotes wherever it is not Python
+h_*, h_*.grad        a list of all nodes that match, or of their gradients
                      variables of the program, if it was started by debug(loss), and Python's builtins
 {", ".join(_MATH)}
                      of the module math"""
@@ -77,12 +78,15 @@ class Expression:
         source = self.text
         try:
             tree = ast.parse(source, mode="eval").body
-        except SyntaxError:  # perhaps a formula as it is printed: (h_4 − 0.3)².grad
+        except SyntaxError:  # perhaps a formula as it is printed, (h_4 − 0.3)².grad, or a pattern, h_*.grad
             whole, _, attribute = source.rpartition(".")
             for formula, rest in ((source, ""), (whole, f".{attribute}")):
                 if (node := names.get(formula)) is not None:
                     self._values["_0"] = node
                     return ast.parse(f"_0{rest}", mode="eval")
+                if (not rest or attribute.isidentifier()) and (nodes := names.matching(formula)):
+                    self._values["_0"] = nodes
+                    return ast.parse(f"[each{rest} for each in _0]", mode="eval")
             source = source.replace("−", "-")
             tree = ast.parse(source, mode="eval").body
         return ast.Expression(_Formulas(source, names, self._values).visit(tree))
@@ -149,7 +153,7 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {part.id for part in parts if isinstance(part, ast.Name)} - bound
 
 
-def _meaning(name: str, names: Names) -> object:
+def _meaning(name: str, names: Names) -> Any:
     if name in names:
         return names.node(name)
     for known in (names.variables, _MATH, vars(builtins)):

@@ -87,6 +87,10 @@ class Names:
             found = [node for word in words for node in self.find(word)]
         return list(dict.fromkeys(found))
 
+    def matching(self, pattern: str) -> list[Value]:
+        """The nodes that match a pattern such as ``h_*``, in order of creation; none for any other text."""
+        return list(dict.fromkeys(self._one(pattern))) if set("*?") & set(pattern) else []
+
     def has_entries(self, name: str) -> bool:
         """Whether this is the name of a vector or matrix."""
         return bool(self._entries(name))

@@ -22,7 +22,7 @@ def draw_flow(debugger: Debugger) -> Drawing:
     If a cell was unrolled, the chain of Jacobians is written out as far back as the gradient has come.
     """
 
-    def style(drawn: Node | Edge) -> Mapping[str, Any] | None:
+    def style(drawn: Node | Edge) -> Mapping[str, object] | None:
         return _edge(debugger, drawn) if isinstance(drawn, Edge) else _node(debugger, drawn)
 
     unrolled = debugger.unrolled
@@ -43,7 +43,7 @@ def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
     return min(complete, default=None)
 
 
-def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
+def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, object]:
     step = debugger.next_step
     if step and edge.child is step.node and edge.position == step.position:
         return {"stroke": CURRENT, "pen": 3.0}
@@ -52,7 +52,7 @@ def _edge(debugger: Debugger, edge: Edge) -> Mapping[str, Any]:
     return {"stroke": TO_COME, "pen": 0.8, "dashed": True}
 
 
-def _node(debugger: Debugger, node: Node) -> Mapping[str, Any]:
+def _node(debugger: Debugger, node: Node) -> Mapping[str, object]:
     if debugger.next_step and node.value is debugger.next_step.node:
         return {"stroke": CURRENT, "pen": 3.0}
     if not debugger.reach.is_reached(node.value):

@@ -112,7 +112,7 @@ class Debugger:
         """Take steps: one application of the chain rule each.
 
         Returns:
-            the steps taken; fewer than asked for at the end of the pass.
+            the steps taken; fewer than ``count`` at the end of the pass.
 
         Raises:
             ArgumentError: the count is not a whole number of at least 0; also in `next`, `back` and `latest`.
@@ -166,7 +166,7 @@ class Debugger:
         """Undo steps, the latest first.
 
         Returns:
-            the steps undone; fewer than asked for at the start of the pass.
+            the steps undone; fewer than ``count`` at the start of the pass.
 
         Raises:
             GraphError: there is no step to undo, or steps are not kept.

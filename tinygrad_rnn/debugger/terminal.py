@@ -146,10 +146,10 @@ class Terminal(cmd.Cmd):
 
     def do_p(self, argument: str) -> None:
         step = self.debugger.view
-        if argument or step is None:
-            self._write(repr(self.debugger.value(argument)) if argument else wording.no_next_step(self.debugger))
-            return
-        self._write(*wording.parts(step))
+        if argument:
+            self._write(*wording.folded(wording.values(self.debugger.value(argument))))
+        else:
+            self._write(*([wording.no_next_step(self.debugger)] if step is None else wording.parts(step)))
 
     do_p.__doc__ = f"""p EXPRESSION: its value at the step in view; p alone: the parts of that step.
 

@@ -71,6 +71,12 @@ def parts(step: Step) -> list[str]:
     ]
 
 
+def values(value: object) -> list[str]:
+    """The value of an expression; several nodes one by one."""
+    nodes = value if isinstance(value, list) and all(isinstance(each, Value) for each in value) else []
+    return [repr(node) for node in nodes or [value]]
+
+
 def around(debugger: Debugger, steps: int) -> list[str]:
     """The latest steps, the next one, and as many after it."""
     done = debugger.latest(steps)

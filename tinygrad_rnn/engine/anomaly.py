@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 from weakref import ref
 
 from ..errors import AnomalyError
@@ -42,7 +41,7 @@ class detect_anomaly(Within):
         super().__init__(traces=True)
         self.vanishing = vanishing
 
-    def _begin(self, lock: ref[Any]) -> None:
+    def _begin(self, lock: ref[object]) -> None:
         super()._begin(lock)
         notify(_Checks(self.vanishing), lock)
 

@@ -1,22 +1,23 @@
 """Numbers: what is taken for one, and the functions with which the rules of the op table are written.
 
-The functions work on floats and on anything else that does arithmetic. On a float they call `math`; on a number that
-is not known yet (`Symbolic`) they call its method of the same name. So a rule that is written with them serves the
-eager engine and the compiler alike.
+The functions are written for floats, and also work on anything else that does arithmetic. On a float they call `math`;
+on a number that is not known yet (`Symbolic`) they call its method of the same name. So a rule that is written with
+them serves the eager engine and the compiler alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import OperandError
 from ..support.checks import in_short
 from ..support.numbers import is_masked, is_real
 
 Rule = Callable[..., Any]
+T = TypeVar("T")
 
 
 class Symbolic:
@@ -94,10 +95,10 @@ def _remedy(data: object) -> str | None:
 ELEMENTARY = ("exp", "log", "log1p", "tanh", "sin", "cos", "sqrt")
 
 
-def _elementary(name: str) -> Callable[[Any], Any]:
+def _elementary(name: str) -> Callable[[float], float]:
     on_float: Callable[[float], float] = getattr(math, name)
 
-    def function(x: Any) -> Any:
+    def function(x: float) -> float:
         try:
             return on_float(x) if isinstance(x, float) else getattr(x, name)()
         except OverflowError:  # exp is the one that can
@@ -111,7 +112,7 @@ def _elementary(name: str) -> Callable[[Any], Any]:
 exp, log, log1p, tanh, sin, cos, sqrt = map(_elementary, ELEMENTARY)
 
 
-def pow_(base: Any, exponent: Any) -> Any:
+def pow_(base: float, exponent: float) -> float:
     """``base ** exponent`` over the reals: `math.pow` refuses what would be complex, and 0 to a negative power."""
     if not (isinstance(base, float) and isinstance(exponent, float)):
         return base**exponent
@@ -121,12 +122,12 @@ def pow_(base: Any, exponent: Any) -> Any:
         return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
 
 
-def select(condition: Any, if_true: Any, if_false: Any) -> Any:
+def select(condition: bool | Symbolic, if_true: float, if_false: float) -> float:
     """``if_true if condition else if_false``, also for symbolic conditions. Both branches are evaluated."""
     return (if_true if condition else if_false) if isinstance(condition, bool) else condition.select(if_true, if_false)
 
 
-def refuted(condition: Any) -> bool:
+def refuted(condition: bool | Symbolic) -> bool:
     """Whether a condition does not hold.
 
     For a symbolic condition this is not known yet. Then compiled code checks it and, where it does not hold, calls the
@@ -135,22 +136,22 @@ def refuted(condition: Any) -> bool:
     return not condition if isinstance(condition, bool) else condition.require()
 
 
-def choose(options: Any, index: Any) -> Any:
+def choose(options: Sequence[T], index: int | Symbolic) -> T:
     """``options[index]``, also for a symbolic index."""
     return index.choose(options) if isinstance(index, Symbolic) else options[index]
 
 
-def without(options: Any, index: Any) -> Any:
+def without(options: Sequence[T], index: int | Symbolic) -> list[T]:
     """A list of all options except ``options[index]``, also for a symbolic index."""
     return index.without(options) if isinstance(index, Symbolic) else [*options[:index], *options[index + 1 :]]
 
 
-def largest(numbers: Any) -> Any:
+def largest(numbers: Iterable[float]) -> float:
     """``max(numbers)``, also of symbolic numbers."""
     return max(numbers) if all(isinstance(each, float) for each in numbers) else reduce(maximum, numbers)
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: float, b: float) -> float:
     """The larger of two numbers; NaN if one of them is."""
     # a + b is NaN when neither comparison holds, that is, when an operand is.
     return select(a > b, a, select(b >= a, b, a + b))

@@ -46,7 +46,7 @@ def deepcopy(node: N, memo: dict[int, Any]) -> N:
     return twin
 
 
-def reduce(node: Node) -> tuple[Any, ...]:
+def reduce(node: Node) -> tuple[object, ...]:
     """What pickle stores of a node."""
     below = InCreationOrder(*node.parents) if node.parents and not _is_at_work_on(node) else None
     gradient = node._grad if node.has_grad else None
@@ -60,7 +60,7 @@ class InCreationOrder:
     def __init__(self, *roots: Node) -> None:
         self.roots = roots
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         nodes = _OldestFirst(reversed(topological_order(*self.roots)))
         _thread.at_work = ref(nodes)
         return list, (), None, nodes

@@ -3,7 +3,7 @@
 A backward pass does not look for them node by node. It checks once whether there are any at all (`watched`).
 
 Threads may set and remove them at the same time, also on one node: each handle has an entry of its own in every dict,
-and whoever reads all entries reads a copy, which C code makes.
+and all entries are read from a copy, which C code makes.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class _Number(property):
 
     if TYPE_CHECKING:
 
-        def __get__(self, node: Any, owner: type | None = None, /) -> float: ...  # type: ignore[override]
-        def __set__(self, node: Any, data: SupportsFloat, /) -> None: ...
+        def __get__(self, node: object, owner: type | None = None, /) -> float: ...  # type: ignore[override]
+        def __set__(self, node: object, data: SupportsFloat, /) -> None: ...
 
 
 class _Text(property):
@@ -45,8 +45,8 @@ class _Text(property):
 
     if TYPE_CHECKING:
 
-        def __get__(self, node: Any, owner: type | None = None, /) -> str: ...  # type: ignore[override]
-        def __set__(self, node: Any, label: object, /) -> None: ...
+        def __get__(self, node: object, owner: type | None = None, /) -> str: ...  # type: ignore[override]
+        def __set__(self, node: object, label: object, /) -> None: ...
 
 
 class Node:

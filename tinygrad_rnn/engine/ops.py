@@ -52,7 +52,7 @@ class Op:
     local_formulas: tuple[str, ...]
     domain: str = ""
     backward: Callable[[], object] | None = None
-    made_by: tuple[Any, ...] = ()
+    made_by: tuple[object, ...] = ()
     edges: Callable[[Any], Edges] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Op:
         """The name in messages: as the user wrote it, ``**2``, where the name alone is ambiguous."""
         return self.symbol if self.name == "pow_constant" else self.name
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         if OPS.get(self.name) is self or self is LEAF:
             return lookup, (self.name,)
         if not self.made_by:
@@ -146,10 +146,10 @@ def _derivative_error(op: Op, node: Any, error: Exception) -> DomainError:
 class _Nothing:
     """What flows along the edges of a closure, which adds to the gradients by itself: no bit of them changes."""
 
-    def __mul__(self, gradient: Any) -> _Nothing:
+    def __mul__(self, gradient: float) -> _Nothing:
         return self
 
-    def __radd__(self, gradient: Any) -> Any:
+    def __radd__(self, gradient: float) -> float:
         return gradient
 
     def __repr__(self) -> str:
@@ -171,33 +171,33 @@ def _edges_of_closure(op: Op) -> Callable[[Any], Edges]:
 # ---- the table --------------------------------------------------------------------------------------------------
 
 
-def _sigmoid(a: Any) -> Any:
+def _sigmoid(a: float) -> float:
     # exp of a negative number only, so that it cannot overflow.
     e = exp(-abs(a))
     return select(a >= 0.0, 1.0 / (1.0 + e), e / (1.0 + e))
 
 
-def _sign(a: Any) -> Any:
+def _sign(a: float) -> float:
     return select(a > 0.0, 1.0, select(a < 0.0, -1.0, 0.0))
 
 
-def _tanh_slope(a: Any) -> Any:
+def _tanh_slope(a: float) -> float:
     # 1 - out² has no digits left where tanh saturates: it is 4 % off at 18, and 0 from 19.1 on.
     e = exp(-2.0 * abs(a))
     return 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
-def _share(a: Any, b: Any) -> Any:
+def _share(a: float, b: float) -> float:
     # The gradient of max(a, b) with respect to a; a tie is shared equally, as torch.maximum does.
     return select(a > b, 1.0, select(a == b, 0.5, 0.0))
 
 
-def _pow_slope(a: Any, b: Any) -> Any:
+def _pow_slope(a: float, b: float) -> float:
     # b·a^(b-1), where b = 0 must not ask for 0^(-1).
     return b * pow_(a, b - select(b == 0.0, 0.0, 1.0))
 
 
-def _log_of_base(a: Any) -> Any:
+def _log_of_base(a: float) -> float:
     # 0 ** b is flat in b wherever it is finite, as 1 ** b is. A negative base has no real derivative: log refuses it.
     return log(select(a == 0.0, 1.0, a))
 

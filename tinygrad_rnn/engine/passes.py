@@ -33,10 +33,10 @@ class Observer(Protocol):
 
 
 #: Observers by the lock that is held while they are notified. Usually empty. Dead locks leave it, by C code.
-_notified: dict[ref[Any], Observer] = {}
+_notified: dict[ref[object], Observer] = {}
 
 
-def notify(observer: Observer, lock: ref[Any]) -> None:
+def notify(observer: Observer, lock: ref[object]) -> None:
     """Notify an observer of every event in every backward pass, of all threads, as long as a lock is held."""
     _notified[ref(lock(), _notified.pop)] = observer
 
@@ -246,7 +246,7 @@ class _Edge(NamedTuple):
         """This edge as the only one of its node."""
         return ((self.parent, self.local_gradient),) if self.after is None else self._played_back(self.after)
 
-    def _played_back(self, after: float) -> Iterator[tuple[Node, Any]]:
+    def _played_back(self, after: float) -> Iterator[tuple[Node, object]]:
         yield self.parent, NOTHING
         self.parent._grad = after
 

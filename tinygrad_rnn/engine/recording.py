@@ -62,7 +62,7 @@ class _Block(NamedTuple):
         around: the scope around it.
     """
 
-    lock: ref[Any]
+    lock: ref[object]
     changes: Mapping[str, Any]
     around: Scope
 
@@ -121,7 +121,7 @@ def settled() -> Scope:
 TinygradRNNError.time_step_in_force = staticmethod(lambda: current().time_step)
 
 
-def call_at(t: int | None, function: Callable[..., T], *args: Any) -> T:
+def call_at(t: int | None, function: Callable[..., T], *args: object) -> T:
     """Call a function; the nodes that it creates belong to time step ``t``, and so do this package's errors.
 
     It costs the nodes nothing, while a ``with`` statement is looked up for each. What the function assigns to context
@@ -138,7 +138,7 @@ class _LocksMethod:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, context: Within | None, owner: type) -> Callable[..., Any]:
+    def __get__(self, context: Within | None, owner: type) -> Callable[..., object]:
         if context is None:  # `contextlib.ExitStack` looks it up here, and calls it with the context
             return lambda context, *args: getattr(context, self._name)(*args)
         return getattr(context._lock_for(self._name), self._name)  # type: ignore[no-any-return]
@@ -151,12 +151,12 @@ class Within:
     while it waits.
     """
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, **changes: object) -> None:
         self._changes = changes
         self._half: dict[
             int, tuple[str, Any]
         ] = {}  # by thread: of a ``with`` that has looked up one of the two methods
-        self._entered_by_hand: list[Any] = []
+        self._entered_by_hand: list[object] = []
 
     if TYPE_CHECKING:
 
@@ -166,7 +166,7 @@ class Within:
     else:
         __enter__, __exit__ = _LocksMethod(), _LocksMethod()
 
-    def _lock_for(self, method: str) -> Any:
+    def _lock_for(self, method: str) -> object:
         """The lock of the ``with`` statement, or the call by hand, that looks up a method.
 
         The first of the two to be looked up makes the lock. If Ctrl-C comes before the second, nobody holds it.
@@ -183,31 +183,31 @@ class Within:
         self._half[get_ident()] = method, lock
         return lock
 
-    def _begin(self, lock: ref[Any]) -> None:
+    def _begin(self, lock: ref[object]) -> None:
         """Prepare what is in force as soon as, and as long as, the lock is held."""
         current()  # drops what is over
         put_in_force(_Block(lock, self._changes, newest()).within(newest()))
 
     def __call__(self, function: F) -> F:
         @wraps(function)
-        def plain(*args: Any, **kwargs: Any) -> Any:
+        def plain(*args: object, **kwargs: object) -> object:
             with self:
                 return function(*args, **kwargs)
 
         @types.coroutine
-        def resumed(inner: Any) -> Generator[Any, Any, Any]:
+        def resumed(inner: Any) -> Generator[object, object, object]:
             return (yield from self._resumed(inner.__await__()))
 
         @wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        async def coroutine(*args: object, **kwargs: object) -> object:
             return await resumed(function(*args, **kwargs))
 
         @wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Any:
+        def generator(*args: object, **kwargs: object) -> Any:
             return (yield from self._resumed(function(*args, **kwargs)))
 
         @wraps(function)
-        async def asynchronous_generator(*args: Any, **kwargs: Any) -> Any:
+        async def asynchronous_generator(*args: object, **kwargs: object) -> object:
             inner = function(*args, **kwargs)
             resume, argument = inner.asend, None
             while True:
@@ -231,9 +231,9 @@ class Within:
             return coroutine  # type: ignore[return-value]
         return generator if inspect.isgeneratorfunction(function) else plain  # type: ignore[return-value]
 
-    def _resumed(self, inner: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    def _resumed(self, inner: Generator[object, object, object]) -> Generator[object, object, object]:
         """The generator, with this context around every stretch in which it runs."""
-        resume: Callable[[Any], Any] = inner.send
+        resume: Callable[[Any], object] = inner.send
         argument: Any = None
         while True:
             try:

@@ -58,7 +58,7 @@ class Value(Node):
             return NotImplemented
         return record(ADD, self._data + other._data, (self, other))
 
-    def __radd__(self, other: Any) -> Value:
+    def __radd__(self, other: object) -> Value:
         if (other := operand(other)) is NotImplemented:
             return NotImplemented
         return record(ADD, other._data + self._data, (other, self))  # type: ignore[no-any-return]
@@ -68,7 +68,7 @@ class Value(Node):
             return NotImplemented
         return record(SUB, self._data - other._data, (self, other))
 
-    def __rsub__(self, other: Any) -> Value:
+    def __rsub__(self, other: object) -> Value:
         if (other := operand(other)) is NotImplemented:
             return NotImplemented
         return record(SUB, other._data - self._data, (other, self))  # type: ignore[no-any-return]
@@ -78,7 +78,7 @@ class Value(Node):
             return NotImplemented
         return record(MUL, self._data * other._data, (self, other))
 
-    def __rmul__(self, other: Any) -> Value:
+    def __rmul__(self, other: object) -> Value:
         if (other := operand(other)) is NotImplemented:
             return NotImplemented
         return record(MUL, other._data * self._data, (other, self))  # type: ignore[no-any-return]
@@ -88,12 +88,12 @@ class Value(Node):
             return _divide(self, other)
         return record(DIV, self._data / other._data, (self, other))
 
-    def __rtruediv__(self, other: Any) -> Value:
+    def __rtruediv__(self, other: object) -> Value:
         if (other := operand(other)) is NotImplemented:
             return NotImplemented
         return compute(DIV, (other, self))  # type: ignore[no-any-return]
 
-    def __pow__(self, other: Any) -> Value:
+    def __pow__(self, other: object) -> Value:
         """Record self ^ other. A plain number as exponent is part of the op, so that the base may be negative."""
         if isinstance(other, Value):
             return compute(POW, (self, other))
@@ -101,7 +101,7 @@ class Value(Node):
             return compute(ops.power(number(other)), (self,))
         return NotImplemented
 
-    def __rpow__(self, other: Any) -> Value:
+    def __rpow__(self, other: object) -> Value:
         if (other := operand(other)) is NotImplemented:
             return NotImplemented
         return compute(POW, (other, self))  # type: ignore[no-any-return]
@@ -292,7 +292,7 @@ class Value(Node):
         caller = sys._getframe(1).f_globals.get("__name__", "")
         return list(PANE) if caller == "_pydevd_bundle.pydevd_resolver" else list(super().__dir__())
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **arguments: Any) -> Any:
+    def __array_ufunc__(self, ufunc: object, method: str, *inputs: object, **arguments: object) -> object:
         """Let NumPy apply Python's operators where it has an array or a scalar on the left.
 
         Raises:
@@ -311,13 +311,13 @@ class Value(Node):
     def __lt__(self, other: Any) -> bool:
         return _compare(operator.lt, self, other)
 
-    def __le__(self, other: Any) -> bool:
+    def __le__(self, other: object) -> bool:
         return _compare(operator.le, self, other)
 
-    def __gt__(self, other: Any) -> bool:
+    def __gt__(self, other: object) -> bool:
         return _compare(operator.gt, self, other)
 
-    def __ge__(self, other: Any) -> bool:
+    def __ge__(self, other: object) -> bool:
         return _compare(operator.ge, self, other)
 
     def __bool__(self) -> bool:
@@ -362,10 +362,10 @@ class Value(Node):
     def __copy__(self) -> Value:
         return copying.copy(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+    def __deepcopy__(self, memo: dict[int, object]) -> Value:
         return copying.deepcopy(self, memo)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return copying.reduce(self)
 
 
@@ -402,14 +402,14 @@ def as_value(data: Operand) -> Value:
     return data if isinstance(data, Value) else Value(data)
 
 
-def _divide(value: Value, other: Any) -> Value:
+def _divide(value: Value, other: object) -> Value:
     """The quotient where the divisor is no Value yet, or 0, or a symbol."""
     if (divisor := operand(other)) is NotImplemented:
         return NotImplemented  # type: ignore[no-any-return]
     return compute(DIV, (value, divisor))  # type: ignore[no-any-return]
 
 
-def _compare(compare: Callable[[Any, Any], Any], value: Value, other: Any) -> bool:
+def _compare(compare: Callable[[Any, Any], object], value: Value, other: object) -> bool:
     if isinstance(other, Value):
         return bool(compare(value._data, other._data))
     if is_number(other) or is_not_real(other):

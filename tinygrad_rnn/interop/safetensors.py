@@ -84,7 +84,7 @@ def write_safetensors(
         ArgumentError: one is no `Tensor`, or a whole number has more digits than such a float.
         OSError: the file cannot be written.
     """
-    header: dict[str, Any] = {METADATA: dict(metadata)} if metadata else {}
+    header: dict[str, object] = {METADATA: dict(metadata)} if metadata else {}
     parts = []
     position = 0
     for name, tensor in tensors.items():
@@ -170,8 +170,8 @@ def _parse(content: bytes | bytearray) -> tuple[dict[str, Tensor], dict[str, str
     return {name: tensors[name] for name in header}, metadata
 
 
-def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
+def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
     for name, entry in pairs:
         if name in result:
             raise ValueError(f"{name!r} twice")
@@ -183,14 +183,14 @@ def _is_size(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= sys.maxsize
 
 
-def _offsets(name: str, entry: Any) -> tuple[int, int]:
+def _offsets(name: str, entry: object) -> tuple[int, int]:
     offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
     if not (isinstance(offsets, list) and len(offsets) == 2 and all(map(_is_size, offsets))):
         raise DataError(f"tensor {name!r} does not say where it is")
     return offsets[0], offsets[1]
 
 
-def _tensor(name: str, entry: Mapping[str, Any], data: memoryview) -> Tensor:
+def _tensor(name: str, entry: Mapping[str, object], data: memoryview) -> Tensor:
     dtype, shape = entry.get("dtype"), entry.get("shape")
     if not isinstance(shape, list) or not all(map(_is_size, shape)):
         raise DataError(f"tensor {name!r} has no shape")

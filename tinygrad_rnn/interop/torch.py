@@ -209,7 +209,7 @@ def _take(remaining: dict[str, NestedNumbers], name: str, expected: tuple[int, .
     return _finite(name, numbers, expected)
 
 
-def _finite(name: str, given: Any, expected: tuple[int, ...], index: tuple[int, ...] = ()) -> Any:
+def _finite(name: str, given: object, expected: tuple[int, ...], index: tuple[int, ...] = ()) -> object:
     """Numbers as floats, in nested lists of this shape."""
     where = f"{name}[{','.join(map(str, index))}]" if index else name
     if not expected:

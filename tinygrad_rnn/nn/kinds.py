@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import ArgumentError
 from ..support.checks import one_of
@@ -55,7 +54,7 @@ def find_kind(name: str) -> Kind:
     return KINDS[one_of("kind", name, KINDS)]
 
 
-def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: Any) -> Cell:
+def make_cell(kind: str, input_size: int, hidden_size: int, *, seed: Seed = 0, **settings: object) -> Cell:
     """A cell of a kind.
 
     Args:

@@ -20,14 +20,14 @@ Readout = Callable[[Quantity], Quantity]  # computes the prediction y_t from h_t
 Loss = Callable[[Quantity, Any], Value]  # computes the loss of a time step from a prediction and a target
 
 
-def entries(quantity: Any) -> list[Any]:
+def entries(quantity: object) -> list[Any]:
     """The entries in a row: of a vector, of a matrix row by row, or the single number or Value itself."""
     if isinstance(quantity, (Value, float)) or not is_vector(quantity):
         return [quantity]
     return [entry for part in quantity for entry in entries(part)]
 
 
-def in_order(inputs: Any, what: str = "inputs") -> Iterable[Any]:
+def in_order(inputs: object, what: str = "inputs") -> Iterable[Any]:
     """Return what can be iterated over in the order of the time steps, an iterator also.
 
     Raises:
@@ -43,7 +43,7 @@ def in_order(inputs: Any, what: str = "inputs") -> Iterable[Any]:
     return inputs
 
 
-def as_sequence(inputs: object, what: str = "inputs") -> list[Any]:
+def as_sequence(inputs: object, what: str = "inputs") -> list[object]:
     """The inputs x_1 … x_T, or the targets, in a list: in a series of pandas, [0] would be a label.
 
     Raises:
@@ -62,7 +62,7 @@ def as_quantity(data: Any) -> Quantity:
     return [as_value(entry) for entry in data] if is_vector(data) else as_value(data)
 
 
-def finite(data: Any, name: str, t: int) -> Quantity:
+def finite(data: object, name: str, t: int) -> Quantity:
     """An input or initial state as a Quantity.
 
     Raises:

@@ -131,7 +131,7 @@ class Recurrent(Module):
         return self._stack
 
     @refuses_options
-    def __call__(self, inputs: Sequence[Any], state: Any = None) -> tuple[list[Quantity], Any]:
+    def __call__(self, inputs: Sequence[object], state: object = None) -> tuple[list[Quantity], Any]:
         """Run over a sequence, as in PyTorch: ``output, h_n = rnn(inputs, h_0)``, with (h, c) for an LSTM.
 
         `unroll` computes the same numbers, and names every one of them.
@@ -155,7 +155,7 @@ class Recurrent(Module):
             output, after = _run(self._stack, inputs, [part for parts in states for part in parts])
             return output, self._join(after)
         last: list[Quantity] = []
-        sequence: Sequence[Any] = inputs
+        sequence: Sequence[object] = inputs
         for layer in range(self.num_layers):
             forward, backward = self.cells[2 * layer : 2 * layer + 2]
             ahead, ahead_last = _run(forward, sequence, states[2 * layer])
@@ -190,7 +190,7 @@ class Recurrent(Module):
 
 
 def _run(
-    cell: Cell, inputs: Sequence[Any], state: Sequence[Quantity], reverse: bool = False
+    cell: Cell, inputs: Sequence[object], state: Sequence[Quantity], reverse: bool = False
 ) -> tuple[list[Quantity], Sequence[Quantity]]:
     """h of a cell at every time step, in order of time, and the state after its last step (time step 1 if reversed)."""
     pairs = list(enumerate(inputs, start=1))

@@ -7,7 +7,6 @@ itself, so that a debugger steps from its loop straight into the cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ..engine.recording import call_at
 from .cells import Cell
@@ -29,7 +28,7 @@ def state_among(named: Named, cell: Cell) -> State:
 
 
 def through_time(
-    cell: Cell, inputs: Iterable[tuple[int, Any]], state: Sequence[Quantity]
+    cell: Cell, inputs: Iterable[tuple[int, object]], state: Sequence[Quantity]
 ) -> Iterator[tuple[int, Named, State]]:
     """Advance a cell over inputs, pairs of t and x_t. Yield t, everything that time step t computes, and the new state.
 
@@ -42,5 +41,5 @@ def through_time(
         yield t, named, state
 
 
-def _advance_on_finite(cell: Cell, t: int, x: Any, state: Sequence[Quantity]) -> tuple[Named, State]:
+def _advance_on_finite(cell: Cell, t: int, x: object, state: Sequence[Quantity]) -> tuple[Named, State]:
     return advance(cell, finite(x, f"x_{t}", t), state)

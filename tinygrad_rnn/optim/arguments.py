@@ -20,7 +20,7 @@ SMALLEST = math.ulp(0.0)  # the least number above 0
 
 
 def each_once(parameters: Iterable[Value]) -> list[Value]:
-    """Return the parameters in order, without repetitions. A single Value is accepted also.
+    """Return the parameters in order, without repetitions. A single Value is also accepted.
 
     Raises:
         ArgumentError: something among them is not a Value; the remedy depends on what it is. Or they are a set, whose

@@ -78,7 +78,7 @@ class LRScheduler(ABC):
         return state if self.optimizer.lr == self._rate(self._factor) else {**state, "lr": self.optimizer.lr}
 
     @refuses_options
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Load what `state_dict` returned, and set the learning rate.
 
         Raises:

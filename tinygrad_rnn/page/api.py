@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..bptt import Unrolled
 from ..bptt.problem import Problem
@@ -12,6 +11,7 @@ from ..engine.value import Value
 from ..errors import ArgumentError
 from ..pictures import text
 from .cells import CellOfPage, cell_of_page, distinct
+from .data import CellWithPrograms, OneHots, PageData, Rows
 from .graphs import HIGH, WIDE, Graphs
 from .page import Page
 from .source import Source, from_graph, from_problem
@@ -81,7 +81,7 @@ def page_of(
     of_programs = [graphs.of(program.facts) for program in programs]
     T = len(source.inputs)
     about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
-    data = {
+    data: PageData = {
         "title": text.clipped(title, 160),
         "first": source.first,
         "at": source.at,
@@ -99,7 +99,7 @@ def page_of(
     return Page(about, data, expressions, made)
 
 
-def _numbered(cell: CellOfPage, programs: list[Program]) -> dict[str, Any]:
+def _numbered(cell: CellOfPage, programs: list[Program]) -> CellWithPrograms:
     """The facts of a cell, with the numbers of its programs, which are added to the others."""
     numbers = {}
     for name, program in cell.programs.items():
@@ -108,7 +108,7 @@ def _numbered(cell: CellOfPage, programs: list[Program]) -> dict[str, Any]:
     return {**cell.facts, "programs": numbers}
 
 
-def _rows(inputs: list[list[float]]) -> dict[str, Any]:
+def _rows(inputs: list[list[float]]) -> OneHots | Rows:
     """The inputs; of one-hot vectors the places of their ones."""
     size = len(inputs[0])
     if size > 1 and all(sorted(row) == [0.0] * (size - 1) + [1.0] for row in inputs):

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import Any
 
 from ..bptt import Unrolled
 from ..compile.javascript import Program, TimeStep, find_outside, javascript
@@ -19,8 +18,10 @@ from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
 from ..nn.gated import GRUCell, LSTMCell
+from ..nn.parameters import Matrix
 from ..nn.quantities import entries
 from ..pictures import text
+from .data import CellData, Group
 from .settings import RESERVED
 from .source import Source
 
@@ -38,22 +39,12 @@ class CellOfPage:
     Attributes:
         parameters: the parameters, in the order of their numbers.
         programs: its program for every nonlinearity that can be chosen; of a cell without one, under ``""``.
-        facts: its numbers and what they are, as plain data:
-
-            - ``name``: the cell in a few words; ``formula``: its recurrence, if it has a short one;
-            - ``nonlinearity``: the key of the program that it has at first;
-            - ``p``, ``h0``: the numbers of the parameters and of the initial state;
-            - ``trained``: places of the parameters that an update changes;
-            - ``groups``: the parameters by name: ``name``, ``shape``, and ``places`` row by row;
-            - ``recurrent``: the matrices by which the state before is multiplied, rows of places;
-            - ``forget``: places of the bias of the forget gate;
-            - ``straight``: the part of the state along which there is a straight path, and the quantity it is
-              multiplied by; or null.
+        facts: its numbers and what they are.
     """
 
     parameters: list[Value]
     programs: dict[str, Program]
-    facts: dict[str, Any]
+    facts: CellData
 
     @property
     def limits(self) -> dict[str, int]:
@@ -89,7 +80,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     in_time = set(leaves if source.whole is None else find_outside(step)[0])
     function = getattr(cell, "function", cell)
     recurrent = _recurrent(cell, leaves)
-    facts = {
+    facts: CellData = {
         "name": _name(function),
         "nonlinearity": own,
         "p": [leaf.data for leaf in leaves],
@@ -147,14 +138,14 @@ def _places(values: Sequence[Value], parameters: Sequence[Value]) -> list[int]:
 def _recurrent(cell: Cell, parameters: Sequence[Value]) -> list[list[list[int]]]:
     """The recurrent matrices. A number is a matrix of 1 × 1."""
     if isinstance(cell, ScalarRNNCell):
-        matrices: list[Any] = [[[cell.w]]]
+        matrices: Sequence[Matrix] = [[[cell.w]]]
     else:
         matrices = [part.W for part in cell.modules() if isinstance(part, Gate)]
     found = [[_places(row, parameters) for row in matrix] for matrix in matrices]
     return [rows for rows in found if rows and all(len(row) == len(rows[0]) > 0 for row in rows)]
 
 
-def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[dict[str, Any]]:
+def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[Group]:
     """The parameters by name; entries of a matrix or a vector together. No name stands twice, or for something else."""
     own = [names.get(parameter) or parameter.label or f"parameter {i}" for i, parameter in enumerate(parameters)]
     groups: dict[str, list[tuple[tuple[int, ...], int]]] = {}

@@ -42,7 +42,7 @@ SHADES = 13
 
 
 def style() -> str:
-    """A rule of CSS: each colour as a custom property, light and dark, and the shades of a gradient as classes, too."""
+    """A rule of CSS: each colour as a custom property, light and dark, and also the shades of a gradient as classes."""
     scale = Scale(0, SHADES - 1)
     properties = [f"--{name}: light-dark({light}, {dark});" for name, (light, dark) in _COLOURS.items()]
     pairs = [(scale.of_log(i), mixed(_DARK, i / (SHADES - 1))) for i in range(SHADES)]

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Literal, TypeAlias
 
+from ..compile.javascript.program import Facts, Parent
 from ..pictures import layers
 from ..pictures.geometry import Point
 from ..pictures.layout import Shape
+from . import data
 
 #: The most numbers of a time step that is drawn Value by Value.
 _FEW = 30
@@ -23,6 +25,9 @@ _MOST = 1000
 WIDE, HIGH = 118, 54
 _BELOW, _AROUND = 18, 12
 
+#: A level of detail; a slot: what one entry is computed from.
+Level: TypeAlias = "int | Literal['all', 'quantities']"
+
 _LABEL = re.compile(r"[^\s()·+−/√∂|^]{1,14}")  # of what a person has named, and not a formula
 
 
@@ -30,37 +35,23 @@ class Graphs:
     """The graphs of time steps, and their layouts, which graphs of the same shape share.
 
     Attributes:
-        layouts: as plain data, of every shape:
-
-            - ``x``, ``y``: the upper left corner of every card;
-            - ``tail``, ``head``: for every edge the cards that it joins;
-            - ``way``: places where it passes between other cards;
-            - ``height``.
+        layouts: of every shape.
     """
 
     def __init__(self) -> None:
         self._layouts: dict[Shape, int] = {}
-        self.layouts: list[dict[str, Any]] = []
+        self.layouts: list[data.Layout] = []
 
-    def of(self, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    def of(self, facts: Facts) -> list[data.Graph]:
         """The graph of a time step at every level of detail.
 
         Args:
             facts: those of its program.
-
-        Returns:
-            For each level, as plain data:
-
-            - ``says``: what it shows;
-            - ``layout``: the number of its layout;
-            - ``places``: for every card, those that have their numbers on it;
-            - ``others``: those that belong to it, too;
-            - ``small``: the constants and parameters below it.
         """
         graphs = [(says, _Graph(facts, level)) for level, says in _levels(facts)]
-        return [self._told(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
+        return [self._as_data(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
 
-    def _told(self, says: str, graph: _Graph) -> dict[str, Any]:
+    def _as_data(self, says: str, graph: _Graph) -> data.Graph:
         shape = graph.shape()
         if shape not in self._layouts:
             self._layouts[shape] = len(self.layouts)
@@ -75,7 +66,7 @@ class Graphs:
         }
 
 
-def _laid_out(shape: Shape) -> dict[str, Any]:
+def _laid_out(shape: Shape) -> data.Layout:
     """A layout as plain data."""
     plan = layers.plan(shape)
     left, top = _AROUND - min((x for x, _ in plan.centres), default=0.0), _AROUND + plan.top
@@ -96,14 +87,14 @@ def _passages(curve: Sequence[Point]) -> list[tuple[Point, Point]]:
     return list(pairwise(curve[::3]))[1::2]
 
 
-def _levels(facts: dict[str, Any]) -> list[tuple[int | str, str]]:
+def _levels(facts: Facts) -> list[tuple[Level, str]]:
     """The levels of detail, and what each shows.
 
     Every Value of a small time step; of a larger one its quantities, or what one entry is computed from: a slot.
     """
     if facts["width"] <= _FEW:
         return [("all", "every Value")]
-    found: list[tuple[int | str, str]] = [("quantities", "its quantities")]
+    found: list[tuple[Level, str]] = [("quantities", "its quantities")]
     first = facts["x"] + facts["target"]
     for name, (start, end) in facts["parts"].items():
         for i in range(start, end):
@@ -117,40 +108,40 @@ class _Card:
     """A card, for one place or for all entries of a quantity.
 
     Attributes:
-        places, others, small: as in `Graphs.of`.
+        places, others, small: as in `data.Graph`.
         before: the cards with operands of this one.
     """
 
     places: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
-    small: list[Any] = field(default_factory=list)
-    before: dict[tuple[Any, int], Any] = field(default_factory=dict)
+    small: list[Parent] = field(default_factory=list)
+    before: dict[tuple[object, int], object] = field(default_factory=dict)
 
 
 class _Graph:
     """The cards of a time step at one level of detail, by what they stand for, and the edges between them."""
 
-    def __init__(self, facts: dict[str, Any], level: int | str) -> None:
+    def __init__(self, facts: Facts, level: Level) -> None:
         self.facts, self.in_quantities = facts, level == "quantities"
-        self.parents: dict[int, list[tuple[int, Any]]] = {}
+        self.parents: dict[int, list[tuple[int, Parent]]] = {}
         rank: dict[int, int] = {}
         for edges in facts["edges"].values():
             nodes = dict.fromkeys(node for node, _, _ in edges)
             rank |= {node: len(rank) + i for i, node in enumerate(reversed(nodes))}  # in order of computation
             for node, operand, where in edges:
                 self.parents.setdefault(node, []).append((operand, where))
-        self.members = self._reached([level] if level in self.parents else [*self.parents])
+        self.members = self._reached([level] if isinstance(level, int) and level in self.parents else [*self.parents])
         order = sorted(self.members, key=lambda place: (rank.get(place, -1), place))
         users: dict[int, list[int]] = {}
         for node in order:
             for _, where in self.parents.get(node, ()):
                 for parent in _options(where):
                     users.setdefault(parent, []).append(node)
-        card_of: dict[int, Any] = {}
+        card_of: dict[int, object] = {}
         for place in reversed(order):  # what has no name belongs to the card of what is computed from it
             own = not self.in_quantities or place not in users or self._is_named(place)
             card_of[place] = self._key(place) if own else card_of[users[place][-1]]
-        self.cards: dict[Any, _Card] = {}
+        self.cards: dict[object, _Card] = {}
         for place in order:
             card = self.cards.setdefault(card_of[place], _Card())
             own = not self.in_quantities or place not in users or self._is_named(place)
@@ -158,7 +149,7 @@ class _Graph:
         for node in order:
             self._join(node, card_of)
 
-    def _reached(self, roots: Sequence[Any]) -> set[int]:
+    def _reached(self, roots: Sequence[int]) -> set[int]:
         members: set[int] = set()
         to_visit = list(roots)
         while to_visit:
@@ -186,11 +177,11 @@ class _Graph:
     def _is_named(self, place: int) -> bool:
         return place < 0 or self._is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
 
-    def _key(self, place: int) -> Any:
+    def _key(self, place: int) -> object:
         """What the card of a place stands for: the place, or the quantity, of this time step or of the one before."""
         return (place < 0, re.sub(r"\[\d+\]$", "", self._name(place))) if self.in_quantities else place
 
-    def _join(self, node: int, card_of: dict[int, Any]) -> None:
+    def _join(self, node: int, card_of: dict[int, object]) -> None:
         own = card_of[node]
         for operand, where in self.parents.get(node, ()):
             for place in _options(where):
@@ -217,6 +208,6 @@ class _Graph:
         )
 
 
-def _options(where: Any) -> list[int]:
+def _options(where: Parent) -> list[int]:
     """The places that an operand may be at."""
-    return where[1] if isinstance(where, list) else [where]
+    return [where] if isinstance(where, int) else [place for option in where[1] for place in _options(option)]

@@ -15,7 +15,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..errors import DrawError, MissingDependencyError
 from ..support.files import file_name, write_whole
 from . import colours
 from .cells import CellOfPage
+from .data import PageData
 from .settings import Settings
 from .verdict import proportions_script, verdict_script
 from .widget import make_widget
@@ -75,10 +76,10 @@ class Page:
     """
 
     title: str
-    data: dict[str, Any]
+    data: PageData
     programs: tuple[str, ...]
 
-    def __init__(self, title: str, data: dict[str, Any], programs: Sequence[str], cells: Sequence[CellOfPage]) -> None:
+    def __init__(self, title: str, data: PageData, programs: Sequence[str], cells: Sequence[CellOfPage]) -> None:
         vars(self).update(title=title, data=data, programs=tuple(programs))
         self._settings: Settings = Settings(json.loads(encoded(data)), [cell.limits for cell in cells])
         self._parameters: list[list[Value]] = [cell.parameters for cell in cells]
@@ -94,7 +95,7 @@ class Page:
     def link(self) -> str:
         """What differs from the page as it was built, as the end of a link to it: ``"#w=1.2&step=57"``.
 
-        It can be set, too.
+        It can also be set.
         """
         return self._settings.link
 
@@ -126,7 +127,7 @@ class Page:
         else:
             self[name] = value
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """What `copy` and `pickle` take: a copy is set by itself, and shows itself anew."""
         return {**vars(self), "_settings": copy.copy(self._settings), "_widget": None}
 
@@ -134,7 +135,7 @@ class Page:
         return sorted({*super().__dir__(), *filter(str.isidentifier, self.names)})
 
     def apply(self) -> None:
-        """Write the weights of the cell that the page shows into its Values: those of the read-out and the loss, too.
+        """Write the weights of the cell that the page shows into its Values, also those of the read-out and the loss.
 
         A graph that was recorded before has been computed with the old ones: unroll the cell again.
         """
@@ -190,7 +191,7 @@ class Page:
         if self._widget is not None:
             self._widget.show(self.link)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None, **_: object) -> dict[str, object]:
         """The page as a widget; in a frame of its own where there are no widgets, and as a line of text."""
         attributes = (f'{name}="{html.escape(text)}"' for name, text in self._frame(self.html()).items())
         frame = f"<iframe {' '.join(attributes)}></iframe>"
@@ -214,7 +215,7 @@ def check_ending(path: str | os.PathLike[str]) -> None:
         raise DrawError(f"cannot write a page as {os.fspath(path)!r}", remedy="Let its name end in .html")
 
 
-def assemble(title: str, data: dict[str, Any], programs: Sequence[str]) -> str:
+def assemble(title: str, data: Mapping[str, object], programs: Sequence[str]) -> str:
     """The HTML document."""
     style = colours.style() + asset("page.css")
     own = "\n".join(f"PROGRAMS.push({program});" for program in programs)  # a later one may name an earlier one

@@ -152,7 +152,7 @@ def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
         for parent in node.parents:
             if parent in first_use and first_use[parent].serial < node.serial and node.serial >= began:
                 raise CompileError(
-                    f"a part of the loss outside time was computed before {node.name}, which reads {parent.name}, too",
+                    f"a part of the loss outside time was computed before {node.name}, which also reads {parent.name}",
                     op=first_use[parent].op,
                     node=first_use[parent].name,
                     time_step=node.time_step,
@@ -263,7 +263,7 @@ class _Recorded:
         uses = [p for node in self.order for p in node.parents if p not in self.read and p not in self.place]
         self.leaves = list(dict.fromkeys(uses))
 
-    def shape(self) -> tuple[Any, ...]:
+    def shape(self) -> tuple[object, ...]:
         """The ops and their operands, without the numbers of leaves. Losses of equal shape are one function."""
         leaf = {node: i for i, node in enumerate(self.leaves)}
         operands = (tuple(("leaf", leaf[p]) if p in leaf else self.origin(p) for p in n.parents) for n in self.order)

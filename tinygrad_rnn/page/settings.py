@@ -17,10 +17,11 @@ from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
 from ..support.numbers import typed, typed_whole
+from .data import Group, OneHots, PageData, Rows
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
 #: the number of time steps, or that of the data.
-PLAIN: dict[str, Any] = {
+PLAIN: dict[str, object] = {
     "cell": None,
     "nonlinearity": None,
     "T": None,
@@ -51,7 +52,7 @@ class Settings:
         limits: for every cell, what inputs (``"x"``) and targets must be below where they are whole numbers.
     """
 
-    def __init__(self, data: dict[str, Any], limits: Sequence[dict[str, int]]) -> None:
+    def __init__(self, data: PageData, limits: Sequence[dict[str, int]]) -> None:
         self._cells, self._limits = data["cells"], limits
         self._first, self._length = data["first"], len(data["target"])
         self._x, self._target = _rows(data["x"]), data["target"]
@@ -119,7 +120,7 @@ class Settings:
             self._reset(before)
             raise
 
-    def _reset(self, changed: dict[str, Any]) -> None:
+    def _reset(self, changed: dict[str, object]) -> None:
         self._changed = changed
         self._look_up()
 
@@ -127,24 +128,24 @@ class Settings:
         """Find the names of the chosen cell: entries with their numbers as built, arrays as trees of such names."""
         cell = self._cells[self.cell]
         self._entries: dict[str, float] = {}
-        self._arrays: dict[str, Any] = {}
+        self._arrays: dict[str, object] = {}
         for group in cell["groups"]:
             keys = _keys_of(group)
             self._entries.update(zip(keys, (cell["p"][place] for place in group["places"])))
             self._arrays[group["name"]] = _shaped(keys, group["shape"])
         self._arrays["h0"] = self._add("h0", cell["h0"])
-        self._rows: dict[str, Any] = {}
+        self._rows: dict[str, object] = {}
         for name, rows in (("x", self._x), ("target", self._target)):
             steps = {f"{name}_{t}": row for t, row in enumerate(rows, start=self._first)}
             self._rows.update({step: self._add(step, row) for step, row in steps.items() if row is not None})
             self._arrays[name] = tuple(self._rows.get(step) for step in steps)
 
-    def _add(self, name: str, row: list[float]) -> Any:
+    def _add(self, name: str, row: list[float]) -> object:
         keys = [f"{name}[{i}]" for i in range(len(row))]
         self._entries.update(zip(keys, row))
         return keys[0] if len(keys) == 1 else tuple(keys)
 
-    def _tree(self, name: str) -> Any:
+    def _tree(self, name: str) -> object:
         """The names of the entries of an array, or of the only one."""
         if name in self._arrays:
             return self._arrays[name]
@@ -182,7 +183,7 @@ class Settings:
             self._look_up()
         self._changed = {name: value for name, value in now.items() if value != self._as_built(name)}
 
-    def _as_built(self, name: str) -> Any:
+    def _as_built(self, name: str) -> object:
         if name == "nonlinearity":
             return self._cells[self.cell]["nonlinearity"]
         return self._built[name] if name in PLAIN else self._entries[name]
@@ -191,7 +192,7 @@ class Settings:
         """What an input or a target must be below where it is a whole number; else None."""
         return self._limits[self.cell].get(key.partition("_")[0]) if RESERVED.fullmatch(key) else None
 
-    def _plain(self, name: str, value: Any) -> Any:
+    def _plain(self, name: str, value: Any) -> object:
         """A setting of `PLAIN`, checked."""
         if name in ("cell", "nonlinearity", "at"):
             choices = {
@@ -222,35 +223,34 @@ def _is_of_all(key: str) -> bool:
     return bool(RESERVED.fullmatch(key)) and key != "nonlinearity" and not key.startswith("h0")
 
 
-def _rows(x: dict[str, Any]) -> list[list[float]]:
+def _rows(x: Rows | OneHots) -> list[list[float]]:
     """The inputs, a row for each time step."""
     if "rows" in x:
-        rows: list[list[float]] = x["rows"]
-        return rows
+        return x["rows"]
     return [[float(i == hot) for i in range(x["size"])] for hot in x["hot"]]
 
 
-def _keys_of(group: dict[str, Any]) -> list[str]:
+def _keys_of(group: Group) -> list[str]:
     """The names of the entries of a group, row by row."""
     name, indices = group["name"], product(*map(range, group["shape"]))
     return [name + (f"[{','.join(map(str, index))}]" if index else "") for index in indices]
 
 
-def _shaped(keys: Sequence[str], shape: Sequence[int]) -> Any:
+def _shaped(keys: Sequence[str], shape: Sequence[int]) -> object:
     if not shape:
         return keys[0]
     size = len(keys) // shape[0]
     return tuple(_shaped(keys[i * size : (i + 1) * size], shape[1:]) for i in range(shape[0]))
 
 
-def _mapped(tree: Any, number: Callable[[str], float]) -> Any:
+def _mapped(tree: Any, number: Callable[[str], float]) -> object:
     """A tree of names as one of numbers; None where there is no target."""
     if isinstance(tree, tuple):
         return tuple(_mapped(part, number) for part in tree)
     return None if tree is None else number(tree)
 
 
-def _numbers(name: str, value: object, tree: Any) -> Iterator[tuple[str, float]]:
+def _numbers(name: str, value: object, tree: object) -> Iterator[tuple[str, float]]:
     """The names of a tree, each with its number in ``value``.
 
     Raises:
@@ -264,7 +264,7 @@ def _numbers(name: str, value: object, tree: Any) -> Iterator[tuple[str, float]]
             raise ArgumentError(f"{name} is {in_short(number)} where the page has none", remedy="Give None there")
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: object) -> float:
     """A finite number; also that of a Value.
 
     Raises:
@@ -287,14 +287,14 @@ def _parts(link: str) -> Iterator[tuple[str, str]]:
         yield unquote(name), unquote(text)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as a link has it."""
     if isinstance(value, float):
         return in_javascript(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _from_text(name: str, text: str) -> Any:
+def _from_text(name: str, text: str) -> object:
     """The value of one of `PLAIN` in a link; a text that cannot be one is left as it is, for the error."""
     if name in ("cell", "nonlinearity", "at"):
         return text

@@ -19,7 +19,7 @@ from ..nn.cells import Cell
 from ..nn.losses import mse_loss
 from ..nn.module import Module
 from ..nn.one_hot import OneHot
-from ..nn.quantities import Quantity, as_quantity, entries
+from ..nn.quantities import Loss, Quantity, Readout, as_quantity, entries
 from ..nn.trees import is_vector
 from .recorded import read_losses
 
@@ -50,7 +50,7 @@ class Source:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
-        # A plain function is a cell, too: what it holds goes by its labels.
+        # A plain function is also a cell: what it holds goes by its labels.
         for part in (getattr(self.step.cell, "function", self.step.cell), self.step.readout):
             if isinstance(part, Module):
                 yield from part.named_parameters()
@@ -72,11 +72,11 @@ def from_problem(posed: Problem) -> Source:
 
 def from_sequence(
     cell: Cell,
-    inputs: Sequence[Any],
-    targets: Sequence[Any],
+    inputs: Sequence[object],
+    targets: Sequence[object],
     *,
-    readout: Callable[[Any], Any] | None = None,
-    loss: Callable[[Any, Any], Value] = mse_loss,
+    readout: Readout | None = None,
+    loss: Loss = mse_loss,
     at: Literal["last", "every"] = "last",
 ) -> Source:
     """What a page about a cell over a sequence is made of. Nothing is unrolled.
@@ -116,13 +116,13 @@ def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None =
     return Source(step, inputs, [found.targets.get(t) for t in steps], unrolled.first, at, found.mean, found.whole)
 
 
-def _initial(unrolled: Unrolled) -> Any:
+def _initial(unrolled: Unrolled) -> object:
     """The numbers of the initial state, as `Step.of` takes them."""
     parts = [_plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names]
     return tuple(parts) if len(parts) > 1 else parts[0]
 
 
-def _values(state: Any) -> tuple[Quantity, ...]:
+def _values(state: object) -> tuple[Quantity, ...]:
     return tuple(map(as_quantity, state if isinstance(state, tuple) else (state,)))
 
 
@@ -143,7 +143,7 @@ def _length(quantity: Quantity) -> int | None:
     return None if isinstance(quantity, Value) else len(quantity)
 
 
-def _plain(quantity: Any) -> Any:
+def _plain(quantity: object) -> object:
     """Values as numbers."""
     if isinstance(quantity, Value):
         return quantity.data

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import MissingDependencyError
 
 
-def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[str], None]) -> Any:
+def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[str], None]) -> object:
     """A widget that shows a page in a frame.
 
     What the two sides tell each other is the link of the page, which says what differs from the page as it was built.

@@ -204,7 +204,7 @@ def best_ways(
             continue
         so_far = best[child][0]
         for position, (parent, gradient) in enumerate(zip(child.parents, local_gradients(child))):
-            log = so_far + max(_NOTHING, log10_of(gradient))  # in this order NaN, too, counts as nothing
+            log = so_far + max(_NOTHING, log10_of(gradient))  # in this order NaN also counts as nothing
             if parent not in best or log > best[parent][0]:
                 best[parent] = log, Link(child, parent, position, gradient)
     return best

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any
 
 from ..bptt.verdict import verdict
 from ..support import colours
@@ -117,7 +116,7 @@ class Key:
             count += 1
             x += text.width(meaning, size) + 1.2 * size
 
-        def box(wide: float, label: str = "", **looks: Any) -> None:
+        def box(wide: float, label: str = "", **looks: object) -> None:
             nonlocal x, count
             if sheet is not None:
                 rows = [Row(label)] if label else []

@@ -1,4 +1,4 @@
-"""Names of Values as they stand in a picture: with lowered indices, and as short as the room asks for."""
+"""Names of Values as they stand in a picture: with lowered indices, and as short as the room requires."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import contextlib
 
 from ..engine.value import Value
 
-MOST_NODES = 60  # drawn without being asked for: more could neither be read nor drawn in a blink
+MOST_NODES = 60  # drawn by itself: more could neither be read nor drawn in a blink
 _TIME_LIMIT = 5.0
 
 

@@ -54,7 +54,7 @@ class Sheet:
         size = max(self.size, min(size, size * room / max(text.width(words, size, bold), 1e-9)))
         return self.text(id, text.squeezed(words, room + 0.01, size, bold), self.left, y, size, **more)
 
-    def heading(self, id: str, words: str, y: float, **more: Any) -> Text:
+    def heading(self, id: str, words: str, y: float, **more: object) -> Text:
         """Write what a part of the page is about."""
         return self.line_of_text(id, words, y, 1.15 * self.size, bold=True, role="heading", **more)
 
@@ -72,7 +72,7 @@ class Sheet:
         self.picture.lines.append(line)
         return line
 
-    def arrow(self, tail: Box, head: Box, start: Point, end: Point, edge: Edge | None = None, **more: Any) -> Line:
+    def arrow(self, tail: Box, head: Box, start: Point, end: Point, edge: Edge | None = None, **more: object) -> Line:
         """Draw a straight arrow from box to box."""
         own = f"{head.id}from{tail.id}"
         return self.line(own, geometry.straight(start, end), tail.id, head.id, edge=edge, **{"role": "flow", **more})
@@ -140,7 +140,7 @@ def columns_in(view: View, size: float) -> float:
 
 
 def most_states(view: View, count: int, with_loss: bool) -> int:
-    """How many of so many states to draw: as many as were asked for, else as fit onto a page in `SMALLEST` text."""
+    """How many of so many states to draw: ``max_steps``, or else as many as fit onto a page in `SMALLEST` text."""
     if view.max_steps is not None:
         return view.max_steps
     room = columns_in(view, SMALLEST) - with_loss

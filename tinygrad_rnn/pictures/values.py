@@ -12,7 +12,7 @@ from .geometry import Picture
 from .sheet import MARGIN, Sheet
 from .subject import Subject
 
-MOST_STEPS = 200  # drawn unless asked for; beyond, the middle is folded
+MOST_STEPS = 200  # drawn by default; beyond, the middle is folded
 MOST_NODES = 6000
 LARGEST_STEP = 1000  # nodes; Graphviz needs more than a minute for a few thousand
 _MOST_UNITS = 4  # of a cell of which we lay out every Value ourselves

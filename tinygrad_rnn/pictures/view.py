@@ -1,4 +1,4 @@
-"""`View`: what is to be drawn of an unrolled network, as it was asked for."""
+"""`View`: what is to be drawn of an unrolled network."""
 
 from __future__ import annotations
 

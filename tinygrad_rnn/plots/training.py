@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..train.history import History
 from .axes import GREEN, RED, grid, verbatim
@@ -27,7 +27,7 @@ def history_figure(history: History) -> Figure:
     above.plot(steps, [row.loss for row in history.rows], color=TRAINING, linewidth=0.8, label="training")
     checked = history.validations()
     at = [row.step for row in checked]
-    dots: dict[str, Any] = {"marker": "o", "markersize": 4.0} if len(at) <= MOST_DOTS else {}  # one point is no line
+    dots: dict[str, object] = {"marker": "o", "markersize": 4.0} if len(at) <= MOST_DOTS else {}  # one point is no line
     above.plot(
         at, [row.validation_loss for row in checked], color=VALIDATION, linewidth=2.0, label="validation", **dots
     )

@@ -7,17 +7,20 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from functools import partial
 from itertools import starmap
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from ..support.checks import whole_number
 from ..support.uninterrupted import Uninterrupted
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds, for processes to end
 
@@ -40,7 +43,7 @@ class ProcessPool(Executor):
         self._pool = pebble.ProcessPool(whole_number("workers", workers), initializer=_begin, context=_Context())
         self._futures: WeakSet[Future[Any]] = WeakSet()
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Return a future of ``function(*args, **kwargs)``; cancelling it ends the process that computes it.
 
         Raises:
@@ -54,8 +57,10 @@ class ProcessPool(Executor):
         with _Blocked():
             return self._schedule(function, args, kwargs)
 
-    def _schedule(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
-        future: Future[Any] = self._pool.schedule(function, args, kwargs)
+    def _schedule(
+        self, function: Callable[..., T], args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> Future[T]:
+        future: Future[T] = self._pool.schedule(function, args, kwargs)
         self._futures.add(future)
         return future
 
@@ -93,7 +98,7 @@ class _Blocked(Uninterrupted):
         before = pthread_sigmask(signal.SIG_BLOCK, ())
         self.begin = partial(pthread_sigmask, signal.SIG_BLOCK, {signal.SIGINT})
         # It sets the mask once, and returns None: a true result would swallow exceptions.
-        self.close = partial(deque[Any](maxlen=0).extend, starmap(pthread_sigmask, [(signal.SIG_SETMASK, before)]))
+        self.close = partial(deque[object](maxlen=0).extend, starmap(pthread_sigmask, [(signal.SIG_SETMASK, before)]))
 
 
 class _Worker(SpawnProcess):

@@ -94,7 +94,7 @@ def plain(value: object, name: str, is_result: bool = False) -> Any:
     )
 
 
-def _check_keys(value: dict[Any, Any], name: str) -> None:
+def _check_keys(value: dict[object, object], name: str) -> None:
     others = [key for key in value if not isinstance(key, str)]
     if others:
         keys = "a key that is not a text" if len(others) == 1 else f"{len(others)} keys that are not texts"
@@ -108,7 +108,7 @@ def _check_keys(value: dict[Any, Any], name: str) -> None:
         )
 
 
-def _entries(array: object, name: str, is_result: bool) -> Any:
+def _entries(array: object, name: str, is_result: bool) -> object:
     """The entries of an array or tensor as nested lists."""
     what = f"{name} is an array of type {type(array).__name__}"
     if not is_result:
@@ -121,7 +121,7 @@ def _entries(array: object, name: str, is_result: bool) -> Any:
     return lists
 
 
-def _without_nan(value: object) -> Any:
+def _without_nan(value: object) -> object:
     """The value, with ``{NOT_FINITE: "nan"}`` in place of a number that JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return {NOT_FINITE: str(value)}
@@ -130,7 +130,7 @@ def _without_nan(value: object) -> Any:
     return list(map(_without_nan, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _with_nan(read: dict[str, Any]) -> Any:
+def _with_nan(read: dict[str, Any]) -> object:
     """The inverse of `_without_nan`, for an object read from JSON."""
     if NOT_FINITE not in read:
         return read
@@ -262,7 +262,7 @@ def _no_file(path: str) -> SweepError:
     return SweepError(f"{os.path.basename(path)} is not a regular file", remedy="Give a file")
 
 
-def _line(data: dict[str, Any]) -> bytes:
+def _line(data: dict[str, object]) -> bytes:
     return json.dumps(_without_nan(data), allow_nan=False).encode() + b"\n"
 
 

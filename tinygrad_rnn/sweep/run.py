@@ -18,7 +18,7 @@ from concurrent.futures import (
 from contextlib import ExitStack, suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from ..engine.arithmetic import is_number
 from ..errors import ArgumentError, SweepError
@@ -29,8 +29,12 @@ from ..support.progress import Bar, make_bar
 from ..support.text import count
 from .records import Record, RecordFile, key, plain
 
-Experiment = Callable[..., Mapping[str, Any]]
-Outcome = tuple[dict[str, Any] | None, str | None, float]  # result, error, seconds
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Experiment = Callable[..., Mapping[str, object]]
+Run = tuple[tuple[object, ...], int]  # setting and seed
+Outcome = tuple[dict[str, object] | None, str | None, float]  # result, error, seconds
 ALONE = "result"  # what a number is called that an experiment returns by itself
 
 
@@ -119,7 +123,7 @@ class _Runs:
     def __init__(self, experiment: Experiment, executor: Executor, file: RecordFile | None, bar: Bar) -> None:
         self.experiment, self.executor, self.file, self.bar = experiment, executor, file, bar
         self.records: dict[str, Record | None] = {}  # by key, in the order in which they were added
-        self.pending: dict[Future[Outcome], tuple[Any, ...]] = {}
+        self.pending: dict[Future[Outcome], Run] = {}
         self.arrivals: SimpleQueue[Future[Outcome]] = SimpleQueue()
         self.began = time.perf_counter()
         self.run = self.failed = 0
@@ -162,7 +166,7 @@ class _Runs:
         """Return the records so far."""
         return [record for record in self.records.values() if record]
 
-    def _submit(self, setting: tuple[Any, ...], seed: int) -> None:
+    def _submit(self, setting: tuple[object, ...], seed: int) -> None:
         try:
             future = self.executor.submit(_attempt, self.experiment, setting, seed)
         except BrokenExecutor:
@@ -172,7 +176,7 @@ class _Runs:
         self.pending[future] = (setting, seed)
         future.add_done_callback(self.arrivals.put)
 
-    def _record(self, run: tuple[Any, ...], outcome: Outcome) -> None:
+    def _record(self, run: Run, outcome: Outcome) -> None:
         setting, seed = run
         record = Record(setting, seed, *outcome)
         if self.file:
@@ -191,8 +195,8 @@ class _Runs:
 class _Here(Executor):
     """An executor that runs everything at once, in this process and thread."""
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
         future.set_result(function(*args, **kwargs))
         return future
 
@@ -297,7 +301,7 @@ def _checked_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     return tuple(checked)
 
 
-def _checked_setting(setting: tuple[object, ...]) -> tuple[Any, ...]:
+def _checked_setting(setting: tuple[object, ...]) -> tuple[object, ...]:
     if not isinstance(setting, (tuple, list)):
         raise ArgumentError(
             f"setting {in_short(setting)} is not a tuple",
@@ -312,7 +316,7 @@ def _checked_setting(setting: tuple[object, ...]) -> tuple[Any, ...]:
 def _check_portable(experiment: Experiment, executor: Executor | None) -> None:
     if executor is None or isinstance(executor, ThreadPoolExecutor):
         return
-    dumps: Callable[[Any], bytes] = pickle.dumps
+    dumps: Callable[[object], bytes] = pickle.dumps
     if type(executor).__module__.startswith("distributed."):
         from distributed.protocol.pickle import dumps  # it knows more than Python's own
     try:

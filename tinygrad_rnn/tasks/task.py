@@ -150,6 +150,6 @@ def largest(numbers: Sequence[float]) -> int:
     return max(range(len(numbers)), key=numbers.__getitem__)
 
 
-def last_only(target: object, T: int) -> tuple[Any, ...]:
+def last_only(target: object, T: int) -> tuple[object, ...]:
     """The targets of T time steps, of which only the last has one."""
     return (*[None] * (T - 1), target)

@@ -205,7 +205,7 @@ class CompiledEngine:
             found.update(zip(alike, predicted))
         return (found[i] for i in range(len(examples)))
 
-    def _filled(self, targets: Sequence[object]) -> list[Any]:
+    def _filled(self, targets: Sequence[object]) -> list[object]:
         """Return the targets, with any valid one where there is none."""
         some = next(target for target in targets if target is not None)
         return [some if target is None else target for target in targets]
@@ -239,15 +239,30 @@ class CompiledEngine:
 ENGINES = ("eager", "compiled", "compiled fast")
 
 
+def check_engine(name: str) -> None:
+    """Check that there is an engine of this name, and that what it needs is installed.
+
+    Raises:
+        ArgumentError: there is none.
+        CompileError: native code does not work on this platform.
+        MissingDependencyError: it needs a package that is not installed.
+    """
+    if one_of("engine", name, ENGINES) != "eager":
+        from ..compile.native import llvm
+
+        llvm()
+
+
 def make_engine(name: str, model: RecurrentNetwork, task: Task, truncate: int | None) -> Engine:
     """Return the engine of this name: ``"eager"``, ``"compiled"``, or ``"compiled fast"``, which rounds differently.
 
     Raises:
-        ArgumentError: there is none, or it cannot do this with this model.
-        MissingDependencyError: it needs a package that is not installed.
+        ArgumentError: it cannot do this with this model; or as `check_engine`.
+        CompileError, MissingDependencyError: as `check_engine`.
     """
+    check_engine(name)
     if model.bidirectional:
         check_bidirectional(task, truncate, name)
-    if one_of("engine", name, ENGINES) == "eager":
+    if name == "eager":
         return EagerEngine(model, task, truncate)
     return CompiledEngine(model, task, truncate, "fast" if name.endswith("fast") else "exact")

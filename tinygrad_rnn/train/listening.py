@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from _signal import getsignal  # type: ignore[import-not-found]  # C, which `Uninterrupted` needs: those of `signal` are Python
-from _signal import signal as set_handler
+from _signal import signal as set_handler  # pyright: ignore[reportMissingImports]
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress

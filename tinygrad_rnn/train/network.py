@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from itertools import count
-from typing import Any
 
 from ..bptt import Unrolled, unroll
 from ..engine.recording import no_grad, time_step
@@ -112,7 +111,7 @@ class RecurrentNetwork(Module):
         """
         return unroll(self.cell, self.encoded(inputs), state, self.readout)
 
-    def predictions(self, inputs: Sequence[Any]) -> list[Vector]:
+    def predictions(self, inputs: Sequence[object]) -> list[Vector]:
         """Return the outputs y_1 … y_T. Same errors as calling the network; also works for bidirectional ones."""
         if not self.bidirectional:
             return list(self(inputs).y.values())
@@ -123,7 +122,7 @@ class RecurrentNetwork(Module):
                 predicted.append(self.readout(h))
         return predicted
 
-    def encoded(self, inputs: Sequence[Any]) -> list[Any]:
+    def encoded(self, inputs: Sequence[object]) -> list[object]:
         """Return the inputs as `unroll` takes them: whole numbers become one-hot."""
         return [x if whole(x) is None else OneHot(x, self.input_size) for x in in_order(inputs)]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import accumulate
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 from ...engine import notation
 from ...engine.backward import gradients, topological_order
@@ -35,38 +35,65 @@ def _file(name: str) -> str:
 PRELUDE, SEQUENCE = _file("prelude.js"), _file("sequence.js")
 
 
+#: Where the parent of a node lies: a slot of the time step; of the one before, -1 - slot; of parameter i, width + i; or
+#: the slot of a whole number that chooses, and the places that it chooses from.
+Parent: TypeAlias = "int | tuple[int, list[Parent]]"
+
+
+class Facts(TypedDict):
+    """Facts about a program, as plain data.
+
+    Attributes:
+        width: the numbers of a time step.
+        parameters: names of the parameters, and of the nodes outside time.
+        outside: the formulas of the latter, which stand at the end; that of the loss over time is empty.
+        total: among them the loss over time and the whole loss, where these differ; else null.
+        x, target, state: how many numbers of a time step are the inputs, the targets and the state, in this order.
+        parts: for each part of the state, where it begins and ends within the state.
+        symbols: slots of inputs and targets that are whole numbers, and the limits that they must be below.
+        loss: the slot of the loss, or null.
+        computed: for each unit, the slots of what it computes; other slots are leaves.
+        nodes: for each slot, what its node is called, if that is not its formula; and this, where it is computed.
+            U+A7FB and U+A7FC stand for the numbers t and t - 1 of the time steps.
+        course: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``: without), the
+            number of the function, and ``live`` of the time step before; -1 for none. ``live`` is 0 at the end of a
+            pass.
+        whole: the same where every entry of the state has a gradient.
+        edges: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the node,
+            operand, and `Parent`.
+    """
+
+    width: int
+    parameters: list[str]
+    outside: list[str]
+    total: list[int] | None
+    x: int
+    target: int
+    state: int
+    parts: dict[str, list[int]]
+    symbols: dict[str, int]
+    loss: int | None
+    computed: dict[str, list[int]]
+    nodes: list[list[str]]
+    course: list[list[list[int]]]
+    whole: list[int]
+    edges: dict[str, list[tuple[int, int, Parent]]]
+
+
 @dataclass(frozen=True)
 class Program:
     """A time step as JavaScript.
 
     Attributes:
         functions: the text of each of its functions, by name.
-        facts: facts about them, as plain data:
-
-            - ``width``: the numbers of a time step;
-            - ``parameters``: names of the parameters, and of the nodes outside time;
-            - ``outside``: the formulas of the latter, which stand at the end; that of the loss over time is empty;
-            - ``total``: among them the loss over time and the whole loss, where these differ; else null;
-            - ``x``, ``target``, ``state``: how many numbers of a time step are the inputs, the targets and the state,
-              in this order;
-            - ``parts``: for each part of the state, where it begins and ends within the state;
-            - ``symbols``: slots of inputs and targets that are whole numbers, and the limits that they must be below;
-            - ``loss``: the slot of the loss, or null;
-            - ``computed``: for each unit, the slots of what it computes; other slots are leaves;
-            - ``nodes``: for each slot, what its node is called, if that is not its formula; and this, where it is
-              computed. U+A7FB and U+A7FC stand for the numbers t and t - 1 of the time steps;
-            - ``course``: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``:
-              without), the number of the function, and ``live`` of the time step before; -1 for none.
-              ``live`` is 0 at the end of a pass. ``whole`` is the same where every entry of the state has a gradient;
-            - ``edges``: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the
-              node, operand, and place of the parent, `place_of_parent`.
+        facts: facts about them, as plain data.
         traced: the time step over symbols.
         numbers: those of the parameters, and of the nodes outside time.
         initial: the numbers of the initial state.
     """
 
     functions: dict[str, str]
-    facts: dict[str, Any]
+    facts: Facts
     traced: TimeStep
     numbers: list[float]
     initial: list[float]
@@ -229,9 +256,8 @@ class _Writer:
                 self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)
         self._jacobian()
         edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
-        facts = {**self._facts(), "course": course, "whole": whole, "edges": edges}
         texts = {name: f"\n{function}" for name, function in self.functions}
-        return Program(texts, facts, traced, numbers, initial)
+        return Program(texts, self._facts(course, whole, edges), traced, numbers, initial)
 
     # ---- what there is ----------------------------------------------------------------------------------
 
@@ -258,7 +284,9 @@ class _Writer:
             return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
         return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(
+        self, course: list[list[list[int]]], whole: list[int], edges: dict[str, list[tuple[int, int, Parent]]]
+    ) -> Facts:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
         for name in traced.limits:
@@ -287,6 +315,9 @@ class _Writer:
             "loss": next(iter(traced.units["loss"].results.values())) if "loss" in traced.units else None,
             "computed": {name: self._computed(unit) for name, unit in traced.units.items()},
             "nodes": nodes,
+            "course": course,
+            "whole": whole,
+            "edges": edges,
         }
 
     def _computed(self, unit: Unit) -> list[int]:
@@ -380,9 +411,9 @@ class _Writer:
         function = Function(head, doc, stores, self._read, self.named, {}, blamed)
         self.functions.append(("jacobian", function))
 
-    def _local(self, name: str, unit: Unit) -> list[list[Any]]:
+    def _local(self, name: str, unit: Unit) -> list[tuple[int, int, Parent]]:
         """Write the function of the local gradients of a unit; return its edges."""
-        edges: list[list[Any]] = []
+        edges: list[tuple[int, int, Parent]] = []
         stores = []
         blamed = self._blame(unit)
         for node in topological_order(*unit.results):
@@ -391,7 +422,7 @@ class _Writer:
             self._blame_locals(node, blamed)
             for position, (parent, local) in enumerate(node.operation.edges(node)):
                 stores.append((f"local[{len(edges)}]", self.tape.symbol(local)))
-                edges.append([self.traced.slots[node], position, self._place_of(parent, unit)])
+                edges.append((self.traced.slots[node], position, self._place_of(parent, unit)))
         head, doc = (
             f"function {name}_local({FORWARD}, local)",
             f"The local gradients of the {name}, in the order of the walk.",
@@ -399,13 +430,11 @@ class _Writer:
         self.functions.append((f"{name}_local", Function(head, doc, stores, self._read, self.named, {}, blamed)))
         return edges
 
-    def _place_of(self, parent: Value, unit: Unit) -> Any:
-        """Where a parent lies: a slot of the time step; of the one before, -1 - slot; of parameter i, width + i; or
-        several such places, of which a whole number chooses one: its slot, and the places.
-        """
+    def _place_of(self, parent: Value, unit: Unit) -> Parent:
+        """Where a parent of a node lies."""
         traced = self.traced
         if parent in unit.picks:
-            return [self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]]
+            return self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]
         if parent not in unit.ends:
             return traced.slots[parent]
         region, slot = unit.ends[parent]
@@ -416,7 +445,7 @@ class _Writer:
         if not region.index:
             return traced.width + slot
         steps = range(traced.limits[region.index])
-        return [self._index(region.index), [traced.width + slot + i * region.stride for i in steps]]
+        return self._index(region.index), [traced.width + slot + i * region.stride for i in steps]
 
     def _index(self, name: str) -> int:
         """The slot of an input or a target that is a whole number."""

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from ...bptt.unroll import Series, keep, keep_step
 from ...engine.backward import topological_order
@@ -156,7 +155,7 @@ class _Tracer:
             _label(part, f"{name}_{TIME_BEFORE}")
         series: Series = {}
         with self.recorded():
-            x: Any = self.x_index.one_hot() if self.x_index else self.x
+            x: object = self.x_index.one_hot() if self.x_index else self.x
             named, new = advance(step.cell, x, state)
             keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
         new_state = entries(new)
@@ -176,7 +175,7 @@ class _Tracer:
         if step.loss is not None:
             y, ends = self.stand_ins(predicted)
             with self.recorded():
-                target: Any = self.target_index or self.target
+                target: object = self.target_index or self.target
                 loss = step.loss(y) if step.target is None else step.loss(y, target)
             if not isinstance(loss, Value):
                 raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
