@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tinygrad_rnn import Linear, RNNCell, ScalarRNNCell, Value, mse_loss
-from tinygrad_rnn.compile import Number, Recurrence, Run, Symbols, Vector, compile, machine, native
+from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector, compile, machine, native
 from tinygrad_rnn.compile.boundary import Area
 from tinygrad_rnn.errors import ArgumentError, CompileError, DataError, DomainError, ShapeError, TooLargeError
 from tinygrad_rnn.support import memory
@@ -44,7 +44,6 @@ USES = {
     Recurrence: (
         *(lambda p: p.forward(X, X), lambda p: p.forward_backward(X, X), lambda p: p.predict(X)),
         *(lambda p: p.read_parameters(), lambda p: p.inspect(X[0], X[0]), lambda p: p.ir),
-        lambda p: p.add_gradients(Run(1, 0, 2, 1, True)),
     ),
 }
 

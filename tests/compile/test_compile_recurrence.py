@@ -282,6 +282,26 @@ def test_gradients_can_be_added_to_the_values():
     assert [p.grad for p in program.parameters] == [1.0 + g for g in run.gradients]
 
 
+def test_threads_lose_no_gradient_of_a_parameter_that_their_programs_share() -> None:
+    """Each program has a lock of its own. A quarter of the gradients was lost."""
+    w, times = Value(1.0), 5000
+    programs = [Recurrence(lambda x, h: h * w + x, Number(), lambda h: h * 1.0, h0=1.0) for _ in range(4)]
+    runs = [program.forward_backward([[0.0]]) for program in programs]
+
+    def add(i: int) -> None:
+        for _ in range(times):
+            programs[i].add_gradients(runs[i])
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(add, range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert w.grad == 4 * times
+
+
 def test_every_inner_node_can_be_read_at_every_step():
     program = recurrence("rnn", "every", 4)
     rng = random.Random(3)

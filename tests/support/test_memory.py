@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinygrad_rnn.errors import ArgumentError, TooLargeError
-from tinygrad_rnn.nn import GRU, LSTM, Linear, RNNCell
+from tinygrad_rnn.nn import GRU, LSTM, MLP, Linear, Neuron, OneHot, RNNCell
 from tinygrad_rnn.support import memory
 from tinygrad_rnn.support.memory import available_memory, in_units, require_memory
 from tinygrad_rnn.tasks import Adding, CopyMemory, Forecast, Latch, Reber, Task, TemporalOrder, Text
@@ -149,6 +149,9 @@ def test_a_graph_that_does_not_fit_is_not_begun() -> None:
         (lambda: Linear(10**8, 1), "the number of rows of V = 1"),
         (lambda: GRU(10**8, 1), "the number of rows of U"),
         (lambda: LSTM(1, 1, 10**9), "num_layers = 1,000,000,000"),
+        (lambda: Neuron(10**9), "nin = 1,000,000,000"),
+        (lambda: MLP(10**3, [10**9]), "nout = 1,000,000,000"),
+        (lambda: OneHot(0, 10**9), "size = 1,000,000,000"),
     ],
 )
 def test_a_network_that_does_not_fit_is_not_begun(make: Callable[[], object], what: str) -> None:

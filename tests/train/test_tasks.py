@@ -338,3 +338,10 @@ def test_a_constant_series_and_a_binary_text_are_refused(tmp_path: Path) -> None
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8"):
         Text(str(tmp_path / "binary.txt"))
+
+
+def test_the_error_about_a_series_that_is_too_short_does_not_count_up_to_its_length() -> None:
+    for length, least in [(292, "at least 366 numbers"), (10**18, "at least 1250000000000000001 numbers")]:
+        with pytest.raises(DataError) as raised:
+            Forecast(length=length)
+        assert least in str(raised.value.remedy)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..bptt.unroll import Unrolled
+from ..engine.backward import propagate
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..nn.cells import Cell
@@ -229,10 +230,10 @@ class Recurrence(Compiled):
             self._numbers[: len(self.parameters)] = [parameter.data for parameter in self.parameters]
 
     def add_gradients(self, run: Run) -> None:
-        """Add the gradients of a run to those of the parameters."""
-        with self._lock:
-            for parameter, gradient in zip(self.parameters, run.gradients):
-                parameter.grad = parameter.grad + gradient
+        """Add the gradients of a run to those of the parameters, as a backward pass does. Nothing is lost if other
+        threads do the same, also with another program, or run ``backward()``.
+        """
+        propagate(dict(zip(self.parameters, run.gradients)))
 
     def forward(
         self, x: Numbers, target: Numbers | None = None, h0: Numbers | None = None, mask: Sequence[bool] | None = None

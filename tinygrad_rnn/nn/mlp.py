@@ -9,6 +9,7 @@ from ..engine.sums import total
 from ..engine.value import Operand, Value, as_value
 from ..errors import ShapeError
 from ..support.checks import whole_number
+from ..support.memory import PARAMETER, require_memory
 from .module import Module
 
 
@@ -16,7 +17,9 @@ class Neuron(Module):
     """relu(w·x + b), or w·x + b without ``nonlin``. Calling it with another number of inputs raises ShapeError."""
 
     def __init__(self, nin: int, nonlin: bool = True) -> None:
-        self.w = [Value(random.uniform(-1, 1)) for _ in range(whole_number("nin", nin, least=0))]
+        nin = whole_number("nin", nin, least=0)
+        require_memory("nin", nin, lambda n: n * PARAMETER)
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(nin)]
         self.b = Value(0)
         self.nonlin = nonlin
 
@@ -34,7 +37,9 @@ class Layer(Module):
     """``nout`` neurons side by side; a single one returns a Value instead of a list."""
 
     def __init__(self, nin: int, nout: int, *, nonlin: bool = True) -> None:
-        self.neurons = [Neuron(nin, nonlin) for _ in range(whole_number("nout", nout, least=0))]
+        nin, nout = whole_number("nin", nin, least=0), whole_number("nout", nout, least=0)
+        require_memory("nout", nout, lambda n: n * (nin + 1) * PARAMETER)
+        self.neurons = [Neuron(nin, nonlin) for _ in range(nout)]
 
     def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
         out = [neuron(x) for neuron in self.neurons]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.checks import in_short, whole_number
+from ..support.memory import NODE, require_memory
 from ..support.numbers import whole
 
 
@@ -20,6 +21,7 @@ class OneHot(list[Value]):
 
     Raises:
         ArgumentError: there is no such index.
+        TooLargeError: it does not fit into memory.
     """
 
     def __init__(self, hot: int, size: int) -> None:
@@ -28,5 +30,6 @@ class OneHot(list[Value]):
             raise ArgumentError(
                 f"symbol {in_short(hot)} of {size}", remedy=f"A symbol is a whole number from 0 to {size - 1}"
             )
+        require_memory("size", size, lambda n: n * NODE)
         super().__init__(Value(float(i == place)) for i in range(size))
         self.hot = place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from hashlib import sha256
@@ -65,7 +64,7 @@ class Forecast(Task):
         cut = len(series.numbers) - int(len(series.numbers) * HELD_OUT)
         training = series.numbers[:cut]
         if len(training) <= self.length or len(series.numbers) - cut < 2:
-            least = next(n for n in itertools.count(10) if n - int(n * HELD_OUT) > self.length)
+            least = max(10, self.length + 1 + self.length // 4)  # the smallest n with n − ⌊n / 5⌋ > length
             raise too_short(
                 f"{series.title} has {count(len(series.numbers), 'number')}, of which a fifth is held out",
                 f"at least {least} numbers",

@@ -269,6 +269,11 @@ shows.push(() => {
   byId("undo").disabled = !past.length;
   byId("reset").disabled = Object.keys(built).every((name) => JSON.stringify(chosen[name]) === JSON.stringify(built[name]));
 });
+shows.push(() => {
+  const t = stepNow();
+  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "Join steps " : "Cut between steps ") + called(t - 1) + " and " + called(t));
+});
+byId("cut").addEventListener("click", () => toggleCut(stepNow() - 1));
 byId("join").addEventListener("click", () => change({ cuts: [] }));
 byId("undo").addEventListener("click", undo);
 byId("reset").addEventListener("click", reset);

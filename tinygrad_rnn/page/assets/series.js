@@ -23,6 +23,11 @@ function drawSeries() {
   pen.fillRect(left, y(0), right - left, 1);
   if (chosen.T < T) { pen.fillStyle = colour("soft"); pen.fillRect(x(chosen.T + 0.5), top, right - x(chosen.T + 0.5), bottom - top); }
   const line = (name, at_, dash = []) => {
+    if (T === 1) {  // a point
+      pen.fillStyle = colour(name);
+      if (Number.isFinite(at_(1) ?? NaN)) pen.fillRect(x(1) - 3, y(at_(1)) - 3, 6, 6);
+      return;
+    }
     pen.strokeStyle = colour(name);
     pen.lineWidth = 1.6;
     pen.setLineDash(dash);
