@@ -176,6 +176,16 @@ def test_inputs_and_targets_of_the_time_step_in_view_and_the_initial_state(open_
     assert page.evaluate(code) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-11)
 
 
+def test_a_target_without_a_loss_cannot_be_set(open_page):
+    page = open_page("last")
+    page.evaluate("goTo(3)")
+    settle(page)
+    assert page.locator("#target").is_hidden()
+    page.locator("#at").select_option("every")
+    settle(page)
+    assert page.locator("#target").is_visible()
+
+
 def drag(page, selector, dy):
     box = page.locator(selector).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -1152,6 +1162,12 @@ def test_the_law_beside_what_is_measured(open_page):
     assert f"The law ‖W‖^lag says {text.number(1.1**6)} after 6 steps" in says(page, "#norms-says")
     assert f"{text.number(left)} left" in says(page, "#norms-says")
     assert left == pytest.approx(1.1**6)
+
+
+def test_a_gradient_that_is_0_is_told_from_one_that_is_too_small(open_page):
+    page = open_page("last", "#nonlinearity=relu&w=-1.4")
+    settle_work(page)
+    assert says(page, "#norms-says").endswith("measured, ∂h: the gradient is 0.")
 
 
 def test_a_curve_that_leaves_the_plot_is_not_drawn_flat(open_page):
