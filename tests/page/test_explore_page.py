@@ -14,6 +14,7 @@ from tinygrad_rnn import (
     RNNCell,
     ScalarRNNCell,
     cross_entropy,
+    explore,
     mse_loss,
     problem,
     unroll,
@@ -326,6 +327,9 @@ def test_a_text_has_symbols_to_choose_from(open_page):
     page.locator("#class").select_option(label="“h”")
     settle(page)
     assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[3], [1]]
+    page.locator("rect[data-x='4']").click()
+    settle(page)
+    assert page.evaluate("[filmNow().t, document.activeElement.id]") == [4, "symbol"]
     cell, readout = RNNCell(4, 4, seed=0), Linear(4, 4, seed=1)
     one_hot = [[float(i == place) for i in range(4)] for place in (1, 3, 2, 2)]
     agrees(page, problem(cell, one_hot, [0, 1, 2, 3], readout=readout, loss=cross_entropy, at="every"))
@@ -528,6 +532,19 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
     assert says(page, "#link-says").endswith("The rest is as it says.")
     set_range(page, "#parameter0", 0.5)
     assert page.locator("#link-says").is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("link", "chunks"),
+    [("k1=4", [4, 4]), ("k2=3", [3, 3]), ("k1=2&k2=5", [2, 5]), ("k1=4&k2=2", [2, 2]), ("k1=&k2=", [None, None])],
+)
+def test_chunks_of_a_link_are_what_python_takes_them_for(open_page, link, chunks):
+    page = open_page("every", f"#{link}")
+    assert page.evaluate("[chosen.k1, chosen.k2]") == chunks
+    assert page.locator("#link-says").is_hidden()
+    in_python = explore(scalar(at="every"))
+    in_python.link = f"#{link}"
+    assert [in_python.k1, in_python.k2] == chunks
 
 
 def test_the_rest_of_a_link_that_makes_no_sense_in_part_is_taken(open_page):
