@@ -810,6 +810,16 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
     assert page.evaluate("curve.losses.length") == done + 1
 
 
+def test_an_update_that_makes_a_weight_infinite_is_not_done(open_page):
+    page = open_page("every", "#nonlinearity=identity&w=3&lr=1e308")
+    before = page.evaluate("numbersNow()")
+    page.locator("#run").click()
+    wait_until(page, "byId('run').textContent === 'Run'")
+    said = says(page, "#train-says")
+    assert said == "Exploded: the update of w is infinite after 0 updates. The weights are those before it."
+    assert page.evaluate("numbersNow()") == before
+
+
 # ---- what has no real value -------------------------------------------------------------------------------------
 
 

@@ -156,7 +156,7 @@ function drawScore() {
       if (lane) continue;
       parts.push(["fold" + fold.from, "rect", { class: "fold", x: fold.left + 6, y: laneY[0] - cardHeight / 2, width: fold.right - fold.left - 12, height: lastY - laneY[0] + cardHeight, rx: 10 }]);
       text("dots" + fold.from, fold.x, (laneY[0] + lastY) / 2 - 4, "…", "name");
-      text("count" + fold.from, fold.x, (laneY[0] + lastY) / 2 + 16, plural(fold.to - fold.from + 1, "step"), "small");
+      text("count" + fold.from, fold.x, (laneY[0] + lastY) / 2 + 16, plural(fold.to - fold.from + 1, "step"), "small", fold.right - fold.left - 16);
     }
   });
   const losses = new Set(computation.losses);
