@@ -14,6 +14,7 @@ from tinygrad_rnn import (
     RNNCell,
     ScalarRNNCell,
     cross_entropy,
+    explore,
     mse_loss,
     problem,
     unroll,
@@ -176,6 +177,16 @@ def test_inputs_and_targets_of_the_time_step_in_view_and_the_initial_state(open_
     assert page.evaluate(code) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-11)
 
 
+def test_a_target_without_a_loss_cannot_be_set(open_page):
+    page = open_page("last")
+    page.evaluate("goTo(3)")
+    settle(page)
+    assert page.locator("#target").is_hidden()
+    page.locator("#at").select_option("every")
+    settle(page)
+    assert page.locator("#target").is_visible()
+
+
 def drag(page, selector, dy):
     box = page.locator(selector).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -316,6 +327,9 @@ def test_a_text_has_symbols_to_choose_from(open_page):
     page.locator("#class").select_option(label="“h”")
     settle(page)
     assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[3], [1]]
+    page.locator("rect[data-x='4']").click()
+    settle(page)
+    assert page.evaluate("[filmNow().t, document.activeElement.id]") == [4, "symbol"]
     cell, readout = RNNCell(4, 4, seed=0), Linear(4, 4, seed=1)
     one_hot = [[float(i == place) for i in range(4)] for place in (1, 3, 2, 2)]
     agrees(page, problem(cell, one_hot, [0, 1, 2, 3], readout=readout, loss=cross_entropy, at="every"))
@@ -339,6 +353,28 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
     assert gradients(page) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-11)
     click_link(page, 2)
     agrees(page, scalar())
+
+
+def test_a_link_is_cut_and_joined_by_the_keyboard_and_the_first_one_too(open_page):
+    page = open_page("every", "#step=10")
+    assert says(page, "#cut") == "Cut between steps 2 and 3"
+    page.locator("#cut").focus()
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.evaluate("chosen.cuts") == [2]
+    assert says(page, "#cut") == "Join steps 2 and 3"
+    page.keyboard.press("Enter")
+    page.evaluate("goTo(1)")
+    settle(page)
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.evaluate("[chosen.cuts, result.computation.state(0, result.computation.sequence.grad)[0]]") == [[0], 0]
+    again = open_page("every", page.evaluate("asLink()"))
+    assert again.evaluate("chosen.cuts") == [0]
+    assert again.locator("#link-says").is_hidden()
+    page.evaluate("change({ cuts: [5] })")
+    settle(page)
+    assert says(page, "#headline") == "The gradient is cut at its first step back in time"
 
 
 def test_chunks_mean_what_truncated_bptt_means(open_page):
@@ -475,7 +511,7 @@ def test_a_random_link_shows_what_the_engine_computes(open_page):
         ("#w=NaN&u=1e999", "w = “NaN” must be a number; u = “1e999” must be a number"),
         ("#T=0", "T = “0” must be a whole number from 1 to 6"),
         ("#T=99999", "T = “99999” must be a whole number from 1 to 6"),
-        ("#cut=99,-1", "cut = “99” must be a whole number from 1 to 5; cut = “-1” must be"),
+        ("#cut=99,-1", "cut = “99” must be a whole number from 0 to 5; cut = “-1” must be"),
         ("#step=1e9", "step = “1e9” must be a whole number from 0 to 13"),
         ("#k1=0&k2=-1&lr=-1", "k1 = “0” must be a whole number from 1 to 6; k2 = “-1”"),
         ("#lr=-1", "lr = “-1” must be a number that is not negative"),
@@ -498,11 +534,24 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
     assert page.locator("#link-says").is_hidden()
 
 
+@pytest.mark.parametrize(
+    ("link", "chunks"),
+    [("k1=4", [4, 4]), ("k2=3", [3, 3]), ("k1=2&k2=5", [2, 5]), ("k1=4&k2=2", [2, 2]), ("k1=&k2=", [None, None])],
+)
+def test_chunks_of_a_link_are_what_python_takes_them_for(open_page, link, chunks):
+    page = open_page("every", f"#{link}")
+    assert page.evaluate("[chosen.k1, chosen.k2]") == chunks
+    assert page.locator("#link-says").is_hidden()
+    in_python = explore(scalar(at="every"))
+    in_python.link = f"#{link}"
+    assert [in_python.k1, in_python.k2] == chunks
+
+
 def test_the_rest_of_a_link_that_makes_no_sense_in_part_is_taken(open_page):
     page = open_page("last", "#T=1&cut=1&w=1.5&u=x&k2=1")
     assert page.evaluate("[chosen.T, chosen.cuts, chosen.k1, chosen.k2]") == [1, [], 1, 1]
     assert page.evaluate("numbersNow()") == [1.5, 0.5, 0.1]
-    assert "cut = “1” must be left out where T is 1; u = “x” must be a number" in says(page, "#link-says")
+    assert "cut = “1” must be 0; u = “x” must be a number" in says(page, "#link-says")
 
 
 @pytest.mark.parametrize(
@@ -894,6 +943,68 @@ def test_a_time_step_in_full_and_as_a_table(open_page):
     assert {"h3", "x4", "w·h3", "z4", "h4"} <= set(names)
 
 
+@pytest.mark.parametrize("name", ["last", "cells"])
+def test_every_time_step_as_a_table(open_page, name):
+    page = open_page(name)
+    page.locator("#steps").evaluate("(one) => { one.closest('details').open = true; }")
+    settle(page)
+    posed = scalar() if name == "last" else gated(LSTMCell(1, 2))
+    posed.loss.backward()
+    unrolled, T = posed.unrolled, posed.unrolled.T
+    left = kept(unrolled, posed.loss)
+    written = [row.split("\t") for row in page.locator("#steps tbody").inner_text().splitlines()]
+    assert len(written) == T + 1
+    for t, row in enumerate(written):
+        assert row[0] == (f"{t} (day {t})" if name == "last" and t else str(t))
+        if t:
+            assert row[1] == text.number(WAVE[t])
+        sizes = [
+            text.number(numbers[0]) if len(numbers) == 1 else f"‖{text.number(math.hypot(*numbers))}‖"
+            for part in unrolled.state_names
+            for values in [entries(unrolled[part][t])]
+            for numbers in ([value.data for value in values], [value.grad for value in values])
+        ]
+        assert row[3 : 3 + len(sizes)] == sizes
+        assert row[-1] == text.number(left[T - t])
+        assert row[-2] == (f"×{text.number(left[T - t + 1] / left[T - t])}" if t else "")
+
+
+def test_a_long_table_has_the_rows_near_the_time_step_in_view_and_says_how_many(open_page):
+    page = open_page("long", "#step=1301")  # on the way back, t = 700
+    page.locator("#steps").evaluate("(one) => { one.closest('details').open = true; }")
+    settle(page)
+    assert says(page, "#steps caption").endswith(": 400 rows of 1001")
+    rows = page.locator("#steps tbody th").all_inner_texts()
+    assert (rows[0], rows[-1], len(rows)) == ("500", "899", 400)
+
+
+def test_the_loss_after_each_update_as_a_table(open_page):
+    page = open_page("every")
+    assert page.locator("#loss-details").is_hidden()
+    losses = [page.evaluate("result.computation.loss")]
+    for _ in range(3):
+        page.locator("#update").click()
+        settle(page)
+        losses.append(page.evaluate("result.computation.loss"))
+    page.locator("#loss-details summary").click()
+    settle(page)
+    rows = page.locator("#loss-table tbody").inner_text().splitlines()
+    assert rows == [f"{i}\t{text.number(loss)}" for i, loss in enumerate(losses)]
+
+
+def test_in_the_graph_of_a_text_symbols_are_named_and_have_no_gradient(open_page):
+    page = open_page("hello")
+    page.evaluate("goTo(2)")
+    page.locator("#step-panel summary").click()
+    settle(page)
+    small = page.locator("#step-graph text.small").all_text_contents()
+    assert small[0].startswith("x2 = “e”")
+    assert small[-1].startswith("target2 = “l”")
+    rows = [row.split("\t") for row in page.locator("#values tbody").inner_text().splitlines()]
+    without = [row[0] for row in rows if row[3] == ""]
+    assert {"x2", "target2", "choose(…)"} == set(without)
+
+
 def test_a_gated_cell_has_levels_of_detail(open_page):
     page = open_page("cells")
     page.evaluate("goTo(2)")
@@ -1068,6 +1179,28 @@ def test_the_law_beside_what_is_measured(open_page):
     assert f"The law ‖W‖^lag says {text.number(1.1**6)} after 6 steps" in says(page, "#norms-says")
     assert f"{text.number(left)} left" in says(page, "#norms-says")
     assert left == pytest.approx(1.1**6)
+
+
+def test_a_gradient_that_is_0_is_told_from_one_that_is_too_small(open_page):
+    page = open_page("last", "#nonlinearity=relu&w=-1.4")
+    settle_work(page)
+    assert says(page, "#norms-says").endswith("measured, ∂h: the gradient is 0.")
+
+
+def test_a_curve_that_leaves_the_plot_is_not_drawn_flat(open_page):
+    page = open_page("subnormal")
+    settle_work(page)
+    assert "∂h: the gradient is 0, or too small for a double; ∂c: the gradient is 0, or" in says(page, "#norms-says")
+    inked = page.evaluate(
+        """() => {
+            const ratio = devicePixelRatio, pen = normPlot.getContext("2d"), wide = normPlot.width;
+            const { data } = pen.getImageData(0.7 * wide, (300 - 34 - 3) * ratio, 0.2 * wide, 6 * ratio);
+            const found = new Set();
+            for (let i = 0; i < data.length; i += 4) found.add(`rgb(${data.slice(i, i + 3).join(", ")})`);
+            return ["chain", "straight"].filter((name) => found.has(colour(name)));
+        }"""
+    )
+    assert inked == []
 
 
 # ---- long sequences ---------------------------------------------------------------------------------------------

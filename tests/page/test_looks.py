@@ -89,10 +89,13 @@ def test_the_saved_picture_keeps_subscripts_and_cuts_no_sentence_off(open_page, 
 def test_axe_finds_nothing(open_page, name, width, scheme):
     page = open_page(name, "#step=8", width=width, color_scheme=scheme)
     settle_work(page)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     page.locator("#truncate").check()
     page.locator("#clip-on").check()
+    page.locator("#update").click()
+    settle_work(page)
+    page.locator("#loss-details summary").click()
     settle_work(page)
     found = Axe().run(page)
     assert found.response["violations"] == [], found.generate_report()
@@ -239,6 +242,24 @@ def test_a_state_has_one_gradient_wherever_it_is_written(open_page):
         assert page.evaluate(GRADIENT_BELOW, [drawing, "h3"]) == text.number(posed.unrolled.h[3].grad)
 
 
+def test_a_target_that_stands_alone_is_seen_and_a_panel_that_stands_alone_has_the_width(open_page):
+    page = open_page("log")
+    settle_work(page)
+    seen = page.evaluate(
+        """() => {
+            const { x, y } = seriesAt, ratio = devicePixelRatio, pen = seriesPlot.getContext("2d");
+            const { data } = pen.getImageData(Math.round(x(3) * ratio), Math.round(y(0.1) * ratio), 1, 1);
+            return [`rgb(${data.slice(0, 3).join(", ")})`, colour("quiet")];
+        }"""
+    )
+    assert seen[0] == seen[1]
+    assert page.locator("#norms").is_hidden()
+    assert page.locator("#where").bounding_box() is None  # there is no parameter to split a gradient of
+    page = open_page("outside")
+    settle_work(page)
+    assert page.locator("#where").bounding_box()["width"] > 1300
+
+
 def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
     page = open_page("last", "#step=3")
     settle(page)
@@ -312,7 +333,7 @@ def test_titles_are_true_for_gated_cells(open_page):
 def test_no_number_is_beyond_words(open_page, link):
     page = open_page("last", link)
     settle_work(page)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     settle_work(page)
     words = page.evaluate(
@@ -382,7 +403,7 @@ def test_motion_is_reduced_on_request(open_page):
 def test_labels_never_become_markup(open_page):
     page = open_page("hostile", width=1920)
     settle_work(page)
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     for position in range(6):
         set_range(page, "#position", position)
@@ -408,7 +429,7 @@ CUT_OFF = """() => [...document.querySelectorAll("svg, canvas, .scroll, .panel")
 def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page, name, link, sheet):
     page = open_page(name, link, height=500, color_scheme="dark")
     page.locator("#theme").select_option("dark")
-    for summary in page.locator("summary").all():
+    for summary in page.locator("summary:visible").all():
         summary.click()
     settle_work(page)
     paper = page.evaluate("colour('panel')")

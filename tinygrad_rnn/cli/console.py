@@ -102,7 +102,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def unsigned_zeros(text: str) -> str:
-    """The text with 0 in place of -0: its sign says nothing to a reader, and -0.0000 may be any small number."""
+    """The text with 0 in place of -0: its sign is of no use to a reader, and -0.0000 may be any small number."""
     return re.sub(r"(?<![\w.)^])[-−](0(?:\.0+)?)(?!\w|\.\d)", r"\1", text)
 
 

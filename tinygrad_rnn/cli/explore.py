@@ -14,7 +14,7 @@ from ..page.page import check_ending
 from ..page.source import Source, from_sequence
 from ..support.files import write_whole
 from .console import say
-from .inputs import Data, input_options, make_cell, read_data, to_be_posed
+from .inputs import Data, input_options, make_cell, problem_arguments, read_data
 from .options import QUIET, Option, output_option
 from .outputs import check_writable
 
@@ -64,14 +64,14 @@ def _source(args: argparse.Namespace, data: Data) -> Source:
     """What the page is made of: the cell over the sequence. Nothing is unrolled."""
     cell, readout = make_cell(args, data)
     which = args.loss or ("all" if data.alphabet else args.default_loss)
-    posed = to_be_posed(data, readout, which)
+    posed = problem_arguments(data, readout, which)
     if data.alphabet:  # a column of U is looked up, so a step has no multiplication by 0 or 1 for each of its weights
         posed["inputs"] = [OneHot(x.index(1.0), len(x)) for x in posed["inputs"]]
     return from_sequence(cell, **posed)
 
 
 def _of_kind(args: argparse.Namespace, kind: str) -> argparse.Namespace:
-    """The options for a further cell: those that every kind has."""
+    """The options for a further cell: those that every kind of cell has."""
     only = dict.fromkeys(("w", "u", "b", "nonlinearity", "forget_bias"))
     return argparse.Namespace(**{**vars(args), **only, "cell": kind})
 

@@ -272,7 +272,7 @@ def check_kind(kind: str, typed: Iterable[str]) -> None:
 
 def pose(data: Data, cell: Cell, readout: Linear | None, which: str) -> Problem:
     """Unroll the cell over the sequence and compute the losses: of the ``"last"`` step, or of ``"all"``."""
-    posed = problem.problem(cell, **to_be_posed(data, readout, which))
+    posed = problem.problem(cell, **problem_arguments(data, readout, which))
     formula = _formula(data, readout is None, posed.unrolled.T if which == "last" else None)
     described = {name: getattr(data, name) for name in ("title", "description", "names", "alphabet")}
     return Problem(**vars(posed), **described, formula=formula)
@@ -283,7 +283,7 @@ def _quoted(character: str) -> str:
     return f"“{character if character.isprintable() else repr(character)[1:-1]}”"
 
 
-def to_be_posed(data: Data, readout: Linear | None, which: str) -> dict[str, Any]:
+def problem_arguments(data: Data, readout: Linear | None, which: str) -> dict[str, Any]:
     """The arguments of `problem` beside the cell."""
     single = readout is None or bool(data.alphabet)
     return {

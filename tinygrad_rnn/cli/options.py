@@ -290,7 +290,7 @@ def picture_arguments(args: argparse.Namespace, file: str | None) -> dict[str, A
         file: the picture that is to be written, if any.
 
     Raises:
-        ArgumentError: it is to play, and such a file does not.
+        ArgumentError: --animate was typed, and a file of this format cannot move.
     """
     if args.animate and file is not None and not file.lower().endswith(_MOVING):
         raise ArgumentError(

@@ -331,7 +331,7 @@ class VectorReport(Report):
 
 
 def _outcome(link: Link) -> str:
-    """What the column "agree" says."""
+    """The entry of the column "agree"."""
     if not link.finite:
         return "overflow"
     if link.disagrees:

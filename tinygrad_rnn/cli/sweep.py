@@ -124,7 +124,7 @@ def train_once(options: Options, seed: int) -> dict[str, object]:
     last = history.rows[-1]
     error, loss = last.validation
     if not math.isfinite(loss) or not math.isfinite(error):
-        raise DomainError(f"the loss is {loss}, the error {error}", remedy="Learn at a smaller rate, or clip")
+        raise DomainError(f"the loss is {loss}, the error {error}", remedy="Give a smaller --lr or --clip")
     return {
         "error": error,
         "best": history.best,
@@ -170,7 +170,7 @@ def _check_results(records: Sequence[Record], target: str) -> None:
     """Check the records, which may be of an older version of this command, or of someone's own `train_once`.
 
     Raises:
-        SweepError: one is.
+        SweepError: a result is not one of this command.
     """
     for record in records:
         numbers = (

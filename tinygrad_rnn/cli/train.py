@@ -132,7 +132,7 @@ def _options_to_resume(typed: Options, record: Record, scheduler: LRScheduler | 
 
 
 def _end_of(scheduler: LRScheduler | None) -> int | None:
-    """The step after which the rate is 0; None if there is none."""
+    """The update after which the rate is 0; None if there is none."""
     return scheduler.T_max if isinstance(scheduler, CosineAnnealingLR) else None
 
 

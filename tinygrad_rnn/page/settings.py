@@ -206,7 +206,7 @@ class Settings:
         if name == "cut":
             if isinstance(value, str) or not hasattr(value, "__iter__"):
                 raise ArgumentError(f"cut is {in_short(value)}", remedy="Give the time steps after which links are cut")
-            return tuple(sorted({whole_number("a cut", t, 1, most=self["T"] - 1) for t in value}))
+            return tuple(sorted({whole_number("a cut", t, 0, most=self["T"] - 1) for t in value}))
         if value is None and name not in ("T", "lr"):  # none is chosen
             return None
         if name in ("lr", "clip"):

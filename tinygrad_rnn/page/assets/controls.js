@@ -208,7 +208,8 @@ slider(ofStep, {
   get: () => (!targetsNow().length || targetIsClass() ? null : targetsNow()[Math.min(part, targetsNow().length - 1)]),
   set: (x, g) => setTarget(replaced(targetsNow(), Math.min(part, targetsNow().length - 1), x), g && g + stepNow()), least: -2, most: 2,
 });
-const targetsNow = () => chosen.target[stepNow() - 1] || [];
+/** The target of the time step in view, where there is a loss. */
+const targetsNow = () => (result.computation.losses.includes(stepNow()) && chosen.target[stepNow() - 1]) || [];
 slider(ofStep, {
   id: "h0", words: () => { const [name] = h0Name(); return name; }, get: () => stateNow()[h0Name()[1]],
   set: (x, g) => change({ h0: replaced(chosen.h0, chosen.cell, replaced(stateNow(), h0Name()[1], x)) }, g), least: -1, most: 1,
@@ -269,6 +270,11 @@ shows.push(() => {
   byId("undo").disabled = !past.length;
   byId("reset").disabled = Object.keys(built).every((name) => JSON.stringify(chosen[name]) === JSON.stringify(built[name]));
 });
+shows.push(() => {
+  const t = stepNow();
+  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "Join steps " : "Cut between steps ") + called(t - 1) + " and " + called(t));
+});
+byId("cut").addEventListener("click", () => toggleCut(stepNow() - 1));
 byId("join").addEventListener("click", () => change({ cuts: [] }));
 byId("undo").addEventListener("click", undo);
 byId("reset").addEventListener("click", reset);

@@ -184,20 +184,21 @@ function sharp(canvas, height) {
 /** Have a screen reader say it, when it is done with what it says now. */
 function say(words) { byId("said").textContent = spoken(words); }
 
-/** Fill a table that stands behind a plot; only while it is open. rows: a function that returns them. */
-function table(id, caption, head, rows) {
-  const place = byId(id);
+/** Fill a table that stands behind a plot; only while it is open, and of many rows those near one of them.
+ *  row: the cells of a row, by its number. */
+function table(id, caption, head, count, row, near = 0) {
+  const place = byId(id), from = Math.max(0, Math.min(count - MOST_ROWS, near - MOST_ROWS / 2)), shownRows = Math.min(count, MOST_ROWS);
   if (!place.closest("details").open) return;
-  write(place.caption, caption);
-  const row = element("tr");
-  for (const title of head) row.append(element("th", { scope: "col" }, title));
-  place.tHead.replaceChildren(row);
-  place.tBodies[0].replaceChildren(...rows().map((cells) => {
-    const line = element("tr");
-    cells.forEach((cell, i) => line.append(i ? element("td", {}, cell) : element("th", { scope: "row" }, cell)));
-    return line;
-  }));
+  write(place.caption, caption + (count > MOST_ROWS ? ": " + MOST_ROWS + " rows of " + count : ""));
+  const line = (cells, heads) => {
+    const made = element("tr");
+    cells.forEach((cell, i) => made.append(heads ? element("th", { scope: "col" }, cell) : i ? element("td", {}, cell) : element("th", { scope: "row" }, cell)));
+    return made;
+  };
+  place.tHead.replaceChildren(line(head, true));
+  place.tBodies[0].replaceChildren(...Array.from({ length: shownRows }, (_, i) => line(row(from + i), false)));
 }
+const MOST_ROWS = 400;
 
 // ---- drawing: what is there stays there, and only what has changed is touched -------------------------------------------
 

@@ -2,7 +2,7 @@
 "use strict";
 
 const normPlot = byId("norm-plot"), NORMS = Array.from({ length: 11 }, (_, i) => (5 + i) / 10);
-let fan = null, normAt = null;
+let fan = null;
 
 const askFan = askFor(byId("norms"), () => {
   const { recurrent } = cellNow();
@@ -36,11 +36,10 @@ function drawNorms() {
   const law = lawCurve(1, size, T), all = [...own.flatMap((c) => [...c]), ...law].filter((v) => v > 0 && v < Infinity).map(Math.log10);
   let low = 0, high = 0;
   for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
-  for (const group of curves) if (group) for (const v of group[0]) if (v > 0) { low = Math.max(-30, Math.min(low, Math.log10(v))); high = Math.min(30, Math.max(high, Math.log10(v))); }
+  for (const group of curves) if (group) for (const v of group[0]) if (v > 0) { low = Math.min(low, Math.max(-30, Math.log10(v))); high = Math.max(high, Math.min(30, Math.log10(v))); }
   low = Math.floor(Math.max(-300, low));
   high = Math.max(1, Math.ceil(Math.min(300, high)));
-  const x = (lag) => left + (lag / Math.max(1, T)) * (right - left), y = (v) => (v > 0 ? bottom - ((Math.max(low, Math.min(high, Math.log10(v))) - low) / (high - low)) * (bottom - top) : bottom);
-  normAt = { left, right, top, bottom };
+  const x = (lag) => left + (lag / Math.max(1, T)) * (right - left), y = (v) => bottom - ((Math.max(low - 99, Math.min(high + 99, Math.log10(v))) - low) / (high - low)) * (bottom - top);
   const stride = Math.max(1, Math.ceil(((high - low) * 18) / (bottom - top)));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
     pen.fillStyle = colour(e ? "line" : "quiet");
@@ -60,12 +59,18 @@ function drawNorms() {
     pen.setLineDash([]);
     pen.globalAlpha = 1;
   };
+  pen.save();  // what lies beyond is not seen
+  pen.beginPath();
+  pen.rect(left, top - 2, right - left, bottom - top + 4);
+  pen.clip();
   curves.forEach((group) => { if (group) line(group[0], "chain", 1, [], 0.3); });
   line(law, "law", 1.8, [6, 4]);
   own.forEach((curve_, i) => line(curve_, i ? "straight" : "chain", 3));
+  pen.restore();
   pen.textAlign = "left";
+  const inside = (v) => Math.max(top, Math.min(bottom, y(v)));
   const gated = cellNow().recurrent.length > 1;  // where no power of one norm bounds anything
-  const ends = [[gated ? "plain" : "the law", y(law[T]), "law"], ...own.map((curve_, i) => [parts[i], y(curve_[T]), i ? "straight" : "chain"])].sort((a, b) => a[1] - b[1]);
+  const ends = [[gated ? "plain" : "the law", inside(law[T]), "law"], ...own.map((curve_, i) => [parts[i], inside(curve_[T]), i ? "straight" : "chain"])].sort((a, b) => a[1] - b[1]);
   let last = -Infinity;
   for (const [name, at_, ink] of ends) {
     last = Math.max(at_ + 4, last + 14);
@@ -77,9 +82,13 @@ function drawNorms() {
   const every = Math.max(1, Math.ceil(T / Math.max(1, (right - left) / 44)));
   for (let lag = 0; lag <= T; lag += every) pen.fillText(String(lag), x(lag), height - 18);
   pen.fillText("lag: steps back in time", (left + right) / 2, height - 4);
-  const words = parts.map((part_, i) => "∂" + part_ + ": " + (T ? "the gradient " + verdictWord(own[i][T] / own[i][0]) + ", " + shown(own[i][T] / own[i][0]) + " left" : "")).join("; ");
+  const words = parts.map((part_, i) => {
+    const ratio = unlessSubnormal(own[i][T]) / own[i][0], first = own[i].findIndex((size) => !unlessSubnormal(size));
+    const isExact = own[i][first] === 0 && !(own[i][first - 1] < 1e-200);  // not fallen below the smallest double
+    return "∂" + part_ + ": the gradient " + verdictWord(ratio) + (ratio ? ", " + shown(ratio) + " left" : isExact ? "" : ", or too small for a double");
+  }).join("; ");
   write(byId("norms-says"), "‖W‖ = " + shown(size) + (gated ? " (the largest). In a plain RNN at most " : ". The law ‖W‖^lag says ") + powerOfTen(T ? T * Math.log10(size) : 0) + (gated ? " would be left after " : " after ") + plural(T, "step") + "; measured, " + words + ".");
   normPlot.setAttribute("aria-label", "Size of the gradient against the lag, logarithmic: ‖W‖ to the power of the lag as a straight line, and measured, for ‖W‖ from 0.5 to 1.5 in thin lines");
-  table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", gated ? "‖W‖^lag" : "the law", ...parts.map((part_) => "∂" + part_)], () => Array.from({ length: Math.min(400, T + 1) }, (_, lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]));
+  table("norm-table", "Size of the gradient by lag, ‖W‖ = " + shown(size), ["lag", gated ? "‖W‖^lag" : "the law", ...parts.map((part_) => "∂" + part_)], T + 1, (lag) => [String(lag), shown(law[lag]), ...own.map((curve_) => shown(curve_[lag]))]);
 }
 byId("norm-table").closest("details").addEventListener("toggle", drawNorms);

@@ -207,7 +207,7 @@ function inputWords(numbers, room) {
 function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar }) {
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900, root = followedLoss();
-  const lawName = !law ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + powerOfTen(law.log10[lastT - end])
+  const lawName = !law || lastT === end ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + powerOfTen(law.log10[lastT - end])
     : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + powerOfTen(law.log10[lastT - end]);
   const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
   const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
@@ -274,6 +274,7 @@ picture.addEventListener("click", (event) => {
   const { dataset } = event.target;
   if (dataset.link !== undefined) toggleCut(Number(dataset.link));
   else if (dataset.t !== undefined) goTo(Number(dataset.t));
+  else if (dataset.x !== undefined && isSymbol()) byId("symbol").focus();
   else if (dataset.loss) byId("at").focus();
 });
 picture.addEventListener("pointerdown", (event) => {
@@ -303,6 +304,20 @@ function toggleCut(t) {
   say(chosen.cuts.includes(t) ? "cut after step " + called(t) : "joined again after step " + called(t));
 }
 
+/** The picture, and the sequence, as a table. */
+function listSteps() {
+  const { computation } = result, { sequence } = computation, names = partNames(), last = lastLoss(), end = endOfChain(), size = (numbers) => sized(Array.from(numbers));
+  const head = ["time step", "input", "target", ...names.flatMap((name) => [name, "∂L/∂" + name]), "factor", "what is left"];
+  table("steps", "From h_" + called(0) + " to the loss", head, chosen.T + 1, (t) => {
+    const target = t ? chosen.target[t - 1] : null, inChain = hasLoss() && t <= last && t >= end;
+    return [called(t) + (page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")"), t ? inputWords(chosen.x[t - 1], Infinity) : "",
+      !target || !target.length ? "" : targetIsClass() ? symbolName(target[0]) : size(target),
+      ...names.flatMap((name) => [size(computation.state(t, sequence.now, name)), hasLoss() ? size(computation.state(t, sequence.grad, name)) : ""]),
+      inChain && t > end ? "×" + shown(factorAt(t)) : "", inChain ? shown(leftAt(t)) : ""];
+  }, filmNow().t);
+}
+byId("steps").closest("details").addEventListener("toggle", () => { if (!result.error) listSteps(); });
+
 function sayScore() {
   const [sentence, kind] = headline();
   write(byId("headline"), sentence);
@@ -314,6 +329,9 @@ function sayScore() {
 views.push(() => {
   sayScore();
   document.body.classList.toggle("before", result.error !== null);
-  if (!result.error) return drawScore();
+  if (!result.error) {
+    listSteps();
+    return drawScore();
+  }
   return write(byId("picture-says"), spoken(headline()[0] + ". The picture shows what was before."));
 });

@@ -61,7 +61,7 @@ function applicationsNow() {
 
 /** The graph of the time step in view, at the level that is chosen. */
 function graphNow() {
-  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t), of = PROGRAMS.indexOf(program), levels = page.graphs[of];
+  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t), of = PROGRAMS.indexOf(program), levels = page.graphs[page.graph_of[of]];
   if (unitPick.dataset.of !== String(of)) {
     unitPick.replaceChildren(...levels.map(({ says }) => element("option", {}, inCharacters(says))));
     unitPick.dataset.of = String(of);
@@ -113,7 +113,9 @@ function drawStep(t, item, items) {
     text("name" + id, "name", middle, y + 16, clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18));
     text("data" + id, "data", middle, y + 32, computed && places.some((place) => nodes.has(place) && !computed.has(place)) ? "…" : sized(numbers));
     text("grad" + id, "grad", middle, y + 47, !backward || (done && first !== loss && !places.some((place) => soFar.has(place))) ? "…" : sized(gradients));
-    const words = [...new Set(small.map((where) => { const place = parentNow(where, now); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
+    const symbols = [...new Set(small.flatMap((where) => (typeof where === "number" ? [] : [where[0]])))];
+    if (first === loss && targetIsClass()) symbols.push(facts().x);
+    const words = [...symbols.map((slot) => nameOf(slot, t) + " = " + symbolName(now[slot])), ...new Set(small.map((where) => { const place = parentNow(where, now); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
     if (words.length) text("small" + id, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
   // The whole graph is in view wherever it can be read then; it uses the room that there is.
@@ -148,10 +150,11 @@ const wrapped = (name) => (/^[\p{L}\p{N}_[\],{}.′]+$/u.test(name) ? name : "("
 /** The same as a table. */
 function listStep(t) {
   const { sequence } = result.computation;
-  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], () => {
-    const rank = rankOfNodes(facts()), given = facts().nodes.map((_, slot) => slot).filter((slot) => !rank.has(slot));
-    return [...given, ...rank.keys()].map((slot) => [nameOf(slot, t), facts().nodes[slot][1] ? at(facts().nodes[slot][1], called(t)) : "given",
-      shown(sequence.now[t][slot]), shown(sequence.grad[t][slot])]);
+  const rank = rankOfNodes(facts()), slots = [...facts().nodes.keys()].filter((slot) => !rank.has(slot)).concat(...rank.keys());
+  table("values", "Time step " + called(t), ["value", "formula", "data", "gradient"], slots.length, (i) => {
+    const slot = slots[i], formula = facts().nodes[slot][1];
+    return [nameOf(slot, t), formula ? at(formula, called(t)) : "given", shown(sequence.now[t][slot]),
+      (formula && !rank.has(slot)) || slot in facts().symbols ? "" : shown(sequence.grad[t][slot])];  // what is looked up passes its gradient on to the parameters
   });
 }
 

@@ -113,7 +113,7 @@ function headline() {
   }
   if (!hasLoss()) return [chosen.at === "last" ? "There is no loss: time step " + called(chosen.T) + " has no target" : "There is no loss: no time step up to " + called(chosen.T) + " has a target", ""];
   const T = lastLoss(), k = endOfChain(), lag = T - k;
-  if (!lag) return ["The loss of one time step: there is no way back through time", ""];
+  if (!lag) return ["The gradient is cut at its first step back in time", ""];
   const left = leftAt(k), word = verdictWord(left), way = plural(lag, "step") + " back";
   if (left === 0 && !isExactly0()) return ["The gradient is 0, or too small for a double, " + way, "vanishes"];
   if (!Number.isFinite(left)) {

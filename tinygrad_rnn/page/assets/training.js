@@ -46,13 +46,15 @@ function run() {
 }
 byId("update").addEventListener("click", () => { stopRunning(); if (!curve.due) updateOnce(); endGesture(); });
 byId("run").addEventListener("click", run);
+byId("loss-details").addEventListener("toggle", drawCurve);
 
 function drawCurve() {
-  lossPlot.hidden = curve.losses.length < 2;
+  lossPlot.hidden = byId("loss-details").hidden = curve.losses.length < 2;
   if (lossPlot.hidden) return;
   const { losses } = curve, height = 84, [pen, width] = sharp(lossPlot, height), left = 6, right = width - 6, top = 20, bottom = height - 8;
   const finite = losses.filter((x) => Number.isFinite(x) && x > 0).map(Math.log10);
   lossPlot.setAttribute("aria-label", losses.length ? "Loss over " + updatesDone() + ", from " + shown(losses[0]) + " to " + shown(losses[losses.length - 1]) : "No update yet");
+  table("loss-table", "Loss after each update", ["updates", "loss"], losses.length, (i) => [String(i), shown(losses[i])], losses.length);
   if (!finite.length) return;
   let low = Infinity, high = -Infinity;
   for (const x of finite) { low = Math.min(low, x); high = Math.max(high, x); }

@@ -172,7 +172,7 @@ function drawLags() {
   for (let lag = 0; lag < values.length; lag += every) pen.fillText(String(lag), left + (lag + 0.5) * wide, height - 7);
   plot.setAttribute("aria-label", "The gradient by lag, how many steps it travelled back; the table has the numbers");
   const part = signed ? "sum" : "norm of the sum";
-  table("where-table", "∂L/∂" + whole.name + " by lag and by use step", ["lag or use step", part + " by lag", part + " by use step"], () => Array.from(values.slice(0, 400), (value, i) => [String(i), shown(value), i ? shown(whole.by_use[i]) : ""]));
+  table("where-table", "∂L/∂" + whole.name + " by lag and by use step", ["lag or use step", part + " by lag", part + " by use step"], values.length, (i) => [String(i), shown(values[i]), i ? shown(whole.by_use[i]) : ""]);
 }
 // ---- one cell for the pointer and the keyboard ------------------------------------------------------------------------------
 
