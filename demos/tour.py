@@ -62,7 +62,7 @@ def scenes(page: Any) -> Iterator[tuple[str, float]]:
     page.evaluate("toggleCut(6)")
     yield "Cut a link by a click: truncated backpropagation", 1.8
     page.locator("#reset").click()
-    set_slider("#lr", 0.3)
+    set_slider("#lr", 0.05)
     yield "Train: one update after the other, and everything follows", 0.8
     for _ in range(12):
         page.locator("#update").click()

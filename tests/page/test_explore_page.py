@@ -14,6 +14,7 @@ from tinygrad_rnn import (
     RNNCell,
     ScalarRNNCell,
     cross_entropy,
+    explore,
     mse_loss,
     problem,
     unroll,
@@ -176,6 +177,16 @@ def test_inputs_and_targets_of_the_time_step_in_view_and_the_initial_state(open_
     assert page.evaluate(code) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-11)
 
 
+def test_a_target_without_a_loss_cannot_be_set(open_page):
+    page = open_page("last")
+    page.evaluate("goTo(3)")
+    settle(page)
+    assert page.locator("#target").is_hidden()
+    page.locator("#at").select_option("every")
+    settle(page)
+    assert page.locator("#target").is_visible()
+
+
 def drag(page, selector, dy):
     box = page.locator(selector).bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -316,6 +327,9 @@ def test_a_text_has_symbols_to_choose_from(open_page):
     page.locator("#class").select_option(label="“h”")
     settle(page)
     assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[3], [1]]
+    page.locator("rect[data-x='4']").click()
+    settle(page)
+    assert page.evaluate("[filmNow().t, document.activeElement.id]") == [4, "symbol"]
     cell, readout = RNNCell(4, 4, seed=0), Linear(4, 4, seed=1)
     one_hot = [[float(i == place) for i in range(4)] for place in (1, 3, 2, 2)]
     agrees(page, problem(cell, one_hot, [0, 1, 2, 3], readout=readout, loss=cross_entropy, at="every"))
@@ -518,6 +532,19 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
     assert says(page, "#link-says").endswith("The rest is as it says.")
     set_range(page, "#parameter0", 0.5)
     assert page.locator("#link-says").is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("link", "chunks"),
+    [("k1=4", [4, 4]), ("k2=3", [3, 3]), ("k1=2&k2=5", [2, 5]), ("k1=4&k2=2", [2, 2]), ("k1=&k2=", [None, None])],
+)
+def test_chunks_of_a_link_are_what_python_takes_them_for(open_page, link, chunks):
+    page = open_page("every", f"#{link}")
+    assert page.evaluate("[chosen.k1, chosen.k2]") == chunks
+    assert page.locator("#link-says").is_hidden()
+    in_python = explore(scalar(at="every"))
+    in_python.link = f"#{link}"
+    assert [in_python.k1, in_python.k2] == chunks
 
 
 def test_the_rest_of_a_link_that_makes_no_sense_in_part_is_taken(open_page):
@@ -1152,6 +1179,12 @@ def test_the_law_beside_what_is_measured(open_page):
     assert f"The law ‖W‖^lag says {text.number(1.1**6)} after 6 steps" in says(page, "#norms-says")
     assert f"{text.number(left)} left" in says(page, "#norms-says")
     assert left == pytest.approx(1.1**6)
+
+
+def test_a_gradient_that_is_0_is_told_from_one_that_is_too_small(open_page):
+    page = open_page("last", "#nonlinearity=relu&w=-1.4")
+    settle_work(page)
+    assert says(page, "#norms-says").endswith("measured, ∂h: the gradient is 0.")
 
 
 def test_a_curve_that_leaves_the_plot_is_not_drawn_flat(open_page):

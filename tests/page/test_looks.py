@@ -242,6 +242,24 @@ def test_a_state_has_one_gradient_wherever_it_is_written(open_page):
         assert page.evaluate(GRADIENT_BELOW, [drawing, "h3"]) == text.number(posed.unrolled.h[3].grad)
 
 
+def test_a_target_that_stands_alone_is_seen_and_a_panel_that_stands_alone_has_the_width(open_page):
+    page = open_page("log")
+    settle_work(page)
+    seen = page.evaluate(
+        """() => {
+            const { x, y } = seriesAt, ratio = devicePixelRatio, pen = seriesPlot.getContext("2d");
+            const { data } = pen.getImageData(Math.round(x(3) * ratio), Math.round(y(0.1) * ratio), 1, 1);
+            return [`rgb(${data.slice(0, 3).join(", ")})`, colour("quiet")];
+        }"""
+    )
+    assert seen[0] == seen[1]
+    assert page.locator("#norms").is_hidden()
+    assert page.locator("#where").bounding_box() is None  # there is no parameter to split a gradient of
+    page = open_page("outside")
+    settle_work(page)
+    assert page.locator("#where").bounding_box()["width"] > 1300
+
+
 def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
     page = open_page("last", "#step=3")
     settle(page)

@@ -162,6 +162,8 @@ def test_what_depends_on_each_other():
     assert (page.k1, page.k2) == (1, 1)
     page.k1 = None
     assert (page.k1, page.k2) == (None, None)
+    page.cut = [0]  # of the initial state
+    assert page.link == "#cut=0"
     page.cut, page.step = {3, 1}, 8
     assert page.cut == (1, 3)
     page.T = 3

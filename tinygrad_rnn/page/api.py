@@ -79,6 +79,7 @@ def page_of(
         cell["name"] = name
     graphs = Graphs()
     of_programs = [graphs.of(program.facts) for program in programs]
+    different = [graph for i, graph in enumerate(of_programs) if graph not in of_programs[:i]]
     T = len(source.inputs)
     about = f"{cells[0]['name']}, {T} time step{'s' * (T != 1)}"
     data: PageData = {
@@ -92,7 +93,8 @@ def page_of(
         "target": source.targets,
         "cells": cells,
         "card": {"wide": WIDE, "high": HIGH},
-        "graphs": of_programs,
+        "graphs": different,
+        "graph_of": [different.index(graph) for graph in of_programs],
         "layouts": graphs.layouts,
     }
     expressions = [program.sharing(programs[:i]) for i, program in enumerate(programs)]

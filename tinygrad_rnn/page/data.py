@@ -117,7 +117,8 @@ class PageData(TypedDict):
         x, target: inputs and targets by time step; null where there is no target.
         cells: those that can be chosen, the first at first.
         card: the size of a card, ``wide`` and ``high``.
-        graphs: of every program, the time step at each level of detail.
+        graphs: different ones of the programs: the time step at each level of detail.
+        graph_of: for every program, which of them is its own.
         layouts: those of the graphs.
     """
 
@@ -132,4 +133,5 @@ class PageData(TypedDict):
     cells: list[CellWithPrograms]
     card: dict[str, int]
     graphs: list[list[Graph]]
+    graph_of: list[int]
     layouts: list[Layout]

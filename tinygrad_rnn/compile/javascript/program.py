@@ -154,7 +154,7 @@ class Program:
 
     @property
     def _facts(self) -> str:
-        text = json.dumps(self.facts, ensure_ascii=False)
+        text = json.dumps(self.facts, ensure_ascii=False, separators=(",", ":"))
         # Nothing may end the script element around it, or be taken for something else by whoever reads it.
         plain = "".join(sign if sign.isprintable() and sign != "<" else _escaped(sign) for sign in text)
         return f"const facts = {plain};\n"

@@ -208,7 +208,8 @@ slider(ofStep, {
   get: () => (!targetsNow().length || targetIsClass() ? null : targetsNow()[Math.min(part, targetsNow().length - 1)]),
   set: (x, g) => setTarget(replaced(targetsNow(), Math.min(part, targetsNow().length - 1), x), g && g + stepNow()), least: -2, most: 2,
 });
-const targetsNow = () => chosen.target[stepNow() - 1] || [];
+/** The target of the time step in view, where there is a loss. */
+const targetsNow = () => (result.computation.losses.includes(stepNow()) && chosen.target[stepNow() - 1]) || [];
 slider(ofStep, {
   id: "h0", words: () => { const [name] = h0Name(); return name; }, get: () => stateNow()[h0Name()[1]],
   set: (x, g) => change({ h0: replaced(chosen.h0, chosen.cell, replaced(stateNow(), h0Name()[1], x)) }, g), least: -1, most: 1,

@@ -83,8 +83,9 @@ function drawNorms() {
   for (let lag = 0; lag <= T; lag += every) pen.fillText(String(lag), x(lag), height - 18);
   pen.fillText("lag: steps back in time", (left + right) / 2, height - 4);
   const words = parts.map((part_, i) => {
-    const ratio = unlessSubnormal(own[i][T]) / own[i][0];
-    return "∂" + part_ + ": the gradient " + verdictWord(ratio) + (ratio ? ", " + shown(ratio) + " left" : ", or too small for a double");
+    const ratio = unlessSubnormal(own[i][T]) / own[i][0], first = own[i].findIndex((size) => !unlessSubnormal(size));
+    const isExact = own[i][first] === 0 && !(own[i][first - 1] < 1e-200);  // not fallen below the smallest double
+    return "∂" + part_ + ": the gradient " + verdictWord(ratio) + (ratio ? ", " + shown(ratio) + " left" : isExact ? "" : ", or too small for a double");
   }).join("; ");
   write(byId("norms-says"), "‖W‖ = " + shown(size) + (gated ? " (the largest). In a plain RNN at most " : ". The law ‖W‖^lag says ") + powerOfTen(T ? T * Math.log10(size) : 0) + (gated ? " would be left after " : " after ") + plural(T, "step") + "; measured, " + words + ".");
   normPlot.setAttribute("aria-label", "Size of the gradient against the lag, logarithmic: ‖W‖ to the power of the lag as a straight line, and measured, for ‖W‖ from 0.5 to 1.5 in thin lines");

@@ -274,6 +274,7 @@ picture.addEventListener("click", (event) => {
   const { dataset } = event.target;
   if (dataset.link !== undefined) toggleCut(Number(dataset.link));
   else if (dataset.t !== undefined) goTo(Number(dataset.t));
+  else if (dataset.x !== undefined && isSymbol()) byId("symbol").focus();
   else if (dataset.loss) byId("at").focus();
 });
 picture.addEventListener("pointerdown", (event) => {

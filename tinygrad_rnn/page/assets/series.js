@@ -23,16 +23,17 @@ function drawSeries() {
   pen.fillRect(left, y(0), right - left, 1);
   if (chosen.T < T) { pen.fillStyle = colour("soft"); pen.fillRect(x(chosen.T + 0.5), top, right - x(chosen.T + 0.5), bottom - top); }
   const line = (name, at_, dash = []) => {
-    if (T === 1) {  // a point
-      pen.fillStyle = colour(name);
-      if (Number.isFinite(at_(1) ?? NaN)) pen.fillRect(x(1) - 3, y(at_(1)) - 3, 6, 6);
-      return;
-    }
-    pen.strokeStyle = colour(name);
+    const there = (t) => t > 0 && t <= T && Number.isFinite(at_(t) ?? NaN), height_ = (t) => y(Math.max(low - 9 * (high - low), Math.min(high + 9 * (high - low), at_(t))));
+    pen.strokeStyle = pen.fillStyle = colour(name);
     pen.lineWidth = 1.6;
     pen.setLineDash(dash);
     pen.beginPath();
-    for (let t = 1; t <= T; t++) { const v = at_(t); if (v === null || !Number.isFinite(v)) continue; pen.lineTo(x(t), y(Math.max(low - 9 * (high - low), Math.min(high + 9 * (high - low), v)))); }
+    for (let t = 1; t <= T; t++) {
+      if (!there(t)) continue;
+      if (there(t - 1)) pen.lineTo(x(t), height_(t));
+      else pen.moveTo(x(t), height_(t));
+      if (!there(t - 1) && !there(t + 1)) pen.fillRect(x(t) - 3, height_(t) - 3, 6, 6);
+    }
     pen.stroke();
     pen.setLineDash([]);
   };

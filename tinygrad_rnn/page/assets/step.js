@@ -61,7 +61,7 @@ function applicationsNow() {
 
 /** The graph of the time step in view, at the level that is chosen. */
 function graphNow() {
-  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t), of = PROGRAMS.indexOf(program), levels = page.graphs[of];
+  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t), of = PROGRAMS.indexOf(program), levels = page.graphs[page.graph_of[of]];
   if (unitPick.dataset.of !== String(of)) {
     unitPick.replaceChildren(...levels.map(({ says }) => element("option", {}, inCharacters(says))));
     unitPick.dataset.of = String(of);
