@@ -357,12 +357,12 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
 
 def test_a_link_is_cut_and_joined_by_the_keyboard_and_the_first_one_too(open_page):
     page = open_page("every", "#step=10")
-    assert says(page, "#cut") == "Cut between steps 2 and 3"
+    assert says(page, "#cut") == "cut before step 3"
     page.locator("#cut").focus()
     page.keyboard.press("Enter")
     settle(page)
     assert page.evaluate("chosen.cuts") == [2]
-    assert says(page, "#cut") == "Join steps 2 and 3"
+    assert says(page, "#cut") == "join before step 3"
     page.keyboard.press("Enter")
     page.evaluate("goTo(1)")
     settle(page)
