@@ -90,7 +90,7 @@ def _nodes(root: Any) -> list[Any]:
 
 def by_torchviz(folder: Path) -> None:
     """The backward functions of PyTorch, linked as autograd links them."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
     from torchviz import make_dot  # pyright: ignore[reportMissingImports]
 
     w, u = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (W, U))
@@ -102,10 +102,10 @@ def by_torchviz(folder: Path) -> None:
 
 def by_torchview(folder: Path) -> None:
     """The calls of the modules of a PyTorch network, with the shapes of their tensors."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
     from torchview import draw_graph  # pyright: ignore[reportMissingImports]
 
-    class Net(torch.nn.Module):
+    class Net(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # its base is Any where PyTorch is missing
         def __init__(self) -> None:
             super().__init__()
             self.cell = torch.nn.RNNCell(1, 1)

@@ -357,12 +357,12 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
 
 def test_a_link_is_cut_and_joined_by_the_keyboard_and_the_first_one_too(open_page):
     page = open_page("every", "#step=10")
-    assert says(page, "#cut") == "Cut between steps 2 and 3"
+    assert says(page, "#cut") == "cut before step 3"
     page.locator("#cut").focus()
     page.keyboard.press("Enter")
     settle(page)
     assert page.evaluate("chosen.cuts") == [2]
-    assert says(page, "#cut") == "Join steps 2 and 3"
+    assert says(page, "#cut") == "join before step 3"
     page.keyboard.press("Enter")
     page.evaluate("goTo(1)")
     settle(page)
@@ -808,6 +808,16 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
     page.locator("#update").click()
     settle(page)
     assert page.evaluate("curve.losses.length") == done + 1
+
+
+def test_an_update_that_makes_a_weight_infinite_is_not_done(open_page):
+    page = open_page("every", "#nonlinearity=identity&w=3&lr=1e308")
+    before = page.evaluate("numbersNow()")
+    page.locator("#run").click()
+    wait_until(page, "byId('run').textContent === 'Run'")
+    said = says(page, "#train-says")
+    assert said == "Exploded: the update of w is infinite after 0 updates. The weights are those before it."
+    assert page.evaluate("numbersNow()") == before
 
 
 # ---- what has no real value -------------------------------------------------------------------------------------

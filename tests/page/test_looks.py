@@ -164,12 +164,24 @@ BOXES = """(pairs) => pairs.flatMap(([text, box]) => {
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#T=5"), ("last", "#w=1e-9"), ("last", "#w=1e9")])
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [
+        ("last", ""),
+        ("cells", "#T=5"),
+        ("last", "#w=1e-9"),
+        ("last", "#w=1e9"),
+        ("long", ""),
+        ("subnormal", "#at=every"),
+    ],
+)
 def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, link, width):
     page = open_page(name, link, width=width)
+    assert page.evaluate(BOXES, [["#picture text", "#picture"]]) == []
     inside = [
         ["#picture text.grad:not(.small)", "rect.state, rect.loss"],
         ["#picture text.data", "rect.state, rect.loss, rect.input"],
+        ["#picture text.name", "rect.state, rect.loss, rect.fold"],
     ]
     assert page.evaluate(BOXES, inside) == []
     crossing = page.evaluate(

@@ -166,7 +166,7 @@ def non_normal(n: int, norm: float, radius: float, seed: Seed = 0) -> Rows:
     if not 0.0 <= radius <= norm or norm == 0.0:
         raise ArgumentError(f"spectral radius {radius:g} with norm {norm:g}", remedy="It needs 0 <= radius <= norm")
     if whole_number("n", n) < 2:
-        raise ArgumentError("a non-normal 1 × 1 matrix", remedy="Take n of at least 2")
+        raise ArgumentError("a non-normal 1 × 1 matrix", remedy="Give n of at least 2")
     blocks = scaled(identity(n), radius)
     for i in range(0, n - 1, 2):
         blocks[i][i + 1] = norm - radius**2 / norm

@@ -95,7 +95,8 @@ class Module:
         """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
 
         Raises:
-            ArgumentError: names are missing or unknown, a parameter with two names has two numbers, or it is no state.
+            ArgumentError: names are missing or unknown, a parameter with two names has two numbers, or this is not a
+                state.
             ShapeError: a size differs.
             OperandError: an entry is not a number.
         """

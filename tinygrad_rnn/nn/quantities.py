@@ -28,10 +28,10 @@ def entries(quantity: object) -> list[Any]:
 
 
 def in_order(inputs: object, what: str = "inputs") -> Iterable[Any]:
-    """Return what can be iterated over in the order of the time steps, an iterator also.
+    """Return the inputs, checked to have an order: a sequence, an array or an iterator.
 
     Raises:
-        ArgumentError: it cannot.
+        ArgumentError: they have none, as a set, or are something else.
     """
     check_no_table(inputs)
     if (

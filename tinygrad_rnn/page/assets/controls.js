@@ -272,7 +272,7 @@ shows.push(() => {
 });
 shows.push(() => {
   const t = stepNow();
-  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "Join steps " : "Cut between steps ") + called(t - 1) + " and " + called(t));
+  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "join" : "cut") + " before step " + called(t));
 });
 byId("cut").addEventListener("click", () => toggleCut(stepNow() - 1));
 byId("join").addEventListener("click", () => change({ cuts: [] }));

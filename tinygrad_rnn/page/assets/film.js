@@ -127,7 +127,7 @@ let pressed = false, cameByPointer = false;
 addEventListener("pointerdown", () => { pressed = true; }, true);
 addEventListener("keydown", () => { pressed = false; }, true);
 addEventListener("focusin", () => { cameByPointer = pressed; });
-addEventListener("pointerup", () => { if (document.activeElement.matches("input[type=range]")) document.activeElement.blur(); });
+addEventListener("pointerup", () => { if (document.activeElement?.matches("input[type=range]")) document.activeElement.blur(); });
 addEventListener("change", ({ target }) => { if (pressed && target.matches("select")) target.blur(); });
 addEventListener("keydown", ({ target, key }) => { if (cameByPointer && key === "Enter" && target.matches("input[type=number]")) target.blur(); });
 

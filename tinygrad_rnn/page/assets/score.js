@@ -145,7 +145,7 @@ function drawScore() {
       }
       if (lane && t > 0 && order.length === 2) parts.push(["down" + id, "path", { class: "flow", d: "M" + x0 + " " + (laneY[0] + cardHeight / 2) + "V" + (y - cardHeight / 2 - 1) }]);
       parts.push(["box" + id, "rect", { class: "state" + (straight ? " straight" : "") + (here ? " here" : "") + (computed(t) ? "" : " ahead"), x: x0 - card / 2, y: y - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-t": t }]);
-      text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name");
+      text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name", card - 4);
       if (!computed(t)) return;
       const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
       text("data" + id, x0, y + 0.45 * S, fitted(norm(Array.from(numbers)), room), "data", room);
@@ -156,7 +156,7 @@ function drawScore() {
       if (lane) continue;
       parts.push(["fold" + fold.from, "rect", { class: "fold", x: fold.left + 6, y: laneY[0] - cardHeight / 2, width: fold.right - fold.left - 12, height: lastY - laneY[0] + cardHeight, rx: 10 }]);
       text("dots" + fold.from, fold.x, (laneY[0] + lastY) / 2 - 4, "…", "name");
-      text("count" + fold.from, fold.x, (laneY[0] + lastY) / 2 + 16, plural(fold.to - fold.from + 1, "step"), "small");
+      text("count" + fold.from, fold.x, (laneY[0] + lastY) / 2 + 16, plural(fold.to - fold.from + 1, "step"), "small", fold.right - fold.left - 16);
     }
   });
   const losses = new Set(computation.losses);
@@ -179,7 +179,7 @@ function drawScore() {
     text("dataL", lossX, lastY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
     if (losses.size) text("gradL", lossX, lastY + 1.65 * S, "1", "grad");
   }
-  if (chosen.at === "every" && losses.size) text("meanL", lossX, lastY + cardHeight / 2 + 15, page.mean ? "mean of " + losses.size : "sum of " + losses.size, "small");
+  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lastY + cardHeight / 2 + 15, (page.mean ? "mean of " : "sum of ") + losses.size, "small end", 1.5 * pitch - 2);
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
