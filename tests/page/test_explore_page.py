@@ -534,6 +534,19 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
     assert page.locator("#link-says").is_hidden()
 
 
+def test_in_a_link_an_only_entry_needs_no_index(open_page):
+    page = open_page("every", "#x_2=0.5&target_1=-1&h0=0.25")
+    assert page.evaluate("[chosen.x[1], chosen.target[0], chosen.h0[0]]") == [[0.5], [-1], [0.25]]
+    assert page.locator("#link-says").is_hidden()
+    in_python = explore(scalar(at="every"))
+    in_python.link = "#x_2=0.5&target_1=-1&h0=0.25"
+    assert page.evaluate("asLink()") == in_python.link == "#h0%5B0%5D=0.25&x_2%5B0%5D=0.5&target_1%5B0%5D=-1"
+    page = open_page("vectors", "#x_2=0.5&h0=1")
+    assert says(page, "#link-says").startswith(
+        "The link could not be taken as it is: there is no “x_2”; there is no “h0”"
+    )
+
+
 @pytest.mark.parametrize(
     ("link", "chunks"),
     [("k1=4", [4, 4]), ("k2=3", [3, 3]), ("k1=2&k2=5", [2, 5]), ("k1=4&k2=2", [2, 2]), ("k1=&k2=", [None, None])],
