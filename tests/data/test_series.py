@@ -360,3 +360,10 @@ def test_any_file_gives_finite_numbers_or_an_error_of_ours(tmp_path_factory, con
         assert series.numbers
         assert all(map(math.isfinite, series.numbers))
         assert len(series.labels) == len(series.numbers)
+
+
+@pytest.mark.parametrize("name", ["a  b", " a b", "a\u2028b", "a\nb"])
+def test_a_column_is_found_by_its_name_in_the_file_whatever_its_spaces(name: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f'"{name}",c\n1,2\n3,4\n', encoding="utf-8")
+    for asked in (name, "a b"):
+        assert read_column(tmp_path / "x.csv", asked).numbers == (1.0, 3.0)

@@ -16,6 +16,7 @@ import pytest
 
 from tinygrad_rnn import (
     RNN,
+    RNNCell,
     ScalarRNNCell,
     Value,
     anatomy,
@@ -212,6 +213,20 @@ def test_no_instruction_at_which_an_interrupt_leaves_ctrl_c_blocked_in_a_sweep(
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ()), instruction
     assert instruction > 30
     pool.shutdown()
+
+
+def test_no_instruction_at_which_an_interrupt_leaves_a_state_half_loaded() -> None:
+    cell = RNNCell(2, 2)
+    before, other = cell.state_dict(), RNNCell(2, 2, seed=1).state_dict()
+    came_so_far, instruction, states = True, 0, []
+    while came_so_far:
+        instruction += 1
+        cell.load_state_dict(before)
+        came_so_far, _ = interrupted_at(instruction, lambda: cell.load_state_dict(other))
+        states.append(cell.state_dict())
+    assert all(state in (before, other) for state in states)
+    assert states[0] == before
+    assert states[-1] == other
 
 
 def test_no_instruction_at_which_an_interrupt_leaves_signals_listened_for() -> None:

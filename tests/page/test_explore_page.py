@@ -357,12 +357,12 @@ def test_a_link_is_cut_and_joined_by_a_click(open_page):
 
 def test_a_link_is_cut_and_joined_by_the_keyboard_and_the_first_one_too(open_page):
     page = open_page("every", "#step=10")
-    assert says(page, "#cut") == "Cut between steps 2 and 3"
+    assert says(page, "#cut") == "cut before step 3"
     page.locator("#cut").focus()
     page.keyboard.press("Enter")
     settle(page)
     assert page.evaluate("chosen.cuts") == [2]
-    assert says(page, "#cut") == "Join steps 2 and 3"
+    assert says(page, "#cut") == "join before step 3"
     page.keyboard.press("Enter")
     page.evaluate("goTo(1)")
     settle(page)
@@ -532,6 +532,19 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
     assert says(page, "#link-says").endswith("The rest is as it says.")
     set_range(page, "#parameter0", 0.5)
     assert page.locator("#link-says").is_hidden()
+
+
+def test_in_a_link_an_only_entry_needs_no_index(open_page):
+    page = open_page("every", "#x_2=0.5&target_1=-1&h0=0.25")
+    assert page.evaluate("[chosen.x[1], chosen.target[0], chosen.h0[0]]") == [[0.5], [-1], [0.25]]
+    assert page.locator("#link-says").is_hidden()
+    in_python = explore(scalar(at="every"))
+    in_python.link = "#x_2=0.5&target_1=-1&h0=0.25"
+    assert page.evaluate("asLink()") == in_python.link == "#h0%5B0%5D=0.25&x_2%5B0%5D=0.5&target_1%5B0%5D=-1"
+    page = open_page("vectors", "#x_2=0.5&h0=1")
+    assert says(page, "#link-says").startswith(
+        "The link could not be taken as it is: there is no “x_2”; there is no “h0”"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -642,6 +643,30 @@ def test_whatever_a_run_raises_it_is_one_failed_run(
     records = sweep(moody, [(number,) for number in range(4)], executor, file=tmp_path / "s")
     assert [record.error for record in records] == [None, line, None, None]
     assert len(read_records(tmp_path / "s")) == 4
+
+
+class Unknown:
+    """An experiment that no other process can unpack, as one of a module that it does not find."""
+
+    def __call__(self, number: int, seed: int) -> dict[str, Any]:
+        return {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return refuse_to_unpack, ()
+
+
+def refuse_to_unpack() -> None:
+    if multiprocessing.parent_process() is not None:
+        raise RuntimeError("unknown here")
+
+
+@pytest.mark.slow
+def test_an_experiment_that_the_processes_do_not_find_is_a_failed_run_that_says_so() -> None:
+    """It ended the processes, one after the other, and the sweep went on for ever."""
+    with ProcessPool(1) as pool:
+        records = sweep(Unknown(), [(1,), (2,)], pool, progress=False)
+        assert [record.error for record in records] == ["RuntimeError: unknown here"] * 2
+        assert pool.submit(abs, -1).result(10.0) == 1
 
 
 def grow(sizes: list[int], options: dict[str, int], seed: int) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Table:
         """
         if column is not None and not isinstance(column, str):
             raise ArgumentError(f"the column {in_short(column)} is not a text", remedy="Give its name, such as '2'")
+        column = column if column is None else _one_line(column)
         names = listed(self.columns)
         if column is None:
             if len(self.columns) > 1:
@@ -113,6 +114,11 @@ class Table:
 
     def _where(self, line: int, place: int) -> str:
         return _where(self.name, line, self.columns, place)
+
+
+def _one_line(cell: str) -> str:
+    """A cell, or the name of a column, without spaces around it, and with single ones inside."""
+    return " ".join(cell.split())
 
 
 def parse(name: str, text: str, header: bool | None, separator: str | None, decimal: str) -> Table:
@@ -205,7 +211,7 @@ def _rows(
     try:
         for row in reader:
             is_blank = len(row) < 2 and not lines[begin - 1].strip()
-            cells = () if is_blank else tuple(" ".join(cell.split()) for cell in row)
+            cells = () if is_blank else tuple(map(_one_line, row))
             yield begin, cells
             names = names or (cells if header is not False else ())
             begin = first + reader.line_num + 1

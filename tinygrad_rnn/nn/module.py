@@ -7,6 +7,7 @@ from typing import Any
 
 from ..engine.arithmetic import is_number
 from ..engine.arithmetic import number as to_number
+from ..engine.node import set_numbers
 from ..engine.value import Value
 from ..errors import ArgumentError
 from ..support.checks import check_set_to_none
@@ -92,7 +93,7 @@ class Module:
 
     @refuses_options
     def load_state_dict(self, state_dict: Mapping[str, NestedNumbers]) -> None:
-        """Load numbers as `state_dict` returns them. Nothing changes if anything does not fit.
+        """Load numbers as `state_dict` returns them: all of them, or none if anything does not fit or Ctrl-C comes.
 
         Raises:
             ArgumentError: names are missing or unknown, a parameter with two names has two numbers, or this is not a
@@ -128,8 +129,7 @@ class Module:
                         f"{news[parameter]!r}",
                         remedy="Load the state of a model that shares the same parameters",
                     )
-        for parameter, number in news.items():
-            parameter.data = number
+        set_numbers(news)
 
     def __setattr__(self, name: str, attribute: object) -> None:
         if not name.startswith("_"):

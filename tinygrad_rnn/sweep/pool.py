@@ -13,6 +13,7 @@ from functools import partial
 from itertools import starmap
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
@@ -60,7 +61,14 @@ class ProcessPool(Executor):
     def _schedule(
         self, function: Callable[..., T], args: tuple[object, ...], kwargs: Mapping[str, object]
     ) -> Future[T]:
-        future: Future[T] = self._pool.schedule(function, args, kwargs)
+        future: Future[T]
+        try:
+            task = bytes(ForkingPickler.dumps((function, args, kwargs)))
+        except Exception as error:
+            future = Future()
+            future.set_exception(error)
+            return future
+        future = self._pool.schedule(_unpacked, (task,))
         self._futures.add(future)
         return future
 
@@ -87,6 +95,14 @@ class ProcessPool(Executor):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
+
+
+def _unpacked(task: bytes) -> Any:
+    """Call a function in a process. It is unpacked only here, since one that the process does not find, as it was
+    defined below ``if __name__ == "__main__":``, would end the process, and perhaps another in its place for ever.
+    """
+    function, args, kwargs = ForkingPickler.loads(task)
+    return function(*args, **kwargs)
 
 
 class _Blocked(Uninterrupted):

@@ -41,7 +41,14 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
 }
 /** A number to read in a field: all its digits, or as many as there is room for. */
 const MOST_SIGNS = 10;
-const inShort = (x) => [typed(x), ...[8, 7, 6, 5, 4, 3, 2, 1].flatMap((digits) => [typed(Number(x.toPrecision(digits))), x.toExponential(digits - 1)])].find((text) => text.length <= MOST_SIGNS);
+function inShort(x) {
+  let text = typed(x);
+  for (let digits = 8; text.length > MOST_SIGNS && digits; digits--) {
+    text = typed(Number(x.toPrecision(digits)));
+    if (text.length > MOST_SIGNS) text = x.toExponential(digits - 1);
+  }
+  return text;
+}
 /** Called to bring the controls to what is chosen; those of a cell's weights are made anew for each cell. */
 const shows = [], weightShows = [];
 
@@ -272,7 +279,7 @@ shows.push(() => {
 });
 shows.push(() => {
   const t = stepNow();
-  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "Join steps " : "Cut between steps ") + called(t - 1) + " and " + called(t));
+  write(byId("cut"), (chosen.cuts.includes(t - 1) ? "join" : "cut") + " before step " + called(t));
 });
 byId("cut").addEventListener("click", () => toggleCut(stepNow() - 1));
 byId("join").addEventListener("click", () => change({ cuts: [] }));

@@ -23,16 +23,17 @@ function drawSeries() {
   pen.fillRect(left, y(0), right - left, 1);
   if (chosen.T < T) { pen.fillStyle = colour("soft"); pen.fillRect(x(chosen.T + 0.5), top, right - x(chosen.T + 0.5), bottom - top); }
   const line = (name, at_, dash = []) => {
-    const there = (t) => t > 0 && t <= T && Number.isFinite(at_(t) ?? NaN), height_ = (t) => y(Math.max(low - 9 * (high - low), Math.min(high + 9 * (high - low), at_(t))));
+    const least = low - 9 * (high - low), most = high + 9 * (high - low), heights = new Float64Array(T + 2).fill(NaN);
+    for (let t = 1; t <= T; t++) heights[t] = y(Math.max(least, Math.min(most, at_(t) ?? NaN)));
     pen.strokeStyle = pen.fillStyle = colour(name);
     pen.lineWidth = 1.6;
     pen.setLineDash(dash);
     pen.beginPath();
     for (let t = 1; t <= T; t++) {
-      if (!there(t)) continue;
-      if (there(t - 1)) pen.lineTo(x(t), height_(t));
-      else pen.moveTo(x(t), height_(t));
-      if (!there(t - 1) && !there(t + 1)) pen.fillRect(x(t) - 3, height_(t) - 3, 6, 6);
+      if (Number.isNaN(heights[t])) continue;
+      if (!Number.isNaN(heights[t - 1])) pen.lineTo(x(t), heights[t]);
+      else pen.moveTo(x(t), heights[t]);
+      if (Number.isNaN(heights[t - 1]) && Number.isNaN(heights[t + 1])) pen.fillRect(x(t) - 3, heights[t] - 3, 6, 6);  // one alone
     }
     pen.stroke();
     pen.setLineDash([]);
