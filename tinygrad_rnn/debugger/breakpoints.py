@@ -35,7 +35,7 @@ b label NAME         as b NAME, for a label such as nan or op"""
 
 @dataclass
 class Breakpoint:
-    """Where to stop.
+    """A place to stop at.
 
     Attributes:
         number: what `clear` calls it.
