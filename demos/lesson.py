@@ -95,7 +95,7 @@ Case = tuple[tuple[Any, ...], Any]  # arguments, and the answer, or a function t
 
 @dataclass(frozen=True)
 class Exercise:
-    """What is asked of a function: cases, and a hint for whoever gets one wrong."""
+    """The cases that a function must solve, and a hint for whoever gets one wrong."""
 
     cases: Callable[[], Iterator[Case]]
     hint: str
@@ -136,7 +136,7 @@ def verdict(function: Callable[..., Any]) -> str:
 
 
 def _copied(thing: Any) -> Any:
-    """An argument that a learner may take apart: the check, and what is said of it, need it whole."""
+    """A copy of an argument for the learner's function, which may change it; the check needs the original."""
     if type(thing) in (list, tuple):
         return type(thing)(map(_copied, thing))
     return {key: _copied(entry) for key, entry in thing.items()} if type(thing) is dict else thing

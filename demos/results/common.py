@@ -232,7 +232,7 @@ def main(module: Any) -> None:
             )
         write(name, result(module, records))
     stored = json.loads(target.read_text(encoding="utf-8"))
-    write(name, {**stored, **told(module, stored["data"])})
+    write(name, {**stored, **presented(module, stored["data"])})
     write_whole(HERE / f"{name}.png", png(module.picture(stored["data"]), digest(stored["data"])))
 
 
@@ -243,7 +243,7 @@ def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
         sys.exit(f"{len(failed)} runs failed, the first with: {failed[0].error}")
     data = module.data(records)
     return {
-        **told(module, data),
+        **presented(module, data),
         "seeds": list(module.SEEDS),
         "runs": len(records),
         "seconds": round(add_up(record.result["cpu"] for record in records if record.result), 1),
@@ -251,8 +251,8 @@ def result(module: Any, records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def told(module: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """What a script says of its data."""
+def presented(module: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """The source, the rows and the text that a script makes of its data."""
     return {
         "source": asdict(module.SOURCE),
         "rows": [asdict(row) for row in module.rows(data)],
@@ -268,7 +268,7 @@ def write(name: str, content: dict[str, Any]) -> None:
 
 
 def digest(content: Any) -> str:
-    """Of the data of a result; its picture carries it, so that one of other data can be told."""
+    """The digest of a result's data. Its picture carries it, so that a picture of other data can be recognised."""
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Two sequences alike but for the first and last symbol (Hochreiter & Schmidhuber 1997, experiment 2, task 2a).
+"""Two sequences that differ only in the first and last symbol (Hochreiter & Schmidhuber 1997, experiment 2, task 2a).
 
-x, a_1, …, a_(p-1), x and y, a_1, …, a_(p-1), y: every next symbol is to be predicted. Each but the last follows from
-the one before it; the last is what the first was, p steps ago.
+x, a_1, …, a_(p-1), x and y, a_1, …, a_(p-1), y: every next symbol is to be predicted. Each except the last follows
+from the one before it; the last is what the first was, p steps ago.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class MemoryCell(Cell):
 
 
 class DirectNetwork(Network):
-    """A network whose input leads to the output directly, too: y_t = V h_t + D x_t."""
+    """A network whose input also leads to the output directly: y_t = V h_t + D x_t."""
 
     def __init__(self, cell: Cell, rng: random.Random) -> None:
         super().__init__(cell, Linear(1, SYMBOLS, bias=False))

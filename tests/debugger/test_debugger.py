@@ -356,6 +356,8 @@ def test_patterns_and_several_names_work_wherever_nodes_are_named():
     debugger.finish()
     states = [f"h_{t}[{i}]" for t in range(4) for i in range(3)]
     assert [node.label for node in debugger.nodes("h_*")] == states
+    assert [node.label for node in debugger.nodes("h_?")] == states
+    assert debugger.value("h_?") == debugger.nodes("h_?")
     assert [node.label for node in debugger.nodes("h_1 W[0,*")] == [*states[3:6], *(f"W[0,{j}]" for j in range(3))]
     assert {step.parent.label for step in debugger.why("h_1 h_2")} == set(states[3:9])
     assert {step.node.label for step in stops(vector(), "h_1 h_2")} == set(states[3:9])
@@ -706,6 +708,21 @@ def test_patterns_are_expressions():
     assert said[6] == f"   h_?.grad = {gradients!r}"
     for text in ("q_*", "h_*.grad > 1", "h_*."):  # nothing matches; or not what it seems
         assert "is not an expression" in session(debugger, f"p {text}")
+
+
+def test_magnitudes_are_written_with_bars_in_every_expression():
+    debugger = scalar()
+    debugger.finish()
+    debugger.back(3)
+    assert debugger.value("|contribution|, | gradient |") == debugger.value("abs(contribution), abs(gradient)")
+    assert debugger.value("|w.grad| + 1") == abs(debugger.value("w.grad")) + 1
+    found = [step.contribution for step in stops(scalar(), "op mul if |contribution| > 0.1")]
+    assert found == [step.contribution for step in stops(scalar(), "op mul") if abs(step.contribution) > 0.1]
+    with pytest.raises(ArgumentError) as error:
+        debugger.stop_at("|contribution| > 0.1")
+    debugger.stop_at(error.value.remedy.partition(": b ")[2])
+    with pytest.raises(ArgumentError, match="no node is called 'foo'"):
+        debugger.value("|foo.grad|")
 
 
 def test_mistyped_commands_are_one_clear_line():

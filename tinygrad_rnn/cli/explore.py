@@ -19,9 +19,9 @@ from .options import QUIET, Option, output_option
 from .outputs import check_writable
 
 DESCRIPTION = (
-    "Write an interactive page, one HTML file that works offline, about the inputs of the main job: the unrolled "
-    "network with its chain, on which every weight, input and setting can be changed, and everything follows; where "
-    "the gradient came from, how it decays for every ‖W‖, and training."
+    "Write an interactive page, one HTML file that works offline, about the problem that tinygrad-rnn poses: the "
+    "unrolled network with its chain, on which every weight, input and setting can be changed, and everything "
+    "follows; where the gradient came from, how it decays for every ‖W‖, and training."
 )
 OPTIONS = {
     **input_options(),

@@ -1,4 +1,4 @@
-"""``tinygrad-rnn step``: the debugger for the backward pass, on the inputs of the main job."""
+"""``tinygrad-rnn step``: the debugger for the backward pass, on the problem of the main command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .inputs import input_options, read_problem
 from .options import Option, Switch
 
 DESCRIPTION = (
-    "Step through the backward pass of the main job's loss. Commands come from -c, or else from standard input; help "
-    "lists them. The exit code is 1 if a command of a script failed."
+    "Step through the backward pass of the loss that tinygrad-rnn reports. Commands come from -c, or else from "
+    "standard input; help lists them. The exit code is 1 if a command of a script failed."
 )
 OPTIONS = {
     **input_options(),

@@ -2,7 +2,7 @@
 
     from tinygrad_rnn import debug
 
-    debug(loss)  # or, for the main job, at a shell: tinygrad-rnn step
+    debug(loss)  # or, for the problem of the main command, at a shell: tinygrad-rnn step
 
 To read it, follow a pass from its steps to the prompt:
 

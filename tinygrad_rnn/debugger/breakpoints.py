@@ -84,7 +84,7 @@ def _place(place: str, names: Names) -> Test:
     if not place:
         return lambda step: True
     if _BOUND.fullmatch(place):
-        bound = Expression(re.sub(r"\|\s*gradient\s*\|", "abs(gradient)", place), names)
+        bound = Expression(place, names)
         return lambda step: bool(bound.at(step))
     kind, _, rest = place.partition(" ")
     rest = rest.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from ..errors import ArgumentError
 from .names import Names
 
 STEP_NAMES = ("node", "parent", "op", "time_step", "gradient", "local_gradient", "contribution")
+#: |gradient|, |h_3.grad|: magnitudes as they are printed. No formula of a node looks like this.
+_MAGNITUDE = re.compile(r"\|\s*(gradient|local_gradient|contribution|[\w\[\],]+\.(?:grad|data))\s*\|")
 _MATH: Mapping[str, object] = {
     name: getattr(math, name) for name in ("exp", "inf", "isfinite", "isinf", "isnan", "log", "log10", "nan", "sqrt")
 }
@@ -30,6 +33,7 @@ h_3.grad, W[0,1].data
 w·h_1, "(h_4 − 0.3)²".grad
                      nodes by the formula that is printed; in quotes wherever it is not Python
 h_*, h_*.grad        a list of all nodes that match, or of their gradients
+|gradient|           its magnitude; likewise |w.grad|
                      variables of the program, if it was started by debug(loss), and Python's builtins
 {", ".join(_MATH)}
                      of the module math"""
@@ -48,7 +52,7 @@ class Expression:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as of "1if x"
-                tree = self._parse(names)
+                tree = self._parse(self.text, names)
                 unknown = _names_in(tree) - set(self._values)
                 self._values.update({name: _meaning(name, names) for name in sorted(unknown - set(STEP_NAMES))})
                 self._code = compile(ast.fix_missing_locations(tree), "<expression>", "eval")
@@ -74,11 +78,12 @@ class Expression:
         except Exception as error:
             raise ArgumentError(f"{self.text} failed: {type(error).__name__}: {error}") from error
 
-    def _parse(self, names: Names) -> ast.Expression:
-        source = self.text
+    def _parse(self, source: str, names: Names) -> ast.Expression:
         try:
             tree = ast.parse(source, mode="eval").body
         except SyntaxError:  # perhaps a formula as it is printed, (h_4 − 0.3)².grad, or a pattern, h_*.grad
+            if (as_python := _MAGNITUDE.sub(r"abs(\1)", source)) != source:
+                return self._parse(as_python, names)
             whole, _, attribute = source.rpartition(".")
             for formula, rest in ((source, ""), (whole, f".{attribute}")):
                 if (node := names.get(formula)) is not None:

@@ -101,10 +101,8 @@ class Names:
         if not set("*?") & set(text):
             return []
         pattern = plain(text).replace("[", "[[]")  # W[0,* means what it looks like
-        for names in (self._nodes, self._formulas):
-            if found := [node for name, nodes in names.items() if fnmatchcase(name, pattern) for node in nodes]:
-                return found
-        return []
+        found = [node for name, nodes in self._nodes.items() if _matches(name, pattern) for node in nodes]
+        return found or [node for name, nodes in self._formulas.items() if fnmatchcase(name, pattern) for node in nodes]
 
     def _entries(self, name: str) -> list[Value]:
         return [node for label, nodes in self._nodes.items() if label.startswith(f"{name}[") for node in nodes]
@@ -134,6 +132,11 @@ class Names:
         if not known:
             return "Nothing in this graph has a label"
         return f"There is {', '.join([*besides, *nodes[:_MOST_NAMES]])}{', …' if len(nodes) > _MOST_NAMES else ''}"
+
+
+def _matches(label: str, pattern: str) -> bool:
+    """Whether a label, or the name of the vector or matrix that it is an entry of, matches: ``W_i[0,1]`` or ``W_i``."""
+    return fnmatchcase(label, pattern) or fnmatchcase(label.partition("[")[0], pattern)
 
 
 def _unquoted(text: str) -> str:

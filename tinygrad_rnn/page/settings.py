@@ -113,12 +113,18 @@ class Settings:
             for name in PLAIN:
                 if name in given:
                     self[name] = _from_text(name, given.pop(name))
-            for name in given.keys() - self._entries.keys():
-                raise self._unknown(name)
-            self._change({name: _number(name, _float(text)) for name, text in given.items()})
+            entries = {self._entry_of_link(name): text for name, text in given.items()}
+            self._change({key: _number(key, _float(text)) for key, text in entries.items()})
         except Exception:
             self._reset(before)
             raise
+
+    def _entry_of_link(self, name: str) -> str:
+        """The name of an entry; an array with a single entry stands for that."""
+        key = self._tree(name)
+        if isinstance(key, str):
+            return key
+        raise ArgumentError(f"{in_short(name)} in a link is several numbers", remedy=f"Name an entry, as {name}[0]")
 
     def _reset(self, changed: dict[str, object]) -> None:
         self._changed = changed

@@ -175,11 +175,12 @@ function fromLink(link) {
   chosen = { ...chosen, cell };  // what the parameters are called
   const places = new Map(p.map((_, i) => [parameterName(i), i])), { symbols, x: size } = PROGRAMS[programs[found.nonlinearity]].facts;
   for (const [key, text] of words) {
-    const entry = /^(x|target)_(\d+)\[(\d+)\]$/.exec(key), state = /^h0\[(\d+)\]$/.exec(key);
-    const [list, at_, place] = places.has(key) ? [found.p, cell, places.get(key)] : state ? [found.h0, cell, Number(state[1])]
-      : entry ? [found[entry[1]], Number(entry[2]) - page.first, Number(entry[3])] : [[], 0, 0];
-    if (!list[at_] || place >= list[at_].length) {
-      misread.push("there is no “" + key + "”");
+    const entry = /^(x|target)_(\d+)(?:\[(\d+)\])?$/.exec(key), state = /^h0(?:\[(\d+)\])?$/.exec(key), single = !key.endsWith("]");
+    const [list, at_, place] = places.has(key) ? [found.p, cell, places.get(key)] : state ? [found.h0, cell, Number(state[1] ?? 0)]
+      : entry ? [found[entry[1]], Number(entry[2]) - page.first, Number(entry[3] ?? 0)] : [[], 0, 0];
+    const isThere = list[at_] && place < list[at_].length, isSeveral = isThere && single && (state || entry) && list[at_].length > 1;
+    if (!isThere || isSeveral) {
+      misread.push(isSeveral ? "“" + key + "” is several numbers, such as " + key + "[0]" : "there is no “" + key + "”");
       continue;
     }
     const symbol = entry && symbols[entry[1] === "x" ? place : size + place];  // a whole number below this
