@@ -24,7 +24,7 @@ from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncated_backward
 from tinygrad_rnn.bptt.verdict import kept, verdict
 from tinygrad_rnn.engine.passes import steps
-from tinygrad_rnn.errors import DomainError
+from tinygrad_rnn.errors import ArgumentError, DomainError
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
@@ -40,6 +40,7 @@ from .pages import (
     gradients,
     penalised,
     scalar,
+    vectors,
 )
 
 __all__ = ["browser", "files", "open_page"]
@@ -542,9 +543,9 @@ def test_in_a_link_an_only_entry_needs_no_index(open_page):
     in_python.link = "#x_2=0.5&target_1=-1&h0=0.25"
     assert page.evaluate("asLink()") == in_python.link == "#h0%5B0%5D=0.25&x_2%5B0%5D=0.5&target_1%5B0%5D=-1"
     page = open_page("vectors", "#x_2=0.5&h0=1")
-    assert says(page, "#link-says").startswith(
-        "The link could not be taken as it is: there is no “x_2”; there is no “h0”"
-    )
+    assert "“x_2” is several numbers, such as x_2[0]; “h0” is several numbers" in says(page, "#link-says")
+    with pytest.raises(ArgumentError, match=r"'x_2' in a link is several numbers.* x_2\[0\]"):
+        explore(vectors()).link = "#x_2=0.5"
 
 
 @pytest.mark.parametrize(
