@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from contextvars import copy_context
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -32,7 +33,8 @@ from tinygrad_rnn.engine import passes
 from tinygrad_rnn.engine.backward import gradients, topological_order
 from tinygrad_rnn.engine.recording import Scope, call_at, current
 from tinygrad_rnn.support.collector import collector_paused
-from tinygrad_rnn.sweep import ProcessPool
+from tinygrad_rnn.support.locks import lock, unlock
+from tinygrad_rnn.sweep import ProcessPool, sweep
 from tinygrad_rnn.train.listening import Listening
 from tinygrad_rnn.train.loop import ENDING
 
@@ -241,6 +243,25 @@ def test_no_instruction_at_which_an_interrupt_leaves_signals_listened_for() -> N
         came_so_far, _ = interrupted_at(instruction, listen)
         assert [signal.getsignal(signum) for signum in ENDING] == before, instruction
     assert instruction > 30
+
+
+def test_no_instruction_at_which_an_interrupt_leaves_the_file_of_a_sweep_locked(tmp_path: Path) -> None:
+    """Also in a notebook, which keeps the traceback."""
+    path, kept = tmp_path / "s", None
+    came_so_far, instruction = True, 0
+    while came_so_far:
+        instruction += 7  # of some thousands
+        path.unlink(missing_ok=True)
+        came_so_far, kept = interrupted_at(instruction, lambda: sweep(nothing, [()], file=path, progress=False))
+        with path.open("ab") as file:
+            assert lock(file), instruction
+            unlock(file)
+    del kept
+    assert instruction > 1000
+
+
+def nothing(seed: int) -> dict[str, Any]:
+    return {}
 
 
 def test_an_error_of_a_submission_is_raised() -> None:

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from io import FileIO
 from typing import Any
 
 from ..engine.arithmetic import is_number, number
@@ -161,12 +162,28 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
         return list(_parse(file.read(), os.path.basename(path))[1].values())
 
 
+def open_records(path: str | os.PathLike[str]) -> FileIO:
+    """Open the file of a sweep, to add to it.
+
+    In a ``with`` statement, C code closes it, which ends its lock, wherever Ctrl-C falls.
+
+    Raises:
+        ArgumentError: no file can have this name.
+        SweepError: it is no regular file.
+        OSError: it cannot be opened.
+    """
+    if is_special(file_name(path)):
+        raise _no_file(file_name(path))
+    return open(file_name(path), "a+b", buffering=0)  # not in a variable, which a traceback would keep
+
+
 class RecordFile:
     """The file of one sweep, open for appending, and locked against other writers.
 
     Args:
         path: the file; created if it does not exist.
         experiment: the experiment and its parameters, as in ``"learn(T, cell, seed)"``.
+        file: what `open_records` returned for the path; opened here by default.
 
     Attributes:
         records: what was in the file, by `key`.
@@ -178,12 +195,10 @@ class RecordFile:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], experiment: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], experiment: str, file: FileIO | None = None) -> None:
         self.path = file_name(path)
-        if is_special(self.path):
-            raise _no_file(self.path)
         self._place = os.path.abspath(self.path)  # a run in this process may change the folder
-        self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
+        self._file = file or open_records(path)
         try:
             if not lock(self._file):
                 raise SweepError(

@@ -15,7 +15,7 @@ from concurrent.futures import (
     Future,
     ThreadPoolExecutor,
 )
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
@@ -27,7 +27,7 @@ from ..support.memory import NUMBER, require_memory
 from ..support.numbers import whole
 from ..support.progress import Bar, make_bar
 from ..support.text import count
-from .records import Record, RecordFile, key, plain
+from .records import Record, RecordFile, key, open_records, plain
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,8 +91,8 @@ def sweep(
     seeds = _checked_seeds(seeds)
     outstanding = whole_number("outstanding", outstanding)
     _check_portable(experiment, executor)
-    with ExitStack() as stack:
-        on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment)))
+    with nullcontext() if file is None else open_records(file) as opened, ExitStack() as stack:
+        on_file = None if file is None else stack.enter_context(RecordFile(file, describe(experiment), opened))
         total = len(settings) * len(seeds) if isinstance(settings, Sized) else None
         bar = make_bar("sweep", total, 0, progress, "run")
         stack.callback(bar.close)
