@@ -204,19 +204,17 @@ def test_a_clock_stops_even_if_its_context_is_not_left(capsys: Capture, monkeypa
     """Ctrl-C may come between its start and the `try`."""
     make_terminal(monkeypatch)
     monkeypatch.setattr(progress, "PATIENCE", 0.01)
-    start = threading.Thread.start
+    start, clocks = threading.Thread.start, []
 
     def interrupted_after(thread: threading.Thread) -> None:
         start(thread)
+        clocks.append(thread)
         monkeypatch.undo()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(threading.Thread, "start", interrupted_after)
-    before = threading.active_count()
     with pytest.raises(KeyboardInterrupt) as raised, late_clock("work"):
         pass
     del raised
-    until = time.monotonic() + 10.0
-    while threading.active_count() > before:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    clocks[0].join(10.0)
+    assert not clocks[0].is_alive()
