@@ -143,24 +143,6 @@ def test_a_cell_with_a_step_of_its_own_has_no_known_recurrent_matrix() -> None:
     assert recurrent_matrix(Leaky(1, 2)) is None
 
 
-def test_seed_0_is_the_seed_where_none_is_given() -> None:
-    assert matrices.orthogonal(3) == matrices.orthogonal(3, seed=0)
-
-
-def test_a_matrix_with_an_infinite_entry_has_an_infinite_norm() -> None:
-    assert matrices.spectral_norm([[math.inf, 1.0]]) == math.inf
-    assert matrices.spectral_norm([[math.inf], [1.0], [0.0]]) == math.inf
-    assert matrices.spectral_norm([[1.0, math.nan]]) == math.inf
-
-
-def test_the_blocks_of_a_non_normal_matrix() -> None:
-    Q, A = matrices.orthogonal(5, seed=3), matrices.non_normal(5, 2.0, 1.0, seed=3)
-    B = matrices.product(matrices.product(matrices.transpose(Q), A), Q)
-    c = 2.0 - 1.0 / 2.0
-    expected = [[1.0, c, 0, 0, 0], [0, 1.0, 0, 0, 0], [0, 0, 1.0, c, 0], [0, 0, 0, 1.0, 0], [0, 0, 0, 0, 1.0]]
-    assert [entry for row in B for entry in row] == pytest.approx([e for row in expected for e in row], abs=1e-12)
-
-
 # ---- paths ------------------------------------------------------------------------------------------------------
 
 

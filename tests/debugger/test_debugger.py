@@ -211,6 +211,8 @@ def test_breakpoints_are_listed_counted_and_cleared():
         ("time_step == 2", r"no time step '== 2' .*A condition follows 'if': b if time_step == 2$"),
         ("local_gradient < 0.5", r"A condition follows 'if': b if local_gradient < 0\.5$"),
         ("parent is w", r"A condition follows 'if': b if parent is w$"),
+        ("parent is w if op == 'mul'", r"A condition follows 'if': b if parent is w and op == 'mul'$"),
+        ("grad > 1", r"no node is called 'grad'\. Did you mean gradient\?$"),
         ("|gradient| > big", r"no node is called 'big'"),
         ("h_3 if", r"no condition after 'if'"),
         ("if op <", r"'op <' is not an expression"),
@@ -720,7 +722,7 @@ def test_magnitudes_are_written_with_bars_in_every_expression():
     assert found == [step.contribution for step in stops(scalar(), "op mul") if abs(step.contribution) > 0.1]
     with pytest.raises(ArgumentError) as error:
         debugger.stop_at("|contribution| > 0.1")
-    debugger.stop_at(error.value.remedy.partition(": b ")[2])
+    debugger.stop_at(error.value.remedy.partition(": b ")[2])  # what the error advises
     with pytest.raises(ArgumentError, match="no node is called 'foo'"):
         debugger.value("|foo.grad|")
 

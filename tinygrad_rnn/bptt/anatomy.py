@@ -1,4 +1,4 @@
-"""Where a gradient came from: the one number ``w.grad``, split by time step and lag.
+"""The origin of a gradient: the one number ``w.grad``, split by time step and lag.
 
 A tied weight is used once per time step. Its gradient is the sum, over the loss steps t and the use steps
 k <= t, of its contribution from the loss L_t through its use at step k:

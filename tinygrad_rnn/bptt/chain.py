@@ -85,7 +85,7 @@ class Link:
 
     @property
     def difference(self) -> float:
-        """How far the product is from the gradient, relative to it (Euclidean norm)."""
+        """The distance of the product from the gradient, relative to it (Euclidean norm)."""
         norm = norm_of(self.gradient)
         return self._distance() / norm if norm else 0.0
 
@@ -144,7 +144,7 @@ def chain(unrolled: Unrolled, loss: Value) -> Iterator[Link]:
 
 @dataclass
 class _Sum:
-    """What arrives at one entry of a state, added up over the later entries that depend on it.
+    """The gradient at one entry of a state, added up over the later entries that depend on it.
 
     Attributes:
         expected: the gradient that follows from those at later entries. Starts as the direct contribution of the loss.
@@ -176,7 +176,7 @@ class _Sum:
 
 @dataclass(frozen=True)
 class Derivatives:
-    """How the entries of the state after a time step depend on those before it, and on each other.
+    """The derivatives by which the entries of the state after a time step depend on those before it, and on each other.
 
     Attributes:
         entries: of the state after the time step, last created first.

@@ -1,4 +1,4 @@
-"""How a gradient decays, or blows up, with distance: measured on the real graph, beside the law ‖W‖^lag.
+"""The decay, or growth, of a gradient with distance: measured on the real graph, beside the law ‖W‖^lag.
 
     ‖∂L/∂h_k‖ <= ‖∂L/∂h_T‖ ‖W‖^(T-k)
 

@@ -43,7 +43,7 @@ from .unroll import Unrolled, unroll
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """What one backward pass of truncated BPTT sees.
+    """The time steps that one backward pass of truncated BPTT sees.
 
     Attributes:
         unrolled: the time steps of the window, numbered as in the whole sequence; the state before them is a

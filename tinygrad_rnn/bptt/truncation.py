@@ -1,4 +1,4 @@
-"""What truncated BPTT keeps of a gradient, and what it cuts: its bias, term by term, and where in the graph it cuts.
+"""The parts of a gradient that truncated BPTT keeps and cuts: its bias, term by term, and the cuts in the graph.
 
 Nothing is computed anew: truncation cuts no forward pass, so a truncated gradient is a part of the full sum that
 `anatomy` splits. For k1, k2 and which loss reaches which use, see `truncated`.

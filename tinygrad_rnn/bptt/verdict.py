@@ -1,4 +1,4 @@
-"""What became of a gradient on its way back through time: the one place that decides it.
+"""The verdict on a gradient on its way back through time, and the one place that decides it.
 
     kept = ‖∂L_T/∂s_k‖ / ‖∂L_T/∂s_T‖
 
@@ -34,7 +34,7 @@ _HUGE = 2.0**600  # to divide by, without rounding, numbers whose norm is infini
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a gradient over some time steps.
+    """The verdict on a gradient over some time steps.
 
     Attributes:
         kept: its size after them, relative to its size before.
@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """What the gradient does: a verb that follows "the gradient"."""
+        """The verb that follows "the gradient"."""
         if math.isnan(self.kept):
             return "is not a number"
         if math.isinf(self.kept):
@@ -159,7 +159,7 @@ def _direction(gradient: list[float]) -> list[float]:
 
 
 def share(size: float, first: float) -> float:
-    """What is left of a gradient that was of size ``first``; 0 where it is too small for a double to hold its digits.
+    """The share that is left of a gradient of size ``first``; 0 where it is too small for a double to hold its digits.
 
     Such a number stops shrinking: 0.9 times the smallest double is rounded to that double again, at every time step.
     """

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _source(args: argparse.Namespace, data: Data) -> Source:
-    """What the page is made of: the cell over the sequence. Nothing is unrolled."""
+    """The source of the page: the cell over the sequence. Nothing is unrolled."""
     cell, readout = make_cell(args, data)
     which = args.loss or ("all" if data.alphabet else args.default_loss)
     posed = problem_arguments(data, readout, which)

@@ -172,7 +172,7 @@ class Problem(problem.Problem):
 
 @dataclass(frozen=True)
 class Data:
-    """What `read_data` found: inputs and targets, ready to be unrolled over.
+    """The result of `read_data`: inputs and targets, ready to be unrolled over.
 
     Attributes:
         title, description, names: as in `Problem`.

@@ -131,7 +131,7 @@ def dash(name: str) -> str:
 
 
 def flag(name: str) -> str:
-    """What is typed for the option of this name."""
+    """The text to type for the option of this name."""
     return f"--{dash(name)}"
 
 

@@ -40,7 +40,7 @@ def make_report(problem: Problem, links: list[Link], part: str | None = None) ->
 
 @dataclass(frozen=True)
 class Report(ABC):
-    """What the main job found.
+    """The findings of the main job.
 
     Attributes:
         problem: what was unrolled, with gradients.
@@ -83,7 +83,7 @@ class Report(ABC):
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What becomes of the gradient of the last step's loss on its way back through all steps."""
+        """The verdict on the gradient of the last step's loss on its way back through all steps."""
         ratios = kept(self.problem.unrolled, self.problem.losses[-1], self.part)
         return Verdict(ratios[-1], len(ratios) - 1)
 
@@ -235,7 +235,7 @@ class Report(ABC):
         )
 
     def _first(self, word: str, is_wrong: Callable[[float], bool]) -> str:
-        """Where a number first became infinite, or NaN: in the forward pass, or on its way back."""
+        """The first number that became infinite, or NaN: in the forward pass, or on its way back."""
         loss = self.problem.loss
         node = first_number(loss, is_wrong)
         if node is not None:

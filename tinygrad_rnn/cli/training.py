@@ -211,7 +211,7 @@ def training_options(several: bool = False) -> Table:
 
 
 def typed_options(args: argparse.Namespace) -> Options:
-    """Those of `OPTIONS` that were typed, and the seed."""
+    """The `OPTIONS` that were typed, and the seed."""
     return {name: getattr(args, name) for name in (*NAMES, "seed") if hasattr(args, name)}
 
 

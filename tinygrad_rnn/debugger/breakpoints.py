@@ -35,7 +35,7 @@ b label NAME         as b NAME, for a label such as nan or op"""
 
 @dataclass
 class Breakpoint:
-    """Where to stop.
+    """A place to stop at.
 
     Attributes:
         number: what `clear` calls it.
@@ -75,7 +75,9 @@ def parse(number: int, text: str, names: Names, temporary: bool = False) -> Brea
         test = _place(place.strip(), names)
     except ArgumentError as error:
         if _COMPARISON.search(place):
-            error.remedy = f"A condition follows 'if': b if {text.strip()}"
+            _ = Expression(place, names)  # an error of its own says more
+            both = " and ".join(filter(None, (place.strip(), condition.strip())))
+            error.remedy = f"A condition follows 'if': b if {both}"
         raise
     return Breakpoint(number, text.strip(), test, Expression(condition, names) if found else None, temporary)
 

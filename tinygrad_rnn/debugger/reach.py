@@ -1,4 +1,4 @@
-"""How far a backward pass has come: what has been reached, what is complete, what is to come."""
+"""The reach of a backward pass: which nodes it has reached, which are complete, which are to come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Edge = tuple[Value, int]  # a node, and the position of an operand
 
 
 class Reach:
-    """How far a pass has come, by the places of its nodes in the order of the walk."""
+    """The reach of a pass, by the places of its nodes in the order of the walk."""
 
     def __init__(self, steps: BackwardSteps) -> None:
         self._steps = steps

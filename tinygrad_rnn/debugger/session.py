@@ -29,7 +29,7 @@ from .rewind import Rewindable
 
 @dataclass(frozen=True)
 class ChainRow:
-    """How far the gradient has come on its way from the last state back to h_k.
+    """The state of the gradient on its way from the last state back to h_k.
 
     Attributes:
         t: the time step.
@@ -379,7 +379,7 @@ class Debugger:
         return rows
 
     def verdict(self, k: int) -> Verdict | None:
-        """What became of the gradient of the last loss on its way back to h_k.
+        """The verdict on the gradient of the last loss on its way back to h_k.
 
         Returns:
             None as long as it has not arrived there, and where no time step lies between.

@@ -344,7 +344,7 @@ class Terminal(cmd.Cmd):
         return sorted({name for name in known if name.startswith(text)})
 
     def complete_break(self, text: str, line: str, begin: int, end: int) -> list[str]:
-        """What may follow b."""
+        """The words that may follow b."""
         if line[:begin].split()[-1:] == ["op"]:
             ops = {node.op for node in self.debugger.steps.order if node.parents}
             return sorted(op for op in ops if op.startswith(text))

@@ -1,4 +1,4 @@
-"""What the terminal prints about a pass: lines of text about a `Debugger`."""
+"""The lines that the terminal prints about a `Debugger` and its pass."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def gradients(debugger: Debugger, nodes: list[Value]) -> list[str]:
 
 
 def additions(steps: list[Step]) -> list[str]:
-    """What each step has added to the gradient of its operand."""
+    """The contribution of each step to the gradient of its operand."""
     return [
         f"{time_step(step.node)}{step.formula}, times {in_formula(step.gradient)}, "
         f"adds {in_formula(step.contribution)} to {gradient(step.parent)}"

@@ -107,7 +107,7 @@ def _vanished(step: Step) -> str | None:
 
 
 def _first_bad_number(node: Value) -> str:
-    """Where the forward pass went wrong already, if it did."""
+    """The place where the forward pass already went wrong, if it did."""
     earlier = first_number(node, lambda number: not math.isfinite(number))
     if earlier is None:
         return ""

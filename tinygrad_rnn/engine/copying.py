@@ -47,7 +47,7 @@ def deepcopy(node: N, memo: dict[int, Any]) -> N:
 
 
 def reduce(node: Node) -> tuple[object, ...]:
-    """What pickle stores of a node."""
+    """The part of a node that pickle stores."""
     below = InCreationOrder(*node.parents) if node.parents and not _is_at_work_on(node) else None
     gradient = node._grad if node.has_grad else None
     state = (node.operation, node._data, gradient, node._label, node.time_step)

@@ -1,4 +1,4 @@
-"""How nodes, formulas and derivatives are written: by name (``1 − h_3²``) and by number (``1 − 0.4622²``)."""
+"""The writing of nodes, formulas and derivatives: by name (``1 − h_3²``) and by number (``1 − 0.4622²``)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def in_formula(x: float, digits: int = 4) -> str:
 
 
 def time_step(node: Node) -> str:
-    """What a line about a node begins with: ``t=3  ``, or nothing outside an unrolling."""
+    """The beginning of a line about a node: ``t=3  ``, or nothing outside an unrolling."""
     return "" if node.time_step is None else f"t={node.time_step}  "
 
 

@@ -99,7 +99,7 @@ class Op:
 
 
 def _edges(op: Op) -> Callable[[Any], Edges]:
-    """What `Op.edges` is. The first two are nearly all there are; a loop over operands would take twice their time."""
+    """The function `Op.edges`. The first two are nearly all there are; a loop over operands would take twice their time."""
     rule = op.local_gradients
 
     def edges_of_two(node: Any) -> Edges:
@@ -144,7 +144,7 @@ def _derivative_error(op: Op, node: Any, error: Exception) -> DomainError:
 
 
 class _Nothing:
-    """What flows along the edges of a closure, which adds to the gradients by itself: no bit of them changes."""
+    """The contribution along the edges of a closure, which adds to the gradients by itself: no bit of them changes."""
 
     def __mul__(self, gradient: float) -> _Nothing:
         return self

@@ -321,7 +321,7 @@ def _edges(nodes: Iterator[Node], expected: Mapping[Node, float]) -> Iterator[_E
 
 
 def _edges_of_closure(node: Node) -> list[_Edge]:
-    """What a closure did, seen from outside, to be played back: an operand that occurs twice shows one sum."""
+    """The effect of a closure, seen from outside, to be played back: an operand that occurs twice shows one sum."""
     before = {parent: parent._grad for parent in node.parents}
     node.operation.call_closure(node)
     after = {parent: parent._grad for parent in before}

@@ -1,4 +1,4 @@
-"""What holds for new nodes: whether they are recorded, their time step, whether they note the line that created them.
+"""The scopes of new nodes: whether they are recorded, their time step, whether they note the line that created them.
 
 It is one frozen `Scope` in one context variable. So each thread, and each asynchronous task, has its own.
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Scope(NamedTuple):
-    """What holds for the nodes that are created now.
+    """The state that nodes are now created in.
 
     Attributes:
         time_step: the time step to which they belong.

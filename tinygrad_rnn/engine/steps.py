@@ -58,7 +58,7 @@ class Step:
 
     @property
     def flow(self) -> str:
-        """What was added to the parent's gradient: ``z_3.grad = 0 + 0.7864·0.5 = 0.3932``."""
+        """The addition to the parent's gradient: ``z_3.grad = 0 + 0.7864·0.5 = 0.3932``."""
         added = notation.product(self.local_gradient, self.gradient)
         before, after = map(notation.in_formula, (self.gradient_before, self.gradient_after))
         return f"{notation.gradient(self.parent)} = {before} + {added} = {after}"
@@ -75,7 +75,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ForwardStep:
-    """How one number arose.
+    """The computation of one number.
 
     Attributes:
         node: the node that holds it.
@@ -85,12 +85,12 @@ class ForwardStep:
 
     @property
     def formula(self) -> str:
-        """How it was computed, by name: ``h_3 = tanh(z_3) = 0.4622``."""
+        """Its computation, by name: ``h_3 = tanh(z_3) = 0.4622``."""
         return self._equation(notation.formula(self.node))
 
     @property
     def formula_in_numbers(self) -> str:
-        """How it was computed, by number: ``h_3 = tanh(0.5) = 0.4622``."""
+        """Its computation, by number: ``h_3 = tanh(0.5) = 0.4622``."""
         return self._equation(notation.formula_in_numbers(self.node))
 
     def __str__(self) -> str:

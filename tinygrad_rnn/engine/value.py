@@ -231,7 +231,7 @@ class Value(Node):
         return passes.BackwardSteps(self, number(gradient))
 
     def forward_steps(self) -> ForwardSteps:
-        """How this number arose: every node that it depends on, in order of creation, to read in either direction."""
+        """The computation of this number: every node that it depends on, in order of creation, in either direction."""
         return ForwardSteps(self)
 
     def register_hook(self, hook: hooks.Hook) -> hooks.Handle:

@@ -87,7 +87,7 @@ class Scale:
         return [e for e in range(self.low, self.high + 1) if e % stride == 0]
 
     def place(self, log10: float) -> float:
-        """Where a size stands on the scale, from 0 to 1; what lies beyond an end is at that end."""
+        """The place of a size on the scale, from 0 to 1; sizes beyond an end stand at that end."""
         return min(max((log10 - self.low) / (self.high - self.low), 0.0), 1.0)
 
 

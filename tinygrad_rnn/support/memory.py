@@ -68,7 +68,7 @@ def available_memory() -> int | None:
 
 
 def _limits() -> Iterator[int]:
-    """What the machine has left, what the process may still take, and what its control groups may."""
+    """The bytes that the machine has left, that the process may still take, and that its control groups may."""
     with suppress(OSError, ValueError, StopIteration):
         yield _fields("/proc/meminfo")["MemAvailable"] * 1024
     if sys.platform == "darwin":
@@ -90,7 +90,7 @@ def _limit_of_process() -> Iterator[int]:
 
 
 def limits_of_groups(root: Path = Path("/sys/fs/cgroup"), groups: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """What the control groups of this process have left: those that hold it, and those that hold these."""
+    """The bytes that the control groups of this process have left: those that hold it, and those that hold these."""
     with suppress(OSError, ValueError):
         for line in groups.read_text().splitlines():
             _, controllers, path = line.split(":", 2)

@@ -1,4 +1,4 @@
-"""What counts as a number, among the types of Python, NumPy and PyTorch. All checks of the package are based on this.
+"""The types of Python, NumPy and PyTorch that count as numbers. All checks of the package are based on this.
 
 A real number may be Python's, a scalar of NumPy or PyTorch, or an array or tensor without dimensions. A bool counts as
 0 or 1 there, as in Python's own arithmetic; it is never a size, a count, an index or a seed.

@@ -15,7 +15,7 @@ INTERVAL = 0.1  # seconds between two pictures of a bar
 
 
 class Bar(Protocol):
-    """Those methods of tqdm that are used. Here they do nothing."""
+    """The methods of tqdm that are used. Here they do nothing."""
 
     def update(self, n: int = 1) -> object:
         """Count ``n`` more."""

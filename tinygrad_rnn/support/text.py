@@ -11,7 +11,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def magnitude(name: str, entries: int) -> str:
-    """How the size of a quantity is written: ``|name|`` of a single number, ``‖name‖``, its norm, of several."""
+    """The size of a quantity in writing: ``|name|`` of a single number, ``‖name‖``, its norm, of several."""
     return f"|{name}|" if entries == 1 else f"‖{name}‖"
 
 

@@ -82,7 +82,7 @@ class Entry:
         return self.value
 
     def or_none(self, read: Callable[[Entry], T]) -> T | None:
-        """What ``read`` returns, or None where JSON has null."""
+        """The result of ``read``, or None where JSON has null."""
         return None if self.value is None else read(self)
 
     def plain(self, depth: int = 0) -> Plain:

@@ -53,7 +53,7 @@ ENDINGS = ("", "steps", "solved", "patience", "interrupted")
 
 @dataclass
 class History:
-    """What happened during training, one row per update.
+    """The course of a training, one row per update.
 
     Attributes:
         task: name of the task.

@@ -1,4 +1,4 @@
-"""What a checkpoint says about a run, in one place: every entry of its JSON, with its type and its range.
+"""The record of a run in a checkpoint, in one place: every entry of its JSON, with its type and its range.
 
 In a checkpoint, an update is called a step.
 """
@@ -130,7 +130,7 @@ class ScheduleRecord:
 
 @dataclass(frozen=True)
 class Description:
-    """What may not change when a run is resumed."""
+    """The part of a run that may not change when it is resumed."""
 
     task: TaskRecord
     architecture: Architecture

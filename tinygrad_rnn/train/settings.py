@@ -12,7 +12,7 @@ from ..support.checks import in_short, whole_number
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the numbers of a training run. To resume a run, give the same settings again, except `engine`.
+    """The settings that decide the numbers of a training run. To resume it, give the same again, except `engine`.
 
     Truncation cuts each sequence into chunks of `truncate` time steps: the state flows on from chunk to chunk, the
     gradient stops at the border, and memory is that of one chunk. The gradients of all chunks are added up before the
@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Limits:
-    """When training ends. It may also be ended by Ctrl-C, and the limits may change when it is resumed.
+    """The limits at which training ends. It may also be ended by Ctrl-C, and the limits may change when it is resumed.
 
     Attributes:
         updates: number of updates in all, those before a resumed checkpoint included.

@@ -8,8 +8,10 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   if (kind === "split") {
     const sums = new SplitSums(computation, which.length), cells = new Map(computation.losses.map((t) => [t, new Float64Array(t)]));
     split(computation, which, (k, t, cell) => {
+      const size = sizeOf(cell);
+      if (size === 0) return;  // as most are where a gradient has vanished
       sums.add(k, t, cell);
-      cells.get(t)[k - 1] = sizeOf(cell);
+      cells.get(t)[k - 1] = size;
     });
     const outside = outsideTime(computation, which), { total, kept: left, cut } = sums, by = Object.entries(sums).filter(([name]) => name.includes("by_"));
     return { losses: computation.losses, cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
@@ -25,12 +27,15 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
   });
 }
 
-/** The only number of a list, or the norm of several. */
+/** The only number of a list, or the norm of several: as `library.hypot` computes it, which takes ten times as long. */
 function sizeOf(cell) {
   if (cell.length === 1) return cell[0];
-  let squares = 0;
-  for (let i = 0; i < cell.length; i++) squares += cell[i] * cell[i];
-  return squares > 1e-280 && squares < 1e280 ? Math.sqrt(squares) : library.hypot(...cell);  // which takes ten times as long
+  let squares = 0, isZero = true;
+  for (let i = 0; i < cell.length; i++) {
+    squares += cell[i] * cell[i];
+    isZero = isZero && cell[i] === 0;
+  }
+  return isZero ? 0 : squares > 1e-280 && squares < 1e280 ? Math.sqrt(squares) : library.hypot(...cell);
 }
 
 /** A worker with all that `longWork` needs; null where there can be none: then it runs here, a little later. It keeps the
