@@ -9,6 +9,7 @@ import sys
 import unicodedata
 
 from ..errors import ArgumentError
+from ..support.progress import late_clock
 from ..support.text import printable
 from ..tasks.text import encode
 from ..train import load_checkpoint
@@ -36,22 +37,23 @@ def run(args: argparse.Namespace) -> int:
     """Generate text, and print every character at once."""
     if args.temperature < 0.0:
         raise ArgumentError(f"--temperature is {args.temperature:g}", remedy="Give a number of at least 0")
-    checkpoint = load_checkpoint(args.model)
-    alphabet = checkpoint.alphabet
-    if alphabet is None:
-        raise ArgumentError(
-            f"{args.model} was trained on {checkpoint.record.description.task.name}, which is not a text",
-            remedy="Train one with tinygrad-rnn train --task text",
-        )
-    model = checkpoint.make_model()
-    prompt = (" " if " " in alphabet else alphabet[0]) if args.prompt is None else args.prompt
-    if not prompt:
-        raise ArgumentError("--prompt is empty", remedy="Give at least one character")
+    with late_clock("network"):
+        checkpoint = load_checkpoint(args.model)
+        alphabet = checkpoint.alphabet
+        if alphabet is None:
+            raise ArgumentError(
+                f"{args.model} was trained on {checkpoint.record.description.task.name}, which is not a text",
+                remedy="Train one with tinygrad-rnn train --task text",
+            )
+        model = checkpoint.make_model()
+        prompt = (" " if " " in alphabet else alphabet[0]) if args.prompt is None else args.prompt
+        if not prompt:
+            raise ArgumentError("--prompt is empty", remedy="Give at least one character")
+        generator = model.generate(encode(prompt, alphabet))
+        logits = next(generator)
     rng = random.Random(args.seed)
-    generator = model.generate(encode(prompt, alphabet))
     shown = {sign: visible(sign) if sys.stdout.isatty() else sign for sign in alphabet}
     print("".join(shown[sign] for sign in prompt), end="", flush=True)
-    logits = next(generator)
     for _ in range(args.length):
         symbol = draw(logits, args.temperature, rng)
         print(shown[alphabet[symbol]], end="", flush=True)

@@ -65,18 +65,18 @@ def run(args: argparse.Namespace) -> int:
     typed = typed_options(args)
     target = f"{typed.get('task', DEFAULT_TASK)}.safetensors" if args.output is None else args.output
     _check_targets(args, target, typed.get("csv") or typed.get("text_file"))
-    if args.resume:
-        checkpoint = load_checkpoint(target)
-        task, model = checkpoint.make_task(), checkpoint.make_model()
-        checkpoint.check_data(task)
-        optimizer = checkpoint.make_optimizer(model)
-        scheduler = checkpoint.make_scheduler(optimizer)
-        options = _options_to_resume(typed, checkpoint.record, scheduler, target)
-        _check_schedule(scheduler, options["steps"], target)
-    else:
-        options = with_defaults({"seed": 0, **typed})
-        check(typed, options)
-        with late_clock("network"):
+    with late_clock("network"):
+        if args.resume:
+            checkpoint = load_checkpoint(target)
+            task, model = checkpoint.make_task(), checkpoint.make_model()
+            checkpoint.check_data(task)
+            optimizer = checkpoint.make_optimizer(model)
+            scheduler = checkpoint.make_scheduler(optimizer)
+            options = _options_to_resume(typed, checkpoint.record, scheduler, target)
+            _check_schedule(scheduler, options["steps"], target)
+        else:
+            options = with_defaults({"seed": 0, **typed})
+            check(typed, options)
             task, model, optimizer, scheduler = build(options)
     check_engine(engine_name(options))
     quiet = args.quiet or args.json
