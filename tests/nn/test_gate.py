@@ -128,3 +128,13 @@ def test_a_copy_has_gates_of_its_own(cell: Cell) -> None:
 def test_a_gate_is_affine() -> None:
     gate = Gate("i", 1, 1, True, iter([2.0, 3.0, 0.5]).__next__)
     assert [z.data for z in gate.affine([Value(10.0)], [Value(100.0)])] == [320.5]
+
+
+def test_a_gate_says_which_it_is() -> None:
+    assert list(map(repr, LSTMCell(3, 2).gates)) == [
+        "Gate(i: 3 → 2)",
+        "Gate(f: 3 → 2)",
+        "Gate(g: 3 → 2)",
+        "Gate(o: 3 → 2)",
+    ]
+    assert repr(RNNCell(3, 2).gates[0]).startswith("RNNCell(3 → 2")

@@ -67,6 +67,10 @@ class Gate(Module):
         for name, part in zip("hc", state):
             fits(name, part, f"W{self.suffix}", self.W)
 
+    def __repr__(self) -> str:
+        name = f"{self.suffix[1:]}: " if self.suffix else ""
+        return f"{type(self).__name__}({name}{len(self.U[0])} → {len(self.W)})"
+
     def _trees(self, path: str = "", within: tuple[object, ...] = ()) -> Iterator[tuple[str, Tree]]:
         """As for every module, except that the W of a gate ``cell.i`` is called ``cell.W_i``, not ``cell.i.W``."""
         cell = path.rpartition(".")[0] if self.suffix else path
