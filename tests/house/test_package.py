@@ -114,11 +114,13 @@ def test_the_citation_is_of_this_version():
     assert f"\nversion: {tinygrad_rnn.__version__}\n" in citation
 
 
-def test_no_code_of_the_package_loads_a_pickle():
-    for file in (ROOT / "tinygrad_rnn").rglob("*.py"):
-        assert not re.search(
-            r"\b(pickle|marshal|shelve)\.(loads?|Unpickler|open)\b", file.read_text(encoding="utf-8")
-        ), f"{file}: SECURITY.md says that nothing is unpickled"
+def test_no_code_of_the_package_loads_a_pickle_from_a_file():
+    found = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "tinygrad_rnn").rglob("*.py")
+        if re.search(r"(pickle|Pickler|marshal|shelve)\.(loads?|Unpickler|open)\b", file.read_text(encoding="utf-8"))
+    }
+    assert found == {"tinygrad_rnn/sweep/pool.py"}  # what a process is sent by the one that started it
 
 
 #: Rooms with a module for each thing of a kind, which need no list.

@@ -536,11 +536,11 @@ def test_what_of_a_link_makes_no_sense_is_as_built_and_said(open_page, link, sai
 
 
 def test_in_a_link_an_only_entry_needs_no_index(open_page):
-    page = open_page("every", "#x_2=0.5&target_1=-1&h0=0.25")
+    page = open_page("every", "#x_2=0.5&target_1=-1&h0=0.25&cut=&clip=")
     assert page.evaluate("[chosen.x[1], chosen.target[0], chosen.h0[0]]") == [[0.5], [-1], [0.25]]
     assert page.locator("#link-says").is_hidden()
     in_python = explore(scalar(at="every"))
-    in_python.link = "#x_2=0.5&target_1=-1&h0=0.25"
+    in_python.link = "#x_2=0.5&target_1=-1&h0=0.25&cut=&clip="
     assert page.evaluate("asLink()") == in_python.link == "#h0%5B0%5D=0.25&x_2%5B0%5D=0.5&target_1%5B0%5D=-1"
     page = open_page("vectors", "#x_2=0.5&h0=1")
     assert "“x_2” is several numbers, such as x_2[0]; “h0” is several numbers" in says(page, "#link-says")

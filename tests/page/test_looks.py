@@ -52,6 +52,14 @@ def test_the_picture_is_saved_with_its_looks(open_page, tmp_path):
     assert "var(" not in path.read_text(encoding="utf-8")
 
 
+def test_of_what_has_no_real_value_the_saved_picture_says_that_it_is_from_before(open_page, tmp_path):
+    page = open_page("log")
+    page.evaluate("change({ h0: [[-1.9]] })")
+    settle(page)
+    texts = ["".join(each.itertext()) for each in saved(page, tmp_path / "saved.svg").iter(f"{{{SVG}}}text")]
+    assert texts[:2] == ["ln (h1·x2 + 1) has no real value at t = 2", "The picture shows what was before."]
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_saved_picture_keeps_subscripts_and_cuts_no_sentence_off(open_page, browser, tmp_path, width):
     page = open_page("subnormal", width=width)

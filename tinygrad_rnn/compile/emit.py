@@ -248,7 +248,7 @@ class _Writer(Assembly):
             self.store(value, self._address(region, slot), self._type(rows))
 
     def _address(self, region: Region, slot: int) -> str:
-        """Where a slot of a region lies; for a table with several lanes, a vector of addresses, one per lane."""
+        """The address of a slot of a region; for a table with several lanes, a vector of addresses, one per lane."""
         scale = 1 if region.whole in SHARED else self.lanes
         if not region.index:
             return self.address(f"%{region.name}", slot * scale)

@@ -31,7 +31,7 @@ class Region:
 
 
 class Place(NamedTuple):
-    """Where a number lies."""
+    """The place of a number."""
 
     region: Region
     slot: int

@@ -100,7 +100,7 @@ class Native:
 
 
 class _Code(weakref.ref[Native]):
-    """What llvmlite made for an object, kept until that is deleted.
+    """The code that llvmlite made for an object, kept until that is deleted.
 
     Attributes:
         held: the context, and the execution engine, which must be freed first: a list is emptied from its end.

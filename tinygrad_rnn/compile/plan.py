@@ -1,4 +1,4 @@
-"""Which function runs when, and where in memory: everything in which time steps differ."""
+"""The plan of a run, which function when and where in memory: everything in which time steps differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Functions = tuple[Sequence[int], Sequence[int]]  # numbers of the functions of a
 
 
 class Plan(NamedTuple):
-    """What a run does.
+    """The plan of a run.
 
     Attributes:
         moves: the entries of `driver.MOVE`, one after the other.

@@ -139,13 +139,13 @@ class _CheckedCell(Cell):
         self._cell, self._check_results, self.state_names = cell, check, cell.state_names
 
     def step(self, x: object, *state: Quantity) -> dict[str, Quantity]:
-        """What the cell computes."""
+        """The results of the cell."""
         named = self._cell.step(x, *state)
         self._check_results(entries(list(named.values())))
         return named
 
     def initial_state(self) -> tuple[Quantity, ...]:
-        """That of the cell."""
+        """The initial state of the cell."""
         return self._cell.initial_state()
 
 

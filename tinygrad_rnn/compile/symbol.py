@@ -70,7 +70,7 @@ class Symbol(Symbolic):
 
     @property
     def place(self) -> Place:
-        """Of a load: where the number lies."""
+        """The place of the number, of a load."""
         return Place(*self.args)
 
     def select(self, if_true: Computed, if_false: Computed) -> Symbol:
@@ -166,7 +166,7 @@ class Tape:
         return self.emit("select", symbol, 1.0, 0.0) if symbol.op in CONDITIONS else symbol
 
     def formula(self, symbol: Symbol, depth: int = 5) -> str:
-        """How a symbol is computed, for errors; what lies deeper is left out."""
+        """The formula of a symbol, for errors; deeper parts are left out."""
         if symbol in self.names or symbol.op == "const":
             return self.names[symbol] if symbol in self.names else f"{symbol.args[0]:g}"
         if symbol.op in SOURCES or not depth:

@@ -90,7 +90,7 @@ def _search(root: object) -> tuple[dict[int, object], set[int]]:
 
 
 def _parts(thing: Any) -> Iterable[object]:
-    """What an object refers to; a function only to those global variables that it names."""
+    """The objects that an object refers to; a function only to those global variables that it names."""
     if isinstance(thing, FunctionType):
         held = [each for cell in thing.__closure__ or () for each in _contents(cell)]
         return [*held, thing.__defaults__, thing.__kwdefaults__, vars(thing), *_named(thing).values()]
@@ -100,7 +100,7 @@ def _parts(thing: Any) -> Iterable[object]:
 
 
 def _contents(cell: CellType) -> Iterator[object]:
-    """What a cell of a closure holds; an empty one holds nothing."""
+    """The contents of a cell of a closure, which may be empty."""
     with suppress(ValueError):
         yield cell.cell_contents
 

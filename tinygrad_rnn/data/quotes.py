@@ -54,7 +54,7 @@ def misplaced_quote(text: str, separator: str, others: tuple[str, ...]) -> Fault
 
 
 def _cause(cell: str, follows: str, others: tuple[str, ...]) -> tuple[str, str]:
-    """What is wrong with a quoted cell, from what follows it, and the likely reason."""
+    """The mistake in a quoted cell, judged by the text after it, and the likely reason."""
     if not follows:
         return "the quote that begins the cell is not closed", f"Close it, or take it out. {_DOUBLED}"
     sign, lines = follows[0], _line_ends(cell)
@@ -73,5 +73,5 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _line_ends(text: str) -> int:
-    """How many line ends a text has, as Python counts the lines of a file."""
+    """The number of line ends in a text, as Python counts the lines of a file."""
     return sum(1 for line in StringIO(text, newline="") if line.endswith(("\r", "\n")))

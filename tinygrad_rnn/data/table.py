@@ -313,7 +313,7 @@ def _cause_of_one_column(columns: Sequence[str], cell: str) -> str | None:
 
 
 def _cause_of_count(row: Sequence[str], names: int, separator: str) -> tuple[int, str]:
-    """Where a row begins to have more or fewer cells than the first, and the likely reason, as a remedy."""
+    """The place from which a row has more or fewer cells than the first, and the likely reason, as a remedy."""
     parts = [i for i, pair in enumerate(pairwise(row)) if separator == "," and _could_be_one(*pair)]
     if len(row) < names:
         return len(row), f"{_FILL}. If a name holds {separator!r}, put it in quotes"

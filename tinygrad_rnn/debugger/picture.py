@@ -36,7 +36,7 @@ def draw_flow(debugger: Debugger) -> Drawing:
 
 
 def _farthest(debugger: Debugger, unrolled: Unrolled) -> int | None:
-    """How far back the gradient has come: the time step of the earliest state that has all of its gradient; None as
+    """The reach of the gradient: the time step of the earliest state that has all of its gradient; None as
     long as none has.
     """
     complete = (t for t in unrolled.h if all(map(debugger.reach.is_complete, unrolled.state(t))))

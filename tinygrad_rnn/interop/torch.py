@@ -101,7 +101,7 @@ def from_torch_state_dict(module: Module, state_dict: Mapping[str, Any]) -> None
 
 
 def _remedy_for_names(names: Iterable[object]) -> str | None:
-    """What to do about a prefix that a wrapper of PyTorch puts before every name."""
+    """The remedy for a prefix that a wrapper of PyTorch puts before every name."""
     texts = list(map(str, names))
     prefix = next((prefix for prefix in WRAPPERS if all(text.startswith(prefix) for text in texts)), None)
     if prefix is None or not texts:

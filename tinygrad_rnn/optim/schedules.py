@@ -109,7 +109,7 @@ class LambdaLR(LRScheduler):
         return {}
 
     def factor(self, steps: int) -> float:
-        """What the function returns."""
+        """The result of the function."""
         return number(self.lr_lambda(steps), "the factor of the schedule")
 
 

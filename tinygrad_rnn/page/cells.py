@@ -48,7 +48,7 @@ class CellOfPage:
 
     @property
     def limits(self) -> dict[str, int]:
-        """What an input (``"x"``) and a target must be below, where they are whole numbers."""
+        """The bounds that an input (``"x"``) and a target must be below, where they are whole numbers."""
         facts = self.programs[self.facts["nonlinearity"]].facts
         slots = {"x": "0", "target": str(facts["x"])}
         return {name: facts["symbols"][slot] for name, slot in slots.items() if slot in facts["symbols"]}

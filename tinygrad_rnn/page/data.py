@@ -1,4 +1,4 @@
-"""What the page reads, as plain data: its JSON. The scripts in `assets` know it by the same names."""
+"""The data that the page reads: its JSON. The scripts in `assets` know it by the same names."""
 
 from __future__ import annotations
 

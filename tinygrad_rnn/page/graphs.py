@@ -83,7 +83,7 @@ def _laid_out(shape: Shape) -> data.Layout:
 
 
 def _passages(curve: Sequence[Point]) -> list[tuple[Point, Point]]:
-    """Where the course of an edge passes straight through a layer: from, to."""
+    """The stretch, from and to, on which the course of an edge passes straight through a layer."""
     return list(pairwise(curve[::3]))[1::2]
 
 
@@ -178,7 +178,7 @@ class _Graph:
         return place < 0 or self._is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
 
     def _key(self, place: int) -> object:
-        """What the card of a place stands for: the place, or the quantity, of this time step or of the one before."""
+        """The subject of the card of a place: the place, or the quantity, of this time step or of the one before."""
         return (place < 0, re.sub(r"\[\d+\]$", "", self._name(place))) if self.in_quantities else place
 
     def _join(self, node: int, card_of: dict[int, object]) -> None:
@@ -193,7 +193,7 @@ class _Graph:
                     self.cards[own].before[card_of[place], 0 if self.in_quantities else operand] = card_of[place]
 
     def shape(self) -> Shape:
-        """What the layout depends on: the sizes of the cards, and the edges between them."""
+        """The key of a layout: the sizes of the cards, and the edges between them."""
         number = {key: i for i, key in enumerate(self.cards)}
         return Shape(
             sizes=tuple((float(WIDE), float(HIGH + _BELOW * bool(card.small))) for card in self.cards.values()),

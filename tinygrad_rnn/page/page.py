@@ -93,7 +93,7 @@ class Page:
 
     @property
     def link(self) -> str:
-        """What differs from the page as it was built, as the end of a link to it: ``"#w=1.2&step=57"``.
+        """The changes to the page since it was built, as the end of a link to it: ``"#w=1.2&step=57"``.
 
         It can also be set.
         """
@@ -128,7 +128,7 @@ class Page:
             self[name] = value
 
     def __getstate__(self) -> dict[str, object]:
-        """What `copy` and `pickle` take: a copy is set by itself, and shows itself anew."""
+        """The arguments for `copy` and `pickle`: a copy is set by itself, and shows itself anew."""
         return {**vars(self), "_settings": copy.copy(self._settings), "_widget": None}
 
     def __dir__(self) -> list[str]:

@@ -270,7 +270,7 @@ class _Recorded:
         return tuple((node.operation, each) for node, each in zip(self.order, operands))
 
     def origin(self, node: Value) -> Origin:
-        """Where a node that is no leaf comes from."""
+        """The origin of a node that is no leaf."""
         return ("read", self.read[node]) if node in self.read else ("node", self.place[node])
 
     def is_like_a_target(self, leaf: Value) -> bool:

@@ -1,4 +1,4 @@
-"""What a page is set to: what differs from the page as it was built, by the names that the end of its link has."""
+"""The settings of a page: its changes since it was built, by the names that the end of its link has."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Settings:
 
     @property
     def link(self) -> str:
-        """What differs from the page as it was built, as the end of a link: ``"#w=1.2&step=57"``."""
+        """The changes to the page since it was built, as the end of a link: ``"#w=1.2&step=57"``."""
         order = [*PLAIN, *self._entries]
         parts = [(name, _text(self._changed[name])) for name in order if name in self._changed]
         return "#" + "&".join(f"{quote(name, safe=_SAFE)}={quote(text, safe=_SAFE)}" for name, text in parts)
@@ -195,7 +195,7 @@ class Settings:
         return self._built[name] if name in PLAIN else self._entries[name]
 
     def _limit(self, key: str) -> int | None:
-        """What an input or a target must be below where it is a whole number; else None."""
+        """The bound that an input or a target must be below where it is a whole number; else None."""
         return self._limits[self.cell].get(key.partition("_")[0]) if RESERVED.fullmatch(key) else None
 
     def _plain(self, name: str, value: Any) -> object:

@@ -1,4 +1,4 @@
-"""What a page is made of: one time step that can become a program, and the sequence that it runs over."""
+"""The source of a page: one time step that can become a program, and the sequence that it runs over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Kind = Number | Vector | Symbols
 
 @dataclass(frozen=True)
 class Source:
-    """What a page is made of.
+    """The source of a page.
 
     Attributes:
         step: the time step.
@@ -57,7 +57,7 @@ class Source:
 
 
 def from_problem(posed: Problem) -> Source:
-    """What a page about a problem is made of.
+    """The source of a page about a problem.
 
     Raises:
         ArgumentError: the targets are neither numbers, nor vectors, nor classes.
@@ -79,7 +79,7 @@ def from_sequence(
     loss: Loss = mse_loss,
     at: Literal["last", "every"] = "last",
 ) -> Source:
-    """What a page about a cell over a sequence is made of. Nothing is unrolled.
+    """The source of a page about a cell over a sequence. Nothing is unrolled.
 
     Args:
         cell, inputs, targets, readout, loss, at: as for `problem`.
@@ -97,7 +97,7 @@ def from_sequence(
 
 
 def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None = None) -> Source:
-    """What a page about a recorded graph is made of. Its loss is repeated as it was recorded.
+    """The source of a page about a recorded graph. Its loss is repeated as it was recorded.
 
     Args:
         unrolled: the unrolled cell.

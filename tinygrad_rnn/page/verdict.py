@@ -1,4 +1,4 @@
-"""What the page takes from Python: the words for what became of a gradient, and the proportions of the picture."""
+"""The data for the page from Python: the words for the verdict on a gradient, and the proportions of the picture."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Film:
         return svg.write(self.picture, "".join([*rules, still]), classes)
 
     def at(self, moment: float) -> Picture:
-        """What is seen at a moment, in seconds; the picture itself from `seconds` on."""
+        """The picture at a moment, in seconds; the picture itself from `seconds` on."""
 
         def seen(id: str) -> bool:
             begin, end = self.shown.get(id, (0.0, float("inf")))
@@ -113,11 +113,11 @@ def film(picture: Picture) -> Film:
     never = end + HOLD + 1.0
 
     def back_at(step: int) -> float:
-        """When the gradient has come as far back as that time step; at the end where the chain does not reach it."""
+        """The moment when the gradient has come back to that time step; the end where the chain does not reach it."""
         return min((moment for at, moment in arrival.items() if at <= step), default=end)
 
     def forward_at(step: int | None) -> float:
-        """When the values of that time step have been computed; what belongs to none comes after all of them."""
+        """The moment when the values of that time step are computed; after all of them for what belongs to none."""
         return turn - 0.5 if step is None else min((t for s, t in when.items() if s >= step), default=turn - 0.5)
 
     shown: dict[str, tuple[float, float]] = {}

@@ -20,7 +20,7 @@ def arrow_head(line: Line) -> tuple[Curve, list[Point]]:
 
 
 def label_place(curve: Curve) -> Point:
-    """Where the label of a line stands that says nothing of its own: beside its middle."""
+    """The place of the label of a line, by default: beside its middle."""
     x, y = along(curve, 0.5)
     upright = abs(curve[-1][0] - curve[0][0]) < 1.0
     return (x + 14.0, y) if upright else (x, y + 7.0)

@@ -1,4 +1,4 @@
-"""What is left of the gradient: a bar for every state, on a log scale, beside the law."""
+"""The bars for what is left of the gradient: one for every state, on a log scale, beside the law."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _axis(columns: Columns, low: int, high: int, level: Callable[[float], float]
 def _name_of_law(
     subject: Subject, columns: Columns, points: Sequence[Point], bars: Sequence[tuple[_Bar, float]], one: float
 ) -> tuple[float, float, Anchor] | None:
-    """Where the name of the law stands: above its line and the bars, at the end where it can stand lower.
+    """The place of the name of the law: above its line and the bars, at the end where it can stand lower.
 
     Args:
         one: the level of 1, whose line is not to go through it.

@@ -28,7 +28,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Factor:
-    """What one time step multiplies the gradient by: the product of the local derivatives along its links.
+    """The factor by which one time step multiplies the gradient: the product of the local derivatives along its links.
 
     Attributes:
         step: the time step; that of the part in the loss is T.
@@ -247,7 +247,7 @@ def factor_of(step: int, links: Sequence[Link], steps: Mapping[Value, TimeStep])
 
 
 def _term(link: Link, steps: Mapping[Value, TimeStep]) -> tuple[str, float, Value | None] | None:
-    """How the derivative along a link is written: w for a product with w, tanh′(z_3) for a function."""
+    """The derivative along a link in writing: w for a product with w, tanh′(z_3) for a function."""
     rule, x = link.child.operation, link.local_gradient
     formula = rule.local_formulas[link.position] if rule.local_formulas else ""
     if formula == "1":

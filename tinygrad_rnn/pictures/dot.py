@@ -176,7 +176,7 @@ def _text(text: Text, page: float = 0.0) -> str:
 
 
 def _width_for_engines(text: str, size: float, bold: bool) -> float:
-    """How wide an engine without fonts takes a text for: a byte of a character that is not ASCII is a space to it."""
+    """The width of a text for an engine without fonts: a byte of a character that is not ASCII is a space to it."""
     plain = "".join(sign for sign in text if sign.isascii())
     return measure(plain, size, bold) + 0.29 * size * (len(text.encode()) - len(plain))
 

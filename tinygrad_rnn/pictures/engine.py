@@ -23,7 +23,7 @@ def programs() -> list[str]:
 
 
 def run(source: str, format: str, time_limit: float) -> bytes:
-    """What Graphviz makes of a DOT text.
+    """The picture that Graphviz makes of a DOT text.
 
     Args:
         source: the DOT text.

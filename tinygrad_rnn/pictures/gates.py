@@ -42,7 +42,7 @@ class Gates:
 
     @property
     def height(self) -> float:
-        """How much room they take."""
+        """The room that they take."""
         return (_HEADING + _ROW * len(self.rows)) * self.columns.sheet.size
 
     def draw(self, top: float) -> None:
@@ -81,8 +81,8 @@ def choose(subject: Subject, columns: Columns, room: float) -> Gates | None:
 
 
 def quantities(subject: Subject) -> list[Quantity]:
-    """What is computed besides states and read-outs: gates, or else pre-activations and the slopes at them; empty for a
-    cell that names nothing else.
+    """The quantities other than states and read-outs: gates, or else pre-activations and the slopes at them; empty for
+    a cell that names nothing else.
     """
     unrolled = subject.unrolled
     before = set(getattr(unrolled.cell, "pre_activation_names", ()))

@@ -126,7 +126,7 @@ class Line:
 
 @dataclass(slots=True)
 class Frame:
-    """What encloses the boxes of one time step."""
+    """The frame around the boxes of one time step."""
 
     id: str
     title: str
@@ -165,7 +165,7 @@ class Text:
 
 @dataclass(slots=True)
 class Swatch:
-    """What a colour of the scale stands for; on paper, words."""
+    """The meaning of a colour of the scale; on paper, words."""
 
     text: str
     fill: str = colours.PAPER
@@ -199,8 +199,8 @@ class Picture:
         box: Callable[[Box], Drawn],
         text: Callable[[Text], Drawn],
     ) -> Iterator[Drawn]:
-        """What the four functions make of everything, in the order in which it is drawn: whatever comes later covers
-        what was there. The boxes of frames come with the other boxes.
+        """The results of the four functions for everything, in the order in which it is drawn: whatever comes later
+        covers what was there. The boxes of frames come with the other boxes.
         """
         yield from map(frame, self.frames)
         yield from (line(each) for each in self.lines if not each.in_front)
@@ -231,7 +231,7 @@ def straight(start: Point, end: Point) -> Curve:
 
 
 def bounds(picture: Picture) -> tuple[float, float, float, float]:
-    """What the frames, boxes and lines of a picture cover: left, bottom, right, top."""
+    """The area that the frames, boxes and lines of a picture cover: left, bottom, right, top."""
     xs = [x for frame in picture.frames for x in (frame.left, frame.right)]
     ys = [y for frame in picture.frames for y in (frame.bottom, frame.top)]
     for box in picture.boxes:

@@ -1,4 +1,4 @@
-"""What is drawn of a graph, before any position is known: nodes by time step, a copy of a tied weight in each."""
+"""The part of a graph to draw, before any position is known: nodes by time step, a copy of a tied weight in each."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def build(
 
 
 def _in_cells(steps: dict[Value, TimeStep], states: set[Value]) -> set[Value]:
-    """What the states are computed from, and what stands alone."""
+    """The nodes that the states are computed from, and those that stand alone."""
     inside = set(states)
     for child in reversed(steps):
         if child in inside:
@@ -228,7 +228,7 @@ def _used_in(steps: dict[Value, TimeStep]) -> dict[Value, Counter[TimeStep]]:
 
 
 def chosen(T: int, first: int, limit: int | None) -> list[int]:
-    """Which of the time steps ``first … T`` to show if at most ``limit`` may be: from both ends."""
+    """The time steps among ``first … T`` to show if at most ``limit`` may be: from both ends."""
     steps: Sequence[int] = range(first, T + 1)
     if limit is None or len(steps) <= limit:
         return list(steps)

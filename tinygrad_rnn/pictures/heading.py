@@ -1,4 +1,4 @@
-"""What stands above a picture: the verdict, the chain as an equation, and what was unrolled."""
+"""The heading of a picture: the verdict, the chain as an equation, and what was unrolled."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def draw(subject: Subject, sheet: Sheet, y: float, equations: Sequence[str]) -> 
 
 
 def height(equations: Sequence[str], size: float) -> float:
-    """How much room it takes at most, in text of that size."""
+    """The room that it takes at most, in text of that size."""
     return (2.7 + 1.8 * len(equations) + 1.6) * size

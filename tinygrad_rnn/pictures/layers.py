@@ -22,7 +22,7 @@ _SWEEPS = 12
 
 @dataclass(eq=False)
 class _Item:
-    """What takes a place in a layer: a node with the leaves beside it, or a line that passes through.
+    """An item that takes a place in a layer: a node with the leaves beside it, or a line that passes through.
 
     Attributes:
         node: None for a line.

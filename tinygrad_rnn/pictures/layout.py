@@ -22,7 +22,7 @@ POINTS_PER_INCH = 72.0
 
 @dataclass(frozen=True)
 class Shape:
-    """What the layout of one time step depends on.
+    """The key of the layout of one time step.
 
     Attributes:
         sizes: (width, height) of every node.

@@ -1,4 +1,4 @@
-"""What stands above and below a picture of every Value: the chain in words, and the key to its colours."""
+"""The text above and below a picture of every Value: the chain in words, and the key to its colours."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Key:
         self.scale, self.kinds, self.chain = scale, kinds, chain
 
     def width(self, size: float) -> float:
-        """How wide it is in text of that size, in points."""
+        """Its width in text of that size, in points."""
         return self._write(None, 0.0, 0.0, size)
 
     def draw(self, sheet: Sheet, y: float) -> None:

@@ -42,7 +42,7 @@ def title(value: Value, room: float, size: float, bold: bool = False) -> str:
 
 
 def slope(child: Value, position: int) -> str:
-    """What ∂child/∂operand is called: w for a product with w, tanh′ for a function; empty where it has no name."""
+    """The name of ∂child/∂operand: w for a product with w, tanh′ for a function; empty where it has no name."""
     op = child.operation
     formula = op.local_formulas[position] if op.local_formulas else ""
     lone = {"{0}": 0, "{1}": 1}.get(formula)

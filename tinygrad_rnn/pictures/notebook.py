@@ -1,4 +1,4 @@
-"""How a Value shows itself in a notebook."""
+"""The display of a Value in a notebook."""
 
 from __future__ import annotations
 

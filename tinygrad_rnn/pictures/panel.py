@@ -21,7 +21,7 @@ class Panel(Protocol):
 
     @property
     def height(self) -> float:
-        """How much room it takes."""
+        """The room that it takes."""
         ...
 
     def draw(self, top: float) -> None:
@@ -38,7 +38,7 @@ class Missing:
 
     @property
     def height(self) -> float:
-        """How much room it takes."""
+        """The room that it takes."""
         return _MISSING * self.sheet.size
 
     def draw(self, top: float) -> None:

@@ -1,4 +1,4 @@
-"""How large the parts of the picture of states are, in sizes of text. The page draws the same picture, alive."""
+"""The sizes of the parts of the picture of states, in sizes of text. The page draws the same picture, alive."""
 
 from __future__ import annotations
 

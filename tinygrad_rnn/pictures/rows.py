@@ -15,14 +15,14 @@ GAP = 14.0  # between rows, besides these lines
 
 @dataclass(frozen=True)
 class _Part:
-    """What stays together: a frame with what stands above and below it, from ``left`` to ``right``."""
+    """A block that stays together: a frame with everything above and below it, from ``left`` to ``right``."""
 
     left: float
     right: float
 
 
 def most_readable(picture: Picture, aspect: float, heading: float) -> list[float]:
-    """Where to begin the rows of a strip so that it is as large as can be on a page of this shape.
+    """The places at which to begin the rows of a strip so that it is as large as can be on a page of this shape.
 
     Args:
         picture: a strip.
@@ -126,7 +126,7 @@ def _row(x: float, edges: Sequence[float]) -> int:
 
 
 def _cut(curve: Curve, right: float, left: float) -> tuple[Curve, Curve]:
-    """What of a curve is before the end of a row, and after the beginning of another: whole pieces."""
+    """The pieces of a curve before the end of a row, and those after the beginning of another."""
     joints = range(0, len(curve), 3)
     first = max((i for i in joints if all(x <= right for x, _ in curve[: i + 1])), default=0)
     last = min((i for i in joints if all(x >= left - 20.0 for x, _ in curve[i:])), default=len(curve) - 1)

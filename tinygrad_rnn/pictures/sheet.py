@@ -91,7 +91,7 @@ class Sheet:
 
 
 class Columns:
-    """Where the time steps stand, from left to right, and the loss behind them.
+    """The places of the time steps, from left to right, and the loss behind them.
 
     Args:
         subject: whose time steps.
@@ -135,12 +135,12 @@ class Columns:
 
 
 def columns_in(view: View, size: float) -> float:
-    """How many columns a page has room for, with text of this size."""
+    """The number of columns that a page has room for, with text of this size."""
     return (view.page[0] - 2 * MARGIN - _AXIS * size) / (_COLUMN * size)
 
 
 def most_states(view: View, count: int, with_loss: bool) -> int:
-    """How many of so many states to draw: ``max_steps``, or else as many as fit onto a page in `SMALLEST` text."""
+    """The number of states to draw, of so many: ``max_steps``, or as many as fit onto a page in `SMALLEST` text."""
     if view.max_steps is not None:
         return view.max_steps
     room = columns_in(view, SMALLEST) - with_loss

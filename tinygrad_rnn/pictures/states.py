@@ -98,7 +98,7 @@ class _Heights:
 
     @classmethod
     def of(cls, subject: Subject) -> _Heights:
-        """Those of a picture."""
+        """The heights in a picture."""
         factors = p.TWO_LINES if words.factor_names(subject) else p.ONE_LINE
         factors = 0.0 if subject.k is None else p.RISE + factors
         state, gap = p.STATE if subject.view.values else p.BARE_STATE, p.GAP
@@ -333,7 +333,7 @@ class _Lanes:
                 self.sheet.line(f"arc_{after}", geometry.joined(*pieces[-end:]), tail.id, head.id, role="arc", **looks)
 
     def along(self, before: int, after: int) -> list[float]:
-        """What is left of the gradient where each piece of an arc begins: of one that passes over folded time steps,
+        """The gradient that is left where each piece of an arc begins: of one that passes over folded time steps,
         at some of them.
         """
         kept = self.subject.kept
@@ -343,7 +343,7 @@ class _Lanes:
         return [kept[min(known, key=lambda k: abs(k - place))] for place in places]
 
     def strength(self, kept: float) -> Looks:
-        """How a line looks along which a gradient travels of which so much is left."""
+        """The look of a line along which a gradient travels of which so much is left."""
         return {"stroke": self.scale(kept), "pen": p.PEN + p.STRENGTH * self.s * self.scale.place(_log10(kept))}
 
     def hops(self) -> list[tuple[int, int]]:

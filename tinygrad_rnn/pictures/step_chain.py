@@ -128,12 +128,12 @@ class StepChain:
 
     @property
     def gap(self) -> float:
-        """How far apart the Values of the row can stand."""
+        """The distance at which the Values of the row can stand."""
         free = self.sheet.right - self.sheet.left - add_up(map(self.width, self.spine))
         return free / max(len(self.spine) - 1, 1)
 
     def lower(self, centres: Sequence[float]) -> dict[Value, float]:
-        """Where the Values of the lower row stand: each group below what it goes into, as far as there is room."""
+        """The places of the Values of the lower row: each group below what it goes into, as far as there is room."""
         sheet, s = self.sheet, self.sheet.size
         gap = 1.6 * s
         placed: dict[Value, float] = {}
@@ -179,7 +179,7 @@ class StepChain:
         return rows
 
     def share(self, value: Value) -> float | None:
-        """What a parameter gets through this time step, where that is not all of its gradient."""
+        """The part of a parameter's gradient from this time step, where that is not all of it."""
         if value.parents or value.time_step is not None:
             return None
         parts = [

@@ -99,7 +99,7 @@ class StepEquations:
             self.write_matrix(right + 2.5 * s, y)
 
     def width(self, part: _Part) -> float:
-        """How wide the card of a part is: its name fits into it."""
+        """The width of the card of a part: its name fits into it."""
         s = self.sheet.size
         data = text.width(vector(part.values, math.inf, s), s) if part.below is None else 0.0
         below = text.width(part.below or "", s)
@@ -112,7 +112,7 @@ class StepEquations:
 
     @property
     def gaps(self) -> list[float]:
-        """How far the parts in the upper row stand apart at least: there is room for what is written between them."""
+        """The least distance between the parts in the upper row: there is room for what is written between them."""
         s = self.sheet.size
         labels = {(tail, head): label.partition(",")[0] for tail, head, _, label in self.edges}
         return [max(1.8 * s, text.width(labels.get((a.id, b.id), ""), s) + 0.8 * s) for a, b in pairwise(self.upper)]
@@ -123,7 +123,7 @@ class StepEquations:
         return self.sheet.right - self.sheet.left - add_up(map(self.width, self.upper)) - add_up(self.gaps)
 
     def middles(self) -> dict[str, float]:
-        """Where the parts stand, from left to right: in the upper row from margin to margin; in the lower row as far
+        """The places of the parts, from left to right: in the upper row from margin to margin; in the lower row as far
         below what they go into as there is room.
         """
         sheet, s = self.sheet, self.sheet.size

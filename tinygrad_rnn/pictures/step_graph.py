@@ -23,7 +23,7 @@ _SMALLEST = max(LEAST, 2.2 * SMALLEST / 3.0)  # size of text in points: a third 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the Values of a time step stand, from the state before it to the state after it, in text of size `LEAST`.
+    """The places of the Values of a time step, from the state before it to the state after it, in text of size `LEAST`.
 
     Attributes:
         nodes: the Values.
@@ -38,7 +38,7 @@ class Plan:
 
     @property
     def height(self) -> float:
-        """How much room they take, with the heading, in sizes of text."""
+        """The room that they take, with the heading, in sizes of text."""
         return _HEADING + (self.places.top - self.places.bottom) / LEAST
 
     @classmethod
@@ -81,7 +81,7 @@ class StepGraph:
 
     @property
     def height(self) -> float:
-        """How much room it takes."""
+        """The room that it takes."""
         return self.plan.height * self.sheet.size
 
     def draw(self, top: float) -> None:
@@ -130,7 +130,7 @@ class StepGraph:
 
 
 def _name(value: Value, is_given: bool) -> list[Row]:
-    """What a Value is called, with its formula unless it is given to the time step."""
+    """The name of a Value, with its formula unless it is given to the time step."""
     room = 8.0 * LEAST
     label = names.pretty(value.label) if is_given else ""
     name = text.squeezed(label, room, LEAST, True) if label else names.title(value, room, LEAST, True)

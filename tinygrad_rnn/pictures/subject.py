@@ -41,13 +41,13 @@ class Fold:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """Their number."""
         return self.last - self.first + 1
 
 
 @dataclass(frozen=True)
 class Link:
-    """What one time step multiplies the gradient by, on its way from s_t back to s_{t-1}.
+    """The factor by which one time step multiplies the gradient, on its way from s_t back to s_{t-1}.
 
     Attributes:
         step: t.
@@ -70,7 +70,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Law:
-    """What the factors would be without nonlinearities: w^(T−k), or a bound, or the product of the gates.
+    """The factors as they would be without nonlinearities: w^(T−k), or a bound, or the product of the gates.
 
     Attributes:
         name: how it is written: ``w``, or ``‖W‖``.
@@ -252,7 +252,7 @@ class Subject:
 
     @cached_property
     def kept(self) -> dict[int, float]:
-        """What of the gradient at s_T is left at s_k, for every k that is drawn or has a bar."""
+        """The part of the gradient at s_T that is left at s_k, for every k that is drawn or has a bar."""
         if self.k is None:
             return {}
         try:
@@ -328,7 +328,7 @@ class Subject:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """What became of the gradient from s_T back to s_k."""
+        """The verdict on the gradient from s_T back to s_k."""
         return verdict(self.left, self.T - self.end)
 
     @property
@@ -348,7 +348,7 @@ class Subject:
 
     @property
     def left(self) -> float:
-        """What of the gradient at s_T is left at the end of the chain."""
+        """The part of the gradient at s_T that is left at the end of the chain."""
         return self.kept.get(self.end, 1.0)
 
     @cached_property
@@ -387,7 +387,7 @@ class Subject:
         return earlier / later if later else math.nan if not earlier else math.inf
 
     def factor(self, t: int) -> Factor | None:
-        """How J_t is made up, if the state is a single number, and only one path leads through the time step."""
+        """The parts of J_t, if the state is a single number, and only one path leads through the time step."""
         (after,), (before,) = self.unrolled.state(t), self.unrolled.state(t - 1)
         order = topological_order(after, stop=[before])
         steps = {node: node.time_step for node in order}
@@ -443,7 +443,7 @@ class Subject:
 
     @cached_property
     def straight(self) -> dict[int, float]:
-        """What of a gradient at the last state comes back straight, through the gates alone, by time step k.
+        """The part of a gradient at the last state that comes back straight, through the gates alone, by time step k.
 
         The gradient is ∂L_T/∂c_T where ``backward()`` has run, else 1 at every unit; the norm, relative to that at T.
         """
@@ -479,11 +479,11 @@ class Subject:
     # ---- how states hang together -----------------------------------------------------------------------------------
 
     def dependencies(self, t: int) -> list[tuple[str, str]]:
-        """Which parts of the state after time step t depend on which before it, with no other part after it between."""
+        """The parts after time step t, and those before it that each depends on with no other part after it between."""
         return self._ways(t)[0]
 
     def within(self, t: int) -> list[tuple[str, str]]:
-        """Which parts of the state after time step t depend on which others after it."""
+        """The parts of the state after time step t and the others after it that each depends on."""
         return self._ways(t)[1]
 
     def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -46,7 +46,7 @@ def write(picture: Picture, style: str = "", classes: Classes | None = None) -> 
 
 
 def named(picture: Picture, prefix: str) -> tuple[str, str, str]:
-    """What makes an SVG an image with a name, for those who cannot see it: attributes, title and description.
+    """The marks that make an SVG an image with a name, for those who cannot see it: attributes, title and description.
 
     Args:
         picture: what it shows.

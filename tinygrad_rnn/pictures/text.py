@@ -14,7 +14,7 @@ _LOWERED = str.maketrans("-+0123456789", "₋₊₀₁₂₃₄₅₆₇₈₉")
 
 
 def number(x: float, digits: int = 3) -> str:
-    """That many significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵.
+    """A number with that many significant digits, and a power of ten where zeros would hide the size: −1.23×10⁻⁵.
 
     Zeros at the end mean rounding: 0.5 is one half, 0.500 is near it.
     """
@@ -112,7 +112,7 @@ def indexed(name: str, index: int) -> str:
 
 
 def width(text: str, size: float, bold: bool = False) -> float:
-    """How wide a text in Helvetica, or the widest font that stands in for it, is, in points."""
+    """The width of a text in Helvetica, or in the widest font that stands in for it, in points."""
     widths = BOLD if bold else REGULAR
     return size * add_up(map(widths.__getitem__, text))
 

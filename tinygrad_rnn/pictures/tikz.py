@@ -73,7 +73,7 @@ class _Colours:
         return self.names.setdefault(colour, f"tgr{len(self.names)}")
 
     def definitions(self) -> list[str]:
-        """What defines them."""
+        """The definitions of the colours."""
         return [rf"\definecolor{{{name}}}{{HTML}}{{{c[1:].upper()}}}" for c, name in self.names.items()]
 
 

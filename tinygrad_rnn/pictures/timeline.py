@@ -57,7 +57,7 @@ class _Slot:
 
 @dataclass(eq=False)
 class _Fold:
-    """What stands for the time steps from ``first`` to ``last``."""
+    """A column that stands for the time steps from ``first`` to ``last``."""
 
     first: int
     last: int
@@ -290,7 +290,7 @@ def _fold(fold: _Fold, bottom: float, top: float) -> Box:
 
 @dataclass
 class _Pen:
-    """How lines look."""
+    """The look of lines."""
 
     lit: set[tuple[Value, int]]
     paths: frozenset[tuple[Value, int]]
@@ -391,7 +391,7 @@ class _Ends:
         return geometry.moved(slot.plan.entering[self.entry][self.use], slot.dx, slot.lift)
 
     def points(self) -> tuple[Point, Point]:
-        """Where the line leaves one slot and reaches the other. A fold is at any height."""
+        """The points where the line leaves one slot and reaches the other. A fold is at any height."""
         start, finish = self.start(), self.finish()
         if not start:
             return (self.source.right, finish[0][1]), finish[0]
@@ -431,7 +431,7 @@ def _over(start: Point, end: Point, y: float) -> Curve:
 
 
 def _bands(chain: Chain, root: str, steps: Container[int | None]) -> dict[int | None, list[str]]:
-    """What to say below each column about its factor."""
+    """The text below each column about its factor."""
     words: dict[int | None, list[str]] = {
         factor.step: _band(chain, factor, root) for factor in chain.factors if factor.step in steps
     }

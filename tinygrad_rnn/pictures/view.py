@@ -25,7 +25,7 @@ Drawn = TypeVar("Drawn", Box, Line)
 
 @dataclass(frozen=True)
 class View:
-    """What is to be drawn.
+    """The choice of what to draw.
 
     Attributes:
         detail: a level of `DETAILS`.
@@ -85,7 +85,7 @@ class View:
             raise ArgumentError(f"only {first}..{last}", remedy=f"Give the earlier step first: {last}..{first}")
 
     def name_of(self, place: int) -> str:
-        """What the input at this place of the sequence is called, from 0; empty if it has no name."""
+        """The name of the input at this place of the sequence, from 0; empty if it has no name."""
         return self.names[place] if 0 <= place < len(self.names) else ""
 
     def notes_of(self, place: int) -> Sequence[str]:

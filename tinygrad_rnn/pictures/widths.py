@@ -1,4 +1,4 @@
-"""How wide characters are at size 1: in the widest of Helvetica, Liberation Sans and DejaVu Sans.
+"""The widths of characters at size 1: in the widest of Helvetica, Liberation Sans and DejaVu Sans.
 
 They stand in for each other: a viewer has one of them, and we cannot tell which.
 """

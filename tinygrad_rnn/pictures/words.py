@@ -1,4 +1,4 @@
-"""What the coarser levels say in words: the verdict, the equation of the chain, the law, the key."""
+"""The words of the coarser levels: the verdict, the equation of the chain, the law, the key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def id_of(name: str, step: int) -> str:
 
 
 def headline(subject: Subject) -> str:
-    """What became of the gradient, as one sentence; or the title that was given."""
+    """The verdict on the gradient, as one sentence; or the title that was given."""
     if subject.view.title is not None:
         return text.clipped(subject.view.title, 200)
     found = subject.verdict
@@ -46,7 +46,7 @@ def title(subject: Subject) -> str:
 
 
 def description(subject: Subject) -> str:
-    """What the picture shows, in two sentences: the chain with its product, and the verdict."""
+    """The description of the picture in two sentences: the chain with its product, and the verdict."""
     steps = count(subject.last - subject.first, "time step")
     if subject.k is None or subject.verdict is None:
         return f"{subject.described}, unrolled over {steps}. Every state is drawn with its value and its gradient."
@@ -148,7 +148,7 @@ def _factors(name: str, T: int, k: int) -> str:
 
 
 def _base(law: Law) -> str:
-    """What a power of the weight is a power of, where it has a sign: w, or W of a single number."""
+    """The base of a power of the weight, where it has a sign: w, or W of a single number."""
     return law.name.strip("‖")
 
 
@@ -162,7 +162,7 @@ def _weight(subject: Subject) -> float:
 
 
 def _rest(subject: Subject) -> str | None:
-    """What the other terms of the factors are called; None: there are none."""
+    """The name of the other terms of the factors; None: there are none."""
     names = {
         name.partition("(")[0] if name.partition("(")[0].endswith("′") else "rest"
         for link in subject.links.values()
@@ -173,7 +173,7 @@ def _rest(subject: Subject) -> str | None:
 
 
 def factor_names(subject: Subject) -> str:
-    """What stands above the factor of each step."""
+    """The text above the factor of each step."""
     if subject.gate_name is not None:
         units = len(subject.state(subject.straight_name or "", subject.T))
         return subject.gate_name if units == 1 else f"mean {subject.gate_name}"
@@ -191,7 +191,7 @@ def ink_of_terms(subject: Subject) -> str:
 
 
 def caption(subject: Subject) -> list[str]:
-    """What was unrolled, and which part of the loss the chain is about if it has several; first what matters most."""
+    """The network that was unrolled, and the part of the loss that the chain is about; the most important first."""
     if subject.k is None and subject.view.title is None:
         return []
     parts = [f"{subject.described}, unrolled over {count(subject.last - subject.first, 'time step')}"]
@@ -205,7 +205,7 @@ def caption(subject: Subject) -> list[str]:
 
 
 def left(subject: Subject) -> str:
-    """What the bars show."""
+    """The meaning of the bars."""
     name = _name(subject)
     later, earlier = text.indexed(name, subject.T), f"{name}ₖ"
     if subject.starts_at_0:
@@ -227,12 +227,12 @@ def law(subject: Subject) -> str:
 
 
 def _sized(subject: Subject, law: Law) -> str:
-    """What the size of the weight is called."""
+    """The name of the size of the weight."""
     return f"|{law.name}|" if _weight(subject) < 0 and not law.is_bound else law.name
 
 
 def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
-    """What the rows of a card are, each in its colour, and in words where it stands: not every eye sees the colours."""
+    """The meaning of the rows of a card, in their colours, and in words: not every eye sees the colours."""
     has_vectors = subject.size > len(subject.unrolled.state_names)
     return [
         ("In a card:", colours.QUIET),
@@ -244,7 +244,7 @@ def card_key(subject: Subject) -> Sequence[tuple[str, str]]:
 
 
 def input_value(nodes: Sequence[Value], room: float, size: float) -> str:
-    """What an input is: its number, which entry is 1, or its norm."""
+    """An input in words: its number, which entry is 1, or its norm."""
     data = [node.data for node in nodes]
     if len(data) == 1:
         return text.fitted(data[0], room, size)

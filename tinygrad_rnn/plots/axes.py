@@ -1,4 +1,4 @@
-"""What the figures share: colours, dashes, and the logarithmic axis."""
+"""The parts that the figures share: colours, dashes, and the logarithmic axis."""
 
 from __future__ import annotations
 

@@ -77,17 +77,17 @@ def comparison_figure(rows: Sequence[DecayCurve], title: str = "") -> Figure:
 
 
 def _log10(size: float) -> float:
-    """Where a size stands on the axis: 0 below it, infinity above it, and NaN at 1."""
+    """The place of a size on the axis: 0 below it, infinity above it, and NaN at 1."""
     return math.log10(size) if size > 0.0 else 0.0 if math.isnan(size) else -math.inf
 
 
 def _magnitude(curve: DecayCurve) -> str:
-    """What is measured."""
+    """The name of what is measured."""
     return magnitude(f"∂L/∂{verbatim(curve.state)}$_k$", curve.entries)
 
 
 def _word(curve: DecayCurve) -> str:
-    """What becomes of the gradient, for a label, and the mean factor per time step. The lag is on the axis."""
+    """The verdict on the gradient, for a label, and the mean factor per time step. The lag is on the axis."""
     found = curve.verdict
     if found is None:
         return ""

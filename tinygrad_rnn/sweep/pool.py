@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -101,7 +102,7 @@ def _unpacked(task: bytes) -> Any:
     """Call a function in a process. It is unpacked only here, since one that the process does not find, as it was
     defined below ``if __name__ == "__main__":``, would end the process, and perhaps another in its place for ever.
     """
-    function, args, kwargs = ForkingPickler.loads(task)
+    function, args, kwargs = pickle.loads(task)
     return function(*args, **kwargs)
 
 

@@ -26,7 +26,7 @@ COMPLETE = 7
 
 
 def _legal_inside(string: str, start: int = 0, end: int | None = None) -> set[str]:
-    """What may follow ``string[start:end]`` in the plain grammar; ``{""}`` when that is complete."""
+    """The symbols that may follow ``string[start:end]`` in the plain grammar; ``{""}`` when that is complete."""
     state = 0
     for place, symbol in enumerate(string[start:end], start):
         if symbol not in TRANSITIONS[state]:

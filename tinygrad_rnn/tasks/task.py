@@ -83,7 +83,7 @@ class Task(ABC):
 
     @abstractmethod
     def error(self, example: Example, outputs: Outputs) -> float:
-        """How wrong a model's outputs are about an example, by the task's own measure; 0 is right."""
+        """The error of a model's outputs about an example, by the task's own measure; 0 is right."""
 
     def validation(self, count: int, seed: int = 0) -> list[Example]:
         """Examples to validate on: always the same ones for the same seed, none of which was trained on if the
@@ -116,7 +116,7 @@ class Task(ABC):
 
     @property
     def summary(self) -> str:
-        """What is to be learned, in a sentence: the first line of the docstring, which ``python -OO`` leaves out."""
+        """The aim of the task, in a sentence: the first line of the docstring, which ``python -OO`` leaves out."""
         return (type(self).__doc__ or "").partition("\n")[0]
 
     @classmethod

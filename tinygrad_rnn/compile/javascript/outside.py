@@ -1,4 +1,4 @@
-"""What lies outside time: nodes that a time step reads, and that were computed before the first one.
+"""The nodes outside time: those that a time step reads, and that were computed before the first one.
 
 Also the whole loss, where it has a part outside time, such as a penalty on the weights.
 
@@ -38,7 +38,7 @@ class Whole:
 
     @property
     def read(self) -> list[Value]:
-        """What these nodes read, except for the loss over time."""
+        """The nodes that these read, except the loss over time."""
         ends = dict.fromkeys(parent for node in self.nodes for parent in node.parents)
         return [end for end in ends if end is not self.over_time and end not in self.nodes]
 
@@ -74,7 +74,7 @@ def find_outside(step: Step, whole: Whole | None = None) -> tuple[list[Value], l
 
 
 def outside_name(node: Value) -> str:
-    """What a node outside time is called: its label, or its formula."""
+    """The name of a node outside time: its label, or its formula."""
     return node.label or notation.name(node)
 
 

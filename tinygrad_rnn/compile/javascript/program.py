@@ -262,7 +262,7 @@ class _Writer:
     # ---- what there is ----------------------------------------------------------------------------------
 
     def _name_nodes(self) -> dict[Value, str]:
-        """What every node and end is called."""
+        """The name of every node and end."""
         traced, names = self.traced, {}
         for unit in traced.units.values():
             for node in [*unit.ends, *unit.nodes]:
@@ -431,7 +431,7 @@ class _Writer:
         return edges
 
     def _place_of(self, parent: Value, unit: Unit) -> Parent:
-        """Where a parent of a node lies."""
+        """The place of a parent of a node."""
         traced = self.traced
         if parent in unit.picks:
             return self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]
@@ -452,7 +452,7 @@ class _Writer:
         return 0 if name == X.name else self.traced.inputs
 
     def _read(self, symbol: Symbol) -> str | None:
-        """How a symbol is read; None for one that is to be computed."""
+        """The text that reads a symbol; None for one that is to be computed."""
         if symbol.op == "load":
             return self._place(symbol.place)
         if symbol.op == "index":

@@ -321,7 +321,7 @@ function pictureAsFile() {
   });
   const { width, height } = picture.viewBox.baseVal, words = [];
   let head = 12;
-  for (const [from_, said, size, weight] of [[byId("headline"), headline()[0], 24, 750], [byId("equation"), equation(), 15, 500]]) {
+  for (const [from_, said, size, weight] of [[byId("headline"), headline()[0], 24, 750], [byId("equation"), result.error ? "The picture shows what was before." : equation(), 15, 500]]) {
     const look = { x: 8, "font-size": size, "font-weight": weight, fill: getComputedStyle(from_).color, "font-family": FONTS };
     for (const line of inLines(said, width - 16, weight + " " + size + "px " + FONTS)) {
       head += 1.25 * size;

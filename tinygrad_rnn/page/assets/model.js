@@ -171,7 +171,7 @@ function fromLink(link) {
   const T = found.T = take("T", whole(1, built.T), built.T), k1 = take("k1", whole(1, built.T), null), k2 = take("k2", whole(1, built.T), null);
   Object.assign(found, { k1: k1 === null || k2 < k1 ? k2 ?? k1 : k1, k2: k2 ?? k1, lr: take("lr", number(0), built.lr), clip: take("clip", number(0), null) });
   found.step = take("step", whole(0, lastPosition(found)), null);
-  found.cuts = take("cut", (key, text) => text.split(",").map((each) => whole(0, T - 1)(key, each)).filter((t) => t !== null), []);
+  found.cuts = take("cut", (key, text) => text.split(",").filter(Boolean).map((each) => whole(0, T - 1)(key, each)).filter((t) => t !== null), []);
   chosen = { ...chosen, cell };  // what the parameters are called
   const places = new Map(p.map((_, i) => [parameterName(i), i])), { symbols, x: size } = PROGRAMS[programs[found.nonlinearity]].facts;
   for (const [key, text] of words) {
