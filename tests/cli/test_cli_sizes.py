@@ -75,3 +75,10 @@ def test_what_only_takes_long_is_not_refused(
     monkeypatch.setattr("tinygrad_rnn.cli.inputs.kinds.make_cell", begin)
     with pytest.raises(Begun):
         main(["--hidden", "2000", "--no-picture"])
+
+
+@pytest.mark.parametrize("command", ["--steps", "--seed", "train --hidden", "sweep --seeds", "sample x --length"])
+def test_a_number_of_too_many_digits_is_called_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python does not read it, so it was said to be no whole number."""
+    assert main([*command.split(), "9" * 5000]) == 2
+    assert "a number of 5,000 digits is more than 9223372036854775807" in capsys.readouterr().err

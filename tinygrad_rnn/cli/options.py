@@ -152,6 +152,8 @@ def whole_number(least: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         number = typed_whole(text)
+        if number is None and text.isascii() and text.isdecimal():  # Python reads up to 4300 digits
+            raise argparse.ArgumentTypeError(f"a number of {len(text):,} digits is more than {sys.maxsize}")
         if number is None or number < least:
             raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least {least}")
         if number > sys.maxsize:
