@@ -1,7 +1,7 @@
 """Advance a cell through time: a single time step, and a sequence of them.
 
-All others are made of these: stacked layers, generation, compiled code and its replay. Only `bptt.unroll` calls a cell
-itself, so that a debugger steps from its loop straight into the cell.
+All others are made of these: stacked layers, generation, compiled code and its replay. Except for cells that are made
+of cells, only `bptt.unroll` calls a cell itself, so that a debugger steps from its loop straight into it.
 """
 
 from __future__ import annotations
