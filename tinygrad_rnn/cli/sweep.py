@@ -14,10 +14,11 @@ from dataclasses import asdict
 from statistics import mean
 
 from ..engine.notation import number
-from ..errors import DataError, DomainError, MissingDependencyError, SweepError
+from ..errors import DataError, DomainError, SweepError
 from ..plots.saving import save
 from ..plots.sweep import sweep_figure
 from ..support.memory import require_memory
+from ..support.optional import optional
 from ..support.sums import add_up
 from ..support.text import count
 from ..sweep import ProcessPool, Record, sweep
@@ -190,12 +191,8 @@ def _executor(args: argparse.Namespace) -> Iterator[Executor | None]:
         with ProcessPool(args.workers) as pool:
             yield pool
     elif args.dask:
-        try:
+        with optional("--dask needs dask.distributed", "dask"):
             from distributed import Client
-        except ImportError as error:
-            raise MissingDependencyError(
-                "--dask needs dask.distributed", remedy="pip install 'tinygrad_rnn[dask]'"
-            ) from error
         try:
             client = Client(args.dask, timeout=PATIENCE)  # type: ignore[no-untyped-call]
         except (OSError, ValueError, TypeError) as error:

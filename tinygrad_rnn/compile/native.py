@@ -13,8 +13,9 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from ..errors import CompileError, MissingDependencyError
+from ..errors import CompileError
 from ..support.memory import require_memory
+from ..support.optional import optional
 from .elementary import LIBM, libm_name
 
 T = TypeVar("T")
@@ -28,13 +29,8 @@ def llvm() -> Any:
         MissingDependencyError: llvmlite is not installed.
         CompileError: this platform is not supported.
     """
-    try:
+    with optional("compiling needs llvmlite", "compile", "; without it, backward() does everything, only slower"):
         from llvmlite import binding  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingDependencyError(
-            "compiling needs llvmlite",
-            remedy="pip install 'tinygrad_rnn[compile]'; without it, backward() does everything, only slower",
-        ) from error
     try:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()

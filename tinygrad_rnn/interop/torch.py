@@ -23,11 +23,12 @@ from importlib import import_module
 from typing import Any
 
 from ..engine.arithmetic import number
-from ..errors import ArgumentError, DataError, MissingDependencyError, ShapeError
+from ..errors import ArgumentError, DataError, ShapeError
 from ..nn import Gate, GRUCell, Linear, LSTMCell, Module, Recurrent, RNNCell, linalg
 from ..nn.trees import NestedNumbers, is_vector, shape
 from ..support.checks import in_short
 from ..support.numbers import as_lists
+from ..support.optional import optional
 from ..support.text import count, listed
 
 CELLS = (RNNCell, LSTMCell, GRUCell)  # and no subclass, which may compute something else
@@ -59,12 +60,8 @@ def to_torch_state_dict(module: Module) -> dict[str, Any]:
         MissingDependencyError: PyTorch is not installed.
     """
     named = to_torch_numbers(module)
-    try:
+    with optional("tensors need PyTorch", "torch", ", or use to_torch_numbers"):
         torch = import_module("torch")  # with an import statement, type checkers would need PyTorch
-    except ImportError as error:
-        raise MissingDependencyError(
-            "PyTorch is not installed", remedy="pip install 'tinygrad_rnn[torch]', or use to_torch_numbers"
-        ) from error
     return {name: torch.tensor(numbers, dtype=torch.float64) for name, numbers in named.items()}
 
 

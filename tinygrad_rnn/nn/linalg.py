@@ -12,8 +12,9 @@ from operator import mul
 from typing import Any
 
 from ..engine.arithmetic import number
-from ..errors import ArgumentError, MissingDependencyError
+from ..errors import ArgumentError
 from ..support.checks import whole_number
+from ..support.optional import optional
 from ..support.sums import add_up, norm_of
 from .parameters import Seed, generator
 
@@ -115,12 +116,8 @@ def spectral_radius(a: Rows) -> float:
         return math.inf
     if len(a) == 1:
         return abs(a[0][0])
-    try:
+    with optional("the eigenvalues of a matrix need NumPy", "linalg"):
         from numpy import linalg
-    except ImportError as error:
-        raise MissingDependencyError(
-            "the eigenvalues of a matrix need NumPy", remedy="pip install 'tinygrad_rnn[linalg]'"
-        ) from error
     return float(max(abs(linalg.eigvals(a))))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..support.optional import optional
 
 
 def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[str], None]) -> object:
@@ -31,13 +31,9 @@ def make_widget(script: str, frame: dict[str, str], link: str, heard: Callable[[
 @cache
 def _widget_class() -> Any:
     """The class of the widgets. anywidget may lack its types, or be missing."""
-    try:
+    with optional("a page as a widget needs anywidget", "notebook"):
         import anywidget
         import traitlets
-    except ImportError as error:
-        raise MissingDependencyError(
-            "a page as a widget needs anywidget", remedy="pip install 'tinygrad_rnn[notebook]'"
-        ) from error
     base: Any = anywidget.AnyWidget
 
     class PageWidget(base):  # type: ignore[misc]

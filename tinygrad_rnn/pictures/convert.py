@@ -9,19 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError
+from ..support.optional import optional
 from . import svg
 
 
 @cache
 def converter() -> Any:
     """The package vl_convert, with fonts that have every character."""
-    try:
+    with optional("PDF, GIF, and PNG without Graphviz, need vl-convert-python", "pictures"):
         import vl_convert
-    except ImportError as error:
-        raise MissingDependencyError(
-            "PDF, GIF, and PNG without Graphviz, need vl-convert-python", remedy="pip install 'tinygrad_rnn[pictures]'"
-        ) from error
     # Raised and lowered digits are in few fonts. DejaVu Sans has them; matplotlib brings it where the system does not.
     plots = importlib.util.find_spec("matplotlib")
     if plots is not None and plots.origin:
@@ -70,10 +66,8 @@ def gif(frames: Sequence[tuple[str, float]], scale: float) -> bytes:
     Raises:
         MissingDependencyError: vl-convert or Pillow is not installed.
     """
-    try:
+    with optional("GIF needs Pillow", "pictures"):
         from PIL import Image
-    except ImportError as error:
-        raise MissingDependencyError("GIF needs Pillow", remedy="pip install 'tinygrad_rnn[pictures]'") from error
 
     def still(source: str) -> Image.Image:
         return Image.open(io.BytesIO(png(source, scale))).convert("RGB")

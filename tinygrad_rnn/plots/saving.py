@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import ArgumentError, MissingDependencyError
+from ..errors import ArgumentError
 from ..support.files import file_name, write_whole
+from ..support.optional import optional
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,10 +28,8 @@ def require_matplotlib() -> ModuleType:
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    try:
+    with optional("plots need matplotlib", "plot"):
         import matplotlib
-    except ImportError as error:
-        raise MissingDependencyError("plots need matplotlib", remedy="pip install 'tinygrad_rnn[plot]'") from error
     return matplotlib
 
 
