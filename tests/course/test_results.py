@@ -64,11 +64,11 @@ def test_every_result_states_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_what_is_told_follows_from_the_data(name: str) -> None:
+def test_what_is_presented_follows_from_the_data(name: str) -> None:
     result = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
     script = __import__(name)
-    told = common.told(script, result["data"])
-    assert {name: result.get(name) for name in ("source", "rows", "text")} == {"text": None, **told}
+    presented = common.presented(script, result["data"])
+    assert {name: result.get(name) for name in ("source", "rows", "text")} == {"text": None, **presented}
     assert result["seeds"] == list(script.SEEDS)
 
 
