@@ -457,7 +457,7 @@ def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page
     page.set_viewport_size({"width": sheet, "height": 700})
     page.emulate_media(media="print")
     settle(page)
-    for selector in (".tools", ".transport", "#controls"):
+    for selector in (".tools", ".transport", "#controls", ".usage"):
         assert page.locator(selector).is_hidden()
     assert page.locator("#picture").is_visible()
     assert page.evaluate(CUT_OFF) == []
