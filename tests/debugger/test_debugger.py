@@ -712,6 +712,16 @@ def test_patterns_are_expressions():
         assert "is not an expression" in session(debugger, f"p {text}")
 
 
+def test_a_vector_or_matrix_is_the_list_of_its_entries():
+    rnn = unroll(RNNCell(1, 2, seed=0), [[0.3], [0.4]])
+    debugger = Debugger(rnn.h[2][0] * rnn.h[2][1])
+    assert debugger.value("h_1") == list(rnn.h[1])
+    assert debugger.value("h_1.data") == [node.data for node in rnn.h[1]]
+    assert debugger.value("h_1[1]") is rnn.h[1][1]
+    assert session(debugger, "p W").splitlines() == [repr(node) for node in debugger.nodes("W")]
+    assert "'h_1' has 2 entries. Write h_1[0], say" in session(debugger, "b h_1 if h_1.grad > 1")
+
+
 def test_magnitudes_are_written_with_bars_in_every_expression():
     debugger = scalar()
     debugger.finish()

@@ -32,7 +32,8 @@ h_3.grad, W[0,1].data
                      nodes by label; a node has data, grad, has_grad, label, name, op, parents, time_step
 w·h_1, "(h_4 − 0.3)²".grad
                      nodes by the formula that is printed; in quotes wherever it is not Python
-h_*, h_*.grad        a list of all nodes that match, or of their gradients
+h_*, h_*.grad        a list of all nodes that match, or of their gradients;
+                     likewise W, W.grad of the entries of a matrix or vector
 |gradient|           its magnitude; likewise |w.grad|
                      variables of the program, if it was started by debug(loss), and Python's builtins
 {", ".join(_MATH)}
@@ -79,22 +80,28 @@ class Expression:
             raise ArgumentError(f"{self.text} failed: {type(error).__name__}: {error}") from error
 
     def _parse(self, source: str, names: Names) -> ast.Expression:
+        whole, _, attribute = source.rpartition(".")
+        for name, rest in ((source, ""), (whole, f".{attribute}")):
+            if name not in names.variables and attribute.isidentifier() and names.has_entries(name):
+                return self._each(names.find(name), rest)
         try:
             tree = ast.parse(source, mode="eval").body
         except SyntaxError:  # perhaps a formula as it is printed, (h_4 − 0.3)².grad, or a pattern, h_*.grad
             if (as_python := _MAGNITUDE.sub(r"abs(\1)", source)) != source:
                 return self._parse(as_python, names)
-            whole, _, attribute = source.rpartition(".")
             for formula, rest in ((source, ""), (whole, f".{attribute}")):
                 if (node := names.get(formula)) is not None:
                     self._values["_0"] = node
                     return ast.parse(f"_0{rest}", mode="eval")
                 if (not rest or attribute.isidentifier()) and (nodes := names.matching(formula)):
-                    self._values["_0"] = nodes
-                    return ast.parse(f"[each{rest} for each in _0]", mode="eval")
+                    return self._each(nodes, rest)
             source = source.replace("−", "-")
             tree = ast.parse(source, mode="eval").body
         return ast.Expression(_Formulas(source, names, self._values).visit(tree))
+
+    def _each(self, nodes: list[Value], attribute: str) -> ast.Expression:
+        self._values["_0"] = nodes
+        return ast.parse(f"[each{attribute} for each in _0]", mode="eval")
 
 
 class _Formulas(ast.NodeTransformer):
