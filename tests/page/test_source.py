@@ -85,6 +85,7 @@ def wave(T, size=None):
         (GRUCell(4, 2), Linear(2, 4), [OneHot(i % 4, 4) for i in range(5)], [1, 3, 0, 2, 2], cross_entropy),
         (RNNCell(4, 2), Linear(2, 4), [[0.0, 1.0, 0.0, 0.0]] * 5, [1, 3, 0, 2, 2], cross_entropy),
         (ScalarRNNCell(), None, wave(5), [0, 1, None, 1, 0], binary_cross_entropy_with_logits),
+        (ScalarRNNCell(), None, wave(5), [None, None, 0.3, None, 0.1], mse_loss),
     ],
 )
 def test_problems(node, cell, readout, inputs, targets, loss, at):
@@ -94,6 +95,11 @@ def test_problems(node, cell, readout, inputs, targets, loss, at):
     assert made.facts["trained"] == list(range(len(made.facts["p"])))
     direct = from_sequence(cell, inputs, targets, readout=readout, loss=loss, at=at)
     assert (direct.inputs, direct.targets, direct.step.target) == (source.inputs, source.targets, source.step.target)
+
+
+def test_one_loss_before_the_last_step(node):
+    posed = problem(ScalarRNNCell(), wave(5), [None, None, 0.3, None, None], at="every")
+    agree(node, from_problem(posed), [value for _, value in posed.named_parameters()], posed.loss, posed.unrolled)
 
 
 def test_layers_a_state_that_was_given_and_a_part_of_a_sequence(node):

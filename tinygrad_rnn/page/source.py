@@ -64,7 +64,7 @@ def from_problem(posed: Problem) -> Source:
         CompileError: inputs or targets have different shapes.
     """
     unrolled = posed.unrolled
-    at: Literal["last", "every"] = "last" if len(posed.losses) == 1 else "every"
+    at: Literal["last", "every"] = "last" if [each.time_step for each in posed.losses] == [unrolled.T] else "every"
     inputs = [unrolled.x[t] for t in range(unrolled.first, unrolled.T + 1)]
     made = from_sequence(posed.cell, inputs, posed.targets, readout=posed.readout, loss=posed.criterion, at=at)
     return replace(made, step=replace(made.step, state=_values(_initial(unrolled))), first=unrolled.first)
