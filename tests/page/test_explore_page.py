@@ -204,6 +204,7 @@ def test_an_input_is_dragged_at_its_node_and_in_the_plot_and_undone_at_once(open
     before = page.evaluate("chosen.x[1][0]")
     drag(page, "rect[data-x='2']", -40)
     assert page.evaluate("chosen.x[1][0]") == pytest.approx(before + 0.5, abs=0.01)
+    assert page.evaluate("chosen.step") is None  # the whole chain is in view, and follows
     page.keyboard.press("Control+z")
     settle(page)
     assert page.evaluate("chosen.x[1][0]") == before
@@ -215,6 +216,10 @@ def test_an_input_is_dragged_at_its_node_and_in_the_plot_and_undone_at_once(open
     page.mouse.up()
     settle(page)
     assert page.evaluate("chosen.x[3][0]") == pytest.approx(0.25, abs=0.02)
+    assert page.evaluate("chosen.step") is None
+    page.mouse.click(box["x"] + where[0], box["y"] + where[1])  # without a movement, it is a click
+    settle(page)
+    assert page.evaluate("filmNow().t") == 4
 
 
 def test_an_entry_of_a_vector_is_dragged_at_its_node_and_in_the_plot(open_page):
@@ -225,6 +230,8 @@ def test_an_entry_of_a_vector_is_dragged_at_its_node_and_in_the_plot(open_page):
     after = page.evaluate("chosen.x[1]")
     assert after == [before[0], pytest.approx(before[1] + 0.5, abs=0.01)]
     assert page.locator("#picture text.data").filter(has_text=f"‖{text.number(math.hypot(*after))}‖").count() == 1
+    page.locator("rect[data-x='2']").click()
+    settle(page)
     assert page.locator("#x-number").input_value() == str(after[1])
     assert says(page, "#series figcaption").startswith("The sequence, entry 1 of x: drag")
     box = page.locator("#series-plot").bounding_box()

@@ -267,7 +267,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   });
 }
 
-// ---- the pointer: a click on a state, a link or an input; an input is dragged up and down ---------------------------------
+// ---- the pointer: a click on a state, a link or an input; an input is dragged up and down, and the film stays where it is ---
 
 let drag = null;
 picture.addEventListener("click", (event) => {
@@ -280,19 +280,22 @@ picture.addEventListener("click", (event) => {
 picture.addEventListener("pointerdown", (event) => {
   const t = Number(event.target.dataset.x);
   if (!t) return;
-  selectStep(t);
-  if (isSymbol()) return;
-  drag = { t, y: event.clientY, from: chosen.x[t - 1][part] };
+  if (isSymbol()) return selectStep(t);
+  stop();
+  drag = { t, y: event.clientY, from: chosen.x[t - 1][part], far: false };
   picture.setPointerCapture(event.pointerId);
   event.preventDefault();
 });
 picture.addEventListener("pointermove", (event) => {
   if (!drag) return;
+  drag.far ||= event.clientY !== drag.y;
+  if (!drag.far) return;
   const x = Math.round((drag.from + (drag.y - event.clientY) / 80) * 100) / 100;
   change({ x: replaced(chosen.x, drag.t - 1, replaced(chosen.x[drag.t - 1], part, x)) }, "x" + drag.t);
 });
-for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, () => {
+for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, (event) => {
   const several = drag && chosen.x[drag.t - 1].length > 1;  // whose norm is written again
+  if (drag && !drag.far && event.type === "pointerup") selectStep(drag.t);
   drag = null;
   if (several && !result.error) drawScore();
 });

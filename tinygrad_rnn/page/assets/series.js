@@ -69,15 +69,21 @@ const seriesStep = (event) => {
 };
 seriesPlot.addEventListener("pointerdown", (event) => {
   if (!seriesAt) return;
-  seriesDrag = { t: seriesStep(event), low: seriesAt.low, high: seriesAt.high };
-  if (seriesDrag.t <= chosen.T) selectStep(seriesDrag.t);
+  seriesDrag = { t: seriesStep(event), low: seriesAt.low, high: seriesAt.high, y: event.clientY, far: false };
+  stop();
   seriesPlot.setPointerCapture(event.pointerId);
 });
 seriesPlot.addEventListener("pointermove", (event) => {
   if (!seriesDrag) return;
+  seriesDrag.far ||= event.clientY !== seriesDrag.y;
+  if (!seriesDrag.far) return;
   const { low, high, top, bottom } = seriesAt, box = seriesPlot.getBoundingClientRect();
   const v = high - ((event.clientY - box.top - top) / (bottom - top)) * (high - low);
   change({ x: replaced(chosen.x, seriesDrag.t - 1, replaced(chosen.x[seriesDrag.t - 1], part, Math.round(v * 1000) / 1000)) }, "series" + seriesDrag.t);
 });
-for (const name of ["pointerup", "pointercancel"]) seriesPlot.addEventListener(name, () => { seriesDrag = null; drawSeries(); });
+for (const name of ["pointerup", "pointercancel"]) seriesPlot.addEventListener(name, (event) => {
+  if (seriesDrag && !seriesDrag.far && event.type === "pointerup" && seriesDrag.t <= chosen.T) selectStep(seriesDrag.t);
+  seriesDrag = null;
+  drawSeries();
+});
 views.push(() => drawSeries());
