@@ -66,23 +66,22 @@ const refresh = oncePerFrame(() => {
 });
 let waiting = new Set();
 
-/** Change settings. Changes of one gesture, a drag say, are undone together. */
+/** Change settings. Changes of one gesture, a drag or a run of the training say, are undone together. */
 function change(changes, ofGesture = null) {
   const names = Object.keys(changes).filter((name) => chosen[name] !== changes[name]);
   if (!names.length) return;
-  if (names.some((name) => name !== "step") && (ofGesture === null || ofGesture !== gesture)) {
-    past.push(chosen);
+  if (names.some((name) => name !== "step")) {
+    if (ofGesture === null || ofGesture !== gesture) past.push(chosen);
     if (past.length > 500) past.shift();
+    gesture = ofGesture;
   }
-  gesture = ofGesture;
   chosen = { ...chosen, ...changes };
   for (const name of names) waiting.add(name);
   refresh();
 }
 
 const endGesture = () => { gesture = null; };
-addEventListener("pointerup", endGesture);
-addEventListener("keyup", endGesture);
+for (const name of ["pointerup", "keyup"]) addEventListener(name, () => { if (gesture !== "training") endGesture(); });
 
 /** Go back to earlier settings, whatever step is in view, or to one that is given. */
 function restore(settings, step = chosen.step) {
