@@ -81,7 +81,8 @@ class Expression:
 
     def _parse(self, source: str, names: Names) -> ast.Expression:
         whole, _, attribute = source.rpartition(".")
-        for name, rest in ((source, ""), (whole, f".{attribute}")):
+        readings = ((source, ""), (whole, f".{attribute}"))
+        for name, rest in readings:
             if name not in names.variables and attribute.isidentifier() and names.has_entries(name):
                 return self._each(names.find(name), rest)
         try:
@@ -89,7 +90,7 @@ class Expression:
         except SyntaxError:  # perhaps a formula as it is printed, (h_4 − 0.3)².grad, or a pattern, h_*.grad
             if (as_python := _MAGNITUDE.sub(r"abs(\1)", source)) != source:
                 return self._parse(as_python, names)
-            for formula, rest in ((source, ""), (whole, f".{attribute}")):
+            for formula, rest in readings:
                 if (node := names.get(formula)) is not None:
                     self._values["_0"] = node
                     return ast.parse(f"_0{rest}", mode="eval")
