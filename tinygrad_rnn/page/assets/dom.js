@@ -230,3 +230,32 @@ function paint(root, parts) {
   for (const [id, part] of before) if (now.get(id) !== part) part.node.remove();
   root.parts = now;
 }
+
+/** Let inputs be dragged up and down. The film stays where it is; pressed without a movement, it goes to the time step.
+ *  begin: what an event picks up, with its time step t, or null; number: the input that it is dragged to; end: what follows.
+ *  What is returned says what is being dragged, or null. */
+function dragged(plot, { begin, number, end }) {
+  let drag = null;
+  plot.addEventListener("pointerdown", (event) => {
+    const begun = begin(event);
+    if (!begun) return;
+    stop();
+    drag = { ...begun, y: event.clientY, far: false };
+    plot.setPointerCapture(event.pointerId);
+  });
+  plot.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    drag.far ||= event.clientY !== drag.y;
+    if (!drag.far) return;
+    const { t } = drag;
+    change({ x: replaced(chosen.x, t - 1, replaced(chosen.x[t - 1], part, number(drag, event))) }, "x" + t);
+  });
+  for (const name of ["pointerup", "pointercancel"]) plot.addEventListener(name, () => {
+    if (!drag) return;
+    const before = drag;
+    if (!before.far && name === "pointerup" && before.t <= chosen.T) selectStep(before.t);
+    drag = null;
+    end(before);
+  });
+  return () => drag;
+}

@@ -162,7 +162,7 @@ function drawScore() {
   const losses = new Set(computation.losses);
   for (const t of shownTimes) {
     if (!t) continue;
-    const x0 = at.get(t), numbers = chosen.x[t - 1], words = drag && drag.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
+    const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputDrag()?.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
     parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + inputTop + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
     parts.push(["x" + t, "rect", { class: "input" + (isSymbol() ? " symbol" : "") + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
@@ -269,7 +269,6 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
 
 // ---- the pointer: a click on a state, a link or an input; an input is dragged up and down, and the film stays where it is ---
 
-let drag = null;
 picture.addEventListener("click", (event) => {
   const { dataset } = event.target;
   if (dataset.link !== undefined) toggleCut(Number(dataset.link));
@@ -277,27 +276,16 @@ picture.addEventListener("click", (event) => {
   else if (dataset.x !== undefined && isSymbol()) byId("symbol").focus();
   else if (dataset.loss) byId("at").focus();
 });
-picture.addEventListener("pointerdown", (event) => {
-  const t = Number(event.target.dataset.x);
-  if (!t) return;
-  if (isSymbol()) return selectStep(t);
-  stop();
-  drag = { t, y: event.clientY, from: chosen.x[t - 1][part], far: false };
-  picture.setPointerCapture(event.pointerId);
-  event.preventDefault();
-});
-picture.addEventListener("pointermove", (event) => {
-  if (!drag) return;
-  drag.far ||= event.clientY !== drag.y;
-  if (!drag.far) return;
-  const x = Math.round((drag.from + (drag.y - event.clientY) / 80) * 100) / 100;
-  change({ x: replaced(chosen.x, drag.t - 1, replaced(chosen.x[drag.t - 1], part, x)) }, "x" + drag.t);
-});
-for (const name of ["pointerup", "pointercancel"]) picture.addEventListener(name, (event) => {
-  const several = drag && chosen.x[drag.t - 1].length > 1;  // whose norm is written again
-  if (drag && !drag.far && event.type === "pointerup") selectStep(drag.t);
-  drag = null;
-  if (several && !result.error) drawScore();
+const inputDrag = dragged(picture, {
+  begin: (event) => {
+    const t = Number(event.target.dataset.x);
+    if (!t) return null;
+    if (isSymbol()) return void selectStep(t);
+    event.preventDefault();
+    return { t, from: chosen.x[t - 1][part] };
+  },
+  number: (drag, event) => Math.round((drag.from + (drag.y - event.clientY) / 80) * 100) / 100,
+  end: ({ t }) => { if (chosen.x[t - 1].length > 1 && !result.error) drawScore(); },  // a norm is written again
 });
 
 /** Cut the link after a state, or join it again. */

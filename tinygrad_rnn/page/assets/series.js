@@ -15,7 +15,7 @@ function drawSeries() {
   let low = 0, high = 0;
   for (const x of values) { low = Math.min(low, x); high = Math.max(high, x); }
   if (high - low < 1e-9) high = low + 1;
-  if (seriesDrag) ({ low, high } = seriesDrag);
+  if (seriesDrag()) ({ low, high } = seriesDrag());
   const x = (t) => left + ((t - 0.5) / T) * (right - left), y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
   document.querySelector(".key-prediction").hidden = predicted === null;
   seriesAt = { x, y, low, high, left, right, top, bottom, T };
@@ -62,28 +62,16 @@ function predictionSlot() {
   return (found.length === 1 || found.length === facts().target) && (!y.length || chosen.at === "every") ? found[Math.min(part, found.length - 1)] : null;
 }
 
-let seriesDrag = null;
 const seriesStep = (event) => {
   const box = seriesPlot.getBoundingClientRect(), { left, right, T } = seriesAt;
   return Math.min(T, Math.max(1, Math.round(((event.clientX - box.left - left) / (right - left)) * T + 0.5)));
 };
-seriesPlot.addEventListener("pointerdown", (event) => {
-  if (!seriesAt) return;
-  seriesDrag = { t: seriesStep(event), low: seriesAt.low, high: seriesAt.high, y: event.clientY, far: false };
-  stop();
-  seriesPlot.setPointerCapture(event.pointerId);
-});
-seriesPlot.addEventListener("pointermove", (event) => {
-  if (!seriesDrag) return;
-  seriesDrag.far ||= event.clientY !== seriesDrag.y;
-  if (!seriesDrag.far) return;
-  const { low, high, top, bottom } = seriesAt, box = seriesPlot.getBoundingClientRect();
-  const v = high - ((event.clientY - box.top - top) / (bottom - top)) * (high - low);
-  change({ x: replaced(chosen.x, seriesDrag.t - 1, replaced(chosen.x[seriesDrag.t - 1], part, Math.round(v * 1000) / 1000)) }, "series" + seriesDrag.t);
-});
-for (const name of ["pointerup", "pointercancel"]) seriesPlot.addEventListener(name, (event) => {
-  if (seriesDrag && !seriesDrag.far && event.type === "pointerup" && seriesDrag.t <= chosen.T) selectStep(seriesDrag.t);
-  seriesDrag = null;
-  drawSeries();
+const seriesDrag = dragged(seriesPlot, {
+  begin: (event) => seriesAt && { t: seriesStep(event), low: seriesAt.low, high: seriesAt.high },
+  number: (drag, event) => {
+    const { low, high, top, bottom } = seriesAt, box = seriesPlot.getBoundingClientRect();
+    return Math.round((high - ((event.clientY - box.top - top) / (bottom - top)) * (high - low)) * 1000) / 1000;
+  },
+  end: () => drawSeries(),
 });
 views.push(() => drawSeries());
