@@ -92,8 +92,7 @@ def test_loss_and_gradients_are_those_of_the_eager_engine_to_the_bit(node, case,
     assert node.calls > calls or case == "no library"
     assert bits(found["loss"]) == bits(0.0 + loss)
     assert [bits(0.0 + g) for g in found["p_grad"]] == [bits(0.0 + g) for g in gradients]
-    facts, first = javascript(program.step, program.parameters).facts, 0
-    first = facts["x"] + facts["target"]
+    first = javascript(program.step, program.parameters).facts["first"]
     for t in range(T + 1):
         state = unrolled.state(t)
         assert found["now"][t][first : first + len(state)] == [node.data for node in state]
@@ -348,7 +347,7 @@ def test_states_that_gradients_reach_only_later(node):
     unrolled, loss = program.eager(x)
     loss.backward()
     assert found["p_grad"] == [cell.w.grad]
-    first = written.facts["x"]
+    first = written.facts["first"]
     for t in range(5):
         for i, name in enumerate("ab"):
             node_of_state = unrolled[name][t]

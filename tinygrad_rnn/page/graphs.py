@@ -95,7 +95,7 @@ def _levels(facts: Facts) -> list[tuple[Level, str]]:
     if facts["width"] <= _FEW:
         return [("all", "every Value")]
     found: list[tuple[Level, str]] = [("quantities", "its quantities")]
-    first = facts["x"] + facts["target"]
+    first = facts["first"]
     for name, (start, end) in facts["parts"].items():
         for i in range(start, end):
             index = f"[{i - start}]" if end - start > 1 else ""

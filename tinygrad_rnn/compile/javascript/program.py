@@ -21,7 +21,7 @@ from ..symbol import Symbol, Tape
 from ..trace import recorded
 from .outside import Outside, Whole, outside_name
 from .text import Function, needed, number
-from .units import NOW, NOW_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
+from .units import NOW_GRADIENT, RESULT, RESULT_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
 
 FORWARD = "p, before, now"
 BACKWARD = "p, before, now, p_grad, before_grad, now_grad"
@@ -48,7 +48,8 @@ class Facts(TypedDict):
         parameters: names of the parameters, and of the nodes outside time.
         outside: the formulas of the latter, which stand at the end; that of the loss over time is empty.
         total: among them the loss over time and the whole loss, where these differ; else null.
-        x, target, state: how many numbers of a time step are the inputs, the targets and the state, in this order.
+        x, target: how many numbers of a time step are the inputs and the targets, in this order.
+        first, state: the slot of the first entry of the state, and how many there are.
         parts: for each part of the state, where it begins and ends within the state.
         symbols: slots of inputs and targets that are whole numbers, and the limits that they must be below.
         loss: the slot of the loss, or null.
@@ -69,6 +70,7 @@ class Facts(TypedDict):
     total: list[int] | None
     x: int
     target: int
+    first: int
     state: int
     parts: dict[str, list[int]]
     symbols: dict[str, int]
@@ -308,7 +310,8 @@ class _Writer:
             "outside": outside,
             "total": total,
             "x": traced.inputs,
-            "target": traced.first - traced.inputs,
+            "target": traced.targets,
+            "first": traced.first,
             "state": len(traced.new_state),
             "parts": {name: [end - size, end] for (name, size), end in zip(traced.parts, ends)},
             "symbols": {str(self._index(name)): limit for name, limit in traced.limits.items()},
@@ -440,8 +443,8 @@ class _Writer:
         region, slot = unit.ends[parent]
         if region.name == STATE_GRADIENT.name:
             return -1 - (traced.first + slot)
-        if region.name == NOW_GRADIENT.name:
-            return slot
+        if region.name in (NOW_GRADIENT.name, RESULT_GRADIENT.name):
+            return traced.results[slot] if region == RESULT_GRADIENT else slot
         if not region.index:
             return traced.width + slot
         steps = range(traced.limits[region.index])
@@ -480,10 +483,13 @@ class _Writer:
     def _place(self, place: Place) -> str:
         """A place in memory as JavaScript."""
         (region, slot), inputs, first = place, self.traced.inputs, self.traced.first
+        if region in (RESULT, RESULT_GRADIENT):
+            slot = self.traced.results[slot]
         name, offset = {
             PARAMETER.name: ("p", 0), GRADIENT.name: ("p_grad", 0),
             STATE.name: ("before", first), STATE_GRADIENT.name: ("before_grad", first),
-            X.name: ("now", 0), TARGET.name: ("now", inputs), NOW.name: ("now", 0), NOW_GRADIENT.name: ("now_grad", 0),
+            X.name: ("now", 0), TARGET.name: ("now", inputs), NOW_GRADIENT.name: ("now_grad", 0),
+            RESULT.name: ("now", 0), RESULT_GRADIENT.name: ("now_grad", 0),
         }[region.name]  # fmt: skip
         index = f" + {region.stride} * now[{self._index(region.index)}]" if region.index else ""
         return f"{name}[{slot + offset}{index}]"

@@ -24,7 +24,7 @@ class Sequence {
   }
 
   /** The slot of the first entry of the state. */
-  get state() { return this.program.facts.x + this.program.facts.target; }
+  get state() { return this.program.facts.first; }
 
   /** Give a time step its input and, if it has a loss, its target. */
   give(t, x, target = null) {

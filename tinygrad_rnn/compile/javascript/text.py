@@ -19,6 +19,9 @@ _UNARY, _ATOM, _TERNARY = 6, 7, 1
 #: The longest text of a number that is written where it is used, without a name of its own.
 _INLINE = 60
 
+#: The most places that are stored to at once: who parses a chain of thousands runs out of stack.
+_AT_ONCE = 12
+
 #: What cannot be the name of a number: words of the language, and names of the prelude and of the functions' arguments.
 _TAKEN = """
 abstract arguments await boolean break byte case catch char class const continue debugger default delete do double else
@@ -111,7 +114,7 @@ class Function:
         self.head, self.doc, self.read, self.comments, self.slots = head, doc, read, comments, slots
         self.names = Names()
         self.named = dict(named)
-        self.lines: list[tuple[str, str]] = []
+        self.lines: list[tuple[str, str, str]] = []  # code, a comment with the formula, and what no name tells
         self.text_of: dict[Symbol, tuple[str, int]] = {}
         self.targets: dict[Symbol, list[str]] = {}
         for target, symbol in stores:
@@ -127,12 +130,20 @@ class Function:
         for symbol in symbols:
             self._write(symbol)
         for condition, slot in required:
-            self.lines.append((f"require({self._operand(condition, 0)}, {slot});", ""))
+            self.lines.append((f"require({self._operand(condition, 0)}, {slot});", "", ""))
 
     def __str__(self) -> str:
-        width = min(60, max((len(code) for code, text in self.lines if text), default=0))
-        lines = [f"  {code:{width}}  // {comment(text)}" if text else f"  {code}" for code, text in self.lines]
-        return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *lines, "}"]) + "\n"
+        width = min(60, max((len(code) for code, text, _ in self.lines if text), default=0))
+        return self._text([(f"{code:{width}}" if text else code, text) for code, text, _ in self.lines])
+
+    @property
+    def short(self) -> str:
+        """The same in fewer characters: no formulas beside the code, and labels where the code has no such name."""
+        return self._text([(code, label) for code, _, label in self.lines])
+
+    def _text(self, lines: Iterable[tuple[str, str]]) -> str:
+        written = [f"  {code}  // {comment(text)}" if text else f"  {code}" for code, text in lines]
+        return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *written, "}"]) + "\n"
 
     def _write_reads(self, symbols: Sequence[Symbol]) -> None:
         """Name the numbers that are read, several on a line."""
@@ -141,18 +152,19 @@ class Function:
             source = self.read(symbol)
             if source is None:
                 continue
-            if self._is_onto(symbol):  # a gradient so far: it is read where it is added to
+            # A gradient so far is read where it is added to; what is stored alone, where it is stored.
+            if self._is_onto(symbol) or not self.uses.get(symbol, 0):
                 self.text_of[symbol] = source, _ATOM
                 continue
             name = self.names.new(self.named.get(symbol, "given"))
             self.text_of[symbol] = name, _ATOM
             piece = f"{name} = {source}"
             if line and len(line) + len(piece) > 108:
-                self.lines.append((f"const {line};", ""))
+                self.lines.append((f"const {line};", "", ""))
                 line = ""
             line = f"{line}, {piece}" if line else piece
         if line:
-            self.lines.append((f"const {line};", ""))
+            self.lines.append((f"const {line};", "", ""))
 
     def _is_onto(self, symbol: Symbol) -> bool:
         """Whether a number is read only to be stored again with something added."""
@@ -167,19 +179,25 @@ class Function:
         else:
             text = self.text_of[symbol][0]
         uses = self.uses.get(symbol, 0)
-        simple = known or symbol.op == "const"
-        chain = "".join(f"{target} = " for target in targets)
-        if simple or (not uses and targets):
-            if targets:
-                onto = symbol.op == "add" and not known and targets == [self.read(symbol.args[0])]
-                code = f"{targets[0]} += {self._operand(symbol.args[1], 0)};" if onto else f"{chain}{text};"
-                self.lines.append((code, self.comments.get(symbol, "")))
+        text_beside = self.comments.get(symbol, "")
+        label = text_beside.partition(" = ")[0]
+        stored = [" = ".join(targets[i : i + _AT_ONCE]) for i in range(0, len(targets), _AT_ONCE)]
+        if known or symbol.op == "const":
+            text_beside = text_beside or (self.named.get(symbol, "") if text == self.read(symbol) else "")
+            self.lines += [(f"{chain} = {text};", text_beside, label) for chain in stored]
+            return
+        if len(stored) == 1 and not uses:
+            onto = symbol.op == "add" and targets == [self.read(symbol.args[0])]
+            code = f"{targets[0]} += {self._operand(symbol.args[1], 0)};" if onto else f"{stored[0]} = {text};"
+            self.lines.append((code, text_beside, label))
             return
         if not targets and uses == 1 and len(text) <= _INLINE and symbol not in self.named and not is_risky(symbol):
             return
         name = self.names.new(self.named.get(symbol, "a"))
         self.text_of[symbol] = name, _ATOM
-        self.lines.append((f"const {name} = {chain}{text};", self.comments.get(symbol, "")))
+        first, *others = stored or [""]
+        self.lines.append((f"const {name} = {first}{' = ' * bool(first)}{text};", text_beside, ""))
+        self.lines += [(f"{chain} = {name};", "", "") for chain in others]
 
     def _operand(self, symbol: Symbol, binding: int) -> str:
         text, own = self.text_of[symbol]

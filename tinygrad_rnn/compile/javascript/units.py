@@ -4,8 +4,8 @@ Each unit reads numbers that were computed elsewhere. These are its ends: leaves
 gradients. So a unit runs forward and backward without the others. The caller runs them in the order in which the eager
 engine records them.
 
-The numbers of a time step lie in a row: first x_t, the target and the results of the units, the new state before all;
-then those of all other nodes.
+The numbers of a time step lie in a row: first x_t and the target, then all of the loss and of the read-out, then the
+new state and the rest of the cell. So read-out and loss are the same, slot by slot, for cells of the same size.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from ..trace import backward, check_ops, traceable
 #: Placeholders for t and t - 1 in names: two letters that nobody uses in a label.
 TIME, TIME_BEFORE = "\ua7fb", "\ua7fc"
 
-#: The numbers of a time step, and their gradients.
-NOW, NOW_GRADIENT = Region("now"), Region("now_gradient")
+#: The gradients of the numbers of a time step. Of the numbers and gradients, those of the units' results, counted.
+NOW_GRADIENT = Region("now_gradient")
+RESULT, RESULT_GRADIENT = Region("result"), Region("result_gradient")
 
 
 @dataclass
@@ -79,7 +80,9 @@ class TimeStep:
         new_state: the nodes of the state after.
         parameters: the parameters.
         inputs: the number of slots of x_t.
+        targets: the number of those of the target.
         first: the slot of the first entry of the state.
+        results: the slots of the units' results.
         parts: the parts of the state: name, and number of entries.
         limits: of inputs and targets that are whole numbers, by the name of the region: they must be below this.
     """
@@ -91,7 +94,9 @@ class TimeStep:
     new_state: list[Value]
     parameters: list[Value]
     inputs: int
+    targets: int
     first: int
+    results: list[int]
     parts: list[tuple[str, int]]
     limits: dict[str, int]
 
@@ -107,13 +112,18 @@ class TimeStep:
 
     def read_by_loss(self) -> frozenset[Value]:
         """The results of the cell on which the loss depends."""
+        number = {slot: i for i, slot in enumerate(self.results)}
+
+        def is_read(slot: int) -> bool:
+            return Place(RESULT_GRADIENT, number[slot]) in read
+
         read: set[Place | None] = set()
         for name in ("loss", "readout"):
             if name in self.units:
                 unit = self.units[name]
-                roots = [r for r, slot in unit.results.items() if name == "loss" or Place(NOW_GRADIENT, slot) in read]
+                roots = [node for node, slot in unit.results.items() if name == "loss" or is_read(slot)]
                 read |= {unit.ends.get(node) for node in topological_order(*roots)} if roots else set()
-        return frozenset(node for node, slot in self.cell.results.items() if Place(NOW_GRADIENT, slot) in read)
+        return frozenset(node for node, slot in self.cell.results.items() if is_read(slot))
 
 
 def trace_units(twin: StepTwin, tape: Tape) -> TimeStep:
@@ -135,7 +145,7 @@ class _Tracer:
         target, self.target_index = _placeholder(tape, TARGET, step.target)
         self.indices = [index for index in (self.x_index, self.target_index) if index]
         self.inputs = numbers_per_step(step.x)
-        self.first = self.inputs + numbers_per_step(step.target)
+        self.targets = numbers_per_step(step.target)
         self.slots: dict[Value, int] = {}
         for quantity, name, slot in ((x, "x", 0), (target, "target", self.inputs)):
             if quantity is not None:
@@ -144,7 +154,7 @@ class _Tracer:
         self.x, self.target = x, target
         self.ends = {parameter: Place(GRADIENT, i) for i, parameter in enumerate(self.parameters)}
         self.ends |= {node: Place(NOW_GRADIENT, slot) for node, slot in self.slots.items()}
-        self.free = self.first  # the first slot that is not taken
+        self.results: dict[Value, int] = {}  # those of the units, counted
         self.units: dict[str, Unit] = {}
 
     def trace(self) -> TimeStep:
@@ -183,16 +193,19 @@ class _Tracer:
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
             loss.label = loss.label or f"L_{TIME}"
             self.add("loss", [loss], ends)
-        # The cell's last: so the other units are the same, slot by slot, for cells that differ in their nonlinearity.
+        free = first = self.inputs + self.targets
         for unit in reversed(self.units.values()):
-            for node in unit.nodes:
-                if node not in self.slots:
-                    self.slots[node], self.free = self.free, self.free + 1
+            first = free
+            for node in [*unit.results, *(node for node in unit.nodes if node not in unit.results)]:
+                self.slots[node], free = free, free + 1
+            unit.results = {node: self.slots[node] for node in unit.results}
+        results = [self.slots[node] for node in self.results]
         parts = [(name, len(entries(part))) for name, part in zip(step.names, step.state)]
         limits = {index.region.name: index.limit for index in self.indices}
         return TimeStep(
-            tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.first, parts, limits
-        )
+            tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.targets, first, results,
+            parts, limits,
+        )  # fmt: skip
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -202,17 +215,16 @@ class _Tracer:
 
     def stand_ins(self, quantity: Quantity) -> tuple[Quantity, dict[Value, Place]]:
         """Leaves with the numbers of what a unit has computed, for the next unit, and the places of their gradients."""
-        results = {node: slot for unit in self.units.values() for node, slot in unit.results.items()}
         leaves: dict[Value, Place] = {}
         for node in entries(quantity):
-            leaf = Value(self.tape.load(NOW, results[node]), label=node.label)
+            leaf = Value(self.tape.load(RESULT, self.results[node]), label=node.label)
             leaf.time_step = node.time_step
-            leaves[leaf] = Place(NOW_GRADIENT, results[node])
+            leaves[leaf] = Place(RESULT_GRADIENT, self.results[node])
         in_a_row = list(leaves)
         return in_a_row[0] if isinstance(quantity, Value) else in_a_row, leaves
 
     def add(self, name: str, results: Sequence[Value], ends: Mapping[Value, Place]) -> None:
-        """Add the unit of everything that has been recorded for these results, which get slots."""
+        """Add the unit of everything that has been recorded for these results."""
         nodes = topological_order(*results)[::-1]
         self.twin.check(nodes)
         picks: dict[Value, Region] = {node: node.region for node in nodes if isinstance(node, Pick)}
@@ -227,17 +239,14 @@ class _Tracer:
             )
         all_ends = {**self.ends, **ends, **looked_up}
         own = [node for node in nodes if node not in all_ends]
-        slotted: dict[Value, int] = {}
-        for node in results:  # those of the state side by side
-            if node not in slotted:
-                slotted[node], self.free = self.free, self.free + 1
-        self.slots |= slotted
+        for node in results:
+            self.results.setdefault(node, len(self.results))
         for node in own:
             if not node.parents and not node.label and isinstance(node.data, Symbol):
                 node.label = "constant"  # a number that was read off other nodes
         required = [condition.args[0] for condition in self.tape.alarms if condition.op == "not"]
         self.tape.alarms.clear()
-        self.units[name] = Unit(own, all_ends, slotted, picks, required)
+        self.units[name] = Unit(own, all_ends, dict.fromkeys(results, -1), picks, required)
 
 
 def _column(place: Place, parameters: Sequence[Value]) -> str:
