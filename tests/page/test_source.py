@@ -439,6 +439,24 @@ def test_a_sum_or_a_mean_may_have_a_weight(node):
         assert len(from_graph(unrolled, loss, losses).targets) == 3
 
 
+@pytest.mark.parametrize("kept", ["h", "x"])
+def test_a_state_that_is_what_the_time_step_was_given_is_refused_and_a_copy_is_not(kept):
+    w = Value(0.8, label="w")
+
+    def delay(copied):
+        return lambda x, h, d: (
+            (w * h + d + x).tanh(),
+            {"h": h, "x": x}[kept] * 1.0 if copied else {"h": h, "x": x}[kept],
+        )
+
+    unrolled = unroll(delay(False), [0.1, 0.2], h0=(0.1, 0.2))
+    with pytest.raises(CompileError, match="a Value that the time step was given") as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    assert caught.value.remedy == "Return a copy, such as h * 1.0"
+    unrolled = unroll(delay(True), [0.1, 0.2], h0=(0.1, 0.2))
+    assert cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled).parameters == [w]
+
+
 def test_losses_that_are_no_sum_of_those_that_were_given_are_refused(small_problem):
     unrolled = small_problem.unrolled
     losses = each(unrolled, lambda t: mse_loss(unrolled.h[t], 0.3 * t))

@@ -68,6 +68,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     cell = step.cell
     own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
     programs = {own: javascript(step, leaves, MOST_NODES, outside, source.whole)}
+    _check_state_is_computed(programs[own].traced)
     if unrolled is not None:
         check_steps(programs[own].traced, unrolled, parameters)
     for name in CHOICES if own else ():
@@ -108,6 +109,17 @@ def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:
                     node=node.name,
                     remedy="Compute it within the step",
                 )
+
+
+def _check_state_is_computed(traced: TimeStep) -> None:
+    """Check that no part of the state is a node that the time step was given: its gradient would be that of both."""
+    for part in traced.new_state:
+        if not part.parents:
+            raise CompileError(
+                "a part of the new state is a Value that the time step was given",
+                node=part.name,
+                remedy="Return a copy, such as h * 1.0",
+            )
 
 
 def _name(cell: object) -> str:

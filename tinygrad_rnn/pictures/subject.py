@@ -119,7 +119,7 @@ class Subject:
             raise ArgumentError(
                 f"there is no {name}_{view.k}", remedy=f"Choose k from {self.first} to {self.last}", time_step=view.k
             )
-        self._ways_at: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
+        self._ways_at: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]] = {}
         self.columns = self._columns(limit)
         self.shown = [column for column in self.columns if isinstance(column, int)]
         self.parts = (view.state,) if view.state else unrolled.state_names
@@ -486,12 +486,17 @@ class Subject:
         """The parts of the state after time step t and the others after it that each depends on."""
         return self._ways(t)[1]
 
-    def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def entered(self, t: int) -> list[str]:
+        """The parts of the state that x_t enters with no other part in between."""
+        return self._ways(t)[2]
+
+    def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         if t not in self._ways_at:
             names = self.unrolled.state_names
             before = {value: name for name in names for value in self.state(name, t - 1)} if t > self.first else {}
             after = {value: name for name in names for value in self.state(name, t)}
-            across, inside = [], []
+            given = set(self.inputs(t)) if before else set()
+            across, inside, entered = [], [], []
             for name in names if before else ():
                 own = set(self.state(name, t))
                 stop = [value for value in (*before, *after) if value not in own]
@@ -499,7 +504,8 @@ class Subject:
                 met = {parent for node in reached for parent in node.parents} | (own & before.keys())
                 across += [(a, name) for a in names if any(before.get(value) == a for value in met)]
                 inside += [(b, name) for b in names if b != name and any(after.get(value) == b for value in met)]
-            self._ways_at[t] = across, inside
+                entered += [name] if given & met else []
+            self._ways_at[t] = across, inside, entered
         return self._ways_at[t]
 
     # ---- words -----------------------------------------------------------------------------------------------------

@@ -17,12 +17,12 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
     return { losses: computation.losses, cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
       total: sizeOf(total.map((sum, i) => sum + outside[i])), outside: sizeOf(outside), kept: sizeOf(left), cut: sizeOf(cut) };
   }
-  const own = computation.p, parts = Object.keys(computation.program.facts.parts);
+  const own = computation.p;
   return norms.map((norm) => {
     try {
       computation.p = withNorm(own, recurrent, norm);
       computation.forward();
-      return parts.map((part) => decayCurve(computation, part));
+      return decayCurves(computation);
     } catch { return null; }
   });
 }
