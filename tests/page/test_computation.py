@@ -45,7 +45,7 @@ from ..random_problems import GatedCell
 
 __all__ = ["node"]
 
-MODULES = ("computation", "kept", "jacobians", "applications", "split", "law", "train", "wiring")
+MODULES = ("computation", "kept", "jacobians", "places", "applications", "split", "law", "train", "wiring")
 ASSETS = "\n".join(
     (files("tinygrad_rnn.page") / "assets" / f"{name}.js").read_text(encoding="utf-8").replace('"use strict";', "")
     for name in MODULES

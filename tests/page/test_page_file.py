@@ -47,12 +47,28 @@ def test_size_hardly_depends_on_the_number_of_time_steps(cell):
     assert long <= 1_000_000
 
 
+#: A text of 24 different symbols, as long as a page of 2000 time steps needs.
+TEXT = "pack my box with five dozen liquor jugs and then show off " * 40
+
+
+def size_of(tmp_path, *options):
+    path = tmp_path / "page.html"
+    assert main(["explore", *options, "-o", str(path)]) == 0
+    return path.stat().st_size
+
+
 @pytest.mark.slow
-def test_the_page_of_a_text_is_no_larger(tmp_path):
-    for steps, most in ((100, 300_000), (2000, 1_000_000)):
-        path = tmp_path / f"{steps}.html"
-        assert main(["explore", "--text", "abcdefgh" * 251, "--steps", str(steps), "-o", str(path)]) == 0
-        assert path.stat().st_size <= most
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_page_of_a_text_is_no_larger(tmp_path, cell):
+    assert len(set(TEXT)) >= 24
+    for steps, most in (("100", 300_000), ("2000", 1_000_000)):
+        assert size_of(tmp_path, "--text", TEXT, "--cell", cell, "--steps", steps) <= most
+
+
+@pytest.mark.slow
+def test_of_a_text_further_cells_take_at_most_100_kilobytes_each(tmp_path):
+    one = ["--text", TEXT, "--steps", "100", "--cell", "rnn"]
+    assert size_of(tmp_path, *one, "--with", "lstm", "gru") - size_of(tmp_path, *one) <= 200_000
 
 
 def test_programs_share_what_is_the_same():
@@ -63,6 +79,16 @@ def test_programs_share_what_is_the_same():
     assert [program.count("function cell(") for program in programs] == [1, 1, 1]
     assert [program.count("function loss(") for program in programs] == [1, 0, 0]
     assert "readout, loss, readout_backward, loss_backward, readout_local, loss_local } = PROGRAMS[0]" in programs[1]
+
+
+def test_cells_of_one_size_share_read_out_and_loss():
+    cells = [LSTMCell(2, 3), GRUCell(2, 3)]
+    one, other = (from_sequence(each, [[0.1, 0.2]], [1], readout=Linear(3, 2), loss=cross_entropy) for each in cells)
+    programs = page_of(one, others=[other]).programs
+    assert [program.count("function loss(") for program in programs] == [1, 0]
+    assert "readout, loss, readout_backward, loss_backward, readout_local, loss_local } = PROGRAMS[0]" in programs[1]
+    assert "...PROGRAMS[0].facts.nodes.slice(" in programs[1]
+    assert "readout: [...PROGRAMS[0].facts.edges.readout.slice(" in programs[1]
 
 
 @pytest.mark.slow

@@ -18,9 +18,11 @@ from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
 from ..nn.gated import GRUCell, LSTMCell
+from ..nn.module import Module
 from ..nn.parameters import Matrix
 from ..nn.quantities import entries
 from ..pictures import text
+from ..support.ranges import ranges
 from .data import CellData, Group
 from .settings import RESERVED
 from .source import Source
@@ -61,7 +63,10 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
     """
     step = source.step
-    leaves, outside = find_outside(step, source.whole)
+    created, outside = find_outside(step, source.whole)
+    of_readout = set(step.readout.parameters()) if isinstance(step.readout, Module) else set()
+    # Those of the read-out come first: so its program is the same for every cell.
+    leaves = sorted(created, key=lambda leaf: leaf not in of_readout)
     if unrolled is not None:
         _check_reads_no_input(outside, unrolled)
     parameters = [*leaves, *outside]
@@ -79,6 +84,10 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     names = {value: name for name, value in source.named_parameters()}
     below = {parent for node in outside for parent in node.parents}
     in_time = set(leaves if source.whole is None else find_outside(step)[0])
+
+    def is_trained(leaf: Value) -> bool:
+        return leaf in names or (leaf in in_time and (not names or leaf in below))
+
     function = getattr(cell, "function", cell)
     recurrent = _recurrent(cell, leaves)
     facts: CellData = {
@@ -86,10 +95,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "nonlinearity": own,
         "p": [leaf.data for leaf in leaves],
         "h0": step.initial,
-        "trained": [
-            i for i, leaf in enumerate(leaves) if leaf in names or (leaf in in_time and (not names or leaf in below))
-        ],
-        "groups": _groups(leaves, names),
+        "trained": ranges(_places([leaf for leaf in created if is_trained(leaf)], leaves)),
+        "groups": _groups(created, leaves, names),
         "recurrent": recurrent,
         "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
         "straight": _straight(cell),
@@ -157,11 +164,14 @@ def _recurrent(cell: Cell, parameters: Sequence[Value]) -> list[list[list[int]]]
     return [rows for rows in found if rows and all(len(row) == len(rows[0]) > 0 for row in rows)]
 
 
-def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[Group]:
-    """The parameters by name; entries of a matrix or a vector together. No name stands twice, or for something else."""
+def _groups(created: Sequence[Value], parameters: Sequence[Value], names: dict[Value, str]) -> list[Group]:
+    """The parameters by name, in order of creation; entries of a matrix or a vector together. No name stands twice, or
+    for something else.
+    """
     own = [names.get(parameter) or parameter.label or f"parameter {i}" for i, parameter in enumerate(parameters)]
     groups: dict[str, list[tuple[tuple[int, ...], int]]] = {}
-    for place, name in enumerate(own):
+    for place in _places(created, parameters):
+        name = own[place]
         array, index = re.fullmatch(r"(.*?)(?:\[(\d{1,9}(?:,\d{1,9})*)\])?", name, flags=re.DOTALL).groups()  # type: ignore[union-attr]
         groups.setdefault(array, []).append((tuple(map(int, index.split(","))) if index else (), place))
     arrays: list[tuple[str, list[int], list[int]]] = []
@@ -173,7 +183,8 @@ def _groups(parameters: Sequence[Value], names: dict[Value, str]) -> list[Group]
             arrays += [(own[place], [], [place]) for _, place in members]
     clear = ("parameter " * bool(RESERVED.fullmatch(name)) + text.clipped(name, 40) for name, _, _ in arrays)
     return [
-        {"name": name, "shape": shape, "places": places} for name, (_, shape, places) in zip(distinct(clear), arrays)
+        {"name": name, "shape": shape, "places": ranges(places)}
+        for name, (_, shape, places) in zip(distinct(clear), arrays)
     ]
 
 

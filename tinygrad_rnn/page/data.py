@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TypedDict, final
 
-from ..compile.javascript.program import Parent
-
 
 class Group(TypedDict):
     """Parameters of one name.
@@ -13,12 +11,12 @@ class Group(TypedDict):
     Attributes:
         name: what they are called.
         shape: of the array that they fill; empty for a single one.
-        places: their places among the parameters, row by row.
+        places: their places among the parameters, row by row, as ranges [first, end).
     """
 
     name: str
     shape: list[int]
-    places: list[int]
+    places: list[list[int]]
 
 
 class CellData(TypedDict):
@@ -28,7 +26,7 @@ class CellData(TypedDict):
         name: the cell in a few words.
         nonlinearity: the key of the program that it has at first.
         p, h0: the numbers of the parameters and of the initial state.
-        trained: places of the parameters that an update changes.
+        trained: places of the parameters that an update changes, as ranges.
         groups: the parameters by name.
         recurrent: the matrices by which the state before is multiplied, rows of places.
         forget: places of the bias of the forget gate.
@@ -40,7 +38,7 @@ class CellData(TypedDict):
     nonlinearity: str
     p: list[float]
     h0: list[float]
-    trained: list[int]
+    trained: list[list[int]]
     groups: list[Group]
     recurrent: list[list[list[int]]]
     forget: list[int]
@@ -73,35 +71,46 @@ class Layout(TypedDict):
 
     Attributes:
         x, y: the upper left corner of every card.
-        tail, head: for every edge the cards that it joins.
-        way: places where it passes between other cards.
+        way: for every edge, how high it is in the layers that it passes, from left to right.
         height: of the whole.
     """
 
     x: list[int]
     y: list[int]
-    tail: list[int]
-    head: list[int]
-    way: list[list[list[int]]]
+    way: list[list[int]]
     height: int
 
 
-class Graph(TypedDict):
-    """The graph of a time step at one level of detail.
+class ValueGraph(TypedDict):
+    """The graph of a time step, Value by Value.
 
     Attributes:
         says: what it shows.
         layout: the number of its layout.
-        places: for every card, those that have their numbers on it.
-        others: others that belong to it.
-        small: the constants and parameters below it.
+        of: the slot whose computation it shows; null for all.
     """
 
     says: str
     layout: int
-    places: list[list[int]]
-    others: list[list[int]]
-    small: list[list[Parent]]
+    of: int | None
+
+
+class QuantityGraph(TypedDict):
+    """The graph of a time step with a card for all entries of a quantity.
+
+    Attributes:
+        says: what it shows.
+        layout: the number of its layout.
+        places: for every card, those that have their numbers on it, as ranges.
+        others: others that belong to it, as ranges.
+        small: whether constants and parameters stand below the cards.
+    """
+
+    says: str
+    layout: int
+    places: list[list[list[int]]]
+    others: list[list[list[int]]]
+    small: bool
 
 
 class PageData(TypedDict):
@@ -132,6 +141,6 @@ class PageData(TypedDict):
     target: list[list[float] | None]
     cells: list[CellWithPrograms]
     card: dict[str, int]
-    graphs: list[list[Graph]]
+    graphs: list[list[ValueGraph | QuantityGraph]]
     graph_of: list[int]
     layouts: list[Layout]

@@ -12,14 +12,15 @@ from ..compile.javascript.program import Facts, Parent
 from ..pictures import layers
 from ..pictures.geometry import Point
 from ..pictures.layout import Shape
+from ..support.ranges import ranges
 from . import data
 
 #: The most numbers of a time step that is drawn Value by Value.
 _FEW = 30
 #: The most cards of a level of quantities that have their parameters below them.
 _FEW_CARDS = 7
-#: The most cards of a graph.
-_MOST = 1000
+#: The most cards of a graph: no one follows more, and each takes room in the page.
+_MOST = 250
 
 #: In pixels: the size of a card, the room for what stands below it, and that around the graph.
 WIDE, HIGH = 118, 54
@@ -42,28 +43,25 @@ class Graphs:
         self._layouts: dict[Shape, int] = {}
         self.layouts: list[data.Layout] = []
 
-    def of(self, facts: Facts) -> list[data.Graph]:
+    def of(self, facts: Facts) -> list[data.ValueGraph | data.QuantityGraph]:
         """The graph of a time step at every level of detail.
 
         Args:
             facts: those of its program.
         """
-        graphs = [(says, _Graph(facts, level)) for level, says in _levels(facts)]
-        return [self._as_data(says, graph) for says, graph in graphs if len(graph.cards) <= _MOST]
+        graphs = [(says, level, _Graph(facts, level)) for level, says in _levels(facts)]
+        return [self._as_data(says, level, graph) for says, level, graph in graphs if len(graph.cards) <= _MOST]
 
-    def _as_data(self, says: str, graph: _Graph) -> data.Graph:
+    def _as_data(self, says: str, level: Level, graph: _Graph) -> data.ValueGraph | data.QuantityGraph:
         shape = graph.shape()
         if shape not in self._layouts:
             self._layouts[shape] = len(self.layouts)
             self.layouts.append(_laid_out(shape))
-        cards = graph.cards.values()
-        return {
-            "says": says,
-            "layout": self._layouts[shape],
-            "places": [card.places for card in cards],
-            "others": [card.others for card in cards],
-            "small": [card.small for card in cards],
-        }
+        layout, cards = self._layouts[shape], graph.cards.values()
+        if level != "quantities":
+            return {"says": says, "layout": layout, "of": level if isinstance(level, int) else None}
+        places, others = [ranges(card.places) for card in cards], [ranges(card.others) for card in cards]
+        return {"says": says, "layout": layout, "places": places, "others": others, "small": graph.has_small}
 
 
 def _laid_out(shape: Shape) -> data.Layout:
@@ -73,11 +71,7 @@ def _laid_out(shape: Shape) -> data.Layout:
     return {
         "x": [round(left + x) for x, _ in plan.centres],
         "y": [round(top - y - high / 2) for (_, y), (_, high) in zip(plan.centres, shape.sizes)],
-        "tail": [tail for tail, _ in shape.edges],
-        "head": [head for _, head in shape.edges],
-        "way": [
-            [[round(left + (a[0] + b[0]) / 2), round(top - a[1])] for a, b in _passages(curve)] for curve in plan.inner
-        ],
+        "way": [[round(top - start[1]) for start, _ in _passages(curve)] for curve in plan.inner],
         "height": round(plan.top - plan.bottom) + 2 * _AROUND,
     }
 
@@ -108,13 +102,14 @@ class _Card:
     """A card, for one place or for all entries of a quantity.
 
     Attributes:
-        places, others, small: as in `data.Graph`.
+        places, others: as in `data.QuantityGraph`, one by one.
+        small: whether constants or parameters stand below it.
         before: the cards with operands of this one.
     """
 
     places: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
-    small: list[Parent] = field(default_factory=list)
+    small: bool = False
     before: dict[tuple[object, int], object] = field(default_factory=dict)
 
 
@@ -123,20 +118,17 @@ class _Graph:
 
     def __init__(self, facts: Facts, level: Level) -> None:
         self.facts, self.in_quantities = facts, level == "quantities"
-        self.parents: dict[int, list[tuple[int, Parent]]] = {}
+        self.parents: dict[int, list[list[int]]] = {}  # the places of each operand
         rank: dict[int, int] = {}
         for edges in facts["edges"].values():
-            nodes = dict.fromkeys(node for node, _, _ in edges)
-            rank |= {node: len(rank) + i for i, node in enumerate(reversed(nodes))}  # in order of computation
-            for node, operand, where in edges:
-                self.parents.setdefault(node, []).append((operand, where))
+            rank |= {node: len(rank) + i for i, (node, *_) in enumerate(reversed(edges))}  # in order of computation
+            self.parents |= {node: [self._places(parent) for parent in parents] for node, *parents in edges}
         self.members = self._reached([level] if isinstance(level, int) and level in self.parents else [*self.parents])
         order = sorted(self.members, key=lambda place: (rank.get(place, -1), place))
         users: dict[int, list[int]] = {}
         for node in order:
-            for _, where in self.parents.get(node, ()):
-                for parent in _options(where):
-                    users.setdefault(parent, []).append(node)
+            for parent in self._parents(node):
+                users.setdefault(parent, []).append(node)
         card_of: dict[int, object] = {}
         for place in reversed(order):  # what has no name belongs to the card of what is computed from it
             own = not self.in_quantities or place not in users or self._is_named(place)
@@ -146,6 +138,7 @@ class _Graph:
             card = self.cards.setdefault(card_of[place], _Card())
             own = not self.in_quantities or place not in users or self._is_named(place)
             (card.places if own else card.others).append(place)
+        self.has_small = not self.in_quantities or len(self.cards) <= _FEW_CARDS
         for node in order:
             self._join(node, card_of)
 
@@ -156,8 +149,7 @@ class _Graph:
             place = to_visit.pop()
             if place not in members:
                 members.add(place)
-                options = (each for _, where in self.parents.get(place, ()) for each in _options(where))
-                to_visit += [each for each in options if not self._is_leaf(each)]
+                to_visit += [each for each in self._parents(place) if not self._is_leaf(each)]
         return members
 
     def _is_given(self, place: int) -> bool:
@@ -167,8 +159,24 @@ class _Graph:
         """Whether it is a constant or a parameter, for which a line below the card will do."""
         if place >= self.facts["width"]:
             return True
-        is_computed = place < 0 or place in self.parents or place in self.facts["computed"]["cell"]
+        is_computed = (
+            place < 0
+            or place in self.parents
+            or any(start <= place < end for start, end in self.facts["computed"]["cell"])
+        )
         return not is_computed and not self._is_given(place)
+
+    def _places(self, parent: Parent) -> list[int]:
+        """The places that a parent may have; of parameters that are looked up, the first."""
+        if isinstance(parent, int):
+            return [parent]
+        first, *others = parent
+        if others and isinstance(others[0], list):
+            return [place for option in others[0] for place in self._places(option)]
+        return [self.facts["width"] + (others[0] if others else first)]
+
+    def _parents(self, place: int) -> list[int]:
+        return [parent for places in self.parents.get(place, ()) for parent in places]
 
     def _name(self, place: int) -> str:
         name, formula = self.facts["nodes"][-1 - place if place < 0 else place]
@@ -183,11 +191,10 @@ class _Graph:
 
     def _join(self, node: int, card_of: dict[int, object]) -> None:
         own = card_of[node]
-        for operand, where in self.parents.get(node, ()):
-            for place in _options(where):
+        for operand, places in enumerate(self.parents.get(node, ())):
+            for place in places:
                 if place not in self.members:
-                    if not self.in_quantities or len(self.cards) <= _FEW_CARDS:
-                        self.cards[own].small.append(where)
+                    self.cards[own].small |= self.has_small
                     break
                 if card_of[place] != own:
                     self.cards[own].before[card_of[place], 0 if self.in_quantities else operand] = card_of[place]
@@ -196,7 +203,7 @@ class _Graph:
         """The key of a layout: the sizes of the cards, and the edges between them."""
         number = {key: i for i, key in enumerate(self.cards)}
         return Shape(
-            sizes=tuple((float(WIDE), float(HIGH + _BELOW * bool(card.small))) for card in self.cards.values()),
+            sizes=tuple((float(WIDE), float(HIGH + _BELOW * card.small)) for card in self.cards.values()),
             leaves=(False,) * len(self.cards),
             edges=tuple(
                 (number[tail], i) for i, card in enumerate(self.cards.values()) for tail in card.before.values()
@@ -205,9 +212,9 @@ class _Graph:
             exits=(),
             straight=(),
             roomy=False,
+            early=tuple(number[key] for key, card in self.cards.items() if self._is_early(card.places[0])),
         )
 
-
-def _options(where: Parent) -> list[int]:
-    """The places that an operand may be at."""
-    return [where] if isinstance(where, int) else [place for option in where[1] for place in _options(option)]
+    def _is_early(self, place: int) -> bool:
+        """Whether a card stands as far to the left as it can: the state before, and what has a name, such as gates."""
+        return place < 0 or (self._is_named(place) and not self._is_given(place))

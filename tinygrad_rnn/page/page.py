@@ -33,7 +33,7 @@ from .verdict import proportions_script, verdict_script
 from .widget import make_widget
 
 #: What computes, in the page and in its worker; and what the page shows.
-ENGINE = ("computation", "kept", "jacobians", "applications", "split", "law", "train")
+ENGINE = ("computation", "kept", "jacobians", "places", "applications", "split", "law", "train")
 VIEWS = (
     "dom",
     "model",
@@ -41,6 +41,7 @@ VIEWS = (
     "story",
     "score",
     "film",
+    "graph",
     "step",
     "controls",
     "training",

@@ -17,6 +17,7 @@ from ..errors import ArgumentError, OperandError, UnknownNameError
 from ..nn.trees import pairs
 from ..support.checks import in_short, whole_number
 from ..support.numbers import typed, typed_whole
+from ..support.ranges import spread
 from .data import Group, OneHots, PageData, Rows
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
@@ -69,7 +70,7 @@ class Settings:
     def numbers(self) -> list[float]:
         """The parameters of the chosen cell, in its order."""
         cell = self._cells[self.cell]
-        keys = {place: key for group in cell["groups"] for place, key in zip(group["places"], _keys_of(group))}
+        keys = {place: key for group in cell["groups"] for place, key in zip(spread(group["places"]), _keys_of(group))}
         return [self._entry(keys[place]) for place in range(len(cell["p"]))]
 
     @property
@@ -137,7 +138,7 @@ class Settings:
         self._arrays: dict[str, object] = {}
         for group in cell["groups"]:
             keys = _keys_of(group)
-            self._entries.update(zip(keys, (cell["p"][place] for place in group["places"])))
+            self._entries.update(zip(keys, (cell["p"][place] for place in spread(group["places"]))))
             self._arrays[group["name"]] = _shaped(keys, group["shape"])
         self._arrays["h0"] = self._add("h0", cell["h0"])
         self._rows: dict[str, object] = {}

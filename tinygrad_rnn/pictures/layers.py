@@ -80,11 +80,11 @@ def _layers(shape: Shape, beside: dict[int, int]) -> dict[int, int]:
     for node in _in_order(nodes, parents, uses):
         earliest[node] = max((earliest[parent] + 1 for parent in parents[node]), default=0)
     latest: dict[int, int] = {}
-    entered = {use for group in shape.entries for use in group}
+    entered, early = {use for group in shape.entries for use in group}, set(shape.early)
     for node in reversed(_in_order(nodes, parents, uses)):
         end = min((latest[use] - 1 for use in uses[node]), default=earliest[node])
         latest[node] = earliest[node] if node in shape.exits and not uses[node] else end
-        if node in entered and not parents[node] and len(uses[node]) != 1:
+        if node in early or (node in entered and not parents[node] and len(uses[node]) != 1):
             latest[node] = earliest[node]
     first = min(latest.values(), default=0)
     return {node: layer - first for node, layer in latest.items()}

@@ -32,6 +32,7 @@ class Shape:
         exits: the nodes that other steps use.
         straight: (entry, node) that the carried state should join in one straight line; the first is at y = 0.
         roomy: whether edges need room for a label.
+        early: nodes that stand as early as what they are computed from allows.
     """
 
     sizes: tuple[tuple[float, float], ...]
@@ -41,6 +42,7 @@ class Shape:
     exits: tuple[int, ...]
     straight: tuple[tuple[int, int], ...]
     roomy: bool
+    early: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

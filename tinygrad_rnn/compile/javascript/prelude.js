@@ -21,4 +21,9 @@ const sin = (a, slot) => (Math.abs(a) === Infinity ? refuse(slot) : library.sin(
 const cos = (a, slot) => (Math.abs(a) === Infinity ? refuse(slot) : library.cos(a));
 const pow = (a, b, slot) => ((a === 0 && b < 0) || (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b))
   ? refuse(slot) : library.pow(a, b));
+/** The names of the entries of an array, row by row: W[0,0], W[0,1], … */
+const grid = (name, ...shape) => shape.reduce((found, size) => found.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i])), [[]])
+  .map((index) => name + "[" + index + "]");
+/** A group of entries, n times. */
+const rows = (n, group) => Array.from({ length: n }, (_, i) => group(i)).flat();
 const require = (condition, slot) => condition || refuse(slot);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -13,12 +12,14 @@ from ...engine import notation
 from ...engine.backward import gradients, topological_order
 from ...engine.value import Value
 from ...errors import CompileError
+from ...support.ranges import ranges
 from .. import lookup
 from ..memory import GRADIENT, PARAMETER, STATE, STATE_GRADIENT, TARGET, Place, X
 from ..plan import MOST_VARIANTS
 from ..step import Step, StepTwin, find_parameters
 from ..symbol import Symbol, Tape
 from ..trace import recorded
+from .facts import facts_as_text
 from .outside import Outside, Whole, outside_name
 from .text import Function, needed, number
 from .units import NOW_GRADIENT, RESULT, RESULT_GRADIENT, TIME, TIME_BEFORE, TimeStep, Unit, trace_units
@@ -35,9 +36,9 @@ def _file(name: str) -> str:
 PRELUDE, SEQUENCE = _file("prelude.js"), _file("sequence.js")
 
 
-#: Where the parent of a node lies: a slot of the time step; of the one before, -1 - slot; of parameter i, width + i; or
-#: the slot of a whole number that chooses, and the places that it chooses from.
-Parent: TypeAlias = "int | tuple[int, list[Parent]]"
+#: Where the parent of a node lies: a slot of the time step; of the one before, -1 - slot; of parameter i, [i]. Where a
+#: whole number n in a slot chooses: [slot, i, stride] for parameter i + stride · n, or [slot, [parent 0, parent 1, …]].
+Parent: TypeAlias = "int | list[int] | list[int | list[Parent]]"
 
 
 class Facts(TypedDict):
@@ -53,15 +54,16 @@ class Facts(TypedDict):
         parts: for each part of the state, where it begins and ends within the state.
         symbols: slots of inputs and targets that are whole numbers, and the limits that they must be below.
         loss: the slot of the loss, or null.
-        computed: for each unit, the slots of what it computes; other slots are leaves.
+        computed: for each unit, the slots of what it computes, as ranges [from, to); other slots are leaves.
         nodes: for each slot, what its node is called, if that is not its formula; and this, where it is computed.
             U+A7FB and U+A7FC stand for the numbers t and t - 1 of the time steps.
         course: the backward passes. ``course[live][1]`` holds, for a time step with a loss (``[0]``: without), the
             number of the function, and ``live`` of the time step before; -1 for none. ``live`` is 0 at the end of a
             pass.
         whole: the same where every entry of the state has a gradient.
-        edges: for each unit, the edges along which the walk applies the chain rule, in its order: slot of the node,
-            operand, and `Parent`.
+        edges: for each unit, the nodes to which the walk applies the chain rule, in its order: the slot of the node,
+            and a `Parent` for each of its operands.
+        products: slots of nodes with two operands whose local gradients are the other one's number, as ranges.
     """
 
     width: int
@@ -75,11 +77,12 @@ class Facts(TypedDict):
     parts: dict[str, list[int]]
     symbols: dict[str, int]
     loss: int | None
-    computed: dict[str, list[int]]
+    computed: dict[str, list[list[int]]]
     nodes: list[list[str]]
     course: list[list[list[int]]]
     whole: list[int]
-    edges: dict[str, list[tuple[int, int, Parent]]]
+    edges: dict[str, list[list[Parent]]]
+    products: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,14 @@ class Program:
     """A time step as JavaScript.
 
     Attributes:
-        functions: the text of each of its functions, by name.
+        functions: its functions, by name.
         facts: facts about them, as plain data.
         traced: the time step over symbols.
         numbers: those of the parameters, and of the nodes outside time.
         initial: the numbers of the initial state.
     """
 
-    functions: dict[str, str]
+    functions: dict[str, Function]
     facts: Facts
     traced: TimeStep
     numbers: list[float]
@@ -138,38 +141,30 @@ class Program:
         return self.sharing(())
 
     def sharing(self, earlier: Sequence[Program]) -> str:
-        """The same; functions that an earlier program has, word for word, are taken from there: ``PROGRAMS[i]``."""
-        home = {item: i for i, program in reversed(list(enumerate(earlier))) for item in program.functions.items()}
+        """The same. What an earlier program has, word for word, is taken from there: ``PROGRAMS[i]``."""
+        texts = [{name: function.short for name, function in each.functions.items()} for each in (*earlier, self)]
+        home = {item: i for i, each in reversed(list(enumerate(texts[:-1]))) for item in each.items()}
         shared: dict[int, list[str]] = {}
-        for name, text in self.functions.items():
+        for name, text in texts[-1].items():
             if (name, text) in home:
                 shared.setdefault(home[name, text], []).append(name)
         lines = [f"const {{ {', '.join(names)} }} = PROGRAMS[{i}];\n" for i, names in shared.items()]
         taken = {name for names in shared.values() for name in names}
-        own = [text for name, text in self.functions.items() if name not in taken]
-        return f"(() => {{\n{self._facts}{''.join([*lines, *own])}\nreturn {self._object};\n}})()"
+        own = [f"\n{text}" for name, text in texts[-1].items() if name not in taken]
+        facts = facts_as_text(self.facts, [each.facts for each in earlier])
+        return f"(() => {{\nconst facts = {facts};\n{''.join([*lines, *own])}\nreturn {self._object};\n}})()"
 
     @property
     def body(self) -> str:
         """The facts and the functions."""
-        return f"{self._facts}{''.join(self.functions.values())}"
-
-    @property
-    def _facts(self) -> str:
-        text = json.dumps(self.facts, ensure_ascii=False, separators=(",", ":"))
-        # Nothing may end the script element around it, or be taken for something else by whoever reads it.
-        plain = "".join(sign if sign.isprintable() and sign != "<" else _escaped(sign) for sign in text)
-        return f"const facts = {plain};\n"
+        functions = (f"\n{function}" for function in self.functions.values())
+        return f"const facts = {facts_as_text(self.facts)};\n{''.join(functions)}"
 
     @property
     def _object(self) -> str:
         cell_backward = [name for name in self.functions if name.startswith("cell_backward_")]
         others = [name for name in self.functions if name not in cell_backward]
         return f"{{ {', '.join(['facts', *others])}, cell_backward: [{', '.join(cell_backward)}] }}"
-
-
-def _escaped(sign: str) -> str:
-    return "\\u003c" if sign == "<" else json.dumps(sign)[1:-1]
 
 
 def javascript(
@@ -237,10 +232,10 @@ class _Writer:
     def __init__(self, traced: TimeStep, before: Outside | None, after: Outside | None) -> None:
         self.traced, self.tape, self.before, self.after = traced, traced.tape, before, after
         self.named: dict[Symbol, str] = {}
-        self.comments: dict[Symbol, str] = {}
         self.slot_of: dict[Symbol, int] = {}  # where a computed number lies
         self.names = self._name_nodes()
         self.functions: list[tuple[str, Function]] = []
+        self.products: list[int] = []
 
     def program(self, numbers: list[float], initial: list[float]) -> Program:
         traced = self.traced
@@ -258,8 +253,7 @@ class _Writer:
                 self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)
         self._jacobian()
         edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
-        texts = {name: f"\n{function}" for name, function in self.functions}
-        return Program(texts, self._facts(course, whole, edges), traced, numbers, initial)
+        return Program(dict(self.functions), self._facts(course, whole, edges), traced, numbers, initial)
 
     # ---- what there is ----------------------------------------------------------------------------------
 
@@ -272,23 +266,21 @@ class _Writer:
                 names[node] = _written(node.label or f"v{slot}")
         for unit in traced.units.values():
             for node in unit.nodes:
-                symbol = self.tape.number(node.data)
-                self.named.setdefault(symbol, names[node])
-                formula = self._formula(node, names)
-                self.comments.setdefault(symbol, f"{names[node]} = {formula}" if node.parents else names[node])
+                self.named.setdefault(self.tape.number(node.data), names[node])
             for end in unit.ends:
                 self.named.setdefault(self.tape.symbol(end.data), names[end])
         return names
 
-    def _formula(self, node: Value, names: Mapping[Value, str]) -> str:
-        op, operands = node.operation, [names[parent] for parent in node.parents]
-        if not operands:
-            return notation.in_formula(node.data) if isinstance(node.data, float) else "a constant"
-        return op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
+    def _comments(self, unit: Unit) -> dict[Symbol, str]:
+        """A comment on every number that a unit computes: its name and its formula."""
+        comments: dict[Symbol, str] = {}
+        for node in unit.nodes:
+            name, op, operands = self.names[node], node.operation, [self.names[parent] for parent in node.parents]
+            formula = op.formula.format(*operands) if op.local_formulas else f"{op.name}({', '.join(operands)})"
+            comments.setdefault(self.tape.number(node.data), f"{name} = {formula}" if operands else name)
+        return comments
 
-    def _facts(
-        self, course: list[list[list[int]]], whole: list[int], edges: dict[str, list[tuple[int, int, Parent]]]
-    ) -> Facts:
+    def _facts(self, course: list[list[list[int]]], whole: list[int], edges: dict[str, list[list[Parent]]]) -> Facts:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
         for name in traced.limits:
@@ -321,10 +313,12 @@ class _Writer:
             "course": course,
             "whole": whole,
             "edges": edges,
+            "products": ranges(sorted(self.products)),
         }
 
-    def _computed(self, unit: Unit) -> list[int]:
-        return sorted({self.traced.slots[node] for node in unit.nodes if node.parents} | set(unit.results.values()))
+    def _computed(self, unit: Unit) -> list[list[int]]:
+        slots = {self.traced.slots[node] for node in unit.nodes if node.parents} | set(unit.results.values())
+        return ranges(sorted(slots))
 
     def _walks(self) -> tuple[list[list[list[int]]], list[int], list[frozenset[Value]]]:
         """The course of backward passes, from `whole` too, and the roots of each function, results of the cell."""
@@ -366,7 +360,7 @@ class _Writer:
         ]
         first = self.traced.slots[unit.nodes[0]] if unit.nodes else 0
         function = Function(
-            f"function {name}({FORWARD})", doc, stores, self._read, self.named, self.comments,
+            f"function {name}({FORWARD})", doc, stores, self._read, self.named, self._comments(unit),
             self._blame(unit), [(condition, first) for condition in unit.required],
         )  # fmt: skip
         self.functions.append((name, function))
@@ -414,21 +408,28 @@ class _Writer:
         function = Function(head, doc, stores, self._read, self.named, {}, blamed)
         self.functions.append(("jacobian", function))
 
-    def _local(self, name: str, unit: Unit) -> list[tuple[int, int, Parent]]:
+    def _local(self, name: str, unit: Unit) -> list[list[Parent]]:
         """Write the function of the local gradients of a unit; return its edges."""
-        edges: list[tuple[int, int, Parent]] = []
-        stores = []
+        edges: list[list[Parent]] = []
+        stores, count = [], 0
         blamed = self._blame(unit)
         for node in topological_order(*unit.results):
             if node in unit.ends or node in unit.picks:
                 continue
             self._blame_locals(node, blamed)
-            for position, (parent, local) in enumerate(node.operation.edges(node)):
-                stores.append((f"local[{len(edges)}]", self.tape.symbol(local)))
-                edges.append((self.traced.slots[node], position, self._place_of(parent, unit)))
+            found = [(parent, self.tape.symbol(local)) for parent, local in node.operation.edges(node)]
+            others = [self.tape.symbol(parent.data) for parent, _ in reversed(found)]
+            if len(found) == 2 and all(local is other for (_, local), other in zip(found, others)):
+                self.products.append(self.traced.slots[node])
+            else:
+                is_one = [local.op == "const" and local.args[0] == 1.0 for _, local in found]
+                stores += [(f"local[{count + i}]", local) for i, (_, local) in enumerate(found) if not is_one[i]]
+            count += len(found)
+            if found:
+                edges.append([self.traced.slots[node], *(self._place_of(parent, unit) for parent, _ in found)])
         head, doc = (
             f"function {name}_local({FORWARD}, local)",
-            f"The local gradients of the {name}, in the order of the walk.",
+            f"The local gradients of the {name}, in the order of the walk, but for those that are 1, and of products.",
         )
         self.functions.append((f"{name}_local", Function(head, doc, stores, self._read, self.named, {}, blamed)))
         return edges
@@ -437,7 +438,7 @@ class _Writer:
         """The place of a parent of a node."""
         traced = self.traced
         if parent in unit.picks:
-            return self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]
+            return [self._index(unit.picks[parent].name), [self._place_of(option, unit) for option in parent.parents]]
         if parent not in unit.ends:
             return traced.slots[parent]
         region, slot = unit.ends[parent]
@@ -445,10 +446,7 @@ class _Writer:
             return -1 - (traced.first + slot)
         if region.name in (NOW_GRADIENT.name, RESULT_GRADIENT.name):
             return traced.results[slot] if region == RESULT_GRADIENT else slot
-        if not region.index:
-            return traced.width + slot
-        steps = range(traced.limits[region.index])
-        return self._index(region.index), [traced.width + slot + i * region.stride for i in steps]
+        return [self._index(region.index), slot, region.stride] if region.index else [slot]
 
     def _index(self, name: str) -> int:
         """The slot of an input or a target that is a whole number."""
@@ -491,7 +489,8 @@ class _Writer:
             X.name: ("now", 0), TARGET.name: ("now", inputs), NOW_GRADIENT.name: ("now_grad", 0),
             RESULT.name: ("now", 0), RESULT_GRADIENT.name: ("now_grad", 0),
         }[region.name]  # fmt: skip
-        index = f" + {region.stride} * now[{self._index(region.index)}]" if region.index else ""
+        stride = f"{region.stride} * " if region.stride != 1 else ""
+        index = f" + {stride}now[{self._index(region.index)}]" if region.index else ""
         return f"{name}[{slot + offset}{index}]"
 
 

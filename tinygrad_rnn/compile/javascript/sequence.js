@@ -94,7 +94,7 @@ class Sequence {
     this.passes += 1;
     const lose = (t) => {
       const row = this.fresh(t);
-      if (readout_backward) for (const slot of facts.computed.readout) row[slot] = 0;
+      if (readout_backward) for (const [from, to] of facts.computed.readout) row.fill(0, from, to);
       row[facts.loss] = seed;
       if (watch) watch("loss", t, false);
       this.call(loss_backward, t, this.grad[t - 1]);
@@ -140,7 +140,7 @@ class Sequence {
     const row = this.grad[t];
     if (this.touched[t] !== this.passes) {
       this.touched[t] = this.passes;
-      if (t > 0) for (const slot of this.program.facts.computed.cell) row[slot] = 0;
+      if (t > 0) for (const [from, to] of this.program.facts.computed.cell) row.fill(0, from, to);
     }
     return row;
   }

@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ...support.ranges import ranges
 from ..elementary import EXACT, check_known
-from ..symbol import ALARMS, Symbol
+from ..symbol import ALARMS, COMPARISONS, Symbol
 
 _INFIX = {
     "add": ("+", 4), "sub": ("-", 4), "mul": ("*", 5), "div": ("/", 5),
@@ -17,10 +18,16 @@ _PREFIX = {"neg": "-", "not": "!"}
 _UNARY, _ATOM, _TERNARY = 6, 7, 1
 
 #: The longest text of a number that is written where it is used, without a name of its own.
-_INLINE = 60
+_INLINE = 90
+
+#: The longest text of a comparison that is written wherever it is used.
+_COMPARED = 16
 
 #: The most places that are stored to at once: who parses a chain of thousands runs out of stack.
 _AT_ONCE = 12
+
+#: The fewest places side by side that are filled.
+_SIDE_BY_SIDE = 4
 
 #: What cannot be the name of a number: words of the language, and names of the prelude and of the functions' arguments.
 _TAKEN = """
@@ -30,6 +37,20 @@ let long native new null package private protected public return short static su
 throws transient true try typeof undefined var void volatile while with yield NaN Infinity Math library DomainError
 refuse div log log1p sqrt sin cos pow require p before now p_grad before_grad now_grad local row
 """
+
+
+def _stores(targets: Sequence[str]) -> list[str]:
+    """Templates of the statements that store one number at all targets. Places side by side are filled."""
+    places = [match.groups() for target in targets if (match := re.fullmatch(r"(\w+)\[(\d+)\]", target))]
+    fills, filled = [], set()
+    for array in dict.fromkeys(array for array, _ in places):
+        for first, end in ranges(sorted(int(slot) for name, slot in places if name == array)):
+            if end - first >= _SIDE_BY_SIDE:
+                fills.append(f"{array}.fill({{}}, {first}, {end})")
+                filled |= {f"{array}[{slot}]" for slot in range(first, end)}
+    others = [target for target in targets if target not in filled]
+    chains = [" = ".join(others[i : i + _AT_ONCE]) for i in range(0, len(others), _AT_ONCE)]
+    return [*(f"{chain} = {{}}" for chain in chains), *fills]
 
 
 class Names:
@@ -180,24 +201,26 @@ class Function:
             text = self.text_of[symbol][0]
         uses = self.uses.get(symbol, 0)
         text_beside = self.comments.get(symbol, "")
-        label = text_beside.partition(" = ")[0]
-        stored = [" = ".join(targets[i : i + _AT_ONCE]) for i in range(0, len(targets), _AT_ONCE)]
+        label = text_beside.partition(" = ")[0].removeprefix("∂L/∂")
+        stores = _stores(targets)
         if known or symbol.op == "const":
-            text_beside = text_beside or (self.named.get(symbol, "") if text == self.read(symbol) else "")
-            self.lines += [(f"{chain} = {text};", text_beside, label) for chain in stored]
+            is_named = known and text != self.read(symbol)
+            text_beside = text_beside or ("" if is_named else self.named.get(symbol, ""))
+            self.lines += [(f"{store.format(text)};", text_beside, "" if is_named else label) for store in stores]
             return
-        if len(stored) == 1 and not uses:
+        if len(stores) == 1 and not uses:
             onto = symbol.op == "add" and targets == [self.read(symbol.args[0])]
-            code = f"{targets[0]} += {self._operand(symbol.args[1], 0)};" if onto else f"{stored[0]} = {text};"
-            self.lines.append((code, text_beside, label))
+            code = f"{targets[0]} += {self._operand(symbol.args[1], 0)}" if onto else stores[0].format(text)
+            self.lines.append((f"{code};", text_beside, label))
             return
-        if not targets and uses == 1 and len(text) <= _INLINE and symbol not in self.named and not is_risky(symbol):
+        is_short = len(text) <= (_INLINE if uses == 1 else _COMPARED if symbol.op in COMPARISONS else 0)
+        if not targets and is_short and symbol not in self.named and not is_risky(symbol):
             return
         name = self.names.new(self.named.get(symbol, "a"))
         self.text_of[symbol] = name, _ATOM
-        first, *others = stored or [""]
-        self.lines.append((f"const {name} = {first}{' = ' * bool(first)}{text};", text_beside, ""))
-        self.lines += [(f"{chain} = {name};", "", "") for chain in others]
+        first, others = (stores[0], stores[1:]) if stores and stores[0].endswith(" = {}") else ("{}", stores)
+        self.lines.append((f"const {name} = {first.format(text)};", text_beside, ""))
+        self.lines += [(f"{store.format(name)};", "", "") for store in others]
 
     def _operand(self, symbol: Symbol, binding: int) -> str:
         text, own = self.text_of[symbol]

@@ -203,8 +203,8 @@ class _Tracer:
         parts = [(name, len(entries(part))) for name, part in zip(step.names, step.state)]
         limits = {index.region.name: index.limit for index in self.indices}
         return TimeStep(
-            tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.targets, first, results,
-            parts, limits,
+            tape, self.units, self.slots, old_state, new_state, self.parameters, self.inputs, self.targets, first,
+            results, parts, limits,
         )  # fmt: skip
 
     @contextmanager

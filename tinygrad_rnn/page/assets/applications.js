@@ -25,8 +25,9 @@ function blocks(computation, wanted = () => true) {
  *  node, operand: the slot of the node, and which of its operands. parent: its place, as in the facts' edges.
  */
 function applications({ program, sequence }, { unit, t, cut, p_grad, grad, before }) {
-  const { facts } = program, { p, now } = sequence, edges = facts.edges[unit];
-  const local = new Float64Array(edges.length), after = grad.slice();
+  const { facts } = program, { p, now } = sequence, products = new Set(spread(facts.products)), after = grad.slice();
+  const edges = facts.edges[unit].flatMap(([node, ...parents]) => parents.map((parent, operand) => [node, operand, parent, parents[1 - operand]]));
+  const local = new Float64Array(edges.length).fill(1), numberAt = (place) => (place >= facts.width ? p[place - facts.width] : place < 0 ? now[t - 1][-1 - place] : now[t][place]);
   program[unit + "_local"](p, now[t - 1], now[t], local);
   const places = new Map();  // gradients so far, of those that are not in this time step
   const soFar = (place) => {
@@ -34,8 +35,9 @@ function applications({ program, sequence }, { unit, t, cut, p_grad, grad, befor
     if (!places.has(place)) places.set(place, place < 0 ? before[-1 - place] : p_grad[place - facts.width]);
     return places.get(place);
   };
-  return edges.flatMap(([node, operand, where], i) => {
-    const parent = typeof where === "number" ? where : where[1][now[t][where[0]]];
+  return edges.flatMap(([node, operand, where, other], i) => {
+    const parent = placeOf(where, now[t], facts);
+    if (products.has(node)) local[i] = numberAt(placeOf(other, now[t], facts));
     if (cut && parent < 0) return [];
     const contribution = local[i] * after[node], had = soFar(parent), has = had + contribution;
     if (parent >= 0 && parent < facts.width) after[parent] = has;

@@ -2,6 +2,10 @@
 "use strict";
 
 const page = JSON.parse(byId("data").textContent);
+for (const cell of page.cells) {
+  cell.trained = spread(cell.trained);
+  for (const group of cell.groups) group.places = spread(group.places);
+}
 page.x = page.x.rows || page.x.hot.map((i) => Array.from({ length: page.x.size }, (_, j) => (i === j ? 1 : 0)));
 
 // What turns the direction of writing for all that follows is not written.

@@ -5,23 +5,7 @@ const graphSvg = byId("step-graph"), unitPick = byId("unit");
 const LEAST_SCALE = 0.6, MOST_HIGH = 420;  // pixels: how high a graph may get where it is enlarged
 let stepGraph = null;
 
-/** Places in the order in which they are computed; the edges have the order of the walk back. */
-const rankOfNodes = ({ edges }) => new Map(Object.values(edges).flatMap((list) => [...new Set(list.map(([node]) => node))].reverse()).map((node, i) => [node, i]));
 const LABEL = /^[^\s()·+−/√∂|^]{1,14}$/u;  // of what a person has named, and not a formula
-
-/** The graph of a time step at a level of detail. A card stands for one place (a slot; -1 - slot of the time step before), or for
- *  all entries of a quantity. What belongs to the loss is there only where there is one. */
-function readGraph(program, { layout, places, others, small }, hasLoss) {
-  const { facts } = program, { x, y, tail, head, way, height } = page.layouts[layout], { readout = [], loss = [] } = facts.computed;
-  const ofLoss = new Set([...readout, ...loss, ...Array.from({ length: facts.target }, (_, i) => facts.x + i)]);
-  const cards = places.map((own, i) => ({ id: i, places: own, small: small[i], x: x[i], y: y[i], hidden: !hasLoss && ofLoss.has(own[0]) }));
-  const cardOf = new Map(places.flatMap((own, i) => (cards[i].hidden ? [] : [...own, ...others[i]].map((place) => [place, cards[i]]))));
-  const edges = tail.map((from, i) => ({ id: i, tail: cards[from], head: cards[head[i]], way: way[i] })).filter((edge) => !edge.tail.hidden && !edge.head.hidden);
-  const nodes = rankOfNodes(facts), seen = cards.filter(({ hidden }) => !hidden), width = Math.max(...seen.map((card) => card.x)) + page.card.wide + Math.min(...x);
-  return { cards: seen, edges, cardOf, nodes, order: [...nodes.keys()].filter((place) => cardOf.has(place)), width, height };
-}
-
-const parentNow = (where, now) => (typeof where === "number" ? where : where[1][now[where[0]]]);
 
 /** The name of a place, at time step t. */
 function nameOf(place, t) {
@@ -113,9 +97,9 @@ function drawStep(t, item, items) {
     text("name" + id, "name", middle, y + 16, clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18));
     text("data" + id, "data", middle, y + 32, computed && places.some((place) => nodes.has(place) && !computed.has(place)) ? "…" : sized(numbers));
     text("grad" + id, "grad", middle, y + 47, !backward || (done && first !== loss && !places.some((place) => soFar.has(place))) ? "…" : sized(gradients));
-    const symbols = [...new Set(small.flatMap((where) => (typeof where === "number" ? [] : [where[0]])))];
+    const symbols = [...new Set(small.flatMap(choosersOf))];
     if (first === loss && targetIsClass()) symbols.push(facts().x);
-    const words = [...symbols.map((slot) => nameOf(slot, t) + " = " + symbolName(now[slot])), ...new Set(small.map((where) => { const place = parentNow(where, now); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
+    const words = [...symbols.map((slot) => nameOf(slot, t) + " = " + symbolName(now[slot])), ...new Set(small.map((parent) => { const place = placeOf(parent, now, facts()); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
     if (words.length) text("small" + id, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
   // The whole graph is in view wherever it can be read then; it uses the room that there is.

@@ -128,12 +128,12 @@ function headline() {
 /** Where the gradient is not finite, the number that was so first: its word, as a table of the main command has it, where that was,
  *  and what it is. Of the Values in the order of their computation, then of the gradients on their way back. */
 function firstNotFinite() {
-  const { computation } = result, { sequence: { now } } = computation, { nodes, computed } = facts(), T = lastLoss();
+  const { computation } = result, { sequence: { now } } = computation, { nodes, first } = facts(), T = lastLoss();
   const told = (where, what, value) => ({ word: Number.isNaN(value) ? "NaN" : "infinite", where, what: what + " = " + shown(value) });
   for (let t = 1; t <= T; t++) {
     for (const slot of rankOfNodes(facts()).keys()) {
       const value = now[t][slot], [name, formula] = nodes[slot].map((text) => at(text, called(t)));
-      if (!Number.isFinite(value) && computed.cell.includes(slot)) return told("in time step " + called(t), name === formula ? name : name + " = " + formula, value);
+      if (!Number.isFinite(value) && slot >= first) return told("in time step " + called(t), name === formula ? name : name + " = " + formula, value);
     }
   }
   const lag = result.kept.findIndex((x) => !Number.isFinite(x)), of = "/∂" + stateName() + "_" + called(T - lag);
