@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinygrad_rnn import ScalarRNNCell, Value, mse_loss
+from tinygrad_rnn import LSTMCell, ScalarRNNCell, Value, mse_loss, total
 from tinygrad_rnn.bptt.jacobian import jacobian_products
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector
@@ -269,6 +269,27 @@ def test_the_module_begins_with_an_example_that_runs(node, case, tmp_path):
     loss.backward()
     found = [float(word) for word in printed.stdout.partition("Float64Array")[0].split()]
     assert found == pytest.approx([loss.data, *(each.grad for each in program.parameters)], rel=1e-12, abs=1e-16)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_facts_are_written_in_few_characters_and_read_as_they_are(node, case):
+    program, _ = made(case)
+    written = javascript(program.step, program.parameters)
+    other = javascript(program.step, program.parameters[::-1])
+    code = f"{PRELUDE}\nconst PROGRAMS = [];\n"
+    for i, each in enumerate(programs := [written, other, written]):
+        code += f"PROGRAMS.push({each.sharing(programs[:i])});\n"
+    found = node.run(f"{code}return PROGRAMS.map(({{ facts }}) => facts);", {})
+    assert found == [json.loads(json.dumps(each.facts)) for each in programs]
+
+
+def test_no_statement_is_a_long_chain(node):
+    program = Recurrence(LSTMCell(3, 20), x=Vector(3), loss=lambda h: total(each * each for each in h))
+    written = javascript(program.step, program.parameters)
+    for function in written.functions.values():
+        for text in (str(function), function.short):
+            assert max(line.count(" = ") for line in text.splitlines() if "const" not in line) <= 12
+            assert max(map(len, text.splitlines())) < 300
 
 
 @pytest.mark.parametrize(

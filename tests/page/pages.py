@@ -62,6 +62,7 @@ def files(tmp_path_factory):
         "penalty": explore(*penalised()),
         "vectors": explore(vectors()),
         "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
+        "large": explore(problem(LSTMCell(3, 20), [[0.1, 0.2, 0.3]] * 4, [[0.1, 0.2]] * 4, readout=Linear(20, 2))),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
     }
     made = {name: page.save(folder / f"{name}.html") for name, page in pages.items()}
@@ -112,8 +113,10 @@ def single_unit():
 
 
 def gradients(page):
-    """∂L/∂ every parameter, as the page has them."""
-    return page.evaluate("Array.from(result.computation.sequence.p_grad)")
+    """∂L/∂ every parameter, as the page has them, in order of creation."""
+    return page.evaluate(
+        "cellNow().groups.flatMap(({ places }) => places.map((i) => result.computation.sequence.p_grad[i]))"
+    )
 
 
 def agrees(page, posed, digits=12):

@@ -258,7 +258,7 @@ def test_a_matrix_keeps_its_direction_on_the_way_through_0(open_page):
         set_range(page, "#norm", norm)
     assert page.evaluate("normOfWeights(numbersNow(), cellNow().recurrent)") == 0
     set_range(page, "#entry", 0)  # another gesture, which changes nothing
-    norm = spectral_norm([before[3 * i : 3 * i + 3] for i in range(3)])
+    norm = spectral_norm([[before[place] for place in row] for row in page.evaluate("cellNow().recurrent[0]")])
     page.locator("#norm-number").fill(repr(norm))
     page.locator("#norm-number").press("Enter")
     settle(page)
@@ -1319,3 +1319,12 @@ def test_one_time_step(open_page):
     page = open_page("one")
     settle_work(page)
     agrees(page, scalar(1))
+
+
+@pytest.mark.slow
+def test_what_is_large_is_computed_in_the_worker_too(open_page):
+    page = open_page("large")
+    page.locator("#where").scroll_into_view_if_needed()
+    settle_work(page)
+    assert page.evaluate("usable")
+    assert page.evaluate("whole.T") == 4

@@ -26,6 +26,7 @@ from tinygrad_rnn.engine.ops import OPS, Op, register
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import ArgumentError, CompileError, GraphError
 from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
+from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.cells import cell_of_page
 from tinygrad_rnn.page.source import from_graph, from_problem, from_sequence
@@ -289,6 +290,44 @@ def test_a_weight_of_a_penalty_can_be_dragged_and_is_not_trained(node, own):
     names = [group["name"] for group in made.facts["groups"]]
     assert names == (["w", "strength"] if own else ["w", "strength", "u", "b"])
     assert spread(made.facts["trained"]) == [i for i, name in enumerate(names) if name != "strength"]
+
+
+@pytest.mark.parametrize("at", ["every", "last"])
+@pytest.mark.parametrize("size", [None, 2])
+def test_a_penalty_on_the_initial_state(node, size, at):
+    cell = ScalarRNNCell() if size is None else RNNCell(1, size)
+    h0 = Value(0.4) if size is None else [Value(0.4), Value(-0.3)]
+    unrolled = unroll(cell, wave(5, size and 1), h0)
+    state, weight = entries(h0), cell.parameters()[0]
+    outputs = [entries(unrolled.h[t])[0] for t in range(1 if at == "every" else 5, 6)]
+    loss = total([mse_loss(h, 0.1 * i) for i, h in enumerate(outputs)]) / len(outputs)
+    loss = loss + total(entry * entry * weight for entry in state) * 0.1
+    source = from_graph(unrolled, loss)
+    made = agree(node, source, cell.parameters(), loss, unrolled)
+    assert sum(len(spread(group["places"])) for group in made.facts["groups"]) == len(cell.parameters())
+    run = RUN.replace(
+        "p_grad:", "h0: (computation.backward(), computation.state(0, computation.sequence.grad)), p_grad:"
+    )
+    same(computed(node, source, made, run=run)["h0"], [entry.grad for entry in state])
+
+
+def test_a_penalty_on_an_initial_state_that_is_a_weight_is_refused():
+    w = Value(0.7, label="w")
+    unrolled = unroll(ScalarRNNCell(w), wave(5), w)
+    source = from_graph(unrolled, mse_loss(unrolled.h[5], 0.3) + w * w * 0.1)
+    with pytest.raises(CompileError, match="is also a parameter") as caught:
+        cell_of_page(source, unrolled)
+    assert caught.value.node == "w"
+
+
+def test_a_penalty_on_the_initial_state_comes_last():
+    h0 = Value(0.4)
+    penalty = h0 * h0 * 0.1
+    penalty.label = "penalty"
+    unrolled = unroll(ScalarRNNCell(), wave(5), h0)
+    with pytest.raises(CompileError, match="initial state, and was computed before") as caught:
+        from_graph(unrolled, mse_loss(unrolled.h[5], 0.3) + penalty)
+    assert caught.value.node == "penalty"
 
 
 def test_training_with_a_penalty_on_the_weights(node):

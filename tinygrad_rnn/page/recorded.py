@@ -91,7 +91,8 @@ def read_losses(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None 
     Raises:
         CompileError: they cannot be repeated; the error names the node.
     """
-    steps = unrolled.steps_of([loss])
+    # What depends on the initial state alone lies outside time.
+    steps = {node: None if t == unrolled.first - 1 else t for node, t in unrolled.steps_of([loss]).items()}
     over_time = loss
     if losses is None or list(losses) != [loss]:
         over_time = _over_time(unrolled, loss, steps)
@@ -139,6 +140,20 @@ def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
     began = _began(unrolled)
     order = topological_order(loss, stop=[over_time])
     nodes = [node for node in reversed(order) if node.parents and node is not over_time and node.serial >= began]
+    initial = {entry: i for i, entry in enumerate(unrolled.state(unrolled.first - 1))}
+    read = dict.fromkeys(parent for node in nodes for parent in node.parents)
+    for node in read:
+        if (
+            node not in initial
+            and node not in nodes
+            and node is not over_time
+            and not initial.keys().isdisjoint(topological_order(node))
+        ):
+            raise CompileError(
+                "this part of the loss depends on the initial state, and was computed before the first time step",
+                node=node.name,
+                remedy="Compute it after the losses of all time steps",
+            )
     numbers = {node.data: node for node in [over_time, *nodes]}
     first_use: dict[Value, Value] = {}
     for node in nodes:
@@ -146,7 +161,12 @@ def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
             raise of_one_node(node, None)
         for parent in node.parents:
             first_use.setdefault(parent, node)
-            if _is_constant(parent) and parent.data not in _ORDINARY and parent.data in numbers:
+            if (
+                _is_constant(parent)
+                and parent not in initial
+                and parent.data not in _ORDINARY
+                and parent.data in numbers
+            ):
                 raise _read_off(parent, numbers[parent.data], None)
     for node in topological_order(over_time):
         for parent in node.parents:
@@ -158,7 +178,7 @@ def _whole(unrolled: Unrolled, loss: Value, over_time: Value) -> Whole:
                     time_step=node.time_step,
                     remedy="Compute it after the losses of all time steps",
                 )
-    return Whole(over_time, nodes)
+    return Whole(over_time, nodes, {entry: i for entry, i in initial.items() if entry in read})
 
 
 # ---- how the loss is made of those of time steps --------------------------------------------------------------------

@@ -10,7 +10,7 @@ after the pass forward, and its gradients before the passes backward.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...engine import notation
 from ...engine.backward import topological_order
@@ -31,16 +31,19 @@ class Whole:
     Attributes:
         over_time: what it has over time: the sum or the mean of the losses of time steps.
         nodes: the nodes, in order of creation. The last is the whole loss.
+        initial: the entries of the initial state that these read, with their places in it.
     """
 
     over_time: Value
     nodes: list[Value]
+    initial: dict[Value, int] = field(default_factory=dict)
 
     @property
     def read(self) -> list[Value]:
-        """The nodes that these read, except the loss over time."""
+        """The nodes that these read, except the loss over time and the initial state."""
         ends = dict.fromkeys(parent for node in self.nodes for parent in node.parents)
-        return [end for end in ends if end is not self.over_time and end not in self.nodes]
+        known = {self.over_time, *self.nodes, *self.initial}
+        return [end for end in ends if end not in known]
 
 
 def find_outside(step: Step, whole: Whole | None = None) -> tuple[list[Value], list[Value]]:
@@ -70,6 +73,13 @@ def find_outside(step: Step, whole: Whole | None = None) -> tuple[list[Value], l
         check_ops(whole.nodes)
     leaves = {node for node in [*order, *after] if not node.parents and node.label}
     leaves |= {node for node in read if not node.parents}
+    for leaf in leaves:
+        if whole is not None and leaf in whole.initial:
+            raise CompileError(
+                "this entry of the initial state is also a parameter, and a part of the loss outside time reads it",
+                node=leaf.name,
+                remedy="Give the initial state a Value of its own",
+            )
     return sorted(leaves, key=lambda leaf: leaf.serial), sorted(nodes, key=lambda node: node.serial)
 
 

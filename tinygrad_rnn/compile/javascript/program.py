@@ -49,6 +49,7 @@ class Facts(TypedDict):
         parameters: names of the parameters, and of the nodes outside time.
         outside: the formulas of the latter, which stand at the end; that of the loss over time is empty.
         total: among them the loss over time and the whole loss, where these differ; else null.
+        initial: of entries of the initial state that the whole loss reads, the places among the parameters, and in it.
         x, target: how many numbers of a time step are the inputs and the targets, in this order.
         first, state: the slot of the first entry of the state, and how many there are.
         parts: for each part of the state, where it begins and ends within the state.
@@ -70,6 +71,7 @@ class Facts(TypedDict):
     parameters: list[str]
     outside: list[str]
     total: list[int] | None
+    initial: list[list[int]]
     x: int
     target: int
     first: int
@@ -188,8 +190,10 @@ def javascript(
     """
     tape = Tape()
     parameters = find_parameters(step) if parameters is None else parameters
-    twin = StepTwin(step, [*parameters, *outside], tape)
-    for leaf, node in zip(twin.parameters[len(parameters) :], outside):
+    initial = {} if whole is None else whole.initial
+    given = [*parameters, *initial]
+    twin = StepTwin(step, [*given, *outside], tape)
+    for leaf, node in zip(twin.parameters[len(given) :], outside):
         leaf.label = outside_name(node)
     traced = recorded(trace_units, twin, tape)
     if most_nodes is not None and traced.width > most_nodes:
@@ -197,13 +201,14 @@ def javascript(
             f"a time step of {traced.width:,} nodes makes too long a program",
             remedy=f"Take a smaller cell: up to {most_nodes:,} nodes",
         )
-    before = Outside.of(parameters, outside) if outside else None
+    before = Outside.of(given, outside) if outside else None
     after = None
     if whole is not None:
         called = {whole.over_time: OVER_TIME, whole.nodes[-1]: whole.nodes[-1].label or "L"}
-        after = Outside.of([*parameters, *outside, whole.over_time], whole.nodes, called)
-    numbers = [node.data for node in (*parameters, *outside)]
-    return _Writer(traced, before, after).program(numbers, step.initial)
+        after = Outside.of([*given, *outside, whole.over_time], whole.nodes, called)
+    numbers = [node.data for node in (*given, *outside)]
+    places = [[len(parameters) + i, entry] for i, entry in enumerate(initial.values())]
+    return _Writer(traced, before, after).program(numbers, step.initial, places)
 
 
 #: What the loss over time is called where there is more of it.
@@ -237,7 +242,7 @@ class _Writer:
         self.functions: list[tuple[str, Function]] = []
         self.products: list[int] = []
 
-    def program(self, numbers: list[float], initial: list[float]) -> Program:
+    def program(self, numbers: list[float], initial: list[float], initial_read: list[list[int]]) -> Program:
         traced = self.traced
         if self.before is not None:
             self.functions += self.before.functions("outside", _BEFORE)
@@ -253,7 +258,7 @@ class _Writer:
                 self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)
         self._jacobian()
         edges = {name: self._local(name, unit) for name, unit in traced.units.items()}
-        return Program(dict(self.functions), self._facts(course, whole, edges), traced, numbers, initial)
+        return Program(dict(self.functions), self._facts(course, whole, edges, initial_read), traced, numbers, initial)
 
     # ---- what there is ----------------------------------------------------------------------------------
 
@@ -280,7 +285,13 @@ class _Writer:
             comments.setdefault(self.tape.number(node.data), f"{name} = {formula}" if operands else name)
         return comments
 
-    def _facts(self, course: list[list[list[int]]], whole: list[int], edges: dict[str, list[list[Parent]]]) -> Facts:
+    def _facts(
+        self,
+        course: list[list[list[int]]],
+        whole: list[int],
+        edges: dict[str, list[list[Parent]]],
+        initial: list[list[int]],
+    ) -> Facts:
         traced = self.traced
         nodes: list[list[str]] = [["", ""] for _ in range(traced.width)]
         for name in traced.limits:
@@ -301,6 +312,7 @@ class _Writer:
             "parameters": parameters,
             "outside": outside,
             "total": total,
+            "initial": initial,
             "x": traced.inputs,
             "target": traced.targets,
             "first": traced.first,

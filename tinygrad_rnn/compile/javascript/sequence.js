@@ -60,6 +60,7 @@ class Sequence {
     const { program: { total, facts }, p } = this;
     if (!total) return loss;
     p[facts.total[0]] = loss;
+    for (const [place, entry] of facts.initial) p[place] = this.now[0][this.state + entry];
     this.once(total);
     return p[facts.total[1]];
   }
@@ -70,6 +71,7 @@ class Sequence {
     if (!total_backward) return 1;
     p_grad[facts.total[1]] = 1;
     this.once(total_backward, true);
+    for (const [place, entry] of facts.initial) this.grad[0][this.state + entry] += p_grad[place];
     return p_grad[facts.total[0]];
   }
 
