@@ -231,7 +231,7 @@ function paint(root, parts) {
   root.parts = now;
 }
 
-/** Let inputs be dragged up and down. The film stays where it is; pressed without a movement, it goes to the time step.
+/** Let inputs be dragged up and down. The film stays where it is; pressed without a movement, the time step comes into view.
  *  begin: what an event picks up, with its time step t, or null; number: the input that it is dragged to; end: what follows.
  *  What is returned says what is being dragged, or null. */
 function dragged(plot, { begin, number, end }) {

@@ -23,7 +23,7 @@ const showNorms = whenSeen(byId("norms"), () => {
 
 views.push((changed) => {
   byId("norms").hidden = !cellNow().recurrent.length;
-  if (changed.size === 1 && changed.has("step")) return;
+  if (onlyLooks(changed)) return;
   if (byId("norms").hidden || result.error) return;
   if (changed.size > 1 || !changed.has("size")) fanIsOld = true;
   showNorms();

@@ -19,13 +19,16 @@ function columnsFor(room, T, at) {
   return times.flatMap((t, i) => (i && t > times[i - 1] + 1 ? [{ from: times[i - 1] + 1, to: t - 1 }, { t }] : [{ t }]));
 }
 
-/** Where the film stands: the time step in view, and up to where numbers and gradients are there. */
+/** Where the film stands: its time step, and up to where numbers and gradients are there. */
 function filmNow() {
   const { step, T } = chosen;
   if (step === null) return { t: T, computed: T, arrived: 0, done: true };
   if (step <= T) return { t: step, computed: step, arrived: Infinity, done: false };
   return { t: 2 * T + 1 - step, computed: T, arrived: 2 * T + 1 - step, done: false };
 }
+
+/** The time step in view: one that was chosen, or that of the film. */
+const timeInView = () => chosen.t ?? filmNow().t;
 
 /** On a scale with 1 in its middle, from vanished to exploded: 0 … 12. */
 function shadeOf(left, reach) {
@@ -78,7 +81,7 @@ function drawScore() {
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
-  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
@@ -138,7 +141,7 @@ function drawScore() {
   order.forEach((name, lane) => {
     const y = laneY[lane], own = facts().parts[name], straight = law && law.part === name && order.length > 1;
     shownTimes.forEach((t, i) => {
-      const id = name + t, x0 = at.get(t), here = t === film.t && !film.done;
+      const id = name + t, x0 = at.get(t), here = t === timeInView() && (chosen.t !== null || !film.done);
       if (i && shownTimes[i - 1] === t - 1) flow("flow" + id, at.get(t - 1) + card / 2, x0 - card / 2, y);
       if (i && shownTimes[i - 1] === t - 1 && lane && order.length === 2) {
         parts.push(["up" + id, "path", { class: "flow", d: "M" + (at.get(t - 1) + card / 2) + " " + (y - 12) + "L" + (x0 - card / 2) + " " + (laneY[0] + 14) }]);
@@ -305,7 +308,7 @@ function listSteps() {
       !target || !target.length ? "" : targetIsClass() ? symbolName(target[0]) : size(target),
       ...names.flatMap((name) => [size(computation.state(t, sequence.now, name)), hasLoss() ? size(computation.state(t, sequence.grad, name)) : ""]),
       inChain && t > end ? "×" + shown(factorAt(t)) : "", inChain ? shown(leftAt(t)) : ""];
-  }, filmNow().t);
+  }, timeInView());
 }
 byId("steps").closest("details").addEventListener("toggle", () => { if (!result.error) listSteps(); });
 
@@ -315,6 +318,9 @@ function sayScore() {
   byId("headline").className = kind;
   write(byId("equation"), equation());
   byId("banner").hidden = !result.error;
+  write(byId("banner"), result.begun ? "Undo, or choose other numbers: what is drawn below is from before." : "Choose other numbers, or press Reset: with these there is nothing to draw.");
+  byId("save").disabled = !result.begun;
+  document.body.classList.toggle("nothing", !result.begun);
 }
 
 views.push(() => {
@@ -324,5 +330,5 @@ views.push(() => {
     listSteps();
     return drawScore();
   }
-  return write(byId("picture-says"), spoken(headline()[0] + ". The picture shows what was before."));
+  return write(byId("picture-says"), spoken(headline()[0] + "." + (result.begun ? " The picture shows what was before." : "")));
 });

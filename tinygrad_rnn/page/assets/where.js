@@ -32,7 +32,7 @@ const showWhere = whenSeen(byId("where"), () => {
 });
 
 views.push((changed) => {
-  if (changed.size === 1 && changed.has("step")) return showWhere();
+  if (onlyLooks(changed)) return showWhere();
   if (changed.size === 1 && changed.has("size")) {
     due ||= "size";
     return showWhere();
@@ -116,7 +116,7 @@ function drawHeat() {
     }
   }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
-  const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), { t } = filmNow();
+  const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), t = timeInView();
   pen.strokeStyle = colour("accent");
   pen.lineWidth = 2;
   if (row) {
@@ -187,13 +187,13 @@ function cellAt(event) {
   const [k, j] = row ? [across + 1, down] : [down + 1, across];
   return j >= 0 && j < whole.losses.length && k >= 1 && k <= whole.losses[j] ? { k, j } : null;
 }
-const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight. A click goes to that time step.";
+const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight. A click brings that time step into view.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : hint);
 heat.addEventListener("pointermove", (event) => sayCell(cellAt(event)));
 heat.addEventListener("pointerleave", () => sayCell(null));
 heat.addEventListener("click", (event) => { const cell = cellAt(event); if (cell) { stand(cell, false); lead(cell.k); } });
 
-/** Go to a time step, and to the picture, where it is seen. */
+/** Bring a time step into view, and the picture, where it is seen. */
 function lead(t) {
   goTo(t);
   byId("score").scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
