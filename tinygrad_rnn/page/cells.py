@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 
 from ..bptt import Unrolled
+from ..bptt.straight import straight_gate
 from ..compile.javascript import Program, TimeStep, find_outside, javascript
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
-from ..nn.gated import GRUCell, LSTMCell
+from ..nn.gated import LSTMCell
 from ..nn.parameters import Matrix
 from ..nn.quantities import entries
 from ..pictures import text
@@ -91,8 +92,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         ],
         "groups": _groups(leaves, names),
         "recurrent": recurrent,
-        "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
-        "straight": _straight(cell),
+        "forget": _places(_forget_biases(cell), leaves),
+        "straight": None if (path := straight_gate(cell)) is None else list(path),
     }
     return CellOfPage(leaves, programs, facts)
 
@@ -135,11 +136,9 @@ def _has_choice(cell: Cell) -> bool:
     return any(isinstance(cell, kind) and type(cell).step is kind.step for kind in (ScalarRNNCell, RNNCell))
 
 
-def _straight(cell: Cell) -> list[str] | None:
-    for kind, part, gate in ((LSTMCell, "c", "f"), (GRUCell, "h", "z")):
-        if isinstance(cell, kind) and type(cell).step is kind.step:
-            return [part, gate]
-    return None
+def _forget_biases(cell: Cell) -> list[Value]:
+    """Those of every layer."""
+    return [bias for part in cell.modules() if isinstance(part, LSTMCell) for bias in part.f.b or ()]
 
 
 def _places(values: Sequence[Value], parameters: Sequence[Value]) -> list[int]:
