@@ -175,7 +175,7 @@ function drawScore() {
   const seen = chosen.step === null || chosen.step > T;
   for (const name of wiring.loss.length ? wiring.loss : [order[order.length - 1]]) {
     const y = laneY[order.indexOf(name)];
-    flow("flowL" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
+    flow("L" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
   }
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lossY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lossY - 0.85 * S, "L", "name");

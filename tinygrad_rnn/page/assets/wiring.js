@@ -14,7 +14,6 @@ function wiringOf(program) {
 function readWiring({ facts: { edges, parts, x, target, loss } }) {
   const first = x + target, parents = new Map(), across = [], within = [], input = [];
   const partOf = (slot) => Object.keys(parts).find((name) => parts[name][0] <= slot - first && slot - first < parts[name][1]);
-  const placesOf = (where) => (typeof where === "number" ? [where] : [where[0], ...where[1].flatMap(placesOf)]);
   for (const [node, , where] of Object.values(edges).flat()) parents.set(node, (parents.get(node) || []).concat(placesOf(where)));
   const sourcesOf = (slots) => {
     const found = { before: new Set(), after: new Set(), isInput: false }, seen = new Set(slots), left = [...slots];
