@@ -29,19 +29,23 @@ from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE, javascript
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import DomainError
+from tinygrad_rnn.nn import StackedCell
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.verdict import verdict_script
+from tinygrad_rnn.pictures.states import arrange
+from tinygrad_rnn.pictures.subject import Subject
 from tinygrad_rnn.pictures.text import number as written
 from tinygrad_rnn.pictures.text import power_of_ten
+from tinygrad_rnn.pictures.view import View
 
 from ..node import FROM_PYTHON, node
 from ..random_problems import GatedCell
 
 __all__ = ["node"]
 
-MODULES = ("computation", "kept", "jacobians", "applications", "split", "law", "train")
+MODULES = ("computation", "kept", "jacobians", "applications", "split", "law", "train", "wiring")
 ASSETS = "\n".join(
     (files("tinygrad_rnn.page") / "assets" / f"{name}.js").read_text(encoding="utf-8").replace('"use strict";', "")
     for name in MODULES
@@ -65,6 +69,9 @@ class Posed:
         elif name == "gru":
             cell, self.readout, target = GRUCell(2, 2, seed=rng), Linear(2, 4, seed=rng), Symbols(4)
             self.loss = cross_entropy
+        elif name == "stack":
+            cell = StackedCell([GRUCell(2, 2, seed=rng), LSTMCell(2, 2, seed=rng)])
+            self.readout, target = Linear(2, 2, seed=rng), Vector(2)
         else:
             cell = GatedCell(2, 3, seed=seed)
         self.cell, self.nonlinearity = cell, nonlinearity
@@ -122,7 +129,7 @@ class Posed:
         return [self.parameters.index(entry) for entry in entries(tree)]
 
 
-KINDS = ["scalar", "rnn", "lstm", "gru", "own"]
+KINDS = ["scalar", "rnn", "lstm", "gru", "stack", "own"]
 cases = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -410,6 +417,7 @@ def test_decay_for_every_norm(node, kind):
     weights = {
         "scalar": lambda cell: [[[cell.w]]],
         "own": lambda cell: [cell.F, cell.A],
+        "stack": lambda cell: [gate.W for layer in cell.cells for gate in layer.gates],
     }.get(kind, lambda cell: [gate.W for gate in cell.gates])(posed.cell)
     places = [[[posed.parameters.index(entry) for entry in row] for row in W] for W in weights]
     norms = [0.5, 1.0, 1.7]
@@ -419,7 +427,7 @@ def test_decay_for_every_norm(node, kind):
         return given.norms.map((norm) => {
           computation.p = withNorm(own, given.places, norm);
           computation.forward();
-          return { curves: Object.keys(program.facts.parts).map((part) => decayCurve(computation, part)),
+          return { parts: measured(program), curves: decayCurves(computation),
                    own: normOfWeights(computation.p, given.places), law: lawCurve(1, norm, computation.T) };
         });""",
         places=places,
@@ -436,12 +444,46 @@ def test_decay_for_every_norm(node, kind):
                 entry.data = size / largest * entry.data
         return posed.cell
 
-    for state_number, state in enumerate(posed.cell.state_names):
+    assert found[0]["parts"][0] == "h"
+    assert sorted(found[0]["parts"]) == sorted(posed.cell.state_names)
+    for state_number, state in enumerate(found[0]["parts"]):
         for one, curve in zip(found, decay(make, norms, posed.inputs, state=state), strict=True):
             assert one["own"] == pytest.approx(curve.W_norm, rel=1e-13)
             assert one["curves"][state_number] == pytest.approx(curve.gradients, rel=1e-13)
             if state == "h":
                 assert one["law"] == pytest.approx(curve.law, rel=1e-15)
+
+
+@cases
+def test_the_parts_of_the_state_hang_together_as_in_a_picture(node, kind):
+    posed = Posed(kind, 10, 3)
+    eager = posed.pose()
+    subject = Subject(eager.unrolled, eager.losses[-1], View(), 20)
+    found = posed.run(node, "return wiringOf(program);")
+    for name, ways in (("across", subject.dependencies(3)), ("within", subject.within(3))):
+        assert sorted(map(tuple, found[name])) == sorted(ways)
+    assert sorted(found["input"]) == sorted(subject.entered(3))
+    assert found["loss"] == subject.direct[3]
+
+
+def test_of_a_state_that_the_input_does_not_enter_no_arrow_says_so(node):
+    v, w = Value(0.7, label="v"), Value(0.9, label="w")
+
+    def cell(x, h, c):
+        return (w * h + c).tanh(), (v * c + x).tanh()
+
+    posed = Posed.of(Recurrence(cell, x=Number(), h0=(0.0, 0.0), loss=lambda y: y**2))
+    posed.given |= {"x": [[0.5]], "target": [[]]}
+    posed.settings = {"at": "last"}
+    assert posed.run(node, "return wiringOf(program);") == {
+        "across": [["c", "h"], ["h", "h"], ["c", "c"]],
+        "within": [],
+        "input": ["c"],
+        "loss": ["h"],
+    }
+    unrolled = unroll(cell, [0.5, 0.1], h0=(0.0, 0.0))
+    picture = arrange(Subject(unrolled, unrolled.h[2] ** 2, View(), 20))
+    assert [line.id for line in picture.lines if line.id.endswith("fromx_2")] == ["c_2fromx_2"]
 
 
 def test_norms_are_those_of_python(node):

@@ -20,15 +20,19 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.decay import decay
 from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncated_backward
 from tinygrad_rnn.bptt.verdict import kept, verdict
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import ArgumentError, DomainError
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.pictures import text
+from tinygrad_rnn.pictures.subject import Subject
+from tinygrad_rnn.pictures.view import View
 
 from .browser import browser, click_link, find_browser, open_page, says, set_range, settle, settle_work, wait_until
 from .pages import (
@@ -38,8 +42,10 @@ from .pages import (
     files,
     gated,
     gradients,
+    loss_before_the_end,
     penalised,
     scalar,
+    stacked,
     vectors,
 )
 
@@ -107,7 +113,7 @@ def test_what_lies_outside_time_follows_and_is_listed(open_page):
     said = f"w2 = tanh(w·s)·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
     assert page.locator("#outside li").all_inner_texts() == [said]
     settle_work(page)
-    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(w.grad)}")
+    assert says(page, "#where-says") == f"∂L/∂w = {text.number(w.grad)}, from 1 loss through 6 uses."
     page.locator("#update").click()
     settle(page)
     assert "w2" not in page.evaluate("asLink()")
@@ -137,6 +143,54 @@ def test_a_penalty_on_the_weights_follows_and_is_listed(open_page):
     settle(page)
     assert page.evaluate("numbersNow()") == pytest.approx(
         [0.7 - 0.1 * expected[0], 0.5 - 0.1 * expected[1], 0.1 - 0.1 * expected[2]]
+    )
+
+
+def test_of_the_uses_of_a_weight_those_count_that_a_loss_can_reach(open_page):
+    page = open_page("early")
+    _, loss = loss_before_the_end()
+    loss.backward()
+    w, v = (next(node for node in topological_order(loss) if node.label == name) for name in "wv")
+    settle_work(page)
+    assert (
+        says(page, "#where-says")
+        == f"∂L/∂w = {text.number(w.grad)}, from 1 loss through 3 uses; 0 comes from outside time."
+    )
+    page.locator("#of").select_option("v")
+    settle_work(page)
+    assert says(page, "#where-says") == f"∂L/∂v = {text.number(v.grad)}, all of which comes from outside time."
+
+
+def test_a_contribution_that_is_not_finite_is_said_and_written(open_page):
+    page = open_page("last", "#nonlinearity=identity&w=1e100")
+    settle_work(page)
+    assert says(page, "#where-says") == "∂L/∂w = NaN, from 1 loss through 6 uses; at lag 0 it is infinite already."
+    written = page.evaluate("""(() => {
+      const found = [], pen = byId("lag-plot").getContext("2d"), own = pen.fillText.bind(pen);
+      pen.fillText = (...all) => { found.push(all[0]); own(...all); };
+      drawLags();
+      return found;
+    })()""")
+    assert {"∞", "NaN"} <= set(written)
+
+
+def test_stacked_cells_are_drawn_from_the_input_up(open_page):
+    page = open_page("stack")
+    posed = stacked()
+    flows = page.evaluate(
+        "[...picture.lastElementChild.parts.keys()].filter((id) => id.startsWith('flow') && /[2L]/.test(id))"
+    )
+    subject = Subject(posed.unrolled, posed.loss, View(), 20)
+    ways = [*subject.dependencies(2), *subject.within(2)]
+    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + ["flowtox2", "flowLh"])
+    tops = page.evaluate("""Object.fromEntries([...picture.lastElementChild.parts].filter(([id]) => /^box.*2$/.test(id))
+      .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
+    assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]
+    settle_work(page)
+    (curve,) = decay(lambda _: posed.cell, [1.0], posed.inputs)
+    left = curve.gradients[-1] / curve.gradients[0]
+    assert f"measured, ∂h: the gradient {verdict(left, 5).word}, {text.number(left)} left; " in says(
+        page, "#norms-says"
     )
 
 

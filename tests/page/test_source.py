@@ -24,7 +24,7 @@ from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE
 from tinygrad_rnn.engine.ops import OPS, Op, register
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import ArgumentError, CompileError, GraphError
-from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
+from tinygrad_rnn.nn import Cell, OneHot, StackedCell, binary_cross_entropy_with_logits
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.cells import cell_of_page
 from tinygrad_rnn.page.source import from_graph, from_problem, from_sequence
@@ -226,6 +226,10 @@ def test_parameters_go_by_name_shape_and_role():
     assert len(facts["recurrent"]) == 4
     assert facts["straight"] == ["c", "f"]
     assert sum(len(group["places"]) for group in groups.values()) == len(facts["p"])
+    cells = [LSTMCell(1, 2), LSTMCell(2, 2)]
+    stack = cell_of_page(from_sequence(StackedCell(cells), [[0.1]], [[0.1]], readout=Linear(2, 1))).facts
+    assert stack["straight"] == ["c", "f"]
+    assert [stack["p"][i] for i in stack["forget"]] == [bias.data for cell in cells for bias in cell.f.b or ()]
     scalar = cell_of_page(from_sequence(ScalarRNNCell(), [0.1], [0.1])).facts
     assert (scalar["recurrent"], scalar["forget"], scalar["straight"]) == ([[[0]]], [], None)
     assert [group["shape"] for group in scalar["groups"]] == [[], [], []]
@@ -437,6 +441,24 @@ def test_a_sum_or_a_mean_may_have_a_weight(node):
         assert source.mean == mean
         agree(node, source, [cell.w, cell.u, cell.b], loss, unrolled)
         assert len(from_graph(unrolled, loss, losses).targets) == 3
+
+
+@pytest.mark.parametrize("kept", ["h", "x"])
+def test_a_state_that_is_what_the_time_step_was_given_is_refused_and_a_copy_is_not(kept):
+    w = Value(0.8, label="w")
+
+    def delay(copied):
+        return lambda x, h, d: (
+            (w * h + d + x).tanh(),
+            {"h": h, "x": x}[kept] * 1.0 if copied else {"h": h, "x": x}[kept],
+        )
+
+    unrolled = unroll(delay(False), [0.1, 0.2], h0=(0.1, 0.2))
+    with pytest.raises(CompileError, match="a Value that the time step was given") as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    assert caught.value.remedy == "Return a copy, such as h * 1.0"
+    unrolled = unroll(delay(True), [0.1, 0.2], h0=(0.1, 0.2))
+    assert cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled).parameters == [w]
 
 
 def test_losses_that_are_no_sum_of_those_that_were_given_are_refused(small_problem):

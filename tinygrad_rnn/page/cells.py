@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 
 from ..bptt import Unrolled
+from ..bptt.straight import straight_gate
 from ..compile.javascript import Program, TimeStep, find_outside, javascript
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
-from ..nn.gated import GRUCell, LSTMCell
+from ..nn.gated import LSTMCell
 from ..nn.parameters import Matrix
 from ..nn.quantities import entries
 from ..pictures import text
@@ -68,6 +69,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     cell = step.cell
     own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
     programs = {own: javascript(step, leaves, MOST_NODES, outside, source.whole)}
+    _check_state_is_computed(programs[own].traced)
     if unrolled is not None:
         check_steps(programs[own].traced, unrolled, parameters)
     for name in CHOICES if own else ():
@@ -90,8 +92,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         ],
         "groups": _groups(leaves, names),
         "recurrent": recurrent,
-        "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
-        "straight": _straight(cell),
+        "forget": _places(_forget_biases(cell), leaves),
+        "straight": None if (path := straight_gate(cell)) is None else list(path),
     }
     return CellOfPage(leaves, programs, facts)
 
@@ -110,6 +112,17 @@ def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:
                 )
 
 
+def _check_state_is_computed(traced: TimeStep) -> None:
+    """Check that no part of the state is a node that the time step was given: its gradient would be that of both."""
+    for part in traced.new_state:
+        if not part.parents:
+            raise CompileError(
+                "a part of the new state is a Value that the time step was given",
+                node=part.name,
+                remedy="Return a copy, such as h * 1.0",
+            )
+
+
 def _name(cell: object) -> str:
     """A cell in a few words, without addresses, and without what can be changed on the page."""
     if isinstance(cell, ScalarRNNCell):
@@ -123,11 +136,9 @@ def _has_choice(cell: Cell) -> bool:
     return any(isinstance(cell, kind) and type(cell).step is kind.step for kind in (ScalarRNNCell, RNNCell))
 
 
-def _straight(cell: Cell) -> list[str] | None:
-    for kind, part, gate in ((LSTMCell, "c", "f"), (GRUCell, "h", "z")):
-        if isinstance(cell, kind) and type(cell).step is kind.step:
-            return [part, gate]
-    return None
+def _forget_biases(cell: Cell) -> list[Value]:
+    """Those of every layer."""
+    return [bias for part in cell.modules() if isinstance(part, LSTMCell) for bias in part.f.b or ()]
 
 
 def _places(values: Sequence[Value], parameters: Sequence[Value]) -> list[int]:

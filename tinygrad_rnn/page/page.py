@@ -37,6 +37,7 @@ ENGINE = ("computation", "kept", "jacobians", "applications", "split", "law", "t
 VIEWS = (
     "dom",
     "model",
+    "wiring",
     "story",
     "score",
     "film",

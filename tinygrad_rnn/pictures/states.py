@@ -245,8 +245,8 @@ class _Lanes:
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
-            head = self.boxes[subject.names[-1], step]
-            sheet.arrow(box, head, sheet.side(box, 0, -1), sheet.side(head, 0, 1), step=step)
+            lanes = [*map(subject.names.index, subject.entered(step))]
+            self.upright(box, len(subject.names), max(lanes, default=len(subject.names) - 1), step)
             for i, note in enumerate(subject.view.notes_of(step - subject.unrolled.first)):
                 line = text.squeezed(note, self.columns.pitch - 0.4 * s, s)
                 looks = {"anchor": "middle", "ink": colours.QUIET, "role": "note", "step": step}
@@ -265,15 +265,14 @@ class _Lanes:
                 self.beside_fold(before, after)
         for step in self.columns.x:
             for a, b in self.subject.within(step):
-                self.upright(a, b, step)
+                lane, other = map(self.subject.names.index, (a, b))
+                self.upright(self.boxes[a, step], lane, other, step)
 
-    def upright(self, a: str, b: str, step: int) -> None:
-        """From a part of the state to another after the same time step: around those that stand between them."""
-        names, sheet = self.subject.names, self.sheet
-        tail, head = self.boxes[a, step], self.boxes[b, step]
-        lanes = names.index(b) - names.index(a)
-        down = 1 if lanes > 0 else -1
-        if abs(lanes) == 1:
+    def upright(self, tail: Box, lane: int, other: int, step: int) -> None:
+        """From what stands in a lane, or below all, to another lane: around what stands between them."""
+        sheet, head = self.sheet, self.boxes[self.subject.names[other], step]
+        down = 1 if other > lane else -1
+        if abs(other - lane) == 1:
             sheet.arrow(tail, head, sheet.side(tail, 0, down), sheet.side(head, 0, -down), step=step)
             return
         (x0, y0), (x1, y1) = sheet.side(tail, 1, 0.6 * down), sheet.side(head, 1, -0.6 * down)

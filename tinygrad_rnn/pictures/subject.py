@@ -13,6 +13,7 @@ from functools import cached_property, reduce
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian, jacobian_products, power, recurrent_matrix
+from ..bptt.straight import straight_gate
 from ..bptt.verdict import Verdict, kept, share, verdict
 from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
@@ -119,7 +120,7 @@ class Subject:
             raise ArgumentError(
                 f"there is no {name}_{view.k}", remedy=f"Choose k from {self.first} to {self.last}", time_step=view.k
             )
-        self._ways_at: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
+        self._ways_at: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]] = {}
         self.columns = self._columns(limit)
         self.shown = [column for column in self.columns if isinstance(column, int)]
         self.parts = (view.state,) if view.state else unrolled.state_names
@@ -429,17 +430,15 @@ class Subject:
 
     @cached_property
     def straight_name(self) -> str | None:
-        """The part of the state that is handed on without a nonlinearity: c of an LSTM, h of a GRU."""
-        return {"f": "c", "z": "h"}.get(self.gate_name or "")
+        """The part of the state that is handed on without a nonlinearity; None: there is none."""
+        path = straight_gate(self.unrolled.cell)
+        return path and path[0]
 
     @cached_property
     def gate_name(self) -> str | None:
-        """The gate by which the straight path is multiplied: f of an LSTM, z of a GRU."""
-        cell = self.unrolled.cell
-        for kind, gate in ((LSTMCell, "f"), (GRUCell, "z")):
-            if isinstance(cell, kind) and type(cell).step is kind.step:
-                return gate
-        return None
+        """The gate by which the straight path is multiplied."""
+        path = straight_gate(self.unrolled.cell)
+        return path and path[1]
 
     @cached_property
     def straight(self) -> dict[int, float]:
@@ -486,12 +485,17 @@ class Subject:
         """The parts of the state after time step t and the others after it that each depends on."""
         return self._ways(t)[1]
 
-    def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def entered(self, t: int) -> list[str]:
+        """The parts of the state that x_t enters with no other part in between."""
+        return self._ways(t)[2]
+
+    def _ways(self, t: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         if t not in self._ways_at:
             names = self.unrolled.state_names
             before = {value: name for name in names for value in self.state(name, t - 1)} if t > self.first else {}
             after = {value: name for name in names for value in self.state(name, t)}
-            across, inside = [], []
+            given = set(self.inputs(t)) if before else set()
+            across, inside, entered = [], [], []
             for name in names if before else ():
                 own = set(self.state(name, t))
                 stop = [value for value in (*before, *after) if value not in own]
@@ -499,7 +503,8 @@ class Subject:
                 met = {parent for node in reached for parent in node.parents} | (own & before.keys())
                 across += [(a, name) for a in names if any(before.get(value) == a for value in met)]
                 inside += [(b, name) for b in names if b != name and any(after.get(value) == b for value in met)]
-            self._ways_at[t] = across, inside
+                entered += [name] if given & met else []
+            self._ways_at[t] = across, inside, entered
         return self._ways_at[t]
 
     # ---- words -----------------------------------------------------------------------------------------------------

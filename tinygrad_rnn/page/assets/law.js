@@ -13,15 +13,17 @@ function withNorm(p, matrices, norm) {
   return scaled;
 }
 
-/** ‖∂(mean direction of the outputs at T)/∂s_k‖ by lag T - k, as `decay` of tinygrad_rnn.bptt measures it: what is
- *  differentiated is the sum of the entries of the first part of the state over the root of their number. */
-function decayCurve(computation, part = null) {
-  const { aside, T, program: { facts } } = computation, [first] = Object.keys(facts.parts);
+/** The parts of the state in the order in which their decay is shown: h first, which is what others read of a cell. */
+const measured = ({ facts: { parts } }) => Object.keys(parts).sort((a, b) => Number(b === "h") - Number(a === "h"));
+
+/** ‖∂(mean direction of h_T)/∂(a part of s_k)‖ by lag T - k for every part that is `measured`, as `decay` of
+ *  tinygrad_rnn.bptt: what is differentiated is the sum of the entries of h_T over the root of their number. */
+function decayCurves(computation) {
+  const { aside, T, program } = computation, parts = measured(program), ends = computation.state(T, aside.grad, parts[0]);
   aside.zero_grad();
-  const ends = computation.state(T, aside.grad, first);
   ends.fill(1 / Math.sqrt(ends.length));
   aside.backward(0, { losses: [], from: T, whole: true });
-  return Array.from({ length: T + 1 }, (_, lag) => library.hypot(...computation.state(T - lag, aside.grad, part === null ? first : part)));
+  return parts.map((part) => Array.from({ length: T + 1 }, (_, lag) => library.hypot(...computation.state(T - lag, aside.grad, part))));
 }
 
 /** The law: a straight line on a logarithmic axis. */

@@ -9,7 +9,7 @@ const askFan = askFor(byId("norms"), () => {
   if (!recurrent.length || result.error) return null;
   return { ...taskNow(), kind: "fan", recurrent, norms: [...NORMS, normOfWeights(numbersNow(), recurrent)] };
 }, (answer, task) => {
-  fan = { curves: answer.slice(0, -1), own: answer[answer.length - 1], norm: task.norms[NORMS.length], T: task.settings.T, parts: Object.keys(PROGRAMS[task.program].facts.parts) };
+  fan = { curves: answer.slice(0, -1), own: answer[answer.length - 1], norm: task.norms[NORMS.length], T: task.settings.T, parts: measured(PROGRAMS[task.program]) };
   drawNorms();
 });
 
@@ -71,12 +71,13 @@ function drawNorms() {
   const inside = (v) => Math.max(top, Math.min(bottom, y(v)));
   const gated = cellNow().recurrent.length > 1;  // where no power of one norm bounds anything
   const ends = [[gated ? "plain" : "the law", inside(law[T]), "law"], ...own.map((curve_, i) => [parts[i], inside(curve_[T]), i ? "straight" : "chain"])].sort((a, b) => a[1] - b[1]);
-  let last = -Infinity;
-  for (const [name, at_, ink] of ends) {
-    last = Math.max(at_ + 4, last + 14);
+  const heights = ends.map(([, at_]) => at_ + 4);  // one below the other, and none below the plot
+  heights.forEach((_, i) => { heights[i] = Math.max(heights[i], i ? heights[i - 1] + 14 : 0); });
+  heights.reduceRight((below, own_, i) => (heights[i] = Math.min(own_, below - 14)), bottom + 18);
+  ends.forEach(([name, , ink], i) => {
     pen.fillStyle = colour(ink);
-    pen.fillText(name, right + 6, last);
-  }
+    pen.fillText(inCharacters(name), right + 6, heights[i]);
+  });
   pen.fillStyle = colour("quiet");
   pen.textAlign = "center";
   const every = Math.max(1, Math.ceil(T / Math.max(1, (right - left) / 44)));

@@ -72,11 +72,12 @@ let drawnAs = null;  // the geometry of what is drawn, for the pointer
 
 function drawScore() {
   const { computation } = result, film = filmNow(), T = chosen.T, names = partNames(), { law } = result;
-  const order = law && law.part && names.includes(law.part) && names.length > 1 ? [law.part, ...names.filter((name) => name !== law.part)] : names;
+  const upwards = [...names].reverse(), order = law && names.includes(law.part) ? [law.part, ...upwards.filter((name) => name !== law.part)] : upwards;
   // The rows, from the top down.
   const { terms, factor, two_lines, rise, flat, state: stateSize, gap, input_gap, input, line: lineSize, bars_above, bars_below, arc_from, arc_bend, pen, strength } = PROPORTIONS;
   const termsY = terms * S + BASE, factorY = factor * S + BASE, lanesTop = (two_lines + rise) * S, arcTop = lanesTop - (rise - flat) * S;
   const cardHeight = stateSize * S, laneY = order.map((_, i) => lanesTop + cardHeight / 2 + i * (cardHeight + gap * S)), lastY = laneY[laneY.length - 1];
+  const wiring = wiringOf(computation.program), lossLane = Math.max(...wiring.loss.map((name) => order.indexOf(name))), lossY = laneY[lossLane] ?? lastY;
   const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (HAS_NAMES ? 2 : 1)) * S;
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
@@ -142,11 +143,6 @@ function drawScore() {
     const y = laneY[lane], own = facts().parts[name], straight = law && law.part === name && order.length > 1;
     shownTimes.forEach((t, i) => {
       const id = name + t, x0 = at.get(t), here = t === timeInView() && (chosen.t !== null || !film.done);
-      if (i && shownTimes[i - 1] === t - 1) flow("flow" + id, at.get(t - 1) + card / 2, x0 - card / 2, y);
-      if (i && shownTimes[i - 1] === t - 1 && lane && order.length === 2) {
-        parts.push(["up" + id, "path", { class: "flow", d: "M" + (at.get(t - 1) + card / 2) + " " + (y - 12) + "L" + (x0 - card / 2) + " " + (laneY[0] + 14) }]);
-      }
-      if (lane && t > 0 && order.length === 2) parts.push(["down" + id, "path", { class: "flow", d: "M" + x0 + " " + (laneY[0] + cardHeight / 2) + "V" + (y - cardHeight / 2 - 1) }]);
       parts.push(["box" + id, "rect", { class: "state" + (straight ? " straight" : "") + (here ? " here" : "") + (computed(t) ? "" : " ahead"), x: x0 - card / 2, y: y - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-t": t }]);
       text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name", card - 4);
       if (!computed(t)) return;
@@ -163,26 +159,34 @@ function drawScore() {
     }
   });
   const losses = new Set(computation.losses);
-  for (const t of shownTimes) {
-    if (!t) continue;
+  shownTimes.forEach((t, i) => {
+    if (!t) return;
+    for (const [from, to] of shownTimes[i - 1] === t - 1 ? wiring.across : []) {
+      const a = order.indexOf(from), b = order.indexOf(to), down = 0.45 * Math.sign(b - a) * (cardHeight / 2);
+      flow(from + to + t, "M" + (at.get(t - 1) + card / 2) + " " + (laneY[a] + down) + "L" + (at.get(t) - card / 2 - 1) + " " + (laneY[b] - down));
+    }
+    for (const [from, to] of wiring.within) upright(from + to + t, t, laneY[order.indexOf(from)], laneY[order.indexOf(to)], cardHeight);
     const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputDrag()?.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
-    parts.push(["tox" + t, "path", { class: "flow", d: "M" + x0 + " " + inputTop + "V" + (lastY + cardHeight / 2 + 1), "marker-end": "url(#flow-tip)" }]);
+    if (wiring.input.length) upright("tox" + t, t, inputTop + inputHeight / 2, laneY[Math.max(...wiring.input.map((name) => order.indexOf(name)))], inputHeight);
     parts.push(["x" + t, "rect", { class: "input" + (isSymbol() ? " symbol" : "") + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
     text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data", card - 4);
     if (HAS_NAMES && page.names[t - 1] !== undefined) text("called" + t, x0, inputTop + (1.05 + 2 * lineSize) * S, clipped(page.names[t - 1], card / 7), "small", card - 4);
-    if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 4, cy: lastY + cardHeight / 2 - 2, r: 4.5 }]);
-  }
+    if (losses.has(t) && chosen.at === "every") parts.push(["has" + t, "circle", { class: "has-loss", cx: x0 + card / 2 - 9, cy: lossY + cardHeight / 2 + 1, r: 4.5 }]);
+  });
   // The loss.
   const seen = chosen.step === null || chosen.step > T;
-  flow("flowL", (at.get(T) ?? lossX - pitch) + card / 2, lossX - card / 2, lastY);
-  parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lastY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
-  text("nameL", lossX, lastY - 0.85 * S, "L", "name");
-  if (seen) {
-    text("dataL", lossX, lastY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
-    if (losses.size) text("gradL", lossX, lastY + 1.65 * S, "1", "grad");
+  for (const name of wiring.loss.length ? wiring.loss : [order[order.length - 1]]) {
+    const y = laneY[order.indexOf(name)];
+    flow("L" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
   }
-  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lastY + cardHeight / 2 + 15, (page.mean ? "mean of " : "sum of ") + losses.size, "small end", 1.5 * pitch - 2);
+  parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lossY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
+  text("nameL", lossX, lossY - 0.85 * S, "L", "name");
+  if (seen) {
+    text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
+    if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
+  }
+  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean of " : "sum of ") + losses.size, "small end", 1.5 * pitch - 2);
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
@@ -190,8 +194,16 @@ function drawScore() {
   paint(picture.lastElementChild, parts);
   write(byId("picture-says"), spoken(described()));
 
-  function flow(id, x0, x1, y) {
-    parts.push([id, "path", { class: "flow", d: "M" + x0 + " " + y + "H" + (x1 - 1), "marker-end": "url(#flow-tip)" }]);
+  function flow(id, d) {
+    parts.push(["flow" + id, "path", { class: "flow", d, "marker-end": "url(#flow-tip)" }]);
+  }
+
+  /** From a card to another of the same time step: around those that stand between them. */
+  function upright(id, t, from, to, height) {
+    const x = at.get(t), down = Math.sign(to - from), out = 0.6 * (pitch - card), lanes = laneY.filter((y) => (y - from) * (y - to) < 0);
+    if (!lanes.length) return flow(id, "M" + x + " " + (from + (down * height) / 2) + "V" + (to - down * (cardHeight / 2 + 1)));
+    const side = x + card / 2, start = from + 0.3 * down * height, end = to - 0.3 * down * cardHeight;
+    return flow(id, "M" + side + " " + start + "C" + (side + out) + " " + start + " " + (side + out) + " " + end + " " + (side + 1) + " " + end);
   }
 }
 

@@ -30,6 +30,20 @@ function split(computation, which, take) {
   }
 }
 
+/** The number of time steps up to the last loss in which one of these parameters is used, be it by way of something outside time. */
+function countUses({ aside, losses, program: { facts: { edges, width } } }, which) {
+  const isUsed = (unit) => {
+    aside.p_grad.fill(0);
+    for (const [, , where] of edges[unit] || []) for (const place of placesOf(where)) if (place >= width) aside.p_grad[place - width] = NaN;
+    aside.finish();  // NaN gets wherever a gradient does
+    return which.some((place) => Number.isNaN(aside.p_grad[place]));
+  };
+  return isUsed("cell") ? losses[losses.length - 1] : isUsed("readout") || isUsed("loss") ? losses.length : 0;
+}
+
+/** The places that an operand may be at; first that of the whole number that chooses, if there is one. */
+const placesOf = (where) => (typeof where === "number" ? [where] : [where[0], ...where[1].flatMap(placesOf)]);
+
 /** What ∂L/∂(parameters `which`) has from outside time: of a penalty on the weights. */
 function outsideTime(computation, which) {
   const { aside } = computation;

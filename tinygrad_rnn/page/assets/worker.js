@@ -14,15 +14,15 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
       cells.get(t)[k - 1] = size;
     });
     const outside = outsideTime(computation, which), { total, kept: left, cut } = sums, by = Object.entries(sums).filter(([name]) => name.includes("by_"));
-    return { losses: computation.losses, cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
+    return { losses: computation.losses, uses: countUses(computation, which), cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
       total: sizeOf(total.map((sum, i) => sum + outside[i])), outside: sizeOf(outside), kept: sizeOf(left), cut: sizeOf(cut) };
   }
-  const own = computation.p, parts = Object.keys(computation.program.facts.parts);
+  const own = computation.p;
   return norms.map((norm) => {
     try {
       computation.p = withNorm(own, recurrent, norm);
       computation.forward();
-      return parts.map((part) => decayCurve(computation, part));
+      return decayCurves(computation);
     } catch { return null; }
   });
 }
