@@ -1180,6 +1180,7 @@ def test_a_long_sequence_plays_in_half_a_minute_and_says_how(open_page):
         wait, by = page.evaluate("(() => { const { wait, by } = paceNow(); return [wait, by]; })()")
         assert wait >= 60
         assert wait * 2001 / by < 30_000 / float(speed)
+    settle(page)
     page.evaluate(
         "() => { window.seen = []; views.push(() => seen.push([chosen.step, byId('film-says').textContent])); }"
     )
