@@ -63,6 +63,7 @@ def files(tmp_path_factory):
         "penalty": explore(*penalised()),
         "early": explore(*loss_before_the_end()),
         "stack": explore(stacked()),
+        "formulas": explore(*formulas()),
         "vectors": explore(vectors()),
         "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),
@@ -100,6 +101,16 @@ def loss_before_the_end():
     w, v = Value(0.9, label="w"), Value(0.4, label="v")
     unrolled = unroll(lambda x, h: (w * h + x).tanh(), WAVE[1:6], h0=0.1)
     return unrolled, mse_loss(unrolled.h[3], 0.3) + 0.01 * v * v
+
+
+def formulas():
+    w = Value(0.9, label="w")
+
+    def step(x, h):
+        return (((w * h + 1.5) ** 2 + 1.0).log() * 0.2 + (x**2 + 2.0).sqrt() * 0.1).tanh()
+
+    unrolled = unroll(step, WAVE[1:6], h0=0.1)
+    return unrolled, mse_loss(unrolled.h[5], 0.3)
 
 
 def stacked():

@@ -187,7 +187,7 @@ def test_stacked_cells_are_drawn_from_the_input_up(open_page):
       .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
     assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]
     settle_work(page)
-    (curve,) = decay(lambda _: posed.cell, [1.0], posed.inputs)
+    (curve,) = decay(lambda _: posed.cell, [1.0], [[x] for x in WAVE[1:6]])
     left = curve.gradients[-1] / curve.gradients[0]
     assert f"measured, ∂h: the gradient {verdict(left, 5).word}, {text.number(left)} left; " in says(
         page, "#norms-says"

@@ -186,7 +186,7 @@ function drawScore() {
     text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
     if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
   }
-  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean of " : "sum of ") + losses.size, "small end", 1.5 * pitch - 2);
+  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
@@ -234,11 +234,11 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   low = Math.floor(low - PROPORTIONS.ease);
   high = Math.max(Math.ceil(high - 1e-9), low + 1);
   const y = (v) => (v > 0 ? barsBottom - (barsBottom - top) * Math.min(1, Math.max(0, (Math.log10(v) - low) / (high - low))) : barsBottom);
-  const stride = Math.max(1, Math.ceil(((high - low) * 15) / (barsBottom - top)));
+  const stride = roundStep(((high - low) * 15) / (barsBottom - top));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
     const level = y(10 ** e);
     parts.push(["grid" + e, "path", { class: "grid" + (e ? "" : " one"), d: "M" + left + " " + level + "H" + (lossX - pitch / 2) }]);
-    if (left > 20) text("power" + e, left - 5, level + 4, e ? "10" + raised(e) : "1", "small end");
+    text("power" + e, left > 20 ? left - 5 : lossX - pitch / 2 + 4, level + 4, e ? "10" + raised(e) : "1", left > 20 ? "small end" : "small start");
   }
   const places = [];  // of every bar: k, x, width
   for (const column of columns) {

@@ -111,7 +111,8 @@ function drawStep(t, items, stands) {
     const kind = first < 0 ? "state" : first === loss ? "loss" : !nodes.has(first) ? "input" : LABEL.test(facts().nodes[first][0]) ? "named" : "";
     boxes.push(["card" + id, "rect", { class: "card " + kind + (card === from ? " from" : card === to ? " to" : ""), x, y, width: wide, height: high, rx: 8 }]);
     const name = nameOf(first, t), numbers = places.map((place) => numberOf(place, t)), gradients = places.map(gradientOf);
-    text("name" + id, "name", middle, y + 16, clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18));
+    const written = clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18);
+    text("name" + id, written.length > 15 ? "name long" : "name", middle, y + 16, written);
     text("data" + id, "data", middle, y + 32, places.some(isAhead) ? "…" : sized(numbers));
     text("grad" + id, "grad", middle, y + 47, !backward || (done && first !== loss && !places.some((place) => soFar.has(place))) ? "…" : sized(gradients));
     const symbols = [...new Set(small.flatMap((where) => (typeof where === "number" ? [] : [where[0]])))];

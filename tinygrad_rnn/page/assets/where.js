@@ -182,10 +182,11 @@ function drawLags() {
   pen.fillRect(left, y(0), right - left, 1);
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
-  for (const v of new Set([high, low].filter((x) => Math.abs(y(x) - y(0)) > 12))) pen.fillText(fitted(v, left - 8, 12), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
-  pen.fillText("0", left - 6, y(0) + 4);
+  const level = (v) => Math.min(bottom, Math.max(top + 8, y(v) + 4));
+  for (const v of [high, low]) if (Math.abs(level(v) - level(0)) > 12) pen.fillText(fitted(v, left - 8, 12), left - 6, level(v));
+  pen.fillText("0", left - 6, level(0));
   pen.textAlign = "center";
-  const every = Math.max(1, Math.ceil(34 / wide));
+  const every = roundStep(34 / wide);
   for (let lag = 0; lag < values.length; lag += every) pen.fillText(String(lag), left + (lag + 0.5) * wide, height - 7);
   plot.setAttribute("aria-label", "The gradient by lag, how many steps it travelled back; the table has the numbers");
   const part = signed ? "sum" : "norm of the sum";
