@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tinygrad_rnn import LSTM, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, total, unroll
-from tinygrad_rnn.bptt.straight import Straight, straight_path
+from tinygrad_rnn import GRU, LSTM, GRUCell, LSTMCell, RNNCell, ScalarRNNCell, Value, total, unroll
+from tinygrad_rnn.bptt.straight import Straight, straight_gate, straight_path
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError
 from tinygrad_rnn.plots.saving import save
@@ -28,13 +28,20 @@ def numbers(vector: list[Value]) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("cell", "name", "gate"), [(LSTMCell(1, 3, seed=1), "c", "f"), (GRUCell(1, 3, seed=1), "h", "z")]
+    ("cell", "name", "gate"),
+    [
+        (LSTMCell(1, 3, seed=1), "c", "f"),
+        (GRUCell(1, 3, seed=1), "h", "z"),
+        (LSTM(1, 3, 2, seed=1), "c", "f"),
+        (GRU(1, 3, 2, seed=1), "h", "z"),
+    ],
 )
 def test_the_factors_are_the_gate_that_lets_the_state_pass(cell: Any, name: str, gate: str) -> None:
     unrolled = unroll(cell, INPUTS)
     way = straight_path(unrolled, squares(unrolled.h[4]), name)
     assert way.exists
     assert way.factor_name == gate
+    assert straight_gate(unrolled.cell) == (name, gate)
     assert way.factors == {t: numbers(unrolled[gate][t]) for t in range(1, 5)}
     for k, products in way.products().items():
         for unit, product in enumerate(products):

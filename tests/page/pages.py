@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tinygrad_rnn import (
+    LSTM,
     GRUCell,
     Linear,
     LSTMCell,
@@ -60,6 +61,9 @@ def files(tmp_path_factory):
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
         "penalty": explore(*penalised()),
+        "early": explore(*loss_before_the_end()),
+        "stack": explore(stacked()),
+        "formulas": explore(*formulas()),
         "vectors": explore(vectors()),
         "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
         "large": explore(problem(LSTMCell(3, 20), [[0.1, 0.2, 0.3]] * 4, [[0.1, 0.2]] * 4, readout=Linear(20, 2))),
@@ -91,6 +95,28 @@ def penalised(w=0.9):
     loss = posed.loss + 0.01 * total(weight * weight for weight in posed.cell.parameters())
     loss.label = "L"
     return posed.unrolled, loss
+
+
+def loss_before_the_end():
+    """A loss of time step 3 of 5, and a penalty on a weight that is used nowhere else."""
+    w, v = Value(0.9, label="w"), Value(0.4, label="v")
+    unrolled = unroll(lambda x, h: (w * h + x).tanh(), WAVE[1:6], h0=0.1)
+    return unrolled, mse_loss(unrolled.h[3], 0.3) + 0.01 * v * v
+
+
+def formulas():
+    w = Value(0.9, label="w")
+
+    def step(x, h):
+        return (((w * h + 1.5) ** 2 + 1.0).log() * 0.2 + (x**2 + 2.0).sqrt() * 0.1).tanh()
+
+    unrolled = unroll(step, WAVE[1:6], h0=0.1)
+    return unrolled, mse_loss(unrolled.h[5], 0.3)
+
+
+def stacked():
+    rows = [[x] for x in WAVE[1:6]]
+    return problem(LSTM(1, 2, 2, seed=3), rows, rows, readout=Linear(2, 1, seed=3))
 
 
 def logarithmic():

@@ -20,15 +20,19 @@ from tinygrad_rnn import (
     unroll,
 )
 from tinygrad_rnn.bptt.anatomy import anatomy
+from tinygrad_rnn.bptt.decay import decay
 from tinygrad_rnn.bptt.jacobian import chain_norms
 from tinygrad_rnn.bptt.truncation import truncated_backward
 from tinygrad_rnn.bptt.verdict import kept, verdict
+from tinygrad_rnn.engine.backward import topological_order
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import ArgumentError, DomainError
 from tinygrad_rnn.nn.linalg import spectral_norm
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.pictures import text
+from tinygrad_rnn.pictures.subject import Subject
+from tinygrad_rnn.pictures.view import View
 
 from .browser import browser, click_link, find_browser, open_page, says, set_range, settle, settle_work, wait_until
 from .pages import (
@@ -38,8 +42,10 @@ from .pages import (
     files,
     gated,
     gradients,
+    loss_before_the_end,
     penalised,
     scalar,
+    stacked,
     vectors,
 )
 
@@ -107,7 +113,7 @@ def test_what_lies_outside_time_follows_and_is_listed(open_page):
     said = f"w2 = tanh(w·s)·2 = {text.number(w2.data)}; gradient {text.number(w2.grad)}"
     assert page.locator("#outside li").all_inner_texts() == [said]
     settle_work(page)
-    assert says(page, "#where-says").startswith(f"∂L/∂w = {text.number(w.grad)}")
+    assert says(page, "#where-says") == f"∂L/∂w = {text.number(w.grad)}, from 1 loss through 6 uses."
     page.locator("#update").click()
     settle(page)
     assert "w2" not in page.evaluate("asLink()")
@@ -137,6 +143,54 @@ def test_a_penalty_on_the_weights_follows_and_is_listed(open_page):
     settle(page)
     assert page.evaluate("numbersNow()") == pytest.approx(
         [0.7 - 0.1 * expected[0], 0.5 - 0.1 * expected[1], 0.1 - 0.1 * expected[2]]
+    )
+
+
+def test_of_the_uses_of_a_weight_those_count_that_a_loss_can_reach(open_page):
+    page = open_page("early")
+    _, loss = loss_before_the_end()
+    loss.backward()
+    w, v = (next(node for node in topological_order(loss) if node.label == name) for name in "wv")
+    settle_work(page)
+    assert (
+        says(page, "#where-says")
+        == f"∂L/∂w = {text.number(w.grad)}, from 1 loss through 3 uses; 0 comes from outside time."
+    )
+    page.locator("#of").select_option("v")
+    settle_work(page)
+    assert says(page, "#where-says") == f"∂L/∂v = {text.number(v.grad)}, all of which comes from outside time."
+
+
+def test_a_contribution_that_is_not_finite_is_said_and_written(open_page):
+    page = open_page("last", "#nonlinearity=identity&w=1e100")
+    settle_work(page)
+    assert says(page, "#where-says") == "∂L/∂w = NaN, from 1 loss through 6 uses; at lag 0 it is infinite already."
+    written = page.evaluate("""(() => {
+      const found = [], pen = byId("lag-plot").getContext("2d"), own = pen.fillText.bind(pen);
+      pen.fillText = (...all) => { found.push(all[0]); own(...all); };
+      drawLags();
+      return found;
+    })()""")
+    assert {"∞", "NaN"} <= set(written)
+
+
+def test_stacked_cells_are_drawn_from_the_input_up(open_page):
+    page = open_page("stack")
+    posed = stacked()
+    flows = page.evaluate(
+        "[...picture.lastElementChild.parts.keys()].filter((id) => id.startsWith('flow') && /[2L]/.test(id))"
+    )
+    subject = Subject(posed.unrolled, posed.loss, View(), 20)
+    ways = [*subject.dependencies(2), *subject.within(2)]
+    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + ["flowtox2", "flowLh"])
+    tops = page.evaluate("""Object.fromEntries([...picture.lastElementChild.parts].filter(([id]) => /^box.*2$/.test(id))
+      .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
+    assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]
+    settle_work(page)
+    (curve,) = decay(lambda _: posed.cell, [1.0], [[x] for x in WAVE[1:6]])
+    left = curve.gradients[-1] / curve.gradients[0]
+    assert f"measured, ∂h: the gradient {verdict(left, 5).word}, {text.number(left)} left; " in says(
+        page, "#norms-says"
     )
 
 
@@ -219,7 +273,7 @@ def test_an_input_is_dragged_at_its_node_and_in_the_plot_and_undone_at_once(open
     assert page.evaluate("chosen.step") is None
     page.mouse.click(box["x"] + where[0], box["y"] + where[1])  # without a movement, it is a click
     settle(page)
-    assert page.evaluate("filmNow().t") == 4
+    assert page.evaluate("[timeInView(), chosen.step]") == [4, None]
 
 
 def test_an_entry_of_a_vector_is_dragged_at_its_node_and_in_the_plot(open_page):
@@ -337,7 +391,7 @@ def test_a_text_has_symbols_to_choose_from(open_page):
     assert page.evaluate("[chosen.x[1], chosen.target[1]]") == [[3], [1]]
     page.locator("rect[data-x='4']").click()
     settle(page)
-    assert page.evaluate("[filmNow().t, document.activeElement.id]") == [4, "symbol"]
+    assert page.evaluate("[timeInView(), chosen.step, document.activeElement.id]") == [4, None, "symbol"]
     cell, readout = RNNCell(4, 4, seed=0), Linear(4, 4, seed=1)
     one_hot = [[float(i == place) for i in range(4)] for place in (1, 3, 2, 2)]
     agrees(page, problem(cell, one_hot, [0, 1, 2, 3], readout=readout, loss=cross_entropy, at="every"))
@@ -483,13 +537,14 @@ def test_a_link_holds_what_differs(open_page):
     page = open_page("last")
     set_range(page, "#parameter0", 1.2)
     click_link(page, 2)
+    page.keyboard.press("PageUp")
     page.evaluate("goTo(3)")
     settle(page)
     wait_until(page, "location.hash.includes('step')")
     link = page.evaluate("location.hash")
-    assert link == "#step=10&cut=2&w=1.2"
+    assert link == "#step=13&t=3&cut=2&w=1.2"
     again = open_page("last", link)
-    assert again.evaluate("[numbersNow(), chosen.cuts, chosen.step]") == [[1.2, 0.5, 0.1], [2], 10]
+    assert again.evaluate("[numbersNow(), chosen.cuts, chosen.step, chosen.t]") == [[1.2, 0.5, 0.1], [2], 13, 3]
     assert says(again, "#headline") == says(page, "#headline")
 
 
@@ -521,6 +576,9 @@ def test_a_random_link_shows_what_the_engine_computes(open_page):
         ("#T=99999", "T = “99999” must be a whole number from 1 to 6"),
         ("#cut=99,-1", "cut = “99” must be a whole number from 0 to 5; cut = “-1” must be"),
         ("#step=1e9", "step = “1e9” must be a whole number from 0 to 13"),
+        ("#t=7&speed=3", "t = “7” must be a whole number from 0 to 6; speed = “3” must be one of 0.5, 1, 2, 4"),
+        ("#node=0&detail=5", "detail = “5” must be 0; node = “0” must be a whole number from 1 on"),
+        ("#cell1.q=1&cell2.w=1", "there is no “cell1.q”; there is no “cell2.w”"),
         ("#k1=0&k2=-1&lr=-1", "k1 = “0” must be a whole number from 1 to 6; k2 = “-1”"),
         ("#lr=-1", "lr = “-1” must be a number that is not negative"),
         ("#x_99[0]=1", "there is no “x_99[0]”"),
@@ -634,7 +692,7 @@ def test_the_link_is_copied_and_opens_the_same_page(open_page):
     page.locator("#link").click()
     wait_until(page, "byId('link').textContent === 'Copied'")
     link = page.evaluate("navigator.clipboard.readText()")
-    assert set(link.partition("#")[2].split("&")) == {"w=1.2", "step=9", "cut=2"}
+    assert set(link.partition("#")[2].split("&")) == {"w=1.2", "t=4", "cut=2"}
     assert says(page, "#said") == "the link is copied"
     again = open_page("last", "#" + link.partition("#")[2])
     assert again.evaluate("asLink()") == page.evaluate("asLink()") == "#" + link.partition("#")[2]
@@ -758,6 +816,36 @@ def test_what_was_used_by_the_pointer_gives_the_keys_back_and_what_was_reached_b
     assert page.evaluate("chosen.step") == step + (control == "#position")
 
 
+def test_an_entry_of_a_matrix_gives_the_keys_back_when_it_is_clicked_and_keeps_them_when_it_is_reached_by_tab(
+    open_page,
+):
+    page = open_page("cells", "#step=5")
+    page.locator("#group").select_option("W_f")
+    page.locator("#entries button").nth(1).click()
+    assert page.evaluate("parameterName(entry)") == "W_f[0,1]"
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.evaluate("[parameterName(entry), chosen.step]") == ["W_f[0,1]", 6]
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('#entries button')"):
+            break
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.evaluate("[parameterName(entry), chosen.step]") == ["W_f[1,0]", 6]
+    assert page.evaluate("document.activeElement.matches('#entries button.chosen')")
+
+
+def test_a_table_that_was_clicked_does_not_keep_the_keys(open_page):
+    page = open_page("last", "#step=5")
+    page.locator("#step-panel .scroll").first.click(position={"x": 5, "y": 5})
+    page.keyboard.press("ArrowRight")
+    settle(page)
+    assert page.evaluate("chosen.step") == 6
+
+
 def test_the_space_bar_plays_where_nothing_is_pressed_by_it(open_page):
     page = open_page("last")
     page.keyboard.press(" ")
@@ -849,7 +937,9 @@ def test_an_update_that_makes_a_weight_infinite_is_not_done(open_page):
 
 
 def test_where_python_raises_a_domain_error_the_page_names_the_node(open_page):
-    page = open_page("log", "#h0[0]=-1.9")
+    page = open_page("log")
+    page.evaluate("change({ h0: [[-1.9]] })")
+    settle(page)
     with pytest.raises(DomainError) as caught:
         unroll(lambda x, h: (h * x + 1.0).log(), [0.5, 0.4, 0.3], h0=-1.9)
     assert (caught.value.node, caught.value.time_step) == ("ln (h_1·x_2 + 1)", 2)
@@ -866,7 +956,189 @@ def test_where_python_raises_a_domain_error_the_page_names_the_node(open_page):
     assert says(page, "#headline").startswith("The gradient")
 
 
-# ---- the film ---------------------------------------------------------------------------------------------------
+#: What is seen of the panels, and of what is drawn in them.
+PANELS = """[...document.querySelectorAll(".panel, .panel svg, .panel canvas")].filter((one) => one.checkVisibility())
+    .map((one) => one.id)"""
+
+
+def test_a_link_into_what_has_no_real_value_hides_what_has_nothing_to_show(open_page):
+    page = open_page("log", "#h0[0]=-1.9")
+    settle_work(page)
+    assert says(page, "#headline") == "ln (h1·x2 + 1) has no real value at t = 2"
+    assert says(page, "#banner") == "Choose other numbers, or press Reset: with these there is nothing to draw."
+    assert page.locator("#picture-says").text_content() == "ln (h 1·x 2 + 1) has no real value at t = 2."
+    assert page.evaluate(PANELS) == ["score", "series-plot", "controls"]
+    assert page.evaluate("document.documentElement.scrollHeight") == 900
+    assert page.locator("#save").is_disabled()
+    for key in ("PageUp", "Home", "PageDown", "End"):
+        page.keyboard.press(key)
+        settle(page)
+    set_range(page, "#h0", 0.5)
+    settle_work(page)
+    assert page.locator("#banner").is_hidden()
+    assert {"picture", "step-graph"} <= set(page.evaluate(PANELS))
+    assert page.locator("#save").is_enabled()
+    whole = open_page("log")
+    settle_work(whole)
+    for part in ("#picture", "#step-graph"):
+        drawn = [each.locator(part).evaluate("(one) => one.outerHTML") for each in (page, whole)]
+        assert drawn[0] == drawn[1]
+    page.evaluate("change({ h0: [[-1.9]] })")
+    settle(page)
+    assert says(page, "#banner") == "Undo, or choose other numbers: what is drawn below is from before."
+
+
+# ---- the film, and the time step in view ------------------------------------------------------------------------
+
+
+def test_a_click_brings_a_time_step_into_view_and_the_film_stays_where_it_is(open_page):
+    page = open_page("every")
+    arcs = page.locator("#picture path.arc").count()
+    for selector, t in (("rect[data-t='2']", 2), ("rect[data-x='4']", 4)):
+        page.locator(selector).first.click()
+        settle(page)
+        assert page.evaluate("[timeInView(), asLink()]") == [t, f"#t={t}"]
+        assert page.locator("#picture path.arc").count() == arcs
+        assert page.locator("#picture rect.here").get_attribute("data-t") == str(t)
+        assert says(page, "#controls h3 >> nth=0") == f"At time step {t}"
+        assert says(page, "#step-title") == f"Time step {t} in full"
+        assert says(page, "#film-says").startswith("complete")
+    page.keyboard.press("PageUp")  # the film brings its own into view
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert page.evaluate("[timeInView(), asLink()]") == [1, "#step=12"]
+    page.locator("rect[data-t='5']").click()
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert page.evaluate("[timeInView(), asLink()]") == [2, "#step=11"]
+
+
+def test_what_is_changed_at_a_time_step_in_view_leaves_the_film_where_it_is_and_undo_does_too(open_page):
+    page = open_page("every")
+    page.locator("rect[data-x='3']").click()
+    before = page.evaluate("chosen.x[2][0]")
+    set_range(page, "#x", 1.5)
+    link = page.evaluate("asLink()")
+    assert link == "#t=3&x_3%5B0%5D=1.5"
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert page.evaluate("[chosen.x[2][0], asLink()]") == [before, "#t=3"]
+    page.keyboard.press("End")
+    settle(page)
+    assert page.evaluate("asLink()") == "#"
+    again = open_page("every", link)
+    assert again.evaluate("[asLink(), timeInView()]") == [link, 3]
+    text = open_page("hello")
+    text.locator("rect[data-x='2']").click()
+    text.locator("#symbol").select_option(label="“o”")
+    settle(text)
+    assert text.evaluate("[asLink(), chosen.step]") == ["#t=2&x_2%5B0%5D=3", None]
+
+
+def test_undo_restores_what_a_change_changed_and_nothing_else(open_page):
+    page = open_page("every", "#step=11&t=6")
+    set_range(page, "#T", 4)  # which has the film and the time step in view end
+    assert page.evaluate("asLink()") == "#T=4"
+    page.evaluate("dispatchEvent(new Event('pointerup'))")
+    set_range(page, "#parameter0", 0.5)
+    page.keyboard.press("PageUp")
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("asLink()") == "#T=4&step=9"
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=11&t=6"
+    page.locator("#reset").click()
+    settle(page)
+    assert page.evaluate("asLink()") == "#"
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=11&t=6"
+
+
+def test_a_time_step_in_view_shows_only_what_the_film_has_reached(open_page):
+    page = open_page("last", "#step=3&t=5")  # on the way forward, at t = 3
+    texts = "(kind) => [...document.querySelectorAll('#step-graph text.' + kind)].map((one) => one.textContent)"
+    names, data, grads = (page.evaluate(texts, kind) for kind in ("name", "data", "grad"))
+    assert {name for name, number in zip(names, data) if number != "…"} == {"x5"}
+    assert set(grads) == {"…"}
+    page.evaluate("goTo(2)")
+    settle(page)
+    assert "…" not in page.evaluate(texts, "data")
+    page.evaluate("change({ step: 9 })")  # on the way back, at t = 4
+    settle(page)
+    assert set(page.evaluate(texts, "grad")) == {"…"}
+    page.evaluate("goTo(5)")
+    settle(page)
+    assert "…" not in page.evaluate(texts, "grad")
+
+
+def test_node_by_node_a_click_takes_the_film_to_its_time_step(open_page):
+    page = open_page("last", "#t=4")
+    page.locator("#by-node").check()
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=9&node=1"  # on the way back, t = 4
+    page.keyboard.press("ArrowRight")
+    page.locator("rect[data-t='2']").click()
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=11&node=1"
+    assert says(page, "#item-says").endswith("(1 of 9)")
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=10&node=9"
+    assert says(page, "#item-says").endswith("(9 of 9)")
+    page.locator("#by-node").uncheck()
+    settle(page)
+    assert page.evaluate("asLink()") == "#step=10"
+
+
+def test_a_link_holds_the_node_the_level_of_detail_and_the_speed(open_page):
+    page = open_page("cells", "#step=8")
+    page.locator("#unit").select_option(index=1)
+    page.locator("#by-node").check()
+    page.locator("#speed").select_option("2")
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    settle(page)
+    link, said = page.evaluate("asLink()"), says(page, "#item-says")
+    assert link == "#step=8&node=4&detail=1&speed=2"
+    again = open_page("cells", link)
+    settle(again)
+    assert again.evaluate("[asLink(), byId('speed').value, byId('by-node').checked]") == [link, "2", True]
+    assert says(again, "#item-says") == said
+    drawn = [each.locator("#step-graph").evaluate("(one) => one.outerHTML") for each in (page, again)]
+    assert drawn[0] == drawn[1]
+    again.keyboard.press("PageDown")
+    settle(again)
+    assert again.evaluate("chosen.node") == 5
+    again.locator("#cell").select_option(index=1)  # which has levels of its own
+    settle(again)
+    assert again.evaluate("[chosen.detail, byId('unit').selectedIndex]") == [0, 0]
+    most = open_page("cells", "#step=8&node=1000")
+    count = most.evaluate("itemsNow().length")
+    assert says(most, "#item-says").endswith(f"({count} of {count})")
+    most.keyboard.press("PageUp")
+    settle(most)
+    assert most.evaluate("chosen.node") == count - 1
+
+
+def test_a_link_holds_the_weights_of_every_cell(open_page):
+    page = open_page("cells")
+    set_range(page, "#forget", 3)
+    set_range(page, "#h0", 0.5)
+    numbers = page.evaluate("chosen.p[0]")
+    page.locator("#cell").select_option(index=1)
+    set_range(page, "#entry", 0.25)
+    link = page.evaluate("asLink()")
+    again = open_page("cells", link)
+    assert again.evaluate("[chosen.p, chosen.h0, asLink()]") == page.evaluate("[chosen.p, chosen.h0, asLink()]")
+    again.locator("#cell").select_option(index=0)
+    settle(again)
+    assert again.evaluate("[numbersNow(), stateNow()[0]]") == [numbers, 0.5]
+    named = again.evaluate("decodeURIComponent(asLink())")
+    assert named.startswith("#b_f[0]=3&b_f[1]=3&h0[0]=0.5&cell2.")
+    old = open_page("cells", "#b_f[0]=2&cell1.b_f[1]=2")  # that it is of the cell in view need not be said
+    assert old.evaluate("decodeURIComponent(asLink())") == "#b_f[0]=2&b_f[1]=2"
 
 
 def test_the_film_goes_forward_and_back_by_time_step(open_page):
@@ -908,6 +1180,7 @@ def test_a_long_sequence_plays_in_half_a_minute_and_says_how(open_page):
         wait, by = page.evaluate("(() => { const { wait, by } = paceNow(); return [wait, by]; })()")
         assert wait >= 60
         assert wait * 2001 / by < 30_000 / float(speed)
+    settle(page)
     page.evaluate(
         "() => { window.seen = []; views.push(() => seen.push([chosen.step, byId('film-says').textContent])); }"
     )
@@ -1174,7 +1447,7 @@ def test_a_click_leads_to_what_it_changes(open_page):
     settle_work(page)
     here = page.locator("#picture rect.here").bounding_box()
     assert 0 < here["y"] < 900 - here["height"]
-    assert page.evaluate("filmNow().t") == 2
+    assert page.evaluate("[timeInView(), chosen.step]") == [2, None]
     assert says(page, "#step-title") == "Time step 2 in full"
 
 
@@ -1191,7 +1464,7 @@ def test_every_cell_of_the_split_can_be_reached_by_the_keyboard(open_page):
     assert reached == {(k, t) for t in range(1, 7) for k in range(1, t + 1)}
     page.keyboard.press("Enter")
     settle(page)
-    assert page.evaluate("filmNow().t") == int(k)
+    assert page.evaluate("timeInView()") == int(k)
 
 
 def test_without_a_worker_the_same_is_computed_in_the_page(browser, files):

@@ -192,6 +192,7 @@ def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, li
         ["#picture text.name", "rect.state, rect.loss, rect.fold"],
     ]
     assert page.evaluate(BOXES, inside) == []
+    assert page.locator("#picture text.small").filter(has_text=re.compile("^(10[⁻⁰-⁹]+|1)$")).count() > 1  # the axis
     crossing = page.evaluate(
         """() => {
             const law = document.querySelector("#picture text.law-name").getBoundingClientRect();
@@ -222,12 +223,52 @@ CROSSED = """([drawing, lines]) => {
 
 
 @pytest.mark.parametrize("width", [390, 1440, 1920])
-@pytest.mark.parametrize(("name", "link"), [("last", ""), ("cells", "#at=every"), ("long", "#cut=995"), ("one", "")])
+@pytest.mark.parametrize(
+    ("name", "link"), [("last", ""), ("cells", "#at=every"), ("long", "#cut=995"), ("one", ""), ("stack", "#at=every")]
+)
 def test_no_edge_crosses_a_heading_or_a_number(open_page, name, link, width):
     page = open_page(name, link, width=width)
     settle_work(page)
     assert page.evaluate(CROSSED, ["#picture", ".arc, .flow"]) == []
     assert page.evaluate(CROSSED, ["#step-graph", ".edge"]) == []
+
+
+#: Texts that DRAW, a function of the page, writes on a canvas: those that meet another, or leave the canvas.
+MEETING = """(canvas) => {
+    const plot = byId(canvas), pen = plot.getContext("2d"), texts = [];
+    pen.fillText = (text, x, y) => {
+        const { width } = pen.measureText(text), left = x - width * { left: 0, center: 0.5, right: 1 }[pen.textAlign];
+        texts.push({ text, left, right: left + width, top: y - 9, bottom: y });
+    };
+    DRAW();
+    delete pen.fillText;
+    const meets = (a, b) => a !== b && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const isOut = ({ left, right, bottom }) => left < 0 || right > widthOf(plot) || bottom > plot.clientHeight;
+    return texts.filter((a) => isOut(a) || texts.some((b) => meets(a, b))).map(({ text }) => text);
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("last", ""), ("last", "#w=1.9&nonlinearity=identity"), ("long", ""), ("subnormal", ""), ("stack", "")],
+)
+def test_the_labels_of_a_plot_do_not_meet(open_page, name, link, width):
+    page = open_page(name, link, width=width)
+    settle_work(page)
+    for canvas, draw_it in (("norm-plot", "drawNorms"), ("lag-plot", "drawLags")):
+        assert page.evaluate(MEETING.replace("DRAW", draw_it), canvas) == []
+
+
+def test_long_names_fit_into_their_cards_and_short_ones_into_a_line(open_page):
+    page = open_page("formulas")
+    settle_work(page)
+    assert page.evaluate(BOXES, [["#step-graph text.name", "#step-graph rect.card"]]) == []
+    page = open_page("vectors")
+    heights = page.locator(".setting label").evaluate_all(
+        "(all) => all.map((one) => [one.textContent, one.offsetHeight])"
+    )
+    assert [name for name, height in heights if height > 22] == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080)])

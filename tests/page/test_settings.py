@@ -6,6 +6,7 @@ import pickle
 import re
 from decimal import Decimal
 from fractions import Fraction
+from urllib.parse import unquote
 
 import pytest
 
@@ -14,6 +15,7 @@ from tinygrad_rnn import (
     Linear,
     LSTMCell,
     RNNCell,
+    ScalarRNNCell,
     Value,
     cross_entropy,
     explore,
@@ -118,6 +120,12 @@ def test_vectors_and_symbols():
         ("T", 0, "at least 1"),
         ("k1", 5, "k1 must be at most 4"),
         ("step", 10, "step must be at most 9"),
+        ("t", 5, "t must be at most 4"),
+        ("t", -1, "at least 0"),
+        ("node", 0, "at least 1"),
+        ("detail", 5, "detail must be at most 0"),
+        ("detail", None, "detail is None"),
+        ("speed", 3, "speed is 3. It can be 0.5, 1, 2, 4"),
         ("lr", -1, "lr is -1"),
         ("lr", None, "lr is None"),
         ("clip", -0.5, "clip is -0.5"),
@@ -196,18 +204,51 @@ def test_the_link_says_all_and_can_be_set():
     assert other.cell == "LSTMCell(1 → 2)"
 
 
-def test_with_another_cell_what_belongs_to_a_cell_is_as_built():
+def test_every_cell_keeps_its_weights_and_state_while_another_is_chosen():
     page, _ = cells()
-    page.b_f, page["x_1"], page.lr, page.h0 = (1, 1), 9, 0.25, (1, 2, 3, 4)
+    page.b_f, page["x_1"], page.lr, page["h0[3]"] = (2, 3), 9, 0.25, 4
+    page.detail = 1
     page.cell = "GRUCell(1 → 2) (2)"
-    assert (page["x_1"], page.lr, page.h0) == (9.0, 0.25, (0.0, 0.0))
-    assert "b_f" not in page.link
-    page.cell = page.cell
-    page.cell = "LSTMCell(1 → 2)"
-    assert page.link == "#lr=0.25&x_1%5B0%5D=9"
+    assert (page["x_1"], page.lr, page.h0, page.detail) == (9.0, 0.25, (0.0, 0.0), 0)
+    page["b_z[1]"], page["cell2.b_z[0]"], page["cell3.h0"] = 2, 3, (0, 5)
+    assert (page["cell1.b_f"], page["cell1.h0[3]"], page["cell3.b_z[1]"], page.h0) == ((2, 3), 4, 2, (0, 5))
+    expected = "lr=0.25&b_z[1]=2&h0[1]=5&x_1[0]=9&cell1.b_f[0]=2&cell1.b_f[1]=3&cell1.h0[3]=4&cell2.b_z[0]=3"
+    assert unquote(page.link).partition("&")[2] == expected
+    other, _ = cells()
+    other.link = page.link
+    for each in (page, other):
+        each.cell = "LSTMCell(1 → 2)"
+        expected = "#lr=0.25&b_f[0]=2&b_f[1]=3&h0[3]=4&x_1[0]=9&cell2.b_z[0]=3&cell3.b_z[1]=2&cell3.h0[1]=5"
+        assert unquote(each.link) == expected
+    with pytest.raises(UnknownNameError, match=r"no 'cell4\.b_z"):
+        page.link = "#cell4.b_z[0]=1"
+    with pytest.raises(ArgumentError, match=r"cell2\.b_z\[0\] is 'x'"):
+        page.link = "#cell2.b_z[0]=x"
+    page.link = "#cell1.b_f[0]=2"
+    assert unquote(page.link) == "#b_f[0]=2"
 
 
-def test_apply_writes_the_weights_into_the_cell_that_is_shown():
+def test_the_time_step_in_view_is_another_than_that_of_the_film_if_it_is_set():
+    page, _ = scalar()
+    page.t = 2
+    assert (page.t, page.step, page.link) == (2, None, "#t=2")
+    page.step = 3  # which the film brings into view
+    assert (page.t, page.link) == (None, "#step=3")
+    page.t, page.node, page.detail, page.speed = 4, 2, 0, 0.5
+    assert page.link == "#step=3&t=4&node=2&speed=0.5"
+    other, _ = scalar()
+    other.link = page.link
+    assert (other.step, other.t, other.node, other.speed, other.link) == (3, 4, 2, 0.5, page.link)
+    page.T = 3
+    assert page.t is None
+    unrolled = unroll(ScalarRNNCell(), [0.1, 0.2], first=5)
+    part = explore(unrolled, mse_loss(unrolled.h[6], 0.1))
+    part.t = 4  # of the initial state
+    with pytest.raises(ArgumentError, match="t must be at most 6"):
+        part.t = 7
+
+
+def test_apply_writes_the_weights_of_every_cell():
     posed, other = gated(LSTMCell(1, 2)), gated(GRUCell(1, 2))
     page = explore(posed, others=[other])
     before = [parameter.data for _, parameter in other.named_parameters()]
@@ -217,11 +258,24 @@ def test_apply_writes_the_weights_into_the_cell_that_is_shown():
     assert [[entry.data for entry in row] for row in posed.cell.f.W] == [[1.0, 2.0], [3.0, 4.0]]
     assert [entry.data for entry in posed.readout.V[0]] == [5.0, 6.0]
     assert [parameter.data for _, parameter in other.named_parameters()] == before
+    page.b_f = [7, 8]
     page.cell = "GRUCell(1 → 2)"
     page.b_z = [5, 6]
     page.apply()
     assert [entry.data for entry in other.cell.z.b] == [5.0, 6.0]
     assert [[entry.data for entry in row] for row in posed.cell.f.W] == [[1.0, 2.0], [3.0, 4.0]]
+    assert [entry.data for entry in posed.cell.f.b] == [7.0, 8.0]
+
+
+def test_what_two_cells_share_gets_what_the_cell_that_is_shown_has():
+    readout, sequence = Linear(2, 1), ([[0.1], [0.2]], [[0.3], [0.5]])
+    first, second = (problem(cell, *sequence, readout=readout) for cell in (LSTMCell(1, 2), GRUCell(1, 2)))
+    page = explore(first, others=[second])
+    for cell, number in (("GRUCell(1 → 2)", 2.0), ("LSTMCell(1 → 2)", 3.0)):
+        page.cell = cell
+        page["c[0]"] = number
+        page.apply()
+        assert readout.c[0].data == number
 
 
 def test_apply_of_a_recorded_graph():

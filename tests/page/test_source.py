@@ -25,7 +25,7 @@ from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE
 from tinygrad_rnn.engine.ops import OPS, Op, register
 from tinygrad_rnn.engine.passes import steps
 from tinygrad_rnn.errors import ArgumentError, CompileError, GraphError
-from tinygrad_rnn.nn import Cell, OneHot, binary_cross_entropy_with_logits
+from tinygrad_rnn.nn import Cell, OneHot, StackedCell, binary_cross_entropy_with_logits
 from tinygrad_rnn.nn.quantities import entries
 from tinygrad_rnn.optim import SGD, clip_grad_norm_
 from tinygrad_rnn.page.cells import cell_of_page
@@ -231,6 +231,10 @@ def test_parameters_go_by_name_shape_and_role():
     assert len(facts["recurrent"]) == 4
     assert facts["straight"] == ["c", "f"]
     assert sorted(chain(*places.values())) == list(range(len(facts["p"])))
+    cells = [LSTMCell(1, 2), LSTMCell(2, 2)]
+    stack = cell_of_page(from_sequence(StackedCell(cells), [[0.1]], [[0.1]], readout=Linear(2, 1))).facts
+    assert stack["straight"] == ["c", "f"]
+    assert [stack["p"][i] for i in stack["forget"]] == [bias.data for cell in cells for bias in cell.f.b or ()]
     scalar = cell_of_page(from_sequence(ScalarRNNCell(), [0.1], [0.1])).facts
     assert (scalar["recurrent"], scalar["forget"], scalar["straight"]) == ([[[0]]], [], None)
     assert [group["shape"] for group in scalar["groups"]] == [[], [], []]

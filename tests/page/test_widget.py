@@ -149,9 +149,12 @@ def files(tmp_path_factory):
 
 #: All that a page can be set to, by Python's names; entries of arrays are changed besides.
 SET = {
-    "part": {"nonlinearity": "identity", "T": 2, "k1": 1, "k2": 2, "step": 4, "lr": 1e-7, "clip": 2.5, "cut": [1]},
-    "cells": {"cell": "GRUCell(2 → 2)", "at": "last", "step": 0},
-    "text": {"nonlinearity": "relu", "lr": 3.0},
+    "part": {
+        **{"nonlinearity": "identity", "T": 2, "k1": 1, "k2": 2, "lr": 1e-7, "clip": 2.5, "cut": [1]},
+        **{"step": 4, "t": 6, "node": 3, "speed": 0.5},
+    },
+    "cells": {"cell": "GRUCell(2 → 2)", "at": "last", "step": 0, "detail": 1, "speed": 4.0},
+    "text": {"nonlinearity": "relu", "lr": 3.0, "t": 0},
 }
 
 
@@ -168,7 +171,7 @@ def test_python_and_the_page_mean_the_same_by_a_link(name, open_page):
         page[key] = (i % 3) if text and key[:2] in ("x_", "ta") else math.sin(i + 1) * 10.0 ** (i % 9 - 4)
     seen = open_page(name, page.link)
     settle(seen)
-    assert seen.evaluate("numbersNow()") == settings.numbers
+    assert seen.evaluate("chosen.p") == settings.numbers
     assert seen.evaluate("cellNow().groups.map(({ name }) => name)") == page.names[: page.names.index("h0")]
     h0 = seen.evaluate("stateNow()")
     assert (h0[0] if len(h0) == 1 else tuple(h0)) == page.h0
@@ -177,13 +180,16 @@ def test_python_and_the_page_mean_the_same_by_a_link(name, open_page):
             None if row is None else row[0] if len(row) == 1 else tuple(row) for row in seen.evaluate(f"chosen.{array}")
         ]
         assert tuple(rows) == page[array]
-    for setting in ("nonlinearity", "T", "at", "k1", "k2", "step", "lr", "clip"):
+    for setting in ("nonlinearity", "T", "at", "k1", "k2", "step", "node", "detail", "speed", "lr", "clip"):
         assert seen.evaluate(f"chosen.{setting}") == page[setting], setting
+    assert seen.evaluate("chosen.t === null ? null : called(chosen.t)") == page.t
     assert seen.evaluate("cellNow().name") == page.cell
     assert tuple(seen.evaluate("chosen.cuts")) == page.cut
     other = pages()[name]
     other.link = seen.evaluate("asLink()")
     assert other.link == page.link
+    names = [[part.partition("=")[0] for part in link.split("&")] for link in (page.link, seen.evaluate("asLink()"))]
+    assert names[0] == names[1]  # a number such as 1e-05 is written in two ways
 
 
 @pytest.mark.slow

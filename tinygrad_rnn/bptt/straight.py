@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from ..engine.backward import gradients
 from ..engine.value import Value
+from ..nn.gated import GRUCell, LSTMCell
 from ..nn.quantities import entries
+from ..nn.stacked import StackedCell
 from .anatomy import state_gradients
 from .unroll import Unrolled
 
@@ -50,6 +52,19 @@ class Straight:
             after = [a * factor for a, factor in zip(after, self.factors[t])]
             found[t - 1] = after
         return found
+
+
+def straight_gate(cell: object) -> tuple[str, str] | None:
+    """The part of the state of a cell of ours that has a straight path, and the gate that it is multiplied by there.
+
+    They are c and f of an LSTM, h and z of a GRU; of stacked cells those of the top layer. None: there is none.
+    """
+    if isinstance(cell, StackedCell) and type(cell).step is StackedCell.step:
+        return straight_gate(cell.cells[-1])
+    for kind, part, gate in ((LSTMCell, "c", "f"), (GRUCell, "h", "z")):
+        if isinstance(cell, kind) and type(cell).step is kind.step:
+            return part, gate
+    return None
 
 
 def straight_path(unrolled: Unrolled, loss: Value, name: str) -> Straight:

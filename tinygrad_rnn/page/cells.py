@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 
 from ..bptt import Unrolled
+from ..bptt.straight import straight_gate
 from ..compile.javascript import Program, TimeStep, find_outside, javascript
 from ..engine.backward import topological_order
 from ..engine.value import Value
 from ..errors import CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
-from ..nn.gated import GRUCell, LSTMCell
+from ..nn.gated import LSTMCell
 from ..nn.module import Module
 from ..nn.parameters import Matrix
 from ..nn.quantities import entries
@@ -64,7 +65,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     """
     step = source.step
     created, outside = find_outside(step, source.whole)
-    of_readout = set(step.readout.parameters()) if isinstance(step.readout, Module) else set()
+    of_readout: set[Value] = set(step.readout.parameters()) if isinstance(step.readout, Module) else set()
     # Those of the read-out come first: so its program is the same for every cell.
     leaves = sorted(created, key=lambda leaf: leaf not in of_readout)
     if unrolled is not None:
@@ -98,8 +99,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "trained": ranges(_places([leaf for leaf in created if is_trained(leaf)], leaves)),
         "groups": _groups(created, leaves, names),
         "recurrent": recurrent,
-        "forget": _places(cell.f.b or (), leaves) if isinstance(cell, LSTMCell) else [],
-        "straight": _straight(cell),
+        "forget": _places(_forget_biases(cell), leaves),
+        "straight": None if (path := straight_gate(cell)) is None else list(path),
     }
     return CellOfPage(leaves, programs, facts)
 
@@ -142,11 +143,9 @@ def _has_choice(cell: Cell) -> bool:
     return any(isinstance(cell, kind) and type(cell).step is kind.step for kind in (ScalarRNNCell, RNNCell))
 
 
-def _straight(cell: Cell) -> list[str] | None:
-    for kind, part, gate in ((LSTMCell, "c", "f"), (GRUCell, "h", "z")):
-        if isinstance(cell, kind) and type(cell).step is kind.step:
-            return [part, gate]
-    return None
+def _forget_biases(cell: Cell) -> list[Value]:
+    """Those of every layer."""
+    return [bias for part in cell.modules() if isinstance(part, LSTMCell) for bias in part.f.b or ()]
 
 
 def _places(values: Sequence[Value], parameters: Sequence[Value]) -> list[int]:

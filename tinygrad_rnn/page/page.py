@@ -137,12 +137,15 @@ class Page:
         return sorted({*super().__dir__(), *filter(str.isidentifier, self.names)})
 
     def apply(self) -> None:
-        """Write the weights of the cell that the page shows into its Values, also those of the read-out and the loss.
+        """Write the weights of every cell into its Values, also those of the read-out and the loss.
 
-        A graph that was recorded before has been computed with the old ones: unroll the cell again.
+        A Value that several cells have gets the number of the cell that the page shows. A graph that was recorded
+        before has been computed with the old ones: unroll the cell again.
         """
-        for parameter, number in zip(self._parameters[self._settings.cell], self._settings.numbers):
-            parameter.data = number
+        cells = list(zip(self._parameters, self._settings.numbers))
+        for parameters, numbers in [*cells, cells[self._settings.cell]]:
+            for parameter, number in zip(parameters, numbers):
+                parameter.data = number
 
     def html(self) -> str:
         """The page as one HTML document; it begins with what was set."""

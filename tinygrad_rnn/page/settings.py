@@ -21,7 +21,8 @@ from ..support.ranges import spread
 from .data import Group, OneHots, PageData, Rows
 
 #: The settings that are no numbers of the problem, with their values on a page as it was built. None: the cell's, or
-#: the number of time steps, or that of the data.
+#: the number of time steps, or that of the data. ``step`` is where the film stands, and ``t`` the time step in view if
+#: that is another one; ``node`` counts the nodes of a time step from 1, or its applications of the chain rule.
 PLAIN: dict[str, object] = {
     "cell": None,
     "nonlinearity": None,
@@ -30,13 +31,25 @@ PLAIN: dict[str, object] = {
     "k1": None,
     "k2": None,
     "step": None,
+    "t": None,
+    "node": None,
+    "detail": 0,
+    "speed": 1.0,
     "lr": 0.1,
     "clip": None,
     "cut": (),
 }
 
+#: How fast the film can be.
+SPEEDS = (0.5, 1.0, 2.0, 4.0)
+
 #: Names that no parameter can have.
-RESERVED = re.compile(rf"(?:{'|'.join(PLAIN)}|h0(?:\[\d+\])?|(?:x|target)(?:_\d+(?:\[\d+\])?)?)", flags=re.DOTALL)
+RESERVED = re.compile(
+    rf"(?:{'|'.join(PLAIN)}|h0(?:\[\d+\])?|(?:x|target)(?:_\d+(?:\[\d+\])?)?|cell\d+\..*)", flags=re.DOTALL
+)
+
+#: Those that are as built with another cell.
+_OF_A_CELL = ("nonlinearity", "detail")
 
 #: What JavaScript's `encodeURIComponent` leaves as it is, besides letters, digits and "_.-~".
 _SAFE = "!*'()"
@@ -46,7 +59,8 @@ class Settings:
     """The settings of a page, by name.
 
     Read and set them as items: a number (``"w"``, ``"W[0,1]"``, ``"x_3[0]"``), a whole array (``"W"``, ``"h0"``,
-    ``"x"``, ``"x_3"``, ``"target"``), or one of `PLAIN`. Arrays are nested tuples; what has one entry is a number.
+    ``"x"``, ``"x_3"``, ``"target"``), or one of `PLAIN`. Arrays are nested tuples; what has one entry is a number. What
+    belongs to a cell is that of the chosen one; of the others it is ``"cell2.W"``, ``"cell2.h0"``.
 
     Args:
         data: the data of the page, as the page reads it.
@@ -57,6 +71,7 @@ class Settings:
         self._cells, self._limits = data["cells"], limits
         self._first, self._length = data["first"], len(data["target"])
         self._x, self._target = _rows(data["x"]), data["target"]
+        self._levels = [len(data["graphs"][graph]) for graph in data["graph_of"]]  # of detail, by program
         self._built = {**PLAIN, "cell": self._cells[0]["name"], "T": self._length, "at": data["at"]}
         self._changed: dict[str, Any] = {}
         self._look_up()
@@ -67,15 +82,20 @@ class Settings:
         return [cell["name"] for cell in self._cells].index(self["cell"])
 
     @property
-    def numbers(self) -> list[float]:
-        """The parameters of the chosen cell, in its order."""
-        cell = self._cells[self.cell]
-        keys = {place: key for group in cell["groups"] for place, key in zip(spread(group["places"]), _keys_of(group))}
-        return [self._entry(keys[place]) for place in range(len(cell["p"]))]
+    def numbers(self) -> list[list[float]]:
+        """The parameters of every cell, in its order."""
+        found = []
+        for number, cell in enumerate(self._cells):
+            front = self._front(number)
+            keys = {
+                place: key for group in cell["groups"] for place, key in zip(spread(group["places"]), _keys_of(group))
+            }
+            found.append([self._entry(front + keys[place]) for place in range(len(cell["p"]))])
+        return found
 
     @property
     def names(self) -> list[str]:
-        """The names of the settings, without those of single entries and time steps."""
+        """The names of the settings, without those of single entries, of time steps and of the other cells."""
         return [*self._arrays, *PLAIN]
 
     def __getitem__(self, name: str) -> Any:
@@ -131,21 +151,31 @@ class Settings:
         self._changed = changed
         self._look_up()
 
+    def _front(self, cell: int) -> str:
+        """What stands before the names of a cell."""
+        return "" if cell == self.cell else f"cell{cell + 1}."
+
     def _look_up(self) -> None:
-        """Find the names of the chosen cell: entries with their numbers as built, arrays as trees of such names."""
-        cell = self._cells[self.cell]
+        """Find all names: entries with their numbers as built, arrays as trees of such names."""
         self._entries: dict[str, float] = {}
-        self._arrays: dict[str, object] = {}
-        for group in cell["groups"]:
-            keys = _keys_of(group)
-            self._entries.update(zip(keys, (cell["p"][place] for place in spread(group["places"]))))
-            self._arrays[group["name"]] = _shaped(keys, group["shape"])
-        self._arrays["h0"] = self._add("h0", cell["h0"])
-        self._rows: dict[str, object] = {}
+        self._arrays: dict[str, object] = self._add_cell(self.cell)
+        self._others: dict[str, object] = {}  # arrays that are not among the names
         for name, rows in (("x", self._x), ("target", self._target)):
             steps = {f"{name}_{t}": row for t, row in enumerate(rows, start=self._first)}
-            self._rows.update({step: self._add(step, row) for step, row in steps.items() if row is not None})
-            self._arrays[name] = tuple(self._rows.get(step) for step in steps)
+            self._others.update({step: self._add(step, row) for step, row in steps.items() if row is not None})
+            self._arrays[name] = tuple(self._others.get(step) for step in steps)
+        for cell in range(len(self._cells)):
+            if cell != self.cell:
+                self._others.update(self._add_cell(cell))
+
+    def _add_cell(self, number: int) -> dict[str, object]:
+        """The arrays of a cell."""
+        cell, front, arrays = self._cells[number], self._front(number), {}
+        for group in cell["groups"]:
+            keys = [front + key for key in _keys_of(group)]
+            self._entries.update(zip(keys, (cell["p"][place] for place in spread(group["places"]))))
+            arrays[front + group["name"]] = _shaped(keys, group["shape"])
+        return {**arrays, f"{front}h0": self._add(f"{front}h0", cell["h0"])}
 
     def _add(self, name: str, row: list[float]) -> object:
         keys = [f"{name}[{i}]" for i in range(len(row))]
@@ -154,12 +184,13 @@ class Settings:
 
     def _tree(self, name: str) -> object:
         """The names of the entries of an array, or of the only one."""
-        if name in self._arrays:
-            return self._arrays[name]
-        if name in self._rows:
-            return self._rows[name]
-        if name in self._entries:
-            return name
+        key = name.removeprefix(f"cell{self.cell + 1}.")
+        if key in self._arrays:
+            return self._arrays[key]
+        if key in self._others:
+            return self._others[key]
+        if key in self._entries:
+            return key
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> UnknownNameError:
@@ -175,20 +206,29 @@ class Settings:
             if (limit := self._limit(key)) is not None:
                 whole_number(key, int(number) if number.is_integer() else number, 0, most=limit - 1)
         now = {**self._changed, **changes}
-        if changes.get("cell", self["cell"]) != self["cell"]:  # what belongs to a cell is as built with another
-            now = {key: value for key, value in now.items() if _is_of_all(key)}
+        if changes.get("cell", self["cell"]) != self["cell"]:
+            now = {self._renamed(key, changes["cell"]): value for key, value in now.items() if key not in _OF_A_CELL}
         k1, k2 = now.get("k1"), now.get("k2")
         if "k1" in changes:
             k2 = None if k1 is None else max(k1, k2 or k1)
         elif "k2" in changes:
             k1 = None if k2 is None else min(k2, k1 or k2)
         T = now.get("T", self._length)
-        step, cut = now.get("step"), tuple(t for t in now.get("cut", ()) if t < T)
-        now |= {"k1": k1, "k2": k2, "cut": cut, "step": step if step is None or step <= 2 * T + 1 else None}
+        step, t = now.get("step"), None if "step" in changes else now.get("t")  # the film brings its own into view
+        now |= {"k1": k1, "k2": k2, "cut": tuple(t for t in now.get("cut", ()) if t < T)}
+        now |= {"step": step if step is None or step <= 2 * T + 1 else None}
+        now |= {"t": t if t is None or t < self._first + T else None}
         self._changed = now
         if "cell" in changes:
             self._look_up()
         self._changed = {name: value for name, value in now.items() if value != self._as_built(name)}
+
+    def _renamed(self, key: str, chosen: str) -> str:
+        """The name of a setting when another cell is chosen."""
+        if RESERVED.fullmatch(key) and not key.startswith("h0"):
+            number = [cell["name"] for cell in self._cells].index(chosen) + 1
+            return key.removeprefix(f"cell{number}.")
+        return f"cell{self.cell + 1}.{key}"
 
     def _as_built(self, name: str) -> object:
         if name == "nonlinearity":
@@ -214,20 +254,21 @@ class Settings:
             if isinstance(value, str) or not hasattr(value, "__iter__"):
                 raise ArgumentError(f"cut is {in_short(value)}", remedy="Give the time steps after which links are cut")
             return tuple(sorted({whole_number("a cut", t, 0, most=self["T"] - 1) for t in value}))
-        if value is None and name not in ("T", "lr"):  # none is chosen
+        if value is None and PLAIN[name] is None and name != "T":  # none is chosen
             return None
         if name in ("lr", "clip"):
             number = _number(name, value)
             if number < 0.0:
                 raise ArgumentError(f"{name} is {in_short(value)}", remedy="It must not be negative")
             return number
-        least, most = (0, 2 * self["T"] + 1) if name == "step" else (1, self._length)
+        if name == "speed":
+            if (speed := _number(name, value)) not in SPEEDS:
+                raise ArgumentError(f"{name} is {in_short(value)}", remedy=f"It can be {', '.join(map(_text, SPEEDS))}")
+            return speed
+        before, T, program = self._first - 1, self["T"], self._cells[self.cell]["programs"][self["nonlinearity"]]
+        bounds = {"step": (0, 2 * T + 1), "t": (before, before + T), "detail": (0, self._levels[program] - 1)}
+        least, most = bounds.get(name, (1, None if name == "node" else self._length))
         return whole_number(name, value, least, most=most)
-
-
-def _is_of_all(key: str) -> bool:
-    """Whether a setting belongs to the page, and not to one of its cells."""
-    return bool(RESERVED.fullmatch(key)) and key != "nonlinearity" and not key.startswith("h0")
 
 
 def _rows(x: Rows | OneHots) -> list[list[float]]:
@@ -309,7 +350,7 @@ def _from_text(name: str, text: str) -> object:
         return [_whole(part) for part in text.split(",")] if text else ()
     if not text:
         return None
-    return _float(text) if name in ("lr", "clip") else _whole(text)
+    return _float(text) if name in ("lr", "clip", "speed") else _whole(text)
 
 
 def _whole(text: str) -> int | str:

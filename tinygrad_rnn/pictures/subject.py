@@ -13,6 +13,7 @@ from functools import cached_property, reduce
 
 from ..bptt import Unrolled
 from ..bptt.jacobian import jacobian, jacobian_products, power, recurrent_matrix
+from ..bptt.straight import straight_gate
 from ..bptt.verdict import Verdict, kept, share, verdict
 from ..engine.backward import local_gradients, topological_order
 from ..engine.value import Value
@@ -429,17 +430,15 @@ class Subject:
 
     @cached_property
     def straight_name(self) -> str | None:
-        """The part of the state that is handed on without a nonlinearity: c of an LSTM, h of a GRU."""
-        return {"f": "c", "z": "h"}.get(self.gate_name or "")
+        """The part of the state that is handed on without a nonlinearity; None: there is none."""
+        path = straight_gate(self.unrolled.cell)
+        return path and path[0]
 
     @cached_property
     def gate_name(self) -> str | None:
-        """The gate by which the straight path is multiplied: f of an LSTM, z of a GRU."""
-        cell = self.unrolled.cell
-        for kind, gate in ((LSTMCell, "f"), (GRUCell, "z")):
-            if isinstance(cell, kind) and type(cell).step is kind.step:
-                return gate
-        return None
+        """The gate by which the straight path is multiplied."""
+        path = straight_gate(self.unrolled.cell)
+        return path and path[1]
 
     @cached_property
     def straight(self) -> dict[int, float]:

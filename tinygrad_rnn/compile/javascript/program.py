@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import accumulate
-from typing import TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from ...engine import notation
 from ...engine.backward import gradients, topological_order
@@ -38,7 +38,7 @@ PRELUDE, SEQUENCE = _file("prelude.js"), _file("sequence.js")
 
 #: Where the parent of a node lies: a slot of the time step; of the one before, -1 - slot; of parameter i, [i]. Where a
 #: whole number n in a slot chooses: [slot, i, stride] for parameter i + stride · n, or [slot, [parent 0, parent 1, …]].
-Parent: TypeAlias = "int | list[int] | list[int | list[Parent]]"
+Parent: TypeAlias = "int | list[Any]"
 
 
 class Facts(TypedDict):
@@ -83,7 +83,7 @@ class Facts(TypedDict):
     nodes: list[list[str]]
     course: list[list[list[int]]]
     whole: list[int]
-    edges: dict[str, list[list[Parent]]]
+    edges: dict[str, list[list[Any]]]
     products: list[list[int]]
 
 

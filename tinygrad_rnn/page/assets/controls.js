@@ -175,7 +175,7 @@ shows.push(() => {
 
 const cellPick = choice("cell", () => chosen.cell, (value) => {
   const cell = Number(value);
-  change({ cell, nonlinearity: page.cells[cell].nonlinearity });
+  change({ cell, nonlinearity: page.cells[cell].nonlinearity, detail: 0 });
 });
 cellPick.replaceChildren(...page.cells.map(({ name }, i) => element("option", { value: i }, name)));
 byId("cell-field").hidden = page.cells.length < 2;
@@ -193,10 +193,11 @@ shows.push(() => {
 // ---- the sequence -----------------------------------------------------------------------------------------------------
 
 choice("at", () => chosen.at, (at) => change({ at }));
-slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: null, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
+choice("speed", () => chosen.speed, (speed) => change({ speed: Number(speed) }));
+slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: null, t: chosen.t > T ? null : chosen.t, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
 
 /** The time step whose input and target can be set. */
-const stepNow = () => Math.max(1, filmNow().t);
+const stepNow = () => Math.max(1, timeInView());
 const ofStep = byId("step-settings");
 let part = 0;  // which entry of x_t
 const entriesOfX = () => chosen.x[stepNow() - 1].length;

@@ -109,6 +109,12 @@ const based = (x) => (/^[\d.]+$/.test(shown(x)) ? shown(x) : "(" + shown(x) + ")
 /** A number to type: short, and the same double. */
 const typed = (x) => String(x);
 
+/** The smallest of 1, 2, 5, 10, 20, … that is no less: a distance at which an axis is labelled. */
+function roundStep(least) {
+  const ten = 10 ** Math.floor(Math.log10(Math.max(1, least)));
+  return [1, 2, 5, 10].map((n) => n * ten).find((step) => step >= least);
+}
+
 const plural = (count, thing) => count + " " + thing + (count === 1 ? "" : "s");
 
 // ---- time and room -----------------------------------------------------------------------------------------------
@@ -231,7 +237,7 @@ function paint(root, parts) {
   root.parts = now;
 }
 
-/** Let inputs be dragged up and down. The film stays where it is; pressed without a movement, it goes to the time step.
+/** Let inputs be dragged up and down. The film stays where it is; pressed without a movement, the time step comes into view.
  *  begin: what an event picks up, with its time step t, or null; number: the input that it is dragged to; end: what follows.
  *  What is returned says what is being dragged, or null. */
 function dragged(plot, { begin, number, end }) {

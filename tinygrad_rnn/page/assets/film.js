@@ -1,21 +1,26 @@
 // The film: forward by time step, then the gradient back by time step; or node by node within each.
 "use strict";
 
-const scrubber = byId("position");
+const scrubber = byId("position"), byNode = byId("by-node");
 let playing = 0;
-
-/** Within a time step, node by node: which of the nodes or of the applications of the chain rule; null for the whole. */
-const detail = { on: false, at: 0 };
 
 function selectStep(t) { goTo(t, true); }
 
-/** Bring a time step into view: on the way back if the film is there, or done. */
+/** Bring a time step into view. The film stays where it is, except node by node: then it goes there. */
 function goTo(t, quietly = false) {
-  const { T, step } = chosen;
   stop();
-  detail.at = 0;
-  change({ step: step !== null && step <= T ? Math.max(1, t) : 2 * T + 1 - t });
+  if (chosen.node === null) change({ t });
+  else putFilm(placeOf(t));
   if (!quietly) say("time step " + called(t));
+}
+
+/** Where the film stands at a time step: on the way forward if it is there, else on the way back. */
+const placeOf = (t) => (chosen.step !== null && chosen.step <= chosen.T ? t : lastOf() - t);
+
+/** Have the film stand somewhere, which brings its time step into view; node by node at the first node of that, or at the last. */
+function putFilm(step, atLast = false) {
+  change({ step, t: null });
+  if (chosen.node !== null) change({ node: atLast ? Math.max(1, itemsNow().length) : 1 });
 }
 
 const lastOf = () => lastPosition(chosen);
@@ -23,19 +28,13 @@ const lastOf = () => lastPosition(chosen);
 /** Go on or back by that many steps, not past the end of the way forward; node by node where that is chosen. */
 function advance(by) {
   const from = chosen.step === null ? (by < 0 ? lastOf() + 1 : lastOf()) : chosen.step;
-  if (detail.on && chosen.step !== null) {
-    const next = detail.at + by, count = itemsNow().length;
-    if (next >= 0 && next < count) {
-      detail.at = next;
-      showStep();
-      return true;
-    }
-    detail.at = by > 0 ? 0 : Infinity;
+  if (chosen.node !== null && chosen.step !== null) {
+    const count = itemsNow().length, node = Math.min(chosen.node, count) + by;
+    if (node >= 1 && node <= count) { change({ node, t: null }); return true; }
   }
   const end = [chosen.T, lastOf()].find((each) => from < each && each < from + by), to = end ?? from + by;
-  if (to > lastOf()) { change({ step: null }); return false; }
-  change({ step: Math.max(0, to) });
-  return true;
+  putFilm(to > lastOf() ? null : Math.max(0, to), by < 0);
+  return chosen.step !== null;
 }
 
 function stop() {
@@ -49,13 +48,13 @@ const ONE_STEP = 900, FEW_STEPS = 14, SHORTEST = 60;  // milliseconds; time step
 
 /** How it plays: milliseconds to wait, and how many steps to go on by. A long sequence takes no longer than one of a few time steps. */
 function paceNow() {
-  const wait = ONE_STEP / Number(byId("speed").value), each = detail.on ? wait : Math.min(wait, (wait * FEW_STEPS) / chosen.T);
+  const wait = ONE_STEP / chosen.speed, each = chosen.node !== null ? wait : Math.min(wait, (wait * FEW_STEPS) / chosen.T);
   return { wait: Math.max(SHORTEST, each), by: Math.ceil(SHORTEST / each) };
 }
 
 function play() {
   if (playing) return stop();
-  if (chosen.step === null) { detail.at = 0; change({ step: 0 }); }
+  if (chosen.step === null) putFilm(0);
   byId("play").textContent = "Pause";
   const tick = () => {
     const { wait, by } = paceNow();
@@ -67,20 +66,15 @@ function play() {
 }
 
 const moved = (by) => () => { stop(); advance(by); };
-const jumped = (to) => () => { stop(); detail.at = 0; change({ step: to() }); };
+const jumped = (to) => () => { stop(); putFilm(to()); };
 byId("to-start").addEventListener("click", jumped(() => 0));
 byId("step-back").addEventListener("click", moved(-1));
 byId("play").addEventListener("click", play);
 byId("step-on").addEventListener("click", moved(1));
 byId("to-end").addEventListener("click", jumped(() => null));
 byId("to-backward").addEventListener("click", jumped(() => chosen.T + 1));
-byId("by-node").addEventListener("change", (event) => {
-  detail.on = event.target.checked;
-  detail.at = 0;
-  if (detail.on && chosen.step === null) change({ step: chosen.T + 1 });
-  showStep();
-});
-scrubber.addEventListener("input", () => { stop(); detail.at = 0; change({ step: Number(scrubber.value) > lastOf() ? null : Number(scrubber.value) }); });
+byNode.addEventListener("change", () => change(byNode.checked ? { node: 1, step: placeOf(timeInView()), t: null } : { node: null }));
+scrubber.addEventListener("input", () => { stop(); putFilm(Number(scrubber.value) > lastOf() ? null : Number(scrubber.value)); });
 
 /** What the film's place says. */
 function filmSays() {
@@ -99,6 +93,7 @@ function sayFilm() {
 views.push(() => {
   scrubber.max = lastOf() + 1;
   scrubber.value = chosen.step === null ? lastOf() + 1 : chosen.step;
+  byNode.checked = chosen.node !== null;
   byId("phase-forward").style.flexGrow = chosen.T;
   byId("phase-backward").style.flexGrow = chosen.T + 1;
   sayFilm();
@@ -117,7 +112,7 @@ addEventListener("keydown", (event) => {
   const act = { PageDown: moved(1), PageUp: moved(-1), ArrowRight: moved(1), ArrowLeft: moved(-1), Home: jumped(() => 0), End: jumped(() => null), f: fullScreen }[event.key] || (event.key === " " && event.target.matches("body, #stage") ? play : null);
   const remote = event.key.startsWith("Page");  // a presenter's: whatever has the focus, a slider that was dragged say
   if (!act || (typing(event.target) && !remote)) return;
-  if (["Home", "End", "ArrowLeft", "ArrowRight"].includes(event.key) && event.target.closest(".scroll")) return;
+  if (["Home", "End", "ArrowLeft", "ArrowRight"].includes(event.key) && event.target.closest(".scroll") && !cameByPointer) return;
   act();
   event.preventDefault();
 });
@@ -129,6 +124,7 @@ addEventListener("keydown", () => { pressed = false; }, true);
 addEventListener("focusin", () => { cameByPointer = pressed; });
 addEventListener("pointerup", () => { if (document.activeElement?.matches("input[type=range]")) document.activeElement.blur(); });
 addEventListener("change", ({ target }) => { if (pressed && target.matches("select")) target.blur(); });
+addEventListener("click", ({ target }) => { if (pressed && target.matches("#entries button")) target.blur(); });
 addEventListener("keydown", ({ target, key }) => { if (cameByPointer && key === "Enter" && target.matches("input[type=number]")) target.blur(); });
 
 function fullScreen() {

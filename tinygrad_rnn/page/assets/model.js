@@ -18,9 +18,15 @@ for (const { facts: each } of PROGRAMS) {
 /** The settings of the page as it was built. Lists in it are never changed in place: a new setting is a new list. */
 const built = {
   cell: 0, nonlinearity: page.cells[0].nonlinearity, p: page.cells.map((cell) => cell.p), h0: page.cells.map((cell) => cell.h0),
-  x: page.x, target: page.target, T: page.x.length, at: page.at, k1: null, k2: null, cuts: [], step: null, lr: 0.1, clip: null,
+  x: page.x, target: page.target, T: page.x.length, at: page.at, k1: null, k2: null, cuts: [], lr: 0.1, clip: null,
+  step: null, t: null, node: null, detail: 0, speed: 1,
 };
 let chosen = { ...built };
+
+/** Settings that change what is seen of the numbers, and no number: step, where the film stands; t, the time step in view, null where
+ *  that is the film's; node, which of the nodes or of the applications of the chain rule in it, counted from 1, null for the whole;
+ *  detail, the level of the graph of a time step. They are not undone, except with what they were changed with. */
+const LOOKS = ["step", "t", "node", "detail", "speed"], onlyLooks = (names) => [...names].every((name) => LOOKS.includes(name));
 
 const cellNow = () => page.cells[chosen.cell];
 const programNow = () => PROGRAMS[cellNow().programs[chosen.nonlinearity]];
@@ -32,8 +38,8 @@ const replaced = (list, place, entry) => list.map((each, i) => (i === place ? en
 /** What follows from the settings.
  *  computation: with numbers and gradients; kept: what is left of the gradient of the last loss, by lag; law: the law beside
  *  it, or null; chain: the norm of the product of its Jacobians, once it was asked for; error: where there is no real value, or
- *  null. */
-const result = { computation: null, kept: [], law: null, factors: null, end: null, chain: null, error: null, version: 0 };
+ *  null; begun: whether it ever was null, so that there is something to see. */
+const result = { computation: null, kept: [], law: null, factors: null, end: null, chain: null, error: null, begun: false, version: 0 };
 
 function compute() {
   const program = programNow(), given = { p: numbersNow(), h0: stateNow(), x: chosen.x, target: chosen.target };
@@ -47,6 +53,7 @@ function compute() {
   try {
     computation.forward();
     computation.backward();
+    result.begun = true;
     if (!computation.losses.length) return;
     result.kept = kept(computation);
     result.law = findLaw();
@@ -59,13 +66,13 @@ function compute() {
 // ---- changing it ---------------------------------------------------------------------------------------------------
 
 const views = [];  // called with the names of what has changed
-const past = [];
+const past = [];  // of each change, what it changed as it was before
 let gesture = null;
 
 const refresh = oncePerFrame(() => {
   const changed = waiting;
   waiting = new Set();
-  if ([...changed].some((name) => name !== "step")) compute();
+  if (!onlyLooks(changed)) compute();
   for (const view of views) view(changed);
 });
 let waiting = new Set();
@@ -74,9 +81,10 @@ let waiting = new Set();
 function change(changes, ofGesture = null) {
   const names = Object.keys(changes).filter((name) => chosen[name] !== changes[name]);
   if (!names.length) return;
-  if (names.some((name) => name !== "step")) {
-    if (ofGesture === null || ofGesture !== gesture) past.push(chosen);
+  if (!onlyLooks(names)) {
+    if (ofGesture === null || ofGesture !== gesture) past.push({});
     if (past.length > 500) past.shift();
+    past.push({ ...Object.fromEntries(names.map((name) => [name, chosen[name]])), ...past.pop() });
     gesture = ofGesture;
   }
   chosen = { ...chosen, ...changes };
@@ -87,17 +95,16 @@ function change(changes, ofGesture = null) {
 const endGesture = () => { gesture = null; };
 for (const name of ["pointerup", "keyup"]) addEventListener(name, () => { if (gesture !== "training") endGesture(); });
 
-/** Go back to earlier settings, whatever step is in view, or to one that is given. */
-function restore(settings, step = chosen.step) {
-  const names = Object.keys(settings).filter((name) => chosen[name] !== settings[name]);
-  chosen = { ...settings, step: step === null ? null : Math.min(step, lastPosition({ T: settings.T })) };
-  for (const name of names) waiting.add(name);
-  waiting.add("restored");
+/** Go back to earlier settings; those that are not given stay as they are, as far as there are so many time steps. */
+function restore(settings) {
+  const { T, step, t } = { ...chosen, ...settings };
+  chosen = { ...chosen, ...settings, step: step === null ? null : Math.min(step, lastPosition({ T })), t: t > T ? null : t };
+  for (const name of [...Object.keys(settings), "restored"]) waiting.add(name);
   endGesture();
   refresh();
 }
 const undo = () => { if (past.length) { restore(past.pop()); say("undone"); } };
-const reset = () => { if (chosen !== built) { past.push(chosen); restore(built, built.step); say("as it was built"); } };
+const reset = () => { if (chosen !== built) { past.push(chosen); restore(built); say("as it was built"); } };
 
 /** Set the parameter at a place. */
 function setParameter(place, number, ofGesture) {
@@ -109,7 +116,18 @@ const lastPosition = ({ T }) => 2 * T + 1;
 
 // ---- the link: what differs from the page as it was built ------------------------------------------------------------------
 
-const PLAIN = ["nonlinearity", "T", "at", "k1", "k2", "step", "lr", "clip"];
+const PLAIN = ["nonlinearity", "T", "at", "k1", "k2", "step", "t", "node", "detail", "speed", "lr", "clip"];
+const SPEEDS = [...byId("speed").options].map(({ value }) => value);
+
+/** What the parameters of each cell are called: w, or W[0,1]. */
+const NAMES = page.cells.map(({ p, groups }) => {
+  const names = p.map((_, i) => "parameter " + i);
+  for (const { name, shape, places } of groups) {
+    places.forEach((place, i) => { names[place] = name + (shape.length === 2 ? "[" + Math.floor(i / shape[1]) + "," + (i % shape[1]) + "]" : shape.length ? "[" + i + "]" : ""); });
+  }
+  return names;
+});
+const parameterName = (place) => NAMES[chosen.cell][place];
 
 /** The settings as the end of a link. */
 function asLink() {
@@ -118,24 +136,19 @@ function asLink() {
   if (chosen.cell !== built.cell) put("cell", cellNow().name);
   for (const name of PLAIN) {
     const usual = name === "nonlinearity" ? cellNow().nonlinearity : built[name];
-    if (chosen[name] !== usual) put(name, chosen[name] === null ? "" : chosen[name]);
+    if (chosen[name] !== usual) put(name, chosen[name] === null ? "" : name === "t" ? called(chosen.t) : chosen[name]);
   }
   if (chosen.cuts.length) put("cut", chosen.cuts.join(","));
-  numbersNow().forEach((x, i) => { if (x !== built.p[chosen.cell][i]) put(parameterName(i), x); });
-  stateNow().forEach((x, i) => { if (x !== built.h0[chosen.cell][i]) put("h0[" + i + "]", x); });
+  const putCell = (cell, front) => {
+    chosen.p[cell].forEach((x, i) => { if (x !== built.p[cell][i]) put(front + NAMES[cell][i], x); });
+    chosen.h0[cell].forEach((x, i) => { if (x !== built.h0[cell][i]) put(front + "h0[" + i + "]", x); });
+  };
+  putCell(chosen.cell, "");
   for (const [key, list, usual] of [["x", chosen.x, built.x], ["target", chosen.target, built.target]]) {
     list.forEach((row, t) => row !== usual[t] && row.forEach((x, i) => { if (x !== usual[t][i]) put(key + "_" + (t + page.first) + "[" + i + "]", x); }));
   }
+  page.cells.forEach((_, cell) => { if (cell !== chosen.cell) putCell(cell, "cell" + (cell + 1) + "."); });
   return parts.length ? "#" + parts.join("&") : "#";
-}
-
-/** What a parameter is called: w, or W[0,1]. */
-function parameterName(place) {
-  for (const { name, shape, places } of cellNow().groups) {
-    const i = places.indexOf(place);
-    if (i >= 0) return shape.length === 2 ? name + "[" + Math.floor(i / shape[1]) + "," + (i % shape[1]) + "]" : shape.length ? name + "[" + i + "]" : name;
-  }
-  return "parameter " + place;
 }
 
 /** What of a link could not be taken, in words. */
@@ -159,7 +172,7 @@ function fromLink(link) {
   };
   const whole = (least, most) => (key, text) => {
     const n = Number(text);
-    return text.trim() !== "" && Number.isInteger(n) && n >= least && n <= most ? n : wrong(key, text, least === most ? String(least) : "a whole number from " + least + " to " + most);
+    return text.trim() !== "" && Number.isInteger(n) && n >= least && n <= most ? n : wrong(key, text, least === most ? String(least) : "a whole number from " + least + (most === Infinity ? " on" : " to " + most));
   };
   /** Take what the link says of a setting, unless it cannot be read. */
   const take = (key, read, usual) => {
@@ -168,18 +181,21 @@ function fromLink(link) {
     words.delete(key);
     return (text === "" && usual === null ? null : read(key, text)) ?? usual;
   };
-  const names = page.cells.map(({ name }) => name), cell = names.indexOf(take("cell", among(names), names[0])), { programs, nonlinearity, p } = page.cells[cell];
+  const names = page.cells.map(({ name }) => name), cell = names.indexOf(take("cell", among(names), names[0])), { programs, nonlinearity } = page.cells[cell];
   Object.assign(found, { cell, nonlinearity: take("nonlinearity", among(Object.keys(programs)), nonlinearity) });
   found.at = take("at", among(["last", "every"]), built.at);
   const T = found.T = take("T", whole(1, built.T), built.T), k1 = take("k1", whole(1, built.T), null), k2 = take("k2", whole(1, built.T), null);
   Object.assign(found, { k1: k1 === null || k2 < k1 ? k2 ?? k1 : k1, k2: k2 ?? k1, lr: take("lr", number(0), built.lr), clip: take("clip", number(0), null) });
   found.step = take("step", whole(0, lastPosition(found)), null);
+  found.t = take("t", (key, text) => { const name = whole(called(0), called(T))(key, text); return name === null ? null : name - called(0); }, null);
+  const program = programs[found.nonlinearity], detail = take("detail", whole(0, page.graphs[page.graph_of[program]].length - 1), 0);
+  Object.assign(found, { detail, node: take("node", whole(1, Infinity), null), speed: Number(take("speed", among(SPEEDS), "1")) });
   found.cuts = take("cut", (key, text) => text.split(",").filter(Boolean).map((each) => whole(0, T - 1)(key, each)).filter((t) => t !== null), []);
-  chosen = { ...chosen, cell };  // what the parameters are called
-  const places = new Map(p.map((_, i) => [parameterName(i), i])), { symbols, x: size } = PROGRAMS[programs[found.nonlinearity]].facts;
+  const places = NAMES.map((names_) => new Map(names_.map((name, i) => [name, i]))), { symbols, x: size } = PROGRAMS[program].facts;
   for (const [key, text] of words) {
-    const entry = /^(x|target)_(\d+)(?:\[(\d+)\])?$/.exec(key), state = /^h0(?:\[(\d+)\])?$/.exec(key), single = !key.endsWith("]");
-    const [list, at_, place] = places.has(key) ? [found.p, cell, places.get(key)] : state ? [found.h0, cell, Number(state[1] ?? 0)]
+    const [, number_, name] = /^(?:cell(\d+)\.)?(.*)$/s.exec(key), of = number_ === undefined ? cell : number_ - 1;
+    const entry = /^(x|target)_(\d+)(?:\[(\d+)\])?$/.exec(key), state = /^h0(?:\[(\d+)\])?$/.exec(name), single = !key.endsWith("]");
+    const [list, at_, place] = places[of]?.has(name) ? [found.p, of, places[of].get(name)] : state ? [found.h0, of, Number(state[1] ?? 0)]
       : entry ? [found[entry[1]], Number(entry[2]) - page.first, Number(entry[3] ?? 0)] : [[], 0, 0];
     const isThere = list[at_] && place < list[at_].length, isSeveral = isThere && single && (state || entry) && list[at_].length > 1;
     if (!isThere || isSeveral) {

@@ -23,7 +23,7 @@ const showNorms = whenSeen(byId("norms"), () => {
 
 views.push((changed) => {
   byId("norms").hidden = !cellNow().recurrent.length;
-  if (changed.size === 1 && changed.has("step")) return;
+  if (onlyLooks(changed)) return;
   if (byId("norms").hidden || result.error) return;
   if (changed.size > 1 || !changed.has("size")) fanIsOld = true;
   showNorms();
@@ -40,7 +40,7 @@ function drawNorms() {
   low = Math.floor(Math.max(-300, low));
   high = Math.max(1, Math.ceil(Math.min(300, high)));
   const x = (lag) => left + (lag / Math.max(1, T)) * (right - left), y = (v) => bottom - ((Math.max(low - 99, Math.min(high + 99, Math.log10(v))) - low) / (high - low)) * (bottom - top);
-  const stride = Math.max(1, Math.ceil(((high - low) * 18) / (bottom - top)));
+  const stride = roundStep(((high - low) * 18) / (bottom - top));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
     pen.fillStyle = colour(e ? "line" : "quiet");
     pen.fillRect(left, y(10 ** e), right - left, 1);
@@ -80,7 +80,7 @@ function drawNorms() {
   });
   pen.fillStyle = colour("quiet");
   pen.textAlign = "center";
-  const every = Math.max(1, Math.ceil(T / Math.max(1, (right - left) / 44)));
+  const every = roundStep((T * 44) / Math.max(44, right - left));
   for (let lag = 0; lag <= T; lag += every) pen.fillText(String(lag), x(lag), height - 18);
   pen.fillText("lag: steps back in time", (left + right) / 2, height - 4);
   const words = parts.map((part_, i) => {

@@ -19,13 +19,16 @@ function columnsFor(room, T, at) {
   return times.flatMap((t, i) => (i && t > times[i - 1] + 1 ? [{ from: times[i - 1] + 1, to: t - 1 }, { t }] : [{ t }]));
 }
 
-/** Where the film stands: the time step in view, and up to where numbers and gradients are there. */
+/** Where the film stands: its time step, and up to where numbers and gradients are there. */
 function filmNow() {
   const { step, T } = chosen;
   if (step === null) return { t: T, computed: T, arrived: 0, done: true };
   if (step <= T) return { t: step, computed: step, arrived: Infinity, done: false };
   return { t: 2 * T + 1 - step, computed: T, arrived: 2 * T + 1 - step, done: false };
 }
+
+/** The time step in view: one that was chosen, or that of the film. */
+const timeInView = () => chosen.t ?? filmNow().t;
 
 /** On a scale with 1 in its middle, from vanished to exploded: 0 … 12. */
 function shadeOf(left, reach) {
@@ -79,7 +82,7 @@ function drawScore() {
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
-  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, film.t), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
@@ -139,7 +142,7 @@ function drawScore() {
   order.forEach((name, lane) => {
     const y = laneY[lane], own = facts().parts[name], straight = law && law.part === name && order.length > 1;
     shownTimes.forEach((t, i) => {
-      const id = name + t, x0 = at.get(t), here = t === film.t && !film.done;
+      const id = name + t, x0 = at.get(t), here = t === timeInView() && (chosen.t !== null || !film.done);
       parts.push(["box" + id, "rect", { class: "state" + (straight ? " straight" : "") + (here ? " here" : "") + (computed(t) ? "" : " ahead"), x: x0 - card / 2, y: y - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-t": t }]);
       text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name", card - 4);
       if (!computed(t)) return;
@@ -175,7 +178,7 @@ function drawScore() {
   const seen = chosen.step === null || chosen.step > T;
   for (const name of wiring.loss.length ? wiring.loss : [order[order.length - 1]]) {
     const y = laneY[order.indexOf(name)];
-    flow("flowL" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
+    flow("L" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
   }
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lossY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lossY - 0.85 * S, "L", "name");
@@ -183,7 +186,7 @@ function drawScore() {
     text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
     if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
   }
-  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean of " : "sum of ") + losses.size, "small end", 1.5 * pitch - 2);
+  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
   if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
   else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
@@ -231,11 +234,11 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   low = Math.floor(low - PROPORTIONS.ease);
   high = Math.max(Math.ceil(high - 1e-9), low + 1);
   const y = (v) => (v > 0 ? barsBottom - (barsBottom - top) * Math.min(1, Math.max(0, (Math.log10(v) - low) / (high - low))) : barsBottom);
-  const stride = Math.max(1, Math.ceil(((high - low) * 15) / (barsBottom - top)));
+  const stride = roundStep(((high - low) * 15) / (barsBottom - top));
   for (let e = Math.ceil(low / stride) * stride; e <= high; e += stride) {
     const level = y(10 ** e);
     parts.push(["grid" + e, "path", { class: "grid" + (e ? "" : " one"), d: "M" + left + " " + level + "H" + (lossX - pitch / 2) }]);
-    if (left > 20) text("power" + e, left - 5, level + 4, e ? "10" + raised(e) : "1", "small end");
+    text("power" + e, left > 20 ? left - 5 : lossX - pitch / 2 + 4, level + 4, e ? "10" + raised(e) : "1", left > 20 ? "small end" : "small start");
   }
   const places = [];  // of every bar: k, x, width
   for (const column of columns) {
@@ -317,7 +320,7 @@ function listSteps() {
       !target || !target.length ? "" : targetIsClass() ? symbolName(target[0]) : size(target),
       ...names.flatMap((name) => [size(computation.state(t, sequence.now, name)), hasLoss() ? size(computation.state(t, sequence.grad, name)) : ""]),
       inChain && t > end ? "×" + shown(factorAt(t)) : "", inChain ? shown(leftAt(t)) : ""];
-  }, filmNow().t);
+  }, timeInView());
 }
 byId("steps").closest("details").addEventListener("toggle", () => { if (!result.error) listSteps(); });
 
@@ -327,6 +330,9 @@ function sayScore() {
   byId("headline").className = kind;
   write(byId("equation"), equation());
   byId("banner").hidden = !result.error;
+  write(byId("banner"), result.begun ? "Undo, or choose other numbers: what is drawn below is from before." : "Choose other numbers, or press Reset: with these there is nothing to draw.");
+  byId("save").disabled = !result.begun;
+  document.body.classList.toggle("nothing", !result.begun);
 }
 
 views.push(() => {
@@ -336,5 +342,5 @@ views.push(() => {
     listSteps();
     return drawScore();
   }
-  return write(byId("picture-says"), spoken(headline()[0] + ". The picture shows what was before."));
+  return write(byId("picture-says"), spoken(headline()[0] + "." + (result.begun ? " The picture shows what was before." : "")));
 });

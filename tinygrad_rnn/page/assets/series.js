@@ -42,8 +42,9 @@ function drawSeries() {
   if (hasTargets) line("quiet", (t) => (chosen.target[t - 1] ? entryOf(chosen.target[t - 1]) : null), [2, 3]);
   if (predicted !== null && !result.error) line("accent", (t) => (t <= chosen.T && (facts().parts.h || chosen.at === "every") ? sequence.now[t][predicted] : null));
   if (T <= 120) {
+    const inView = timeInView();
     pen.fillStyle = colour("input-line");
-    for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(entryOf(chosen.x[t - 1])), t === filmNow().t ? 4.5 : 2.6, 0, 7); pen.fill(); }
+    for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(entryOf(chosen.x[t - 1])), t === inView ? 4.5 : 2.6, 0, 7); pen.fill(); }
   }
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";

@@ -30,6 +30,18 @@ function split(computation, which, take) {
   }
 }
 
+/** The number of time steps up to the last loss in which one of these parameters is used, be it by way of something outside time. */
+function countUses({ aside, losses, program: { facts } }, which) {
+  const isUsed = (unit) => {
+    aside.p_grad.fill(0);
+    const parents = (facts.edges[unit] || []).flatMap(([, ...own]) => own), places = parents.flatMap((parent) => placesOf(parent, facts));
+    for (const place of places) if (place >= facts.width) aside.p_grad[place - facts.width] = NaN;
+    aside.finish();  // NaN gets wherever a gradient does
+    return which.some((place) => Number.isNaN(aside.p_grad[place]));
+  };
+  return isUsed("cell") ? losses[losses.length - 1] : isUsed("readout") || isUsed("loss") ? losses.length : 0;
+}
+
 /** What ∂L/∂(parameters `which`) has from outside time: of a penalty on the weights. */
 function outsideTime(computation, which) {
   const { aside } = computation;

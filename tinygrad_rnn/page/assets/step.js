@@ -20,18 +20,18 @@ function numberOf(place, t) {
   return place >= width ? sequence.p[place - width] : place < 0 ? sequence.now[t - 1][-1 - place] : sequence.now[t][place];
 }
 
-/** What the film goes through in this time step: its nodes on the way forward, applications of the chain rule on the way back. */
+/** What the film goes through in its time step: the nodes on the way forward, applications of the chain rule on the way back. */
 function itemsNow() {
   const film = filmNow();
   if (chosen.step === null || film.t === 0) return [];
-  const { order, cardOf } = graphNow();
+  const { order, cardOf } = graphAt(film.t);
   if (chosen.step <= chosen.T) return order.map((node) => ({ node }));
   return applicationsNow().filter(({ node }) => cardOf.has(node));
 }
 
 let applied = { key: "", list: [] };
 
-/** Every application of the chain rule in the time step in view, in the order of the walk. */
+/** Every application of the chain rule in the time step of the film, in the order of the walk. */
 function applicationsNow() {
   const { t } = filmNow(), key = result.version + " " + t;
   if (applied.key === key || t === 0 || result.error) return t === 0 ? [] : applied.list;
@@ -43,13 +43,14 @@ function applicationsNow() {
   return list;
 }
 
-/** The graph of the time step in view, at the level that is chosen. */
-function graphNow() {
-  const program = programNow(), hasLoss = result.computation.losses.includes(filmNow().t), of = PROGRAMS.indexOf(program), levels = page.graphs[page.graph_of[of]];
+/** The graph of a time step, at the level that is chosen. */
+function graphAt(t) {
+  const program = programNow(), hasLoss = result.computation.losses.includes(t), of = PROGRAMS.indexOf(program), levels = page.graphs[page.graph_of[of]];
   if (unitPick.dataset.of !== String(of)) {
     unitPick.replaceChildren(...levels.map(({ says }) => element("option", {}, inCharacters(says))));
     unitPick.dataset.of = String(of);
   }
+  unitPick.selectedIndex = Math.min(chosen.detail, levels.length - 1);
   const level = levels[unitPick.selectedIndex];
   byId("unit-field").hidden = levels.length < 2;
   if (!stepGraph || stepGraph.level !== level || stepGraph.hasLoss !== hasLoss) stepGraph = { ...readGraph(program, level, hasLoss), level, hasLoss };
@@ -57,30 +58,30 @@ function graphNow() {
 }
 
 function showStep() {
-  const { t } = filmNow();
+  const t = timeInView();
   write(byId("step-title"), t ? "Time step " + called(t) + " in full" : "Before the first time step");
-  graphNow();
+  graphAt(t);
   byId("step-panel").classList.toggle("nothing", !t);
   if (!t || result.error) return;
-  const items = itemsNow();
-  if (detail.at >= items.length) detail.at = Math.max(0, items.length - 1);
-  const item = detail.on && items.length ? items[detail.at] : null;
-  drawStep(t, item, items);
-  sayItem(t, item, items);
+  const items = chosen.node !== null && t === filmNow().t ? itemsNow() : [], stands = Math.min(chosen.node, items.length);
+  drawStep(t, items, stands);
+  sayItem(t, items, stands);
   listStep(t);
 }
 
-function drawStep(t, item, items) {
+/** Draw it as far as the film has come. items: what the film goes through in it, node by node; stands: at which of them it is. */
+function drawStep(t, items, stands) {
   const { cards, edges, cardOf, nodes, width, height } = stepGraph, { wide, high } = page.card, { sequence } = result.computation, { loss } = facts();
-  const backward = chosen.step === null || chosen.step > chosen.T, now = sequence.now[t];
+  const { computed: until, arrived } = filmNow(), backward = t >= arrived, now = sequence.now[t], item = items[stands - 1];
   // Node by node, only what has happened so far is there.
-  const done = item ? items.slice(0, detail.at + 1) : null, soFar = new Map();
+  const done = item ? items.slice(0, stands) : null, soFar = new Map();
   if (done && backward) {
     for (const { parent, before } of items) if (!soFar.has(parent)) soFar.set(parent, before);
     for (const { node, gradient } of items) if (!soFar.has(node)) soFar.set(node, gradient);  // it came from the time step after
     for (const { parent, after } of done) soFar.set(parent, after);
   }
   const computed = done && !backward ? new Set(done.map(({ node }) => node)) : null;
+  const isAhead = (place) => (place < 0 ? t - 1 > until : nodes.has(place) && (t > until || (computed && !computed.has(place))));
   const gradientOf = (place) => (soFar.has(place) ? soFar.get(place) : place < 0 ? sequence.grad[t - 1][-1 - place] : sequence.grad[t][place]);
   const from = item ? cardOf.get(item.node) : null, to = item && item.parent !== undefined ? cardOf.get(item.parent) : null;
   const lines = [], boxes = [], text = (id, name, x, y, words) => boxes.push([id, "text", { class: name, x, y }, words]);
@@ -94,8 +95,9 @@ function drawStep(t, item, items) {
     const kind = first < 0 ? "state" : first === loss ? "loss" : !nodes.has(first) ? "input" : LABEL.test(facts().nodes[first][0]) ? "named" : "";
     boxes.push(["card" + id, "rect", { class: "card " + kind + (card === from ? " from" : card === to ? " to" : ""), x, y, width: wide, height: high, rx: 8 }]);
     const name = nameOf(first, t), numbers = places.map((place) => numberOf(place, t)), gradients = places.map(gradientOf);
-    text("name" + id, "name", middle, y + 16, clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18));
-    text("data" + id, "data", middle, y + 32, computed && places.some((place) => nodes.has(place) && !computed.has(place)) ? "…" : sized(numbers));
+    const written = clipped(places.length > 1 ? name.replace(/\[\d+\]$/, "") : name, 18);
+    text("name" + id, written.length > 15 ? "name long" : "name", middle, y + 16, written);
+    text("data" + id, "data", middle, y + 32, places.some(isAhead) ? "…" : sized(numbers));
     text("grad" + id, "grad", middle, y + 47, !backward || (done && first !== loss && !places.some((place) => soFar.has(place))) ? "…" : sized(gradients));
     const symbols = [...new Set(small.flatMap(choosersOf))];
     if (first === loss && targetIsClass()) symbols.push(facts().x);
@@ -113,14 +115,14 @@ function drawStep(t, item, items) {
 const sized = (numbers) => (numbers.length === 1 ? shown(numbers[0]) : "‖" + shown(library.hypot(...numbers)) + "‖");
 
 /** What the item of the film says: the rule by name, and what flows in numbers. */
-function sayItem(t, item, items) {
-  const place = byId("item-says");
+function sayItem(t, items, stands) {
+  const place = byId("item-says"), item = items[stands - 1];
   place.classList.toggle("idle", !item);
   if (!item) {
-    write(place, chosen.step === null || chosen.step > chosen.T ? "Tick “node by node” to see every application of the chain rule in this time step." : "");
+    write(place, chosen.node === null && t >= filmNow().arrived ? "Tick “node by node” to see every application of the chain rule in this time step." : "");
     return;
   }
-  const of = " (" + (detail.at + 1) + " of " + items.length + ")";
+  const of = " (" + stands + " of " + items.length + ")";
   if (item.parent === undefined) {
     write(place, nameOf(item.node, t) + " = " + at(facts().nodes[item.node][1], called(t)) + " = " + shown(numberOf(item.node, t)) + of);
     return;
@@ -142,7 +144,7 @@ function listStep(t) {
   });
 }
 
-unitPick.addEventListener("change", () => { detail.at = 0; showStep(); });
+unitPick.addEventListener("change", () => change({ detail: unitPick.selectedIndex, node: chosen.node && 1 }));
 byId("values").closest("details").addEventListener("toggle", showStep);
 const showStepSoon = whenSeen(byId("step-panel"), showStep);
 views.push(showStepSoon);

@@ -32,7 +32,7 @@ const showWhere = whenSeen(byId("where"), () => {
 });
 
 views.push((changed) => {
-  if (changed.size === 1 && changed.has("step")) return showWhere();
+  if (onlyLooks(changed)) return showWhere();
   if (changed.size === 1 && changed.has("size")) {
     due ||= "size";
     return showWhere();
@@ -68,13 +68,18 @@ function sayWhere() {
   write(byId("key-least"), signed ? "a ten-thousandth" : "a millionth");
   parts.push("∂L/∂" + name + " = " + shown(total));
   if (chosen.k1 !== null || chosen.cuts.length) parts.push(": kept " + shown(left) + ", thrown away " + shown(cut));
-  else parts.push(", from " + plural(whole.losses.length, "loss").replace("losss", "losses") + " through " + plural(whole.T, "use"));
-  if (facts().total) parts.push("; " + shown(whole.outside) + " comes from outside time");
+  else if (whole.uses) parts.push(", from " + plural(whole.losses.length, "loss").replace("losss", "losses") + " through " + plural(whole.uses, "use"));
+  if (facts().total) parts.push((whole.uses ? "; " : ", ") + (whole.uses ? shown(whole.outside) : "all of which") + " comes from outside time");
+  const lag = whole.by_lag.findIndex((sum) => !Number.isFinite(sum));
+  if (lag >= 0) parts.push("; at lag " + lag + " it is " + (Number.isNaN(whole.by_lag[lag]) ? "NaN" : "infinite") + " already");
   write(byId("where-says"), parts.join("") + "." + (whole.signed ? "" : " Norms over the entries."));
 }
 
 /** How a number is inked: by its sign; norms as every size of a gradient, by their shade. */
 const inkOf = (v) => (!whole.signed ? "chain" : v < 0 ? "negative" : "positive");
+
+/** What is written where a number is not finite. */
+const notFinite = (v) => (Number.isFinite(v) ? "" : Number.isNaN(v) ? "NaN" : shown(v));
 
 /** The largest size of finite numbers. */
 const largest = (numbers) => numbers.reduce((a, b) => (Number.isFinite(b) ? Math.max(a, Math.abs(b)) : a), 0);
@@ -96,27 +101,35 @@ function drawHeat() {
     for (let k = 1; k <= losses[j]; k += strideK) {
       let value = 0;
       for (let jj = j; jj < Math.min(losses.length, j + strideT); jj++) {
-        for (let kk = k; kk < Math.min(k + strideK, losses[jj] + 1); kk++) if (Math.abs(cells[jj][kk - 1]) > Math.abs(value)) value = cells[jj][kk - 1];
+        for (let kk = k; kk < Math.min(k + strideK, losses[jj] + 1); kk++) if (!(Math.abs(cells[jj][kk - 1]) <= Math.abs(value))) value = cells[jj][kk - 1];
       }
       const reaches = computation.reaches(k, losses[j]), across = row ? strideK : strideT, down = row ? 1 : strideK;
       const box = [...corner(k, j), Math.max(1, wide * across - gap), Math.max(1, high * down - gap)];
       pen.fillStyle = reaches ? empty : cutAway;
       pen.fillRect(...box);
-      if (!value || !most || !reaches) continue;
-      const place = Math.min(1, Math.max(0, 1 + Math.log10(Math.abs(value) / most) / (signed ? DECADES.signed : DECADES.sizes)));
+      if (Number.isNaN(value) && reaches) mark(value, "ink", box);
+      if (!value || !reaches) continue;  // NaN, too
+      const place = Math.min(1, Math.max(0, 1 + Math.log10(Math.abs(value) / (most || Math.abs(value))) / (signed ? DECADES.signed : DECADES.sizes)));
       pen.globalAlpha = signed ? Math.max(0.08, place) : 1;
       pen.fillStyle = colour(signed ? inkOf(value) : "shade" + Math.round(12 * place));
       pen.fillRect(...box);
       pen.globalAlpha = 1;
       const [x, y, w, h] = box, dash = Math.min(8, 0.4 * w);
-      if (signed && value < 0 && place > 0 && Math.min(w, h) >= 7) {  // in grey print, both signs are as dark
+      if (!Number.isFinite(value)) mark(value, "panel", box);
+      else if (signed && value < 0 && place > 0 && Math.min(w, h) >= 7) {  // in grey print, both signs are as dark
         pen.fillStyle = colour(place > 0.65 ? "panel" : "ink");
         pen.fillRect(x + (w - dash) / 2, y + h / 2 - 0.75, dash, 1.5);
       }
     }
   }
+  function mark(value, name, [x, y, w, h]) {
+    const text = notFinite(value);
+    pen.fillStyle = colour(name);
+    pen.textAlign = "center";
+    if (h >= 12 && pen.measureText(text).width < w) pen.fillText(text, x + w / 2, y + h / 2 + 4);
+  }
   const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
-  const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), { t } = filmNow();
+  const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), t = timeInView();
   pen.strokeStyle = colour("accent");
   pen.lineWidth = 2;
   if (row) {
@@ -156,19 +169,24 @@ function drawLags() {
   const span = high - low || 1, wide = (right - left) / values.length, y = (v) => bottom - ((Math.max(low, Math.min(high || 1, v)) - low) / span) * (bottom - top);
   for (const [sums, ink] of [[values, () => "cut"], [kept_by_lag, inkOf]]) {
     sums.forEach((value, lag) => {
-      if (!value) return;  // NaN, too
+      const words = notFinite(value), x = left + lag * wide;
       pen.fillStyle = colour(ink(value));
-      pen.fillRect(left + lag * wide, Math.min(y(0), y(value)), Math.max(1, wide - (wide > 4 ? 1 : 0)), Math.max(0.5, Math.abs(y(value) - y(0))));
+      if (value) pen.fillRect(x, Math.min(y(0), y(value)), Math.max(1, wide - (wide > 4 ? 1 : 0)), Math.max(0.5, Math.abs(y(value) - y(0))));  // NaN has none
+      if (!words || pen.measureText(words).width > wide) return;
+      pen.fillStyle = colour(value ? "panel" : "ink");
+      pen.textAlign = "center";
+      pen.fillText(words, x + wide / 2, (top + bottom) / 2 + 4);
     });
   }
   pen.fillStyle = colour("line");
   pen.fillRect(left, y(0), right - left, 1);
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
-  for (const v of new Set([high, low].filter((x) => Math.abs(y(x) - y(0)) > 12))) pen.fillText(fitted(v, left - 8, 12), left - 6, Math.min(bottom, Math.max(top + 8, y(v) + 4)));
-  pen.fillText("0", left - 6, y(0) + 4);
+  const level = (v) => Math.min(bottom, Math.max(top + 8, y(v) + 4));
+  for (const v of [high, low]) if (Math.abs(level(v) - level(0)) > 12) pen.fillText(fitted(v, left - 8, 12), left - 6, level(v));
+  pen.fillText("0", left - 6, level(0));
   pen.textAlign = "center";
-  const every = Math.max(1, Math.ceil(34 / wide));
+  const every = roundStep(34 / wide);
   for (let lag = 0; lag < values.length; lag += every) pen.fillText(String(lag), left + (lag + 0.5) * wide, height - 7);
   plot.setAttribute("aria-label", "The gradient by lag, how many steps it travelled back; the table has the numbers");
   const part = signed ? "sum" : "norm of the sum";
@@ -187,13 +205,13 @@ function cellAt(event) {
   const [k, j] = row ? [across + 1, down] : [down + 1, across];
   return j >= 0 && j < whole.losses.length && k >= 1 && k <= whole.losses[j] ? { k, j } : null;
 }
-const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight. A click goes to that time step.";
+const hint = "Point at a cell, or go there with the arrow keys: what one loss brings through one use of the weight. A click brings that time step into view.";
 const sayCell = (cell) => write(byId("heat-tip"), cell ? cellSays(cell) : hint);
 heat.addEventListener("pointermove", (event) => sayCell(cellAt(event)));
 heat.addEventListener("pointerleave", () => sayCell(null));
 heat.addEventListener("click", (event) => { const cell = cellAt(event); if (cell) { stand(cell, false); lead(cell.k); } });
 
-/** Go to a time step, and to the picture, where it is seen. */
+/** Bring a time step into view, and the picture, where it is seen. */
 function lead(t) {
   goTo(t);
   byId("score").scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });

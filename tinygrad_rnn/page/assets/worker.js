@@ -14,7 +14,7 @@ function longWork({ kind, program, given, settings, which, recurrent, norms }) {
       cells.get(t)[k - 1] = size;
     });
     const outside = outsideTime(computation, which), { total, kept: left, cut } = sums, by = Object.entries(sums).filter(([name]) => name.includes("by_"));
-    return { losses: computation.losses, cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
+    return { losses: computation.losses, uses: countUses(computation, which), cells: [...cells.values()], ...Object.fromEntries(by.map(([name, lists]) => [name, lists.map(sizeOf)])),
       total: sizeOf(total.map((sum, i) => sum + outside[i])), outside: sizeOf(outside), kept: sizeOf(left), cut: sizeOf(cut) };
   }
   const own = computation.p;
