@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import accumulate
@@ -372,7 +372,7 @@ class _Writer:
         ]
         first = self.traced.slots[unit.nodes[0]] if unit.nodes else 0
         function = Function(
-            f"function {name}({FORWARD})", doc, stores, self._read, self.named, self._comments(unit),
+            f"function {name}({FORWARD})", doc, stores, self._reader(), self.named, self._comments(unit),
             self._blame(unit), [(condition, first) for condition in unit.required],
         )  # fmt: skip
         self.functions.append((name, function))
@@ -398,7 +398,7 @@ class _Writer:
             self._blame_locals(node, blamed)
         doc = "The same time step backward, from the gradients in `now_grad`. They are added to those in the others."
         self.functions.append(
-            (name, Function(f"function {name}({BACKWARD})", doc, stores, self._read, named, comments, blamed))
+            (name, Function(f"function {name}({BACKWARD})", doc, stores, self._reader(), named, comments, blamed))
         )
 
     def _jacobian(self) -> None:
@@ -417,7 +417,7 @@ class _Writer:
             f"function jacobian({FORWARD}, row)",
             "The derivatives of the state by the state before, row by row.",
         )
-        function = Function(head, doc, stores, self._read, self.named, {}, blamed)
+        function = Function(head, doc, stores, self._reader(), self.named, {}, blamed)
         self.functions.append(("jacobian", function))
 
     def _local(self, name: str, unit: Unit) -> list[list[Parent]]:
@@ -443,7 +443,7 @@ class _Writer:
             f"function {name}_local({FORWARD}, local)",
             f"The local gradients of the {name}, in the order of the walk, but for those that are 1, and of products.",
         )
-        self.functions.append((f"{name}_local", Function(head, doc, stores, self._read, self.named, {}, blamed)))
+        self.functions.append((f"{name}_local", Function(head, doc, stores, self._reader(), self.named, {}, blamed)))
         return edges
 
     def _place_of(self, parent: Value, unit: Unit) -> Parent:
@@ -464,14 +464,19 @@ class _Writer:
         """The slot of an input or a target that is a whole number."""
         return 0 if name == X.name else self.traced.inputs
 
-    def _read(self, symbol: Symbol) -> str | None:
-        """The text that reads a symbol; None for one that is to be computed."""
-        if symbol.op == "load":
-            return self._place(symbol.place)
-        if symbol.op == "index":
-            return self._place(Place(symbol.args[0], 0))
-        slot = self.slot_of.get(symbol)
-        return None if slot is None else f"now[{slot}]"
+    def _reader(self) -> Callable[[Symbol], str | None]:
+        """What returns the text that reads a symbol, or None for one that is not computed yet."""
+        slot_of = dict(self.slot_of)
+
+        def read(symbol: Symbol) -> str | None:
+            if symbol.op == "load":
+                return self._place(symbol.place)
+            if symbol.op == "index":
+                return self._place(Place(symbol.args[0], 0))
+            slot = slot_of.get(symbol)
+            return None if slot is None else f"now[{slot}]"
+
+        return read
 
     def _blame(self, unit: Unit) -> dict[Symbol, int]:
         """For every symbol that may raise an error, the slot of the node whose rule computes it first."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from ...support.ranges import ranges
 from ..elementary import EXACT, check_known
@@ -107,10 +109,11 @@ def needed(roots: Iterable[Symbol], known: Callable[[Symbol], bool]) -> list[Sym
     return sorted(found, key=lambda symbol: symbol.index)
 
 
+@dataclass(frozen=True)
 class Function:
     """A function in JavaScript that reads numbers, computes some, and stores them.
 
-    Args:
+    Attributes:
         head: its first line, up to the brace.
         doc: what it does.
         stores: where numbers are stored, as text, and which.
@@ -121,50 +124,56 @@ class Function:
         required: conditions to check, with the slot that is to blame.
     """
 
-    def __init__(
-        self,
-        head: str,
-        doc: str,
-        stores: Sequence[tuple[str, Symbol]],
-        read: Callable[[Symbol], str | None],
-        named: Mapping[Symbol, str],
-        comments: Mapping[Symbol, str],
-        slots: Mapping[Symbol, int],
-        required: Sequence[tuple[Symbol, int]] = (),
-    ) -> None:
-        self.head, self.doc, self.read, self.comments, self.slots = head, doc, read, comments, slots
+    head: str
+    doc: str
+    stores: Sequence[tuple[str, Symbol]]
+    read: Callable[[Symbol], str | None]
+    named: Mapping[Symbol, str]
+    comments: Mapping[Symbol, str]
+    slots: Mapping[Symbol, int]
+    required: Sequence[tuple[Symbol, int]] = ()
+
+    def __str__(self) -> str:
+        lines = _Writing(self, short=False).lines
+        width = min(60, max((len(code) for code, text, _ in lines if text), default=0))
+        return self._text([(f"{code:{width}}" if text else code, text) for code, text, _ in lines])
+
+    @cached_property
+    def short(self) -> str:
+        """The same in fewer characters: no formulas beside it, labels only where the code has no such name, and what
+        has no label by its place.
+        """
+        return self._text([(code, label) for code, _, label in _Writing(self, short=True).lines])
+
+    def _text(self, lines: Iterable[tuple[str, str]]) -> str:
+        written = [f"  {code}  // {comment(text)}" if text else f"  {code}" for code, text in lines]
+        return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *written, "}"]) + "\n"
+
+
+class _Writing:
+    """The lines of a function: code, a comment with the formula, and what no name in the code tells."""
+
+    def __init__(self, function: Function, short: bool) -> None:
+        self.read, self.comments, self.slots = function.read, function.comments, function.slots
+        self.named, self.short = function.named, short
         self.names = Names()
-        self.named = dict(named)
-        self.lines: list[tuple[str, str, str]] = []  # code, a comment with the formula, and what no name tells
+        self.lines: list[tuple[str, str, str]] = []
         self.text_of: dict[Symbol, tuple[str, int]] = {}
         self.targets: dict[Symbol, list[str]] = {}
-        for target, symbol in stores:
+        for target, symbol in function.stores:
             self.targets.setdefault(symbol, []).append(target)
-        roots = [*self.targets, *(condition for condition, _ in required)]
-        symbols = needed(roots, lambda symbol: read(symbol) is not None)
+        roots = [*self.targets, *(condition for condition, _ in function.required)]
+        symbols = needed(roots, lambda symbol: self.read(symbol) is not None)
         self.uses: dict[Symbol, int] = {}
         for symbol in symbols:
-            if read(symbol) is None and symbol.op not in ("const", "load", "index"):
+            if self.read(symbol) is None and symbol.op not in ("const", "load", "index"):
                 for arg in symbol.args:
                     self.uses[arg] = self.uses.get(arg, 0) + 1
         self._write_reads(symbols)
         for symbol in symbols:
             self._write(symbol)
-        for condition, slot in required:
+        for condition, slot in function.required:
             self.lines.append((f"require({self._operand(condition, 0)}, {slot});", "", ""))
-
-    def __str__(self) -> str:
-        width = min(60, max((len(code) for code, text, _ in self.lines if text), default=0))
-        return self._text([(f"{code:{width}}" if text else code, text) for code, text, _ in self.lines])
-
-    @property
-    def short(self) -> str:
-        """The same in fewer characters: no formulas beside the code, and labels where the code has no such name."""
-        return self._text([(code, label) for code, _, label in self.lines])
-
-    def _text(self, lines: Iterable[tuple[str, str]]) -> str:
-        written = [f"  {code}  // {comment(text)}" if text else f"  {code}" for code, text in lines]
-        return "\n".join([f"/** {comment(self.doc)} */", f"{self.head} {{", *written, "}"]) + "\n"
 
     def _write_reads(self, symbols: Sequence[Symbol]) -> None:
         """Name the numbers that are read, several on a line."""
@@ -174,7 +183,8 @@ class Function:
             if source is None:
                 continue
             # A gradient so far is read where it is added to; what is stored alone, where it is stored.
-            if self._is_onto(symbol) or not self.uses.get(symbol, 0):
+            by_place = source.startswith("now[") and self._goes_by_place(symbol, source)
+            if self._is_onto(symbol) or not self.uses.get(symbol, 0) or by_place:
                 self.text_of[symbol] = source, _ATOM
                 continue
             name = self.names.new(self.named.get(symbol, "given"))
@@ -190,6 +200,13 @@ class Function:
     def _is_onto(self, symbol: Symbol) -> bool:
         """Whether a number is read only to be stored again with something added."""
         return self.uses.get(symbol, 0) == 1 and any(self.read(symbol) in targets for targets in self.targets.values())
+
+    def _goes_by_place(self, symbol: Symbol, place: str) -> bool:
+        """Whether a number that has no label, and is used once or twice, is read at its place."""
+        return self.short and self.uses.get(symbol, 0) <= 2 and self._has_no_label(symbol, place)
+
+    def _has_no_label(self, symbol: Symbol, place: str) -> bool:
+        return self.named.get(symbol) in {form.format(place.strip("now_grad[]")) for form in ("v{}", "v{} grad")}
 
     def _write(self, symbol: Symbol) -> None:
         """Write a symbol, or keep its text for where it is used."""
@@ -211,10 +228,14 @@ class Function:
         if len(stores) == 1 and not uses:
             onto = symbol.op == "add" and targets == [self.read(symbol.args[0])]
             code = f"{targets[0]} += {self._operand(symbol.args[1], 0)}" if onto else stores[0].format(text)
-            self.lines.append((f"{code};", text_beside, label))
+            self.lines.append((f"{code};", text_beside, "" if self._has_no_label(symbol, targets[0]) else label))
             return
         is_short = len(text) <= (_INLINE if uses == 1 else _COMPARED if symbol.op in COMPARISONS else 0)
         if not targets and is_short and symbol not in self.named and not is_risky(symbol):
+            return
+        if stores and not is_risky(symbol) and self._goes_by_place(symbol, place := targets[0]):
+            self.text_of[symbol] = place, _ATOM
+            self.lines += [(f"{store.format(text if i == 0 else place)};", "", "") for i, store in enumerate(stores)]
             return
         name = self.names.new(self.named.get(symbol, "a"))
         self.text_of[symbol] = name, _ATOM

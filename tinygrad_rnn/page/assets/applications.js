@@ -36,8 +36,8 @@ function applications({ program, sequence }, { unit, t, cut, p_grad, grad, befor
     return places.get(place);
   };
   return edges.flatMap(([node, operand, where, other], i) => {
-    const parent = placeOf(where, now[t], facts);
-    if (products.has(node)) local[i] = numberAt(placeOf(other, now[t], facts));
+    const parent = parentAt(where, now[t], facts);
+    if (products.has(node)) local[i] = numberAt(parentAt(other, now[t], facts));
     if (cut && parent < 0) return [];
     const contribution = local[i] * after[node], had = soFar(parent), has = had + contribution;
     if (parent >= 0 && parent < facts.width) after[parent] = has;

@@ -140,7 +140,7 @@ function asLink() {
   }
   if (chosen.cuts.length) put("cut", chosen.cuts.join(","));
   const putCell = (cell, front) => {
-    chosen.p[cell].forEach((x, i) => { if (x !== built.p[cell][i]) put(front + NAMES[cell][i], x); });
+    for (const i of page.cells[cell].groups.flatMap(({ places }) => places)) if (chosen.p[cell][i] !== built.p[cell][i]) put(front + NAMES[cell][i], chosen.p[cell][i]);
     chosen.h0[cell].forEach((x, i) => { if (x !== built.h0[cell][i]) put(front + "h0[" + i + "]", x); });
   };
   putCell(chosen.cell, "");

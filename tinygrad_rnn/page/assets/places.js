@@ -2,18 +2,18 @@
 "use strict";
 
 /** The place of a parent, as the facts' edges tell it; where a whole number chooses it, one of `now` does. */
-function placeOf(parent, now, { width }) {
+function parentAt(parent, now, { width }) {
   if (typeof parent === "number") return parent;
   const [first, options, stride = 0] = parent;
   if (options === undefined) return width + first;
-  return Array.isArray(options) ? placeOf(options[now[first]], now, { width }) : width + options + stride * now[first];
+  return Array.isArray(options) ? parentAt(options[now[first]], now, { width }) : width + options + stride * now[first];
 }
 
 /** All places that a parent may have. */
 function placesOf(parent, facts) {
   const [first, options, stride] = [parent].flat();
   if (Array.isArray(options)) return options.flatMap((option) => placesOf(option, facts));
-  return Array.from({ length: stride ? facts.symbols[first] : 1 }, (_, n) => placeOf(parent, { [first]: n }, facts));
+  return Array.from({ length: stride ? facts.symbols[first] : 1 }, (_, n) => parentAt(parent, { [first]: n }, facts));
 }
 
 /** The slots of the whole numbers that choose a parent. */

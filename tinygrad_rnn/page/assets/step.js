@@ -101,7 +101,7 @@ function drawStep(t, items, stands) {
     text("grad" + id, "grad", middle, y + 47, !backward || (done && first !== loss && !places.some((place) => soFar.has(place))) ? "…" : sized(gradients));
     const symbols = [...new Set(small.flatMap(choosersOf))];
     if (first === loss && targetIsClass()) symbols.push(facts().x);
-    const words = [...symbols.map((slot) => nameOf(slot, t) + " = " + symbolName(now[slot])), ...new Set(small.map((parent) => { const place = placeOf(parent, now, facts()); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
+    const words = [...symbols.map((slot) => nameOf(slot, t) + " = " + symbolName(now[slot])), ...new Set(small.map((parent) => { const place = parentAt(parent, now, facts()); return (place >= facts().width ? nameOf(place, t) + " = " : "") + shown(numberOf(place, t)); }))];
     if (words.length) text("small" + id, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
   // The whole graph is in view wherever it can be read then; it uses the room that there is.
