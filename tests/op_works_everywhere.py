@@ -82,4 +82,4 @@ console.log(JSON.stringify([sequence.loss, ...sequence.p_grad]));
     )
     assert json.loads(ran.stdout) == pytest.approx([eager.data, cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-12)
 unrolled = unroll(cell, inputs)
-assert "√(v" in explore(unrolled, mse_loss(unrolled.h[3], 0.3)).html()
+assert "√((w·h" in explore(unrolled, mse_loss(unrolled.h[3], 0.3)).html()
