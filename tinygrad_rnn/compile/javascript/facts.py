@@ -66,7 +66,7 @@ def _names(names: Sequence[str]) -> list[str]:
 def _sharing(name: str, own: Sequence[object], earlier: Sequence[Sequence[object]]) -> str:
     """A list; stretches that the earlier list which is most like it has in the same places are taken from there."""
     alike = [[a == b for a, b in zip(own, other)] for other in earlier]
-    best = max(range(len(alike)), key=lambda i: sum(alike[i]), default=-1)
+    best = max(range(len(alike)), key=lambda i: alike[i].count(True), default=-1)
     pieces: list[str] = []
     for same, stretch in groupby(range(len(own)), lambda i: best >= 0 and i < len(alike[best]) and alike[best][i]):
         places = list(stretch)
