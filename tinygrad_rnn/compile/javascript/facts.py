@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby, product, takewhile
 from typing import Any
 
 #: The longest group of entries that may repeat.
@@ -70,9 +70,9 @@ def _sharing(name: str, own: Sequence[object], earlier: Sequence[Sequence[object
     pieces: list[str] = []
     for same, stretch in groupby(range(len(own)), lambda i: best >= 0 and i < len(alike[best]) and alike[best][i]):
         places = list(stretch)
-        entries = _entries(own[places[0] : places[-1] + 1])
+        entries = own[places[0] : places[-1] + 1]
         taken = f"...PROGRAMS[{best}].facts.{name}.slice({places[0]}, {places[-1] + 1})"
-        pieces += [taken] if same and len(taken) < sum(map(len, entries)) else entries
+        pieces += [taken] if same and len(taken) < len(_as_text(entries)) else _entries(entries)
     return f"[{','.join(pieces)}]"
 
 
@@ -155,7 +155,7 @@ def _entries(entries: Sequence[object]) -> list[str]:
     written: list[str] = []
     at = 0
     while at < len(entries):
-        sizes = [n for n in range(1, _LONGEST + 1) if kinds[at : at + n] == kinds[at + n : at + 2 * n]]
+        sizes = [n for n in range(1, _LONGEST + 1) if _is_thrice(kinds, at, n)]
         found = [_repeated(entries, at, size) for size in sizes]
         group, times = max(found, key=lambda each: len(each[0]) * (each[1] - 1), default=([], 1))
         end = at + len(group) * times
@@ -169,6 +169,10 @@ def _entries(entries: Sequence[object]) -> list[str]:
     return written
 
 
+def _is_thrice(kinds: Sequence[str], at: int, n: int) -> bool:
+    return kinds[at : at + n] == kinds[at + n : at + 2 * n] == kinds[at + 2 * n : at + 3 * n]
+
+
 def _entry(entry: object) -> str:
     return f"[{','.join(_entries(entry))}]" if isinstance(entry, list) else _as_text(entry)
 
@@ -176,7 +180,8 @@ def _entry(entry: object) -> str:
 def _repeated(entries: Sequence[object], at: int, size: int) -> tuple[list[_Count | _Text | _List], int]:
     """The pattern of a group of entries, and how often it repeats."""
     pairs = zip(entries[at : at + size], entries[at + size : at + 2 * size])
-    group = [pattern for pair in pairs if (pattern := _pattern(*pair)) is not None]
+    found = takewhile(lambda pattern: pattern is not None, (_pattern(*pair) for pair in pairs))
+    group = [pattern for pattern in found if pattern is not None]
     times = 2 if len(group) == size else 1
     while times > 1 and entries[at + times * size : at + (times + 1) * size] == [each.at(times) for each in group]:
         times += 1

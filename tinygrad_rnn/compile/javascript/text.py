@@ -162,6 +162,7 @@ class _Writing:
         self.targets: dict[Symbol, list[str]] = {}
         for target, symbol in function.stores:
             self.targets.setdefault(symbol, []).append(target)
+        self.stored = {target for target, _ in function.stores}
         roots = [*self.targets, *(condition for condition, _ in function.required)]
         symbols = needed(roots, lambda symbol: self.read(symbol) is not None)
         self.uses: dict[Symbol, int] = {}
@@ -184,7 +185,7 @@ class _Writing:
                 continue
             # A gradient so far is read where it is added to; what is stored alone, where it is stored.
             by_place = source.startswith("now[") and self._goes_by_place(symbol, source)
-            if self._is_onto(symbol) or not self.uses.get(symbol, 0) or by_place:
+            if self._is_onto(symbol, source) or not self.uses.get(symbol, 0) or by_place:
                 self.text_of[symbol] = source, _ATOM
                 continue
             name = self.names.new(self.named.get(symbol, "given"))
@@ -197,9 +198,9 @@ class _Writing:
         if line:
             self.lines.append((f"const {line};", "", ""))
 
-    def _is_onto(self, symbol: Symbol) -> bool:
+    def _is_onto(self, symbol: Symbol, source: str) -> bool:
         """Whether a number is read only to be stored again with something added."""
-        return self.uses.get(symbol, 0) == 1 and any(self.read(symbol) in targets for targets in self.targets.values())
+        return source in self.stored and self.uses.get(symbol, 0) == 1
 
     def _goes_by_place(self, symbol: Symbol, place: str) -> bool:
         """Whether a number that has no label, and is used once or twice, is read at its place."""
