@@ -163,6 +163,7 @@ class _Writing:
         for target, symbol in function.stores:
             self.targets.setdefault(symbol, []).append(target)
         self.stored = {target for target, _ in function.stores}
+        self.told: set[str] = set()  # the places that have a name in the code
         roots = [*self.targets, *(condition for condition, _ in function.required)]
         symbols = needed(roots, lambda symbol: self.read(symbol) is not None)
         self.uses: dict[Symbol, int] = {}
@@ -190,6 +191,7 @@ class _Writing:
                 continue
             name = self.names.new(self.named.get(symbol, "given"))
             self.text_of[symbol] = name, _ATOM
+            self.told.add(source)
             piece = f"{name} = {source}"
             if line and len(line) + len(piece) > 108:
                 self.lines.append((f"const {line};", "", ""))
@@ -229,7 +231,8 @@ class _Writing:
         if len(stores) == 1 and not uses:
             onto = symbol.op == "add" and targets == [self.read(symbol.args[0])]
             code = f"{targets[0]} += {self._operand(symbol.args[1], 0)}" if onto else stores[0].format(text)
-            self.lines.append((f"{code};", text_beside, "" if self._has_no_label(symbol, targets[0]) else label))
+            is_told = self._has_no_label(symbol, targets[0]) or targets[0].replace("_grad[", "[") in self.told
+            self.lines.append((f"{code};", text_beside, "" if is_told else label))
             return
         is_short = len(text) <= (_INLINE if uses == 1 else _COMPARED if symbol.op in COMPARISONS else 0)
         if not targets and is_short and symbol not in self.named and not is_risky(symbol):
