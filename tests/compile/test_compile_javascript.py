@@ -20,6 +20,7 @@ from tinygrad_rnn.bptt.jacobian import jacobian_products
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.compile import Number, Recurrence, Symbols, Vector
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE, javascript
+from tinygrad_rnn.compile.javascript.facts import facts_as_text
 from tinygrad_rnn.engine.ops import OPS
 from tinygrad_rnn.errors import CompileError, DomainError
 from tinygrad_rnn.nn import Cell
@@ -281,6 +282,23 @@ def test_facts_are_written_in_few_characters_and_read_as_they_are(node, case):
         code += f"PROGRAMS.push({each.sharing(programs[:i])});\n"
     found = node.run(f"{code}return PROGRAMS.map(({{ facts }}) => facts);", {})
     assert found == [json.loads(json.dumps(each.facts)) for each in programs]
+
+
+@pytest.mark.parametrize("sign", ["`", "${", "\\", '"', "<!--", "\u2028", "0.", "-", "007", "\n", "é²"])
+def test_facts_that_repeat_may_hold_any_sign(node, sign):
+    facts = {
+        "width": 7,
+        "parameters": [f"{sign}[{i}]" for i in range(5)]
+        + [f"W[{i},{j}]" for i in range(2) for j in range(3)]
+        + ["W[9]"],
+        "nodes": [[f"v[{i}]{sign}", f"{sign}{2 * i} + {10 - i}{sign}"] for i in range(6)] + [["", sign]] * 4,
+        "edges": {"cell": [[9 - i, -1 - i, [i], [0, 7 * i, 3], [1, [4, 4, 4, 4, 4, 4, 4, 4, 3]]] for i in range(8)]},
+        "products": [[i, i + 2] for i in range(0, 90, 9)],
+    }
+    text = facts_as_text(facts)
+    assert "<" not in text
+    assert "rows(8" in text
+    assert node.run(f"{PRELUDE}\nreturn ({text});", {}) == facts
 
 
 def test_no_statement_is_a_long_chain(node):
