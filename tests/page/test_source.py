@@ -486,6 +486,18 @@ def test_a_sum_or_a_mean_may_have_a_weight(node):
         assert len(from_graph(unrolled, loss, losses).targets) == 3
 
 
+@pytest.mark.parametrize("made", [lambda w: w, lambda w: w * 0.5])
+@pytest.mark.parametrize(("where", "what", "t"), [("h0", "the initial state", 0), ("x", "an input", 2)])
+def test_what_is_given_to_the_time_steps_may_not_depend_on_a_parameter(made, where, what, t):
+    w = Value(0.8, label="w")
+    inputs, h0 = ([0.1, made(w)], 0.3) if where == "x" else ([0.1, 0.2], made(w))
+    unrolled = unroll(lambda x, h: (w * h + x).tanh(), inputs, h0=h0)
+    with pytest.raises(CompileError, match=f"{what} is a parameter of the time step, or computed from one") as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.5)), unrolled)
+    given = unrolled.h[0] if where == "h0" else unrolled.x[2]
+    assert (caught.value.node, caught.value.time_step) == (given.name, t)
+
+
 @pytest.mark.parametrize("kept", ["h", "x"])
 def test_a_state_that_is_what_the_time_step_was_given_is_refused_and_a_copy_is_not(kept):
     w = Value(0.8, label="w")

@@ -68,9 +68,10 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     of_readout: set[Value] = set(step.readout.parameters()) if isinstance(step.readout, Module) else set()
     # Those of the read-out come first: so its program is the same for every cell.
     leaves = sorted(created, key=lambda leaf: leaf not in of_readout)
+    parameters = [*leaves, *outside]
     if unrolled is not None:
         _check_reads_no_input(outside, unrolled)
-    parameters = [*leaves, *outside]
+        _check_is_given(unrolled, parameters)
     cell = step.cell
     own = getattr(cell, "nonlinearity", "") if _has_choice(cell) else ""
     programs = {own: javascript(step, leaves, MOST_NODES, outside, source.whole)}
@@ -116,6 +117,22 @@ def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:
                     op=node.op,
                     node=node.name,
                     remedy="Compute it within the step",
+                )
+
+
+def _check_is_given(unrolled: Unrolled, parameters: Sequence[Value]) -> None:
+    """Check that no input and no initial state depends on a parameter, whose gradient would lack that share."""
+    first, own = unrolled.first, set(parameters)
+    for t in range(first - 1, unrolled.T + 1):
+        given = unrolled.state(t) if t < first else entries(unrolled.x[t])
+        for value in given:
+            if not own.isdisjoint(topological_order(value) if value.parents else [value]):
+                what = "an input" if t >= first else "the initial state"
+                raise CompileError(
+                    f"{what} is a parameter of the time step, or computed from one",
+                    node=value.name,
+                    time_step=t,
+                    remedy="Give it a Value of its own, or compute it within the step",
                 )
 
 
