@@ -175,7 +175,7 @@ def test_what_depends_on_each_other():
     page.cut, page.step = {3, 1}, 8
     assert page.cut == (1, 3)
     page.T = 3
-    assert (page.cut, page.step) == ((1,), None)
+    assert (page.cut, page.step) == ((1,), 6)  # on the way back at t = 1, as before
 
 
 def test_the_link_says_all_and_can_be_set():
@@ -240,12 +240,22 @@ def test_the_time_step_in_view_is_another_than_that_of_the_film_if_it_is_set():
     other.link = page.link
     assert (other.step, other.t, other.node, other.speed, other.link) == (3, 4, 2, 0.5, page.link)
     page.T = 3
-    assert page.t is None
+    assert (page.t, page.step) == (None, 3)
     unrolled = unroll(ScalarRNNCell(), [0.1, 0.2], first=5)
     part = explore(unrolled, mse_loss(unrolled.h[6], 0.1))
     part.t = 4  # of the initial state
     with pytest.raises(ArgumentError, match="t must be at most 6"):
         part.t = 7
+
+
+def test_the_film_stays_at_its_time_step_when_there_are_fewer():
+    page, _ = scalar()
+    for step, fewer, more in ((2, 2, 2), (4, 3, 3), (None, None, None), (7, 5, 7), (5, 4, 6), (9, 7, 9)):
+        page.step = step
+        page.T = 3
+        assert page.step == fewer
+        page.T = 4
+        assert page.step == more
 
 
 def test_apply_writes_the_weights_of_every_cell():

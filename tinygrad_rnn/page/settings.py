@@ -213,11 +213,12 @@ class Settings:
             k2 = None if k1 is None else max(k1, k2 or k1)
         elif "k2" in changes:
             k1 = None if k2 is None else min(k2, k1 or k2)
-        T = now.get("T", self._length)
+        T, before = now.get("T", self._length), self["T"]
         step, t = now.get("step"), None if "step" in changes else now.get("t")  # the film brings its own into view
+        if step is not None:  # among T time steps it stays at its own, forward or back, or at the last one
+            step = min(step, T) if step <= before else 2 * T + 1 - min(2 * before + 1 - step, T)
         now |= {"k1": k1, "k2": k2, "cut": tuple(t for t in now.get("cut", ()) if t < T)}
-        now |= {"step": step if step is None or step <= 2 * T + 1 else None}
-        now |= {"t": t if t is None or t < self._first + T else None}
+        now |= {"step": step, "t": t if t is None or t < self._first + T else None}
         self._changed = now
         if "cell" in changes:
             self._look_up()
