@@ -61,6 +61,9 @@ def files(tmp_path_factory):
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
         "penalty": explore(*penalised()),
+        "twins": explore(
+            scalar(), others=[scalar(w=1.2), gated(RNNCell(1, 1), T=6), gated(RNNCell(1, 1, seed=4), T=6)]
+        ),
         "early": explore(*loss_before_the_end()),
         "stack": explore(stacked()),
         "formulas": explore(*formulas()),

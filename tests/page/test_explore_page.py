@@ -174,6 +174,28 @@ def test_a_contribution_that_is_not_finite_is_said_and_written(open_page):
     assert {"∞", "NaN"} <= set(written)
 
 
+def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
+    page = open_page("twins")
+    page.locator("#cell").select_option("ScalarRNNCell (2)")
+    settle(page)
+    agrees(page, scalar(w=1.2))
+    set_range(page, "#parameter0", 0.7)
+    agrees(page, scalar(w=0.7))
+    for name, seed in (("RNNCell(1 → 1)", 0), ("RNNCell(1 → 1) (2)", 4)):
+        page.locator("#cell").select_option(name)
+        page.locator("#at").select_option("every")
+        settle(page)
+        posed = gated(RNNCell(1, 1, seed=seed), T=6)
+        posed.loss.backward()
+        by_name = {own: parameter.grad for own, parameter in posed.named_parameters()}
+        found = page.evaluate("NAMES[chosen.cell].map((name, i) => [name, result.computation.sequence.p_grad[i]])")
+        assert dict(found) == pytest.approx(by_name, rel=1e-12)
+    page.locator("#cell").select_option("ScalarRNNCell")
+    page.locator("#at").select_option("last")
+    settle(page)
+    agrees(page, scalar())
+
+
 def test_stacked_cells_are_drawn_from_the_input_up(open_page):
     page = open_page("stack")
     posed = stacked()
