@@ -204,7 +204,9 @@ def test_stacked_cells_are_drawn_from_the_input_up(open_page):
     )
     subject = Subject(posed.unrolled, posed.loss, View(), 20)
     ways = [*subject.dependencies(2), *subject.within(2)]
-    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + ["flowtox2", "flowLh"])
+    entered = [f"flowx{name}2" for name in subject.entered(2)]
+    assert len(entered) == 2
+    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + entered + ["flowLh"])
     tops = page.evaluate("""Object.fromEntries([...picture.lastElementChild.parts].filter(([id]) => /^box.*2$/.test(id))
       .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
     assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]

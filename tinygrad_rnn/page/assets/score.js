@@ -167,7 +167,7 @@ function drawScore() {
     }
     for (const [from, to] of wiring.within) upright(from + to + t, t, laneY[order.indexOf(from)], laneY[order.indexOf(to)], cardHeight);
     const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputDrag()?.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
-    if (wiring.input.length) upright("tox" + t, t, inputTop + inputHeight / 2, laneY[Math.max(...wiring.input.map((name) => order.indexOf(name)))], inputHeight);
+    for (const name of wiring.input) upright("x" + name + t, t, inputTop + inputHeight / 2, laneY[order.indexOf(name)], inputHeight);
     parts.push(["x" + t, "rect", { class: "input" + (isSymbol() ? " symbol" : "") + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
     text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data", card - 4);
