@@ -498,7 +498,7 @@ def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page
     page.set_viewport_size({"width": sheet, "height": 700})
     page.emulate_media(media="print")
     settle(page)
-    for selector in (".tools", ".transport", "#controls", ".usage"):
+    for selector in (".tools", ".transport", "#controls", "footer"):
         assert page.locator(selector).is_hidden()
     assert page.locator("#picture").is_visible()
     assert page.evaluate(CUT_OFF) == []
@@ -509,6 +509,15 @@ def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page
     settle(page)
     assert page.evaluate("colour('panel')") == paper
     assert page.locator("#controls").is_visible()
+
+
+@pytest.mark.parametrize("size", ["A4", "A5", "Letter"])
+@pytest.mark.parametrize(("name", "sheets"), [("last", 2), ("cells", 3)])
+def test_the_picture_stands_on_the_first_sheet_below_the_heading(open_page, name, sheets, size):
+    page = open_page(name)
+    settle_work(page)
+    printed = page.pdf(format=size)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == sheets  # one more where the picture has moved to the second
 
 
 def test_a_printer_does_not_wait_for_the_worker(open_page):
