@@ -938,11 +938,11 @@ def test_training_runs_and_the_loss_falls(open_page):
     page = open_page("every")
     first = page.evaluate("result.computation.loss")
     page.locator("#run").click()
-    wait_until(page, "curve.losses.length > 10")
+    wait_until(page, "chosen.losses.length > 10")
     page.locator("#headline").click()  # what else is clicked or pressed meanwhile does not divide it
     page.keyboard.press("PageUp")
-    before = page.evaluate("curve.losses.length")
-    wait_until(page, f"curve.losses.length > {before + 10}")
+    before = page.evaluate("chosen.losses.length")
+    wait_until(page, f"chosen.losses.length > {before + 10}")
     page.locator("#run").click()
     assert says(page, "#run") == "Run"
     assert page.evaluate("result.computation.loss") < first
@@ -950,6 +950,61 @@ def test_training_runs_and_the_loss_falls(open_page):
     page.locator("#undo").click()  # the whole run is one gesture
     settle(page)
     assert page.evaluate("numbersNow()") == [0.9, 0.5, 0.1]
+
+
+def test_beside_the_loss_stands_the_norm_of_the_present_gradient(open_page):
+    page = open_page("every")
+    page.locator("#update").click()
+    settle(page)
+    for w in (None, 0.4):
+        if w is not None:
+            set_range(page, "#parameter0", w)
+        loss, norm = page.evaluate("[result.computation.loss, Math.hypot(...result.computation.sequence.p_grad)]")
+        assert says(page, "#train-says") == f"loss {text.number(loss)}, gradient's norm {text.number(norm)}"
+
+
+def test_undo_takes_from_the_loss_curve_what_it_undoes_and_nothing_else(open_page):
+    page = open_page("every")
+    page.locator("#loss-details summary").evaluate("(one) => one.click()")
+
+    def rows():
+        return page.locator("#loss-table tbody").inner_text().splitlines()
+
+    for _ in range(2):
+        page.locator("#update").click()
+        settle(page)
+    trained = rows()
+    assert len(trained) == 3
+    set_range(page, "#x", 0.3)
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert rows() == trained
+    assert page.locator("#loss-plot").is_visible()
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert rows() == trained[:2]
+    page.locator("#run").click()
+    wait_until(page, "chosen.losses.length > 10")
+    page.locator("#run").click()
+    page.locator("#undo").click()
+    settle(page)
+    assert rows() == trained[:2]
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert page.locator("#loss-plot").is_hidden()
+    assert says(page, "#train-says") == ""
+
+
+def test_what_is_set_while_the_training_runs_is_not_lost(open_page):
+    page = open_page("last")
+    page.locator("#lr-number").fill("0")
+    page.locator("#lr-number").press("Enter")
+    page.locator("#run").click()
+    wait_until(page, "chosen.losses.length > 2")
+    for w in (0.3, 0.5, 0.7):
+        page.evaluate("(w) => { setParameter(0, w, null); }", w)
+        settle(page)
+        assert page.evaluate("numbersNow()[0]") == w
 
 
 def test_an_explosion_stops_with_the_update_that_did_it(open_page):
@@ -963,7 +1018,7 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
     )
     assert all(map(math.isfinite, page.evaluate("numbersNow()")))
     done = int(re.search(r"after (\d+) update", says(page, "#train-says"))[1])
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses.length") == done
     assert f"over {done} update" in page.locator("#loss-plot").get_attribute("aria-label")
     page.locator("#undo").click()
     settle(page)
@@ -972,11 +1027,11 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
         losses.append(page.evaluate("result.computation.loss"))
         page.locator("#update").click()
         settle(page)
-    assert page.evaluate("curve.losses.slice(0, -1)") == losses
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses") == losses
+    assert page.evaluate("chosen.losses.length") == done
     page.locator("#update").click()
     settle(page)
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses.length") == done
 
 
 def test_an_update_that_makes_a_weight_infinite_is_not_done(open_page):

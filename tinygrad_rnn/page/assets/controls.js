@@ -175,11 +175,11 @@ shows.push(() => {
 
 const cellPick = choice("cell", () => chosen.cell, (value) => {
   const cell = Number(value);
-  change({ cell, nonlinearity: page.cells[cell].nonlinearity, detail: 0 });
+  change({ cell, nonlinearity: page.cells[cell].nonlinearity, detail: 0, losses: [] });
 });
 cellPick.replaceChildren(...page.cells.map(({ name }, i) => element("option", { value: i }, name)));
 byId("cell-field").hidden = page.cells.length < 2;
-const nonlinearityPick = choice("nonlinearity", () => chosen.nonlinearity, (nonlinearity) => change({ nonlinearity }));
+const nonlinearityPick = choice("nonlinearity", () => chosen.nonlinearity, (nonlinearity) => change({ nonlinearity, losses: [] }));
 shows.push(() => {
   const names = Object.keys(cellNow().programs);
   byId("nonlinearity-field").hidden = names.length < 2;
