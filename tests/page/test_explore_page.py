@@ -174,6 +174,38 @@ def test_a_contribution_that_is_not_finite_is_said_and_written(open_page):
     assert {"∞", "NaN"} <= set(written)
 
 
+def test_the_loss_is_joined_to_the_state_that_it_reads_and_to_none_without_a_loss(open_page):
+    page = open_page("early")
+    parts = """Object.fromEntries([...picture.lastElementChild.parts]
+      .map(([id, { attributes, text }]) => [id, { ...attributes, text }]))"""
+    drawn = page.evaluate(parts)
+    start = drawn["boxh3"]
+    ends = [float(start["x"]) + float(start["width"]), float(drawn["boxL"]["x"]) - 1]
+    numbers = [float(number) for number in re.findall(r"[\d.]+", drawn["flowLh"]["d"])]
+    assert [numbers[0], numbers[-1]] == pytest.approx(ends)
+    page = open_page("early", "#T=2")
+    assert "flowLh" not in page.evaluate(parts)
+    drawn = open_page("third").evaluate(parts)
+    assert drawn["lawname"]["text"].startswith("w^(3−k) = ")
+    assert "meanL" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "link", "expected"),
+    [
+        ("last", "", ["T, k", "∂h6/∂hk", "w", "tanh′", "too small for a double"]),
+        ("cells", "", ["T, k", "st", "‖∂L5/∂sk‖", "Jt, ‖J‖", "mean f, ∏ f", "too small for a double"]),
+        ("vectors", "", ["T, k", "‖∂L4/∂hk‖", "Jt, ‖J‖", "‖W‖", "too small for a double"]),
+        ("early", "#T=2", ["T, k"]),
+    ],
+)
+def test_the_signs_of_the_picture_are_explained(open_page, name, link, expected):
+    page = open_page(name, link)
+    page.locator("#score summary").filter(has_text="What the signs mean").evaluate("(one) => one.click()")
+    settle(page)
+    assert page.locator("#signs dt").all_text_contents() == expected
+
+
 def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
     page = open_page("twins")
     page.locator("#cell").select_option("ScalarRNNCell (2)")
@@ -204,7 +236,9 @@ def test_stacked_cells_are_drawn_from_the_input_up(open_page):
     )
     subject = Subject(posed.unrolled, posed.loss, View(), 20)
     ways = [*subject.dependencies(2), *subject.within(2)]
-    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + ["flowtox2", "flowLh"])
+    entered = [f"flowx{name}2" for name in subject.entered(2)]
+    assert len(entered) == 2
+    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + entered + ["flowLh"])
     tops = page.evaluate("""Object.fromEntries([...picture.lastElementChild.parts].filter(([id]) => /^box.*2$/.test(id))
       .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
     assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]
