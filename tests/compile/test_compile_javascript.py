@@ -282,6 +282,10 @@ def test_facts_are_written_in_few_characters_and_read_as_they_are(node, case):
         code += f"PROGRAMS.push({each.sharing(programs[:i])});\n"
     found = node.run(f"{code}return PROGRAMS.map(({{ facts }}) => facts);", {})
     assert found == [json.loads(json.dumps(each.facts)) for each in programs]
+    kinds = "(each) => Object.values(each).flat().map((one) => typeof one)"
+    assert node.run(f"{code}return PROGRAMS.map({kinds});", {}) == [
+        ["object"] + ["function"] * len(each.functions) for each in programs
+    ]
 
 
 @pytest.mark.parametrize("sign", ["`", "${", "\\", '"', "<!--", "\u2028", "0.", "-", "007", "\n", "é²"])

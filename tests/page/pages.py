@@ -61,10 +61,14 @@ def files(tmp_path_factory):
         "part": explore(*part_of_a_sequence()),
         "outside": explore(*computed_once()),
         "penalty": explore(*penalised()),
+        "twins": explore(
+            scalar(), others=[scalar(w=1.2), gated(RNNCell(1, 1), T=6), gated(RNNCell(1, 1, seed=4), T=6)]
+        ),
         "early": explore(*loss_before_the_end()),
         "stack": explore(stacked()),
         "formulas": explore(*formulas()),
         "vectors": explore(vectors()),
+        "third": explore(problem(ScalarRNNCell(), WAVE[1:6], [None, None, 0.4, None, None], at="every")),
         "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
         "large": explore(problem(LSTMCell(3, 20), [[0.1, 0.2, 0.3]] * 4, [[0.1, 0.2]] * 4, readout=Linear(20, 2))),
         "unit": explore(single_unit(), others=[gated(RNNCell(1, 3), at="last")]),

@@ -393,6 +393,33 @@ def test_a_target_that_stands_alone_is_seen_and_a_panel_that_stands_alone_has_th
     assert page.locator("#where").bounding_box()["width"] > 1300
 
 
+def test_a_panel_that_gets_another_width_is_drawn_for_it(open_page):
+    page = open_page("last")
+    settle_work(page)
+    page.evaluate("byId('where').hidden = true")
+    settle(page)
+    settle_work(page)
+    drawn, wide = page.evaluate("[normPlot.width, normPlot.clientWidth * devicePixelRatio]")
+    assert wide > 1300
+    assert drawn == pytest.approx(wide, abs=1)
+
+
+def test_the_curves_of_stacked_cells_are_told_apart(open_page):
+    page = open_page("stack")
+    settle_work(page)
+    looks = page.evaluate(
+        """() => {
+            const pen = normPlot.getContext("2d"), found = [];
+            pen.stroke = () => found.push([pen.strokeStyle, pen.getLineDash().join(), pen.lineWidth]);
+            drawNorms();
+            delete pen.stroke;
+            return found.filter(([, , wide]) => wide === 3).map((look) => look.join(";"));
+        }"""
+    )
+    assert len(looks) == 8  # each curve, and its sample beside its name
+    assert len(set(looks)) == 4
+
+
 def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
     page = open_page("last", "#step=3")
     settle(page)
@@ -570,7 +597,7 @@ def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page
     page.set_viewport_size({"width": sheet, "height": 700})
     page.emulate_media(media="print")
     settle(page)
-    for selector in (".tools", ".transport", "#controls", ".usage"):
+    for selector in (".tools", ".transport", "#controls", "footer"):
         assert page.locator(selector).is_hidden()
     assert page.locator("#picture").is_visible()
     assert page.evaluate(CUT_OFF) == []
@@ -581,6 +608,15 @@ def test_on_paper_nothing_is_cut_off_and_all_is_there_in_light_colours(open_page
     settle(page)
     assert page.evaluate("colour('panel')") == paper
     assert page.locator("#controls").is_visible()
+
+
+@pytest.mark.parametrize("size", ["A4", "A5", "Letter"])
+@pytest.mark.parametrize(("name", "sheets"), [("last", 2), ("cells", 3)])
+def test_the_picture_stands_on_the_first_sheet_below_the_heading(open_page, name, sheets, size):
+    page = open_page(name)
+    settle_work(page)
+    printed = page.pdf(format=size)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == sheets  # one more where the picture has moved to the second
 
 
 def test_a_printer_does_not_wait_for_the_worker(open_page):

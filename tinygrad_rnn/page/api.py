@@ -102,11 +102,12 @@ def page_of(
 
 
 def _numbered(cell: CellOfPage, programs: list[Program]) -> CellWithPrograms:
-    """The facts of a cell, with the numbers of its programs, which are added to the others."""
+    """The facts of a cell, with the numbers of its programs; those that are not there yet are added to the others."""
     numbers = {}
     for name, program in cell.programs.items():
-        numbers[name] = len(programs)
-        programs.append(program)
+        alike = (i for i, each in enumerate(programs) if each.facts == program.facts and each.body == program.body)
+        numbers[name] = next(alike, len(programs))
+        programs += [program] * (numbers[name] == len(programs))
     return {**cell.facts, "programs": numbers}
 
 

@@ -150,7 +150,7 @@ class Program:
         for name, text in texts[-1].items():
             if (name, text) in home:
                 shared.setdefault(home[name, text], []).append(name)
-        lines = [f"const {{ {', '.join(names)} }} = PROGRAMS[{i}];\n" for i, names in shared.items()]
+        lines = [f"const {{ {', '.join(map(_in_object, names))} }} = PROGRAMS[{i}];\n" for i, names in shared.items()]
         taken = {name for names in shared.values() for name in names}
         own = [f"\n{text}" for name, text in texts[-1].items() if name not in taken]
         facts = facts_as_text(self.facts, [each.facts for each in earlier])
@@ -167,6 +167,12 @@ class Program:
         cell_backward = [name for name in self.functions if name.startswith("cell_backward_")]
         others = [name for name in self.functions if name not in cell_backward]
         return f"{{ {', '.join(['facts', *others])}, cell_backward: [{', '.join(cell_backward)}] }}"
+
+
+def _in_object(name: str) -> str:
+    """Where the object of a program has a function of this name, as a pattern."""
+    front, _, number = name.rpartition("_")
+    return f"cell_backward: {{ {number}: {name} }}" if front == "cell_backward" else name
 
 
 def javascript(

@@ -15,10 +15,10 @@ for (const { facts: each } of PROGRAMS) {
   each.parameters = each.parameters.map(plainly);
 }
 
-/** The settings of the page as it was built. Lists in it are never changed in place: a new setting is a new list. */
+/** The settings of the page as it was built; losses: that before each update of the training. Lists in it are never changed in place: a new setting is a new list. */
 const built = {
   cell: 0, nonlinearity: page.cells[0].nonlinearity, p: page.cells.map((cell) => cell.p), h0: page.cells.map((cell) => cell.h0),
-  x: page.x, target: page.target, T: page.x.length, at: page.at, k1: null, k2: null, cuts: [], lr: 0.1, clip: null,
+  x: page.x, target: page.target, T: page.x.length, at: page.at, k1: null, k2: null, cuts: [], lr: 0.1, clip: null, losses: [],
   step: null, t: null, node: null, detail: 0, speed: 1,
 };
 let chosen = { ...built };
