@@ -291,7 +291,8 @@ CLOSE = """() => {
     const place = ({ left, right, top, bottom }) => [left, right, top, bottom].map(Math.round).join();
     const rect = (id) => place(byId(id).getBoundingClientRect());
     return { count: from.length, in: from.every((one) => isIn(one.getBoundingClientRect())), box: place(frame),
-        places: [rect("picture"), rect("play")], size: [box.scrollWidth, box.scrollHeight].join(), bottom: frame.bottom };
+        places: [rect("picture"), rect("play")], size: [box.scrollWidth, box.scrollHeight].join(),
+        bottom: frame.bottom };
 }"""
 
 
