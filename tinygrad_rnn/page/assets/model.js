@@ -230,8 +230,12 @@ addEventListener("hashchange", () => {
 });
 /** Go to the settings of a link. */
 function follow(link) {
-  past.push(chosen);
-  chosen = fromLink(link);
-  waiting.add("restored").add("p").add("link");
+  const found = fromLink(link), names = Object.keys(found).filter((name) => JSON.stringify(found[name]) !== JSON.stringify(chosen[name]));
+  if (!onlyLooks(names)) {
+    past.push(chosen);
+    waiting.add("restored");
+  }
+  chosen = found;
+  for (const name of [...names, "link"]) waiting.add(name);
   refresh();
 }
