@@ -1014,18 +1014,6 @@ def test_undo_takes_from_the_loss_curve_what_it_undoes_and_nothing_else(open_pag
     assert says(page, "#train-says") == ""
 
 
-def test_what_is_set_while_the_training_runs_is_not_lost(open_page):
-    page = open_page("last")
-    page.locator("#lr-number").fill("0")
-    page.locator("#lr-number").press("Enter")
-    page.locator("#run").click()
-    wait_until(page, "chosen.losses.length > 2")
-    for w in (0.3, 0.5, 0.7):
-        page.evaluate("(w) => { setParameter(0, w, null); }", w)
-        settle(page)
-        assert page.evaluate("numbersNow()[0]") == w
-
-
 def test_an_explosion_stops_with_the_update_that_did_it(open_page):
     page = open_page("every", "#nonlinearity=identity&w=3")
     page.locator("#lr-number").fill("1000")
@@ -1617,6 +1605,57 @@ def test_the_law_beside_what_is_measured(open_page):
     assert f"The law ‖W‖^lag says {text.number(1.1**6)} after 6 steps" in says(page, "#norms-says")
     assert f"{text.number(left)} left" in says(page, "#norms-says")
     assert left == pytest.approx(1.1**6)
+
+
+def test_text_plot_and_table_have_the_same_share_left(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    page.locator("#norms summary").click()
+    shares = dict(re.findall(r"∂(\w): the gradient [a-z ]+, (\S+) left", says(page, "#norms-says")))
+    head, *rows = (row.split("\t") for row in page.locator("#norm-table").inner_text().splitlines()[1:])
+    assert head[2:] == ["∂h", "∂c"]
+    assert rows[0][2:] == ["1", "1"]
+    assert rows[-1][2:] == [shares["h"], shares["c"]]
+    curves = page.evaluate(CURVES)
+    assert len(curves) == 2
+    assert curves[0][0] == curves[1][0]  # both begin at 1
+
+
+#: The heights of the thick curves of the plot.
+CURVES = """(() => {
+    const pen = normPlot.getContext("2d"), found = [];
+    pen.beginPath = () => found.push([]);
+    pen.moveTo = () => {};
+    pen.lineTo = (x, y) => { if (pen.lineWidth === 3) found[found.length - 1].push(y); };
+    drawNorms();
+    for (const name of ["beginPath", "moveTo", "lineTo"]) delete pen[name];
+    return found.filter((curve) => curve.length > 1);
+})()"""
+
+
+def test_what_is_measured_begins_at_the_last_loss(open_page):
+    page = open_page("sparse")  # no loss at the last time step
+    settle_work(page)
+    (curve,) = decay(lambda _: ScalarRNNCell(), [0.9], WAVE[1:8])
+    left = text.number(curve.gradients[-1])
+    assert re.search(rf" after 7 steps; .*, {left} left\.$", says(page, "#norms-says"))
+    assert f"×{left} over 7 steps back" in says(page, "#headline")
+
+
+def test_the_norm_is_set_in_its_panel(open_page):
+    page = open_page("last", "#w=-0.9")
+    settle_work(page)
+    assert page.locator("#norms .setting label").inner_text() == "‖W‖"
+    set_range(page, "#norm-here", 1.2)
+    settle_work(page)
+    assert page.evaluate("numbersNow()[0]") == pytest.approx(-1.2)
+    assert says(page, "#norms-says").startswith("‖W‖ = 1.2.")
+
+
+def test_where_there_is_no_loss_nothing_is_said_of_the_gradient(open_page):
+    page = open_page("sparse", "#T=2")
+    settle_work(page)
+    assert page.locator("#norms").is_hidden()
 
 
 def test_a_gradient_that_is_0_is_told_from_one_that_is_too_small(open_page):

@@ -321,6 +321,33 @@ def test_a_target_that_stands_alone_is_seen_and_a_panel_that_stands_alone_has_th
     assert page.locator("#where").bounding_box()["width"] > 1300
 
 
+def test_a_panel_that_gets_another_width_is_drawn_for_it(open_page):
+    page = open_page("last")
+    settle_work(page)
+    page.evaluate("byId('where').hidden = true")
+    settle(page)
+    settle_work(page)
+    drawn, wide = page.evaluate("[normPlot.width, normPlot.clientWidth * devicePixelRatio]")
+    assert wide > 1300
+    assert drawn == pytest.approx(wide, abs=1)
+
+
+def test_the_curves_of_stacked_cells_are_told_apart(open_page):
+    page = open_page("stack")
+    settle_work(page)
+    looks = page.evaluate(
+        """() => {
+            const pen = normPlot.getContext("2d"), found = [];
+            pen.stroke = () => found.push([pen.strokeStyle, pen.getLineDash().join(), pen.lineWidth]);
+            drawNorms();
+            delete pen.stroke;
+            return found.filter(([, , wide]) => wide === 3).map((look) => look.join(";"));
+        }"""
+    )
+    assert len(looks) == 8  # each curve, and its sample beside its name
+    assert len(set(looks)) == 4
+
+
 def test_while_the_film_goes_forward_no_gradient_is_there(open_page):
     page = open_page("last", "#step=3")
     settle(page)

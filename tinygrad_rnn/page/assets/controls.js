@@ -89,13 +89,22 @@ function buildWeights() {
   }
   const { recurrent, forget } = cellNow();
   if (recurrent.length && !single.some(({ places }) => places[0] === recurrent[0][0][0])) {
-    slider(weights, { id: "norm", words: recurrent.length > 1 ? "max ‖W‖" : "‖W‖", get: () => round(normOfWeights(numbersNow(), recurrent)), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, withNormNow(Math.max(0, x))) }, g), least: 0, most: 3 }, weightShows);
+    normSlider(weights, "norm", weightShows);
   }
   if (forget.length) {
     const mean = () => forget.reduce((sum, place) => sum + numbersNow()[place], 0) / forget.length;
     slider(weights, { id: "forget", words: "b_f, all", get: () => round(mean()), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, numbersNow().map((each, i) => (forget.includes(i) ? x : each))) }, g), least: -4, most: 6, step: 0.05 }, weightShows);
   }
 }
+/** A slider for ‖W‖ as a whole. */
+function normSlider(place, id, list) {
+  const recurrent = () => cellNow().recurrent;
+  slider(place, {
+    id, words: () => (recurrent().length > 1 ? "max ‖W‖" : "‖W‖"), get: () => (recurrent().length ? round(normOfWeights(numbersNow(), recurrent())) : null),
+    set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, withNormNow(Math.max(0, x))) }, g), least: 0, most: 3,
+  }, list);
+}
+
 /** The parameters with another ‖W‖. On the way through 0 the matrices keep the direction that they had last, or as built. */
 function withNormNow(norm) {
   const { recurrent } = cellNow(), p = numbersNow().slice(), places = recurrent.flat(2), known = lastDirection && lastDirection.cell === chosen.cell ? lastDirection.p : built.p[chosen.cell];

@@ -230,8 +230,9 @@ addEventListener("hashchange", () => {
 });
 /** Go to the settings of a link. */
 function follow(link) {
-  const found = fromLink(link), names = Object.keys(found).filter((name) => JSON.stringify(found[name]) !== JSON.stringify(chosen[name]));
-  if (!onlyLooks(names)) {
+  const found = fromLink(link), names = Object.keys(found).filter((name) => name !== "losses" && JSON.stringify(found[name]) !== JSON.stringify(chosen[name]));
+  if (onlyLooks(names)) found.losses = chosen.losses;
+  else {
     past.push(chosen);
     waiting.add("restored");
   }
