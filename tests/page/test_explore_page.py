@@ -206,6 +206,25 @@ def test_the_signs_of_the_picture_are_explained(open_page, name, link, expected)
     assert page.locator("#signs dt").all_text_contents() == expected
 
 
+def test_a_target_that_the_loss_does_not_take_is_named(open_page):
+    page = open_page("logits", "#target_3[0]=1.2")
+    assert says(page, "#headline") == "target3[0] = 1.2 is outside of what the loss takes"
+    page.evaluate("change({ target: replaced(chosen.target, 2, [0.7, 1]) })")
+    settle(page)
+    assert says(page, "#headline").startswith("The gradient")
+
+
+def test_a_link_that_changes_a_look_leaves_the_training_as_it_is(open_page):
+    page = open_page("last")
+    page.locator("#update").click()
+    settle(page)
+    before = page.evaluate("[chosen.losses.length, past.length]")
+    page.evaluate("follow(asLink() + '&speed=2')")
+    settle(page)
+    assert page.evaluate("[chosen.losses.length, past.length]") == before == [1, 1]
+    assert page.evaluate("chosen.speed") == 2
+
+
 def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
     page = open_page("twins")
     page.locator("#cell").select_option("ScalarRNNCell (2)")

@@ -238,8 +238,13 @@ addEventListener("hashchange", () => {
 });
 /** Go to the settings of a link. */
 function follow(link) {
-  past.push(chosen);
-  chosen = fromLink(link);
-  waiting.add("restored").add("p").add("link");
+  const found = fromLink(link), names = Object.keys(found).filter((name) => name !== "losses" && JSON.stringify(found[name]) !== JSON.stringify(chosen[name]));
+  if (onlyLooks(names)) found.losses = chosen.losses;
+  else {
+    past.push(chosen);
+    waiting.add("restored");
+  }
+  chosen = found;
+  for (const name of [...names, "link"]) waiting.add(name);
   refresh();
 }
