@@ -174,6 +174,57 @@ def test_a_contribution_that_is_not_finite_is_said_and_written(open_page):
     assert {"∞", "NaN"} <= set(written)
 
 
+def test_the_loss_is_joined_to_the_state_that_it_reads_and_to_none_without_a_loss(open_page):
+    page = open_page("early")
+    parts = """Object.fromEntries([...picture.lastElementChild.parts]
+      .map(([id, { attributes, text }]) => [id, { ...attributes, text }]))"""
+    drawn = page.evaluate(parts)
+    start = drawn["boxh3"]
+    ends = [float(start["x"]) + float(start["width"]), float(drawn["boxL"]["x"]) - 1]
+    numbers = [float(number) for number in re.findall(r"[\d.]+", drawn["flowLh"]["d"])]
+    assert [numbers[0], numbers[-1]] == pytest.approx(ends)
+    page = open_page("early", "#T=2")
+    assert "flowLh" not in page.evaluate(parts)
+    drawn = open_page("third").evaluate(parts)
+    assert drawn["lawname"]["text"].startswith("w^(3−k) = ")
+    assert "meanL" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("name", "link", "expected"),
+    [
+        ("last", "", ["T, k", "∂h6/∂hk", "w", "tanh′", "too small for a double"]),
+        ("cells", "", ["T, k", "st", "‖∂L5/∂sk‖", "Jt, ‖J‖", "mean f, ∏ f", "too small for a double"]),
+        ("vectors", "", ["T, k", "‖∂L4/∂hk‖", "Jt, ‖J‖", "‖W‖", "too small for a double"]),
+        ("early", "#T=2", ["T, k"]),
+    ],
+)
+def test_the_signs_of_the_picture_are_explained(open_page, name, link, expected):
+    page = open_page(name, link)
+    page.locator("#score summary").filter(has_text="What the signs mean").evaluate("(one) => one.click()")
+    settle(page)
+    assert page.locator("#signs dt").all_text_contents() == expected
+
+
+def test_a_target_that_the_loss_does_not_take_is_named(open_page):
+    page = open_page("logits", "#target_3[0]=1.2")
+    assert says(page, "#headline") == "target3[0] = 1.2 is outside of what the loss takes"
+    page.evaluate("change({ target: replaced(chosen.target, 2, [0.7, 1]) })")
+    settle(page)
+    assert says(page, "#headline").startswith("The gradient")
+
+
+def test_a_link_that_changes_a_look_leaves_the_training_as_it_is(open_page):
+    page = open_page("last")
+    page.locator("#update").click()
+    settle(page)
+    before = page.evaluate("[chosen.losses.length, past.length]")
+    page.evaluate("follow(asLink() + '&speed=2')")
+    settle(page)
+    assert page.evaluate("[chosen.losses.length, past.length]") == before == [1, 1]
+    assert page.evaluate("chosen.speed") == 2
+
+
 def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
     page = open_page("twins")
     page.locator("#cell").select_option("ScalarRNNCell (2)")
@@ -204,7 +255,9 @@ def test_stacked_cells_are_drawn_from_the_input_up(open_page):
     )
     subject = Subject(posed.unrolled, posed.loss, View(), 20)
     ways = [*subject.dependencies(2), *subject.within(2)]
-    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + ["flowtox2", "flowLh"])
+    entered = [f"flowx{name}2" for name in subject.entered(2)]
+    assert len(entered) == 2
+    assert sorted(flows) == sorted([f"flow{a}{b}2" for a, b in ways] + entered + ["flowLh"])
     tops = page.evaluate("""Object.fromEntries([...picture.lastElementChild.parts].filter(([id]) => /^box.*2$/.test(id))
       .map(([id, { attributes }]) => [id.slice(3, -1), Number(attributes.y)]))""")
     assert sorted(tops, key=tops.get) == subject.names == ["c", "h", "c_l0", "h_l0"]
@@ -904,11 +957,11 @@ def test_training_runs_and_the_loss_falls(open_page):
     page = open_page("every")
     first = page.evaluate("result.computation.loss")
     page.locator("#run").click()
-    wait_until(page, "curve.losses.length > 10")
+    wait_until(page, "chosen.losses.length > 10")
     page.locator("#headline").click()  # what else is clicked or pressed meanwhile does not divide it
     page.keyboard.press("PageUp")
-    before = page.evaluate("curve.losses.length")
-    wait_until(page, f"curve.losses.length > {before + 10}")
+    before = page.evaluate("chosen.losses.length")
+    wait_until(page, f"chosen.losses.length > {before + 10}")
     page.locator("#run").click()
     assert says(page, "#run") == "Run"
     assert page.evaluate("result.computation.loss") < first
@@ -916,6 +969,49 @@ def test_training_runs_and_the_loss_falls(open_page):
     page.locator("#undo").click()  # the whole run is one gesture
     settle(page)
     assert page.evaluate("numbersNow()") == [0.9, 0.5, 0.1]
+
+
+def test_beside_the_loss_stands_the_norm_of_the_present_gradient(open_page):
+    page = open_page("every")
+    page.locator("#update").click()
+    settle(page)
+    for w in (None, 0.4):
+        if w is not None:
+            set_range(page, "#parameter0", w)
+        loss, norm = page.evaluate("[result.computation.loss, Math.hypot(...result.computation.sequence.p_grad)]")
+        assert says(page, "#train-says") == f"loss {text.number(loss)}, gradient's norm {text.number(norm)}"
+
+
+def test_undo_takes_from_the_loss_curve_what_it_undoes_and_nothing_else(open_page):
+    page = open_page("every")
+    page.locator("#loss-details summary").evaluate("(one) => one.click()")
+
+    def rows():
+        return page.locator("#loss-table tbody").inner_text().splitlines()
+
+    for _ in range(2):
+        page.locator("#update").click()
+        settle(page)
+    trained = rows()
+    assert len(trained) == 3
+    set_range(page, "#x", 0.3)
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert rows() == trained
+    assert page.locator("#loss-plot").is_visible()
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert rows() == trained[:2]
+    page.locator("#run").click()
+    wait_until(page, "chosen.losses.length > 10")
+    page.locator("#run").click()
+    page.locator("#undo").click()
+    settle(page)
+    assert rows() == trained[:2]
+    page.keyboard.press("Control+z")
+    settle(page)
+    assert page.locator("#loss-plot").is_hidden()
+    assert says(page, "#train-says") == ""
 
 
 def test_an_explosion_stops_with_the_update_that_did_it(open_page):
@@ -929,7 +1025,7 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
     )
     assert all(map(math.isfinite, page.evaluate("numbersNow()")))
     done = int(re.search(r"after (\d+) update", says(page, "#train-says"))[1])
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses.length") == done
     assert f"over {done} update" in page.locator("#loss-plot").get_attribute("aria-label")
     page.locator("#undo").click()
     settle(page)
@@ -938,11 +1034,11 @@ def test_an_explosion_stops_with_the_update_that_did_it(open_page):
         losses.append(page.evaluate("result.computation.loss"))
         page.locator("#update").click()
         settle(page)
-    assert page.evaluate("curve.losses.slice(0, -1)") == losses
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses") == losses
+    assert page.evaluate("chosen.losses.length") == done
     page.locator("#update").click()
     settle(page)
-    assert page.evaluate("curve.losses.length") == done + 1
+    assert page.evaluate("chosen.losses.length") == done
 
 
 def test_an_update_that_makes_a_weight_infinite_is_not_done(open_page):
@@ -1059,14 +1155,14 @@ def test_what_is_changed_at_a_time_step_in_view_leaves_the_film_where_it_is_and_
 
 def test_undo_restores_what_a_change_changed_and_nothing_else(open_page):
     page = open_page("every", "#step=11&t=6")
-    set_range(page, "#T", 4)  # which has the film and the time step in view end
-    assert page.evaluate("asLink()") == "#T=4"
+    set_range(page, "#T", 4)  # on the way back at t = 2; there is no time step 6 that could be in view
+    assert page.evaluate("asLink()") == "#T=4&step=7"
     page.evaluate("dispatchEvent(new Event('pointerup'))")
     set_range(page, "#parameter0", 0.5)
     page.keyboard.press("PageUp")
     page.locator("#undo").click()
     settle(page)
-    assert page.evaluate("asLink()") == "#T=4&step=9"
+    assert page.evaluate("asLink()") == "#T=4&step=6"
     page.locator("#undo").click()
     settle(page)
     assert page.evaluate("asLink()") == "#step=11&t=6"
@@ -1076,6 +1172,119 @@ def test_undo_restores_what_a_change_changed_and_nothing_else(open_page):
     page.locator("#undo").click()
     settle(page)
     assert page.evaluate("asLink()") == "#step=11&t=6"
+
+
+@pytest.mark.parametrize(
+    ("link", "fewer"),
+    [
+        ("#step=2", "#T=4&step=2"),
+        ("#step=6", "#T=4&step=4"),  # forward, at the last time step
+        ("#step=11", "#T=4&step=7"),  # back, at t = 2
+        ("#step=8", "#T=4&step=5"),  # back, at t = 5: at the last one
+        ("#step=13&node=1", "#T=4&step=9&node=1"),  # back, at the initial state
+        ("#step=10&t=4", "#T=4&step=6&t=4"),
+        ("#t=5", "#T=4"),  # complete stays complete
+    ],
+)
+def test_the_film_stays_at_its_time_step_when_there_are_fewer_and_undo_brings_its_place_back(open_page, link, fewer):
+    page = open_page("every", link)
+    set_range(page, "#T", 4)
+    assert page.evaluate("asLink()") == fewer
+    page.evaluate("dispatchEvent(new Event('pointerup'))")
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("asLink()") == link
+
+
+def test_what_was_moved_since_stays_at_its_time_step_when_the_number_of_them_is_undone(open_page):
+    page = open_page("every")
+    set_range(page, "#T", 4)
+    page.evaluate("change({ step: 6 })")  # back, at t = 3
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("[filmNow().t, asLink()]") == [3, "#step=10"]
+
+
+def test_unticking_node_by_node_returns_to_where_the_film_was_unless_it_was_moved(open_page):
+    for link in ("#", "#t=3", "#step=3&t=5", "#step=9"):
+        page = open_page("every", link)
+        arcs = page.locator("#picture path.arc").count()
+        page.locator("#by-node").check()
+        settle(page)
+        page.locator("#by-node").uncheck()
+        settle(page)
+        assert page.evaluate("asLink()") == link
+        assert page.locator("#picture path.arc").count() == arcs
+        page.locator("#by-node").check()
+        page.keyboard.press("PageDown")
+        settle(page)
+        place = page.evaluate("chosen.step")
+        page.locator("#by-node").uncheck()
+        settle(page)
+        assert page.evaluate("asLink()") == f"#step={place}"
+
+
+def test_before_the_first_time_step_nothing_of_another_one_is_left(open_page):
+    page = open_page("last", "#step=9&node=2")
+    page.locator("#step-panel summary").click()
+    for way in ("click", "Home"):
+        page.evaluate("goTo(3)")
+        settle(page)
+        assert "of 9)" in says(page, "#item-says")
+        assert says(page, "#values caption") == "Time step 3"
+        top = page.evaluate("byId('where').getBoundingClientRect().top")
+        if way == "click":
+            page.locator("rect[data-t='0']").click()
+        else:
+            page.keyboard.press("Home")
+        settle(page)
+        expected = "Before the first time step\n\nh0 is given: nothing is computed before time step 1."
+        assert says(page, "#step-panel") == expected
+        assert page.evaluate("byId('where').getBoundingClientRect().top") == top
+    page.locator("#by-node").uncheck()
+    page.locator("#by-node").check()
+    settle(page)
+    assert "Tick" not in says(page, "#step-panel")
+    cells = open_page("cells", "#step=0")
+    settle(cells)
+    assert says(cells, "#item-says") == "h0 and c0 are given: nothing is computed before time step 1."
+
+
+def test_the_name_of_a_symbol_follows_it(open_page):
+    page = open_page("hello", "#step=2")
+    assert says(page, "#film-says") == "forward, t = 2 (e)"
+    page.locator("#symbol").select_option(label="“o”")
+    page.locator("#steps").evaluate("(one) => { one.closest('details').open = true; }")
+    settle(page)
+    assert says(page, "#film-says") == "forward, t = 2 (o)"
+    assert says(page, "#step-settings-of") == "time step 2 (o)"
+    assert page.locator("#steps tbody th").all_inner_texts() == ["0", "1 (h)", "2 (o)", "3 (l)", "4 (l)"]
+
+
+def test_the_film_says_where_no_gradient_comes(open_page):
+    page = open_page("sparse")  # whose losses are those of time steps 5, 6 and 7 of 8
+    page.keyboard.press("PageUp")
+    said = []
+    for step in range(9, 12):
+        page.evaluate("(step) => change({ step, t: null })", step)
+        settle(page)
+        said.append(says(page, "#film-says"))
+    assert said[0] == "backward, t = 8: no gradient comes here, since the last loss is that of t = 7"
+    assert said[1] == "backward, from the loss to t = 7"
+    assert said[2].endswith(" is left of the gradient at t = 7")
+    set_range(page, "#T", 4)
+    page.evaluate("change({ step: 5 })")
+    settle(page)
+    assert says(page, "#film-says") == "backward, t = 4: there is no loss"
+
+
+def test_undoing_the_choice_of_a_cell_brings_a_level_of_detail_that_it_has(open_page):
+    page = open_page("cells", "#cell=RNNCell(1%20%E2%86%92%203)")
+    page.locator("#cell").select_option(index=0)
+    page.locator("#unit").select_option(index=2)
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("[asLink(), chosen.detail]") == ["#cell=RNNCell(1%20%E2%86%92%203)", 0]
 
 
 def test_a_time_step_in_view_shows_only_what_the_film_has_reached(open_page):
@@ -1509,6 +1718,57 @@ def test_the_law_beside_what_is_measured(open_page):
     assert f"The law ‖W‖^lag says {text.number(1.1**6)} after 6 steps" in says(page, "#norms-says")
     assert f"{text.number(left)} left" in says(page, "#norms-says")
     assert left == pytest.approx(1.1**6)
+
+
+def test_text_plot_and_table_have_the_same_share_left(open_page):
+    page = open_page("cells")
+    settle_work(page)
+    page.locator("#norms summary").click()
+    shares = dict(re.findall(r"∂(\w): the gradient [a-z ]+, (\S+) left", says(page, "#norms-says")))
+    head, *rows = (row.split("\t") for row in page.locator("#norm-table").inner_text().splitlines()[1:])
+    assert head[2:] == ["∂h", "∂c"]
+    assert rows[0][2:] == ["1", "1"]
+    assert rows[-1][2:] == [shares["h"], shares["c"]]
+    curves = page.evaluate(CURVES)
+    assert len(curves) == 2
+    assert curves[0][0] == curves[1][0]  # both begin at 1
+
+
+#: The heights of the thick curves of the plot.
+CURVES = """(() => {
+    const pen = normPlot.getContext("2d"), found = [];
+    pen.beginPath = () => found.push([]);
+    pen.moveTo = () => {};
+    pen.lineTo = (x, y) => { if (pen.lineWidth === 3) found[found.length - 1].push(y); };
+    drawNorms();
+    for (const name of ["beginPath", "moveTo", "lineTo"]) delete pen[name];
+    return found.filter((curve) => curve.length > 1);
+})()"""
+
+
+def test_what_is_measured_begins_at_the_last_loss(open_page):
+    page = open_page("sparse")  # no loss at the last time step
+    settle_work(page)
+    (curve,) = decay(lambda _: ScalarRNNCell(), [0.9], WAVE[1:8])
+    left = text.number(curve.gradients[-1])
+    assert re.search(rf" after 7 steps; .*, {left} left\.$", says(page, "#norms-says"))
+    assert f"×{left} over 7 steps back" in says(page, "#headline")
+
+
+def test_the_norm_is_set_in_its_panel(open_page):
+    page = open_page("last", "#w=-0.9")
+    settle_work(page)
+    assert page.locator("#norms .setting label").inner_text() == "‖W‖"
+    set_range(page, "#norm-here", 1.2)
+    settle_work(page)
+    assert page.evaluate("numbersNow()[0]") == pytest.approx(-1.2)
+    assert says(page, "#norms-says").startswith("‖W‖ = 1.2.")
+
+
+def test_where_there_is_no_loss_nothing_is_said_of_the_gradient(open_page):
+    page = open_page("sparse", "#T=2")
+    settle_work(page)
+    assert page.locator("#norms").is_hidden()
 
 
 def test_a_gradient_that_is_0_is_told_from_one_that_is_too_small(open_page):

@@ -213,7 +213,8 @@ def _groups(created: Sequence[Value], parameters: Sequence[Value], names: dict[V
             arrays.append((array, shape, [place for _, place in sorted(members)]))
         else:  # these entries fill no array
             arrays += [(own[place], [], [place]) for _, place in members]
-    clear = ("parameter " * bool(RESERVED.fullmatch(name)) + text.clipped(name, 40) for name, _, _ in arrays)
+    short = (text.clipped(name, 40) for name, _, _ in arrays)
+    clear = (f"parameter {name}".rstrip() if not name or RESERVED.fullmatch(name) else name for name in short)
     return [
         {"name": name, "shape": shape, "places": ranges(places)}
         for name, (_, shape, places) in zip(distinct(clear), arrays)

@@ -245,8 +245,8 @@ class _Lanes:
             node = Node(f"x_{step}", values[0], step, "input", Block(step, False), values=tuple(values))
             looks: Looks = {"fill": colours.INPUT_FILL, "stroke": colours.FRAME_LINE, "role": "input", "step": step}
             box = sheet.box(node.id, rows, x, y + gap + height / 2, self.columns.card, height, node=node, **looks)
-            lanes = [*map(subject.names.index, subject.entered(step))]
-            self.upright(box, len(subject.names), max(lanes, default=len(subject.names) - 1), step)
+            for name in subject.entered(step) or subject.names[-1:]:
+                self.upright(box, len(subject.names), subject.names.index(name), step)
             for i, note in enumerate(subject.view.notes_of(step - subject.unrolled.first)):
                 line = text.squeezed(note, self.columns.pitch - 0.4 * s, s)
                 looks = {"anchor": "middle", "ink": colours.QUIET, "role": "note", "step": step}

@@ -383,13 +383,19 @@ class _Writer:
         first = self.traced.slots[unit.nodes[0]] if unit.nodes else 0
         function = Function(
             f"function {name}({FORWARD})", doc, stores, self._reader(), self.named, self._comments(unit),
-            self._blame(unit), [(condition, first) for condition in unit.required],
+            self._blame(unit), [(condition, self._given(condition, first)) for condition in unit.required],
         )  # fmt: skip
         self.functions.append((name, function))
         for node in unit.nodes:
             symbol = self.tape.number(node.data)
             if symbol.op not in ("const", "load", "index"):
                 self.slot_of.setdefault(symbol, self.traced.slots[node])
+
+    def _given(self, condition: Symbol, otherwise: int) -> int:
+        """The slot of the input or target that a condition is about."""
+        regions = {X: 0, TARGET: self.traced.inputs}
+        loads = (each.place for each in condition.args if isinstance(each, Symbol) and each.op == "load")
+        return next((regions[place.region] + place.slot for place in loads if place.region in regions), otherwise)
 
     def _backward(self, name: str, unit: Unit, roots: Mapping[Value, int]) -> None:
         tape, slots = self.tape, self.traced.slots

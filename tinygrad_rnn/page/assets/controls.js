@@ -89,13 +89,22 @@ function buildWeights() {
   }
   const { recurrent, forget } = cellNow();
   if (recurrent.length && !single.some(({ places }) => places[0] === recurrent[0][0][0])) {
-    slider(weights, { id: "norm", words: recurrent.length > 1 ? "max ‖W‖" : "‖W‖", get: () => round(normOfWeights(numbersNow(), recurrent)), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, withNormNow(Math.max(0, x))) }, g), least: 0, most: 3 }, weightShows);
+    normSlider(weights, "norm", weightShows);
   }
   if (forget.length) {
     const mean = () => forget.reduce((sum, place) => sum + numbersNow()[place], 0) / forget.length;
     slider(weights, { id: "forget", words: "b_f, all", get: () => round(mean()), set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, numbersNow().map((each, i) => (forget.includes(i) ? x : each))) }, g), least: -4, most: 6, step: 0.05 }, weightShows);
   }
 }
+/** A slider for ‖W‖ as a whole. */
+function normSlider(place, id, list) {
+  const recurrent = () => cellNow().recurrent;
+  slider(place, {
+    id, words: () => (recurrent().length > 1 ? "max ‖W‖" : "‖W‖"), get: () => (recurrent().length ? round(normOfWeights(numbersNow(), recurrent())) : null),
+    set: (x, g) => change({ p: replaced(chosen.p, chosen.cell, withNormNow(Math.max(0, x))) }, g), least: 0, most: 3,
+  }, list);
+}
+
 /** The parameters with another ‖W‖. On the way through 0 the matrices keep the direction that they had last, or as built. */
 function withNormNow(norm) {
   const { recurrent } = cellNow(), p = numbersNow().slice(), places = recurrent.flat(2), known = lastDirection && lastDirection.cell === chosen.cell ? lastDirection.p : built.p[chosen.cell];
@@ -175,11 +184,11 @@ shows.push(() => {
 
 const cellPick = choice("cell", () => chosen.cell, (value) => {
   const cell = Number(value);
-  change({ cell, nonlinearity: page.cells[cell].nonlinearity, detail: 0 });
+  change({ cell, nonlinearity: page.cells[cell].nonlinearity, detail: 0, losses: [] });
 });
 cellPick.replaceChildren(...page.cells.map(({ name }, i) => element("option", { value: i }, name)));
 byId("cell-field").hidden = page.cells.length < 2;
-const nonlinearityPick = choice("nonlinearity", () => chosen.nonlinearity, (nonlinearity) => change({ nonlinearity }));
+const nonlinearityPick = choice("nonlinearity", () => chosen.nonlinearity, (nonlinearity) => change({ nonlinearity, losses: [] }));
 shows.push(() => {
   const names = Object.keys(cellNow().programs);
   byId("nonlinearity-field").hidden = names.length < 2;
@@ -194,7 +203,7 @@ shows.push(() => {
 
 choice("at", () => chosen.at, (at) => change({ at }));
 choice("speed", () => chosen.speed, (speed) => change({ speed: Number(speed) }));
-slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: null, t: chosen.t > T ? null : chosen.t, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
+slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: stepAmong(T), t: chosen.t > T ? null : chosen.t, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
 
 /** The time step whose input and target can be set. */
 const stepNow = () => Math.max(1, timeInView());
@@ -262,7 +271,7 @@ shows.push(() => {
   options(partPick, row.length, String);
   byId("unit-of-h0-field").hidden = facts().state < 2;
   options(unitOfH0, facts().state, String);
-  write(byId("step-settings-of"), "time step " + called(t) + (page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")"));
+  write(byId("step-settings-of"), "time step " + called(t) + nameOfStep(t));
 });
 
 // ---- truncation ---------------------------------------------------------------------------------------------------------

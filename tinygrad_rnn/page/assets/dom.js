@@ -155,12 +155,17 @@ function whenSeen(part, work) {
   };
 }
 
-/** The width of an element. Kept until the page has another, since to ask has all of it laid out. */
+/** The width of an element. Kept until it has another, since to ask has all of the page laid out. */
 function widthOf(node) {
-  if (!widths.has(node)) widths.set(node, node.clientWidth);
+  if (!widths.has(node)) {
+    widths.set(node, node.clientWidth);
+    resized.observe(node);
+  }
   return widths.get(node) || 320;
 }
-const widths = new Map();
+const widths = new Map(), resized = new ResizeObserver((entries) => {
+  if (entries.some(({ target }) => widths.has(target) && target.clientWidth && target.clientWidth !== widths.get(target))) redrawAll();
+});
 
 /** A colour of the page, for what is drawn on a canvas. */
 function colour(name) {

@@ -8,12 +8,12 @@ const BASE = 0.34 * S;  // from the middle of a text down to the line on which i
 
 const HAS_NAMES = page.names.length > 0 && !page.alphabet;  // a symbol is on its card already
 
-/** What stands in the row: time steps, and folds of those between. */
-function columnsFor(room, T, at) {
+/** What stands in the row: time steps, among them that of the last loss and the one in view, and folds of those between. */
+function columnsFor(room, T, at, last) {
   if (T + 2 <= room) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
   const free = Math.max(4, Math.floor(room - 1 - 2 * FOLD)), wanted = new Set();
   const take = (t) => { if (t >= 0 && t <= T && wanted.size < free) wanted.add(t); };
-  [T, 0, at, at - 1, T - 1, 1].forEach(take);
+  [T, 0, at, last, at - 1, T - 1, 1].forEach(take);
   for (let away = 1; wanted.size < free && away <= T; away++) [T - away, at - away, at + away].forEach(take);
   const times = [...wanted].sort((a, b) => a - b);
   return times.flatMap((t, i) => (i && t > times[i - 1] + 1 ? [{ from: times[i - 1] + 1, to: t - 1 }, { t }] : [{ t }]));
@@ -65,8 +65,8 @@ const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...
 /** How much larger the picture is drawn than usual: as full screen, as there is room for. */
 function enlarged(height, T) {
   if (!document.fullscreenElement) return 1;
-  const around = byId("score").clientHeight - picture.clientHeight + 40, across = widthOf(picture.parentElement) / (50 + 70 * Math.min(T + 2, 14));
-  return Math.max(1, Math.min((innerHeight - around) / height, across));
+  const around = byId("score").clientHeight - picture.clientHeight + 40, high = isClose() ? innerHeight / 2 : innerHeight, across = widthOf(picture.parentElement) / (50 + 70 * Math.min(T + 2, 14));
+  return Math.max(1, Math.min((high - around) / height, across));
 }
 let drawnAs = null;  // the geometry of what is drawn, for the pointer
 
@@ -80,9 +80,9 @@ function drawScore() {
   const wiring = wiringOf(computation.program), lossLane = Math.max(...wiring.loss.map((name) => order.indexOf(name))), lossY = laneY[lossLane] ?? lastY;
   const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (HAS_NAMES ? 2 : 1)) * S;
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
-  const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
+  const height = isClose() ? inputTop + inputHeight + 0.3 * S : barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
-  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView(), lastLoss()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
@@ -167,7 +167,7 @@ function drawScore() {
     }
     for (const [from, to] of wiring.within) upright(from + to + t, t, laneY[order.indexOf(from)], laneY[order.indexOf(to)], cardHeight);
     const x0 = at.get(t), numbers = chosen.x[t - 1], words = inputDrag()?.t === t && numbers.length > 1 ? "[" + part + "] " + shown(numbers[part]) : inputWords(numbers, card - 6);
-    if (wiring.input.length) upright("tox" + t, t, inputTop + inputHeight / 2, laneY[Math.max(...wiring.input.map((name) => order.indexOf(name)))], inputHeight);
+    for (const name of wiring.input) upright("x" + name + t, t, inputTop + inputHeight / 2, laneY[order.indexOf(name)], inputHeight);
     parts.push(["x" + t, "rect", { class: "input" + (isSymbol() ? " symbol" : "") + (numbers !== built.x[t - 1] ? " changed" : ""), x: x0 - card / 2, y: inputTop, width: card, height: inputHeight, rx: 10, "data-x": t }]);
     text("xname" + t, x0, inputTop + 1.05 * S, "x_" + called(t), "xname");
     text("xdata" + t, x0, inputTop + (1.05 + lineSize) * S, words, "data", card - 4);
@@ -176,9 +176,10 @@ function drawScore() {
   });
   // The loss.
   const seen = chosen.step === null || chosen.step > T;
-  for (const name of wiring.loss.length ? wiring.loss : [order[order.length - 1]]) {
-    const y = laneY[order.indexOf(name)];
-    flow("L" + name, "M" + ((at.get(T) ?? lossX - pitch) + card / 2) + " " + y + "L" + (lossX - card / 2 - 1) + " " + (lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2)));
+  for (const name of losses.size ? wiring.loss : []) {
+    const y = laneY[order.indexOf(name)], x0 = at.get(lastT) + card / 2, x1 = lossX - card / 2, y1 = lossY - 0.45 * Math.sign(lossY - y) * (cardHeight / 2), gap = (pitch - card) / 2;
+    // Below the states after the last loss, on which it does not depend.
+    flow("L" + name, "M" + x0 + " " + y + (lastT === T ? "L" : "H" + (x0 + gap) + "V" + (lastY + cardHeight / 2 + 0.5 * input_gap * S) + "H" + (x1 - gap) + "V" + y1 + "H") + (x1 - 1) + (lastT === T ? " " + y1 : ""));
   }
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lossY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lossY - 0.85 * S, "L", "name");
@@ -186,9 +187,9 @@ function drawScore() {
     text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
     if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
   }
-  if (chosen.at === "every" && losses.size) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
-  if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
-  else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
+  if (losses.size > 1) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
+  if (lit && !isClose()) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
+  else if (!lit) text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
   put(picture, { viewBox: "0 0 " + width + " " + height, height: scale * height });
   paint(picture.lastElementChild, parts);
@@ -223,7 +224,7 @@ function drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scal
   const { at, folds, columns, pitch, card, barsTop, barsBottom } = drawnAs, narrow = lossX < 560, top = barsTop + (PROPORTIONS.bars_above + (narrow ? 1.2 : 0)) * S, key = barsBottom + (PROPORTIONS.bars_below + 0.9) * S;
   const name = stateName(), later = name + "_" + called(lastT), earlier = name + "_k", wordy = lossX > 900, root = followedLoss();
   const lawName = !law || lastT === end ? "" : law.gate ? "straight along " + law.part + ": " + law.name + " = " + powerOfTen(law.log10[lastT - end])
-    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(T−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + powerOfTen(law.log10[lastT - end]);
+    : (law.bound ? "at most " : "") + (wordy ? law.size + "^(" + (lastT === chosen.T ? "T" : called(lastT)) + "−k) = " + based(law.number) : law.size) + raised(lastT - end) + " = " + powerOfTen(law.log10[lastT - end]);
   const product_ = scalar ? "|∂" + later + "/∂" + earlier + "|" : "‖∂" + root + "/∂" + earlier + "‖ / ‖∂" + root + "/∂" + later + "‖";
   const headings = ["What is left of the gradient: " + product_ + ", the product of the factors above (log scale)", "What is left of the gradient: " + product_, "What is left: " + product_];
   const fits = (words) => (words.length + lawName.length) * 7.6 < lossX - pitch / 2 - left;
@@ -316,7 +317,7 @@ function listSteps() {
   const head = ["time step", "input", "target", ...names.flatMap((name) => [name, "∂L/∂" + name]), "factor", "what is left"];
   table("steps", "From h_" + called(0) + " to the loss", head, chosen.T + 1, (t) => {
     const target = t ? chosen.target[t - 1] : null, inChain = hasLoss() && t <= last && t >= end;
-    return [called(t) + (page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")"), t ? inputWords(chosen.x[t - 1], Infinity) : "",
+    return [called(t) + nameOfStep(t), t ? inputWords(chosen.x[t - 1], Infinity) : "",
       !target || !target.length ? "" : targetIsClass() ? symbolName(target[0]) : size(target),
       ...names.flatMap((name) => [size(computation.state(t, sequence.now, name)), hasLoss() ? size(computation.state(t, sequence.grad, name)) : ""]),
       inChain && t > end ? "×" + shown(factorAt(t)) : "", inChain ? shown(leftAt(t)) : ""];
@@ -335,8 +336,21 @@ function sayScore() {
   document.body.classList.toggle("nothing", !result.begun);
 }
 
+/** What the signs of the picture mean: those that are in it. */
+function listSigns() {
+  const list = byId("signs");
+  if (!list.closest("details").open) return;
+  list.replaceChildren(...signs().map(([sign, meaning]) => {
+    const row = element("div");
+    row.append(element("dt", {}, sign), element("dd", {}, meaning));
+    return row;
+  }));
+}
+byId("signs").closest("details").addEventListener("toggle", listSigns);
+
 views.push(() => {
   sayScore();
+  listSigns();
   document.body.classList.toggle("before", result.error !== null);
   if (!result.error) {
     listSteps();

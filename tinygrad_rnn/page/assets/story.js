@@ -108,7 +108,8 @@ const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar(
 /** The verdict: what became of the gradient, and how that is to be coloured. */
 function headline() {
   if (result.error) {
-    const { node, t, backward } = result.error;
+    const { node, t, backward, slot } = result.error;
+    if (t !== null && slot < facts().first) return [node + " = " + shown(result.computation.sequence.now[t][slot]) + " is outside of what the " + (slot < facts().x ? "cell" : "loss") + " takes", "broken"];
     return [(backward ? "The derivative of " : "") + node + " has no real value" + (t === null ? "" : " at t = " + called(t)), "broken"];
   }
   if (!hasLoss()) return [chosen.at === "last" ? "There is no loss: time step " + called(chosen.T) + " has no target" : "There is no loss: no time step up to " + called(chosen.T) + " has a target", ""];
@@ -193,6 +194,24 @@ function equation() {
   const size = chainNorm(T, k), chain = line + (size === null ? "" : " ≤ ‖" + chainName(T, k) + "‖ = " + shown(size));
   if (!law) return chain;
   return chain + " ≤ ‖W‖" + raised(lag) + " = " + based(law.number) + raised(lag) + " = " + powerOfTen(law.log10[lag]);
+}
+
+/** The signs that are in the picture, each with what it means. */
+function signs() {
+  const s = stateName(), T = called(lastLoss()), found = lastLoss() === chosen.T ? [["T, k", "T is the last time step, k any before it."]] : [["k", "Any time step before t = " + T + ", the last one with a loss."]];
+  if (result.error || !hasLoss()) return found;
+  const { law } = result, slope = NONLINEAR[chosen.nonlinearity], root = followedLoss();
+  if (s === "s") found.push(["s_t", "All parts of the state after time step t together: " + partNames().map((name) => name + "_t").join(", ") + "."]);
+  if (isScalar()) found.push(["∂" + s + "_" + T + "/∂" + s + "_k", "How much " + s + "_" + T + " changes with " + s + "_k: the product of the factors of all time steps between."]);
+  else {
+    found.push(["‖∂" + root + "/∂" + s + "_k‖", "The length of the gradient at time step k. A factor is the ratio of two such lengths, one time step apart."]);
+    found.push(["J_t, ‖J‖", "The Jacobian of time step t: the derivatives of every entry of the state by every entry before it. ‖J‖ is the most by which it can lengthen a gradient (spectral norm)."]);
+  }
+  if (law && law.gate) found.push(["mean " + law.gate + ", ∏ " + law.gate, "The gate by which " + law.part + " is multiplied at each time step, between 0 and 1: its mean over the units, and its product over the time steps."]);
+  else if (law) found.push([law.bound ? "‖W‖" : "w", (law.bound ? "The most by which the recurrent weights can lengthen a gradient" : "The recurrent weight") + ", the same at every time step."]);
+  if (isScalar() && law && slope) found.push([slope, "The derivative of " + chosen.nonlinearity + " at this time step, at most 1."]);
+  found.push(["too small for a double", "Less than 2×10⁻³⁰⁸, the smallest number that the computer holds with all its digits."]);
+  return found;
 }
 
 /** The picture for those who cannot see it. */

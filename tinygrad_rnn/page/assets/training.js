@@ -1,9 +1,10 @@
 // Training: updates by the gradient that is in view, one or many; the loss curve grows, and an explosion stops it.
 "use strict";
 
-/** losses: that at the beginning, and that after each update; due: whether the last is not computed yet. */
-const curve = { losses: [], due: false, running: 0, of: null };
-const updatesDone = () => plural(curve.losses.length - 1, "update");
+/** The loss before each update, and now. */
+const lossCurve = () => [...chosen.losses, result.error || !hasLoss() ? NaN : result.computation.loss];
+const updatesDone = () => plural(chosen.losses.length, "update");
+let running = 0;
 const lossPlot = byId("loss-plot"), trainSays = byId("train-says");
 
 slider(byId("train-settings"), { id: "lr", words: "rate", get: () => chosen.lr, set: (lr, g) => change({ lr: Math.max(0, lr) }, g), least: 0, most: 1 });
@@ -11,26 +12,26 @@ const clipOn = byId("clip-on");
 clipOn.addEventListener("change", () => change({ clip: clipOn.checked ? 1 : null }));
 slider(byId("clip-settings"), { id: "clip", words: "‖g‖ ≤", get: () => chosen.clip, set: (clip, g) => change({ clip: Math.max(0, clip) }, g), least: 0, most: 5 });
 
-/** One update; false if there was none, because the gradient is not finite or there is no real value. */
+/** One update, once all that was set is computed; false if there is none, because the gradient is not finite or there is no real value. */
 function updateOnce() {
+  if (!onlyLooks(waiting)) return true;
   const { computation } = result;
   if (result.error) return stopRunning("There is no gradient: " + headline()[0] + ".");
   if (!hasLoss()) return stopRunning(headline()[0] + ".");
-  if (!curve.losses.length) curve.losses.push(computation.loss);
   try {
-    curve.norm = update(computation, chosen.lr, chosen.clip, cellNow().trained);
+    update(computation, chosen.lr, chosen.clip, cellNow().trained);
   } catch (error) {
     if (!(error instanceof NoUpdate)) throw error;
     return stopRunning("Exploded: " + error.message + " after " + updatesDone() + ". The weights are those before it.");
   }
-  curve.due = true;
-  change({ p: replaced(chosen.p, chosen.cell, Array.from(computation.p.subarray(0, numbersNow().length))) }, "training");
+  const p = replaced(chosen.p, chosen.cell, Array.from(computation.p.subarray(0, numbersNow().length)));
+  change({ p, losses: [...chosen.losses, computation.loss] }, "training");
   return true;
 }
 
 function stopRunning(words = "") {
-  cancelAnimationFrame(curve.running);
-  curve.running = 0;
+  cancelAnimationFrame(running);
+  running = 0;
   endGesture();
   byId("run").textContent = "Run";
   if (words) { write(trainSays, words); say(words); }
@@ -38,22 +39,22 @@ function stopRunning(words = "") {
 }
 
 function run() {
-  if (curve.running) return void stopRunning();
+  if (running) return void stopRunning();
   byId("run").textContent = "Stop";
-  const frame = () => { if (updateOnce()) curve.running = requestAnimationFrame(frame); };
-  curve.running = requestAnimationFrame(frame);
+  const frame = () => { if (updateOnce()) running = requestAnimationFrame(frame); };
+  running = requestAnimationFrame(frame);
   return undefined;
 }
-byId("update").addEventListener("click", () => { stopRunning(); if (!curve.due) updateOnce(); endGesture(); });
+byId("update").addEventListener("click", () => { stopRunning(); updateOnce(); endGesture(); });
 byId("run").addEventListener("click", run);
 byId("loss-details").addEventListener("toggle", drawCurve);
 
 function drawCurve() {
-  lossPlot.hidden = byId("loss-details").hidden = curve.losses.length < 2;
+  lossPlot.hidden = byId("loss-details").hidden = !chosen.losses.length;
   if (lossPlot.hidden) return;
-  const { losses } = curve, height = 84, [pen, width] = sharp(lossPlot, height), left = 6, right = width - 6, top = 20, bottom = height - 8;
+  const losses = lossCurve(), height = 84, [pen, width] = sharp(lossPlot, height), left = 6, right = width - 6, top = 20, bottom = height - 8;
   const finite = losses.filter((x) => Number.isFinite(x) && x > 0).map(Math.log10);
-  lossPlot.setAttribute("aria-label", losses.length ? "Loss over " + updatesDone() + ", from " + shown(losses[0]) + " to " + shown(losses[losses.length - 1]) : "No update yet");
+  lossPlot.setAttribute("aria-label", "Loss over " + updatesDone() + ", from " + shown(losses[0]) + " to " + shown(losses[losses.length - 1]));
   table("loss-table", "Loss after each update", ["updates", "loss"], losses.length, (i) => [String(i), shown(losses[i])], losses.length);
   if (!finite.length) return;
   let low = Infinity, high = -Infinity;
@@ -79,20 +80,16 @@ function drawCurve() {
   pen.fillText(updatesDone(), right, 10);
 }
 
-/** What belongs to one cell is begun anew with another, or when everything is reset. */
+/** The norm of the gradient that an update would follow, before it is clipped. */
+const trainedNorm = () => library.hypot(...cellNow().trained.map((place) => Math.abs(result.computation.sequence.p_grad[place])));
+
 views.push((changed) => {
   clipOn.checked = chosen.clip !== null;
-  const of = chosen.cell + chosen.nonlinearity;
-  if (curve.of !== of || changed.has("restored")) {
-    Object.assign(curve, { of, losses: [], due: false });
-    stopRunning();
-    drawCurve();
+  if (["cell", "nonlinearity", "restored"].some((name) => changed.has(name))) stopRunning();
+  if (onlyLooks(changed)) return;
+  drawCurve();
+  if (!chosen.losses.length) { if (!running) write(trainSays, ""); }
+  else if (changed.has("p") || !trainSays.textContent.startsWith("Exploded")) {
+    write(trainSays, result.error || !hasLoss() ? headline()[0] : "loss " + shown(result.computation.loss) + ", gradient's norm " + shown(trainedNorm()));
   }
-  if (curve.due && changed.has("p")) {
-    curve.due = false;
-    curve.losses.push(result.error ? NaN : result.computation.loss);
-    drawCurve();
-  } else if (changed.has("size")) drawCurve();
-  if (!curve.running && !curve.losses.length) write(trainSays, "");
-  else if (curve.losses.length && (changed.has("p") || !trainSays.textContent.startsWith("Exploded"))) write(trainSays, "loss " + shown(result.computation.loss) + ", gradient's norm " + shown(curve.norm ?? NaN));
 });
