@@ -69,7 +69,6 @@ def scenes(page: Any) -> Iterator[tuple[str, float]]:
         yield "Train: one update after the other, and everything follows", 0.2
     page.evaluate("goTo(9)")
     page.locator("#by-node").check()
-    page.evaluate("document.getElementById('step-panel').scrollIntoView({ block: 'center' })")
     for _ in range(8):
         yield "Every application of the chain rule, node by node", 0.35
         page.keyboard.press("PageDown")

@@ -263,6 +263,14 @@ def test_json_has_no_numbers_that_json_lacks(capsys):
     assert found["verdict"] == "is infinite"
 
 
+@pytest.mark.parametrize("option", ["--with", "--output"])
+def test_a_module_of_one_cell_takes_no_option_of_the_page(option, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explore", "--code", "step.mjs", option, {"--with": "lstm", "--output": "page.html"}[option]]) == 2
+    assert f"{option} besides --code" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("command", "file"),
     [

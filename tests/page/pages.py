@@ -20,6 +20,7 @@ from tinygrad_rnn import (
 )
 from tinygrad_rnn.bptt.verdict import kept, verdict
 from tinygrad_rnn.cli import main
+from tinygrad_rnn.nn import binary_cross_entropy_with_logits
 from tinygrad_rnn.page.api import page_of
 from tinygrad_rnn.page.source import from_sequence
 from tinygrad_rnn.pictures import text
@@ -69,6 +70,7 @@ def files(tmp_path_factory):
         "stack": explore(stacked()),
         "formulas": explore(*formulas()),
         "vectors": explore(vectors()),
+        "logits": explore(problem(RNNCell(1, 2), [[0.1]] * 3, [[0.0, 1.0]] * 3, loss=binary_cross_entropy_with_logits)),
         "third": explore(problem(ScalarRNNCell(), WAVE[1:6], [None, None, 0.4, None, None], at="every")),
         "sparse": page_of(from_sequence(ScalarRNNCell(), WAVE[1:9], [None] * 4 + WAVE[6:9] + [None], at="every")),
         "large": explore(problem(LSTMCell(3, 20), [[0.1, 0.2, 0.3]] * 4, [[0.1, 0.2]] * 4, readout=Linear(20, 2))),

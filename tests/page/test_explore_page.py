@@ -206,6 +206,25 @@ def test_the_signs_of_the_picture_are_explained(open_page, name, link, expected)
     assert page.locator("#signs dt").all_text_contents() == expected
 
 
+def test_a_target_that_the_loss_does_not_take_is_named(open_page):
+    page = open_page("logits", "#target_3[0]=1.2")
+    assert says(page, "#headline") == "target3[0] = 1.2 is outside of what the loss takes"
+    page.evaluate("change({ target: replaced(chosen.target, 2, [0.7, 1]) })")
+    settle(page)
+    assert says(page, "#headline").startswith("The gradient")
+
+
+def test_a_link_that_changes_a_look_leaves_the_training_as_it_is(open_page):
+    page = open_page("last")
+    page.locator("#update").click()
+    settle(page)
+    before = page.evaluate("[chosen.losses.length, past.length]")
+    page.evaluate("follow(asLink() + '&speed=2')")
+    settle(page)
+    assert page.evaluate("[chosen.losses.length, past.length]") == before == [1, 1]
+    assert page.evaluate("chosen.speed") == 2
+
+
 def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
     page = open_page("twins")
     page.locator("#cell").select_option("ScalarRNNCell (2)")
@@ -1182,14 +1201,14 @@ def test_what_is_changed_at_a_time_step_in_view_leaves_the_film_where_it_is_and_
 
 def test_undo_restores_what_a_change_changed_and_nothing_else(open_page):
     page = open_page("every", "#step=11&t=6")
-    set_range(page, "#T", 4)  # which has the film and the time step in view end
-    assert page.evaluate("asLink()") == "#T=4"
+    set_range(page, "#T", 4)  # on the way back at t = 2; there is no time step 6 that could be in view
+    assert page.evaluate("asLink()") == "#T=4&step=7"
     page.evaluate("dispatchEvent(new Event('pointerup'))")
     set_range(page, "#parameter0", 0.5)
     page.keyboard.press("PageUp")
     page.locator("#undo").click()
     settle(page)
-    assert page.evaluate("asLink()") == "#T=4&step=9"
+    assert page.evaluate("asLink()") == "#T=4&step=6"
     page.locator("#undo").click()
     settle(page)
     assert page.evaluate("asLink()") == "#step=11&t=6"
@@ -1199,6 +1218,119 @@ def test_undo_restores_what_a_change_changed_and_nothing_else(open_page):
     page.locator("#undo").click()
     settle(page)
     assert page.evaluate("asLink()") == "#step=11&t=6"
+
+
+@pytest.mark.parametrize(
+    ("link", "fewer"),
+    [
+        ("#step=2", "#T=4&step=2"),
+        ("#step=6", "#T=4&step=4"),  # forward, at the last time step
+        ("#step=11", "#T=4&step=7"),  # back, at t = 2
+        ("#step=8", "#T=4&step=5"),  # back, at t = 5: at the last one
+        ("#step=13&node=1", "#T=4&step=9&node=1"),  # back, at the initial state
+        ("#step=10&t=4", "#T=4&step=6&t=4"),
+        ("#t=5", "#T=4"),  # complete stays complete
+    ],
+)
+def test_the_film_stays_at_its_time_step_when_there_are_fewer_and_undo_brings_its_place_back(open_page, link, fewer):
+    page = open_page("every", link)
+    set_range(page, "#T", 4)
+    assert page.evaluate("asLink()") == fewer
+    page.evaluate("dispatchEvent(new Event('pointerup'))")
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("asLink()") == link
+
+
+def test_what_was_moved_since_stays_at_its_time_step_when_the_number_of_them_is_undone(open_page):
+    page = open_page("every")
+    set_range(page, "#T", 4)
+    page.evaluate("change({ step: 6 })")  # back, at t = 3
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("[filmNow().t, asLink()]") == [3, "#step=10"]
+
+
+def test_unticking_node_by_node_returns_to_where_the_film_was_unless_it_was_moved(open_page):
+    for link in ("#", "#t=3", "#step=3&t=5", "#step=9"):
+        page = open_page("every", link)
+        arcs = page.locator("#picture path.arc").count()
+        page.locator("#by-node").check()
+        settle(page)
+        page.locator("#by-node").uncheck()
+        settle(page)
+        assert page.evaluate("asLink()") == link
+        assert page.locator("#picture path.arc").count() == arcs
+        page.locator("#by-node").check()
+        page.keyboard.press("PageDown")
+        settle(page)
+        place = page.evaluate("chosen.step")
+        page.locator("#by-node").uncheck()
+        settle(page)
+        assert page.evaluate("asLink()") == f"#step={place}"
+
+
+def test_before_the_first_time_step_nothing_of_another_one_is_left(open_page):
+    page = open_page("last", "#step=9&node=2")
+    page.locator("#step-panel summary").click()
+    for way in ("click", "Home"):
+        page.evaluate("goTo(3)")
+        settle(page)
+        assert "of 9)" in says(page, "#item-says")
+        assert says(page, "#values caption") == "Time step 3"
+        top = page.evaluate("byId('where').getBoundingClientRect().top")
+        if way == "click":
+            page.locator("rect[data-t='0']").click()
+        else:
+            page.keyboard.press("Home")
+        settle(page)
+        expected = "Before the first time step\n\nh0 is given: nothing is computed before time step 1."
+        assert says(page, "#step-panel") == expected
+        assert page.evaluate("byId('where').getBoundingClientRect().top") == top
+    page.locator("#by-node").uncheck()
+    page.locator("#by-node").check()
+    settle(page)
+    assert "Tick" not in says(page, "#step-panel")
+    cells = open_page("cells", "#step=0")
+    settle(cells)
+    assert says(cells, "#item-says") == "h0 and c0 are given: nothing is computed before time step 1."
+
+
+def test_the_name_of_a_symbol_follows_it(open_page):
+    page = open_page("hello", "#step=2")
+    assert says(page, "#film-says") == "forward, t = 2 (e)"
+    page.locator("#symbol").select_option(label="“o”")
+    page.locator("#steps").evaluate("(one) => { one.closest('details').open = true; }")
+    settle(page)
+    assert says(page, "#film-says") == "forward, t = 2 (o)"
+    assert says(page, "#step-settings-of") == "time step 2 (o)"
+    assert page.locator("#steps tbody th").all_inner_texts() == ["0", "1 (h)", "2 (o)", "3 (l)", "4 (l)"]
+
+
+def test_the_film_says_where_no_gradient_comes(open_page):
+    page = open_page("sparse")  # whose losses are those of time steps 5, 6 and 7 of 8
+    page.keyboard.press("PageUp")
+    said = []
+    for step in range(9, 12):
+        page.evaluate("(step) => change({ step, t: null })", step)
+        settle(page)
+        said.append(says(page, "#film-says"))
+    assert said[0] == "backward, t = 8: no gradient comes here, since the last loss is that of t = 7"
+    assert said[1] == "backward, from the loss to t = 7"
+    assert said[2].endswith(" is left of the gradient at t = 7")
+    set_range(page, "#T", 4)
+    page.evaluate("change({ step: 5 })")
+    settle(page)
+    assert says(page, "#film-says") == "backward, t = 4: there is no loss"
+
+
+def test_undoing_the_choice_of_a_cell_brings_a_level_of_detail_that_it_has(open_page):
+    page = open_page("cells", "#cell=RNNCell(1%20%E2%86%92%203)")
+    page.locator("#cell").select_option(index=0)
+    page.locator("#unit").select_option(index=2)
+    page.locator("#undo").click()
+    settle(page)
+    assert page.evaluate("[asLink(), chosen.detail]") == ["#cell=RNNCell(1%20%E2%86%92%203)", 0]
 
 
 def test_a_time_step_in_view_shows_only_what_the_film_has_reached(open_page):

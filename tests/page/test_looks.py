@@ -282,6 +282,79 @@ def test_picture_and_controls_fit_on_a_screen_and_the_graph_of_a_time_step_in_it
     assert page.locator("#step-panel .scroll.wide").evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
+#: Whether the marked cards are in view in the box of the graph, and where graph and picture are.
+CLOSE = """() => {
+    const box = byId("step-graph").parentElement, frame = box.getBoundingClientRect();
+    const isIn = ({ left, right, top, bottom }) => frame.left <= left && right <= frame.right && frame.top <= top
+        && bottom <= frame.bottom;
+    const from = [...document.querySelectorAll("#step-graph .card.from")];
+    const place = ({ left, right, top, bottom }) => [left, right, top, bottom].map(Math.round).join();
+    const rect = (id) => place(byId(id).getBoundingClientRect());
+    return { count: from.length, in: from.every((one) => isIn(one.getBoundingClientRect())), box: place(frame),
+        places: [rect("picture"), rect("play")], size: [box.scrollWidth, box.scrollHeight].join(),
+        bottom: frame.bottom };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "link", "size", "full"),
+    [
+        ("last", "#step=4&node=5", (1440, 900), False),
+        ("last", "#step=4&node=5", (1440, 900), True),
+        ("last", "#step=4&node=5", (1920, 1080), True),
+        ("last", "#step=4&node=5", (390, 844), False),
+        ("cells", "#step=4&node=25", (1440, 900), False),
+        ("cells", "#step=4&node=25", (1920, 1080), False),
+        ("cells", "#step=4&node=25&detail=5", (1440, 900), True),
+        ("cells", "#step=4&node=25&detail=5", (390, 844), False),
+    ],
+)
+def test_node_by_node_the_graph_stands_below_the_chain_and_the_marked_card_is_in_view(
+    open_page, name, link, size, full
+):
+    page = open_page(name, link, width=size[0], height=size[1])
+    if full:
+        page.keyboard.press("f")
+        wait_until(page, "document.fullscreenElement === byId('stage')")
+    settle_work(page)
+    seen = []
+    for _ in range(12):
+        seen.append(page.evaluate(CLOSE))
+        page.keyboard.press("PageDown")
+        settle(page)
+    assert page.evaluate("scrollY") == 0
+    assert all(each["count"] == 1 and each["in"] for each in seen)
+    for fixed in ("box", "places", "size"):  # nothing jumps
+        assert len({str(each[fixed]) for each in seen}) == 1, fixed
+    if size[0] > 1000:
+        assert seen[0]["bottom"] <= size[1]
+    else:
+        panel, score = (page.locator(part).bounding_box() for part in ("#step-panel", "#score"))
+        assert panel["y"] - score["y"] - score["height"] < 20
+        assert panel["y"] < size[1] - 50 or name == "cells"
+    for part in ("#picture", ".transport"):
+        box = page.locator(part).bounding_box()
+        assert 0 <= box["y"] <= size[1] - box["height"]
+
+
+def test_ticking_node_by_node_brings_chain_and_graph_into_view_and_unticking_all_as_it_was(open_page):
+    page = open_page("last")
+    before = page.locator("#series-plot").bounding_box(), page.locator("#picture").bounding_box()["height"]
+    page.evaluate("scrollTo(0, 300)")
+    page.locator("#by-node").check()
+    settle(page)
+    for part in ("#picture", "#play", "#step-graph"):
+        box = page.locator(part).bounding_box()
+        assert 0 <= box["y"] <= 900 - box["height"], part
+    order = "[...byId('stage').children].map(({ id }) => id)"
+    assert page.evaluate(order) == ["score", "step-panel", "controls"]
+    page.locator("#by-node").uncheck()
+    page.evaluate("scrollTo(0, 0)")
+    settle_work(page)
+    assert page.evaluate(order) == ["score", "controls", "step-panel"]
+    assert (page.locator("#series-plot").bounding_box(), page.locator("#picture").bounding_box()["height"]) == before
+
+
 #: The gradient that stands below a name in a drawing.
 GRADIENT_BELOW = """([drawing, name]) => {
     const texts = [...document.querySelectorAll(drawing + " text")];

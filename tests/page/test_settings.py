@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import pickle
 import re
 from decimal import Decimal
@@ -23,16 +24,23 @@ from tinygrad_rnn import (
     problem,
     unroll,
 )
-from tinygrad_rnn.errors import ArgumentError, ShapeError, UnknownNameError
+from tinygrad_rnn.errors import ArgumentError, DataError, ShapeError, UnknownNameError
 from tinygrad_rnn.nn import Cell, OneHot
 from tinygrad_rnn.page.cells import distinct
 
+from ..node import node
 from .problems import problem as recorded
+
+__all__ = ["node"]
 
 
 def scalar(T=4):
     unrolled, loss, _ = recorded(T)
     return explore(unrolled, loss), unrolled.cell
+
+
+def small():
+    return problem(ScalarRNNCell(), [0.1, 0.2], [0.1, 0.2])
 
 
 def gated(cell):
@@ -175,7 +183,7 @@ def test_what_depends_on_each_other():
     page.cut, page.step = {3, 1}, 8
     assert page.cut == (1, 3)
     page.T = 3
-    assert (page.cut, page.step) == ((1,), None)
+    assert (page.cut, page.step) == ((1,), 6)  # on the way back at t = 1, as before
 
 
 def test_the_link_says_all_and_can_be_set():
@@ -240,12 +248,22 @@ def test_the_time_step_in_view_is_another_than_that_of_the_film_if_it_is_set():
     other.link = page.link
     assert (other.step, other.t, other.node, other.speed, other.link) == (3, 4, 2, 0.5, page.link)
     page.T = 3
-    assert page.t is None
+    assert (page.t, page.step) == (None, 3)
     unrolled = unroll(ScalarRNNCell(), [0.1, 0.2], first=5)
     part = explore(unrolled, mse_loss(unrolled.h[6], 0.1))
     part.t = 4  # of the initial state
     with pytest.raises(ArgumentError, match="t must be at most 6"):
         part.t = 7
+
+
+def test_the_film_stays_at_its_time_step_when_there_are_fewer():
+    page, _ = scalar()
+    for step, fewer, more in ((2, 2, 2), (4, 3, 3), (None, None, None), (7, 5, 7), (5, 4, 6), (9, 7, 9)):
+        page.step = step
+        page.T = 3
+        assert page.step == fewer
+        page.T = 4
+        assert page.step == more
 
 
 def test_apply_writes_the_weights_of_every_cell():
@@ -335,3 +353,73 @@ def test_a_page_can_be_copied_and_sent():
         assert (other.w, other.title) == (1.2, page.title)
         other.w = 0.1
     assert page.w == 1.2
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1e-05, "0.00001"), (1e-6, "0.000001"), (1.5e-7, "1.5e-7"), (1e16, "10000000000000000"), (2.0, "2"),
+        (1.2345678901234568e20, "123456789012345680000"), (-1e21, "-1e+21"), (3e300, "3e+300"), (-0.0, "0"),
+        (5e-324, "5e-324"),
+    ],
+)  # fmt: skip
+def test_a_link_has_numbers_as_javascript_writes_them(node, number, written):
+    page, _ = scalar(2)
+    page.w = number
+    assert unquote(page.link) == f"#w={written}"
+    assert node.run("return String(given.number);", {"number": number}) == written
+
+
+def test_what_a_page_has_can_be_asked():
+    page, _ = scalar(2)
+    assert "w" in page
+    assert "x_1" in page
+    assert "step" in page
+    assert "v" not in page
+    assert 3 not in page
+    assert list(page) == page.names
+    with pytest.raises(UnknownNameError, match="the page has no 3"):
+        page[3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (lambda u, loss, p: (u, 0.3), {}, "the loss is 0.3"),
+        (lambda u, loss, p: (u.cell, loss), {}, "a page of ScalarRNNCell"),
+        (lambda u, loss, p: (p,), {"others": 3}, "others is 3"),
+        (lambda u, loss, p: (p,), {"others": [3]}, "others is [3]"),
+        (lambda u, loss, p: (p,), {"title": None}, "title is None"),
+        (lambda u, loss, p: (u, loss, loss), {}, "losses is L = "),
+    ],
+)
+def test_other_arguments_than_those_of_a_page_are_named(arguments, options, message):
+    posed = small()
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        explore(*arguments(posed.unrolled, posed.loss, posed), **options)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_is_not_finite_is_named(number):
+    posed = small()
+    posed.cell.u.data = number
+    with pytest.raises(DataError, match=f"the parameter u is {number}"):
+        explore(posed)
+    posed = problem(ScalarRNNCell(), [0.1, 0.2], [0.1, number], at="every")
+    with pytest.raises(DataError, match=rf"the target is {number} \[time step 2\]"):
+        explore(posed)
+
+
+@pytest.mark.parametrize("label", ["lr ", "T\n", " x_1", "h0 ", "\n", " cell2.w"])
+def test_no_parameter_has_a_name_that_means_something_else_without_its_blanks(label):
+    def made():
+        w = Value(0.9, label=label)
+        unrolled = unroll(lambda x, h: (w * h + x).tanh(), [0.1, 0.2], h0=0.1)
+        return explore(unrolled, mse_loss(unrolled.h[2], 0.3))
+
+    page, other = made(), made()
+    (name, *_) = page.names
+    assert name.startswith("parameter")
+    page[name] = 0.25
+    other.link = page.link
+    assert (other[name], other.lr) == (0.25, 0.1)

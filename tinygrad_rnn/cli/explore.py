@@ -23,6 +23,9 @@ DESCRIPTION = (
     "unrolled network with its chain, on which every weight, input and setting can be changed, and everything "
     "follows; where the gradient came from, how it decays for every ‖W‖, and training."
 )
+#: The file of the page, by default.
+OUTPUT = "bptt.html"
+
 OPTIONS = {
     **input_options(),
     "the page": (
@@ -36,7 +39,7 @@ OPTIONS = {
         ),
     ),
     "output": (
-        output_option("page; an existing file is overwritten", default="bptt.html"),
+        output_option("page; an existing file is overwritten", default=OUTPUT),
         Option("code", "write the time step as a JavaScript module, instead of the page", metavar="FILE.mjs"),
         QUIET,
     ),
@@ -80,6 +83,9 @@ def _write_code(args: argparse.Namespace) -> int:
     """Write the time step, forward and backward, as a JavaScript module."""
     if not args.code.endswith((".mjs", ".js")):
         raise ArgumentError(f"cannot write a module as {args.code!r}", remedy="Let its name end in .mjs")
+    if args.with_cells or args.output != OUTPUT:
+        option = "--with" if args.with_cells else "--output"
+        raise ArgumentError(f"{option} besides --code", remedy="A module holds one cell, and no page: leave it out")
     check_writable(args.code)
     source = _source(args, read_data(args))
     program = javascript(source.step)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..bptt import Unrolled
 from ..bptt.problem import Problem
 from ..compile.javascript import Program
 from ..engine.value import Value
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..pictures import text
+from ..support.checks import in_short
+from ..support.ranges import spread
 from .cells import CellOfPage, cell_of_page, distinct
 from .data import CellWithPrograms, OneHots, PageData, Rows
 from .graphs import HIGH, WIDE, Graphs
@@ -42,10 +45,16 @@ def explore(
         others: further problems over the same sequence, whose cells can be chosen on the page.
 
     Raises:
-        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence.
+        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence; an
+            argument is something else.
+        DataError: a parameter, the initial state, an input or a target is NaN or infinite.
         CompileError: the time step or the loss cannot be a program, or the time steps have different shapes; the
             error names op and node.
     """
+    _check_kinds("others", others, Problem)
+    _check_kinds("losses", losses or (), Value)
+    if not isinstance(title, str):
+        raise ArgumentError(f"title is {in_short(title)}", remedy="Give a text")
     if isinstance(unrolled, Problem):
         if loss is not None:
             raise ArgumentError("a loss besides a problem, which has one", remedy="Give the problem alone")
@@ -54,8 +63,40 @@ def explore(
         )
     if loss is None:
         raise ArgumentError("there is no loss", remedy="Give explore(unrolled, loss), or a problem")
+    if not isinstance(unrolled, Unrolled):
+        raise ArgumentError(
+            f"a page of {in_short(unrolled)}", remedy="Give a problem(…), or what unroll(…) returns and its loss"
+        )
+    if not isinstance(loss, Value):
+        raise ArgumentError(f"the loss is {in_short(loss)}", remedy="Give the Value that was computed from the states")
     source = from_graph(unrolled, loss, losses)
     return page_of(source, unrolled, title, names, alphabet, list(map(from_problem, others)))
+
+
+def _check_kinds(name: str, given: object, kind: type) -> None:
+    """Check that an argument is a list of such things."""
+    if not isinstance(given, Sequence) or not all(isinstance(one, kind) for one in given):
+        raise ArgumentError(f"{name} is {in_short(given)}", remedy=f"Give a list, each a {kind.__name__}")
+
+
+def _check_finite(source: Source, cells: Sequence[CellOfPage]) -> None:
+    """Check the numbers that the page begins with: from one that is not finite, nothing follows."""
+    for cell in cells:
+        for group in cell.facts["groups"]:
+            for place in spread(group["places"]):
+                if not math.isfinite(number := cell.facts["p"][place]):
+                    raise DataError(
+                        f"the parameter {group['name']} is {number}",
+                        remedy="Give finite numbers: go back before the explosion",
+                    )
+        for number in cell.facts["h0"]:
+            if not math.isfinite(number):
+                raise DataError(f"the initial state is {number}", remedy="Give finite numbers")
+    for name, rows in (("the input", source.inputs), ("the target", source.targets)):
+        for t, row in enumerate(rows, start=source.first):
+            for number in row or ():
+                if not math.isfinite(number):
+                    raise DataError(f"{name} is {number}", time_step=t, remedy="Give finite numbers")
 
 
 def page_of(
@@ -73,6 +114,7 @@ def page_of(
                 "another problem has another sequence", remedy="Give every problem the same inputs and targets"
             )
     made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
+    _check_finite(source, made)
     programs: list[Program] = []
     cells = [_numbered(cell, programs) for cell in made]
     for cell, name in zip(cells, distinct([cell["name"] for cell in cells])):

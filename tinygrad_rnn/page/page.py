@@ -15,7 +15,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -100,6 +100,13 @@ class Page:
         It can also be set.
         """
         return self._settings.link
+
+    def __contains__(self, name: object) -> bool:
+        """Whether something of this name can be set."""
+        return name in self._settings
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
 
     def __getitem__(self, name: str) -> Any:
         return self._settings[name]

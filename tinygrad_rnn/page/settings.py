@@ -6,11 +6,11 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from itertools import product
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ..compile.javascript.text import number as in_javascript
 from ..engine.arithmetic import number as to_number
 from ..engine.value import Value
 from ..errors import ArgumentError, OperandError, UnknownNameError
@@ -105,6 +105,12 @@ class Settings:
             return self._changed.get(name, self._built[name])
         return _mapped(self._tree(name), self._entry)
 
+    def __contains__(self, name: object) -> bool:
+        try:
+            return name in PLAIN or bool(self._tree(name))
+        except UnknownNameError:
+            return False
+
     def __setitem__(self, name: str, value: object) -> None:
         """Change a setting.
 
@@ -182,8 +188,10 @@ class Settings:
         self._entries.update(zip(keys, row))
         return keys[0] if len(keys) == 1 else tuple(keys)
 
-    def _tree(self, name: str) -> object:
+    def _tree(self, name: object) -> object:
         """The names of the entries of an array, or of the only one."""
+        if not isinstance(name, str):
+            raise self._unknown(name)
         key = name.removeprefix(f"cell{self.cell + 1}.")
         if key in self._arrays:
             return self._arrays[key]
@@ -193,7 +201,7 @@ class Settings:
             return key
         raise self._unknown(name)
 
-    def _unknown(self, name: str) -> UnknownNameError:
+    def _unknown(self, name: object) -> UnknownNameError:
         return UnknownNameError(f"the page has no {in_short(name)}", remedy=f"It has {', '.join(self.names)}")
 
     def _entry(self, key: str) -> float:
@@ -213,11 +221,12 @@ class Settings:
             k2 = None if k1 is None else max(k1, k2 or k1)
         elif "k2" in changes:
             k1 = None if k2 is None else min(k2, k1 or k2)
-        T = now.get("T", self._length)
+        T, before = now.get("T", self._length), self["T"]
         step, t = now.get("step"), None if "step" in changes else now.get("t")  # the film brings its own into view
+        if step is not None:  # among T time steps it stays at its own, forward or back, or at the last one
+            step = min(step, T) if step <= before else 2 * T + 1 - min(2 * before + 1 - step, T)
         now |= {"k1": k1, "k2": k2, "cut": tuple(t for t in now.get("cut", ()) if t < T)}
-        now |= {"step": step if step is None or step <= 2 * T + 1 else None}
-        now |= {"t": t if t is None or t < self._first + T else None}
+        now |= {"step": step, "t": t if t is None or t < self._first + T else None}
         self._changed = now
         if "cell" in changes:
             self._look_up()
@@ -338,8 +347,16 @@ def _parts(link: str) -> Iterator[tuple[str, str]]:
 def _text(value: object) -> str:
     """A value as a link has it."""
     if isinstance(value, float):
-        return in_javascript(value)
+        return _in_javascript(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _in_javascript(number: float) -> str:
+    """A number as JavaScript writes it: in digits alone from 10⁻⁶ to 10²¹."""
+    if number == 0.0 or 1e-6 <= abs(number) < 1e21:
+        return format(Decimal(repr(abs(number) if number == 0.0 else number)), "f").removesuffix(".0")
+    mantissa, _, power = repr(number).partition("e")
+    return f"{mantissa}e{int(power):+d}"
 
 
 def _from_text(name: str, text: str) -> object:

@@ -258,7 +258,11 @@ class _Writer:
             self._forward(name, unit, _DOCS[name])
         course, whole, walks = self._walks()
         for i, roots in enumerate(walks):
-            self._backward(f"cell_backward_{i}", traced.cell, {node: traced.cell.results[node] for node in roots})
+            self._backward(
+                f"cell_backward_{i}",
+                traced.cell,
+                {node: slot for node, slot in traced.cell.results.items() if node in roots},
+            )
         for name in ("readout", "loss"):
             if name in traced.units:
                 self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)
@@ -379,13 +383,19 @@ class _Writer:
         first = self.traced.slots[unit.nodes[0]] if unit.nodes else 0
         function = Function(
             f"function {name}({FORWARD})", doc, stores, self._reader(), self.named, self._comments(unit),
-            self._blame(unit), [(condition, first) for condition in unit.required],
+            self._blame(unit), [(condition, self._given(condition, first)) for condition in unit.required],
         )  # fmt: skip
         self.functions.append((name, function))
         for node in unit.nodes:
             symbol = self.tape.number(node.data)
             if symbol.op not in ("const", "load", "index"):
                 self.slot_of.setdefault(symbol, self.traced.slots[node])
+
+    def _given(self, condition: Symbol, otherwise: int) -> int:
+        """The slot of the input or target that a condition is about."""
+        regions = {X: 0, TARGET: self.traced.inputs}
+        loads = (each.place for each in condition.args if isinstance(each, Symbol) and each.op == "load")
+        return next((regions[place.region] + place.slot for place in loads if place.region in regions), otherwise)
 
     def _backward(self, name: str, unit: Unit, roots: Mapping[Value, int]) -> None:
         tape, slots = self.tape, self.traced.slots

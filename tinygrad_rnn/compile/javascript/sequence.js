@@ -154,7 +154,7 @@ class Sequence {
     } catch (error) {
       if (error instanceof DomainError) {
         const backward = before_grad !== null, [name, formula] = this.program.facts.nodes[error.slot];
-        Object.assign(error, { t, backward, node: at(backward ? name || formula : formula, t) });
+        Object.assign(error, { t, backward, node: at((!backward && formula) || name || formula, t) });
       }
       throw error;
     }

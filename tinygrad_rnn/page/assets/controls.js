@@ -206,7 +206,7 @@ shows.push(() => {
 
 choice("at", () => chosen.at, (at) => change({ at }));
 choice("speed", () => chosen.speed, (speed) => change({ speed: Number(speed) }));
-slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: null, t: chosen.t > T ? null : chosen.t, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
+slider(byId("sequence-settings"), { id: "T", words: "T", get: () => chosen.T, set: (T, g) => change({ T, step: stepAmong(T), t: chosen.t > T ? null : chosen.t, cuts: chosen.cuts.filter((t) => t < T) }, g), least: 1, most: Math.max(1, built.T), step: 1, whole: true });
 
 /** The time step whose input and target can be set. */
 const stepNow = () => Math.max(1, timeInView());
@@ -275,7 +275,7 @@ shows.push(() => {
   options(partPick, row.length, String);
   byId("unit-of-h0-field").hidden = facts().state < 2;
   options(unitOfH0, facts().state, String);
-  write(byId("step-settings-of"), "time step " + called(t) + (page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")"));
+  write(byId("step-settings-of"), "time step " + called(t) + nameOfStep(t));
 });
 
 // ---- truncation ---------------------------------------------------------------------------------------------------------

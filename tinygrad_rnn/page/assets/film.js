@@ -73,16 +73,32 @@ byId("play").addEventListener("click", play);
 byId("step-on").addEventListener("click", moved(1));
 byId("to-end").addEventListener("click", jumped(() => null));
 byId("to-backward").addEventListener("click", jumped(() => chosen.T + 1));
-byNode.addEventListener("change", () => change(byNode.checked ? { node: 1, step: placeOf(timeInView()), t: null } : { node: null }));
+
+const placeNow = () => [chosen.T, chosen.step, chosen.node].join();
+let begun = null;  // where the film was when node by node began, and the place to which that took it
+byNode.addEventListener("change", () => {
+  const { step, t } = chosen, isBack = !byNode.checked && begun?.place === placeNow();
+  change(byNode.checked ? { node: 1, step: placeOf(timeInView()), t: null } : { node: null, ...(isBack ? begun.from : {}) });
+  if (byNode.checked) begun = { from: { step, t }, place: placeNow() };
+});
 scrubber.addEventListener("input", () => { stop(); putFilm(Number(scrubber.value) > lastOf() ? null : Number(scrubber.value)); });
+
+/** What the user calls a time step, in parentheses. The name of a symbol follows it. */
+function nameOfStep(t) {
+  const symbolAt = ({ x }) => page.alphabet && page.alphabet[symbolOf(x[t - 1])], name = page.names[t - 1];
+  return name === undefined ? "" : " (" + ((name === symbolAt(built) && symbolAt(chosen)) || name) + ")";
+}
 
 /** What the film's place says. */
 function filmSays() {
-  const { T, step } = chosen, { t } = filmNow(), name = page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")";
+  const { T, step } = chosen, { t } = filmNow(), name = nameOfStep(t), last = called(lastLoss());
   if (step === null) return "complete: forward over " + plural(T, "step") + (hasLoss() ? ", and back" : "");
   if (step === 0) return "forward, at the start: only h_" + called(0) + " and the inputs are there";
   if (step <= T) return "forward, t = " + called(t) + name;
-  return t === T ? "backward, from the loss to t = " + called(T) : "backward, t = " + called(t) + name + ": " + (result.error ? "" : !hasLoss() ? "there is no loss" : t < endOfChain() ? "beyond the cut" : shown(leftAt(t)) + " is left of the gradient at t = " + called(lastLoss()));
+  if (result.error) return "backward, t = " + called(t) + name;
+  if (hasLoss() && t === lastLoss()) return "backward, from the loss to t = " + last;
+  return "backward, t = " + called(t) + name + ": " + (!hasLoss() ? "there is no loss" : t > lastLoss() ? "no gradient comes here, since the last loss is that of t = " + last
+    : t < endOfChain() ? "beyond the cut" : shown(leftAt(t)) + " is left of the gradient at t = " + last);
 }
 
 function sayFilm() {

@@ -20,7 +20,7 @@ function readGraph({ facts }, { layout, of, places, others, small = true }, hasL
   edges.forEach((edge, id) => Object.assign(edge, { id, way: layers.filter((each) => edge.tail.x < each && each < edge.head.x).map((each, i) => [each, way[id][i]]) }));
   const isSeen = ({ places: [first] }) => hasLoss || first < facts.x || first >= facts.first, seen = cards.filter(isSeen), isThere = (place) => isSeen(cardOf.get(place));
   return { cards: seen, edges: edges.filter(({ tail, head }) => isSeen(tail) && isSeen(head)), cardOf: new Map([...cardOf].filter(([place]) => isThere(place))), nodes,
-    order: order.filter(isThere), width: Math.max(...seen.map((card) => card.x)) + page.card.wide + Math.min(...x), height };
+    order: order.filter(isThere), width: Math.max(...x) + page.card.wide + Math.min(...x), height };  // as wide without a loss: it stays where it is
 }
 
 /** The places from which a slot is computed, those of this time step in the order of computation; of null, all. */

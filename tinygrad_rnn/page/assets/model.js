@@ -95,10 +95,11 @@ function change(changes, ofGesture = null) {
 const endGesture = () => { gesture = null; };
 for (const name of ["pointerup", "keyup"]) addEventListener(name, () => { if (gesture !== "training") endGesture(); });
 
-/** Go back to earlier settings; those that are not given stay as they are, as far as there are so many time steps. */
+/** Go back to earlier settings; those that are not given stay as they are, as far as there are so many time steps. Each cell has
+ *  levels of detail of its own. */
 function restore(settings) {
-  const { T, step, t } = { ...chosen, ...settings };
-  chosen = { ...chosen, ...settings, step: step === null ? null : Math.min(step, lastPosition({ T })), t: t > T ? null : t };
+  const { T, t } = { ...chosen, ...settings }, detail = "cell" in settings ? 0 : chosen.detail;
+  chosen = { ...chosen, step: stepAmong(T), detail, ...settings, t: t > T ? null : t };
   for (const name of [...Object.keys(settings), "restored"]) waiting.add(name);
   endGesture();
   refresh();
@@ -113,6 +114,13 @@ function setParameter(place, number, ofGesture) {
 
 /** Where the film can stand: each of T time steps forward, then back again. At null all is done. */
 const lastPosition = ({ T }) => 2 * T + 1;
+
+/** Where the film stands among T time steps: forward or back at the same time step, or at the last one. */
+function stepAmong(T) {
+  const { step } = chosen;
+  if (step === null || step <= chosen.T) return step && Math.min(step, T);
+  return lastPosition({ T }) - Math.min(lastPosition(chosen) - step, T);
+}
 
 // ---- the link: what differs from the page as it was built ------------------------------------------------------------------
 
@@ -230,8 +238,13 @@ addEventListener("hashchange", () => {
 });
 /** Go to the settings of a link. */
 function follow(link) {
-  past.push(chosen);
-  chosen = fromLink(link);
-  waiting.add("restored").add("p").add("link");
+  const found = fromLink(link), names = Object.keys(found).filter((name) => name !== "losses" && JSON.stringify(found[name]) !== JSON.stringify(chosen[name]));
+  if (onlyLooks(names)) found.losses = chosen.losses;
+  else {
+    past.push(chosen);
+    waiting.add("restored");
+  }
+  chosen = found;
+  for (const name of [...names, "link"]) waiting.add(name);
   refresh();
 }

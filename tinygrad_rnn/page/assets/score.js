@@ -65,8 +65,8 @@ const norm = (numbers) => (numbers.length === 1 ? numbers[0] : library.hypot(...
 /** How much larger the picture is drawn than usual: as full screen, as there is room for. */
 function enlarged(height, T) {
   if (!document.fullscreenElement) return 1;
-  const around = byId("score").clientHeight - picture.clientHeight + 40, across = widthOf(picture.parentElement) / (50 + 70 * Math.min(T + 2, 14));
-  return Math.max(1, Math.min((innerHeight - around) / height, across));
+  const around = byId("score").clientHeight - picture.clientHeight + 40, high = isClose() ? innerHeight / 2 : innerHeight, across = widthOf(picture.parentElement) / (50 + 70 * Math.min(T + 2, 14));
+  return Math.max(1, Math.min((high - around) / height, across));
 }
 let drawnAs = null;  // the geometry of what is drawn, for the pointer
 
@@ -80,7 +80,7 @@ function drawScore() {
   const wiring = wiringOf(computation.program), lossLane = Math.max(...wiring.loss.map((name) => order.indexOf(name))), lossY = laneY[lossLane] ?? lastY;
   const inputTop = lastY + cardHeight / 2 + input_gap * S, inputHeight = (input + lineSize * (HAS_NAMES ? 2 : 1)) * S;
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
-  const height = barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
+  const height = isClose() ? inputTop + inputHeight + 0.3 * S : barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
   const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView(), lastLoss()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
@@ -188,8 +188,8 @@ function drawScore() {
     if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
   }
   if (losses.size > 1) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
-  if (lit) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
-  else text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
+  if (lit && !isClose()) drawBars(parts, text, { left, law, reach, lastT, end, film, lossX, scalar });
+  else if (!lit) text("none", left, barsTop + 20, "Without a loss there is no gradient to follow", "small start");
 
   put(picture, { viewBox: "0 0 " + width + " " + height, height: scale * height });
   paint(picture.lastElementChild, parts);
@@ -317,7 +317,7 @@ function listSteps() {
   const head = ["time step", "input", "target", ...names.flatMap((name) => [name, "∂L/∂" + name]), "factor", "what is left"];
   table("steps", "From h_" + called(0) + " to the loss", head, chosen.T + 1, (t) => {
     const target = t ? chosen.target[t - 1] : null, inChain = hasLoss() && t <= last && t >= end;
-    return [called(t) + (page.names[t - 1] === undefined ? "" : " (" + page.names[t - 1] + ")"), t ? inputWords(chosen.x[t - 1], Infinity) : "",
+    return [called(t) + nameOfStep(t), t ? inputWords(chosen.x[t - 1], Infinity) : "",
       !target || !target.length ? "" : targetIsClass() ? symbolName(target[0]) : size(target),
       ...names.flatMap((name) => [size(computation.state(t, sequence.now, name)), hasLoss() ? size(computation.state(t, sequence.grad, name)) : ""]),
       inChain && t > end ? "×" + shown(factorAt(t)) : "", inChain ? shown(leftAt(t)) : ""];

@@ -1,9 +1,36 @@
 // One time step in full: every Value of it, and every application of the chain rule, one by one.
 "use strict";
 
-const graphSvg = byId("step-graph"), unitPick = byId("unit");
-const LEAST_SCALE = 0.6, MOST_HIGH = 420;  // pixels: how high a graph may get where it is enlarged
+const graphSvg = byId("step-graph"), graphBox = graphSvg.parentElement, unitPick = byId("unit"), stage = byId("stage"), stepPanel = byId("step-panel");
+const LEAST_SCALE = 0.6, MOST_SCALE = 1.3, MOST_HIGH = 420, LEAST_HIGH = 240;  // pixels: how high a graph may get where it is enlarged, and its box
 let stepGraph = null;
+
+/** Whether the graph of the time step stands directly below the chain, in place of what is not of this time step. */
+const isClose = () => chosen.node !== null && !onPaper();
+
+// Before anything is drawn, since what is drawn there has another width.
+views.unshift(() => {
+  if (stage.matches(".close") === isClose()) return;
+  stage.classList.toggle("close", isClose());
+  stage.insertBefore(stepPanel, isClose() ? byId("controls") : null);
+  widths.clear();
+  if (isClose() && stage.getBoundingClientRect().top < 0) stage.scrollIntoView();
+});
+
+/** How high the graph's box may be: down to the end of the screen. */
+function roomBelow() {
+  const { scrollTop } = document.fullscreenElement || document.documentElement;
+  return Math.max(LEAST_HIGH, Math.floor(innerHeight - graphBox.getBoundingClientRect().top - scrollTop) - 16);
+}
+
+/** Scroll the graph's box as far as it takes to see a card. */
+function keepInView({ x, y }, scale) {
+  const { wide, high } = page.card, margin = 10;
+  for (const [side, size, from, to] of [["scrollLeft", "clientWidth", x, x + wide], ["scrollTop", "clientHeight", y, y + high]]) {
+    const least = scale * to + margin - graphBox[size], most = scale * from - margin;
+    graphBox[side] = Math.min(most, Math.max(least, graphBox[side]));
+  }
+}
 
 const LABEL = /^[^\s()·+−/√∂|^]{1,14}$/u;  // of what a person has named, and not a formula
 
@@ -61,12 +88,13 @@ function showStep() {
   const t = timeInView();
   write(byId("step-title"), t ? "Time step " + called(t) + " in full" : "Before the first time step");
   graphAt(t);
-  byId("step-panel").classList.toggle("nothing", !t);
-  if (!t || result.error) return;
+  stepPanel.classList.toggle("nothing", !t);
+  if (!t) return sayItem(t, [], 0);
+  if (result.error) return undefined;
   const items = chosen.node !== null && t === filmNow().t ? itemsNow() : [], stands = Math.min(chosen.node, items.length);
-  drawStep(t, items, stands);
   sayItem(t, items, stands);
-  listStep(t);
+  drawStep(t, items, stands);
+  return listStep(t);
 }
 
 /** Draw it as far as the film has come. items: what the film goes through in it, node by node; stands: at which of them it is. */
@@ -105,10 +133,12 @@ function drawStep(t, items, stands) {
     if (words.length) text("small" + id, "small", middle, y + 66, clipped(words.join(", "), 24));
   }
   // The whole graph is in view wherever it can be read then; it uses the room that there is.
-  const room = widthOf(graphSvg.parentElement) / width;
-  const scale = room < LEAST_SCALE ? 1 : Math.min(room, Math.max(1, Math.min(1.3, MOST_HIGH / height)));
+  const high_ = isClose() ? roomBelow() : MOST_HIGH, room = widthOf(graphBox) / width, most = Math.min(MOST_SCALE, high_ / height);
+  const scale = room < LEAST_SCALE ? 1 : Math.min(room, isClose() && most > LEAST_SCALE ? most : Math.max(1, most));
+  graphBox.style.setProperty("--room", high_ + "px");
   put(graphSvg, { width: Math.floor(scale * width), height: Math.ceil(scale * height), viewBox: "0 0 " + width + " " + height });
   paint(graphSvg, [...lines, ...boxes]);
+  for (const card of [to, from]) if (card) keepInView(card, scale);
 }
 
 /** A number, or the norm of several. */
@@ -119,7 +149,9 @@ function sayItem(t, items, stands) {
   const place = byId("item-says"), item = items[stands - 1];
   place.classList.toggle("idle", !item);
   if (!item) {
-    write(place, chosen.node === null && t >= filmNow().arrived ? "Tick “node by node” to see every application of the chain rule in this time step." : "");
+    const tick = chosen.node === null && t >= filmNow().arrived ? "Tick “node by node” to see every application of the chain rule in this time step." : "";
+    const given = partNames().map((name) => name + "_" + called(0)).join(" and ");
+    write(place, t ? tick : given + (partNames().length > 1 ? " are" : " is") + " given: nothing is computed before time step " + called(1) + ".");
     return;
   }
   const of = " (" + stands + " of " + items.length + ")";
@@ -146,5 +178,5 @@ function listStep(t) {
 
 unitPick.addEventListener("change", () => change({ detail: unitPick.selectedIndex, node: chosen.node && 1 }));
 byId("values").closest("details").addEventListener("toggle", showStep);
-const showStepSoon = whenSeen(byId("step-panel"), showStep);
+const showStepSoon = whenSeen(stepPanel, showStep);
 views.push(showStepSoon);

@@ -108,7 +108,8 @@ const namesOfTerms = (law) => (law && law.gate ? "mean " + law.gate : !isScalar(
 /** The verdict: what became of the gradient, and how that is to be coloured. */
 function headline() {
   if (result.error) {
-    const { node, t, backward } = result.error;
+    const { node, t, backward, slot } = result.error;
+    if (t !== null && slot < facts().first) return [node + " = " + shown(result.computation.sequence.now[t][slot]) + " is outside of what the " + (slot < facts().x ? "cell" : "loss") + " takes", "broken"];
     return [(backward ? "The derivative of " : "") + node + " has no real value" + (t === null ? "" : " at t = " + called(t)), "broken"];
   }
   if (!hasLoss()) return [chosen.at === "last" ? "There is no loss: time step " + called(chosen.T) + " has no target" : "There is no loss: no time step up to " + called(chosen.T) + " has a target", ""];
