@@ -483,6 +483,80 @@ def test_a_step_that_decides_on_numbers_is_refused():
     assert isinstance(w.data, float)
 
 
+DECISIONS = [
+    lambda y, t: total((v - (i == t)) ** 2 for i, v in enumerate(y)),
+    lambda y, t: total(v**2 for i, v in enumerate(y) if i != t),
+    lambda y, t: y[0] if t else y[1],
+    lambda y, t: y[0] if t > 0 else y[1],
+    lambda y, t: y[0] if t in (0, 2) else y[1],
+    lambda y, t: y[0] - {0: 0.1, 1: 0.9}[t],
+    lambda y, t: y[0] - [0.1, 0.9][t],
+]
+
+
+@pytest.mark.parametrize("loss", DECISIONS)
+def test_a_decision_on_a_class_is_refused(loss):
+    with pytest.raises(CompileError, match=r"decision.*cross_entropy, y\[t\]") as caught:
+        Recurrence(RNNCell(1, 2), x=Vector(1), target=Symbols(2), loss=loss)
+    assert (caught.value.node, caught.value.time_step) == ("target_t", "t")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, t: (y[0] - t) ** 2,
+        lambda y, t: y[0] * (0.5 * t),
+        lambda y, t: y[0] * int(t),
+        lambda y, t: y[0] * math.log(1 + t),
+        lambda y, t: Value(t) * y[0],
+    ],
+)
+def test_a_formula_that_computes_with_a_class_is_refused(loss):
+    with pytest.raises(CompileError, match=r"computes with an index.*0\.0 and 1\.0") as caught:
+        Recurrence(RNNCell(1, 2), x=Vector(1), target=Symbols(2), loss=loss)
+    assert "target_t" in caught.value.node
+
+
+def test_a_class_chooses_a_prediction_or_a_number():
+    for loss in (lambda y, t: -y[t].sigmoid().log(), lambda y, t: (y[0] - choose([0.1, 0.9], t)) ** 2):
+        program = Recurrence(RNNCell(1, 2, seed=1), x=Vector(1), target=Symbols(2), loss=loss)
+        x, target = [[0.1], [0.4], [-0.3]], [0, 1, 1]
+        run, (_, eager) = program.forward_backward([x], [target]), program.eager(x, target)
+        eager.backward()
+        assert run.loss == eager.data
+        assert [*run.gradients] == [parameter.grad for parameter in program.parameters]
+        for parameter in program.parameters:
+            parameter.grad = 0.0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, t: (y - 1.0) ** 2 if t == 1.0 else y * y,
+        lambda y, t: y * y if t != 1.0 else y + 1.0,
+        lambda y, t: y * y if t in (0.5, 0.7) else y + 1.0,
+        lambda y, t: y * y if t else y + 1.0,
+        lambda y, t: y * y if t > 0.5 else y + 1.0,
+        lambda y, t: y * {1.0: 2.0}.get(t, 3.0),
+        lambda y, t: y * len({t, 1.0}),
+    ],
+)
+def test_a_decision_on_a_number_of_the_target_is_refused(loss):
+    with pytest.raises(CompileError, match=r"decision.*further number of the target") as caught:
+        Recurrence(ScalarRNNCell(), x=Number(), target=Number(), loss=loss)
+    assert (caught.value.node, caught.value.time_step) == ("target_t", "t")
+
+
+def test_a_look_up_by_a_number_or_a_symbol_is_refused():
+    with pytest.raises(CompileError, match=r"decision.*select") as caught:
+        Recurrence(lambda x, h: h * {1.0: 2.0}.get(x.data, 9.0), x=Number(), h0=0.1, loss=lambda h: h * h)
+    assert caught.value.node == "x_t"
+    table = [Value(0.1), Value(0.2), Value(0.3)]
+    with pytest.raises(CompileError, match=r"decision.*choose\(options, x\.hot\)") as caught:
+        Recurrence(lambda x, h: h * table[x.hot], x=Symbols(3), h0=0.1, loss=lambda h: h * h)
+    assert caught.value.node == "x_t"
+
+
 def test_a_node_computed_before_the_step_is_refused():
     w = Value(1.0) * 2.0
     with pytest.raises(CompileError, match="before the step"):

@@ -7,6 +7,7 @@ import pytest
 from tinygrad_rnn import GRUCell, Linear, LSTMCell, RNNCell, Value, cross_entropy, explore, mse_loss, problem, unroll
 from tinygrad_rnn.compile.javascript import PRELUDE, SEQUENCE
 from tinygrad_rnn.nn import OneHot
+from tinygrad_rnn.page import graphs as graphs_of_page
 from tinygrad_rnn.page.graphs import HIGH, WIDE
 from tinygrad_rnn.page.page import script
 from tinygrad_rnn.support.ranges import spread
@@ -112,3 +113,16 @@ def test_a_quantity_has_its_parts_on_its_card(node):
     h = [names[f"h_\ua7fb[{i}]"] for i in range(3)]
     assert h[::-1] in cards
     assert [-1 - slot for slot in h] in cards  # the state before
+
+
+def test_of_what_has_too_many_cards_no_graph_is_made(monkeypatch):
+    made = []
+
+    def counted(operands, level, members):
+        made.append(len(members) if level != "quantities" else 0)
+        return graph(operands, level, members)
+
+    graph = graphs_of_page._Graph
+    monkeypatch.setattr(graphs_of_page, "_Graph", counted)
+    explore(problem(RNNCell(1, 20), [[0.1]], [[0.1] * 20]))
+    assert 0 < max(made) <= graphs_of_page._MOST < 20 * 20

@@ -655,3 +655,44 @@ def test_targets_of_other_kinds_are_refused(inputs, targets, error):
 def test_a_large_time_step_is_refused_with_what_to_do():
     with pytest.raises(CompileError, match="too long a program"):
         cell_of_page(from_sequence(RNNCell(2, 64), [[0.1, 0.2]], [[0.1] * 64]))
+
+
+@pytest.mark.parametrize(
+    ("make", "targets", "loss"),
+    [
+        (lambda: RNNCell(1, 2), [0, 1, 1], lambda y, t: total((v - (i == t)) ** 2 for i, v in enumerate(y))),
+        (lambda: RNNCell(1, 2), [0, 1, 1], lambda y, t: y[1] ** 2 if t == 1 else y[0] ** 2),
+        (lambda: RNNCell(1, 1), [1.0, 0.5, 0.2], lambda y, t: (y[0] - 1) ** 2 if t == 1.0 else y[0] * y[0]),
+        (lambda: RNNCell(1, 1), [1.0, 0.5, 0.2], lambda y, t: y[0] * {1.0: 2.0}.get(t, 3.0)),
+        (lambda: RNNCell(1, 1), [[1.0], [0.5], [0.2]], lambda y, t: y[0] - 1 if 1.0 in t else y[0] * y[0]),
+    ],
+)
+def test_a_loss_that_decides_on_the_target_is_refused(make, targets, loss):
+    posed = problem(make(), [[0.1], [0.4], [-0.3]], targets, loss=loss, at="every")
+    with pytest.raises(CompileError, match="decision") as caught:
+        cell_of_page(from_problem(posed), posed.unrolled)
+    assert caught.value.node.startswith("target_t")
+
+
+def test_a_target_chooses_a_prediction(node):
+    cell = RNNCell(1, 3)
+    posed = problem(cell, wave(3, 1), [0, 2, 1], loss=lambda y, t: -y[t].sigmoid().log(), at="every")
+    agree(node, from_problem(posed), cell.parameters(), posed.loss, posed.unrolled)
+
+
+@pytest.mark.parametrize("wrong", [-1, 7])
+def test_a_class_out_of_range_is_refused_also_where_no_loss_is(wrong):
+    posed = problem(RNNCell(1, 2), [[0.1], [0.4], [-0.3]], [0, wrong, 1], loss=cross_entropy)
+    with pytest.raises(ArgumentError, match=f"target {wrong} .*time step 2.*from 0 to 1"):
+        cell_of_page(from_problem(posed), posed.unrolled)
+    posed.targets[1] = None
+    cell_of_page(from_problem(posed), posed.unrolled)
+
+
+def test_equal_input_gives_equal_text():
+    posed = problem(LSTMCell(1, 4, seed=1), [[0.1], [0.4]], [[0.1], [0.2]], readout=Linear(4, 1, seed=2), at="every")
+    texts = set()
+    for _ in range(8):
+        programs = cell_of_page(from_problem(posed), posed.unrolled).programs.values()
+        texts.add("".join(program.expression + program.module for program in programs))
+    assert len(texts) == 1

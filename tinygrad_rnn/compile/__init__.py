@@ -23,9 +23,9 @@ user wrote (`twins`), `plan` lists which function runs when, and `recurrence` ru
 `javascript`, a package with a reading guide of its own, writes a time step as JavaScript from the same tape.
 
 The other modules can be read one by one: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
-tanh and their like), `lookup` (inputs that are whole numbers), `boundary` (the checks before native code sees an
-address), `turns` (one run at a time), `replay` (the eager engine on the same numbers: to raise its errors, and to look
-inside) and `listing` (a program in mathematics).
+tanh and their like), `lookup` (inputs that are whole numbers), `undecided` (what user code must not decide on),
+`boundary` (the checks before native code sees an address), `turns` (one run at a time), `replay` (the eager engine on
+the same numbers: to raise its errors, and to look inside) and `listing` (a program in mathematics).
 """
 
 from .graph import Program, compile

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 from ..engine.arithmetic import Symbolic, select
 from ..engine.node import NO_GRADIENT, Node
 from ..engine.ops import Edges
-from ..engine.value import Value
-from ..errors import GraphError
+from ..engine.value import Operand, Value, as_value
+from ..errors import CompileError, GraphError
 from ..nn.one_hot import OneHot
-from .memory import PARAMETER, Place, Region
+from .memory import PARAMETER, Place, Region, X
 from .symbol import Symbol, Tape
+from .undecided import refusal
 
 
 class Index(Symbolic):
@@ -33,6 +34,36 @@ class Index(Symbolic):
         self.entries: dict[Place, Value] = {}
         self.tables: dict[Value, Value] = {}
 
+    @property
+    def name(self) -> str:
+        """What it is called in errors."""
+        return f"{self.region.name}_t"
+
+    def __format__(self, spec: str) -> str:  # the name of a Value that holds it
+        return self.name
+
+    def _refuse(self, *_: object) -> NoReturn:
+        if self.region == X:
+            raise refusal(self.name, "Choose with engine.arithmetic.choose(options, x.hot)")
+        raise refusal(
+            self.name,
+            "Use cross_entropy, y[t] or engine.arithmetic.choose(options, t); or give targets to compute with: 0.0 and "
+            "1.0, or a list with a 1.0",
+        )
+
+    def _refuse_arithmetic(self, *_: object) -> NoReturn:
+        raise CompileError(
+            "a formula computes with an index that is only known when the compiled code runs",
+            node=self.name,
+            remedy="Choose a number by it with engine.arithmetic.choose(numbers, index)"
+            + ("" if self.region == X else "; or give targets to compute with, such as 0.0 and 1.0"),
+        )
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = __index__ = _refuse
+    __int__ = __float__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _refuse_arithmetic
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse_arithmetic
+    __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __neg__ = __abs__ = _refuse_arithmetic
+
     def one_hot(self) -> OneHot:
         """The one-hot vector with 1 at this place. It is never multiplied by."""
         vector = OneHot(0, self.limit)
@@ -41,8 +72,9 @@ class Index(Symbolic):
         vector.hot = self  # type: ignore[assignment]
         return vector
 
-    def choose(self, options: Sequence[Value]) -> Value:
+    def choose(self, among: Sequence[Operand]) -> Value:
         """Called by `arithmetic.choose` for an index that is not known yet."""
+        options = [as_value(option) for option in among]
         self.limit = min(self.limit, len(options))
         slots = [_parameter_slot(option) for option in options]
         if None in slots or any(option.parents for option in options):
@@ -85,6 +117,13 @@ class Index(Symbolic):
         pick = Pick(data, options, "choose")
         pick.region, pick.cases = self.region, cases
         return pick
+
+
+class Options(list[Value]):
+    """A prediction, of which an index may choose an entry: ``y[t]``."""
+
+    def __getitem__(self, place: Any) -> Any:
+        return place.choose(self) if isinstance(place, Index) else super().__getitem__(place)
 
 
 class Pick(Value):

@@ -18,11 +18,12 @@ from ..nn.trees import is_vector
 from ..support.checks import check_callable
 from ..support.text import count
 from .inputs import Kind, Symbols, Vector, check_kind, check_loss, numbers_per_step
-from .lookup import Index, Pick, possible
+from .lookup import Index, Options, Pick, possible
 from .memory import ANY_LEAF, GRADIENT, PARAMETER, STATE, TARGET, Region, X
 from .symbol import Symbol, Tape
 from .trace import Trace, check_hooks, check_ops, recorded, traceable
 from .twins import twin
+from .undecided import undecided
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,21 @@ class Step:
         keep_step(self.cell, series, t, x, named, self.readout if has_loss else None)
         if not has_loss or self.loss is None:
             return state, None
-        prediction = self.prediction(series, t)
+        return state, self.loss_of(self.prediction(series, t), target)
+
+    def loss_of(self, prediction: Quantity, target: object) -> Value:
+        """The loss of a time step.
+
+        Raises:
+            OperandError: it is no Value.
+        """
+        assert self.loss is not None
+        if isinstance(target, Index) and is_vector(prediction):
+            prediction = Options(prediction)
         loss = self.loss(prediction) if self.target is None else self.loss(prediction, target)
         if not isinstance(loss, Value):
             raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
-        return state, loss
+        return loss
 
     def check_target(self, target: object) -> None:
         """Check that there are targets if, and only if, the loss takes them.
@@ -178,7 +189,7 @@ class StepTwin:
             self.parameters = [twins[each] if each in twins else each.detach() for each in parameters]
         for slot, leaf in enumerate(self.parameters):
             leaf.data = tape.load(region, slot)
-            tape.names[tape.symbol(leaf.data)] = leaf.label or "a number"
+            tape.names[tape.symbol(leaf.data).index] = leaf.label or "a number"
         self._known = {*self.parameters}
         self._first = Value(0.0).serial
         cell, readout = _CheckedCell(copied.cell, self.check), copied.readout
@@ -254,7 +265,7 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     step = traced.step
     x, x_index = _placeholder(tape, X, step.x)
     target, target_index = _placeholder(tape, TARGET, step.target)
-    indices = [index for index in (x_index, target_index) if index]
+    indices = [index for index in (x_index, target_index) if index is not None]
     old_state = [Value(tape.load(STATE, slot)) for slot in range(len(step.initial))]
     state = step.shaped(old_state)
     for name, part in zip(step.names, state):
@@ -263,8 +274,10 @@ def _trace(traced: StepTwin, tape: Tape, has_loss: bool, outputs: bool) -> Trace
     if x is not None:
         keep({}, "x", "t", x)  # type: ignore[arg-type]
     with Within(time_step="t"):  # whichever one it is
-        with traceable():
-            new, loss = step(series, "t", x_index.one_hot() if x_index else x, state, target_index or target, has_loss)
+        with traceable(), undecided(tape, [] if target is None else entries(target)):
+            given = x if x_index is None else x_index.one_hot()
+            wanted = target if target_index is None else target_index
+            new, loss = step(series, "t", given, state, wanted, has_loss)
         new_state = entries(new)
         predicted = entries(step.prediction(series, "t")) if outputs else []
         nodes = topological_order(*new_state, *predicted, *([] if loss is None else [loss]))[::-1]
@@ -330,5 +343,5 @@ def _label(quantity: Quantity, name: str) -> Quantity:
     for i, entry in enumerate(entries(quantity)):
         entry.label = name if entry is quantity else f"{name}[{i}]"
         if isinstance(entry.data, Symbol):
-            entry.data.tape.names[entry.data] = entry.label
+            entry.data.tape.names[entry.data.index] = entry.label
     return quantity

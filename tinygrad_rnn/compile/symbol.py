@@ -134,14 +134,16 @@ class Tape:
         fast: whether rounding may differ from that of the eager engine.
         symbols: the instructions.
         alarms: conditions under which eager Python might raise an error.
-        names: what symbols are called in errors.
+        names: what symbols are called in errors, by their places.
+        kind: the class of new symbols.
     """
 
     def __init__(self, fast: bool = False) -> None:
         self.fast = fast
         self.symbols: list[Symbol] = []
         self.alarms: list[Symbol] = []
-        self.names: dict[Symbol, str] = {}
+        self.names: dict[int, str] = {}
+        self.kind = Symbol
         self._known: dict[tuple[str, object], Symbol] = {}
 
     def const(self, number: float) -> Symbol:
@@ -167,8 +169,8 @@ class Tape:
 
     def formula(self, symbol: Symbol, depth: int = 5) -> str:
         """The formula of a symbol, for errors; deeper parts are left out."""
-        if symbol in self.names or symbol.op == "const":
-            return self.names[symbol] if symbol in self.names else f"{symbol.args[0]:g}"
+        if symbol.index in self.names or symbol.op == "const":
+            return self.names[symbol.index] if symbol.index in self.names else f"{symbol.args[0]:g}"
         if symbol.op in SOURCES or not depth:
             return "…"
         operands = [self.formula(arg, depth - 1) for arg in symbol.args]
@@ -212,7 +214,7 @@ class Tape:
 
     def _symbol(self, op: str, args: tuple[object, ...], key: object) -> Symbol:
         if (op, key) not in self._known:
-            self._known[op, key] = symbol = Symbol(self, op, args)
+            self._known[op, key] = symbol = self.kind(self, op, args)
             self.symbols.append(symbol)
         return self._known[op, key]
 

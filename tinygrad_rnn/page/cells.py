@@ -15,7 +15,7 @@ from ..bptt.straight import straight_gate
 from ..compile.javascript import Program, TimeStep, find_outside, javascript
 from ..engine.backward import topological_order
 from ..engine.value import Value
-from ..errors import CompileError
+from ..errors import ArgumentError, CompileError
 from ..nn.cells import Cell, RNNCell, ScalarRNNCell
 from ..nn.gate import Gate
 from ..nn.gated import LSTMCell
@@ -61,6 +61,7 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     """The cell of a source. With a graph, its time steps are compared with the one that was traced.
 
     Raises:
+        ArgumentError: a target is not the index of a class.
         CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
     """
     step = source.step
@@ -103,7 +104,22 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         "forget": _places(_forget_biases(cell), leaves),
         "straight": None if (path := straight_gate(cell)) is None else list(path),
     }
-    return CellOfPage(leaves, programs, facts)
+    made = CellOfPage(leaves, programs, facts)
+    _check_classes(source, made.limits.get("target"))
+    return made
+
+
+def _check_classes(source: Source, classes: int | None) -> None:
+    """Check the targets that are classes, also where there is no loss: the page can have losses everywhere."""
+    if classes is None:
+        return
+    for t, target in enumerate(source.targets, source.first):
+        if target is not None and not 0 <= target[0] < classes:
+            raise ArgumentError(
+                f"target {target[0]:g}",
+                time_step=t,
+                remedy=f"A target is a whole number from 0 to {classes - 1}, or None where there is no loss",
+            )
 
 
 def _check_reads_no_input(outside: Sequence[Value], unrolled: Unrolled) -> None:

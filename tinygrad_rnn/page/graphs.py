@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,8 +50,15 @@ class Graphs:
         Args:
             facts: those of its program.
         """
-        graphs = [(says, level, _Graph(facts, level)) for level, says in _levels(facts)]
-        return [self._as_data(says, level, graph) for says, level, graph in graphs if len(graph.cards) <= _MOST]
+        operands = _Operands(facts)
+        found = []
+        for level, says in _levels(facts):
+            members = operands.reached(level)
+            if level == "quantities" or len(members) <= _MOST:  # a card for every place, or for several
+                graph = _Graph(operands, level, members)
+                if len(graph.cards) <= _MOST:
+                    found.append(self._as_data(says, level, graph))
+        return found
 
     def _as_data(self, says: str, level: Level, graph: _Graph) -> data.ValueGraph | data.QuantityGraph:
         shape = graph.shape()
@@ -113,21 +121,70 @@ class _Card:
     before: dict[tuple[object, int], object] = field(default_factory=dict)
 
 
+class _Operands:
+    """What every node of a time step is computed from.
+
+    Attributes:
+        facts: those of the program.
+        rank: for each node, its place in the order of computation.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.of: dict[int, list[list[int]]] = {}  # the places of each operand
+        self.rank: dict[int, int] = {}
+        for edges in facts["edges"].values():
+            self.rank |= {node: len(self.rank) + i for i, (node, *_) in enumerate(reversed(edges))}
+            self.of |= {node: [self._places(parent) for parent in parents] for node, *parents in edges}
+        self._computed = {place for start, end in facts["computed"]["cell"] for place in range(start, end)}
+
+    def reached(self, level: Level) -> set[int]:
+        """The places that are shown at a level; of too many to be drawn, some."""
+        members: set[int] = set()
+        to_visit = [level] if isinstance(level, int) and level in self.of else [*self.of]
+        most = math.inf if level == "quantities" else _MOST
+        while to_visit and len(members) <= most:
+            place = to_visit.pop()
+            if place not in members:
+                members.add(place)
+                to_visit += [each for each in self.parents(place) if not self._is_leaf(each)]
+        return members
+
+    def parents(self, place: int) -> list[int]:
+        """The places of all operands of a node."""
+        return [parent for places in self.of.get(place, ()) for parent in places]
+
+    def is_given(self, place: int) -> bool:
+        """Whether it is an input or a target."""
+        return bool(0 <= place < self.facts["x"] + self.facts["target"])
+
+    def _is_leaf(self, place: int) -> bool:
+        """Whether it is a constant or a parameter, for which a line below the card will do."""
+        if place >= self.facts["width"]:
+            return True
+        is_computed = place < 0 or place in self.of or place in self._computed
+        return not is_computed and not self.is_given(place)
+
+    def _places(self, parent: Parent) -> list[int]:
+        """The places that a parent may have; of parameters that are looked up, the first."""
+        if isinstance(parent, int):
+            return [parent]
+        first, *others = parent
+        if others and isinstance(others[0], list):
+            return [place for option in others[0] for place in self._places(option)]
+        return [self.facts["width"] + (others[0] if others else first)]
+
+
 class _Graph:
     """The cards of a time step at one level of detail, by what they stand for, and the edges between them."""
 
-    def __init__(self, facts: Facts, level: Level) -> None:
-        self.facts, self.in_quantities = facts, level == "quantities"
-        self.parents: dict[int, list[list[int]]] = {}  # the places of each operand
-        rank: dict[int, int] = {}
-        for edges in facts["edges"].values():
-            rank |= {node: len(rank) + i for i, (node, *_) in enumerate(reversed(edges))}  # in order of computation
-            self.parents |= {node: [self._places(parent) for parent in parents] for node, *parents in edges}
-        self.members = self._reached([level] if isinstance(level, int) and level in self.parents else [*self.parents])
-        order = sorted(self.members, key=lambda place: (rank.get(place, -1), place))
+    def __init__(self, operands: _Operands, level: Level, members: set[int]) -> None:
+        self.facts, self.operands, self.members = operands.facts, operands, members
+        self.in_quantities = level == "quantities"
+        order = sorted(self.members, key=lambda place: (operands.rank.get(place, -1), place))
         users: dict[int, list[int]] = {}
         for node in order:
-            for parent in self._parents(node):
+            for parent in operands.parents(node):
                 users.setdefault(parent, []).append(node)
         card_of: dict[int, object] = {}
         for place in reversed(order):  # what has no name belongs to the card of what is computed from it
@@ -142,48 +199,12 @@ class _Graph:
         for node in order:
             self._join(node, card_of)
 
-    def _reached(self, roots: Sequence[int]) -> set[int]:
-        members: set[int] = set()
-        to_visit = list(roots)
-        while to_visit:
-            place = to_visit.pop()
-            if place not in members:
-                members.add(place)
-                to_visit += [each for each in self._parents(place) if not self._is_leaf(each)]
-        return members
-
-    def _is_given(self, place: int) -> bool:
-        return bool(0 <= place < self.facts["x"] + self.facts["target"])
-
-    def _is_leaf(self, place: int) -> bool:
-        """Whether it is a constant or a parameter, for which a line below the card will do."""
-        if place >= self.facts["width"]:
-            return True
-        is_computed = (
-            place < 0
-            or place in self.parents
-            or any(start <= place < end for start, end in self.facts["computed"]["cell"])
-        )
-        return not is_computed and not self._is_given(place)
-
-    def _places(self, parent: Parent) -> list[int]:
-        """The places that a parent may have; of parameters that are looked up, the first."""
-        if isinstance(parent, int):
-            return [parent]
-        first, *others = parent
-        if others and isinstance(others[0], list):
-            return [place for option in others[0] for place in self._places(option)]
-        return [self.facts["width"] + (others[0] if others else first)]
-
-    def _parents(self, place: int) -> list[int]:
-        return [parent for places in self.parents.get(place, ()) for parent in places]
-
     def _name(self, place: int) -> str:
         name, formula = self.facts["nodes"][-1 - place if place < 0 else place]
         return str(name or formula)
 
     def _is_named(self, place: int) -> bool:
-        return place < 0 or self._is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
+        return place < 0 or self.operands.is_given(place) or bool(_LABEL.fullmatch(self._name(place)))
 
     def _key(self, place: int) -> object:
         """The subject of the card of a place: the place, or the quantity, of this time step or of the one before."""
@@ -191,7 +212,7 @@ class _Graph:
 
     def _join(self, node: int, card_of: dict[int, object]) -> None:
         own = card_of[node]
-        for operand, places in enumerate(self.parents.get(node, ())):
+        for operand, places in enumerate(self.operands.of.get(node, ())):
             for place in places:
                 if place not in self.members:
                     self.cards[own].small |= self.has_small
@@ -217,4 +238,4 @@ class _Graph:
 
     def _is_early(self, place: int) -> bool:
         """Whether a card stands as far to the left as it can: the state before, and what has a name, such as gates."""
-        return place < 0 or (self._is_named(place) and not self._is_given(place))
+        return place < 0 or (self._is_named(place) and not self.operands.is_given(place))

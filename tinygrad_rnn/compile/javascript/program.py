@@ -258,7 +258,11 @@ class _Writer:
             self._forward(name, unit, _DOCS[name])
         course, whole, walks = self._walks()
         for i, roots in enumerate(walks):
-            self._backward(f"cell_backward_{i}", traced.cell, {node: traced.cell.results[node] for node in roots})
+            self._backward(
+                f"cell_backward_{i}",
+                traced.cell,
+                {node: slot for node, slot in traced.cell.results.items() if node in roots},
+            )
         for name in ("readout", "loss"):
             if name in traced.units:
                 self._backward(f"{name}_backward", traced.units[name], traced.units[name].results)

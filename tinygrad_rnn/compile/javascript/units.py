@@ -20,7 +20,7 @@ from ...bptt.unroll import Series, keep, keep_step
 from ...engine.backward import topological_order
 from ...engine.recording import Within
 from ...engine.value import Value
-from ...errors import CompileError, OperandError
+from ...errors import CompileError
 from ...nn.quantities import Quantity, as_quantity, entries
 from ...nn.through_time import advance
 from ..inputs import numbers_per_step
@@ -29,6 +29,7 @@ from ..memory import GRADIENT, STATE, STATE_GRADIENT, TARGET, Place, Region, X
 from ..step import StepTwin, _label, _placeholder, check_results
 from ..symbol import Symbol, Tape
 from ..trace import backward, check_ops, traceable
+from ..undecided import undecided
 
 #: Placeholders for t and t - 1 in names: two letters that nobody uses in a label.
 TIME, TIME_BEFORE = "\ua7fb", "\ua7fc"
@@ -143,7 +144,7 @@ class _Tracer:
         step = self.step
         x, self.x_index = _placeholder(tape, X, step.x)
         target, self.target_index = _placeholder(tape, TARGET, step.target)
-        self.indices = [index for index in (self.x_index, self.target_index) if index]
+        self.indices = [index for index in (self.x_index, self.target_index) if index is not None]
         self.inputs = numbers_per_step(step.x)
         self.targets = numbers_per_step(step.target)
         self.slots: dict[Value, int] = {}
@@ -165,7 +166,7 @@ class _Tracer:
             _label(part, f"{name}_{TIME_BEFORE}")
         series: Series = {}
         with self.recorded():
-            x: object = self.x_index.one_hot() if self.x_index else self.x
+            x: object = self.x if self.x_index is None else self.x_index.one_hot()
             named, new = advance(step.cell, x, state)
             keep_step(step.cell, series, TIME, x, named)  # type: ignore[arg-type]
         new_state = entries(new)
@@ -185,10 +186,7 @@ class _Tracer:
         if step.loss is not None:
             y, ends = self.stand_ins(predicted)
             with self.recorded():
-                target: object = self.target_index or self.target
-                loss = step.loss(y) if step.target is None else step.loss(y, target)
-            if not isinstance(loss, Value):
-                raise OperandError(f"the loss returns a {type(loss).__name__}", remedy="Return a Value")
+                loss = step.loss_of(y, self.target if self.target_index is None else self.target_index)
             if not loss.parents and loss in entries(y):
                 raise CompileError("the loss is a part of the state itself", remedy="Return a copy, such as h * 1.0")
             loss.label = loss.label or f"L_{TIME}"
@@ -210,7 +208,8 @@ class _Tracer:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """A context manager in which a time step is recorded; what symbols cannot do raises a CompileError."""
-        with traceable(), Within(time_step=TIME):
+        target = [] if self.target is None else entries(self.target)
+        with traceable(), undecided(self.tape, target), Within(time_step=TIME):
             yield
 
     def stand_ins(self, quantity: Quantity) -> tuple[Quantity, dict[Value, Place]]:
