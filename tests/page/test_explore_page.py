@@ -1291,7 +1291,13 @@ def test_before_the_first_time_step_nothing_of_another_one_is_left(open_page):
     page.locator("#by-node").check()
     settle(page)
     assert "Tick" not in says(page, "#step-panel")
-    cells = open_page("cells", "#step=0")
+    cells = open_page("cells", "#step=0&node=1")
+    settle(cells)
+    top = cells.evaluate("byId('where').getBoundingClientRect().top")
+    cells.keyboard.press("PageDown")
+    settle(cells)
+    assert cells.evaluate("byId('where').getBoundingClientRect().top") == top
+    cells.keyboard.press("PageUp")
     settle(cells)
     assert says(cells, "#item-says") == "h0 and c0 are given: nothing is computed before time step 1."
 

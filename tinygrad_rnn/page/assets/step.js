@@ -87,10 +87,11 @@ function graphAt(t) {
 function showStep() {
   const t = timeInView();
   write(byId("step-title"), t ? "Time step " + called(t) + " in full" : "Before the first time step");
-  graphAt(t);
+  graphAt(Math.max(1, t));
   stepPanel.classList.toggle("nothing", !t);
-  if (!t) return sayItem(t, [], 0);
+  if (!t) sayItem(t, [], 0);
   if (result.error) return undefined;
+  if (!t) return drawStep(1, [], 0);  // unseen: it keeps the room that it takes from the first time step on
   const items = chosen.node !== null && t === filmNow().t ? itemsNow() : [], stands = Math.min(chosen.node, items.length);
   sayItem(t, items, stands);
   drawStep(t, items, stands);
