@@ -210,7 +210,8 @@ def test_a_number_keeps_away_from_the_border_of_its_card(open_page, name, link):
     page = open_page(name, link, width=1920, height=1080)
     close = page.evaluate(
         """() => {
-            const boxes = [...picture.querySelectorAll("rect.state, rect.loss, rect.input")].map((one) => one.getBBox());
+            const boxes = [...picture.querySelectorAll("rect.state, rect.loss, rect.input")]
+                .map((one) => one.getBBox());
             return [...picture.querySelectorAll("text.data, text.grad:not(.small)")].filter((one) => {
                 const { x, y, width } = one.getBBox(), middle = x + width / 2;
                 const box = boxes.find((each) => each.x < middle && middle < each.x + each.width
