@@ -48,6 +48,7 @@ def files(tmp_path_factory):
         "last": explore(scalar(), title="a sine", names=[f"day {i}" for i in range(1, 7)]),
         "every": explore(scalar(at="every")),
         "one": explore(scalar(1)),
+        "tens": explore(problem(ScalarRNNCell(w=0.9, u=0.5), [10, 14, 12, 18, 15], [14, 12, 18, 15, 17])),
         "cells": explore(gated(LSTMCell(1, 2)), others=[gated(GRUCell(1, 2)), gated(RNNCell(1, 3))]),
         "long": page_of(from_sequence(ScalarRNNCell(), WAVE[:1000], WAVE[1:1001], at="every")),
         "subnormal": explore(gated(LSTMCell(1, 4), 2000, at="last")),

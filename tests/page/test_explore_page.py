@@ -307,6 +307,52 @@ def test_inputs_and_targets_of_the_time_step_in_view_and_the_initial_state(open_
     assert page.evaluate(code) == pytest.approx([cell.w.grad, cell.u.grad, cell.b.grad], rel=1e-11)
 
 
+@pytest.mark.parametrize("control", ["x", "target"])
+def test_sliders_have_room_for_the_numbers_of_the_sequence(open_page, control):
+    page = open_page("tens")
+    at = float(page.locator(f"#{control}").input_value())
+    assert at == {"x": 15, "target": 17}[control]
+    page.locator(f"#{control}").focus()
+    for key, expected in (("ArrowLeft", at - 0.01), ("ArrowRight", at)):
+        page.keyboard.press(key)
+        settle(page)
+        chosen = page.evaluate(f"chosen.{control}[4][0]")
+        assert chosen == pytest.approx(expected)
+
+
+def test_a_slider_has_room_for_a_number_beyond_those_that_were_built(open_page):
+    page = open_page("last", "#w=9")
+    assert page.locator("#parameter0").input_value() == "9"
+    page.locator("#parameter0").focus()
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert page.evaluate("numbersNow()[0]") == pytest.approx(8.99)
+    page.keyboard.press("Control+z")
+    page.locator("#parameter0-number").fill("0.5")
+    page.locator("#parameter0-number").press("Enter")
+    settle(page)
+    assert page.locator("#parameter0").get_attribute("max") == "2"
+
+
+@pytest.mark.parametrize(("w", "is_beyond"), [(1.1, False), (1.5, True)])
+def test_the_prediction_has_room_in_the_plot_or_it_is_said_how_far_it_goes(open_page, w, is_beyond):
+    page = open_page("last", f"#nonlinearity=identity&w={w}")
+    texts = page.evaluate(
+        """() => {
+            const pen = seriesPlot.getContext("2d"), found = [];
+            pen.fillText = (text) => found.push(text);
+            drawSeries();
+            delete pen.fillText;
+            return found;
+        }"""
+    )
+    most = max(h.data for h in scalar(w=w, nonlinearity="identity").unrolled.h[1:])
+    assert [each for each in texts if each[0] in "↑↓"] == [f"↑ {text.number(most)}"] * is_beyond
+    low, high = page.evaluate("[seriesAt.low, seriesAt.high]")
+    assert (most > high) == is_beyond
+    assert high - low <= 2 * (max(WAVE[1:8]) - min(WAVE[1:8])) + 1e-9  # the inputs keep half of the height
+
+
 def test_a_target_without_a_loss_cannot_be_set(open_page):
     page = open_page("last")
     page.evaluate("goTo(3)")
@@ -1589,6 +1635,23 @@ BARS = """() => {
         return "rgb(" + [...data].slice(0, 3).join(", ") + ")";
     })));
 }"""
+
+
+def test_another_cell_has_the_same_weight_split_where_it_has_one_of_that_name_and_else_the_first(open_page):
+    page = open_page("cells")
+
+    def split_of():
+        return page.locator("#of").evaluate("(one) => one.selectedOptions[0].text")
+
+    first = split_of()
+    for name, expected in (("V", "V"), (page.locator("#of option").nth(2).inner_text(), None)):
+        page.locator("#of").select_option(label=name)
+        page.locator("#cell").select_option(index=2)
+        settle_work(page)
+        assert split_of() == (expected or page.locator("#of option").first.inner_text())
+        page.locator("#cell").select_option(index=0)
+        settle_work(page)
+    assert split_of() == first
 
 
 def test_bars_follow_the_sign_and_the_truncation(open_page):

@@ -2,7 +2,7 @@
 "use strict";
 
 /** A slider and a number field for the same setting.
- *  get, set: read it, and set it with the name of the gesture; least, most: where the slider ends. */
+ *  get, set: read it, and set it with the name of the gesture; least, most: where the slider ends, unless the number lies beyond. */
 function slider(place, { id, words, get, set, least, most, step = 0.01, whole = false }, list = shows) {
   const box = element("div", { class: "setting" }), name = element("label", { for: id + "-number" });
   const range = element("input", { type: "range", id, min: least, max: most, step, "aria-label": id });
@@ -31,6 +31,7 @@ function slider(place, { id, words, get, set, least, most, step = 0.01, whole = 
     const hidden = x === null;
     if (box.hidden !== hidden) box.hidden = hidden;
     if (hidden) return;
+    if (!whole && !gesture?.startsWith(id)) put(range, { min: x < least ? -reachFor([x]) : least, max: x > most ? reachFor([x]) : most });  // it does not stretch under the pointer
     if (range.value !== String(x)) range.value = x;
     const short = inShort(x);
     if (document.activeElement !== field && field.value !== short) field.value = short;
@@ -52,8 +53,8 @@ function inShort(x) {
 /** Called to bring the controls to what is chosen; those of a cell's weights are made anew for each cell. */
 const shows = [], weightShows = [];
 
-/** How far a slider for a number goes. */
-const reachFor = (x) => Math.max(2, Math.ceil(1.5 * Math.abs(x)));
+/** How far a slider for any of these numbers goes. */
+const reachFor = (numbers, least = 2) => numbers.reduce((most, x) => Math.max(most, Math.ceil(1.5 * Math.abs(x))), least);
 
 /** A choice among words. */
 function choice(id, get, set) {
@@ -77,14 +78,16 @@ function buildWeights() {
   weightShows.length = 0;
   const single = groups.filter(({ shape }) => !shape.length);
   for (const { name, places: [place] } of single) {
-    slider(weights, { id: "parameter" + place, words: name, get: () => numbersNow()[place], set: (x, g) => setParameter(place, x, g), least: -reachFor(built.p[chosen.cell][place]), most: reachFor(built.p[chosen.cell][place]) }, weightShows);
+    const reach = reachFor([built.p[chosen.cell][place]]);
+    slider(weights, { id: "parameter" + place, words: name, get: () => numbersNow()[place], set: (x, g) => setParameter(place, x, g), least: -reach, most: reach }, weightShows);
   }
   const several = groups.filter(({ shape }) => shape.length);
   byId("entry-field").hidden = !several.length;
   if (several.length) {
     groupPick.replaceChildren(...several.map(({ name }) => element("option", { value: name }, inCharacters(name))));
     entry = several[0].places[0];
-    slider(weights, { id: "entry", words: () => parameterName(entry), get: () => numbersNow()[entry], set: (x, g) => setParameter(entry, x, g), least: -3, most: 3 }, weightShows);
+    const reach = reachFor(built.p[chosen.cell], 3);
+    slider(weights, { id: "entry", words: () => parameterName(entry), get: () => numbersNow()[entry], set: (x, g) => setParameter(entry, x, g), least: -reach, most: reach }, weightShows);
     drawEntries();
   }
   const { recurrent, forget } = cellNow();
@@ -216,20 +219,21 @@ const targetIsClass = () => String(facts().x) in facts().symbols;
 const setX = (row, g) => change({ x: replaced(chosen.x, stepNow() - 1, row) }, g);
 const setTarget = (row, g) => change({ target: replaced(chosen.target, stepNow() - 1, row) }, g);
 
+const inputReach = reachFor(built.x.flat()), targetReach = reachFor(built.target.flatMap((row) => row || [])), stateReach = reachFor(built.h0.flat(), 1);
 slider(ofStep, {
   id: "x", words: () => "x_" + called(stepNow()) + (entriesOfX() > 1 ? "[" + part + "]" : ""), get: () => (isSymbol() ? null : chosen.x[stepNow() - 1][part]),
-  set: (x, g) => setX(replaced(chosen.x[stepNow() - 1], part, x), g && g + stepNow()), least: -2, most: 2,
+  set: (x, g) => setX(replaced(chosen.x[stepNow() - 1], part, x), g && g + stepNow()), least: -inputReach, most: inputReach,
 });
 slider(ofStep, {
   id: "target", words: () => "target" + (targetsNow().length > 1 ? "[" + Math.min(part, targetsNow().length - 1) + "]" : ""),
   get: () => (!targetsNow().length || targetIsClass() ? null : targetsNow()[Math.min(part, targetsNow().length - 1)]),
-  set: (x, g) => setTarget(replaced(targetsNow(), Math.min(part, targetsNow().length - 1), x), g && g + stepNow()), least: -2, most: 2,
+  set: (x, g) => setTarget(replaced(targetsNow(), Math.min(part, targetsNow().length - 1), x), g && g + stepNow()), least: -targetReach, most: targetReach,
 });
 /** The target of the time step in view, where there is a loss. */
 const targetsNow = () => (result.computation.losses.includes(stepNow()) && chosen.target[stepNow() - 1]) || [];
 slider(ofStep, {
   id: "h0", words: () => { const [name] = h0Name(); return name; }, get: () => stateNow()[h0Name()[1]],
-  set: (x, g) => change({ h0: replaced(chosen.h0, chosen.cell, replaced(stateNow(), h0Name()[1], x)) }, g), least: -1, most: 1,
+  set: (x, g) => change({ h0: replaced(chosen.h0, chosen.cell, replaced(stateNow(), h0Name()[1], x)) }, g), least: -stateReach, most: stateReach,
 });
 /** The entry of the initial state that can be set, and its place. */
 function h0Name() {

@@ -15,6 +15,13 @@ function drawSeries() {
   let low = 0, high = 0;
   for (const x of values) { low = Math.min(low, x); high = Math.max(high, x); }
   if (high - low < 1e-9) high = low + 1;
+  const predictedAt = (t) => (t <= chosen.T && (facts().parts.h || chosen.at === "every") ? sequence.now[t][predicted] : null), isPredicted = predicted !== null && !result.error;
+  const span = high - low, reach = [low - span, high + span];  // a prediction may have as much room again on either side, no more: inputs stay curves
+  for (let t = 1; isPredicted && t <= chosen.T; t++) {
+    const v = Math.max(reach[0], Math.min(reach[1], predictedAt(t) ?? NaN));
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
   if (seriesDrag()) ({ low, high } = seriesDrag());
   const x = (t) => left + ((t - 0.5) / T) * (right - left), y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
   document.querySelector(".key-prediction").hidden = predicted === null;
@@ -40,11 +47,33 @@ function drawSeries() {
   };
   line("input-line", (t) => entryOf(chosen.x[t - 1]));
   if (hasTargets) line("quiet", (t) => (chosen.target[t - 1] ? entryOf(chosen.target[t - 1]) : null), [2, 3]);
-  if (predicted !== null && !result.error) line("accent", (t) => (t <= chosen.T && (facts().parts.h || chosen.at === "every") ? sequence.now[t][predicted] : null));
+  if (isPredicted) {
+    pen.save();
+    pen.beginPath();
+    pen.rect(left, top - 2, right - left, bottom - top + 4);
+    pen.clip();
+    line("accent", predictedAt);
+    pen.restore();
+    sayBeyond();
+  }
   if (T <= 120) {
     const inView = timeInView();
     pen.fillStyle = colour("input-line");
     for (let t = 1; t <= T; t++) { pen.beginPath(); pen.arc(x(t), y(entryOf(chosen.x[t - 1])), t === inView ? 4.5 : 2.6, 0, 7); pen.fill(); }
+  }
+  /** How far the prediction goes where it leaves the frame: an arrow, and its largest number. */
+  function sayBeyond() {
+    for (const [isBeyond, arrow, level] of [[(v) => v > high, "↑ ", top + 9], [(v) => v < low, "↓ ", bottom - 2]]) {
+      let most = 0, at_ = 0;
+      for (let t = 1; t <= chosen.T; t++) if (isBeyond(predictedAt(t)) && !(Math.abs(predictedAt(t)) <= most)) { most = Math.abs(predictedAt(t)); at_ = t; }
+      if (!at_) continue;
+      const text = arrow + shown(predictedAt(at_)), wide = pen.measureText(text).width, from = Math.min(right - wide - 2, Math.max(left + 2, x(at_) - wide / 2));
+      pen.fillStyle = colour("panel");
+      pen.fillRect(from - 2, level - 10, wide + 4, 13);
+      pen.fillStyle = colour("accent");
+      pen.textAlign = "left";
+      pen.fillText(text, from, level);
+    }
   }
   pen.fillStyle = colour("quiet");
   pen.textAlign = "right";
@@ -54,7 +83,7 @@ function drawSeries() {
   pen.fillText(page.names[0] === undefined ? "t = " + called(1) : page.names[0], left, height - 3);
   pen.textAlign = "right";
   pen.fillText(page.names[T - 1] === undefined ? "t = " + called(T) : page.names[T - 1], right, height - 3);
-  seriesPlot.setAttribute("aria-label", "The inputs over " + plural(T, "time step") + ", from " + shown(low) + " to " + shown(high) + ", with targets and predictions");
+  seriesPlot.setAttribute("aria-label", "Inputs, targets and predictions over " + plural(T, "time step") + ", on a scale from " + shown(low) + " to " + shown(high));
 }
 
 /** The slot of the prediction; of one of several numbers, that of the entry in view. */

@@ -38,11 +38,13 @@ views.push((changed) => {
     return showWhere();
   }
   byId("where").hidden = !splitChoices().length || !hasLoss();
-  const names = splitChoices().map(([name]) => name), at_ = ofPick.selectedIndex;
-  if (ofPick.dataset.names !== names.join("\n")) {
+  const names = splitChoices().map(([name]) => name), before = (ofPick.dataset.names || "").split("\n"), at_ = ofPick.selectedIndex;
+  if (before.join("\n") !== names.join("\n")) {
+    // The same name; where another entry was chosen, that; of another cell, the first.
+    const same = names.indexOf(before[at_]), isOther = changed.has("cell") || changed.has("link");
     ofPick.replaceChildren(...names.map((name) => element("option", {}, inCharacters(name))));
     ofPick.dataset.names = names.join("\n");
-    ofPick.selectedIndex = Math.max(0, Math.min(at_, names.length - 1));
+    ofPick.selectedIndex = same >= 0 ? same : isOther ? 0 : Math.max(0, Math.min(at_, names.length - 1));
   }
   if (byId("where").hidden || result.error) return undefined;
   due = "split";
