@@ -307,10 +307,14 @@ CLOSE = """() => {
         && bottom <= frame.bottom;
     const from = [...document.querySelectorAll("#step-graph .card.from")];
     const place = ({ left, right, top, bottom }) => [left, right, top, bottom].map(Math.round).join();
+    const isOnTop = (one) => {
+        const { left, right, top, bottom } = one.getBoundingClientRect();
+        return document.elementFromPoint((left + right) / 2, (top + bottom) / 2) === one;
+    };
     const rect = (id) => place(byId(id).getBoundingClientRect());
     return { count: from.length, in: from.every((one) => isIn(one.getBoundingClientRect())), box: place(frame),
         places: [rect("picture"), rect("play")], size: [box.scrollWidth, box.scrollHeight].join(),
-        bottom: frame.bottom };
+        onTop: from.every(isOnTop), bottom: frame.bottom };
 }"""
 
 
@@ -346,6 +350,7 @@ def test_node_by_node_the_graph_stands_below_the_chain_and_the_marked_card_is_in
         assert len({str(each[fixed]) for each in seen}) == 1, fixed
     if size[0] > 1000:
         assert seen[0]["bottom"] <= size[1]
+        assert all(each["onTop"] for each in seen)
     else:
         panel, score = (page.locator(part).bounding_box() for part in ("#step-panel", "#score"))
         assert panel["y"] - score["y"] - score["height"] < 20

@@ -24,7 +24,7 @@ from tinygrad_rnn import (
 from tinygrad_rnn.cli import main
 from tinygrad_rnn.errors import ArgumentError, DrawError
 from tinygrad_rnn.page.api import page_of
-from tinygrad_rnn.page.page import encoded
+from tinygrad_rnn.page.page import ENGINE, VIEWS, asset, encoded, script
 from tinygrad_rnn.page.source import from_sequence
 
 from .problems import problem as recorded
@@ -97,6 +97,15 @@ def test_a_further_cell_takes_at_most_100_kilobytes():
     alone = len(page_of(one).html().encode())
     more = len(page_of(one, others=[source(GRUCell(1, 4), 100), source(LSTMCell(1, 4, seed=1), 100)]).html().encode())
     assert more - alone <= 200_000
+
+
+def test_scripts_stand_in_the_page_without_the_comments_on_lines_of_their_own():
+    for name in (*ENGINE, *VIEWS):
+        lines = [line.strip() for line in script(name).splitlines()]
+        assert [line for line in lines if line.startswith(("//", "/*", "*"))] == []
+        kept = asset(f"{name}.js").splitlines()
+        assert [line for line in lines if line not in map(str.strip, kept)] == []
+        assert '"use strict";' in lines[0]
 
 
 def test_nothing_that_python_computed_is_in_the_page():

@@ -57,6 +57,8 @@ VIEWS = (
 #: all that follows.
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+#: Comments of a script that stand on lines of their own.
+_COMMENTS = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/)\n", flags=re.MULTILINE | re.DOTALL)
 
 #: What can be said in a notebook without a widget.
 _HINT = "To set this page from Python, and to read it: pip install 'tinygrad_rnn[notebook]'."
@@ -267,8 +269,8 @@ def asset(name: str) -> str:
 
 
 def script(name: str) -> str:
-    """The text of a script in ``assets``."""
-    return asset(f"{name}.js")
+    """A script in ``assets``, without the comments on lines of their own: they are an eighth of it."""
+    return _COMMENTS.sub("", asset(f"{name}.js"))
 
 
 def _hash(source: str) -> str:
