@@ -781,3 +781,17 @@ def test_parameters_without_any_name_go_by_their_numbers():
     assert "(parameter 0)·h_\ua7fc" in {name for names in program.facts["nodes"] for name in names}
     assert "const parameter_0 = p[0], parameter_1 = p[1]" in program.module
     assert not re.search(r"None|load#", program.module + program.expression)
+
+
+@pytest.mark.parametrize("loss", [lambda y, t: (y[0] - t) ** 2, lambda y, t: binary_cross_entropy_with_logits(y[0], t)])
+def test_whole_numbers_are_compared_with_a_single_prediction(node, loss):
+    cell, readout = RNNCell(1, 2), Linear(2, 1)
+    posed = problem(cell, wave(3, 1), [0, 1, 1], readout=readout, loss=loss, at="every")
+    source = from_problem(posed)
+    made = cell_of_page(source, posed.unrolled)
+    assert computed(node, source, made)["loss"] == pytest.approx(posed.loss.data, rel=1e-14)
+
+
+def test_the_only_class_may_be_the_target():
+    posed = problem(RNNCell(1, 1), wave(2, 1), [0, 0], loss=cross_entropy)
+    assert cell_of_page(from_problem(posed), posed.unrolled).limits == {"target": 1}

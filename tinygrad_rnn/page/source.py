@@ -153,7 +153,9 @@ def plain(quantity: object) -> object:
 
 
 def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
-    """The kind of the targets: a class where they are whole numbers and the first prediction has several entries."""
+    """The kind of the targets: a class where they are whole numbers and the first prediction has several entries. A
+    single entry is compared with them, unless all name it.
+    """
     given = [target for target in targets if target is not None]
     vectors = [is_vector(target) for target in given]
     if given and all(vectors) and len({len(target) for target in given}) == 1:
@@ -163,7 +165,7 @@ def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
     if all(hasattr(target, "__index__") and not isinstance(target, bool) for target in given):
         with no_grad():
             predicted = first()
-        if not isinstance(predicted, Value):
+        if not isinstance(predicted, Value) and (len(predicted) > 1 or not any(given)):
             return Symbols(len(predicted))
     if not all(isinstance(plain(target), (int, float)) for target in given):
         raise ArgumentError(f"a target is a {type(given[0]).__name__}", remedy="Give numbers, or lists of numbers")
