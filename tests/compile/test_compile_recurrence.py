@@ -552,7 +552,9 @@ def test_a_look_up_by_a_number_or_a_symbol_is_refused():
         Recurrence(lambda x, h: h * {1.0: 2.0}.get(x.data, 9.0), x=Number(), h0=0.1, loss=lambda h: h * h)
     assert caught.value.node == "x_t"
     table = [Value(0.1), Value(0.2), Value(0.3)]
-    with pytest.raises(CompileError, match=r"decision.*choose\(options, x\.hot\)") as caught:
+    with pytest.raises(
+        CompileError, match=r"decision.*each entry with engine\.arithmetic\.choose\(options, x\.hot\)"
+    ) as caught:
         Recurrence(lambda x, h: h * table[x.hot], x=Symbols(3), h0=0.1, loss=lambda h: h * h)
     assert caught.value.node == "x_t"
 

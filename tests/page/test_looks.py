@@ -205,6 +205,24 @@ def test_no_number_leaves_its_card_and_the_law_meets_nothing(open_page, name, li
     assert crossing == []
 
 
+@pytest.mark.parametrize(("name", "link"), [("subnormal", "#T=100"), ("every", ""), ("long", "")])
+def test_a_number_keeps_away_from_the_border_of_its_card(open_page, name, link):
+    page = open_page(name, link, width=1920, height=1080)
+    close = page.evaluate(
+        """() => {
+            const boxes = [...picture.querySelectorAll("rect.state, rect.loss, rect.input")]
+                .map((one) => one.getBBox());
+            return [...picture.querySelectorAll("text.data, text.grad:not(.small)")].filter((one) => {
+                const { x, y, width } = one.getBBox(), middle = x + width / 2;
+                const box = boxes.find((each) => each.x < middle && middle < each.x + each.width
+                    && each.y < y && y < each.y + each.height);
+                return x - box.x < 2 || box.x + box.width - x - width < 2;
+            }).map((one) => one.textContent);
+        }"""
+    )
+    assert close == []
+
+
 #: Texts of a drawing that a line crosses: their words.
 CROSSED = """([drawing, lines]) => {
     const root = document.querySelector(drawing), found = new Set();

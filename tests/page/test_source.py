@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from itertools import chain
 
 import pytest
@@ -696,3 +697,101 @@ def test_equal_input_gives_equal_text():
         programs = cell_of_page(from_problem(posed), posed.unrolled).programs.values()
         texts.add("".join(program.expression + program.module for program in programs))
     assert len(texts) == 1
+
+
+def counting():
+    calls = []
+
+    def step(x, h):
+        calls.append(x)
+        return (h * 0.5 + x * float(len(calls))).tanh()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("step", "node", "t"),
+    [
+        (lambda x, h: h * 0.5 + x * (2.0 if h.parents else 1.0), "x_2·2", 2),
+        (lambda x, h: h * 0.5 + x * (2.0 if x.time_step == 1 else 1.0), "x_1·2", 1),
+        (lambda x, h: h * 0.5 + x * len(f"{h.data:.2f}"), "x_1·4", 1),
+        (counting(), "x_1·1", 1),
+    ],
+)
+def test_time_steps_of_different_constants_are_refused(step, node, t):
+    unrolled = unroll(step, [1.0, 0.2, -0.3, 0.4], h0=0.1)
+    with pytest.raises(CompileError, match=r"a constant is .* as an input") as caught:
+        cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[4], 0.3)), unrolled)
+    assert (caught.value.op, caught.value.node, caught.value.time_step) == ("mul", node, t)
+
+
+def test_a_constant_that_is_no_number_is_the_same_everywhere():
+    unrolled = unroll(lambda x, h: (h * 0.5 + x).minimum(math.nan) * 0.0 + h, [1.0, 0.2], h0=0.1)
+    cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.3)), unrolled)
+
+
+def test_a_loss_that_decides_on_the_type_of_a_target_is_refused():
+    posed = problem(
+        ScalarRNNCell(), [0.1, 0.2], [0.3, 0.4], loss=lambda y, t: (y - t) ** 2 if isinstance(t, float) else y * y
+    )
+    with pytest.raises(CompileError, match="in Python") as caught:
+        cell_of_page(from_problem(posed), posed.unrolled)
+    assert caught.value.time_step == 1
+
+
+def test_parameters_that_have_changed_since_are_those_of_the_page(node):
+    posed = problem(RNNCell(1, 2), wave(3, 1), [0, 1, 1], readout=Linear(2, 2), loss=cross_entropy, at="every")
+    for parameter in posed.readout.parameters():
+        parameter.data += 0.5
+    made = cell_of_page(from_problem(posed), posed.unrolled)
+    again = problem(posed.cell, wave(3, 1), [0, 1, 1], readout=posed.readout, loss=cross_entropy, at="every")
+    assert computed(node, from_problem(again), made)["loss"] == pytest.approx(again.loss.data)
+
+
+class Unlabelled(Cell):
+    def __init__(self):
+        self.alpha, self.beta = Value(0.3), [Value(0.1), Value(0.2)]
+
+    def step(self, x, h):
+        return {"h": (self.alpha * h + self.beta[0] * x + self.beta[1]).tanh()}
+
+    def initial_state(self):
+        return (Value(0.0),)
+
+
+def test_parameters_without_labels_go_by_the_names_that_a_module_has_for_them():
+    program = cell_of_page(from_sequence(Unlabelled(), [0.1], [0.2])).programs[""]
+    assert program.facts["parameters"] == ["alpha", "beta[0]", "beta[1]"]
+    assert "alpha·h_\ua7fc" in {name for names in program.facts["nodes"] for name in names}
+    assert "const alpha = p[0], beta_0 = p[1], beta_1 = p[2]" in program.module
+    assert "// v5 = alpha·h_{t-1}" in program.module
+    assert not re.search(r"None|load#", program.module + program.expression)
+
+
+def test_parameters_without_any_name_go_by_their_numbers():
+    u = [Value(0.1), Value(0.2)]
+    unrolled = unroll(lambda x, h: (u[0] * h + u[1] * x).tanh(), [0.1, 0.2], h0=0.1)
+    made = cell_of_page(from_graph(unrolled, mse_loss(unrolled.h[2], 0.3)), unrolled)
+    program = made.programs[""]
+    assert (
+        program.facts["parameters"]
+        == [group["name"] for group in made.facts["groups"]]
+        == ["parameter 0", "parameter 1"]
+    )
+    assert "(parameter 0)·h_\ua7fc" in {name for names in program.facts["nodes"] for name in names}
+    assert "const parameter_0 = p[0], parameter_1 = p[1]" in program.module
+    assert not re.search(r"None|load#", program.module + program.expression)
+
+
+@pytest.mark.parametrize("loss", [lambda y, t: (y[0] - t) ** 2, lambda y, t: binary_cross_entropy_with_logits(y[0], t)])
+def test_whole_numbers_are_compared_with_a_single_prediction(node, loss):
+    cell, readout = RNNCell(1, 2), Linear(2, 1)
+    posed = problem(cell, wave(3, 1), [0, 1, 1], readout=readout, loss=loss, at="every")
+    source = from_problem(posed)
+    made = cell_of_page(source, posed.unrolled)
+    assert computed(node, source, made)["loss"] == pytest.approx(posed.loss.data, rel=1e-14)
+
+
+def test_the_only_class_may_be_the_target():
+    posed = problem(RNNCell(1, 1), wave(2, 1), [0, 0], loss=cross_entropy)
+    assert cell_of_page(from_problem(posed), posed.unrolled).limits == {"target": 1}

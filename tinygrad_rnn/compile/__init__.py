@@ -25,7 +25,8 @@ user wrote (`twins`), `plan` lists which function runs when, and `recurrence` ru
 The other modules can be read one by one: `rows` (instructions that are alike become one on vectors), `elementary` (exp,
 tanh and their like), `lookup` (inputs that are whole numbers), `undecided` (what user code must not decide on),
 `boundary` (the checks before native code sees an address), `turns` (one run at a time), `replay` (the eager engine on
-the same numbers: to raise its errors, and to look inside) and `listing` (a program in mathematics).
+the same numbers: to raise its errors, and to look inside), `evaluation` (what a program computes, in Python) and
+`listing` (a program in mathematics).
 """
 
 from .graph import Program, compile

@@ -44,7 +44,7 @@ class Index(Symbolic):
 
     def _refuse(self, *_: object) -> NoReturn:
         if self.region == X:
-            raise refusal(self.name, "Choose with engine.arithmetic.choose(options, x.hot)")
+            raise refusal(self.name, "Choose each entry with engine.arithmetic.choose(options, x.hot)")
         raise refusal(
             self.name,
             "Use cross_entropy, y[t] or engine.arithmetic.choose(options, t); or give targets to compute with: 0.0 and "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..engine.recording import Within
 from ..engine.value import Value
 from ..errors import ArgumentError, CompileError, OperandError
 from ..nn.cells import Cell
+from ..nn.module import Module
 from ..nn.quantities import Quantity, Readout, entries
 from ..nn.through_time import advance
 from ..nn.trees import is_vector
@@ -125,6 +127,15 @@ class Step:
             return series["y"][t]
         return series["h" if "h" in series else self.names[0]][t]
 
+    def parameter_names(self, parameters: Sequence[Value]) -> list[str]:
+        """What parameters are called: by their labels, by a module of the step, or by their places."""
+        names: dict[Value, str] = {}
+        for part in (getattr(self.cell, "function", self.cell), self.readout):
+            if isinstance(part, Module):
+                with suppress(ArgumentError):  # names are not worth an error
+                    names |= {value: name for name, value in part.named_parameters()}
+        return [each.label or names.get(each) or f"parameter {i}" for i, each in enumerate(parameters)]
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the parts of the state."""
@@ -187,9 +198,13 @@ class StepTwin:
             region, twins = PARAMETER, {original: leaf for leaf, original in self.originals.items()}
             # A parameter that only nodes outside time read has no twin in the step.
             self.parameters = [twins[each] if each in twins else each.detach() for each in parameters]
-        for slot, leaf in enumerate(self.parameters):
+        names = [leaf.label or "a number" for leaf in self.parameters]
+        if parameters is not None:
+            names = step.parameter_names(parameters)
+        for slot, (leaf, name) in enumerate(zip(self.parameters, names)):
             leaf.data = tape.load(region, slot)
-            tape.names[tape.symbol(leaf.data).index] = leaf.label or "a number"
+            leaf.label = name if parameters is not None else leaf.label
+            tape.names[tape.symbol(leaf.data).index] = name
         self._known = {*self.parameters}
         self._first = Value(0.0).serial
         cell, readout = _CheckedCell(copied.cell, self.check), copied.readout

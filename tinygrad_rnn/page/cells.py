@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 
@@ -24,6 +24,7 @@ from ..nn.parameters import Matrix
 from ..nn.quantities import entries
 from ..pictures import text
 from ..support.ranges import ranges
+from .compared import check_losses, check_steps
 from .data import CellData, Group
 from .settings import RESERVED
 from .source import Source
@@ -65,6 +66,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
         CompileError: the time step cannot be a program, or makes too long a one; a time step of the graph differs.
     """
     step = source.step
+    if unrolled is None and source.posed is not None:
+        unrolled = source.posed.unrolled
     created, outside = find_outside(step, source.whole)
     of_readout: set[Value] = set(step.readout.parameters()) if isinstance(step.readout, Module) else set()
     # Those of the read-out come first: so its program is the same for every cell.
@@ -79,6 +82,8 @@ def cell_of_page(source: Source, unrolled: Unrolled | None = None) -> CellOfPage
     _check_state_is_computed(programs[own].traced)
     if unrolled is not None:
         check_steps(programs[own].traced, unrolled, parameters)
+    if source.posed is not None:
+        check_losses(programs[own], source.posed)
     for name in CHOICES if own else ():
         if name != own:
             other = copy.copy(cell)
@@ -228,62 +233,3 @@ def distinct(names: Iterable[str]) -> list[str]:
         numbered = (f"{name} ({i})" for i in itertools.count(2))
         found[next(one for one in itertools.chain([name], numbered) if one not in found)] = None
     return list(found)
-
-
-def check_steps(traced: TimeStep, unrolled: Unrolled, parameters: Sequence[Value]) -> None:
-    """Check that every time step of a graph has the shape of the one that was traced.
-
-    Raises:
-        CompileError: one has not; the error names its node.
-    """
-    order = [node for node in reversed(topological_order(*traced.new_state)) if node not in traced.cell.picks]
-    place = {node: i for i, node in enumerate(order)}
-    rows = [(node, node.operation, [place.get(p) for p in node.parents]) for node in order]
-    fixed = dict(zip(traced.parameters, parameters))
-    results = [place[node] for node in traced.new_state]
-    for t in range(unrolled.first, unrolled.T + 1):
-        found: list[Value | None] = [None] * len(order)
-        for i, entry in zip(results, unrolled.state(t)):
-            found[i] = entry
-        for old, before in zip(traced.old_state, unrolled.state(t - 1)):
-            if old in place:
-                _check_same(found[place[old]], before, t)
-                found[place[old]] = before
-        for (template, op, operands), node in zip(reversed(rows), _last_first(found)):
-            if node is None:
-                continue
-            if not operands:
-                if template in fixed:
-                    _check_same(fixed[template], node, t)
-                elif isinstance(template.data, float) and template.data != node.data and node.time_step is None:
-                    raise _other_shape(node, t)
-                continue
-            if node.operation is not op or len(node.parents) != len(operands):
-                raise _other_shape(node, t)
-            for parent, operand in zip(node.parents, operands):
-                if operand is not None:
-                    if found[operand] is None:
-                        found[operand] = parent
-                    elif found[operand] is not parent:
-                        raise _other_shape(parent, t)
-
-
-def _last_first(found: list[Value | None]) -> Iterator[Value | None]:
-    """The entries from the last on, as they are when their turn comes."""
-    for i in range(len(found) - 1, -1, -1):
-        yield found[i]
-
-
-def _check_same(expected: Value | None, node: Value, t: int) -> None:
-    if expected is not None and expected is not node:
-        raise _other_shape(node, t)
-
-
-def _other_shape(node: Value, t: int) -> CompileError:
-    return CompileError(
-        "this time step has another shape than the cell has now",
-        op=node.op or None,
-        node=node.name,
-        time_step=t,
-        remedy="Let every time step compute the same formulas; what differs between them is an input",
-    )

@@ -38,6 +38,7 @@ class Source:
         at: where the losses are: at the ``"last"`` time step, or at ``"every"`` one that has a target.
         mean: whether the loss is their mean; else it is their sum.
         whole: what the whole loss is computed by, if not by time steps alone.
+        posed: the problem, if it is one; its graph and its losses are compared with the program.
     """
 
     step: Step
@@ -47,6 +48,7 @@ class Source:
     at: Literal["last", "every"]
     mean: bool
     whole: Whole | None = None
+    posed: Problem | None = None
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
@@ -67,7 +69,7 @@ def from_problem(posed: Problem) -> Source:
     at: Literal["last", "every"] = "last" if [each.time_step for each in posed.losses] == [unrolled.T] else "every"
     inputs = [unrolled.x[t] for t in range(unrolled.first, unrolled.T + 1)]
     made = from_sequence(posed.cell, inputs, posed.targets, readout=posed.readout, loss=posed.criterion, at=at)
-    return replace(made, step=replace(made.step, state=_values(_initial(unrolled))), first=unrolled.first)
+    return replace(made, step=replace(made.step, state=_values(_initial(unrolled))), first=unrolled.first, posed=posed)
 
 
 def from_sequence(
@@ -92,7 +94,7 @@ def from_sequence(
     x, rows = _inputs([as_input(cell, x, t) for t, x in enumerate(inputs, start=1)])
     kind = _target_kind(targets, lambda: prediction(unroll(cell, inputs[:1]), readout, 1))
     step = Step.of(cell, readout, loss, x, kind, None)
-    wanted = [None if target is None else [float(number) for number in entries(_plain(target))] for target in targets]
+    wanted = [None if target is None else [float(number) for number in entries(plain(target))] for target in targets]
     return Source(step, rows, wanted, 1, at, mean=True)
 
 
@@ -118,7 +120,7 @@ def from_graph(unrolled: Unrolled, loss: Value, losses: Sequence[Value] | None =
 
 def _initial(unrolled: Unrolled) -> object:
     """The numbers of the initial state, as `Step.of` takes them."""
-    parts = [_plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names]
+    parts = [plain(unrolled[name][unrolled.first - 1]) for name in unrolled.state_names]
     return tuple(parts) if len(parts) > 1 else parts[0]
 
 
@@ -143,15 +145,17 @@ def _length(quantity: Quantity) -> int | None:
     return None if isinstance(quantity, Value) else len(quantity)
 
 
-def _plain(quantity: object) -> object:
+def plain(quantity: object) -> object:
     """Values as numbers."""
     if isinstance(quantity, Value):
         return quantity.data
-    return [_plain(entry) for entry in quantity] if is_vector(quantity) else quantity
+    return [plain(entry) for entry in quantity] if is_vector(quantity) else quantity
 
 
 def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
-    """The kind of the targets: a class where they are whole numbers and the first prediction has several entries."""
+    """The kind of the targets: a class where they are whole numbers and the first prediction has several entries. A
+    single entry is compared with them, unless all name it.
+    """
     given = [target for target in targets if target is not None]
     vectors = [is_vector(target) for target in given]
     if given and all(vectors) and len({len(target) for target in given}) == 1:
@@ -161,8 +165,8 @@ def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
     if all(hasattr(target, "__index__") and not isinstance(target, bool) for target in given):
         with no_grad():
             predicted = first()
-        if not isinstance(predicted, Value):
+        if not isinstance(predicted, Value) and (len(predicted) > 1 or not any(given)):
             return Symbols(len(predicted))
-    if not all(isinstance(_plain(target), (int, float)) for target in given):
+    if not all(isinstance(plain(target), (int, float)) for target in given):
         raise ArgumentError(f"a target is a {type(given[0]).__name__}", remedy="Give numbers, or lists of numbers")
     return Number()

@@ -6,12 +6,27 @@ const LEAST_COLUMN = 59, FOLD = 1.5;  // pixels; columns
 const S = 14;  // pixels: the size of text of which PROPORTIONS are multiples
 const BASE = 0.34 * S;  // from the middle of a text down to the line on which it stands
 
+const ruler = document.createElement("canvas").getContext("2d"), ems = { 400: new Map(), 600: new Map() };
+/** How wide a number of the picture is, as a multiple of its size: in fonts that stand in for one another, from 0.55 to 0.7 a digit. */
+function emsOf(text, weight = 600) {
+  let sum = 0;
+  for (const sign of text) {
+    if (!ems[weight].has(sign)) {
+      ruler.font = weight + " 100px Helvetica, Arial, 'Liberation Sans', sans-serif";
+      ems[weight].set(sign, ruler.measureText(sign).width / 100);
+    }
+    sum += ems[weight].get(sign);
+  }
+  return sum;
+}
+const FOLDED_COLUMN = Math.max(LEAST_COLUMN, (13 * emsOf("0×10⁻⁰") + 8) / 0.8);  // where time steps are left out, the others have room
+
 const HAS_NAMES = page.names.length > 0 && !page.alphabet;  // a symbol is on its card already
 
 /** What stands in the row: time steps, among them that of the last loss and the one in view, and folds of those between. */
-function columnsFor(room, T, at, last) {
-  if (T + 2 <= room) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
-  const free = Math.max(4, Math.floor(room - 1 - 2 * FOLD)), wanted = new Set();
+function columnsFor(across, T, at, last) {
+  if (T + 2 <= across / LEAST_COLUMN) return Array.from({ length: T + 1 }, (_, t) => ({ t }));
+  const free = Math.max(4, Math.floor(across / FOLDED_COLUMN - 1 - 2 * FOLD)), wanted = new Set();
   const take = (t) => { if (t >= 0 && t <= T && wanted.size < free) wanted.add(t); };
   [T, 0, at, last, at - 1, T - 1, 1].forEach(take);
   for (let away = 1; wanted.size < free && away <= T; away++) [T - away, at - away, at + away].forEach(take);
@@ -45,13 +60,13 @@ function reachOf(kept) {
 }
 
 /** What keeps a text within its room where even one digit is too wide. */
-const squeezed = (words, room) => (words.length * 7.4 > room ? { textLength: Math.max(1, room), lengthAdjust: "spacingAndGlyphs" } : {});
+const squeezed = (words, room) => (13 * emsOf(words) > room ? { textLength: Math.max(1, room), lengthAdjust: "spacingAndGlyphs" } : {});
 
 /** A number with as many digits as fit; the nearest power of ten if none does. */
-function fitted(x, room, size = 12.5, before = "") {
+function fitted(x, room, size = 13, before = "", weight = 600) {
   for (const digits of [3, 2, 1]) {
     const text = before + shown(x, digits);
-    if (text.length * size * 0.58 <= room) return text;
+    if (size * emsOf(text, weight) <= room) return text;
   }
   if (!x || !Number.isFinite(x)) return before + shown(x);
   return before + (x < 0 ? "−" : "") + "10" + raised(Math.round(Math.log10(Math.abs(x))));
@@ -82,7 +97,7 @@ function drawScore() {
   const barsTop = inputTop + inputHeight + 1.1 * S, barsBottom = barsTop + bars_above * S + (order.length > 1 ? 84 : 130);
   const height = isClose() ? inputTop + inputHeight + 0.3 * S : barsBottom + (bars_below + 1.6) * S, scale = enlarged(height, T), width = widthOf(picture.parentElement) / scale;
   const parts = [], text = (id, x, y, words, name = "", room = Infinity) => parts.push([id, "text", { x, y, class: name, ...squeezed(words, room) }, words]);
-  const columns = columnsFor((width - 50) / LEAST_COLUMN, T, timeInView(), lastLoss()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
+  const columns = columnsFor(width - 50, T, timeInView(), lastLoss()), wide = columns.reduce((n, c) => n + (c.t === undefined ? FOLD : 1), 1);
   const left = width < 600 ? 12 : 44, pitch = Math.min((width - left - 6) / wide, 190), card = pitch - Math.max(12, 0.2 * pitch);
   const scalar = isScalar(), lit = !result.error && result.kept.length > 0;
   const lastT = lastLoss(), end = endOfChain(), cuts = linksCut(), reach = reachOf(lit ? result.kept : []);
@@ -147,7 +162,7 @@ function drawScore() {
       text("name" + id, x0, y - 0.85 * S, name + "_" + called(t), "name", card - 4);
       if (!computed(t)) return;
       const numbers = computation.state(t, computation.sequence.now, name), room = card - 6;
-      text("data" + id, x0, y + 0.45 * S, fitted(norm(Array.from(numbers)), room), "data", room);
+      text("data" + id, x0, y + 0.45 * S, fitted(norm(Array.from(numbers)), room, 13, "", 400), "data", room);
       const gradient = Array.from(computation.state(t, computation.sequence.grad, name));
       if (lit && (film.done || t >= film.arrived)) text("grad" + id, x0, y + 1.65 * S, fitted(norm(gradient), room), "grad", room);
     });
@@ -184,7 +199,7 @@ function drawScore() {
   parts.push(["boxL", "rect", { class: "loss" + (seen ? "" : " ahead"), x: lossX - card / 2, y: lossY - cardHeight / 2, width: card, height: cardHeight, rx: 10, "data-loss": 1 }]);
   text("nameL", lossX, lossY - 0.85 * S, "L", "name");
   if (seen) {
-    text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6) : "none", "data", card - 6);
+    text("dataL", lossX, lossY + 0.45 * S, losses.size ? fitted(computation.loss, card - 6, 13, "", 400) : "none", "data", card - 6);
     if (losses.size) text("gradL", lossX, lossY + 1.65 * S, "1", "grad");
   }
   if (losses.size > 1) text("meanL", lossX + pitch / 2 + 4, lossY + cardHeight / 2 + 15, (page.mean ? "mean" : "sum") + (pitch > 60 ? " of " + losses.size : ""), "small end", 1.5 * pitch - 2);
@@ -213,10 +228,10 @@ const clipped = (words, most) => (words.length > most ? words.slice(0, Math.max(
 /** What an input is in words: its number, its symbol, or its norm. */
 function inputWords(numbers, room) {
   if (facts().symbols["0"]) return page.alphabet ? "“" + page.alphabet[numbers[0]] + "”" : String(numbers[0]);
-  if (numbers.length === 1) return fitted(numbers[0], room);
+  if (numbers.length === 1) return fitted(numbers[0], room, 13, "", 400);
   const hot = numbers.indexOf(1);
   if (hot >= 0 && numbers.every((x, i) => x === (i === hot ? 1 : 0))) return page.alphabet ? "“" + page.alphabet[hot] + "”" : "[" + hot + "] = 1";
-  return "‖" + fitted(library.hypot(...numbers), room - 12) + "‖";
+  return "‖" + fitted(library.hypot(...numbers), room - 12, 13, "", 400) + "‖";
 }
 
 /** What is left of the gradient at every state, on a logarithmic scale, beside the law. */

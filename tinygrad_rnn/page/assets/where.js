@@ -130,7 +130,7 @@ function drawHeat() {
     pen.textAlign = "center";
     if (h >= 12 && pen.measureText(text).width < w) pen.fillText(text, x + w / 2, y + h / 2 + 4);
   }
-  const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y); };
+  const words = (text, x, y, align = "left") => { pen.fillStyle = ink; pen.textAlign = align; pen.fillText(text, x, y, full - x); };  // narrower letters, where it would be cut off
   const across = Math.max(1, Math.ceil((pen.measureText(called(T)).width + 12) / wide)), down = Math.max(1, Math.ceil(15 / high)), t = timeInView();
   pen.strokeStyle = colour("accent");
   pen.lineWidth = 2;
@@ -161,7 +161,7 @@ function drawHeat() {
   pen.fillStyle = colour("line");
   pen.fillRect(left, lineY, losses.length * wide, 1);
   pen.fillRect(lineX, top, 1, T * high);
-  words("down: use step k, across: loss step t; bars: their sums, up to " + shown(by_use.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)), left, height - 6);
+  words("down: use step k, across: loss step t; bars: sums, up to " + shown(by_use.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)), left, height - 6);
   return placeCells();
 }
 
