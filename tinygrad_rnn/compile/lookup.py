@@ -72,15 +72,15 @@ class Index(Symbolic):
         vector.hot = self  # type: ignore[assignment]
         return vector
 
-    def choose(self, among: Sequence[Operand]) -> Value:
+    def choose(self, options: Sequence[Operand]) -> Value:
         """Called by `arithmetic.choose` for an index that is not known yet."""
-        options = [as_value(option) for option in among]
-        self.limit = min(self.limit, len(options))
-        slots = [_parameter_slot(option) for option in options]
-        if None in slots or any(option.parents for option in options):
-            hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(options))]
-            return self._pick(options, list(zip(hits, options)))
-        return self._look_up(options, [slot for slot in slots if slot is not None])
+        nodes = [as_value(option) for option in options]
+        self.limit = min(self.limit, len(nodes))
+        slots = [_parameter_slot(node) for node in nodes]
+        if None in slots or any(node.parents for node in nodes):
+            hits = [self.tape.emit("eq", self.number, float(i)) for i in range(len(nodes))]
+            return self._pick(nodes, list(zip(hits, nodes)))
+        return self._look_up(nodes, [slot for slot in slots if slot is not None])
 
     def without(self, options: Sequence[Value]) -> list[Value]:
         """Called by `arithmetic.without` for an index that is not known yet."""

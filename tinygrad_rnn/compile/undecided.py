@@ -40,13 +40,21 @@ class _Target(Value):
 
     __slots__ = ()
 
-    def _refuse(self, *_: object) -> NoReturn:
-        raise refusal(
+    def _compare(self, other: object) -> NoReturn:
+        raise self._refusal
+
+    def _look_up(self) -> NoReturn:
+        raise self._refusal
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
+    __bool__ = __hash__ = _look_up
+
+    @property
+    def _refusal(self) -> CompileError:
+        return refusal(
             self.label,
             "Give what is decided as a further number of the target, and compute with it: t[1] * (y - t[0]) ** 2",
         )
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __hash__ = _refuse
 
 
 @contextmanager
