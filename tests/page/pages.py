@@ -64,7 +64,7 @@ def files(tmp_path_factory):
         "outside": explore(*computed_once()),
         "penalty": explore(*penalised()),
         "twins": explore(
-            scalar(), others=[scalar(w=1.2), gated(RNNCell(1, 1), T=6), gated(RNNCell(1, 1, seed=4), T=6)]
+            scalar(), others=[scalar(w=1.2), gated(RNNCell(1, 1), 6, "last"), gated(RNNCell(1, 1, seed=4), 6, "last")]
         ),
         "early": explore(*loss_before_the_end()),
         "stack": explore(stacked()),

@@ -225,6 +225,69 @@ def test_a_link_that_changes_a_look_leaves_the_training_as_it_is(open_page):
     assert page.evaluate("chosen.speed") == 2
 
 
+#: What is said of each application of the chain rule in the time step of the film, and the gradients on the cards then.
+SAID = """(() => {
+    const found = [];
+    for (let node = 1; node <= itemsNow().length; node++) {
+        chosen = { ...chosen, node };
+        showStep();
+        const item = itemsNow()[node - 1], card = stepGraph.cardOf.get(item.node);
+        const { node: of, parent, before, gradient, after } = item;
+        found.push([of, parent, before, gradient, after, graphSvg.parts.get("grad" + card.id).text, shown(gradient)]);
+    }
+    return found;
+})()"""
+
+
+@pytest.mark.parametrize("link", ["#at=every&node=1&step=11", "#at=every&node=1&step=10&w=1.2"])
+def test_node_by_node_the_gradients_add_up_over_the_time_steps(open_page, link):
+    page = open_page("last", link)
+    T = page.evaluate("chosen.T")
+    left = {}  # what has arrived at the state, before the film comes to its time step
+    state = page.evaluate("facts().first")
+    for t in range(page.evaluate("filmNow().t"), 0, -1):
+        page.evaluate(f"change({{ step: {2 * T + 1 - t}, node: 1 }})")
+        settle(page)
+        said = page.evaluate(SAID)
+        for node, parent, before, gradient, after, on_card, written in said:
+            assert on_card == written
+            if parent == state:
+                assert before == left.get(t, before)
+                left[t] = after
+            if node == state:
+                assert gradient == left.get(t, gradient)
+            if parent == -1 - state:
+                assert before == left.get(t - 1, 0.0)
+                left[t - 1] = after
+    assert left[1] == pytest.approx(page.evaluate("result.computation.sequence.grad[1][facts().first]"), rel=1e-12)
+
+
+def test_unticking_after_a_link_stays_where_that_led(open_page):
+    page = open_page("last")
+    page.locator("#by-node").check()
+    page.evaluate("location.hash = '#step=8&node=1&w=1.2'")
+    wait_until(page, "numbersNow()[0] === 1.2")
+    settle(page)
+    page.locator("#by-node").uncheck()
+    assert page.evaluate("[chosen.step, chosen.node]") == [8, None]
+
+
+def test_where_no_gradient_comes_that_is_said(open_page):
+    page = open_page("last", "#cut=4&t=3")
+    settle_work(page)
+    assert says(page, "#item-says") == "No gradient comes to this time step."
+
+
+def test_on_a_phone_no_number_of_a_card_is_a_power_of_ten_that_hides_it(open_page):
+    page = open_page("last", "#step=9", width=390, height=844)
+    settle_work(page)
+    numbers = page.evaluate("chosen.x.flat()")
+    assert all(abs(number) > 0.01 for number in numbers)
+    assert not [
+        text for text in page.locator("#picture text.data").all_text_contents() if text.strip("−") in ("10⁰", "10⁻¹")
+    ]
+
+
 def test_of_several_cells_of_a_kind_each_can_be_chosen(open_page):
     page = open_page("twins")
     page.locator("#cell").select_option("ScalarRNNCell (2)")

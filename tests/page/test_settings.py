@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 from tinygrad_rnn import (
@@ -24,7 +25,7 @@ from tinygrad_rnn import (
     problem,
     unroll,
 )
-from tinygrad_rnn.errors import ArgumentError, DataError, ShapeError, UnknownNameError
+from tinygrad_rnn.errors import ArgumentError, CompileError, DataError, ShapeError, UnknownNameError
 from tinygrad_rnn.nn import Cell, OneHot
 from tinygrad_rnn.page.cells import distinct
 
@@ -423,3 +424,43 @@ def test_no_parameter_has_a_name_that_means_something_else_without_its_blanks(la
     page[name] = 0.25
     other.link = page.link
     assert (other[name], other.lr) == (0.25, 0.1)
+
+
+def test_another_problem_has_its_losses_where_the_first_has_them():
+    posed = small()
+    every = problem(ScalarRNNCell(w=0.7), [0.1, 0.2], [0.1, 0.2], at="every")
+    with pytest.raises(
+        ArgumentError, match=r"another problem is the mean of those .*, and here it is that of its last"
+    ):
+        explore(posed, others=[every])
+    unrolled = every.unrolled
+    summed = mse_loss(unrolled.h[1], 0.1) + mse_loss(unrolled.h[2], 0.2)
+    with pytest.raises(
+        ArgumentError, match=r"another problem is the mean of those .*, and here it is the sum of those"
+    ):
+        explore(unrolled, summed, others=[every])
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, Fraction])
+def test_targets_of_any_real_type_are_numbers(kind):
+    page = explore(problem(ScalarRNNCell(), [1.0, 0.5], [kind(1), kind(0)], at="every"))
+    assert page.target == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, t: (y - t % 1) ** 2,
+        lambda y, t: (y - t // 1) ** 2,
+        lambda y, t: (y - divmod(t, 1)[1]) ** 2,
+        lambda y, t: y**2 * t.is_integer(),
+        lambda y, t: (y - float(t)) ** 2,
+        lambda y, t: (y - math.exp(t)) ** 2,
+        lambda y, t: (y - round(t, 2)) ** 2,
+    ],
+)
+def test_what_no_program_computes_of_a_target_is_refused_by_name(loss):
+    posed = problem(ScalarRNNCell(), [1.0, 0.5], [0.5, 1.5], loss=loss, at="every")
+    with pytest.raises(CompileError, match="a plain number would be computed") as caught:
+        explore(posed)
+    assert caught.value.node == "target_t"

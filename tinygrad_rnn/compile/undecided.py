@@ -46,6 +46,18 @@ class _Target(Value):
     def _look_up(self) -> NoReturn:
         raise self._refusal
 
+    def _compute(self, *_: object) -> NoReturn:
+        raise CompileError(
+            "a plain number would be computed from one that is only known when the compiled code runs",
+            node=self.label,
+            remedy="Use +, -, *, /, ** and the functions of engine.arithmetic, or give what it computes as a further "
+            "number of the target",
+        )
+
+    __float__ = __int__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = _compute
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _compute
+    is_integer = as_integer_ratio = hex = property(_compute)
+
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
     __bool__ = __hash__ = _look_up
 

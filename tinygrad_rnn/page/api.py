@@ -42,11 +42,12 @@ def explore(
         title: what the sequence is.
         names: what x_1 … x_T are called: years, characters.
         alphabet: the symbols of a text, in the order of their indices.
-        others: further problems over the same sequence, whose cells can be chosen on the page.
+        others: further problems over the same sequence, with their losses at the same time steps, whose cells can be
+            chosen on the page.
 
     Raises:
-        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence; an
-            argument is something else.
+        ArgumentError: a loss is missing, or was given besides a problem; another problem has another sequence,
+            or its losses elsewhere; an argument is something else.
         DataError: a parameter, the initial state, an input or a target is NaN or infinite.
         CompileError: the time step or the loss cannot be a program, or the time steps have different shapes; the
             error names op and node.
@@ -112,6 +113,17 @@ def page_of(
         if (other.inputs, other.targets) != (source.inputs, source.targets):
             raise ArgumentError(
                 "another problem has another sequence", remedy="Give every problem the same inputs and targets"
+            )
+        if other.at != source.at or (source.at == "every" and other.mean != source.mean):
+            kinds = [
+                f"the {'mean' if each.mean else 'sum'} of those of its time steps"
+                if each.at == "every"
+                else "that of its last time step"
+                for each in (other, source)
+            ]
+            raise ArgumentError(
+                f"the loss of another problem is {kinds[0]}, and here it is {kinds[1]}",
+                remedy="Pose both by problem(…) with the same at=",
             )
     made = [cell_of_page(source, unrolled), *map(cell_of_page, others)]
     _check_finite(source, made)

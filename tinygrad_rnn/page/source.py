@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal
 
 from ..bptt import Unrolled, unroll
@@ -167,6 +168,6 @@ def _target_kind(targets: Sequence[Any], first: Callable[[], Quantity]) -> Kind:
             predicted = first()
         if not isinstance(predicted, Value) and (len(predicted) > 1 or not any(given)):
             return Symbols(len(predicted))
-    if not all(isinstance(plain(target), (int, float)) for target in given):
+    if not all(isinstance(plain(target), Real) for target in given):
         raise ArgumentError(f"a target is a {type(given[0]).__name__}", remedy="Give numbers, or lists of numbers")
     return Number()

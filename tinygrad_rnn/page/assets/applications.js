@@ -2,9 +2,11 @@
 "use strict";
 
 /** The blocks of the backward passes of a computation, in order: the unit and the time step of each walk. Those that are
- *  `wanted`, by their number, also have the gradients that there were before it. */
-function blocks(computation, wanted = () => true) {
-  const { aside, seed, cuts } = computation, found = [];
+ *  `wanted`, by their number, also have the gradients that there were before it. byStep: the loss of a time step is walked
+ *  when its time step comes, as a film shows it, and not all losses first. */
+function blocks(computation, wanted = () => true, byStep = false) {
+  const { aside, seed, cuts } = computation, found = [], { within } = aside;
+  aside.within ||= byStep;
   aside.zero_grad();
   aside.begin();
   for (const pass of computation.passes()) {
@@ -18,6 +20,7 @@ function blocks(computation, wanted = () => true) {
     };
     aside.backward(seed, { ...pass, cuts, watch });
   }
+  aside.within = within;
   return found;
 }
 

@@ -75,6 +75,7 @@ byId("to-end").addEventListener("click", jumped(() => null));
 byId("to-backward").addEventListener("click", jumped(() => chosen.T + 1));
 
 const placeNow = () => [chosen.T, chosen.step, chosen.node].join();
+views.push((changed) => { if (changed.has("link")) begun = null; });
 let begun = null;  // where the film was when node by node began, and the place to which that took it
 byNode.addEventListener("change", () => {
   const { step, t } = chosen, isBack = !byNode.checked && begun?.place === placeNow();

@@ -69,6 +69,7 @@ function fitted(x, room, size = 13, before = "", weight = 600) {
     if (size * emsOf(text, weight) <= room) return text;
   }
   if (!x || !Number.isFinite(x)) return before + shown(x);
+  if (Math.abs(x) >= 0.01 && Math.abs(x) < 1000) return before + shown(x, 1);  // narrower letters: its power of ten would say too little
   return before + (x < 0 ? "−" : "") + "10" + raised(Math.round(Math.log10(Math.abs(x))));
 }
 

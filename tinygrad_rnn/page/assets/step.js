@@ -58,13 +58,13 @@ function itemsNow() {
 
 let applied = { key: "", list: [] };
 
-/** Every application of the chain rule in the time step of the film, in the order of the walk. */
+/** Every application of the chain rule in the time step of the film. */
 function applicationsNow() {
   const { t } = filmNow(), key = result.version + " " + t;
   if (applied.key === key || t === 0 || result.error) return t === 0 ? [] : applied.list;
-  const all = blocks(result.computation, () => false), wanted = new Set();
+  const all = blocks(result.computation, () => false, true), wanted = new Set();
   all.forEach((block, i) => { if (block.t === t) wanted.add(i); });
-  const list = blocks(result.computation, (i) => wanted.has(i)).filter((_, i) => wanted.has(i))
+  const list = blocks(result.computation, (i) => wanted.has(i), true).filter((_, i) => wanted.has(i))
     .flatMap((block) => applications(result.computation, block));
   applied = { key, list };
   return list;
@@ -107,7 +107,7 @@ function drawStep(t, items, stands) {
   if (done && backward) {
     for (const { parent, before } of items) if (!soFar.has(parent)) soFar.set(parent, before);
     for (const { node, gradient } of items) if (!soFar.has(node)) soFar.set(node, gradient);  // it came from the time step after
-    for (const { parent, after } of done) soFar.set(parent, after);
+    for (const { node, gradient, parent, after } of done) soFar.set(node, gradient).set(parent, after);
   }
   const computed = done && !backward ? new Set(done.map(({ node }) => node)) : null;
   const isAhead = (place) => (place < 0 ? t - 1 > until : nodes.has(place) && (t > until || (computed && !computed.has(place))));
@@ -150,7 +150,8 @@ function sayItem(t, items, stands) {
   const place = byId("item-says"), item = items[stands - 1];
   place.classList.toggle("idle", !item);
   if (!item) {
-    const tick = chosen.node === null && t >= filmNow().arrived ? "Tick “node by node” to see every application of the chain rule in this time step." : "";
+    const isBack = t >= filmNow().arrived, isReached = result.computation.sequence.walks[t] >= 0 || result.computation.losses.includes(t);
+    const tick = !isBack ? "" : !isReached ? "No gradient comes to this time step." : chosen.node === null ? "Tick “node by node” to see every application of the chain rule in this time step." : "";
     const given = partNames().map((name) => name + "_" + called(0)).join(" and ");
     write(place, t ? tick : given + (partNames().length > 1 ? " are" : " is") + " given: nothing is computed before time step " + called(1) + ".");
     return;
