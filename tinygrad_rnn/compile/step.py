@@ -127,13 +127,18 @@ class Step:
             return series["y"][t]
         return series["h" if "h" in series else self.names[0]][t]
 
+    @property
+    def modules(self) -> list[Module]:
+        """The cell and the read-out, those that are modules. A plain function is also a cell, and holds none."""
+        parts = (getattr(self.cell, "function", self.cell), self.readout)
+        return [part for part in parts if isinstance(part, Module)]
+
     def parameter_names(self, parameters: Sequence[Value]) -> list[str]:
         """What parameters are called: by their labels, by a module of the step, or by their places."""
         names: dict[Value, str] = {}
-        for part in (getattr(self.cell, "function", self.cell), self.readout):
-            if isinstance(part, Module):
-                with suppress(ArgumentError):  # names are not worth an error
-                    names |= {value: name for name, value in part.named_parameters()}
+        for module in self.modules:
+            with suppress(ArgumentError):  # names are not worth an error
+                names |= {value: name for name, value in module.named_parameters()}
         return [each.label or names.get(each) or f"parameter {i}" for i, each in enumerate(parameters)]
 
     @property

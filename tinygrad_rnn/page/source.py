@@ -18,7 +18,6 @@ from ..engine.value import Value
 from ..errors import ArgumentError, CompileError
 from ..nn.cells import Cell
 from ..nn.losses import mse_loss
-from ..nn.module import Module
 from ..nn.one_hot import OneHot
 from ..nn.quantities import Loss, Quantity, Readout, as_quantity, entries
 from ..nn.trees import is_vector
@@ -53,10 +52,8 @@ class Source:
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Yield every parameter that a module of the time step holds, with its name."""
-        # A plain function is also a cell: what it holds goes by its labels.
-        for part in (getattr(self.step.cell, "function", self.step.cell), self.step.readout):
-            if isinstance(part, Module):
-                yield from part.named_parameters()
+        for module in self.step.modules:
+            yield from module.named_parameters()
 
 
 def from_problem(posed: Problem) -> Source:
